@@ -1,0 +1,277 @@
+"""
+==========
+Quickstart
+==========
+
+A raw table in, a trained network out. This example loads a table with numbers, categories and gaps and fits
+:class:`sknn.NeuralClassifier` or :class:`sknn.NeuralRegressor` on it as it is. Then it uses the network the way
+any other scikit-learn estimator is used: in a pipeline, in a cross-validation beside other models, in a grid
+search, and from a file.
+
+To run it on a CSV or parquet file of your own::
+
+    make demo DATA=table.parquet TARGET=column
+"""
+
+# %%
+# A table
+# -------
+# Without ``--data`` this is the passenger list of the Titanic, which ships with scikit-learn: numbers, categories,
+# and one age in five unknown.
+
+import argparse
+import gzip
+import io
+import subprocess
+import sys
+import time
+import warnings
+from importlib import resources
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.utils.multiclass import type_of_target
+
+MAX_ROWS = 5_000  # of a larger table, a random sample of this size is used, so that the example stays short
+MAX_SEARCH_ROWS = 1_500  # the same for the grid search
+
+started = time.perf_counter()
+parser = argparse.ArgumentParser(description="The quickstart of sknn.")
+parser.add_argument("--data", type=Path, help="CSV or parquet file (default: a table that ships with scikit-learn)")
+parser.add_argument("--target", help="the column to predict")
+parser.add_argument("--out", type=Path, default=Path(__file__).parent / "output", help="folder for what is written")
+args = parser.parse_args()
+
+
+def load_titanic() -> tuple[pd.DataFrame, str]:
+    """The passenger list of the Titanic (OpenML 40945), from the data of scikit-learn's own tests."""
+    packed = resources.files("sklearn.datasets.tests.data.openml.id_40945") / "data-v1-dl-16826755.arff.gz"
+    header, _, rows = gzip.decompress(packed.read_bytes()).decode().partition("@data\n")
+    names = [line.split("'")[1] for line in header.splitlines() if line.startswith("@attribute")]
+    table = pd.read_csv(io.StringIO(rows), names=names, na_values="?", escapechar="\\")
+    # `boat` and `body` give away who survived; the others are free text.
+    table = table.drop(columns=["boat", "body", "name", "ticket", "cabin", "home.dest"])
+    return table.assign(survived=table["survived"].map({0: "no", 1: "yes"})), "survived"
+
+
+def load_cancer() -> tuple[pd.DataFrame, str]:
+    """Breast cancer, with gaps and a category made up: for an installation without scikit-learn's tests."""
+    table = load_breast_cancer(as_frame=True).frame
+    table["size"] = pd.qcut(table.pop("mean area"), 3, labels=["small", "medium", "large"]).astype(str)
+    table["mean texture"] = table["mean texture"].mask(np.random.default_rng(0).random(len(table)) < 0.2)
+    return table.assign(target=table["target"].map({0: "malignant", 1: "benign"})), "target"
+
+
+def load_table(path: Path, target: str | None) -> tuple[pd.DataFrame, str]:
+    """A table from a file. A column `split` that says "train" or "test" is no feature and is left out."""
+    table = pd.read_parquet(path) if path.suffix in {".parquet", ".pq"} else pd.read_csv(path)
+    if target not in table.columns:
+        sys.exit(f"--target (make demo TARGET=...) is {target!r}; choose one of: {', '.join(map(str, table.columns))}")
+    if target != "split" and "split" in table.columns and set(table["split"].dropna()) <= {"train", "test"}:
+        table = table.drop(columns="split")
+    return table.dropna(subset=target), target
+
+
+def is_classification(y: pd.Series) -> bool:
+    """Labels and booleans are classes, and whole numbers where there are at most 20 of them."""
+    if pd.api.types.is_bool_dtype(y) or not pd.api.types.is_numeric_dtype(y):
+        return True
+    return type_of_target(y.to_numpy()) != "continuous" and y.nunique() <= 20
+
+
+if args.data is not None:
+    table, target = load_table(args.data, args.target)
+    source = args.data.name
+else:
+    try:
+        table, target = load_titanic()
+        source = "Titanic"
+    except (ModuleNotFoundError, FileNotFoundError):
+        table, target = load_cancer()
+        source = "breast cancer, gaps and a category made up"
+
+n_rows = len(table)
+if n_rows > MAX_ROWS:
+    table = table.sample(MAX_ROWS, random_state=0)
+table = table.reset_index(drop=True)
+X, y = table.drop(columns=target), table[target]
+classify = is_classification(y)
+
+print(f"{source}: {n_rows} rows{f', {MAX_ROWS} of them used' if n_rows > MAX_ROWS else ''}, {X.shape[1]} columns")
+print(f"{'classify' if classify else 'predict the number'} {target!r}\n")
+print(pd.DataFrame({"dtype": X.dtypes, "gaps": X.isna().sum(), "distinct": X.nunique()}).to_string(max_rows=20))
+
+# %%
+# Fit
+# ---
+# The whole table goes in: no scaler, no imputer, no encoder.
+
+from sklearn.model_selection import train_test_split
+
+from sknn import NeuralClassifier, NeuralRegressor
+
+Neural = NeuralClassifier if classify else NeuralRegressor
+X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.2, random_state=0)
+
+tick = time.perf_counter()
+model = Neural(random_state=0).fit(X_train, y_train)
+seconds = time.perf_counter() - tick
+
+measure = "accuracy" if classify else "R2"
+print(f"{Neural.__name__}() on {len(X_train)} rows: {seconds:.1f} s, {model.n_iter_} epochs, best {model.best_epoch_}")
+print(f"{measure} on {len(X_test)} held-out rows: {model.score(X_test, y_test):.3f}")
+
+# %%
+# The learning curve
+# ------------------
+
+import matplotlib
+
+if "sphinx_gallery" not in sys.modules:
+    matplotlib.use("Agg")  # draw into a file, wherever this runs
+
+args.out.mkdir(parents=True, exist_ok=True)
+axes = model.plot_history()
+axes.figure.savefig(args.out / "learning_curve.png", dpi=120)
+print(f"learning curve: {args.out / 'learning_curve.png'}")
+
+# %%
+# A pipeline, cross-validated beside other models
+# -----------------------------------------------
+# The network takes a raw table from the step before it. The other models are what scikit-learn offers, at their
+# defaults, each with the preparation that it needs.
+
+from sklearn.compose import TransformedTargetRegressor, make_column_selector, make_column_transformer
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.model_selection import KFold, StratifiedKFold, cross_validate
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
+
+numbers = make_column_selector(dtype_include="number")
+categories = make_column_selector(dtype_exclude="number")
+
+
+def count_gaps(X: pd.DataFrame) -> pd.DataFrame:
+    """Add how many values each row lacks: a feature that stands for your own feature engineering."""
+    return X.assign(n_gaps=X.isna().sum(axis=1))
+
+
+def scale_and_encode() -> object:
+    """What a linear model and scikit-learn's MLP need: gaps filled, numbers scaled, categories one-hot encoded."""
+    return make_column_transformer(
+        (make_pipeline(SimpleImputer(), StandardScaler()), numbers),
+        (OneHotEncoder(handle_unknown="ignore"), categories),
+        sparse_threshold=0,
+    )
+
+
+def encode_categories() -> object:
+    """What gradient boosting needs: categories as codes, in the first columns."""
+    codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan, max_categories=250)
+    return make_column_transformer((codes, categories), remainder="passthrough")
+
+
+def models(X: pd.DataFrame, classify: bool) -> dict[str, Pipeline]:
+    """The network and its peers, each a pipeline that takes the raw table."""
+    boosting = HistGradientBoostingClassifier if classify else HistGradientBoostingRegressor
+    boosting = boosting(categorical_features=list(range(len(categories(X)))), random_state=0)
+    if classify:
+        neural, linear = NeuralClassifier(random_state=0), LogisticRegression(max_iter=1000)
+        mlp = MLPClassifier(random_state=0)
+    else:
+        neural, linear = NeuralRegressor(random_state=0), RidgeCV(alphas=np.logspace(-2, 4, 13))
+        mlp = TransformedTargetRegressor(MLPRegressor(random_state=0), transformer=StandardScaler())
+    peers = {
+        type(neural).__name__: [neural],
+        "MLPClassifier" if classify else "MLPRegressor": [scale_and_encode(), mlp],
+        type(boosting).__name__: [encode_categories(), boosting],
+        type(linear).__name__: [scale_and_encode(), linear],
+    }
+    return {name: make_pipeline(FunctionTransformer(count_gaps), *steps) for name, steps in peers.items()}
+
+
+def compare(X: pd.DataFrame, y: pd.Series, classify: bool, n_splits: int = 3) -> pd.DataFrame:
+    """Mean and standard deviation of the scores over the folds, and the seconds of one fit."""
+    if classify:
+        scoring = {"accuracy": "accuracy", "log-loss": "neg_log_loss"}
+        cv = StratifiedKFold(n_splits, shuffle=True, random_state=0)
+    else:
+        scoring = {"R2": "r2", "RMSE": "neg_root_mean_squared_error"}
+        cv = KFold(n_splits, shuffle=True, random_state=0)
+    rows = {}
+    for name, pipeline in models(X, classify).items():
+        with warnings.catch_warnings():
+            # At its default of 200 epochs scikit-learn's MLP says that it could go on.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            result = cross_validate(pipeline, X, y, cv=cv, scoring=scoring)
+        rows[name] = {
+            label: f"{abs(result[f'test_{label}'].mean()):.4g} ± {result[f'test_{label}'].std():.2g}" for label in scoring
+        } | {"fit, s": f"{result['fit_time'].mean():.2f}"}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+print(f"3-fold cross-validation on {len(X)} rows")
+print(compare(X, y, classify).to_string())
+
+# %%
+# A grid search
+# -------------
+# ``module__dropout`` reaches the network, ``lr`` the optimizer. Nothing has to be declared for that.
+
+from sklearn.model_selection import GridSearchCV
+
+grid = {"module__dropout": [0.0, 0.3], "lr": [0.0005, 0.002]}
+search = GridSearchCV(Neural(random_state=0), grid, cv=3, scoring="neg_log_loss" if classify else None)
+tick = time.perf_counter()
+search.fit(X_train[:MAX_SEARCH_ROWS], y_train[:MAX_SEARCH_ROWS])
+seconds = time.perf_counter() - tick
+
+found = pd.DataFrame(search.cv_results_["params"])
+found["log-loss" if classify else measure] = np.abs(search.cv_results_["mean_test_score"]).round(4)
+print(f"{len(found)} candidates, 3 folds, {min(len(X_train), MAX_SEARCH_ROWS)} rows: {seconds:.1f} s")
+print(found.to_string(index=False))
+print(f"best: {search.best_params_}")
+
+# %%
+# Saved, and loaded by another process
+# ------------------------------------
+# A file of joblib, loaded by a Python that has seen neither the table nor the training, predicts the same values.
+
+READER = """
+import sys
+import joblib
+model, rows, answer = sys.argv[1:]
+model, rows = joblib.load(model), joblib.load(rows)
+joblib.dump([getattr(model, name)(rows) for name in ("predict", "predict_proba") if hasattr(model, name)], answer)
+"""
+
+files = [args.out / name for name in ("model.joblib", "rows.joblib", "answer.joblib")]
+joblib.dump(model, files[0])
+joblib.dump(X_test, files[1])
+subprocess.run([sys.executable, "-c", READER, *map(str, files)], check=True)
+
+here = [getattr(model, name)(X_test) for name in ("predict", "predict_proba") if hasattr(model, name)]
+for mine, theirs in zip(here, joblib.load(files[2]), strict=True):
+    np.testing.assert_array_equal(mine, theirs)
+print(f"{files[0]}, {files[0].stat().st_size / 1e6:.1f} MB: a new process predicts the same for {len(X_test)} rows")
+
+# %%
+# The same for numbers
+# --------------------
+# :class:`~sknn.NeuralRegressor` scales the target inside. Here it predicts how far diabetes has progressed a year
+# after ten measurements, one of them a category.
+
+if args.data is None:
+    X, y = load_diabetes(as_frame=True, scaled=False, return_X_y=True)
+    X["sex"] = X["sex"].map({1.0: "a", 2.0: "b"})
+    print(f"diabetes, 3-fold cross-validation on {len(X)} rows")
+    print(compare(X, y, classify=False).to_string())
+
+print(f"\nall of it: {time.perf_counter() - started:.0f} s")

@@ -1,0 +1,8 @@
+"""Neural networks that behave like any other scikit-learn estimator."""
+
+from ._classifier import NeuralClassifier
+from ._regressor import NeuralRegressor
+
+__version__ = "0.1.0"
+
+__all__ = ["NeuralClassifier", "NeuralRegressor", "__version__"]

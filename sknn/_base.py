@@ -1,0 +1,444 @@
+"""The shared fit, and the one raw-prediction funnel."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor, nn
+
+from ._batches import Rows
+from ._build import build_network, check_network
+from ._component_params import ComponentParamsMixin
+from ._data import TrainingData
+from ._inputs import Inputs, as_table, take_rows
+from ._net import TrainingPlan, _Net
+from ._progress import EpochReport
+from ._random import Seeds, isolated_random_state, random_generator
+from ._sklearn_callbacks import CallbackSupportMixin, EpochContexts, with_callbacks
+from .callbacks import EarlyStopping, GradientClipping, GradientHealth
+from .losses import Loss, make_loss
+
+__all__ = ["BaseNeuralEstimator"]
+
+# Small tables are fitted whole: what a split would hold out, training misses more than stopping early gains.
+_MIN_ROWS_TO_SPLIT = 200
+_PREDICT_CHUNK_FLOATS = 2**22
+
+
+class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstimator):
+    """What classifier and regressor share. The subclasses say how y becomes a tensor and back."""
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "module": [callable, nn.Module],
+        "module_params": [dict, None],
+        "criterion": [str, callable, nn.Module],
+        "criterion_params": [dict, None],
+        "optimizer": [callable],
+        "optimizer_params": [dict, None],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "lr_schedule": [StrOptions({"constant", "cosine", "one_cycle", "plateau"}), callable],
+        "lr_schedule_params": [dict, None],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "max_time": [None, Interval(Real, 0, None, closed="neither")],
+        "early_stopping": [StrOptions({"auto"}), "boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "scoring": [str, callable, None],
+        "gradient_clipping": [None, Interval(Real, 0, None, closed="neither")],
+        "gradient_health": [StrOptions({"warn", "raise"}), None],
+        "preprocessing": ["boolean"],
+        "categorical_features": [StrOptions({"from_dtype"}), "array-like", None],
+        "warm_start": ["boolean"],
+        "callbacks": [list, tuple, None],
+        "device": [str, torch.device],
+        "random_state": ["random_state"],
+        "verbose": [Interval(Integral, 0, None, closed="left"), "boolean"],
+    }
+
+    # ------------------------------------------------------------------ what the subclasses say
+
+    def _learn_targets(self, y: Any, classes: Any, weight: np.ndarray | None) -> Any:
+        """Targets learned from the training y."""
+        raise NotImplementedError
+
+    def _extra_weight(self, y: Any) -> np.ndarray | None:
+        """Class weights of each row, or None."""
+        return None
+
+    def _public_targets(self, targets: Any) -> dict[str, Any]:
+        """Fitted attributes about y."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------ fit
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+        groups: Any = None,
+    ) -> Any:
+        """Learn from a table.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or dataframe of shape (n_samples, n_features), or array (n_samples, ...)
+            Numbers, categories, gaps: as they are. Arrays of more than two dimensions go to the module untouched.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Labels, label indicators, or numbers.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights in the training loss and in the validation score. Zero is as if the row were absent.
+        X_val, y_val : like X and y, default=None
+            Validation rows, instead of a split of X.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights of the validation rows.
+        groups : array-like of shape (n_samples,), default=None
+            Rows of one group stay on one side of the validation split.
+
+        Returns
+        -------
+        self : estimator instance
+
+        Raises
+        ------
+        ValueError, TypeError
+            A parameter, column or target that cannot be served: which, what was expected, and the likely fix. The estimator
+            is then as it was before.
+        """
+        validation = (X_val, y_val, sample_weight_val)
+        with self._unchanged_on_failure():
+            return self._fit(X, y, sample_weight, validation=validation, groups=groups)
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Any:
+        """One more epoch."""
+        with self._unchanged_on_failure():
+            return self._fit(X, y, sample_weight, classes=classes, partial=True)
+
+    @contextmanager
+    def _unchanged_on_failure(self) -> Iterator[None]:
+        before = dict(vars(self))
+        try:
+            yield
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    @with_callbacks
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        classes: Any = None,
+        validation: tuple[Any, Any, Any] = (None, None, None),
+        groups: Any = None,
+        partial: bool = False,
+    ) -> Any:
+        started = time.perf_counter()
+        self._validate_params()
+        self._check_component_params()
+        device = _resolve_device(self.device)
+        go_on = hasattr(self, "net_") and (partial or self.warm_start)
+        random = self._random if go_on else random_generator(self.random_state)
+        seeds = Seeds.draw(random)
+        epochs = 1 if partial else self.max_epochs
+        report = EpochReport(0 if partial else int(self.verbose), epochs)
+        contexts = EpochContexts(self, epochs, X, y, sample_weight)
+
+        data = self._training_data(X, y, sample_weight, groups, classes, go_on)
+        if not partial:
+            self._choose_validation(data, validation, seeds.split)
+        train, valid = data.encode(device)
+        plan = TrainingPlan(
+            lr_schedule="constant" if partial else self.lr_schedule,
+            lr_schedule_params={} if partial else self.lr_schedule_params,
+            shuffle_seed=seeds.shuffle,
+            started=started,
+            deadline=None if partial or self.max_time is None else started + self.max_time,
+            validation_score=None if valid is None else data.scorer(self.scoring),
+        )
+        if go_on:
+            net = self.net_
+            net.attach(plan)
+        else:
+            net = self._build_net(data, train, valid, plan, seeds.initialisation, device)
+        state = dict(net_=net, _inputs=data.inputs, _targets=data.targets, _random=random)
+        state.update(self._public_targets(data.targets))
+        plan.before_epoch = contexts.begin_epoch
+
+        def after_epoch() -> bool:
+            record = net.history[-1]
+            report.epoch(record, _validation_score(record))
+            return contexts.end_epoch(lambda: state)
+
+        plan.after_epoch = after_epoch
+        try:
+            with isolated_random_state(seeds.training, device), _guarded(net, go_on):
+                net.train(train, valid, epochs)
+        finally:
+            report.close()
+        net.release()
+        vars(self).update(state)
+        self._record_training(net, fresh=not go_on)
+        contexts.end(state)
+        return self
+
+    def _training_data(
+        self, X: Any, y: Any, sample_weight: Any, groups: Any, classes: Any, go_on: bool
+    ) -> TrainingData:
+        """Rows, and what is learned from them about columns and targets."""
+        X = as_table(X)
+        validate_data(self, X, reset=not go_on, skip_check_array=True)
+        data = TrainingData(X, y, sample_weight, groups)
+        if go_on:
+            self._inputs.check_shape(X)
+            known = self._targets
+            data.learn(self._inputs, lambda y, weight: known, self._extra_weight)
+        else:
+            inputs = Inputs(bool(self.preprocessing), self.categorical_features)
+            data.learn(inputs, lambda y, weight: self._learn_targets(y, classes, weight), self._extra_weight)
+        return data
+
+    def _choose_validation(self, data: TrainingData, given: tuple[Any, Any, Any], seed: int) -> None:
+        X_val, y_val, sample_weight_val = given
+        if (X_val is None) != (y_val is None):
+            missing = "y_val" if y_val is None else "X_val"
+            raise ValueError(f"{missing} is None: X_val and y_val belong together. Pass both, or neither.")
+        if X_val is not None:
+            X_val = as_table(X_val)
+            validate_data(self, X_val, reset=False, skip_check_array=True)
+            data.inputs.check_shape(X_val)
+            data.validate_on(X_val, y_val, sample_weight_val)
+        elif sample_weight_val is not None:
+            raise ValueError("sample_weight_val is given without X_val and y_val. Pass these too, or leave it out.")
+        elif self._stops_early(len(data)):
+            data.hold_out(self.validation_fraction, seed)
+
+    def _build_net(
+        self, data: TrainingData, train: Rows, valid: Rows | None, plan: TrainingPlan, seed: int, device: torch.device
+    ) -> _Net:
+        loss = make_loss(self.criterion, dict(self.criterion_params or {}), data.targets.kind)
+        if not loss.supports_sample_weight and train.weight is not None:
+            raise ValueError(
+                f"criterion: {type(getattr(loss, 'module', loss)).__name__} cannot weigh rows, but sample_weight or "
+                "class_weight was given. Give it a `reduction` argument as torch's losses have, or derive it from "
+                "sknn.losses.Loss."
+            )
+        width = loss.out_features(data.targets.n_targets)
+        # Two classes may be told by one raw score and a sigmoid.
+        expected = (width, 1) if data.targets.kind == "classes" and width == 2 else (width,)
+        with isolated_random_state(seed, device):
+            network = build_network(
+                self.module,
+                dict(self.module_params or {}),
+                input_shape=data.inputs.row_shape,
+                cat_cardinalities=data.inputs.cardinalities,
+                out_features=width,
+            )
+            network = network.float().to(device)
+            sample = train.inputs(slice(0, 2))
+            label = getattr(self.module, "__name__", type(self.module).__name__)
+            check_network(network, sample, expected, label)
+        net = _Net(
+            network,
+            loss.to(device),
+            optimizer=self.optimizer,
+            lr=self.lr,
+            max_epochs=self.max_epochs,
+            batch_size=self._batch_size(len(train)),
+            callbacks=self._training_callbacks(valid is not None),
+            train_split=None,
+            verbose=0,
+            device=str(device),
+        )
+        net.n_classes = data.targets.n_targets
+        return net.prepare(plan, dict(self.optimizer_params or {}), data.targets.kind)
+
+    def _batch_size(self, n_samples: int) -> int:
+        """"auto": about 40 steps an epoch, between 32 and 256 rows each."""
+        if self.batch_size != "auto":
+            return int(self.batch_size)
+        return int(np.clip(2 ** round(np.log2(max(n_samples, 1) / 40)), 32, 256)) if n_samples > 40 else 32
+
+    def _training_callbacks(self, has_validation: bool) -> list[Any]:
+        """The defaults, unless the user passed an instance of their class, and copies of the user's."""
+        given = [copy.deepcopy(callback) for callback in self.callbacks or ()]
+        kinds = tuple(cb[1] if isinstance(cb, tuple) else cb for cb in given)
+
+        def missing(kind: type) -> bool:
+            return not any(isinstance(cb, kind) or cb is kind for cb in kinds)
+
+        first: list[Any] = []
+        last: list[Any] = []
+        if self.gradient_clipping is not None and missing(GradientClipping):
+            first.append(GradientClipping(self.gradient_clipping))
+        if self.gradient_health is not None and missing(GradientHealth):
+            first.append(GradientHealth(self.gradient_health))
+        if has_validation and self._stops_early(None) and missing(EarlyStopping):
+            by_loss = self.scoring in (None, "loss")
+            last.append(
+                EarlyStopping(
+                    monitor="valid_loss" if by_loss else "valid_score",
+                    lower_is_better=by_loss,
+                    patience=self.n_iter_no_change,
+                    min_delta=self.tol,
+                )
+            )
+        return [*first, *given, *last]
+
+    def _stops_early(self, n_samples: int | None) -> bool:
+        """Whether early stopping is on; "auto" needs enough rows, or rows to validate on."""
+        if self.early_stopping == "auto":
+            return n_samples is None or n_samples >= _MIN_ROWS_TO_SPLIT
+        return bool(self.early_stopping)
+
+    def _record_training(self, net: _Net, fresh: bool) -> None:
+        """Attributes that tell how training went."""
+        history = net.history
+        self.n_iter_ = len(history)
+        self.loss_curve_ = [record["train_loss"] for record in history]
+        scores = [_validation_score(record) for record in history]
+        self.validation_scores_ = None if None in scores else scores
+        callbacks = [callback for _, callback in net.callbacks_]
+        stoppers = [cb for cb in callbacks if isinstance(cb, EarlyStopping)]
+        self.best_epoch_ = stoppers[-1].best_epoch_ if stoppers and stoppers[-1].best_epoch_ else self.n_iter_
+        watchers = [cb for cb in callbacks if isinstance(cb, GradientHealth)]
+        self.health_ = watchers[-1].health_ if watchers else None
+
+    @property
+    def module_(self) -> nn.Module:
+        """The trained network, of the class given as `module`."""
+        if "net_" not in vars(self):
+            raise AttributeError(f"{type(self).__name__} has no module_ before fit.")
+        network = self.net_.module_
+        return getattr(network, "network", network) if self._inputs.cardinalities else network
+
+    # ------------------------------------------------------------------ predict
+
+    def _check_X(self, X: Any) -> Any:
+        """X at predict, of the columns seen in fit."""
+        check_is_fitted(self, "net_")
+        X = as_table(X)
+        validate_data(self, X, reset=False, skip_check_array=True)
+        self._inputs.check_shape(X)
+        return X
+
+    def _raw_prediction(self, X: Any) -> Tensor:
+        """Raw prediction float32 (n_samples, out_features) on the CPU: the one way from X through the network."""
+        X = self._check_X(X)
+        net, inputs = self.net_, self._inputs
+        floats = max(int(np.prod(inputs.row_shape)) + sum(inputs.cardinalities), 512)
+        chunk = max(64, _PREDICT_CHUNK_FLOATS // floats)
+        n_samples = X.shape[0]
+        with torch.inference_mode():
+            if n_samples <= chunk:
+                return self._raw_chunk(net, *inputs.encode(X))
+            chunks = (slice(start, start + chunk) for start in range(0, n_samples, chunk))
+            return torch.cat([self._raw_chunk(net, *inputs.encode(take_rows(X, rows))) for rows in chunks])
+
+    @staticmethod
+    def _raw_chunk(net: _Net, x_num: Any, x_cat: Tensor | None) -> Tensor:
+        device = net.device
+        if not isinstance(x_num, Tensor):
+            x_num = torch.from_numpy(x_num.toarray())
+        batch = {"x_num": x_num.to(device)}
+        if x_cat is not None:
+            batch["x_cat"] = x_cat.to(device)
+        return net.infer(batch).float().cpu()
+
+    def _link_output(self, X: Any) -> np.ndarray:
+        """Raw prediction through the loss's inverse link, float32 (n_samples, n_values)."""
+        raw = self._raw_prediction(X)
+        with torch.inference_mode():
+            return self._loss().inverse_link(raw).numpy()
+
+    def _loss(self) -> Loss:
+        return self.net_.criterion_
+
+    # ------------------------------------------------------------------ the rest
+
+    def plot_history(self, ax: Any = None) -> Any:
+        """Draw training and validation loss over epochs, with the best epoch marked.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        ax : matplotlib Axes
+
+        Raises
+        ------
+        ImportError
+            matplotlib is missing: ``pip install "sknn[plot]"``.
+        """
+        from ._plotting import draw_history
+
+        check_is_fitted(self, "net_")
+        return draw_history(self.net_.history, self.best_epoch_, ax)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "net_" in vars(self)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = bool(self.preprocessing)
+        tags.input_tags.string = bool(self.preprocessing)
+        tags.input_tags.categorical = bool(self.preprocessing)
+        tags.input_tags.three_d_array = True
+        tags.non_deterministic = False
+        return tags
+
+
+def _validation_score(record: dict[str, Any]) -> float | None:
+    """Higher is better: the scorer's value, or minus the loss."""
+    if "valid_score" in record:
+        return record["valid_score"]
+    return -record["valid_loss"] if "valid_loss" in record else None
+
+
+@contextmanager
+def _guarded(net: _Net, go_on: bool) -> Iterator[None]:
+    """A failure while training on leaves the weights of before; a new net is just dropped."""
+    if not go_on:
+        yield
+        return
+    with net.unchanged_on_failure():
+        yield
+
+
+def _resolve_device(device: str | torch.device) -> torch.device:
+    """"auto" takes CUDA, then MPS, then the CPU."""
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+        torch.empty(0, device=resolved)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"device={device!r} is not available here ({error}). Use 'auto', 'cpu', or a device that torch lists."
+        ) from error
+    return resolved

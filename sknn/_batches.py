@@ -1,0 +1,131 @@
+"""Rows that stay in memory as tensors; a batch is a slice of an epoch's gathered rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor
+
+__all__ = ["Batches", "Rows", "batch_bounds"]
+
+# An epoch's rows are gathered in pieces of at most this many bytes: large enough that one gather serves many
+# batches, small enough that the table is never held twice.
+_GATHER_BYTES = 32 * 2**20
+
+Batch = tuple[dict[str, Tensor], Tensor]
+
+
+class Rows:
+    """Training or validation rows on their device.
+
+    Parameters
+    ----------
+    x_num : Tensor float32 (n_samples, ...) or csr_array float32 (n_samples, n_features)
+        Encoded numbers. A sparse matrix stays sparse: a batch of it is made dense.
+    x_cat : Tensor int64 (n_samples, n_categorical) or None
+    y : Tensor int64 (n_samples,) or float32 (n_samples, n_outputs)
+    weight : Tensor float32 (n_samples,) or None
+        Weights with mean one over the training rows.
+    device : torch.device
+    """
+
+    def __init__(
+        self,
+        x_num: Tensor | Any,
+        x_cat: Tensor | None,
+        y: Tensor,
+        weight: Tensor | None,
+        device: torch.device,
+    ) -> None:
+        self.sparse = sparse.issparse(x_num)
+        self.x_num = x_num if self.sparse else x_num.to(device)
+        self.x_cat = None if x_cat is None else x_cat.to(device)
+        self.y = y.to(device)
+        self.weight = None if weight is None else weight.to(device)
+        self.device = device
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def X(self) -> Rows:
+        """The rows themselves: skorch's scoring callbacks ask a dataset for X and y."""
+        return self
+
+    def inputs(self, rows: slice) -> dict[str, Tensor]:
+        """What the network is given for these rows: ``x_num`` dense, and ``x_cat`` where there are categories."""
+        x_num, x_cat, _, _ = self.take(rows)
+        if self.sparse:
+            x_num = torch.from_numpy(x_num.toarray()).to(self.device)
+        return {"x_num": x_num} if x_cat is None else {"x_num": x_num, "x_cat": x_cat}
+
+    def take(self, index: Tensor | slice) -> tuple[Tensor | Any, Tensor | None, Tensor, Tensor | None]:
+        """The rows at `index`, still sparse where they are."""
+        if self.sparse:
+            x_num = self.x_num[index if isinstance(index, slice) else index.cpu().numpy()]
+        else:
+            x_num = self.x_num[index]
+        return (
+            x_num,
+            None if self.x_cat is None else self.x_cat[index],
+            self.y[index],
+            None if self.weight is None else self.weight[index],
+        )
+
+
+def batch_bounds(n_samples: int, batch_size: int) -> np.ndarray:
+    """Limits of the batches. A last batch of one row joins its neighbour: batch norm has no variance of one row."""
+    bounds = np.arange(0, n_samples, batch_size)
+    if len(bounds) > 1 and n_samples - bounds[-1] == 1:
+        bounds = bounds[:-1]
+    return np.append(bounds, n_samples)
+
+
+class Batches:
+    """Iterate over `rows`, an epoch at a time.
+
+    Parameters
+    ----------
+    rows : Rows
+    batch_size : int
+    generator : torch.Generator or None
+        Shuffles every epoch anew; None keeps the order.
+    """
+
+    def __init__(self, rows: Rows, batch_size: int, generator: torch.Generator | None) -> None:
+        self.rows = rows
+        self.bounds = batch_bounds(len(rows), batch_size)
+        self.generator = generator
+        row_bytes = 4 * max(1, int(np.prod(rows.x_num.shape[1:])))
+        self.batches_per_gather = max(1, _GATHER_BYTES // (row_bytes * batch_size))
+
+    def __len__(self) -> int:
+        return len(self.bounds) - 1
+
+    def __iter__(self) -> Iterator[Batch]:
+        rows, bounds = self.rows, self.bounds
+        order = None
+        if self.generator is not None and len(self) > 1:  # the order within one batch changes nothing but rounding
+            order = torch.randperm(len(rows), generator=self.generator).to(rows.device)
+        for first in range(0, len(self), self.batches_per_gather):
+            last = min(first + self.batches_per_gather, len(self))
+            start, stop = int(bounds[first]), int(bounds[last])
+            gathered = rows.take(slice(start, stop) if order is None else order[start:stop])
+            yield from self._slices(gathered, (bounds[first : last + 1] - start).tolist())
+
+    def _slices(self, gathered: tuple[Any, ...], bounds: list[int]) -> Iterator[Batch]:
+        x_num, x_cat, y, weight = gathered
+        for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+            if self.rows.sparse:
+                inputs = {"x_num": torch.from_numpy(x_num[start:stop].toarray()).to(self.rows.device)}
+            else:
+                inputs = {"x_num": x_num[start:stop]}
+            if x_cat is not None:
+                inputs["x_cat"] = x_cat[start:stop]
+            if weight is not None:
+                inputs["sample_weight"] = weight[start:stop]
+            yield inputs, y[start:stop]

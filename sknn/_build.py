@@ -1,0 +1,201 @@
+"""A user's module, class or instance, and the table's widths -> a network ready to train."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .modules import OneHot, UnknownMasking
+
+__all__ = ["TableNetwork", "build_network", "check_network"]
+
+# Names under which tutorials and papers ask for the two widths.
+IN_FEATURES = ("in_features", "input_size", "input_dim", "n_features")
+OUT_FEATURES = ("out_features", "output_size", "output_dim", "n_outputs", "n_classes", "num_classes")
+
+
+class TableNetwork(nn.Module):
+    """Category codes in front of a network: masked while training, one-hot encoded where the network asks for one tensor.
+
+    Parameters
+    ----------
+    network : nn.Module
+    cat_cardinalities : sequence of int
+        Number of codes of each categorical column.
+    takes_categories : bool
+        Whether `network` is called with ``(x_num, x_cat)``.
+
+    Shape
+    -----
+    x_num : float32 (batch, n_numeric); x_cat : int64 (batch, n_categorical); output : that of `network`.
+    """
+
+    def __init__(self, network: nn.Module, cat_cardinalities: Sequence[int], takes_categories: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.mask = UnknownMasking()
+        self.one_hot = None if takes_categories else OneHot(cat_cardinalities)
+
+    def forward(self, x_num: Tensor, x_cat: Tensor) -> Tensor:
+        """Raw prediction."""
+        x_cat = self.mask(x_cat)
+        if self.one_hot is None:
+            return self.network(x_num, x_cat)
+        return self.network(torch.cat([x_num, self.one_hot(x_cat)], dim=1))
+
+
+def _takes_categories(module: Any) -> bool:
+    """Whether `forward` names a parameter x_cat."""
+    forward = getattr(module, "forward", None)
+    if forward is None:
+        return False
+    try:
+        return "x_cat" in inspect.signature(forward).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def build_network(
+    module: type[nn.Module] | nn.Module | Any,
+    params: dict[str, Any],
+    *,
+    input_shape: tuple[int, ...],
+    cat_cardinalities: Sequence[int],
+    out_features: int,
+) -> nn.Module:
+    """Make the network from a class, or copy an instance.
+
+    Parameters
+    ----------
+    module : type, callable or nn.Module
+        A class (or function) that returns an ``nn.Module``, or an instance, which is copied.
+    params : dict
+        ``module_params``.
+    input_shape : tuple of int
+        Shape of one row of numbers, without the batch.
+    cat_cardinalities : sequence of int
+        Number of codes of each categorical column, 0 being unknown.
+    out_features : int
+        Width that the loss asks for.
+
+    Returns
+    -------
+    network : nn.Module
+        Called with ``x_num``, or with ``(x_num, x_cat)`` where there are categorical columns.
+
+    Raises
+    ------
+    TypeError
+        `module` makes no ``nn.Module``.
+    ValueError
+        The constructor needs arguments that nobody gave.
+    """
+    takes_categories = _takes_categories(module)
+    in_features = input_shape[0] if len(input_shape) == 3 else input_shape[-1] if input_shape else 1
+    if cat_cardinalities and not takes_categories:
+        in_features += sum(cat_cardinalities)
+    if isinstance(module, nn.Module):
+        network = copy.deepcopy(module)
+    else:
+        network = _construct(module, params, in_features, list(cat_cardinalities), out_features)
+    if not cat_cardinalities:
+        return network
+    return TableNetwork(network, cat_cardinalities, takes_categories)
+
+
+def _construct(
+    module: Any, params: dict[str, Any], in_features: int, cat_cardinalities: list[int], out_features: int
+) -> nn.Module:
+    name = getattr(module, "__name__", repr(module))
+    signature = inspect.signature(module)
+    filled: dict[str, Any] = {}
+    for alias in signature.parameters:
+        if alias in params:
+            continue
+        if alias in IN_FEATURES:
+            filled[alias] = in_features
+        elif alias in OUT_FEATURES:
+            filled[alias] = out_features
+        elif alias == "cat_cardinalities":
+            filled[alias] = cat_cardinalities
+    missing = [
+        p.name
+        for p in signature.parameters.values()
+        if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        if p.name not in filled and p.name not in params
+    ]
+    if missing:
+        example = ", ".join(f"{p!r}: ..." for p in missing)
+        raise ValueError(
+            f"module: {name} needs {missing}, which fit cannot fill in. Pass module_params={{{example}}} "
+            f"(input and output widths are filled in under the names {IN_FEATURES} and {OUT_FEATURES})."
+        )
+    network = module(**filled, **params)
+    if not isinstance(network, nn.Module):
+        raise TypeError(f"module: {name} returned a {type(network).__name__}, expected a torch.nn.Module.")
+    return network
+
+
+def first_output(output: Any) -> Tensor:
+    """The raw prediction of a network that returns one tensor, or several with the raw prediction first."""
+    return output[0] if isinstance(output, (tuple, list)) else output
+
+
+@torch.no_grad()
+def check_network(network: nn.Module, inputs: dict[str, Tensor], expected: tuple[int, ...], label: str) -> int:
+    """Run a few rows through the network: lazy layers learn their shapes, and a wrong output width is found now.
+
+    Parameters
+    ----------
+    network : nn.Module
+        On its device.
+    inputs : dict of Tensor
+        ``x_num`` and perhaps ``x_cat`` of two or more rows.
+    expected : tuple of int
+        Output widths that the loss accepts.
+    label : str
+        Name of the user's module, for messages.
+
+    Returns
+    -------
+    width : int
+        Width of the raw prediction.
+
+    Raises
+    ------
+    ValueError
+        The network refuses the input, or its output has another shape.
+    """
+    n_rows = len(inputs["x_num"])
+    training = network.training
+    network.eval()
+    try:
+        output = first_output(network(**inputs) if len(inputs) > 1 else network(inputs["x_num"]))
+    except Exception as error:
+        shape = tuple(inputs["x_num"].shape)
+        one_hot = getattr(network, "one_hot", None)
+        width = f", and {one_hot.out_features} one-hot columns" if one_hot is not None else ""
+        raise ValueError(
+            f"module: {label} failed on an input of shape {shape}{width}, dtype {inputs['x_num'].dtype}: "
+            f"{type(error).__name__}: {error}. Its first layer needs the width that preprocessing gives; "
+            "pass the class, so that fit fills it in, or check the shapes in forward."
+        ) from error
+    finally:
+        network.train(training)
+    if not isinstance(output, Tensor):
+        raise ValueError(f"module: {label} returned a {type(output).__name__}, expected a tensor of raw scores.")
+    if output.ndim == 1 and output.shape[0] == n_rows and 1 in expected:
+        return 1
+    if output.ndim != 2 or output.shape[0] != n_rows or output.shape[1] not in expected:
+        wanted = " or ".join(f"(batch, {width})" for width in expected)
+        raise ValueError(
+            f"module: {label} returned shape {tuple(output.shape)} for {n_rows} rows, expected {wanted}: one raw score for each "
+            "class or output. Give its last layer that width, or let fit fill it in as the constructor's "
+            "out_features."
+        )
+    return int(output.shape[1])

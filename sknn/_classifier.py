@@ -1,0 +1,277 @@
+"""NeuralClassifier: labels, class weights, probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import ClassifierMixin
+from sklearn.utils import compute_sample_weight
+from sklearn.utils._param_validation import StrOptions
+from torch import nn
+
+from ._base import BaseNeuralEstimator
+from ._targets import class_targets
+from .modules import MLP
+
+__all__ = ["NeuralClassifier"]
+
+
+class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
+    """A neural network that classifies the rows of a table.
+
+    Numbers, categories and gaps go in as they are; scaling, imputation and encoding are learned inside.
+
+    Parameters
+    ----------
+    module : torch.nn.Module class, callable or instance, default=MLP
+        The network. A class is built in fit: its input and output widths are filled in under the names ``in_features``
+        (``input_size``, ``input_dim``, ``n_features``) and ``out_features`` (``output_size``, ``output_dim``,
+        ``n_outputs``, ``n_classes``, ``num_classes``). An instance is copied. It returns raw scores
+        ``(batch, out_features)``, no softmax. If its ``forward`` names a parameter ``x_cat``, it is called with
+        ``(x_num, x_cat)`` and its constructor may take ``cat_cardinalities``.
+    module_params : dict, default=None
+        Keyword arguments of the module class; also ``module__NAME``.
+    criterion : {"log_loss"}, torch.nn.Module class or instance, default="log_loss"
+        The training loss; see :mod:`sknn.losses`.
+    criterion_params : dict, default=None
+        Keyword arguments of the loss, as ``{"label_smoothing": 0.1}``; also ``criterion__NAME``.
+    optimizer : torch.optim.Optimizer class, default=torch.optim.AdamW
+        Any optimizer of torch, or one of the same interface.
+    optimizer_params : dict, default=None
+        Keyword arguments of the optimizer; also ``optimizer__NAME``. ``weight_decay`` spares biases and norms.
+    lr : float, default=0.002
+        Learning rate: the largest of the schedule.
+    lr_schedule : {"constant", "cosine", "one_cycle", "plateau"} or class, default="cosine"
+        Course of the learning rate, or a ``torch.optim.lr_scheduler`` class. See :class:`sknn.optim.LRSchedule`.
+    lr_schedule_params : dict, default=None
+        Its arguments.
+    max_epochs : int, default=60
+        Largest number of passes over the training rows.
+    batch_size : "auto" or int, default="auto"
+        Rows a step. "auto" aims at 40 steps an epoch, between 32 and 256 rows each.
+    max_time : float, default=None
+        Seconds that fit may take. The schedule is planned to end there, so training is finished, not cut off.
+    early_stopping : "auto" or bool, default="auto"
+        Stop when the validation score has not improved for `n_iter_no_change` epochs, and go back to the best weights.
+        "auto" does so from 200 rows on, and where `X_val` is given.
+    validation_fraction : float in (0, 1), default=0.15
+        Share of the rows that early stopping holds out; stratified for classes, by group where `groups` are given.
+    n_iter_no_change : int, default=12
+        Epochs without improvement before stopping.
+    tol : float, default=0.0
+        Smallest change of the validation score that counts as an improvement.
+    scoring : str, callable or None, default="loss"
+        What early stopping watches: the loss, or any scorer of scikit-learn. None is "loss".
+    gradient_clipping : float or None, default=1.0
+        Largest global norm of the gradient.
+    gradient_health : {"warn", "raise"} or None, default="warn"
+        What to do when a training is sick: a :class:`~sknn.exceptions.GradientHealthWarning`, or a
+        :class:`~sknn.exceptions.TrainingHealthError`.
+    class_weight : dict, "balanced" or None, default=None
+        Weight of each class, multiplied with `sample_weight`.
+    preprocessing : bool, default=True
+        Scale numbers, fill gaps, encode categories. False hands X and y to the network untouched, cast to float32.
+    categorical_features : "from_dtype", array-like or None, default="from_dtype"
+        Which columns are categories. "from_dtype": strings, booleans and categorical dtypes of dataframes. A mask, positions
+        or names add columns to these. None: only columns that cannot be numbers.
+    warm_start : bool, default=False
+        Whether fit goes on from the weights of the fit before.
+    callbacks : list of skorch callbacks, default=None
+        Copied in fit. An instance of EarlyStopping, GradientClipping or GradientHealth replaces the default.
+    device : str or torch.device, default="auto"
+        "auto" takes CUDA, then MPS, then the CPU.
+    random_state : int, RandomState instance or None, default=None
+        Decides split, initialisation, shuffling and dropout. The global generators stay as they are; None takes fresh
+        entropy.
+    verbose : int, default=0
+        0: silent. 1: a progress bar. 2: a line per epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Sorted labels; for a label indicator matrix, the positions of its columns.
+    net_ : skorch.NeuralNet
+        The private net; ``net_.history`` has one record an epoch.
+    module_ : torch.nn.Module
+        The trained network.
+    n_features_in_ : int
+        Number of columns seen in fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where all are strings.
+    n_iter_ : int
+        Epochs trained.
+    best_epoch_ : int
+        Epoch whose weights are kept, from 1.
+    loss_curve_ : list of float
+        Training loss of every epoch.
+    validation_scores_ : list of float or None
+        Validation score of every epoch, higher is better: minus the loss, or the value of `scoring`.
+    health_ : TrainingHealth or None
+        What :class:`~sknn.callbacks.GradientHealth` found.
+
+    See Also
+    --------
+    NeuralRegressor : The same for numbers.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sknn import NeuralClassifier
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> clf = NeuralClassifier(max_epochs=20, random_state=0).fit(X, y)
+    >>> clf.predict_proba(X[:2]).shape
+    (2, 3)
+    >>> bool(clf.score(X, y) > 0.9)
+    True
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        **BaseNeuralEstimator._parameter_constraints,
+        "class_weight": [StrOptions({"balanced"}), dict, list, None],
+    }
+
+    def __init__(
+        self,
+        module: type[nn.Module] | nn.Module | Callable[..., nn.Module] = MLP,
+        *,
+        module_params: dict[str, Any] | None = None,
+        criterion: str | type[nn.Module] | nn.Module = "log_loss",
+        criterion_params: dict[str, Any] | None = None,
+        optimizer: type[torch.optim.Optimizer] | Callable[..., torch.optim.Optimizer] = torch.optim.AdamW,
+        optimizer_params: dict[str, Any] | None = None,
+        lr: float = 0.002,
+        lr_schedule: str | type = "cosine",
+        lr_schedule_params: dict[str, Any] | None = None,
+        max_epochs: int = 60,
+        batch_size: int | str = "auto",
+        max_time: float | None = None,
+        early_stopping: bool | str = "auto",
+        validation_fraction: float = 0.15,
+        n_iter_no_change: int = 12,
+        tol: float = 0.0,
+        scoring: str | Callable[..., float] | None = "loss",
+        gradient_clipping: float | None = 1.0,
+        gradient_health: str | None = "warn",
+        class_weight: dict[Any, float] | str | None = None,
+        preprocessing: bool = True,
+        categorical_features: Any = "from_dtype",
+        warm_start: bool = False,
+        callbacks: list[Any] | None = None,
+        device: str | torch.device = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.module = module
+        self.module_params = module_params
+        self.criterion = criterion
+        self.criterion_params = criterion_params
+        self.optimizer = optimizer
+        self.optimizer_params = optimizer_params
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.lr_schedule_params = lr_schedule_params
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.max_time = max_time
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.scoring = scoring
+        self.gradient_clipping = gradient_clipping
+        self.gradient_health = gradient_health
+        self.class_weight = class_weight
+        self.preprocessing = preprocessing
+        self.categorical_features = categorical_features
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> NeuralClassifier:
+        """One more epoch over these rows. What the first call learned about columns and scales stays.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or dataframe of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever be seen. Needed in the first call, optional and checked later.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights in the loss.
+
+        Returns
+        -------
+        self : NeuralClassifier
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            `classes` is missing in the first call, or differs from the first call's.
+        """
+        return self._partial_fit(X, y, sample_weight, classes=classes)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Most probable label of each row.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or dataframe of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or int64 (n_samples, n_labels)
+        """
+        probabilities = self.predict_proba(X)
+        return self._targets.predict(probabilities)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probability of each class.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or dataframe of shape (n_samples, n_features)
+
+        Returns
+        -------
+        probabilities : ndarray float32 of shape (n_samples, n_classes)
+            In the order of ``classes_``; for a label indicator matrix, the probability of each label.
+        """
+        values = self._link_output(X)
+        return self._targets.probabilities(values)
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Raw scores, before the link.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or dataframe of shape (n_samples, n_features)
+
+        Returns
+        -------
+        scores : ndarray float32 of shape (n_samples,) for two classes, else (n_samples, n_classes)
+        """
+        raw = self._raw_prediction(X).numpy()
+        return self._targets.decision(raw)
+
+    def _learn_targets(self, y: Any, classes: Any, weight: np.ndarray | None) -> Any:
+        return class_targets(y, classes)[0]
+
+    def _extra_weight(self, y: Any) -> np.ndarray | None:
+        if self.class_weight is None:
+            return None
+        y = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
+        return compute_sample_weight(self.class_weight, y.ravel() if 1 in y.shape[1:] else y)
+
+    def _public_targets(self, targets: Any) -> dict[str, Any]:
+        return {"classes_": targets.classes_}
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

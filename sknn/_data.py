@@ -1,0 +1,148 @@
+"""The first half of a fit: X and y as given -> training and validation rows as tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_consistent_length
+
+from ._batches import Rows
+from ._inputs import Inputs, as_table, take_rows
+from ._sample_weight import check_weights, merge_equal_rows
+from ._scoring import validation_scorer
+from ._split import validation_split
+
+__all__ = ["TrainingData"]
+
+
+class TrainingData:
+    """Rows on their way from the caller to the network.
+
+    Parameters
+    ----------
+    X : as returned by `as_table`
+    y : array-like
+    sample_weight : array-like or None
+    groups : array-like or None
+
+    Attributes
+    ----------
+    X, y, weight, groups
+        Rows with a positive weight; after `merge_equal_rows`, distinct ones.
+    inputs : Inputs
+    targets : ClassTargets, MultilabelTargets or RealTargets
+    """
+
+    def __init__(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> None:
+        if y is None:
+            raise ValueError("This estimator requires y to be passed, but the target y is None.")
+        check_consistent_length(X, y, groups)
+        self.X = X
+        self.y = y.to_numpy() if hasattr(y, "to_numpy") and not isinstance(y, np.ndarray) else y
+        self.groups = None if groups is None else np.asarray(groups)
+        self.weight = check_weights(sample_weight, X)
+        self.valid: TrainingData | None = None
+        self.train_rows: np.ndarray | None = None
+        self.valid_rows: np.ndarray | None = None
+        if self.weight is not None and not self.weight.all():
+            self._keep(np.flatnonzero(self.weight))
+
+    def _keep(self, rows: np.ndarray) -> None:
+        self.X = take_rows(self.X, rows)
+        self.y = self.y[rows] if hasattr(self.y, "shape") else np.asarray(self.y)[rows]
+        self.weight = None if self.weight is None else self.weight[rows]
+        self.groups = None if self.groups is None else self.groups[rows]
+
+    def __len__(self) -> int:
+        return self.X.shape[0]
+
+    def learn(
+        self,
+        inputs: Inputs,
+        learn_targets: Callable[[Any, np.ndarray | None], Any],
+        extra_weight: Callable[[Any], np.ndarray | None],
+    ) -> None:
+        """Columns, categories and targets; equal rows of a small table are merged.
+
+        Parameters
+        ----------
+        inputs : Inputs
+            New, or of an earlier fit that goes on.
+        learn_targets : callable
+            (y, weight) -> targets.
+        extra_weight : callable
+            y -> class weight of each row, or None.
+        """
+        self.inputs = inputs
+        learn_targets(self.y, self.weight)  # refuses a bad y before the table is read
+        class_weight = extra_weight(self.y)
+        if class_weight is not None:
+            self.weight = class_weight if self.weight is None else self.weight * class_weight
+            if not self.weight.any():
+                raise ValueError("class_weight: all rows have weight zero; give a class of y a positive weight.")
+            if not self.weight.all():
+                self._keep(np.flatnonzero(self.weight))
+        if not hasattr(inputs, "mode"):
+            inputs.learn_columns(self.X)
+        self._merge(learn_targets(self.y, self.weight))
+        self.targets = learn_targets(self.y, self.weight)
+
+    def _merge(self, targets: Any) -> None:
+        if len(self) > 1000:
+            return
+        rows = self.inputs.raw_rows(self.X)
+        if rows is None:
+            return
+        y = self.y.toarray() if hasattr(self.y, "toarray") else np.asarray(self.y)
+        keys = [targets.encode(y) if targets.kind != "real" else targets.check(y)]
+        if self.groups is not None:
+            keys.append(np.unique(self.groups, return_inverse=True)[1])
+        merged = merge_equal_rows([*rows, *keys], self.weight)
+        if merged is not None:
+            first, weight = merged
+            self._keep(first)
+            self.weight = weight
+
+    def hold_out(self, fraction: float, seed: int) -> None:
+        """Split off validation rows."""
+        labels = self.targets.encode(self.y) if self.targets.kind == "classes" else None
+        self.train_rows, self.valid_rows = validation_split(
+            len(self), fraction=fraction, seed=seed, labels=labels, groups=self.groups
+        )
+
+    def validate_on(self, X: Any, y: Any, sample_weight: Any) -> None:
+        """Use these rows for validation."""
+        self.valid = TrainingData(as_table(X), y, sample_weight)
+        self.valid.inputs, self.valid.targets = self.inputs, self.targets
+
+    def encode(self, device: torch.device) -> tuple[Rows, Rows | None]:
+        """Training rows, and validation rows or None, on their device."""
+        if self.inputs.encoder is None:
+            self.inputs.learn_scales(self.X, self.train_rows, self.weight)
+        y = self.targets.encode(self.y)
+        train = self._rows(self.train_rows, y, device)
+        if self.valid is not None:
+            return train, self.valid._rows(None, self.targets.encode(self.valid.y), device)
+        return train, None if self.valid_rows is None else self._rows(self.valid_rows, y, device)
+
+    def _rows(self, rows: np.ndarray | None, y: np.ndarray, device: torch.device) -> Rows:
+        """Encoded rows, with weights of mean one."""
+        x_num, x_cat = self.inputs.encode(self.X, rows)
+        weight = self.weight if self.weight is None or rows is None else self.weight[rows]
+        if weight is not None:
+            weight = torch.from_numpy((weight / weight.mean()).astype(np.float32))
+        targets = torch.from_numpy(np.ascontiguousarray(y if rows is None else y[rows]))
+        return Rows(x_num, x_cat, targets, weight, device)
+
+    def scorer(self, scoring: Any) -> Callable[[np.ndarray], float] | None:
+        """Raw validation prediction -> score, or None where the loss is the score."""
+        if scoring in (None, "loss"):
+            return None
+        held_out = self if self.valid is None else self.valid
+        rows = self.valid_rows if self.valid is None else slice(None)
+        y = held_out.y.toarray() if hasattr(held_out.y, "toarray") else np.asarray(held_out.y)
+        weight = None if held_out.weight is None else held_out.weight[rows]
+        return validation_scorer(scoring, self.targets, y[rows], weight)

@@ -1,0 +1,184 @@
+"""X -> what a network receives, learned once and applied at fit, predict and score alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals.stable.v1 as nw
+import numpy as np
+import torch
+from scipy import sparse
+from sklearn.utils import check_array
+from torch import Tensor
+
+from ._encoder import Encoder
+from ._table import TableReader
+
+__all__ = ["Inputs", "as_table", "take_rows"]
+
+# Rows are read and encoded in chunks of about this many float64 bytes, so that a fit holds the table once.
+_CHUNK_BYTES = 16 * 2**20
+# Quantiles of more rows than this are no different for our purpose.
+_MAX_ROWS_FOR_STATISTICS = 100_000
+
+
+def is_frame(X: Any) -> bool:
+    """Whether X is a dataframe of a kind that narwhals knows."""
+    return not isinstance(X, np.ndarray) and hasattr(X, "columns") and nw.dependencies.is_into_dataframe(X)
+
+
+def as_table(X: Any) -> Any:
+    """X as an array, a sparse matrix or a dataframe with at least one row and column.
+
+    Raises
+    ------
+    ValueError
+        One dimension, no rows, no columns, complex numbers.
+    """
+    if is_frame(X):
+        n_rows, n_columns = X.shape
+        if n_rows == 0:
+            raise ValueError(f"Found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is required.")
+        if n_columns == 0:
+            raise ValueError(f"Found array with 0 feature(s) (shape={X.shape}) while a minimum of 1 is required.")
+        return X
+    return check_array(
+        X, accept_sparse=("csr", "csc", "coo"), accept_large_sparse=True, dtype=None, ensure_all_finite=False,
+        allow_nd=True, input_name="X",
+    )  # fmt: skip
+
+
+def take_rows(X: Any, index: np.ndarray | slice) -> Any:
+    """The rows of X at `index`, in X's own kind."""
+    if is_frame(X):
+        frame = nw.from_native(X, eager_only=True)
+        return frame[index].to_native()
+    return (X.tocsr() if sparse.issparse(X) else X)[index]
+
+
+class Inputs:
+    """The learned way from X to tensors.
+
+    Parameters
+    ----------
+    preprocessing : bool
+        False hands numbers on untouched, cast to float32.
+    categorical_features : as of the estimators
+
+    Attributes
+    ----------
+    mode : {"table", "sparse", "array"}
+        ``"array"``: images, sequences and untouched input.
+    row_shape : tuple of int
+        Shape of one row of encoded numbers.
+    cardinalities : list of int
+        Number of codes of each categorical column.
+    """
+
+    def __init__(self, preprocessing: bool, categorical_features: Any) -> None:
+        self.preprocessing = preprocessing
+        self.categorical_features = categorical_features
+
+    def learn_columns(self, X: Any) -> Inputs:
+        """Which columns there are, their kinds and categories. `X` as returned by `as_table`."""
+        self.cardinalities: list[int] = []
+        self.encoder: Encoder | None = None
+        if sparse.issparse(X):
+            self.mode = "sparse"
+            self.row_shape: tuple[int, ...] = (X.shape[1],)
+        elif not self.preprocessing or X.ndim != 2:
+            self.mode = "array"
+            self.row_shape = tuple(self._untouched(X).shape[1:])
+        else:
+            self.mode = "table"
+            self.reader = TableReader(self.categorical_features).fit(X)
+            self.cardinalities = list(self.reader.cardinalities_)
+        return self
+
+    def learn_scales(self, X: Any, rows: np.ndarray | None, weight: np.ndarray | None) -> Inputs:
+        """Centre and spread of the numbers, from the training rows.
+
+        Parameters
+        ----------
+        X : as returned by `as_table`
+        rows : ndarray int64 or None
+            Training rows; None for all.
+        weight : ndarray (n_samples,) or None
+        """
+        n_samples = X.shape[0] if rows is None else len(rows)
+        if self.mode == "array" or (self.mode == "sparse" and not self.preprocessing):
+            return self
+        if n_samples > _MAX_ROWS_FOR_STATISTICS:
+            spaced = np.linspace(0, n_samples - 1, _MAX_ROWS_FOR_STATISTICS).astype(np.int64)
+            rows = spaced if rows is None else rows[spaced]
+        chosen = X if rows is None else take_rows(X, rows)
+        weight = None if weight is None else weight if rows is None else weight[rows]
+        if self.mode == "sparse":
+            self.encoder = Encoder.from_sparse(TableReader(None).read_sparse(chosen), weight)
+        else:
+            numeric, _ = self.reader.read(chosen)
+            self.encoder = Encoder().fit(numeric, weight)
+            self.row_shape = (self.encoder.out_features,)
+        return self
+
+    def raw_rows(self, X: Any) -> list[np.ndarray] | None:
+        """What makes two rows equal, as arrays; for sparse matrices the dense rows of what is a small table."""
+        if self.mode == "table":
+            return [block for block in self.reader.read(X) if block.size]
+        if self.mode == "sparse":
+            return [X.toarray()] if X.shape[0] * X.shape[1] <= 2**20 else None
+        return [self._untouched(X)]
+
+    def encode(self, X: Any, rows: np.ndarray | None = None) -> tuple[Tensor | Any, Tensor | None]:
+        """Numbers float32 (n, ...) as a tensor, or a csr_array; codes int64 (n, n_categorical) or None.
+
+        Raises
+        ------
+        ValueError
+            NaN or infinity where the network would receive it, naming the column.
+        """
+        if self.mode == "sparse":
+            matrix = TableReader(None).read_sparse(X if rows is None else take_rows(X, rows))
+            return (matrix if self.encoder is None else self.encoder.encode_sparse(matrix)), None
+        if self.mode == "array":
+            return torch.from_numpy(self._untouched(X if rows is None else take_rows(X, rows))), None
+        n_samples = X.shape[0] if rows is None else len(rows)
+        chunk = max(256, _CHUNK_BYTES // (8 * X.shape[1]))
+        if n_samples <= chunk:
+            return self._encode_chunk(X if rows is None else take_rows(X, rows))
+        assert self.encoder is not None
+        x_num = np.empty((n_samples, self.encoder.out_features), dtype=np.float32)
+        x_cat = np.empty((n_samples, len(self.cardinalities)), dtype=np.int64)
+        for start in range(0, n_samples, chunk):
+            part = slice(start, start + chunk)
+            numeric, codes = self.reader.read(take_rows(X, part if rows is None else rows[part]))
+            self.encoder.encode(numeric, out=x_num[part])
+            x_cat[part] = codes
+        return torch.from_numpy(x_num), torch.from_numpy(x_cat) if self.cardinalities else None
+
+    def _encode_chunk(self, X: Any) -> tuple[Tensor, Tensor | None]:
+        assert self.encoder is not None
+        numeric, codes = self.reader.read(X)
+        x_num = torch.from_numpy(self.encoder.encode(numeric))
+        return x_num, torch.from_numpy(codes) if self.cardinalities else None
+
+    def _untouched(self, X: Any) -> np.ndarray:
+        """X as finite float32, nothing else done to it."""
+        try:
+            array = check_array(
+                X, dtype=np.float32, allow_nd=True, input_name="X", ensure_min_features=0, order="C"
+            )  # fmt: skip
+        except (ValueError, TypeError) as error:
+            what = "preprocessing=False hands X" if not self.preprocessing else "Arrays of more than two dimensions go"
+            raise ValueError(f"{error}\n{what} to the network untouched, so X must be finite numbers.") from error
+        return np.require(array, requirements=["C", "W"])  # torch wants memory that it may write to
+
+    def check_shape(self, X: Any) -> None:
+        """At predict: the same kind and shape of rows as at fit."""
+        if self.mode == "array" and len(self.row_shape) > 1 and tuple(X.shape[1:]) != self.row_shape:
+            raise ValueError(f"X: expected rows of shape {self.row_shape} as in fit, got {tuple(X.shape[1:])}.")
+        if self.mode == "table" and sparse.issparse(X):
+            if self.cardinalities:
+                raise ValueError("X is sparse, but was a table with categories in fit. Pass a table of the same columns.")
+        elif self.mode != "array" and X.ndim != 2:
+            raise ValueError(f"Found array with dim {X.ndim}, expected 2 as in fit.")

@@ -1,0 +1,387 @@
+"""The epoch loop: the only file that knows skorch's NeuralNet."""
+
+from __future__ import annotations
+
+import copy
+import dis
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback
+from torch import Tensor, nn
+
+from ._batches import Batch, Batches, Rows
+from ._build import first_output
+from .callbacks._state import ModuleState, StopTraining
+from .optim import LRSchedule, build_optimizer
+
+__all__ = ["TrainingPlan"]
+
+_RAISE = dis.opmap["RAISE_VARARGS"]
+_EVENTS = (
+    "on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end",
+    "on_batch_begin", "on_batch_end", "on_grad_computed",
+)  # fmt: skip
+
+
+@dataclass
+class TrainingPlan:
+    """Everything about a training that is not skorch's.
+
+    Attributes
+    ----------
+    lr_schedule, lr_schedule_params
+        As the estimators' parameters.
+    shuffle_seed : int
+    deadline : float or None
+        ``time.perf_counter()`` at which the fit shall be over; the schedule ends there too.
+    started : float
+        ``time.perf_counter()`` at the start of the fit.
+    validation_score : callable or None
+        Link output of the validation rows, float32 (n_valid, n_values) -> score, higher is better.
+    before_epoch, after_epoch : callable or None
+        Called around every epoch, after the callbacks; `after_epoch` returns whether to stop.
+    """
+
+    lr_schedule: str | type = "constant"
+    lr_schedule_params: dict[str, Any] | None = None
+    shuffle_seed: int = 0
+    deadline: float | None = None
+    started: float = 0.0
+    validation_score: Callable[[np.ndarray], float] | None = None
+    before_epoch: Callable[[], None] | None = None
+    after_epoch: Callable[[], bool] | None = None
+
+
+def _raised_on_purpose(error: KeyboardInterrupt) -> bool:
+    """Whether a ``raise`` statement threw it, as skorch's callbacks do to stop, and not the signal of Ctrl-C.
+
+    A signal is delivered between two instructions, so the innermost frame never stands on the instruction of ``raise``.
+    """
+    traceback = error.__traceback__
+    if traceback is None:
+        return False
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback.tb_frame.f_code.co_code[traceback.tb_lasti] == _RAISE
+
+
+class _Net(NeuralNet):
+    """skorch's net around resident tensors, with a lean loop.
+
+    Data are :class:`~sknn._batches.Rows`. `module`, `criterion` are instances, `optimizer` a class. Batches are
+    ``({"x_num", "x_cat", "sample_weight"}, y)``; targets of a regressor are in standardised units.
+    """
+
+    def prepare(self, plan: TrainingPlan, optimizer_params: dict[str, Any], target_kind: str) -> _Net:
+        """Attach what skorch's constructor does not know, and initialise."""
+        vars(self).update(plan=plan, optimizer_params=optimizer_params, target_kind=target_kind)
+        vars(self).update(flat_parameters=[], steps_done_=0)
+        self.initialize()
+        return self
+
+    # ------------------------------------------------------------------ skorch's hooks
+
+    def initialize_optimizer(self, *args: Any, **kwargs: Any) -> _Net:
+        """Parameter groups in flat buffers."""
+        modules: list[nn.Module] = [self.module_, self.criterion_]
+        self.optimizer_, flat = build_optimizer(self.optimizer, self.optimizer_params, self.lr, modules)
+        vars(self)["flat_parameters"] = flat
+        return self
+
+    def get_default_callbacks(self) -> list[Any]:
+        """None: the estimators say which."""
+        return []
+
+    def get_dataset(self, X: Any, y: Any = None) -> Any:
+        """Rows are a dataset already."""
+        return X if isinstance(X, Rows) else super().get_dataset(X, y)
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        """Slices of resident tensors instead of a DataLoader."""
+        if not isinstance(dataset, Rows):
+            return super().get_iterator(dataset, training=training)
+        if not training:  # no gradients are kept, so batches may be larger
+            return Batches(dataset, max(self.batch_size, 1024), None)
+        generator = torch.Generator().manual_seed(self.plan.shuffle_seed)
+        return Batches(dataset, self.batch_size, generator)
+
+    def infer(self, x: Any, **fit_params: Any) -> Tensor:
+        """Raw prediction (batch, out_features)."""
+        if "x_cat" in x:
+            output = first_output(self.module_(x["x_num"], x["x_cat"]))
+        else:
+            output = first_output(self.module_(x["x_num"]))
+        return output if output.ndim > 1 else output.unsqueeze(1)
+
+    def get_loss(self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False) -> Tensor:
+        """Mean loss over the batch, weighted."""
+        return self.criterion_(y_pred, y_true, X.get("sample_weight"))
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Link output, for skorch's scoring callbacks."""
+        outputs = [self.criterion_.inverse_link(raw).cpu() for raw in self.forward_iter(X, training=False)]
+        values = torch.cat(outputs).numpy()
+        return np.hstack([1 - values, values]) if self.target_kind == "classes" and values.shape[1] == 1 else values
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Class codes, indicators, or values in standardised units, for skorch's scoring callbacks."""
+        values = self.predict_proba(X)
+        if self.target_kind == "classes":
+            return values.argmax(axis=1)
+        return (values > 0.5).astype(np.int64) if self.target_kind == "multilabel" else values
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Class codes, which scorers ask for."""
+        if self.target_kind == "real":
+            raise AttributeError("classes_")
+        return np.arange(self.n_classes)
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scorers which kind of estimator this is."""
+        from sklearn.utils import ClassifierTags, RegressorTags
+
+        tags = super().__sklearn_tags__()
+        if self.target_kind == "real":
+            tags.estimator_type, tags.regressor_tags = "regressor", RegressorTags()
+        else:
+            tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags()
+        return tags
+
+    # ------------------------------------------------------------------ callbacks
+
+    def initialize_callbacks(self) -> _Net:
+        """As skorch, and note which events anybody listens to."""
+        super().initialize_callbacks()
+        listeners = {
+            event: [cb for _, cb in self.callbacks_ if getattr(type(cb), event, None) is not getattr(Callback, event)]
+            for event in _EVENTS
+        }
+        vars(self)["listeners"] = listeners
+        return self
+
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        """Call those callbacks that override the event. A deliberate KeyboardInterrupt of theirs means: stop."""
+        getattr(self, method_name)(self, **cb_kwargs)
+        for callback in self.listeners[method_name]:
+            try:
+                getattr(callback, method_name)(self, **cb_kwargs)
+            except StopTraining:
+                raise
+            except KeyboardInterrupt as error:
+                if _raised_on_purpose(error):
+                    raise StopTraining from error
+                raise
+
+    # ------------------------------------------------------------------ the loop
+
+    def train(self, rows: Rows, valid: Rows | None, epochs: int) -> None:
+        """Train for `epochs` more epochs, or until a callback, the plan or the deadline ends it."""
+        self.notify("on_train_begin", X=None, y=None)
+        try:
+            self.fit_loop(rows, epochs=epochs, valid=valid)
+        except StopTraining:
+            pass
+        self.notify("on_train_end", X=None, y=None)
+
+    def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, *, valid: Any = None, **kwargs: Any) -> _Net:
+        """Epochs over `X`, scored on `valid`."""
+        epochs = self.max_epochs if epochs is None else epochs
+        batches = self.get_iterator(X, training=True)
+        valid_batches = None if valid is None else self.get_iterator(valid, training=False)
+        plan = self.plan
+        vars(self)["schedule"] = LRSchedule(
+            plan.lr_schedule, plan.lr_schedule_params or {}, self.optimizer_, epochs * len(batches)
+        )
+        vars(self)["planned_steps"] = epochs * len(batches)
+        vars(self)["first_step"] = self.steps_done_
+        validation_s = 0.0
+        for _ in range(epochs):
+            started = time.perf_counter()
+            if plan.before_epoch is not None:
+                plan.before_epoch()
+            self.notify("on_epoch_begin", dataset_train=X, dataset_valid=valid)
+            end = None if plan.deadline is None else plan.deadline - validation_s
+            self.run_single_epoch(batches, training=True, prefix="train", step_fn=self.train_step, end=end)
+            before_validation = time.perf_counter()
+            self.run_single_epoch(valid_batches, training=False, prefix="valid", step_fn=self.validation_step)
+            validation_s = time.perf_counter() - before_validation
+            record = self.history[-1]
+            self.schedule.after_epoch(record.get("valid_loss", record["train_loss"]))
+            record["dur"] = time.perf_counter() - started
+            self._set_training(False)  # callbacks may predict
+            stop = False
+            try:
+                self.notify("on_epoch_end", dataset_train=X, dataset_valid=valid)
+            finally:
+                if plan.after_epoch is not None:
+                    stop = plan.after_epoch()
+            if stop or (end is not None and time.perf_counter() >= end - validation_s):
+                break
+        return self
+
+    def run_single_epoch(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Any, end: float | None = None, **fit_params: Any
+    ) -> None:
+        """One pass over the batches; the loss is summed on the device and read once."""
+        if iterator is None:
+            return
+        self._set_training(training)
+        per_batch = self.listeners["on_batch_begin"] or self.listeners["on_batch_end"]
+        score = None if training else self.plan.validation_score
+        raw: list[Tensor] = []
+        total = torch.zeros((), device=iterator.rows.device)
+        n_rows = n_batches = 0
+        for batch in self._observed(iterator, training) if per_batch else iterator:
+            step = step_fn(batch)
+            n_batch = len(batch[1])
+            total += step["loss"].detach() * n_batch
+            n_rows += n_batch
+            n_batches += 1
+            if score is not None:
+                raw.append(step["y_pred"])
+            if per_batch:
+                self.history.record_batch(f"{prefix}_loss", step["loss"].item())
+                self.history.record_batch(f"{prefix}_batch_size", n_batch)
+                self.notify("on_batch_end", batch=batch, training=training, **step)
+            if end is not None and time.perf_counter() >= end:
+                break
+        self.history.record(f"{prefix}_loss", total.item() / n_rows)  # the epoch's one synchronisation
+        self.history.record(f"{prefix}_batch_count", n_batches)
+        if training:
+            self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
+        if score is not None:
+            values = self.criterion_.inverse_link(torch.cat(raw).float())
+            self.history.record("valid_score", score(values.cpu().numpy()))
+
+    def _observed(self, iterator: Any, training: bool) -> Iterator[Batch]:
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            yield batch
+
+    def on_batch_begin(self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
+        """A row in the history for each batch, kept only where a callback looks at batches."""
+        self.history.new_batch()
+
+    def _progress(self) -> float:
+        """Share of the planned training that is over, in steps or in seconds, whichever is further."""
+        progress = (self.steps_done_ - self.first_step) / max(1, self.planned_steps)
+        plan = self.plan
+        if plan.deadline is not None:
+            progress = max(progress, (time.perf_counter() - plan.started) / (plan.deadline - plan.started))
+        return progress
+
+    def train_step(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
+        """Forward, loss, backward, callbacks (clipping), step, schedule."""
+        self.schedule.before_step(self._progress())
+        if isinstance(self.optimizer_, torch.optim.LBFGS):
+            step = self._closure_step(batch)
+        else:
+            step = self._gradient(batch)
+            self.optimizer_.step()
+        self.schedule.after_step()
+        vars(self)["steps_done_"] += 1
+        return step
+
+    def _gradient(self, batch: Batch) -> dict[str, Tensor]:
+        inputs, y = batch
+        if self.flat_parameters:
+            for group in self.flat_parameters:
+                group.flat.grad.zero_()  # type: ignore[union-attr]
+        else:
+            self.optimizer_.zero_grad()
+        y_pred = self.infer(inputs)
+        loss = self.get_loss(y_pred, y, X=inputs, training=True)
+        loss.backward()
+        if self.listeners["on_grad_computed"]:
+            named = self.module_.named_parameters() if self.flat_parameters else self.get_all_learnable_params()
+            self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
+        return {"loss": loss, "y_pred": y_pred}
+
+    def _closure_step(self, batch: Batch) -> dict[str, Tensor]:
+        """For optimizers that evaluate the loss several times a step; the first evaluation is recorded."""
+        first: dict[str, Tensor] = {}
+
+        def closure() -> Tensor:
+            step = self._gradient(batch)
+            first.update({} if first else step)
+            return step["loss"]
+
+        self.optimizer_.step(closure)
+        return first
+
+    def validation_step(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
+        """Forward and loss, in evaluation mode, without gradients."""
+        inputs, y = batch
+        with torch.no_grad():
+            y_pred = self.infer(inputs)
+            return {"loss": self.get_loss(y_pred, y, X=inputs), "y_pred": y_pred}
+
+    def evaluation_step(self, batch: Batch, training: bool = False) -> Tensor:
+        """Raw prediction, for skorch's scoring callbacks."""
+        self._set_training(training)
+        with torch.set_grad_enabled(training):
+            return self.infer(batch[0])
+
+    # ------------------------------------------------------------------ between fits
+
+    def release(self) -> None:
+        """Parameters own their memory again; nothing refers to data or callables of the fit."""
+        for group in self.flat_parameters:
+            group.release()
+        self._set_training(False)
+        vars(self)["plan"] = TrainingPlan(
+            self.plan.lr_schedule, self.plan.lr_schedule_params, self.plan.shuffle_seed
+        )
+        vars(self)["schedule"] = None
+
+    def attach(self, plan: TrainingPlan) -> None:
+        """Get ready to train on."""
+        vars(self)["plan"] = plan
+        if self.optimizer_ is None:
+            self._initialize_optimizer()
+        for group in self.flat_parameters:
+            group.attach()
+
+    @contextmanager
+    def unchanged_on_failure(self) -> Iterator[None]:
+        """Weights, optimizer and history are put back if training on fails."""
+        weights = ModuleState(self)
+        optimizer_state = copy.deepcopy(self.optimizer_.state_dict())
+        n_epochs, n_steps = len(self.history), self.steps_done_
+        try:
+            yield
+        except BaseException:
+            weights.restore()
+            self.optimizer_.load_state_dict(optimizer_state)
+            del self.history[n_epochs:]
+            vars(self)["steps_done_"] = n_steps
+            self.release()
+            raise
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Plain attributes, tensors on the CPU, so that a model of a GPU loads anywhere.
+
+        The optimizer's moments, twice the size of the weights, stay behind: a loaded model that trains on starts
+        new ones.
+        """
+        state = self.__dict__.copy()
+        state.update(optimizer_=None, flat_parameters=[], schedule=None)
+        if torch.device(self.device).type != "cpu":
+            state.update(device="cpu")
+            state.update(module_=copy.deepcopy(self.module_).cpu(), criterion_=copy.deepcopy(self.criterion_).cpu())
+        if self.module is self.module_:
+            state["module"] = state["module_"]
+        if self.criterion is self.criterion_:
+            state["criterion"] = state["criterion_"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)

@@ -1,0 +1,274 @@
+"""NeuralRegressor: targets in their own unit, quantiles, several outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import RegressorMixin
+from sklearn.metrics import d2_pinball_score
+from torch import nn
+
+from ._base import BaseNeuralEstimator
+from ._targets import RealTargets
+from .losses import Poisson, Quantile
+from .modules import MLP
+
+__all__ = ["NeuralRegressor"]
+
+
+class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
+    """A neural network that predicts numbers from the rows of a table.
+
+    Numbers, categories and gaps go in as they are; scaling, imputation and encoding are learned inside, and so is the
+    scale of y.
+
+    Parameters
+    ----------
+    module : torch.nn.Module class, callable or instance, default=MLP
+        The network. A class is built in fit: its input and output widths are filled in under the names ``in_features``
+        (``input_size``, ``input_dim``, ``n_features``) and ``out_features`` (``output_size``, ``output_dim``,
+        ``n_outputs``, ``n_classes``, ``num_classes``). An instance is copied. It returns raw scores
+        ``(batch, out_features)``, no softmax. If its ``forward`` names a parameter ``x_cat``, it is called with
+        ``(x_num, x_cat)`` and its constructor may take ``cat_cardinalities``.
+    module_params : dict, default=None
+        Keyword arguments of the module class; also ``module__NAME``.
+    criterion : str, torch.nn.Module class or instance, default="squared_error"
+        "squared_error", "absolute_error", "huber", "poisson" or "quantile"; see :mod:`sknn.losses`. It sees y in units of
+        its standard deviation, so ``criterion__delta`` of "huber" is in that unit.
+    criterion_params : dict, default=None
+        Keyword arguments of the loss, as ``{"quantile": [0.1, 0.5, 0.9]}``; also ``criterion__NAME``.
+    optimizer : torch.optim.Optimizer class, default=torch.optim.AdamW
+        Any optimizer of torch, or one of the same interface.
+    optimizer_params : dict, default=None
+        Keyword arguments of the optimizer; also ``optimizer__NAME``. ``weight_decay`` spares biases and norms.
+    lr : float, default=0.002
+        Learning rate: the largest of the schedule.
+    lr_schedule : {"constant", "cosine", "one_cycle", "plateau"} or class, default="cosine"
+        Course of the learning rate, or a ``torch.optim.lr_scheduler`` class. See :class:`sknn.optim.LRSchedule`.
+    lr_schedule_params : dict, default=None
+        Its arguments.
+    max_epochs : int, default=60
+        Largest number of passes over the training rows.
+    batch_size : "auto" or int, default="auto"
+        Rows a step. "auto" aims at 40 steps an epoch, between 32 and 256 rows each.
+    max_time : float, default=None
+        Seconds that fit may take. The schedule is planned to end there, so training is finished, not cut off.
+    early_stopping : "auto" or bool, default="auto"
+        Stop when the validation score has not improved for `n_iter_no_change` epochs, and go back to the best weights.
+        "auto" does so from 200 rows on, and where `X_val` is given.
+    validation_fraction : float in (0, 1), default=0.15
+        Share of the rows that early stopping holds out; stratified for classes, by group where `groups` are given.
+    n_iter_no_change : int, default=12
+        Epochs without improvement before stopping.
+    tol : float, default=0.0
+        Smallest change of the validation score that counts as an improvement.
+    scoring : str, callable or None, default="loss"
+        What early stopping watches: the loss, or any scorer of scikit-learn. None is "loss".
+    gradient_clipping : float or None, default=1.0
+        Largest global norm of the gradient.
+    gradient_health : {"warn", "raise"} or None, default="warn"
+        What to do when a training is sick: a :class:`~sknn.exceptions.GradientHealthWarning`, or a
+        :class:`~sknn.exceptions.TrainingHealthError`.
+    preprocessing : bool, default=True
+        Scale numbers, fill gaps, encode categories. False hands X and y to the network untouched, cast to float32.
+    categorical_features : "from_dtype", array-like or None, default="from_dtype"
+        Which columns are categories. "from_dtype": strings, booleans and categorical dtypes of dataframes. A mask, positions
+        or names add columns to these. None: only columns that cannot be numbers.
+    warm_start : bool, default=False
+        Whether fit goes on from the weights of the fit before.
+    callbacks : list of skorch callbacks, default=None
+        Copied in fit. An instance of EarlyStopping, GradientClipping or GradientHealth replaces the default.
+    device : str or torch.device, default="auto"
+        "auto" takes CUDA, then MPS, then the CPU.
+    random_state : int, RandomState instance or None, default=None
+        Decides split, initialisation, shuffling and dropout. The global generators stay as they are; None takes fresh
+        entropy.
+    verbose : int, default=0
+        0: silent. 1: a progress bar. 2: a line per epoch.
+
+    Attributes
+    ----------
+    n_outputs_ : int
+        Number of target columns.
+    net_ : skorch.NeuralNet
+        The private net; ``net_.history`` has one record an epoch.
+    module_ : torch.nn.Module
+        The trained network.
+    n_features_in_ : int
+        Number of columns seen in fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where all are strings.
+    n_iter_ : int
+        Epochs trained.
+    best_epoch_ : int
+        Epoch whose weights are kept, from 1.
+    loss_curve_ : list of float
+        Training loss of every epoch.
+    validation_scores_ : list of float or None
+        Validation score of every epoch, higher is better: minus the loss, or the value of `scoring`.
+    health_ : TrainingHealth or None
+        What :class:`~sknn.callbacks.GradientHealth` found.
+
+    See Also
+    --------
+    NeuralClassifier : The same for labels.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sknn import NeuralRegressor
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+    >>> reg = NeuralRegressor(max_epochs=10, random_state=0).fit(X, y)
+    >>> reg.predict(X[:2]).shape
+    (2,)
+    >>> low_and_high = NeuralRegressor(
+    ...     criterion="quantile", criterion_params={"quantile": [0.1, 0.9]}, max_epochs=10, random_state=0
+    ... ).fit(X, y)
+    >>> low_and_high.predict(X[:2]).shape
+    (2, 2)
+    """
+
+    def __init__(
+        self,
+        module: type[nn.Module] | nn.Module | Callable[..., nn.Module] = MLP,
+        *,
+        module_params: dict[str, Any] | None = None,
+        criterion: str | type[nn.Module] | nn.Module = "squared_error",
+        criterion_params: dict[str, Any] | None = None,
+        optimizer: type[torch.optim.Optimizer] | Callable[..., torch.optim.Optimizer] = torch.optim.AdamW,
+        optimizer_params: dict[str, Any] | None = None,
+        lr: float = 0.002,
+        lr_schedule: str | type = "cosine",
+        lr_schedule_params: dict[str, Any] | None = None,
+        max_epochs: int = 60,
+        batch_size: int | str = "auto",
+        max_time: float | None = None,
+        early_stopping: bool | str = "auto",
+        validation_fraction: float = 0.15,
+        n_iter_no_change: int = 12,
+        tol: float = 0.0,
+        scoring: str | Callable[..., float] | None = "loss",
+        gradient_clipping: float | None = 1.0,
+        gradient_health: str | None = "warn",
+        preprocessing: bool = True,
+        categorical_features: Any = "from_dtype",
+        warm_start: bool = False,
+        callbacks: list[Any] | None = None,
+        device: str | torch.device = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.module = module
+        self.module_params = module_params
+        self.criterion = criterion
+        self.criterion_params = criterion_params
+        self.optimizer = optimizer
+        self.optimizer_params = optimizer_params
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.lr_schedule_params = lr_schedule_params
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.max_time = max_time
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.scoring = scoring
+        self.gradient_clipping = gradient_clipping
+        self.gradient_health = gradient_health
+        self.preprocessing = preprocessing
+        self.categorical_features = categorical_features
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> NeuralRegressor:
+        """One more epoch over these rows. What the first call learned about columns and scales stays.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or dataframe of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights in the loss.
+
+        Returns
+        -------
+        self : NeuralRegressor
+            The estimator itself.
+        """
+        return self._partial_fit(X, y, sample_weight)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predicted value of each row, in the unit of y.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or dataframe of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray float32 of shape (n_samples,), (n_samples, n_outputs), or (n_samples, n_levels) for several quantiles
+            float64 for two-dimensional y, and where y's spread is too small beside its mean for float32.
+        """
+        values = self._link_output(X)
+        return self._targets.predict(values)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R^2; for several quantile levels, the mean of their D^2 pinball scores.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or dataframe of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            1 is perfect, 0 no better than a constant.
+        """
+        prediction = self.predict(X)
+        loss = self._loss()
+        if isinstance(loss, Quantile) and len(loss.levels) > 1:
+            return float(
+                np.mean(
+                    [
+                        d2_pinball_score(y, prediction[:, i], alpha=level, sample_weight=sample_weight)
+                        for i, level in enumerate(loss.levels)
+                    ]
+                )
+            )
+        return super().score(X, y, sample_weight)
+
+    def _learn_targets(self, y: Any, classes: Any, weight: np.ndarray | None) -> Any:
+        y = RealTargets.check(y)
+        if not self.preprocessing:
+            return RealTargets(y, weight, None)
+        if not self._is_poisson():
+            return RealTargets(y, weight, "standard")
+        if (y < 0).any():
+            raise ValueError(
+                f"y: criterion='poisson' models counts and rates, which are not negative, got {y.min():.6g}. "
+                "Use criterion='squared_error'."
+            )
+        return RealTargets(y, weight, "scale")
+
+    def _public_targets(self, targets: Any) -> dict[str, Any]:
+        return {"n_outputs_": targets.n_targets}
+
+    def _is_poisson(self) -> bool:
+        return self.criterion == "poisson" or self.criterion is Poisson or isinstance(self.criterion, Poisson)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = self.criterion != "quantile"
+        tags.target_tags.positive_only = self._is_poisson()
+        return tags

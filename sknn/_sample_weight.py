@@ -1,0 +1,63 @@
+"""Weights: checked, zeros dropped, equal rows merged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import _check_sample_weight
+
+__all__ = ["check_weights", "merge_equal_rows"]
+
+# Beyond this, merging would cost more than the exactness that it buys.
+MERGE_LIMIT = 1000
+
+
+def check_weights(sample_weight: Any, X: Any) -> np.ndarray | None:
+    """Weights as float64 (n_samples,), or None where all are equal.
+
+    Raises
+    ------
+    ValueError
+        Wrong shape, NaN, infinity, a negative weight, or no positive weight.
+    """
+    if sample_weight is None:
+        return None
+    weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    if not weights.any():
+        raise ValueError("sample_weight: all weights are zero; at least one row needs a positive weight.")
+    if (weights == weights[0]).all():
+        return None
+    return weights
+
+
+def merge_equal_rows(
+    rows: list[np.ndarray], weight: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Rows that are equal in every array become one row with the summed weight, in a canonical order.
+
+    A weight of k and k copies then lead to the same bits. Float32 sums over other numbers of rows differ in the last
+    bit, and training amplifies it.
+
+    Parameters
+    ----------
+    rows : list of ndarray, each (n_samples, ...)
+        Everything that makes a row: numbers, category codes, targets, group.
+    weight : ndarray (n_samples,) or None
+        Weights; None stands for ones.
+
+    Returns
+    -------
+    (first, weight) : ndarray int64 (n_distinct,), float64 (n_distinct,) or None
+        Position of the first of each set of equal rows, and their summed weight; None where there is nothing to merge.
+    """
+    n_samples = len(rows[0])
+    if n_samples > MERGE_LIMIT:
+        return None
+    blocks = [np.ascontiguousarray(block).reshape(n_samples, -1).view(np.uint8) for block in rows if block.size]
+    keys = np.ascontiguousarray(np.concatenate(blocks, axis=1))
+    keys = keys.view(np.dtype((np.void, keys.shape[1]))).ravel()
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    if len(first) == n_samples and weight is None:
+        return None
+    return first, np.bincount(inverse, weights=weight, minlength=len(first)).astype(np.float64)

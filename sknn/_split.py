@@ -1,0 +1,81 @@
+"""Training and validation rows: random, stratified, or by group."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
+
+__all__ = ["validation_split"]
+
+
+def validation_split(
+    n_samples: int,
+    *,
+    fraction: float,
+    seed: int,
+    labels: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of training and validation rows.
+
+    Parameters
+    ----------
+    n_samples : int
+    fraction : float in (0, 1)
+        Share of rows (of groups, where `groups` is given) that is held out.
+    seed : int
+    labels : ndarray int64 (n_samples,) or None
+        Class codes to stratify by. Classes too rare to be on both sides stay in the training rows.
+    groups : ndarray (n_samples,) or None
+        Rows of one group are never on both sides.
+
+    Returns
+    -------
+    train, valid : ndarray int64, sorted
+
+    Raises
+    ------
+    ValueError
+        Too few rows or groups to hold any out.
+    """
+    rows = np.arange(n_samples)
+    if groups is not None:
+        if len(np.unique(groups)) < 2:
+            raise ValueError(
+                "groups: early stopping needs at least 2 groups to hold one out, got 1. "
+                "Set early_stopping=False or pass X_val and y_val."
+            )
+        splitter = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
+        train, valid = next(splitter.split(rows, groups=groups))
+        return np.sort(train), np.sort(valid)
+    if n_samples < 2:
+        raise ValueError(
+            f"early_stopping needs at least 2 rows to hold some out, got n_samples={n_samples}. "
+            "Set early_stopping=False or pass X_val and y_val."
+        )
+    if labels is not None:
+        stratified = _stratified(rows, labels, fraction, seed)
+        if stratified is not None:
+            return stratified
+    train, valid = next(ShuffleSplit(1, test_size=_n_held_out(n_samples, fraction), random_state=seed).split(rows))
+    return np.sort(train), np.sort(valid)
+
+
+def _n_held_out(n_samples: int, fraction: float) -> int:
+    return min(max(1, round(fraction * n_samples)), n_samples - 1)
+
+
+def _stratified(
+    rows: np.ndarray, labels: np.ndarray, fraction: float, seed: int
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """A stratified split of the classes with at least two rows, or None where these are too few."""
+    frequent = np.bincount(labels)[labels] >= 2
+    candidates = rows[frequent]
+    n_classes = len(np.unique(labels[frequent]))
+    n_held_out = _n_held_out(len(rows), fraction)
+    if n_classes < 2 or n_held_out < n_classes or len(candidates) - n_held_out < n_classes:
+        return None
+    splitter = StratifiedShuffleSplit(1, test_size=n_held_out, random_state=seed)
+    _, valid = next(splitter.split(candidates, labels[frequent]))
+    valid = np.sort(candidates[valid])
+    return np.setdiff1d(rows, valid), valid

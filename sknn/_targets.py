@@ -1,0 +1,222 @@
+"""y <-> tensor, and link outputs -> labels, probabilities, values.
+
+Three kinds: ``"classes"`` (int64 codes), ``"multilabel"`` (float32 indicators) and ``"real"`` (float32, standardised).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_array, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+__all__ = ["ClassTargets", "MultilabelTargets", "RealTargets", "class_targets"]
+
+# As many classes as rows is what an identifier or a regression target looks like; below this many rows it may be a toy.
+_MIN_ROWS_TO_DOUBT_CLASSES = 20
+
+
+def class_targets(y: Any, classes: Any = None) -> tuple[ClassTargets | MultilabelTargets, np.ndarray]:
+    """Learn the labels of `y` (or take `classes`), and return them with the checked y.
+
+    Raises
+    ------
+    ValueError
+        NaN, a continuous or unknown target, one class only, a class of its own for every row.
+    """
+    y = _checked_labels(y)
+    if type_of_target(y, input_name="y", raise_unknown=True) == "multilabel-indicator":
+        y = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
+        return MultilabelTargets(y.shape[1]), y
+    check_classification_targets(y)
+    y = column_or_1d(y, warn=True)
+    known = np.unique(y) if classes is None else np.unique(np.asarray(classes))
+    if len(known) < 2:
+        raise ValueError(
+            f"y: a classifier needs at least 2 classes, got 1 class: {known.tolist()!r}. "
+            "Check how the rows were selected, or use sklearn.dummy.DummyClassifier."
+        )
+    if classes is None and len(known) == len(y) >= _MIN_ROWS_TO_DOUBT_CLASSES:
+        raise ValueError(
+            f"y: every one of the {len(y)} rows has a class of its own, so there is nothing to learn from. "
+            "A classifier expects fewer classes than rows: is y an identifier, or a number for NeuralRegressor?"
+        )
+    return ClassTargets(known), y
+
+
+def _checked_labels(y: Any) -> Any:
+    """y as an array (or sparse indicator) without missing labels."""
+    if y is None:
+        raise ValueError("requires y to be passed, but the target y is None.")
+    if hasattr(y, "to_numpy") and not isinstance(y, np.ndarray):
+        y = y.to_numpy()
+    if isinstance(y, np.ndarray) and y.dtype == object or (isinstance(y, (list, tuple)) and len(y)):
+        flat = np.asarray(y, dtype=object).ravel() if not isinstance(y, np.ndarray) else y.ravel()
+        n_missing = sum(label is None or label is not label or type(label).__name__ in ("NAType", "NaTType")
+                        for label in flat)  # fmt: skip
+        if n_missing:
+            raise ValueError(
+                f"Input y contains NaN or None in {n_missing} of {len(flat)} rows; every row needs a label. "
+                "Drop these rows, or give them a label of their own."
+            )
+    return check_array(
+        y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y", ensure_min_samples=0, ensure_min_features=0
+    )
+
+
+class ClassTargets:
+    """Labels of one kind: binary or multiclass.
+
+    Parameters
+    ----------
+    classes : ndarray (n_classes,)
+        Sorted labels.
+    """
+
+    kind = "classes"
+
+    def __init__(self, classes: np.ndarray) -> None:
+        self.classes_ = classes
+
+    @property
+    def n_targets(self) -> int:
+        """Number of classes."""
+        return len(self.classes_)
+
+    def encode(self, y: Any) -> np.ndarray:
+        """Labels -> codes int64 (n_samples,). Unknown labels are a ValueError."""
+        y = column_or_1d(_checked_labels(y), warn=True)
+        if y.dtype == self.classes_.dtype or (y.dtype.kind in "biuf" and self.classes_.dtype.kind in "biuf"):
+            codes = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
+            wrong = self.classes_[codes] != y
+        else:
+            position = {label: code for code, label in enumerate(self.classes_.tolist())}
+            codes = np.array([position.get(label, -1) for label in y.tolist()], dtype=np.int64)
+            wrong = codes < 0
+        if wrong.any():
+            unknown = np.unique(y[wrong].astype(str))[:5].tolist()
+            raise ValueError(
+                f"y contains labels that are not among classes_: {unknown}; known are {self.classes_.tolist()[:20]}. "
+                "Pass all labels as classes= to the first partial_fit, or fit again."
+            )
+        return codes.astype(np.int64, copy=False)
+
+    def predict(self, probabilities: np.ndarray) -> np.ndarray:
+        """(n_samples, n_classes) -> labels (n_samples,)."""
+        return self.classes_[probabilities.argmax(axis=1)]
+
+    def probabilities(self, values: np.ndarray) -> np.ndarray:
+        """Link output -> (n_samples, n_classes), in the order of classes_."""
+        if values.shape[1] == 1:  # an own loss with one sigmoid
+            values = np.concatenate([1 - values, values], axis=1)
+        return values
+
+    def decision(self, raw: np.ndarray) -> np.ndarray:
+        """Raw prediction -> (n_samples,) for two classes, else (n_samples, n_classes)."""
+        if self.n_targets > 2:
+            return raw
+        return raw[:, 0] if raw.shape[1] == 1 else raw[:, 1] - raw[:, 0]
+
+
+class MultilabelTargets:
+    """A label indicator matrix of zeros and ones.
+
+    Parameters
+    ----------
+    n_labels : int
+    """
+
+    kind = "multilabel"
+
+    def __init__(self, n_labels: int) -> None:
+        self.classes_ = np.arange(n_labels)
+
+    @property
+    def n_targets(self) -> int:
+        """Number of labels."""
+        return len(self.classes_)
+
+    def encode(self, y: Any) -> np.ndarray:
+        """Indicators -> float32 (n_samples, n_labels)."""
+        y = _checked_labels(y)
+        y = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
+        if y.ndim != 2 or y.shape[1] != self.n_targets:
+            raise ValueError(f"y: expected an indicator matrix with {self.n_targets} labels, got shape {y.shape}.")
+        return y.astype(np.float32)
+
+    def predict(self, probabilities: np.ndarray) -> np.ndarray:
+        """(n_samples, n_labels) -> indicators int64."""
+        return (probabilities > 0.5).astype(np.int64)
+
+    def probabilities(self, values: np.ndarray) -> np.ndarray:
+        """Link output -> probability of each label (n_samples, n_labels)."""
+        return values
+
+    def decision(self, raw: np.ndarray) -> np.ndarray:
+        """Raw prediction (n_samples, n_labels)."""
+        return raw
+
+
+class RealTargets:
+    """Numbers, standardised for the network and put back at predict.
+
+    Parameters
+    ----------
+    y : ndarray float64 (n_samples,) or (n_samples, n_outputs)
+        Training target.
+    weight : ndarray (n_samples,) or None
+    scaling : {"standard", "scale", None}
+        ``"standard"``: zero mean, unit variance. ``"scale"``: divided by the mean, for a loss with a log link, whose target
+        must stay positive. None: untouched.
+    """
+
+    kind = "real"
+
+    def __init__(self, y: np.ndarray, weight: np.ndarray | None, scaling: str | None) -> None:
+        self.ndim = y.ndim
+        columns = y.reshape(len(y), -1)
+        self.n_targets = columns.shape[1]
+        self.mean = np.zeros(self.n_targets)
+        self.scale = np.ones(self.n_targets)
+        if scaling is not None:
+            mean = np.average(columns, axis=0, weights=weight)
+            if scaling == "standard":
+                self.mean = mean
+                self.scale = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weight))
+            else:
+                self.scale = mean
+            # A constant target: nothing to divide by. Relative, since 0.1 summed and divided is not 0.1.
+            floor = 8 * np.finfo(np.float64).eps * np.abs(mean)
+            self.scale = np.where(self.scale > floor, self.scale, 1.0)
+        # float32 has 24 bits: with a mean above about 1,000 spreads, the spread would be rounded visibly.
+        # scikit-learn expects float64 of several outputs.
+        rounded_away = (np.abs(self.mean) > 1e3 * self.scale).any()
+        self.dtype = np.float64 if rounded_away or self.ndim == 2 else np.float32
+
+    @staticmethod
+    def check(y: Any) -> np.ndarray:
+        """y as finite float64 of one or two dimensions."""
+        if y is None:
+            raise ValueError("requires y to be passed, but the target y is None.")
+        y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", ensure_min_samples=0)
+        y = np.asarray(y, dtype=np.float64)
+        if y.ndim not in (1, 2):
+            raise ValueError(f"y: expected shape (n_samples,) or (n_samples, n_outputs), got {y.shape}.")
+        return y
+
+    def encode(self, y: Any) -> np.ndarray:
+        """(n_samples,) or (n_samples, n_outputs) -> float32 (n_samples, n_outputs)."""
+        columns = self.check(y)
+        columns = columns.reshape(len(columns), -1)
+        if columns.shape[1] != self.n_targets:
+            raise ValueError(f"y: expected {self.n_targets} outputs as in the training target, got {columns.shape[1]}.")
+        return ((columns - self.mean) / self.scale).astype(np.float32)
+
+    def predict(self, values: np.ndarray) -> np.ndarray:
+        """Link output float32 (n_samples, n_values) -> the shape and unit of y.
+
+        Several quantile levels of one output give (n_samples, n_levels).
+        """
+        values = values.astype(self.dtype, copy=False) * self.scale.astype(self.dtype) + self.mean.astype(self.dtype)
+        return values[:, 0] if self.ndim == 1 and values.shape[1] == 1 else values

@@ -1,0 +1,56 @@
+"""A copy of everything that training changes in a net's modules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+__all__ = ["ModuleState", "StopTraining"]
+
+
+class StopTraining(KeyboardInterrupt):
+    """Ends a training early.
+
+    skorch's only way to stop is KeyboardInterrupt, and it swallows that. A class of its own lets sknn's loop tell it
+    from a user's Ctrl-C, which must reach the caller.
+    """
+
+
+class ModuleState:
+    """Weights and buffers of every module of a net, the criterion included.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        An initialised net.
+    """
+
+    def __init__(self, net: Any) -> None:
+        modules = [getattr(net, f"{name}_") for name in (*net._modules, *net._criteria)]
+        modules = [module for module in modules if isinstance(module, nn.Module)]
+        # Flat buffers hold all their parameters at once: one copy instead of many.
+        flat = getattr(net, "flat_parameters", None) or []
+        inside = {id(parameter) for group in flat for parameter in group.parameters}
+        parameters = [p for m in modules for p in m.parameters() if id(p) not in inside]
+        buffers = [b for m in modules for b in m.buffers()]
+        self.live = [*(group.flat.detach() for group in flat), *(t.detach() for t in (*parameters, *buffers))]
+        self.saved = [tensor.clone() for tensor in self.live]
+
+    @torch.no_grad()
+    def save(self) -> None:
+        """Copy the live tensors."""
+        for saved, live in zip(self.saved, self.live, strict=True):
+            saved.copy_(live)
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        """Put the copy back."""
+        for saved, live in zip(self.saved, self.live, strict=True):
+            live.copy_(saved)
+
+    def is_finite(self) -> bool:
+        """Whether no live tensor holds NaN or infinity. One device synchronisation."""
+        flags = [torch.isfinite(tensor).all() for tensor in self.live if tensor.is_floating_point()]
+        return bool(torch.stack(flags).all()) if flags else True

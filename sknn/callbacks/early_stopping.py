@@ -1,0 +1,116 @@
+"""Stop when a score has not improved for a while, and go back to the best weights."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from skorch.callbacks import Callback
+
+from ._state import ModuleState, StopTraining
+
+__all__ = ["EarlyStopping"]
+
+
+class EarlyStopping(Callback):
+    """Stop when a score has not improved for a while, and go back to the best weights.
+
+    Works in sknn's estimators and in any ``skorch.NeuralNet``.
+
+    Parameters
+    ----------
+    monitor : str, default="valid_loss"
+        The entry of the history to watch.
+    patience : int, default=10
+        Epochs without improvement after which training stops.
+    min_delta : float, default=0.0
+        Smallest absolute change that counts as an improvement, in the unit of the score.
+    min_relative_delta : float, default=0.0
+        Smallest change that counts, as a share of the best score's absolute value, so that it means the same for
+        negative scores.
+    lower_is_better : bool, default=True
+    restore_best : bool, default=True
+        Whether weights and buffers of every module, the criterion included, are put back to those of the best epoch
+        when training ends, for whatever reason.
+
+    Attributes
+    ----------
+    best_epoch_ : int
+        Number of the best epoch, from 1; 0 before the first.
+    best_score_ : float
+        The score of that epoch.
+
+    Notes
+    -----
+    A score s improves on the best b when ``b - s > max(min_delta, min_relative_delta * |b|)`` (lower is better), or
+    ``s - b > ...`` otherwise. The best *weights* are those of the best score, however small the difference; only the patience
+    counts improvements that are large enough. NaN never improves.
+
+    References
+    ----------
+    L. Prechelt, "Early stopping - but when?", Neural Networks: Tricks of the Trade, 1998.
+
+    Examples
+    --------
+    >>> from sknn.callbacks import EarlyStopping
+    >>> EarlyStopping(patience=5, min_relative_delta=0.001).patience
+    5
+    """
+
+    def __init__(
+        self,
+        monitor: str = "valid_loss",
+        patience: int = 10,
+        min_delta: float = 0.0,
+        min_relative_delta: float = 0.0,
+        lower_is_better: bool = True,
+        restore_best: bool = True,
+    ) -> None:
+        self.monitor = monitor
+        self.patience = patience
+        self.min_delta = min_delta
+        self.min_relative_delta = min_relative_delta
+        self.lower_is_better = lower_is_better
+        self.restore_best = restore_best
+
+    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        """Forget an earlier training."""
+        self.best_epoch_ = 0
+        self.best_score_ = math.inf if self.lower_is_better else -math.inf
+        self._reference = self.best_score_
+        self._waited = 0
+        self._state: ModuleState | None = None
+
+    def on_epoch_end(self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any) -> None:
+        """Compare, keep the best weights, stop when patience is over."""
+        record = net.history[-1]
+        if self.monitor not in record:
+            raise ValueError(
+                f"EarlyStopping: monitor={self.monitor!r} is not in the history. Recorded are "
+                f"{sorted(k for k in record if k != 'batches')}; a validation split is needed for 'valid_loss'."
+            )
+        score = float(record[self.monitor])
+        sign = 1.0 if self.lower_is_better else -1.0
+        if sign * (self.best_score_ - score) > 0:
+            self.best_score_ = score
+            self.best_epoch_ = len(net.history)
+            if self.restore_best:
+                if self._state is None:
+                    self._state = ModuleState(net)
+                self._state.save()
+        needed = 0.0
+        if math.isfinite(self._reference):
+            needed = max(self.min_delta, self.min_relative_delta * abs(self._reference))
+        if sign * (self._reference - score) > needed:
+            self._reference = score
+            self._waited = 0
+            return
+        self._waited += 1
+        if self._waited >= self.patience:
+            raise StopTraining
+
+    def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        """Put the best weights back."""
+        if self._state is not None:
+            self._state.restore()
+            self._state = None

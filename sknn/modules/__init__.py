@@ -1,0 +1,13 @@
+"""Architectures and layers for tables, in plain PyTorch.
+
+A new architecture is one file here and one name below; the contract tests pick it up from the list. It
+takes ``in_features`` and ``out_features``, and returns raw scores ``(batch, out_features)`` without any link.
+If its ``forward`` names a parameter ``x_cat``, it is given category codes, and ``cat_cardinalities`` at
+construction.
+"""
+
+from .embeddings import CategoricalEmbeddings, OneHot, UnknownMasking
+from .mlp import MLP
+from .resnet import ResNet
+
+__all__ = ["MLP", "CategoricalEmbeddings", "OneHot", "ResNet", "UnknownMasking"]

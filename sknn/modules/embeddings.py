@@ -1,0 +1,251 @@
+"""Category codes to numbers.
+
+Shapes and dtypes, once for the file: codes are int64 ``(batch, n_categorical)``; in each column code 0 is
+"unknown", the last code "missing", and those between are the known categories. The codes are trusted to lie
+in ``[0, cardinality)``: looking would make a GPU wait for the CPU in every batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+import torch
+from torch import Tensor, nn
+
+from ._checks import check_fraction, check_size, check_sizes
+
+# Up to 8 known categories, plus unknown and missing: there a one-hot code is no wider than an embedding
+# (Holzmüller et al., 2024, arXiv:2407.04491, section 3.1 switch at the same number).
+_MAX_ONE_HOT_CARDINALITY = 10
+
+
+class UnknownMasking(nn.Module):
+    """Replace each category code by 0, "unknown", with a small probability while training.
+
+    The unknown category does not occur in a training table. With some rows of each column masked, its
+    embedding, or its one-hot column, learns what the average row looks like without that value.
+
+    Parameters
+    ----------
+    probability : float, default=0.02
+        Fraction of the codes that are replaced, in [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If ``probability`` is outside [0, 1].
+
+    Shape
+    -----
+    - Input: ``(batch, n_categorical)``, int64.
+    - Output: ``(batch, n_categorical)``, int64. In evaluation mode the input itself.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sknn.modules import UnknownMasking
+    >>> codes = torch.tensor([[1, 3], [2, 1]])
+    >>> masking = UnknownMasking(probability=1.0)
+    >>> masking(codes).tolist()
+    [[0, 0], [0, 0]]
+    >>> masking.eval()(codes).tolist()
+    [[1, 3], [2, 1]]
+    """
+
+    def __init__(self, probability: float = 0.02) -> None:
+        super().__init__()
+        self.probability = check_fraction("probability", probability, upper_included=True)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Codes, some of them replaced by 0 while training."""
+        if not self.training or self.probability == 0:
+            return codes
+        return mask_unknown(codes, self.probability)
+
+    def extra_repr(self) -> str:
+        """What ``repr`` shows in the brackets."""
+        return f"probability={self.probability}"
+
+
+def mask_unknown(codes: Tensor, probability: float, generator: torch.Generator | None = None) -> Tensor:
+    """Return a copy of int64 codes ``(batch, n_categorical)``, each one set to 0 with ``probability``."""
+    chosen = torch.rand(codes.shape, device=codes.device, generator=generator) < probability
+    return codes.masked_fill(chosen, 0)
+
+
+class OneHot(nn.Module):
+    """One indicator column for each code of each categorical column, in the order of the columns.
+
+    Parameters
+    ----------
+    cat_cardinalities : sequence of int
+        Number of codes of each categorical column, "unknown" and "missing" included.
+
+    Attributes
+    ----------
+    out_features : int
+        Width of the output, the sum of the cardinalities.
+
+    Raises
+    ------
+    ValueError
+        If a cardinality is below 1; in ``forward`` if the number of columns is another one.
+
+    Shape
+    -----
+    - Input: ``(batch, n_categorical)``, int64.
+    - Output: ``(batch, out_features)``, float32, or the dtype given to ``.to()``, as of a layer with weights.
+
+    Notes
+    -----
+    One ``scatter_`` for all columns: no intermediate of the size of the output for each column.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sknn.modules import OneHot
+    >>> OneHot([3, 2])(torch.tensor([[0, 1], [2, 0]]))
+    tensor([[1., 0., 0., 0., 1.],
+            [0., 0., 1., 1., 0.]])
+    """
+
+    offsets: Tensor
+    one: Tensor
+
+    def __init__(self, cat_cardinalities: Sequence[int]) -> None:
+        super().__init__()
+        cardinalities = check_sizes("cat_cardinalities", cat_cardinalities)
+        self.out_features = sum(cardinalities)
+        self.register_buffer("offsets", _offsets(cardinalities), persistent=False)
+        # Without a floating-point tensor of its own a module would stay at float32 after `.double()`.
+        self.register_buffer("one", torch.ones(()), persistent=False)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """One-hot columns of the codes."""
+        _check_codes(codes, len(self.offsets))
+        return self.one.new_zeros(len(codes), self.out_features).scatter_(1, codes + self.offsets, 1.0)
+
+    def extra_repr(self) -> str:
+        """What ``repr`` shows in the brackets."""
+        return f"n_categorical={len(self.offsets)}, out_features={self.out_features}"
+
+
+class CategoricalEmbeddings(nn.Module):
+    """One-hot columns for small cardinalities, learned embeddings for large ones.
+
+    Parameters
+    ----------
+    cat_cardinalities : sequence of int
+        Number of codes of each categorical column, "unknown" and "missing" included. A column with at most
+        10 codes, which are 8 known categories, is one-hot encoded.
+    embedding_size : int, default=8
+        Width of the embedding of every other column, >= 1.
+
+    Attributes
+    ----------
+    out_features : int
+        Width of the output.
+
+    Raises
+    ------
+    ValueError
+        If a cardinality or ``embedding_size`` is below 1; in ``forward`` if the number of columns is
+        another one.
+
+    Shape
+    -----
+    - Input: ``(batch, n_categorical)``, int64.
+    - Output: ``(batch, out_features)``, the dtype of the weights; the one-hot columns first, then the
+      embeddings, both in the order of the columns.
+
+    Notes
+    -----
+    The embeddings of all columns lie in one table with an offset for each column, so a batch costs one
+    lookup, however many columns there are. A row of the table starts from N(0, 1 / embedding_size): like a
+    one-hot code it has a length of about 1. The rows of "unknown" and "missing" start at 0, so that a column
+    that had no gap in training adds nothing random for a gap at predict.
+
+    References
+    ----------
+    .. [1] C. Guo, F. Berkhahn. Entity Embeddings of Categorical Variables. 2016. arXiv:1604.06737.
+    .. [2] D. Holzmüller, L. Grinsztajn, I. Steinwart. Better by Default: Strong Pre-Tuned MLPs and Boosted
+       Trees on Tabular Data. NeurIPS 2024. arXiv:2407.04491.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sknn.modules import CategoricalEmbeddings
+    >>> embeddings = CategoricalEmbeddings([4, 100, 50], embedding_size=3)
+    >>> embeddings(torch.tensor([[0, 99, 7], [3, 0, 1]])).shape
+    torch.Size([2, 10])
+    """
+
+    embedded_columns: Tensor
+    one_hot_columns: Tensor
+    offsets: Tensor
+
+    def __init__(self, cat_cardinalities: Sequence[int], embedding_size: int = 8) -> None:
+        super().__init__()
+        cardinalities = check_sizes("cat_cardinalities", cat_cardinalities)
+        embedding_size = check_size("embedding_size", embedding_size)
+        one_hot = [i for i, size in enumerate(cardinalities) if size <= _MAX_ONE_HOT_CARDINALITY]
+        embedded = [i for i, size in enumerate(cardinalities) if size > _MAX_ONE_HOT_CARDINALITY]
+        embedded_sizes = [cardinalities[i] for i in embedded]
+
+        self.n_categorical = len(cardinalities)
+        self.one_hot = OneHot([cardinalities[i] for i in one_hot]) if one_hot else None
+        self.embedding = nn.Embedding(sum(embedded_sizes), embedding_size) if embedded else None
+        self.out_features = sum(cardinalities[i] for i in one_hot) + len(embedded) * embedding_size
+        self.register_buffer("one_hot_columns", torch.tensor(one_hot, dtype=torch.int64), persistent=False)
+        self.register_buffer("embedded_columns", torch.tensor(embedded, dtype=torch.int64), persistent=False)
+        self.register_buffer("offsets", _offsets(embedded_sizes), persistent=False)
+        self.reset_parameters(embedded_sizes)
+
+    @torch.no_grad()
+    def reset_parameters(self, embedded_sizes: Sequence[int]) -> None:
+        """Draw the embedding table; see Notes of the class."""
+        if self.embedding is None:
+            return
+        weight = self.embedding.weight
+        nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
+        weight[self.offsets] = 0.0
+        weight[self.offsets + torch.tensor(embedded_sizes) - 1] = 0.0
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Concatenated one-hot columns and embeddings of the codes."""
+        _check_codes(codes, self.n_categorical)
+        if self.embedding is None:
+            return codes.new_zeros(len(codes), 0) if self.one_hot is None else self.one_hot(codes)
+        if self.one_hot is None:
+            return self.embedding(codes + self.offsets).flatten(1)
+        embedded = self.embedding(codes[:, self.embedded_columns] + self.offsets)  # (batch, n_embedded, size)
+        return torch.cat([self.one_hot(codes[:, self.one_hot_columns]), embedded.flatten(1)], dim=1)
+
+
+def join_columns(embeddings: CategoricalEmbeddings | None, x_num: Tensor, x_cat: Tensor | None) -> Tensor:
+    """Return ``(batch, n_numeric + embeddings.out_features)``; without embeddings ``x_num`` itself."""
+    if embeddings is None:
+        if x_cat is not None and x_cat.shape[1] > 0:
+            raise ValueError(
+                f"x_cat has {x_cat.shape[1]} columns, but the module was built without categorical columns; "
+                "give their numbers of codes as cat_cardinalities."
+            )
+        return x_num
+    if x_cat is None:
+        raise ValueError(f"x_cat is missing; expected codes of {embeddings.n_categorical} columns.")
+    return torch.cat([x_num, embeddings(x_cat)], dim=1)
+
+
+def _offsets(sizes: Sequence[int]) -> Tensor:
+    """First position of each column when the codes of all columns are laid end to end; (len(sizes),)."""
+    return torch.tensor([0, *accumulate(sizes)][: len(sizes)], dtype=torch.int64)
+
+
+def _check_codes(codes: Tensor, n_categorical: int) -> None:
+    """Refuse another number of columns: one column would otherwise broadcast against all offsets."""
+    if codes.ndim != 2 or codes.shape[1] != n_categorical:
+        raise ValueError(f"codes have shape {tuple(codes.shape)}; expected (batch, {n_categorical}).")
+
+
+__all__ = ["CategoricalEmbeddings", "OneHot", "UnknownMasking", "join_columns", "mask_unknown"]

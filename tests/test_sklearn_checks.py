@@ -1,0 +1,61 @@
+"""scikit-learn's own estimator checks, with nothing expected to fail."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sknn import NeuralClassifier, NeuralRegressor
+from sknn.modules import ResNet
+
+
+class OwnNetwork(torch.nn.Module):
+    """As a tutorial would write it."""
+
+    def __init__(self, input_size: int, hidden_size: int, output_size: int) -> None:
+        super().__init__()
+        self.hidden = torch.nn.Linear(input_size, hidden_size)
+        self.out = torch.nn.Linear(hidden_size, output_size)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Raw scores."""
+        return self.out(torch.relu(self.hidden(x)))
+
+
+SHARED = [
+    {},
+    {"module": OwnNetwork, "module_params": {"hidden_size": 16}},
+    {"module": ResNet, "max_epochs": 20},
+    {"optimizer": torch.optim.SGD, "optimizer_params": {"momentum": 0.9, "nesterov": True}, "lr": 0.05},
+    {"early_stopping": False, "gradient_clipping": None, "lr_schedule": "constant", "batch_size": 64},
+    {"early_stopping": True, "lr_schedule": "plateau", "n_iter_no_change": 30},
+    {"module_params": {"hidden_sizes": (32,), "norm": torch.nn.BatchNorm1d, "activation": torch.nn.SiLU}},
+    {"preprocessing": False, "lr": 0.01, "lr_schedule": "one_cycle"},
+]
+CLASSIFIERS = [
+    *SHARED,
+    {"criterion_params": {"label_smoothing": 0.05}, "warm_start": True},
+    {"criterion": torch.nn.CrossEntropyLoss, "categorical_features": None},
+]
+REGRESSORS = [
+    *SHARED,
+    {"criterion": "quantile"},
+    {"criterion": "huber", "warm_start": True},
+    {"criterion": "poisson"},
+    {"criterion": torch.nn.L1Loss},
+]
+
+
+@parametrize_with_checks(
+    [NeuralClassifier(**params) for params in CLASSIFIERS] + [NeuralRegressor(**params) for params in REGRESSORS]
+)
+def test_scikit_learn_check(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("estimator", [NeuralClassifier(), NeuralRegressor()], ids=["classifier", "regressor"])
+def test_the_checks_are_collected(estimator):
+    from sklearn.utils.estimator_checks import estimator_checks_generator
+
+    assert len(list(estimator_checks_generator(estimator))) > 45
