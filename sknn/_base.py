@@ -25,6 +25,7 @@ from ._net import TrainingPlan, _Net
 from ._progress import EpochReport
 from ._random import Seeds, isolated_random_state, random_generator
 from ._sklearn_callbacks import CallbackSupportMixin, EpochContexts, with_callbacks
+from ._threads import limited_threads
 from .callbacks import EarlyStopping, GradientClipping, GradientHealth
 from .losses import Loss, make_loss
 
@@ -191,7 +192,7 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
 
         plan.after_epoch = after_epoch
         try:
-            with isolated_random_state(seeds.training, device), _guarded(net, go_on):
+            with isolated_random_state(seeds.training, device), limited_threads(net.work), _guarded(net, go_on):
                 net.train(train, valid, epochs)
         finally:
             report.close()

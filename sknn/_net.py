@@ -86,6 +86,11 @@ class _Net(NeuralNet):
         self.initialize()
         return self
 
+    @property
+    def work(self) -> int:
+        """Multiplications of a forward pass of one batch, about."""
+        return self.batch_size * sum(p.numel() for p in self.module_.parameters())
+
     # ------------------------------------------------------------------ skorch's hooks
 
     def initialize_optimizer(self, *args: Any, **kwargs: Any) -> _Net:

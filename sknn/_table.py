@@ -98,7 +98,8 @@ class TableReader:
             if forced:
                 raise ValueError(
                     f"categorical_features={self.categorical_features!r} names columns of a sparse "
-                    "matrix, whose columns are all numeric. Set it to None, or encode these columns with OneHotEncoder."
+                    "matrix, whose columns are all numeric. Set it to None, or encode "
+                    "these columns with OneHotEncoder."
                 )
             self.columns_ = [Column(name, "numeric") for name in names]
             _real_csr(X)
@@ -266,6 +267,7 @@ def _plain_numbers(X: Any, rows: slice) -> np.ndarray | None:
 
 
 def _check_labels_finite(labels: Labels, label: str) -> None:
+    """Raise if one of the labels is infinity."""
     for value in labels.values:
         if isinstance(value, float | np.floating) and np.isinf(value):
             raise ValueError(_infinity_message(label, value))
@@ -283,12 +285,14 @@ def _real_csr(X: Any) -> scipy.sparse.csr_array:
 
 
 def _check_sparse_finite(csr: scipy.sparse.csr_array) -> None:
+    """Raise if a stored value is infinity."""
     if csr.dtype.kind == "f" and np.isinf(csr.data).any():
         i = np.flatnonzero(np.isinf(csr.data))[0]
         raise ValueError(_infinity_message(f"column {csr.indices[i]}", csr.data[i], "float32"))
 
 
 def _infinity_message(label: str, value: Any, dtype: str = "float64") -> str:
+    """Return the message about infinity; scikit-learn's checks look for "inf"."""
     return (
         f"X: {label} contains infinity ({float(value)}) or a value too large for {dtype}, but finite "
         "numbers, or NaN for missing, were expected. Replace it, e.g. with "

@@ -111,6 +111,7 @@ def sorted_categories(values: list[Hashable]) -> tuple[Hashable, ...]:
 
 
 def check_free_text(labels: Labels, name: Hashable, label: str) -> None:
+    """Raise if nearly every value of a column of strings occurs once."""
     n_distinct = len(labels.values)
     if n_distinct <= FREE_TEXT_MIN_DISTINCT:
         return
@@ -119,10 +120,11 @@ def check_free_text(labels: Labels, name: Hashable, label: str) -> None:
         raise ValueError(
             f"X: {label} looks like free text or an identifier: {n_distinct} of its {n_present} values are "
             "distinct, but categories that come back in new rows were expected. Drop it, encode it as text "
-            "(e.g. skrub.TextEncoder, sklearn.feature_extraction.text.HashingVectorizer), or keep it as it is with "
+            "(e.g. skrub.TextEncoder, sklearn's HashingVectorizer), or keep it as it is with "
             f"categorical_features=[{name!r}]."
         )
 
 
 def _abridged(names: list[Hashable]) -> str:
+    """Return the names for a message, the first 20 at most."""
     return repr(names) if len(names) <= 20 else f"{names[:20]!r} and {len(names) - 20} more"

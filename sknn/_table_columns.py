@@ -106,6 +106,7 @@ def read_column(column: Any, label: str, *, as_labels: bool) -> Content:
 
 
 def _read_array(array: np.ndarray, label: str, as_labels: bool) -> Content:
+    """Read a numpy column (n,) of any dtype."""
     kind = array.dtype.kind
     if kind == "c":
         raise ValueError(complex_message(label))
@@ -133,10 +134,9 @@ def _read_array(array: np.ndarray, label: str, as_labels: bool) -> Content:
 
 
 def _read_pandas(series: Any, label: str, as_labels: bool) -> Content:
+    """Read a pandas Series (n,) of any dtype."""
     dtype = series.dtype
-    if type(dtype).__name__ == "SparseDtype":
-        series, dtype = series.sparse.to_dense(), dtype.subtype
-    elif type(dtype).__name__ == "PeriodDtype":
+    if type(dtype).__name__ == "PeriodDtype":  # by name, since pandas is optional
         series = series.dt.to_timestamp()
         dtype = series.dtype
 

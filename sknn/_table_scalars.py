@@ -69,6 +69,7 @@ def seconds(value: Any) -> float:
 
 
 def complex_message(label: str) -> str:
+    """Return the message about complex numbers; scikit-learn's checks look for its first words."""
     return (
         f"Complex data not supported: X: {label} holds complex numbers, but real ones were expected. "
         "Pass real and imaginary part, or magnitude and phase, as two columns."
@@ -76,7 +77,7 @@ def complex_message(label: str) -> str:
 
 
 def refuse(items: list[Any], label: str) -> None:
-    """Raise for the first value that is complex or a container."""
+    """Raise for the first value that is complex or a container (words that scikit-learn checks)."""
     for value in items:
         kind = kind_of(type(value))
         if kind == COMPLEX:

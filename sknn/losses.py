@@ -21,7 +21,8 @@ from __future__ import annotations
 import copy
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Real
 from typing import Any, Literal
 
 import torch
@@ -84,6 +85,9 @@ class Loss(nn.Module, ABC):
     supports_sample_weight: bool = True
     target_scaling: Literal["standard", "scale"] | None = None
 
+    def __init__(self) -> None:  # nn.Module's takes any argument, so that no name could be refused
+        super().__init__()
+
     @abstractmethod
     def pointwise(self, raw_prediction: Tensor, y: Tensor) -> Tensor:
         """Loss of each row, ``(batch,)``; shapes of the arguments as in the header of the file."""
@@ -116,7 +120,8 @@ class Loss(nn.Module, ABC):
         if not self.supports_sample_weight:
             raise ValueError(
                 f"criterion={self.name} returns one number for a batch, so it cannot take sample_weight. "
-                "Give the module a `reduction` argument as torch's losses have, or derive from sknn.losses.Loss."
+                "Give the module a `reduction` argument as torch's losses have, or derive it from "
+                "sknn.losses.Loss."
             )
         if sample_weight.shape != losses.shape:
             raise ValueError(
@@ -220,9 +225,8 @@ class MultilabelLogLoss(Loss):
         """Mean binary cross-entropy of each row, ``(batch,)``."""
         _check_same_shape(raw_prediction, y)
         share = _smooth(y.to(raw_prediction.dtype), self.label_smoothing)
-        return functional.binary_cross_entropy_with_logits(raw_prediction, share, reduction="none").mean(
-            dim=1
-        )
+        losses = functional.binary_cross_entropy_with_logits(raw_prediction, share, reduction="none")
+        return losses.mean(dim=1)
 
     def inverse_link(self, raw_prediction: Tensor) -> Tensor:
         """Probability of each label, ``(batch, n_labels)``."""
@@ -299,7 +303,7 @@ class Huber(Loss):
 
     def __init__(self, delta: float = 1.0) -> None:
         super().__init__()
-        if not 0 < delta < float("inf"):
+        if not isinstance(delta, Real) or not 0 < delta < float("inf"):
             raise ValueError(f"delta={delta!r} is out of range; expected a finite number > 0.")
         self.delta = float(delta)
 
@@ -379,8 +383,9 @@ class Quantile(Loss):
 
     def __init__(self, quantile: float | Sequence[float] = 0.5) -> None:
         super().__init__()
-        levels = [quantile] if isinstance(quantile, (int, float)) else list(quantile)
-        if not levels or len(set(levels)) < len(levels) or not all(0 < level < 1 for level in levels):
+        levels = list(quantile) if isinstance(quantile, Iterable) else [quantile]
+        in_range = all(isinstance(level, Real) and 0 < level < 1 for level in levels)
+        if not levels or not in_range or len(set(levels)) < len(levels):
             raise ValueError(
                 f"quantile={quantile!r} is out of range; expected a number in (0, 1), or different ones."
             )
@@ -409,8 +414,8 @@ class Quantile(Loss):
         """Number of levels; with one level the number of outputs."""
         if self.n_levels > 1 and n_targets != 1:
             raise ValueError(
-                f"quantile has {self.n_levels} levels and y {n_targets} outputs; several levels need a y with "
-                "one output. Fit one estimator for each output, for instance with sklearn's MultiOutputRegressor."
+                f"quantile has {self.n_levels} levels and y {n_targets} outputs; several levels need a "
+                "y with one output. Fit one estimator for each output, say by sklearn's MultiOutputRegressor."
             )
         return max(self.n_levels, n_targets)
 
@@ -437,15 +442,15 @@ class ModuleLoss(Loss):
     -----
     Inverse link, also of subclasses:
 
-    ============================================================ ===============================================
-    ``CrossEntropyLoss``, ``MultiMarginLoss``                    softmax
-    ``NLLLoss``, ``PoissonNLLLoss`` with ``log_input``           exp
-    ``BCEWithLogitsLoss``, ``MultiLabelSoftMarginLoss``          sigmoid
-    ``BCELoss``, ``MSELoss``, ``L1Loss``, ``SmoothL1Loss``,      identity
+    ========================================================== ===============================================
+    ``CrossEntropyLoss``, ``MultiMarginLoss``                  softmax
+    ``NLLLoss``, ``PoissonNLLLoss`` with ``log_input``         exp
+    ``BCEWithLogitsLoss``, ``MultiLabelSoftMarginLoss``        sigmoid
+    ``BCELoss``, ``MSELoss``, ``L1Loss``, ``SmoothL1Loss``,    identity
     ``HuberLoss``, ``PoissonNLLLoss`` without ``log_input``
-    any other                                                    classes: softmax (width 1: sigmoid);
-                                                                 multilabel: sigmoid; real: identity
-    ============================================================ ===============================================
+    any other                                                  classes: softmax (width 1: sigmoid);
+                                                               multilabel: sigmoid; real: identity
+    ========================================================== ===============================================
 
     Where that is wrong for a loss of your own, derive it from :class:`Loss`.
 
@@ -480,9 +485,9 @@ class ModuleLoss(Loss):
         if isinstance(module, nn.PoissonNLLLoss):
             link = _exp if module.log_input else _identity
             self.target_scaling = "scale"
-        elif known and target == "real":
+        elif type(module) in _TORCH_LOSSES and target == "real":  # a subclass may compute something else
             self.target_scaling = "standard"
-        # Of a loss of torch it is known which width two classes need; of a user's loss the raw prediction tells.
+        # Which width two classes need is known of torch's losses; of others the raw prediction tells.
         self._one_score = target == "classes" and isinstance(module, (nn.BCEWithLogitsLoss, nn.BCELoss))
         self._score_per_class = known is not None and target == "classes" and not self._one_score
         self._link = _softmax if target == "classes" and link is _sigmoid else link
@@ -583,8 +588,8 @@ def make_loss(criterion: Any, criterion_params: dict[str, Any], target: Target) 
     if isinstance(criterion, nn.Module):
         if criterion_params:
             raise ValueError(
-                f"criterion_params={criterion_params!r} came with an instance, whose parameters are fixed; pass "
-                f"the class, criterion={type(criterion).__name__}, or no criterion_params."
+                f"criterion_params={criterion_params!r} came with an instance, whose parameters are fixed; "
+                f"pass the class, criterion={type(criterion).__name__}, or no criterion_params."
             )
         loss = copy.deepcopy(criterion)
     elif isinstance(criterion, type) and issubclass(criterion, nn.Module):
@@ -654,7 +659,7 @@ def _smooth(share: Tensor, smoothing: float) -> Tensor:
 
 
 def _check_label_smoothing(value: float) -> float:
-    if not 0 <= value < 1:
+    if not isinstance(value, Real) or not 0 <= value < 1:
         raise ValueError(f"label_smoothing={value!r} is out of range; expected a number in [0, 1).")
     return float(value)
 
@@ -687,7 +692,8 @@ def _unfit_error(label: str, target: Target) -> ValueError:
 
 def _bound(kind: type[nn.Module], params: dict[str, Any], label: str) -> dict[str, Any]:
     """``params``, once they are known to fit the constructor of ``kind``."""
-    signature = inspect.signature(kind)
+    # A module without a constructor has nn.Module's, whose signature accepts what its body refuses.
+    signature = inspect.Signature() if kind.__init__ is nn.Module.__init__ else inspect.signature(kind)
     try:
         signature.bind(**params)
     except TypeError as error:

@@ -4,9 +4,9 @@ Quickstart
 ==========
 
 A raw table in, a trained network out. This example loads a table with numbers, categories and gaps and fits
-:class:`sknn.NeuralClassifier` or :class:`sknn.NeuralRegressor` on it as it is. Then it uses the network the way
-any other scikit-learn estimator is used: in a pipeline, in a cross-validation beside other models, in a grid
-search, and from a file.
+:class:`sknn.NeuralClassifier` or :class:`sknn.NeuralRegressor` on it as it is. Then it uses the network the
+way any other scikit-learn estimator is used: in a pipeline, in a cross-validation beside other models, in a
+grid search, and from a file.
 
 To run it on a CSV or parquet file of your own::
 
@@ -16,8 +16,8 @@ To run it on a CSV or parquet file of your own::
 # %%
 # A table
 # -------
-# Without ``--data`` this is the passenger list of the Titanic, which ships with scikit-learn: numbers, categories,
-# and one age in five unknown.
+# Without ``--data`` this is the passenger list of the Titanic, which ships with scikit-learn: numbers,
+# categories, and one age in five unknown.
 
 import argparse
 import gzip
@@ -40,9 +40,9 @@ MAX_SEARCH_ROWS = 1_500  # the same for the grid search
 
 started = time.perf_counter()
 parser = argparse.ArgumentParser(description="The quickstart of sknn.")
-parser.add_argument("--data", type=Path, help="CSV or parquet file (default: a table that ships with scikit-learn)")
+parser.add_argument("--data", type=Path, help="CSV or parquet file (default: a table of scikit-learn's)")
 parser.add_argument("--target", help="the column to predict")
-parser.add_argument("--out", type=Path, default=Path(__file__).parent / "output", help="folder for what is written")
+parser.add_argument("--out", type=Path, default=Path(__file__).parent / "output", help="folder to write to")
 args = parser.parse_args()
 
 
@@ -69,7 +69,8 @@ def load_table(path: Path, target: str | None) -> tuple[pd.DataFrame, str]:
     """A table from a file. A column `split` that says "train" or "test" is no feature and is left out."""
     table = pd.read_parquet(path) if path.suffix in {".parquet", ".pq"} else pd.read_csv(path)
     if target not in table.columns:
-        sys.exit(f"--target (make demo TARGET=...) is {target!r}; choose one of: {', '.join(map(str, table.columns))}")
+        names = ", ".join(map(str, table.columns))
+        sys.exit(f"--target (make demo TARGET=...) is {target!r}, expected one of the columns: {names}")
     if target != "split" and "split" in table.columns and set(table["split"].dropna()) <= {"train", "test"}:
         table = table.drop(columns="split")
     return table.dropna(subset=target), target
@@ -100,9 +101,12 @@ table = table.reset_index(drop=True)
 X, y = table.drop(columns=target), table[target]
 classify = is_classification(y)
 
-print(f"{source}: {n_rows} rows{f', {MAX_ROWS} of them used' if n_rows > MAX_ROWS else ''}, {X.shape[1]} columns")
-print(f"{'classify' if classify else 'predict the number'} {target!r}\n")
-print(pd.DataFrame({"dtype": X.dtypes, "gaps": X.isna().sum(), "distinct": X.nunique()}).to_string(max_rows=20))
+used = f" ({MAX_ROWS} of them used)" if n_rows > MAX_ROWS else ""
+print(
+    f"{source}: {n_rows} rows{used}, {X.shape[1]} columns; {'classify' if classify else 'predict'} {target!r}"
+)
+overview = pd.DataFrame({"dtype": X.dtypes, "gaps": X.isna().sum(), "distinct": X.nunique()})
+print(overview.to_string(max_rows=20))
 
 # %%
 # Fit
@@ -121,7 +125,8 @@ model = Neural(random_state=0).fit(X_train, y_train)
 seconds = time.perf_counter() - tick
 
 measure = "accuracy" if classify else "R2"
-print(f"{Neural.__name__}() on {len(X_train)} rows: {seconds:.1f} s, {model.n_iter_} epochs, best {model.best_epoch_}")
+print(f"\n{Neural.__name__}() on {len(X_train)} rows: {seconds:.1f} s")
+print(f"{model.n_iter_} epochs, weights of epoch {model.best_epoch_} kept")
 print(f"{measure} on {len(X_test)} held-out rows: {model.score(X_test, y_test):.3f}")
 
 # %%
@@ -141,8 +146,8 @@ print(f"learning curve: {args.out / 'learning_curve.png'}")
 # %%
 # A pipeline, cross-validated beside other models
 # -----------------------------------------------
-# The network takes a raw table from the step before it. The other models are what scikit-learn offers, at their
-# defaults, each with the preparation that it needs.
+# The network takes a raw table from the step before it. The other models are what scikit-learn offers, at
+# their defaults, each with the preparation that it needs.
 
 from sklearn.compose import TransformedTargetRegressor, make_column_selector, make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -164,7 +169,7 @@ def count_gaps(X: pd.DataFrame) -> pd.DataFrame:
 
 
 def scale_and_encode() -> object:
-    """What a linear model and scikit-learn's MLP need: gaps filled, numbers scaled, categories one-hot encoded."""
+    """What a linear model and scikit-learn's MLP need: no gaps, scaled numbers, one-hot categories."""
     return make_column_transformer(
         (make_pipeline(SimpleImputer(), StandardScaler()), numbers),
         (OneHotEncoder(handle_unknown="ignore"), categories),
@@ -205,19 +210,22 @@ def compare(X: pd.DataFrame, y: pd.Series, classify: bool, n_splits: int = 3) ->
     else:
         scoring = {"R2": "r2", "RMSE": "neg_root_mean_squared_error"}
         cv = KFold(n_splits, shuffle=True, random_state=0)
-    rows = {}
+    rows: dict[str, dict[str, str]] = {}
     for name, pipeline in models(X, classify).items():
         with warnings.catch_warnings():
             # At its default of 200 epochs scikit-learn's MLP says that it could go on.
             warnings.simplefilter("ignore", ConvergenceWarning)
             result = cross_validate(pipeline, X, y, cv=cv, scoring=scoring)
-        rows[name] = {
-            label: f"{abs(result[f'test_{label}'].mean()):.4g} ± {result[f'test_{label}'].std():.2g}" for label in scoring
-        } | {"fit, s": f"{result['fit_time'].mean():.2f}"}
+        rows[name] = {}
+        for label, scorer in scoring.items():
+            scores = result[f"test_{label}"]
+            mean = -scores.mean() if scorer.startswith("neg_") else scores.mean()
+            rows[name][label] = f"{mean:.4g} ± {scores.std():.2g}"
+        rows[name]["fit, s"] = f"{result['fit_time'].mean():.2f}"
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-print(f"3-fold cross-validation on {len(X)} rows")
+print(f"\n3-fold cross-validation on {len(X)} rows")
 print(compare(X, y, classify).to_string())
 
 # %%
@@ -228,50 +236,49 @@ print(compare(X, y, classify).to_string())
 from sklearn.model_selection import GridSearchCV
 
 grid = {"module__dropout": [0.0, 0.3], "lr": [0.0005, 0.002]}
-search = GridSearchCV(Neural(random_state=0), grid, cv=3, scoring="neg_log_loss" if classify else None)
+search = GridSearchCV(Neural(random_state=0), grid, cv=3, scoring="neg_log_loss" if classify else "r2")
 tick = time.perf_counter()
 search.fit(X_train[:MAX_SEARCH_ROWS], y_train[:MAX_SEARCH_ROWS])
 seconds = time.perf_counter() - tick
 
 found = pd.DataFrame(search.cv_results_["params"])
-found["log-loss" if classify else measure] = np.abs(search.cv_results_["mean_test_score"]).round(4)
-print(f"{len(found)} candidates, 3 folds, {min(len(X_train), MAX_SEARCH_ROWS)} rows: {seconds:.1f} s")
+found["score"] = search.cv_results_["mean_test_score"].round(4)
+print(f"\n{len(found)} candidates, 3 folds, {min(len(X_train), MAX_SEARCH_ROWS)} rows: {seconds:.1f} s")
 print(found.to_string(index=False))
-print(f"best: {search.best_params_}")
+print(f"best by {search.scoring}: {search.best_params_}")
 
 # %%
 # Saved, and loaded by another process
 # ------------------------------------
-# A file of joblib, loaded by a Python that has seen neither the table nor the training, predicts the same values.
+# A Python that has seen neither the table nor the training loads the file and predicts the same values.
 
 READER = """
 import sys
 import joblib
-model, rows, answer = sys.argv[1:]
-model, rows = joblib.load(model), joblib.load(rows)
-joblib.dump([getattr(model, name)(rows) for name in ("predict", "predict_proba") if hasattr(model, name)], answer)
+model, rows = joblib.load(sys.argv[1]), joblib.load(sys.argv[2])
+joblib.dump({name: getattr(model, name)(rows) for name in sys.argv[4:]}, sys.argv[3])
 """
 
 files = [args.out / name for name in ("model.joblib", "rows.joblib", "answer.joblib")]
 joblib.dump(model, files[0])
 joblib.dump(X_test, files[1])
-subprocess.run([sys.executable, "-c", READER, *map(str, files)], check=True)
-
-here = [getattr(model, name)(X_test) for name in ("predict", "predict_proba") if hasattr(model, name)]
-for mine, theirs in zip(here, joblib.load(files[2]), strict=True):
-    np.testing.assert_array_equal(mine, theirs)
-print(f"{files[0]}, {files[0].stat().st_size / 1e6:.1f} MB: a new process predicts the same for {len(X_test)} rows")
+methods = ["predict", "predict_proba"] if classify else ["predict"]
+subprocess.run([sys.executable, "-c", READER, *map(str, files), *methods], check=True)
+for method, predicted in joblib.load(files[2]).items():
+    np.testing.assert_array_equal(predicted, getattr(model, method)(X_test))
+print(f"\nsaved: {files[0]}, {files[0].stat().st_size / 1e6:.1f} MB")
+print(f"a new process loads it and returns the same {' and '.join(methods)} for {len(X_test)} rows")
 
 # %%
 # The same for numbers
 # --------------------
-# :class:`~sknn.NeuralRegressor` scales the target inside. Here it predicts how far diabetes has progressed a year
-# after ten measurements, one of them a category.
+# :class:`~sknn.NeuralRegressor` scales the target inside. Here it predicts how far diabetes has progressed a
+# year after ten measurements, one of them a category.
 
 if args.data is None:
     X, y = load_diabetes(as_frame=True, scaled=False, return_X_y=True)
     X["sex"] = X["sex"].map({1.0: "a", 2.0: "b"})
-    print(f"diabetes, 3-fold cross-validation on {len(X)} rows")
+    print(f"\ndiabetes, 3-fold cross-validation on {len(X)} rows")
     print(compare(X, y, classify=False).to_string())
 
 print(f"\nall of it: {time.perf_counter() - started:.0f} s")

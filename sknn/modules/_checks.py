@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 from torch import nn
@@ -28,11 +28,12 @@ def check_sizes(name: str, values: Any) -> tuple[int, ...]:
 def check_fraction(name: str, value: Any, upper_included: bool = False) -> float:
     """Return ``value`` as a float in [0, 1), or in [0, 1] when the upper end is allowed."""
     expected = "a number in [0, 1]" if upper_included else "a number in [0, 1)"
-    if isinstance(value, bool) or not isinstance(value, (Integral, float)):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name}={value!r} is a {type(value).__name__}; expected {expected}.")
-    if not (0 <= value < 1 or (upper_included and value == 1)):
+    fraction = float(value)
+    if not (0 <= fraction < 1 or (upper_included and fraction == 1)):
         raise ValueError(f"{name}={value!r} is out of range; expected {expected}.")
-    return float(value)
+    return fraction
 
 
 def check_module_class(name: str, value: Any, example: str) -> type[nn.Module]:
