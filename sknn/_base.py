@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
 from ._batches import Rows
-from ._build import build_network, check_network
+from ._build import build_network, check_batch_norm, check_network
 from ._component_params import ComponentParamsMixin
 from ._data import TrainingData
 from ._inputs import Inputs, as_table, take_rows
@@ -176,11 +176,12 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
             deadline=None if partial or self.max_time is None else started + self.max_time,
             validation_score=None if valid is None else data.scorer(self.scoring),
         )
+        callbacks = self._training_callbacks(valid is not None, partial)
         if go_on:
             net = self.net_
-            net.attach(plan)
+            net.attach(plan, callbacks)
         else:
-            net = self._build_net(data, train, valid, plan, seeds.initialisation, device)
+            net = self._build_net(data, train, callbacks, plan, seeds.initialisation, device)
         state = dict(net_=net, _inputs=data.inputs, _targets=data.targets, _random=random)
         state.update(self._public_targets(data.targets))
         plan.before_epoch = contexts.begin_epoch
@@ -234,7 +235,13 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
             data.hold_out(self.validation_fraction, seed)
 
     def _build_net(
-        self, data: TrainingData, train: Rows, valid: Rows | None, plan: TrainingPlan, seed: int, device: torch.device
+        self,
+        data: TrainingData,
+        train: Rows,
+        callbacks: list[Any],
+        plan: TrainingPlan,
+        seed: int,
+        device: torch.device,
     ) -> _Net:
         loss = make_loss(self.criterion, dict(self.criterion_params or {}), data.targets.kind)
         if not loss.supports_sample_weight and train.weight is not None:
@@ -254,6 +261,7 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
                 cat_cardinalities=data.inputs.cardinalities,
                 out_features=width,
             )
+            check_batch_norm(network, len(train))
             network = network.float().to(device)
             sample = train.inputs(slice(0, 2))
             label = getattr(self.module, "__name__", type(self.module).__name__)
@@ -265,7 +273,7 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
             lr=self.lr,
             max_epochs=self.max_epochs,
             batch_size=self._batch_size(len(train)),
-            callbacks=self._training_callbacks(valid is not None),
+            callbacks=callbacks,
             train_split=None,
             verbose=0,
             device=str(device),
@@ -274,14 +282,16 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
         return net.prepare(plan, dict(self.optimizer_params or {}), data.targets.kind)
 
     def _batch_size(self, n_samples: int) -> int:
-        """"auto": about 40 steps an epoch, between 32 and 256 rows each."""
+        """"auto": about 40 steps an epoch, between 16 and 256 rows each."""
         if self.batch_size != "auto":
             return int(self.batch_size)
-        return int(np.clip(2 ** round(np.log2(max(n_samples, 1) / 40)), 32, 256)) if n_samples > 40 else 32
+        return int(np.clip(2 ** round(np.log2(max(n_samples, 1) / 40)), 16, 256))
 
-    def _training_callbacks(self, has_validation: bool) -> list[Any]:
+    def _training_callbacks(self, has_validation: bool, partial: bool) -> list[Any]:
         """The defaults, unless the user passed an instance of their class, and copies of the user's."""
         given = [copy.deepcopy(callback) for callback in self.callbacks or ()]
+        if partial:  # one epoch without validation rows: nothing to stop
+            given = [cb for cb in given if not isinstance(cb[1] if isinstance(cb, tuple) else cb, EarlyStopping)]
         kinds = tuple(cb[1] if isinstance(cb, tuple) else cb for cb in given)
 
         def missing(kind: type) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from .modules import OneHot, UnknownMasking
 
-__all__ = ["TableNetwork", "build_network", "check_network"]
+__all__ = ["TableNetwork", "build_network", "check_batch_norm", "check_network"]
 
 # Names under which tutorials and papers ask for the two widths.
 IN_FEATURES = ("in_features", "input_size", "input_dim", "n_features")
@@ -144,6 +144,15 @@ def _construct(
 def first_output(output: Any) -> Tensor:
     """The raw prediction of a network that returns one tensor, or several with the raw prediction first."""
     return output[0] if isinstance(output, (tuple, list)) else output
+
+
+def check_batch_norm(network: nn.Module, n_samples: int) -> None:
+    """Raise a ValueError if a batch norm would have to learn from one row."""
+    if n_samples == 1 and any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in network.modules()):
+        raise ValueError(
+            "n_samples=1: batch norm needs the variance of at least 2 training rows. Pass more rows, or a module "
+            "with another norm, such as torch.nn.LayerNorm."
+        )
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from torch import nn
 
 from ._base import BaseNeuralEstimator
 from ._targets import class_targets
+from .losses import make_loss
 from .modules import MLP
 
 __all__ = ["NeuralClassifier"]
@@ -42,16 +43,16 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         Any optimizer of torch, or one of the same interface.
     optimizer_params : dict, default=None
         Keyword arguments of the optimizer; also ``optimizer__NAME``. ``weight_decay`` spares biases and norms.
-    lr : float, default=0.002
+    lr : float, default=0.001
         Learning rate: the largest of the schedule.
     lr_schedule : {"constant", "cosine", "one_cycle", "plateau"} or class, default="cosine"
         Course of the learning rate, or a ``torch.optim.lr_scheduler`` class. See :class:`sknn.optim.LRSchedule`.
     lr_schedule_params : dict, default=None
         Its arguments.
-    max_epochs : int, default=60
+    max_epochs : int, default=100
         Largest number of passes over the training rows.
     batch_size : "auto" or int, default="auto"
-        Rows a step. "auto" aims at 40 steps an epoch, between 32 and 256 rows each.
+        Rows a step. "auto" aims at 40 steps an epoch, between 16 and 256 rows each.
     max_time : float, default=None
         Seconds that fit may take. The schedule is planned to end there, so training is finished, not cut off.
     early_stopping : "auto" or bool, default="auto"
@@ -142,10 +143,10 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         criterion_params: dict[str, Any] | None = None,
         optimizer: type[torch.optim.Optimizer] | Callable[..., torch.optim.Optimizer] = torch.optim.AdamW,
         optimizer_params: dict[str, Any] | None = None,
-        lr: float = 0.002,
+        lr: float = 0.001,
         lr_schedule: str | type = "cosine",
         lr_schedule_params: dict[str, Any] | None = None,
-        max_epochs: int = 60,
+        max_epochs: int = 100,
         batch_size: int | str = "auto",
         max_time: float | None = None,
         early_stopping: bool | str = "auto",
@@ -273,5 +274,13 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
+        tags.classifier_tags.multi_label = self._fits_multilabel()
         return tags
+
+    def _fits_multilabel(self) -> bool:
+        """Whether the loss serves label indicators."""
+        try:
+            make_loss(self.criterion, dict(self.criterion_params or {}), "multilabel")
+        except (ValueError, TypeError):
+            return False
+        return True

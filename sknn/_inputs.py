@@ -170,7 +170,8 @@ class Inputs:
             )  # fmt: skip
         except (ValueError, TypeError) as error:
             what = "preprocessing=False hands X" if not self.preprocessing else "Arrays of more than two dimensions go"
-            raise ValueError(f"{error}\n{what} to the network untouched, so X must be finite numbers.") from error
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"{error}\n{what} to the network untouched, so X must be finite numbers.") from error
         return np.require(array, requirements=["C", "W"])  # torch wants memory that it may write to
 
     def check_shape(self, X: Any) -> None:

@@ -347,9 +347,10 @@ class _Net(NeuralNet):
         )
         vars(self)["schedule"] = None
 
-    def attach(self, plan: TrainingPlan) -> None:
+    def attach(self, plan: TrainingPlan, callbacks: list[Any]) -> None:
         """Get ready to train on."""
-        vars(self)["plan"] = plan
+        vars(self).update(plan=plan, callbacks=callbacks)
+        self.initialize_callbacks()
         if self.optimizer_ is None:
             self._initialize_optimizer()
         for group in self.flat_parameters:

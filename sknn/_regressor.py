@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import RegressorMixin
 from sklearn.metrics import d2_pinball_score
+from sklearn.utils import column_or_1d
 from torch import nn
 
 from ._base import BaseNeuralEstimator
 from ._targets import RealTargets
-from .losses import Poisson, Quantile
+from .losses import Poisson, Quantile, make_loss
 from .modules import MLP
 
 __all__ = ["NeuralRegressor"]
@@ -44,16 +45,16 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         Any optimizer of torch, or one of the same interface.
     optimizer_params : dict, default=None
         Keyword arguments of the optimizer; also ``optimizer__NAME``. ``weight_decay`` spares biases and norms.
-    lr : float, default=0.002
+    lr : float, default=0.001
         Learning rate: the largest of the schedule.
     lr_schedule : {"constant", "cosine", "one_cycle", "plateau"} or class, default="cosine"
         Course of the learning rate, or a ``torch.optim.lr_scheduler`` class. See :class:`sknn.optim.LRSchedule`.
     lr_schedule_params : dict, default=None
         Its arguments.
-    max_epochs : int, default=60
+    max_epochs : int, default=100
         Largest number of passes over the training rows.
     batch_size : "auto" or int, default="auto"
-        Rows a step. "auto" aims at 40 steps an epoch, between 32 and 256 rows each.
+        Rows a step. "auto" aims at 40 steps an epoch, between 16 and 256 rows each.
     max_time : float, default=None
         Seconds that fit may take. The schedule is planned to end there, so training is finished, not cut off.
     early_stopping : "auto" or bool, default="auto"
@@ -140,10 +141,10 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         criterion_params: dict[str, Any] | None = None,
         optimizer: type[torch.optim.Optimizer] | Callable[..., torch.optim.Optimizer] = torch.optim.AdamW,
         optimizer_params: dict[str, Any] | None = None,
-        lr: float = 0.002,
+        lr: float = 0.001,
         lr_schedule: str | type = "cosine",
         lr_schedule_params: dict[str, Any] | None = None,
-        max_epochs: int = 60,
+        max_epochs: int = 100,
         batch_size: int | str = "auto",
         max_time: float | None = None,
         early_stopping: bool | str = "auto",
@@ -237,12 +238,12 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         """
         prediction = self.predict(X)
         loss = self._loss()
-        if isinstance(loss, Quantile) and len(loss.levels) > 1:
+        if isinstance(loss, Quantile) and loss.n_levels > 1:
             return float(
                 np.mean(
                     [
                         d2_pinball_score(y, prediction[:, i], alpha=level, sample_weight=sample_weight)
-                        for i, level in enumerate(loss.levels)
+                        for i, level in enumerate(loss.levels.tolist())
                     ]
                 )
             )
@@ -250,25 +251,20 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
 
     def _learn_targets(self, y: Any, classes: Any, weight: np.ndarray | None) -> Any:
         y = RealTargets.check(y)
-        if not self.preprocessing:
-            return RealTargets(y, weight, None)
-        if not self._is_poisson():
-            return RealTargets(y, weight, "standard")
-        if (y < 0).any():
-            raise ValueError(
-                f"y: criterion='poisson' models counts and rates, which are not negative, got {y.min():.6g}. "
-                "Use criterion='squared_error'."
-            )
-        return RealTargets(y, weight, "scale")
+        loss = make_loss(self.criterion, dict(self.criterion_params or {}), "real")
+        if isinstance(loss, Quantile) and loss.n_levels > 1 and y.shape[1:] == (1,):
+            y = column_or_1d(y, warn=True)  # the columns of a prediction are levels, so one output is no column
+        loss.check_target(torch.from_numpy(y))
+        return RealTargets(y, weight, loss.target_scaling if self.preprocessing else None)
 
     def _public_targets(self, targets: Any) -> dict[str, Any]:
         return {"n_outputs_": targets.n_targets}
 
-    def _is_poisson(self) -> bool:
-        return self.criterion == "poisson" or self.criterion is Poisson or isinstance(self.criterion, Poisson)
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = self.criterion != "quantile"
-        tags.target_tags.positive_only = self._is_poisson()
+        levels = (self.criterion_params or {}).get("quantile", 0.5)
+        poisson = self.criterion in ("poisson", Poisson) or isinstance(self.criterion, Poisson)
+        # scikit-learn's check of several outputs has negative ones, whatever the tag positive_only says.
+        tags.target_tags.multi_output = not isinstance(levels, Iterable) and not poisson
+        tags.target_tags.positive_only = poisson
         return tags

@@ -335,6 +335,14 @@ def test_embeddings_of_unknown_and_missing_start_at_zero_and_others_at_length_on
     assert (embeddings.embedding.weight.grad[[0, 4999, 5000, 7999]] == 1).all()
 
 
+@pytest.mark.parametrize("make", [OneHot, CategoricalEmbeddings])
+@pytest.mark.parametrize("cardinalities", [(3, 4), ()])
+def test_one_hot_columns_follow_the_dtype_of_the_module(make: Any, cardinalities: tuple[int, ...]) -> None:
+    codes = torch.zeros(2, len(cardinalities), dtype=torch.int64)
+    assert make(cardinalities)(codes).dtype == torch.float32
+    assert make(cardinalities).double()(codes).dtype == torch.float64
+
+
 def test_one_hot_equals_torch() -> None:
     _, codes = make_table("mixed", 100)
     expected = [nn.functional.one_hot(codes[:, i], size) for i, size in enumerate(CARDINALITIES)]

@@ -41,9 +41,9 @@ CLASSIFIERS = [
 REGRESSORS = [
     *SHARED,
     {"criterion": "quantile"},
-    {"criterion": "huber", "warm_start": True},
+    {"criterion": "huber"},
     {"criterion": "poisson"},
-    {"criterion": torch.nn.L1Loss},
+    {"criterion": torch.nn.L1Loss, "lr_schedule": torch.optim.lr_scheduler.OneCycleLR},
 ]
 
 

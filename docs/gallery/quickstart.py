@@ -35,8 +35,10 @@ import pandas as pd
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.utils.multiclass import type_of_target
 
-MAX_ROWS = 5_000  # of a larger table, a random sample of this size is used, so that the example stays short
-MAX_SEARCH_ROWS = 1_500  # the same for the grid search
+# Of a larger table a random sample is used, so that the example stays short.
+MAX_ROWS = 5_000
+MAX_VALUES = 120_000  # rows times columns
+MAX_SEARCH_ROWS = 1_500  # rows of the grid search
 
 started = time.perf_counter()
 parser = argparse.ArgumentParser(description="The quickstart of sknn.")
@@ -95,13 +97,14 @@ else:
         source = "breast cancer, gaps and a category made up"
 
 n_rows = len(table)
-if n_rows > MAX_ROWS:
-    table = table.sample(MAX_ROWS, random_state=0)
+n_used = min(n_rows, MAX_ROWS, max(1_000, MAX_VALUES // table.shape[1]))
+if n_used < n_rows:
+    table = table.sample(n_used, random_state=0)
 table = table.reset_index(drop=True)
 X, y = table.drop(columns=target), table[target]
 classify = is_classification(y)
 
-used = f" ({MAX_ROWS} of them used)" if n_rows > MAX_ROWS else ""
+used = f" ({n_used} of them used)" if n_used < n_rows else ""
 print(
     f"{source}: {n_rows} rows{used}, {X.shape[1]} columns; {'classify' if classify else 'predict'} {target!r}"
 )
@@ -168,11 +171,16 @@ def count_gaps(X: pd.DataFrame) -> pd.DataFrame:
     return X.assign(n_gaps=X.isna().sum(axis=1))
 
 
+def as_text(X: pd.DataFrame) -> pd.DataFrame:
+    """Categories of any dtype as strings, gaps as NaN: what scikit-learn's encoders understand."""
+    return X.astype(str).astype(object).where(X.notna(), np.nan)
+
+
 def scale_and_encode() -> object:
     """What a linear model and scikit-learn's MLP need: no gaps, scaled numbers, one-hot categories."""
     return make_column_transformer(
         (make_pipeline(SimpleImputer(), StandardScaler()), numbers),
-        (OneHotEncoder(handle_unknown="ignore"), categories),
+        (make_pipeline(FunctionTransformer(as_text), OneHotEncoder(handle_unknown="ignore")), categories),
         sparse_threshold=0,
     )
 
@@ -180,6 +188,7 @@ def scale_and_encode() -> object:
 def encode_categories() -> object:
     """What gradient boosting needs: categories as codes, in the first columns."""
     codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan, max_categories=250)
+    codes = make_pipeline(FunctionTransformer(as_text), codes)
     return make_column_transformer((codes, categories), remainder="passthrough")
 
 
@@ -215,7 +224,7 @@ def compare(X: pd.DataFrame, y: pd.Series, classify: bool, n_splits: int = 3) ->
         with warnings.catch_warnings():
             # At its default of 200 epochs scikit-learn's MLP says that it could go on.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            result = cross_validate(pipeline, X, y, cv=cv, scoring=scoring)
+            result = cross_validate(pipeline, X, y, cv=cv, scoring=scoring, error_score="raise")
         rows[name] = {}
         for label, scorer in scoring.items():
             scores = result[f"test_{label}"]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ._checks import check_fraction, check_size, check_sizes
 
 # Up to 8 known categories, plus unknown and missing: there a one-hot code is no wider than an embedding
-# (Holzmüller et al., 2024, arXiv:2407.04491, section 3.1 switch at the same number).
+# (Holzmüller et al., 2024, arXiv:2407.04491, switch at the same number).
 _MAX_ONE_HOT_CARDINALITY = 10
 
 
@@ -194,7 +194,9 @@ class CategoricalEmbeddings(nn.Module):
         embedded_sizes = [cardinalities[i] for i in embedded]
 
         self.n_categorical = len(cardinalities)
-        self.one_hot = OneHot([cardinalities[i] for i in one_hot]) if one_hot else None
+        # Without any column it is there too, for the dtype of an output of width 0.
+        keep_one_hot = bool(one_hot) or not embedded
+        self.one_hot = OneHot([cardinalities[i] for i in one_hot]) if keep_one_hot else None
         self.embedding = nn.Embedding(sum(embedded_sizes), embedding_size) if embedded else None
         self.out_features = sum(cardinalities[i] for i in one_hot) + len(embedded) * embedding_size
         self.register_buffer("one_hot_columns", torch.tensor(one_hot, dtype=torch.int64), persistent=False)
@@ -215,12 +217,14 @@ class CategoricalEmbeddings(nn.Module):
     def forward(self, codes: Tensor) -> Tensor:
         """Concatenated one-hot columns and embeddings of the codes."""
         _check_codes(codes, self.n_categorical)
-        if self.embedding is None:
-            return codes.new_zeros(len(codes), 0) if self.one_hot is None else self.one_hot(codes)
-        if self.one_hot is None:
-            return self.embedding(codes + self.offsets).flatten(1)
-        embedded = self.embedding(codes[:, self.embedded_columns] + self.offsets)  # (batch, n_embedded, size)
-        return torch.cat([self.one_hot(codes[:, self.one_hot_columns]), embedded.flatten(1)], dim=1)
+        # Columns of one kind only, the common case, need no selection and no concatenation.
+        parts: list[Tensor] = []
+        if self.one_hot is not None:
+            parts.append(self.one_hot(codes if self.embedding is None else codes[:, self.one_hot_columns]))
+        if self.embedding is not None:
+            codes = codes if self.one_hot is None else codes[:, self.embedded_columns]
+            parts.append(self.embedding(codes + self.offsets).flatten(1))  # (batch, n_embedded * size)
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
 def join_columns(embeddings: CategoricalEmbeddings | None, x_num: Tensor, x_cat: Tensor | None) -> Tensor:

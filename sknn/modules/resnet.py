@@ -143,7 +143,7 @@ class _ResidualBlock(nn.Module):
         super().__init__()
         layers: list[nn.Module] = [] if norm is None else [norm(width)]
         layers += [initialize_linear_(nn.Linear(width, hidden_size), activation), activation()]
-        # DEPARTURE: the paper also has a dropout on the branch's output; its tuned values are mostly 0.
+        # DEPARTURE: the paper also has a dropout on the branch's output; the authors' default for it is 0.
         if dropout > 0:
             layers.append(make_dropout(activation, dropout))
         # DEPARTURE: the branch starts small, as an output layer does, so that the variance of the stream
