@@ -18,7 +18,8 @@ __all__ = ["Inputs", "as_table", "take_rows"]
 
 # Rows are read and encoded in chunks of about this many float64 bytes, so that a fit holds the table once.
 _CHUNK_BYTES = 16 * 2**20
-# Quantiles of more rows than this are no different for our purpose.
+# Quantiles of more rows are no different for our purpose, and a column with so few gaps that none is among these needs no
+# indicator of them.
 _MAX_ROWS_FOR_STATISTICS = 100_000
 
 
@@ -116,8 +117,11 @@ class Inputs:
         if self.mode == "sparse":
             self.encoder = Encoder.from_sparse(TableReader(None).read_sparse(chosen), weight)
         else:
-            numeric, _ = self.reader.read(chosen)
+            numeric, codes = self.reader.read(chosen)
             self.encoder = Encoder().fit(numeric, weight)
+            # A "missing" that training never saw would meet weights that never learned: it is read as unknown instead.
+            self.missing_codes = np.array(self.cardinalities, dtype=np.int64) - 1
+            self.never_missing = ~(codes == self.missing_codes).any(axis=0)
             self.row_shape = (self.encoder.out_features,)
         return self
 
@@ -153,14 +157,20 @@ class Inputs:
             part = slice(start, start + chunk)
             numeric, codes = self.reader.read(take_rows(X, part if rows is None else rows[part]))
             self.encoder.encode(numeric, out=x_num[part])
-            x_cat[part] = codes
+            x_cat[part] = self._trained_codes(codes)
         return torch.from_numpy(x_num), torch.from_numpy(x_cat) if self.cardinalities else None
+
+    def _trained_codes(self, codes: np.ndarray) -> np.ndarray:
+        """Codes without a "missing" that training never saw."""
+        if codes.shape[1] and self.never_missing.any():
+            codes[(codes == self.missing_codes) & self.never_missing] = 0
+        return codes
 
     def _encode_chunk(self, X: Any) -> tuple[Tensor, Tensor | None]:
         assert self.encoder is not None
         numeric, codes = self.reader.read(X)
         x_num = torch.from_numpy(self.encoder.encode(numeric))
-        return x_num, torch.from_numpy(codes) if self.cardinalities else None
+        return x_num, torch.from_numpy(self._trained_codes(codes)) if self.cardinalities else None
 
     def _untouched(self, X: Any) -> np.ndarray:
         """X as finite float32, nothing else done to it."""

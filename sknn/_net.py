@@ -132,8 +132,7 @@ class _Net(NeuralNet):
     def predict_proba(self, X: Any) -> np.ndarray:
         """Link output, for skorch's scoring callbacks."""
         outputs = [self.criterion_.inverse_link(raw).cpu() for raw in self.forward_iter(X, training=False)]
-        values = torch.cat(outputs).numpy()
-        return np.hstack([1 - values, values]) if self.target_kind == "classes" and values.shape[1] == 1 else values
+        return torch.cat(outputs).numpy()
 
     def predict(self, X: Any) -> np.ndarray:
         """Class codes, indicators, or values in standardised units, for skorch's scoring callbacks."""

@@ -252,9 +252,9 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
     def _learn_targets(self, y: Any, classes: Any, weight: np.ndarray | None) -> Any:
         y = RealTargets.check(y)
         loss = make_loss(self.criterion, dict(self.criterion_params or {}), "real")
-        if isinstance(loss, Quantile) and loss.n_levels > 1 and y.shape[1:] == (1,):
-            y = column_or_1d(y, warn=True)  # the columns of a prediction are levels, so one output is no column
-        loss.check_target(torch.from_numpy(y))
+        if y.shape[1:] == (1,) and not self.__sklearn_tags__().target_tags.multi_output:
+            y = column_or_1d(y, warn=True)
+        loss.check_target(torch.tensor(y))
         return RealTargets(y, weight, loss.target_scaling if self.preprocessing else None)
 
     def _public_targets(self, targets: Any) -> dict[str, Any]:

@@ -108,8 +108,6 @@ class ClassTargets:
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
         """Link output -> (n_samples, n_classes), in the order of classes_."""
-        if values.shape[1] == 1:  # an own loss with one sigmoid
-            values = np.concatenate([1 - values, values], axis=1)
         return values
 
     def decision(self, raw: np.ndarray) -> np.ndarray:
@@ -218,5 +216,6 @@ class RealTargets:
 
         Several quantile levels of one output give (n_samples, n_levels).
         """
-        values = values.astype(self.dtype, copy=False) * self.scale.astype(self.dtype) + self.mean.astype(self.dtype)
+        # In float64: near zero the sum would keep only the rounding errors of float32.
+        values = (values.astype(np.float64) * self.scale + self.mean).astype(self.dtype, copy=False)
         return values[:, 0] if self.ndim == 1 and values.shape[1] == 1 else values

@@ -63,9 +63,10 @@ class Loss(nn.Module, ABC):
         Kinds of target it fits.
     supports_sample_weight : bool
         Whether ``forward`` accepts weights.
-    target_scaling : {"standard", "scale", None}
-        What may be done to a real target without changing the minimiser: ``"standard"``, shift and scale;
-        ``"scale"``, a positive factor only, for y >= 0; None, nothing.
+    target_scaling : {"standard", "scale", None}, default="standard"
+        What is done to a real target before the loss sees it, and undone at predict: ``"standard"``, zero mean and unit
+        variance; ``"scale"``, divided by its mean, for y >= 0; None, nothing. A loss of your own that needs y in its
+        unit sets None.
 
     Examples
     --------
@@ -83,7 +84,7 @@ class Loss(nn.Module, ABC):
     name: str
     targets: frozenset[str]
     supports_sample_weight: bool = True
-    target_scaling: Literal["standard", "scale"] | None = None
+    target_scaling: Literal["standard", "scale"] | None = "standard"
 
     def __init__(self) -> None:  # nn.Module's takes any argument, so that no name could be refused
         super().__init__()
@@ -485,8 +486,6 @@ class ModuleLoss(Loss):
         if isinstance(module, nn.PoissonNLLLoss):
             link = _exp if module.log_input else _identity
             self.target_scaling = "scale"
-        elif type(module) in _TORCH_LOSSES and target == "real":  # a subclass may compute something else
-            self.target_scaling = "standard"
         # Which width two classes need is known of torch's losses; of others the raw prediction tells.
         self._one_score = target == "classes" and isinstance(module, (nn.BCEWithLogitsLoss, nn.BCELoss))
         self._score_per_class = known is not None and target == "classes" and not self._one_score

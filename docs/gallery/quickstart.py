@@ -22,6 +22,7 @@ To run it on a CSV or parquet file of your own::
 import argparse
 import gzip
 import io
+import os
 import subprocess
 import sys
 import time
@@ -46,6 +47,7 @@ parser.add_argument("--data", type=Path, help="CSV or parquet file (default: a t
 parser.add_argument("--target", help="the column to predict")
 parser.add_argument("--out", type=Path, default=Path(__file__).parent / "output", help="folder to write to")
 args = parser.parse_args()
+args.out = Path(os.path.relpath(args.out))
 
 
 def load_titanic() -> tuple[pd.DataFrame, str]:
