@@ -47,7 +47,7 @@ docs: $(VENV)/.installed-docs
 
 clean:
 	rm -rf .venv .venv-oldest build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
-	rm -rf docs/_build docs/auto_gallery docs/gallery/output
+	rm -rf docs/_build docs/auto_gallery docs/generated docs/sg_execution_times.rst docs/gallery/output
 	find sknn tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

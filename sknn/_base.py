@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,20 +19,19 @@ from ._batches import Rows
 from ._build import build_network, check_batch_norm, check_network
 from ._component_params import ComponentParamsMixin
 from ._data import TrainingData
-from ._inputs import Inputs, as_table, take_rows
+from ._defaults import batch_size_for, stops_early, training_callbacks
+from ._device import resolve_device
+from ._inputs import Inputs, as_table
 from ._net import TrainingPlan, _Net
+from ._prediction import raw_prediction
 from ._progress import EpochReport
 from ._random import Seeds, isolated_random_state, random_generator
 from ._sklearn_callbacks import CallbackSupportMixin, EpochContexts, with_callbacks
 from ._threads import limited_threads
-from .callbacks import EarlyStopping, GradientClipping, GradientHealth
+from .callbacks import EarlyStopping, GradientHealth
 from .losses import Loss, make_loss
 
 __all__ = ["BaseNeuralEstimator"]
-
-# Small tables are fitted whole: what a split would hold out, training misses more than stopping early gains.
-_MIN_ROWS_TO_SPLIT = 200
-_PREDICT_CHUNK_FLOATS = 2**22
 
 
 class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstimator):
@@ -119,8 +117,8 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
         Raises
         ------
         ValueError, TypeError
-            A parameter, column or target that cannot be served: which, what was expected, and the likely fix. The estimator
-            is then as it was before.
+            A parameter, column or target that cannot be served: which, what was expected, and the likely fix.
+            The estimator is then as it was before.
         """
         validation = (X_val, y_val, sample_weight_val)
         with self._unchanged_on_failure():
@@ -156,7 +154,7 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
         started = time.perf_counter()
         self._validate_params()
         self._check_component_params()
-        device = _resolve_device(self.device)
+        device = resolve_device(self.device)
         go_on = hasattr(self, "net_") and (partial or self.warm_start)
         random = self._random if go_on else random_generator(self.random_state)
         seeds = Seeds.draw(random)
@@ -176,7 +174,16 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
             deadline=None if partial or self.max_time is None else started + self.max_time,
             validation_score=None if valid is None else data.scorer(self.scoring),
         )
-        callbacks = self._training_callbacks(valid is not None, partial)
+        callbacks = training_callbacks(
+            self.callbacks,
+            gradient_clipping=self.gradient_clipping,
+            gradient_health=self.gradient_health,
+            stop_early=valid is not None and bool(self.early_stopping),
+            by_loss=self.scoring in (None, "loss"),
+            patience=self.n_iter_no_change,
+            tol=self.tol,
+            partial=partial,
+        )
         if go_on:
             net = self.net_
             net.attach(plan, callbacks)
@@ -231,7 +238,7 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
             data.validate_on(X_val, y_val, sample_weight_val)
         elif sample_weight_val is not None:
             raise ValueError("sample_weight_val is given without X_val and y_val. Pass these too, or leave it out.")
-        elif self._stops_early(len(data)):
+        elif stops_early(self.early_stopping, len(data)):
             data.hold_out(self.validation_fraction, seed)
 
     def _build_net(
@@ -272,7 +279,7 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
             optimizer=self.optimizer,
             lr=self.lr,
             max_epochs=self.max_epochs,
-            batch_size=self._batch_size(len(train)),
+            batch_size=batch_size_for(self.batch_size, len(train)),
             callbacks=callbacks,
             train_split=None,
             verbose=0,
@@ -280,46 +287,6 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
         )
         net.n_classes = data.targets.n_targets
         return net.prepare(plan, dict(self.optimizer_params or {}), data.targets.kind)
-
-    def _batch_size(self, n_samples: int) -> int:
-        """"auto": about 40 steps an epoch, between 16 and 256 rows each."""
-        if self.batch_size != "auto":
-            return int(self.batch_size)
-        return int(np.clip(2 ** round(np.log2(max(n_samples, 1) / 40)), 16, 256))
-
-    def _training_callbacks(self, has_validation: bool, partial: bool) -> list[Any]:
-        """The defaults, unless the user passed an instance of their class, and copies of the user's."""
-        given = [copy.deepcopy(callback) for callback in self.callbacks or ()]
-        if partial:  # one epoch without validation rows: nothing to stop
-            given = [cb for cb in given if not isinstance(cb[1] if isinstance(cb, tuple) else cb, EarlyStopping)]
-        kinds = tuple(cb[1] if isinstance(cb, tuple) else cb for cb in given)
-
-        def missing(kind: type) -> bool:
-            return not any(isinstance(cb, kind) or cb is kind for cb in kinds)
-
-        first: list[Any] = []
-        last: list[Any] = []
-        if self.gradient_clipping is not None and missing(GradientClipping):
-            first.append(GradientClipping(self.gradient_clipping))
-        if self.gradient_health is not None and missing(GradientHealth):
-            first.append(GradientHealth(self.gradient_health))
-        if has_validation and self._stops_early(None) and missing(EarlyStopping):
-            by_loss = self.scoring in (None, "loss")
-            last.append(
-                EarlyStopping(
-                    monitor="valid_loss" if by_loss else "valid_score",
-                    lower_is_better=by_loss,
-                    patience=self.n_iter_no_change,
-                    min_delta=self.tol,
-                )
-            )
-        return [*first, *given, *last]
-
-    def _stops_early(self, n_samples: int | None) -> bool:
-        """Whether early stopping is on; "auto" needs enough rows, or rows to validate on."""
-        if self.early_stopping == "auto":
-            return n_samples is None or n_samples >= _MIN_ROWS_TO_SPLIT
-        return bool(self.early_stopping)
 
     def _record_training(self, net: _Net, fresh: bool) -> None:
         """Attributes that tell how training went."""
@@ -353,27 +320,9 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
         return X
 
     def _raw_prediction(self, X: Any) -> Tensor:
-        """Raw prediction float32 (n_samples, out_features) on the CPU: the one way from X through the network."""
+        """Raw prediction float32 (n_samples, out_features) on the CPU."""
         X = self._check_X(X)
-        net, inputs = self.net_, self._inputs
-        floats = max(int(np.prod(inputs.row_shape)) + sum(inputs.cardinalities), 512)
-        chunk = max(64, _PREDICT_CHUNK_FLOATS // floats)
-        n_samples = X.shape[0]
-        with torch.inference_mode():
-            if n_samples <= chunk:
-                return self._raw_chunk(net, *inputs.encode(X))
-            chunks = (slice(start, start + chunk) for start in range(0, n_samples, chunk))
-            return torch.cat([self._raw_chunk(net, *inputs.encode(take_rows(X, rows))) for rows in chunks])
-
-    @staticmethod
-    def _raw_chunk(net: _Net, x_num: Any, x_cat: Tensor | None) -> Tensor:
-        device = net.device
-        if not isinstance(x_num, Tensor):
-            x_num = torch.from_numpy(x_num.toarray())
-        batch = {"x_num": x_num.to(device)}
-        if x_cat is not None:
-            batch["x_cat"] = x_cat.to(device)
-        return net.infer(batch).float().cpu()
+        return raw_prediction(self.net_, self._inputs, X)
 
     def _link_output(self, X: Any) -> np.ndarray:
         """Raw prediction through the loss's inverse link, float32 (n_samples, n_values)."""
@@ -437,19 +386,3 @@ def _guarded(net: _Net, go_on: bool) -> Iterator[None]:
         return
     with net.unchanged_on_failure():
         yield
-
-
-def _resolve_device(device: str | torch.device) -> torch.device:
-    """"auto" takes CUDA, then MPS, then the CPU."""
-    if device == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        resolved = torch.device(device)
-        torch.empty(0, device=resolved)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(
-            f"device={device!r} is not available here ({error}). Use 'auto', 'cpu', or a device that torch lists."
-        ) from error
-    return resolved

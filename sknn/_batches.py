@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -119,7 +120,7 @@ class Batches:
 
     def _slices(self, gathered: tuple[Any, ...], bounds: list[int]) -> Iterator[Batch]:
         x_num, x_cat, y, weight = gathered
-        for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+        for start, stop in pairwise(bounds):
             if self.rows.sparse:
                 inputs = {"x_num": torch.from_numpy(x_num[start:stop].toarray()).to(self.rows.device)}
             else:

@@ -10,17 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ._component_params import IN_FEATURES, OUT_FEATURES
 from .modules import OneHot, UnknownMasking
 
 __all__ = ["TableNetwork", "build_network", "check_batch_norm", "check_network"]
 
-# Names under which tutorials and papers ask for the two widths.
-IN_FEATURES = ("in_features", "input_size", "input_dim", "n_features")
-OUT_FEATURES = ("out_features", "output_size", "output_dim", "n_outputs", "n_classes", "num_classes")
-
 
 class TableNetwork(nn.Module):
-    """Category codes in front of a network: masked while training, one-hot encoded where the network asks for one tensor.
+    """Category codes in front of a network: masked while training, one-hot encoded for a network of one input.
 
     Parameters
     ----------
@@ -203,8 +200,8 @@ def check_network(network: nn.Module, inputs: dict[str, Tensor], expected: tuple
     if output.ndim != 2 or output.shape[0] != n_rows or output.shape[1] not in expected:
         wanted = " or ".join(f"(batch, {width})" for width in expected)
         raise ValueError(
-            f"module: {label} returned shape {tuple(output.shape)} for {n_rows} rows, expected {wanted}: one raw score for each "
-            "class or output. Give its last layer that width, or let fit fill it in as the constructor's "
-            "out_features."
+            f"module: {label} returned shape {tuple(output.shape)} for {n_rows} rows, expected {wanted}: "
+            "one raw score for each class or output. Give its last layer that width, or let fit fill it in "
+            "as the constructor's out_features."
         )
     return int(output.shape[1])

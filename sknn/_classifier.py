@@ -76,8 +76,8 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
     preprocessing : bool, default=True
         Scale numbers, fill gaps, encode categories. False hands X and y to the network untouched, cast to float32.
     categorical_features : "from_dtype", array-like or None, default="from_dtype"
-        Which columns are categories. "from_dtype": strings, booleans and categorical dtypes of dataframes. A mask, positions
-        or names add columns to these. None: only columns that cannot be numbers.
+        Which columns are categories. "from_dtype": strings, booleans and categorical dtypes of dataframes. A mask,
+        positions or names add columns to these. None: only columns that cannot be numbers.
     warm_start : bool, default=False
         Whether fit goes on from the weights of the fit before.
     callbacks : list of skorch callbacks, default=None

@@ -9,16 +9,17 @@ import torch
 
 from .losses import LOSSES
 
-__all__ = ["ComponentParamsMixin", "accepted_params"]
+__all__ = ["IN_FEATURES", "OUT_FEATURES", "ComponentParamsMixin", "accepted_params"]
+
+# Names under which tutorials and papers ask for the two widths of a network.
+IN_FEATURES = ("in_features", "input_size", "input_dim", "n_features")
+OUT_FEATURES = ("out_features", "output_size", "output_dim", "n_outputs", "n_classes", "num_classes")
 
 COMPONENTS = ("module", "criterion", "optimizer")
 
 # What the estimator fills in by itself, so that it is no hyperparameter.
 FILLED_IN = {
-    "module": frozenset(
-        "in_features input_size input_dim n_features out_features output_size output_dim "
-        "n_outputs n_classes num_classes cat_cardinalities".split()
-    ),
+    "module": frozenset((*IN_FEATURES, *OUT_FEATURES, "cat_cardinalities")),
     "criterion": frozenset(),
     "optimizer": frozenset({"params", "lr"}),
 }

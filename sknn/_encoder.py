@@ -23,7 +23,9 @@ class Encoder(nn.Module):
     .. math:: z = (x - c) \, s, \qquad s = \frac{1}{q_{75} - q_{25}}, \qquad
               \text{output} = \frac{z}{\sqrt{1 + (z / 3)^2}} \in (-3, 3).
 
-    If the quartiles are equal, :math:`s = 2 / (\max - \min)`; in constant and in all-missing columns it is 0.
+    If the quartiles are equal (a spike at one value, as in counts), :math:`1 / s` is the median of
+    :math:`|x - c|` over the rows off the spike, so that these are told apart however long the tail; a departure from
+    the paper, which takes half the range. In constant and in all-missing columns :math:`s` is 0.
     A missing value gives 0, and 1 in an indicator column, which is appended for each column that had gaps
     in ``fit``.
 
@@ -105,13 +107,18 @@ class Encoder(nn.Module):
         with np.errstate(over="ignore", invalid="ignore"):
             gap_columns = np.flatnonzero(np.isnan(numeric.sum(axis=0)))  # a superset: inf - inf is NaN, too
         gap_columns = gap_columns[np.isnan(numeric[:, gap_columns]).any(axis=0)]
-        low, center, high = quartiles(*spread_rows(numeric, weight))
+        sample, sample_weight = spread_rows(numeric, weight)
+        low, center, high = quartiles(sample, sample_weight)
         # Halves, since the difference of two finite numbers may be infinite. NaN: no value at all.
         half_spread = np.nan_to_num(high / 2 - low / 2)
         flat = np.flatnonzero(half_spread == 0)
         if flat.size:
-            largest, smallest = (f.reduce(numeric[:, flat], axis=0) for f in (np.fmax, np.fmin))
-            half_spread[flat] = np.nan_to_num(largest / 2 - smallest / 2) / 2
+            distance = np.abs(sample[:, flat] / 2 - center[flat] / 2)
+            distance[distance == 0] = np.nan
+            half_spread[flat] = np.nan_to_num(quartiles(distance, sample_weight)[1])
+            rare = flat[half_spread[flat] == 0]  # constant, or other values are so rare that the sample has none
+            largest, smallest = (f.reduce(numeric[:, rare], axis=0) for f in (np.fmax, np.fmin))
+            half_spread[rare] = np.nan_to_num(largest / 2 - smallest / 2)
         # A spread below 1e-300 is rounding noise, and its inverse would overflow.
         scale = np.divide(0.5, half_spread, out=np.zeros_like(half_spread), where=half_spread > 1e-300)
         self._set(np.nan_to_num(center), scale, gap_columns, CLIP_LIMIT)

@@ -18,8 +18,8 @@ __all__ = ["Inputs", "as_table", "take_rows"]
 
 # Rows are read and encoded in chunks of about this many float64 bytes, so that a fit holds the table once.
 _CHUNK_BYTES = 16 * 2**20
-# Quantiles of more rows are no different for our purpose, and a column with so few gaps that none is among these needs no
-# indicator of them.
+# Quantiles of more rows are no different for our purpose, and a column with so few gaps that none is among
+# these needs no indicator of them.
 _MAX_ROWS_FOR_STATISTICS = 100_000
 
 
@@ -190,6 +190,8 @@ class Inputs:
             raise ValueError(f"X: expected rows of shape {self.row_shape} as in fit, got {tuple(X.shape[1:])}.")
         if self.mode == "table" and sparse.issparse(X):
             if self.cardinalities:
-                raise ValueError("X is sparse, but was a table with categories in fit. Pass a table of the same columns.")
+                raise ValueError(
+                    "X is sparse, but was a table with categories in fit. Pass a table of the same columns."
+                )
         elif self.mode != "array" and X.ndim != 2:
             raise ValueError(f"Found array with dim {X.ndim}, expected 2 as in fit.")

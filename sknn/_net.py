@@ -6,7 +6,7 @@ import copy
 import dis
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,10 +189,8 @@ class _Net(NeuralNet):
     def train(self, rows: Rows, valid: Rows | None, epochs: int) -> None:
         """Train for `epochs` more epochs, or until a callback, the plan or the deadline ends it."""
         self.notify("on_train_begin", X=None, y=None)
-        try:
+        with suppress(StopTraining):
             self.fit_loop(rows, epochs=epochs, valid=valid)
-        except StopTraining:
-            pass
         self.notify("on_train_end", X=None, y=None)
 
     def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, *, valid: Any = None, **kwargs: Any) -> _Net:
@@ -341,9 +339,7 @@ class _Net(NeuralNet):
         for group in self.flat_parameters:
             group.release()
         self._set_training(False)
-        vars(self)["plan"] = TrainingPlan(
-            self.plan.lr_schedule, self.plan.lr_schedule_params, self.plan.shuffle_seed
-        )
+        vars(self)["plan"] = TrainingPlan(self.plan.lr_schedule, self.plan.lr_schedule_params, self.plan.shuffle_seed)
         vars(self)["schedule"] = None
 
     def attach(self, plan: TrainingPlan, callbacks: list[Any]) -> None:

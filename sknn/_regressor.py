@@ -37,8 +37,8 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
     module_params : dict, default=None
         Keyword arguments of the module class; also ``module__NAME``.
     criterion : str, torch.nn.Module class or instance, default="squared_error"
-        "squared_error", "absolute_error", "huber", "poisson" or "quantile"; see :mod:`sknn.losses`. It sees y in units of
-        its standard deviation, so ``criterion__delta`` of "huber" is in that unit.
+        "squared_error", "absolute_error", "huber", "poisson" or "quantile"; see :mod:`sknn.losses`. It sees y in units
+        of its standard deviation, so ``criterion__delta`` of "huber" is in that unit.
     criterion_params : dict, default=None
         Keyword arguments of the loss, as ``{"quantile": [0.1, 0.5, 0.9]}``; also ``criterion__NAME``.
     optimizer : torch.optim.Optimizer class, default=torch.optim.AdamW
@@ -76,8 +76,8 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
     preprocessing : bool, default=True
         Scale numbers, fill gaps, encode categories. False hands X and y to the network untouched, cast to float32.
     categorical_features : "from_dtype", array-like or None, default="from_dtype"
-        Which columns are categories. "from_dtype": strings, booleans and categorical dtypes of dataframes. A mask, positions
-        or names add columns to these. None: only columns that cannot be numbers.
+        Which columns are categories. "from_dtype": strings, booleans and categorical dtypes of dataframes. A mask,
+        positions or names add columns to these. None: only columns that cannot be numbers.
     warm_start : bool, default=False
         Whether fit goes on from the weights of the fit before.
     callbacks : list of skorch callbacks, default=None
@@ -215,8 +215,9 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
 
         Returns
         -------
-        y : ndarray float32 of shape (n_samples,), (n_samples, n_outputs), or (n_samples, n_levels) for several quantiles
-            float64 for two-dimensional y, and where y's spread is too small beside its mean for float32.
+        y : ndarray float32 of shape (n_samples,), (n_samples, n_outputs), or (n_samples, n_levels)
+            The latter for several quantiles. float64 for two-dimensional y, and where y's spread
+            is too small beside its mean for float32.
         """
         values = self._link_output(X)
         return self._targets.predict(values)

@@ -31,9 +31,7 @@ def check_weights(sample_weight: Any, X: Any) -> np.ndarray | None:
     return weights
 
 
-def merge_equal_rows(
-    rows: list[np.ndarray], weight: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray] | None:
+def merge_equal_rows(rows: list[np.ndarray], weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray] | None:
     """Rows that are equal in every array become one row with the summed weight, in a canonical order.
 
     A weight of k and k copies then lead to the same bits. Float32 sums over other numbers of rows differ in the last

@@ -54,9 +54,7 @@ class EpochContexts:
         if self.epoch is None:
             return False
         epoch, self.epoch = self.epoch, None
-        return epoch.call_on_fit_task_end(
-            estimator=self.estimator, reconstruction_attributes=fitted_state, **self.data
-        )
+        return epoch.call_on_fit_task_end(estimator=self.estimator, reconstruction_attributes=fitted_state, **self.data)
 
     def end(self, fitted_state: dict[str, Any]) -> None:
         """The fit is over."""

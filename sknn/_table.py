@@ -109,9 +109,7 @@ class TableReader:
         else:
             self.columns_ = [
                 self._learn(column, name, position, position in forced)
-                for position, (name, column) in enumerate(
-                    zip(names, iter_columns(table, slice(None)), strict=True)
-                )
+                for position, (name, column) in enumerate(zip(names, iter_columns(table, slice(None)), strict=True))
             ]
         self.numeric_ = [i for i, column in enumerate(self.columns_) if column.kind == "numeric"]
         self.categorical_ = [i for i, column in enumerate(self.columns_) if column.kind == "categorical"]
@@ -148,17 +146,13 @@ class TableReader:
                 self._check_finite(numeric)
                 return numeric, np.empty((len(numeric), 0), dtype=np.int64)
         elif scipy.sparse.issparse(X):
-            raise TypeError(
-                "X is a sparse matrix, but a table with categories was fitted. Pass such a table."
-            )
+            raise TypeError("X is a sparse matrix, but a table with categories was fitted. Pass such a table.")
         table = open_table(X)
         n_rows = len(range(*rows.indices(len(table))))
         numeric = np.empty((n_rows, len(self.numeric_)))
         codes = np.empty((n_rows, len(self.categorical_)), dtype=np.int64)
         i_numeric = i_categorical = 0
-        for position, (column, values) in enumerate(
-            zip(self.columns_, iter_columns(table, rows), strict=True)
-        ):
+        for position, (column, values) in enumerate(zip(self.columns_, iter_columns(table, rows), strict=True)):
             label = column_label(column.name, position)
             content = read_column(values, label, as_labels=column.kind == "categorical")
             if isinstance(content, Labels) and column.kind == "categorical":
@@ -276,9 +270,7 @@ def _check_labels_finite(labels: Labels, label: str) -> None:
 def _real_csr(X: Any) -> scipy.sparse.csr_array:
     """Return a sparse matrix of any format as rows; raise if it holds infinity or complex numbers."""
     if X.dtype.kind == "c":
-        raise ValueError(
-            "Complex data not supported: X is complex, but real numbers were expected. Pass X.real."
-        )
+        raise ValueError("Complex data not supported: X is complex, but real numbers were expected. Pass X.real.")
     csr = scipy.sparse.csr_array(X)
     _check_sparse_finite(csr)
     return csr

@@ -44,9 +44,7 @@ def forced_positions(spec: Any, names: list[Hashable]) -> set[int]:
         return set()
     expected = "'from_dtype', None, or a list of column names or positions, or a boolean mask"
     if isinstance(spec, str | bytes) or not hasattr(spec, "__iter__"):
-        raise ValueError(
-            f"categorical_features={spec!r}, but {expected} was expected. For one column: [{spec!r}]."
-        )
+        raise ValueError(f"categorical_features={spec!r}, but {expected} was expected. For one column: [{spec!r}].")
     items = list(spec)
     if items and all(isinstance(item, bool | np.bool_) for item in items):
         if len(items) != len(names):
@@ -63,9 +61,7 @@ def forced_positions(spec: Any, names: list[Hashable]) -> set[int]:
                 f"{_abridged(names)}. Correct the names; arrays without column names need positions."
             )
         return {position for position, name in enumerate(names) if name in items}
-    if not all(
-        isinstance(item, numbers.Integral) and not isinstance(item, bool | np.bool_) for item in items
-    ):
+    if not all(isinstance(item, numbers.Integral) and not isinstance(item, bool | np.bool_) for item in items):
         raise ValueError(f"categorical_features={spec!r}, but {expected} was expected. Do not mix these.")
     outside = [int(item) for item in items if not 0 <= item < len(names)]
     if outside:

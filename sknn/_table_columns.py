@@ -43,9 +43,7 @@ def open_table(X: Any) -> Any:
     """Return X as a 2-D numpy array, a pandas DataFrame or a narwhals DataFrame, without a copy."""
     if isinstance(X, np.ma.MaskedArray):
         # Masked entries hold arbitrary values; they mean "missing".
-        return (
-            X.astype(np.float64).filled(np.nan) if X.dtype.kind in "biuf" else X.astype(object).filled(None)
-        )
+        return X.astype(np.float64).filled(np.nan) if X.dtype.kind in "biuf" else X.astype(object).filled(None)
     if isinstance(X, np.ndarray):
         return np.asarray(X)  # a numpy.matrix has no one-dimensional columns
     if nw.dependencies.is_pandas_dataframe(X):
@@ -146,9 +144,7 @@ def _read_pandas(series: Any, label: str, as_labels: bool) -> Content:
 
     if isinstance(dtype, np.dtype):
         if dtype.kind == "O":
-            return _read_objects(
-                series.tolist(), label, as_labels, booleans_as_labels=True, find=pandas_factorize
-            )
+            return _read_objects(series.tolist(), label, as_labels, booleans_as_labels=True, find=pandas_factorize)
         if dtype.kind == "b":
             return pandas_factorize()
         return _read_array(series.to_numpy(), label, as_labels)

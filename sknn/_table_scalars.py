@@ -25,9 +25,7 @@ def kind_of(scalar_type: type) -> int:
     if issubclass(scalar_type, bool | np.bool_):
         return BOOLEAN
     # Before the numbers: numpy.timedelta64 is registered as an integer.
-    if issubclass(
-        scalar_type, datetime.date | datetime.time | datetime.timedelta | np.datetime64 | np.timedelta64
-    ):
+    if issubclass(scalar_type, datetime.date | datetime.time | datetime.timedelta | np.datetime64 | np.timedelta64):
         return TIME
     if issubclass(scalar_type, numbers.Real | decimal.Decimal):
         return NUMBER

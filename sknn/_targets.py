@@ -51,7 +51,7 @@ def _checked_labels(y: Any) -> Any:
         raise ValueError("requires y to be passed, but the target y is None.")
     if hasattr(y, "to_numpy") and not isinstance(y, np.ndarray):
         y = y.to_numpy()
-    if isinstance(y, np.ndarray) and y.dtype == object or (isinstance(y, (list, tuple)) and len(y)):
+    if (isinstance(y, np.ndarray) and y.dtype == object) or (isinstance(y, (list, tuple)) and len(y)):
         flat = np.asarray(y, dtype=object).ravel() if not isinstance(y, np.ndarray) else y.ravel()
         n_missing = sum(label is None or label is not label or type(label).__name__ in ("NAType", "NaTType")
                         for label in flat)  # fmt: skip
@@ -165,8 +165,8 @@ class RealTargets:
         Training target.
     weight : ndarray (n_samples,) or None
     scaling : {"standard", "scale", None}
-        ``"standard"``: zero mean, unit variance. ``"scale"``: divided by the mean, for a loss with a log link, whose target
-        must stay positive. None: untouched.
+        ``"standard"``: zero mean, unit variance. ``"scale"``: divided by the mean, for a loss with a log link, whose
+        target must stay positive. None: untouched.
     """
 
     kind = "real"

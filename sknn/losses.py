@@ -125,9 +125,7 @@ class Loss(nn.Module, ABC):
                 "sknn.losses.Loss."
             )
         if sample_weight.shape != losses.shape:
-            raise ValueError(
-                f"sample_weight has shape {tuple(sample_weight.shape)}; expected {tuple(losses.shape)}."
-            )
+            raise ValueError(f"sample_weight has shape {tuple(sample_weight.shape)}; expected {tuple(losses.shape)}.")
         return (losses * sample_weight).mean()
 
     def inverse_link(self, raw_prediction: Tensor) -> Tensor:
@@ -387,9 +385,7 @@ class Quantile(Loss):
         levels = list(quantile) if isinstance(quantile, Iterable) else [quantile]
         in_range = all(isinstance(level, Real) and 0 < level < 1 for level in levels)
         if not levels or not in_range or len(set(levels)) < len(levels):
-            raise ValueError(
-                f"quantile={quantile!r} is out of range; expected a number in (0, 1), or different ones."
-            )
+            raise ValueError(f"quantile={quantile!r} is out of range; expected a number in (0, 1), or different ones.")
         self.n_levels = len(levels)
         # Position of each level among the sorted ones. A list, since a fitted loss may lie on a GPU while
         # predictions are on the CPU.
@@ -577,8 +573,7 @@ def make_loss(criterion: Any, criterion_params: dict[str, Any], target: Target) 
     if isinstance(criterion, str):
         if criterion not in LOSSES:
             raise ValueError(
-                f"criterion={criterion!r} is unknown; expected one of {sorted(LOSSES)}, or an "
-                "nn.Module class."
+                f"criterion={criterion!r} is unknown; expected one of {sorted(LOSSES)}, or an nn.Module class."
             )
         fitting = [kind for kind in LOSSES[criterion] if target in kind.targets]
         if not fitting:

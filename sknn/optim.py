@@ -153,9 +153,11 @@ def build_optimizer(
         if optimizer in FUSED and on_known_device and "foreach" not in params and not params.get("differentiable"):
             params = {"fused": True, **params}
     # The decayed group comes first; where all parameters are exempt, the one group is exempt.
-    exempt = [len(groups) == 2 and i == 1 or not parameter_groups(modules)[0] for i in range(len(groups))]
+    exempt = [(len(groups) == 2 and i == 1) or not parameter_groups(modules)[0] for i in range(len(groups))]
     if "weight_decay" in accepted:
-        specs: Any = [{"params": g, **({"weight_decay": 0.0} if e else {})} for g, e in zip(groups, exempt, strict=True)]
+        specs: Any = [
+            {"params": g, **({"weight_decay": 0.0} if e else {})} for g, e in zip(groups, exempt, strict=True)
+        ]
     else:
         specs = [{"params": [p for g in groups for p in g]}]
     if optimizer is torch.optim.LBFGS:  # it allows one group only
@@ -163,7 +165,9 @@ def build_optimizer(
     try:
         return optimizer(specs, lr=lr, **params), flat  # type: ignore[call-arg]
     except (TypeError, ValueError) as error:
-        raise ValueError(f"optimizer: {optimizer.__name__} refuses lr={lr!r}, optimizer_params={params!r}: {error}") from error
+        raise ValueError(
+            f"optimizer: {optimizer.__name__} refuses lr={lr!r}, optimizer_params={params!r}: {error}"
+        ) from error
 
 
 def _cosine(progress: float, *, warmup: float, final: float) -> float:
@@ -196,9 +200,9 @@ class LRSchedule:
     ----------
     schedule : {"constant", "cosine", "one_cycle", "plateau"} or a torch.optim.lr_scheduler class
         ``"cosine"``: linear warm-up, then half a cosine (Loshchilov & Hutter, SGDR, ICLR 2017, arXiv:1608.03983).
-        ``"one_cycle"``: Smith & Topin, Super-convergence, 2018, arXiv:1708.07120. ``"plateau"``: the rate is divided when
-        the validation loss (else the training loss) stops falling. A class is stepped once an epoch, OneCycleLR and CyclicLR
-        once a batch.
+        ``"one_cycle"``: Smith & Topin, Super-convergence, 2018, arXiv:1708.07120. ``"plateau"``: the rate is halved
+        when the validation loss (else the training loss) stops falling. A class is stepped once an epoch, OneCycleLR
+        and CyclicLR once a batch.
     params : dict
         ``"cosine"``: warmup=0.05, final=0.0. ``"one_cycle"``: warmup=0.3, initial=0.04, final=0.0001 (shares of the
         planned training, factors of lr). ``"plateau"`` and classes: their constructor's arguments.
@@ -276,7 +280,9 @@ class LRSchedule:
 def _check_curve_params(schedule: str, params: dict[str, Any], defaults: dict[str, float]) -> None:
     for name, value in params.items():
         if name not in defaults:
-            raise ValueError(f"lr_schedule_params: {name!r} is unknown to {schedule!r}. Valid names: {sorted(defaults)}.")
+            raise ValueError(
+                f"lr_schedule_params: {name!r} is unknown to {schedule!r}. Valid names: {sorted(defaults)}."
+            )
         if not isinstance(value, (int, float)) or not 0 <= value <= 1:
             raise ValueError(f"lr_schedule_params: {name}={value!r}, expected a number in [0, 1].")
 

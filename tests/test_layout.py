@@ -16,12 +16,13 @@ PACKAGE = Path(sknn.__file__).parent
 # Each room imports only from rooms on a lower floor.
 FLOORS = [
     {"exceptions", "_table_scalars", "_random", "_split", "_sample_weight", "_progress", "_plotting",
-     "_sklearn_callbacks", "_threads", "modules"},
+     "_sklearn_callbacks", "_threads", "_device", "modules"},
     {"_quantiles", "callbacks", "losses", "optim", "_batches", "_table_columns"},
-    {"_encoder", "_table_categories", "_build", "_component_params", "_targets"},
-    {"_table", "_scoring", "_net"},
+    {"_encoder", "_table_categories", "_component_params", "_targets"},
+    {"_table", "_scoring", "_build", "_defaults"},
+    {"_net"},
     {"_inputs"},
-    {"_data"},
+    {"_data", "_prediction"},
     {"_base"},
     {"_classifier", "_regressor"},
     {"__init__"},

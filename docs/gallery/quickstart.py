@@ -45,7 +45,7 @@ started = time.perf_counter()
 parser = argparse.ArgumentParser(description="The quickstart of sknn.")
 parser.add_argument("--data", type=Path, help="CSV or parquet file (default: a table of scikit-learn's)")
 parser.add_argument("--target", help="the column to predict")
-parser.add_argument("--out", type=Path, default=Path(__file__).parent / "output", help="folder to write to")
+parser.add_argument("--out", type=Path, default=Path(sys.argv[0]).parent / "output", help="folder to write to")
 args = parser.parse_args()
 args.out = Path(os.path.relpath(args.out))
 
@@ -107,9 +107,7 @@ X, y = table.drop(columns=target), table[target]
 classify = is_classification(y)
 
 used = f" ({n_used} of them used)" if n_used < n_rows else ""
-print(
-    f"{source}: {n_rows} rows{used}, {X.shape[1]} columns; {'classify' if classify else 'predict'} {target!r}"
-)
+print(f"{source}: {n_rows} rows{used}, {X.shape[1]} columns; {'classify' if classify else 'predict'} {target!r}")
 overview = pd.DataFrame({"dtype": X.dtypes, "gaps": X.isna().sum(), "distinct": X.nunique()})
 print(overview.to_string(max_rows=20))
 

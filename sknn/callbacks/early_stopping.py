@@ -43,8 +43,8 @@ class EarlyStopping(Callback):
     Notes
     -----
     A score s improves on the best b when ``b - s > max(min_delta, min_relative_delta * |b|)`` (lower is better), or
-    ``s - b > ...`` otherwise. The best *weights* are those of the best score, however small the difference; only the patience
-    counts improvements that are large enough. NaN never improves.
+    ``s - b > ...`` otherwise. The best *weights* are those of the best score, however small the difference; only the
+    patience counts improvements that are large enough. NaN never improves.
 
     References
     ----------

@@ -18,7 +18,7 @@ class GradientClipping(Callback):
     Parameters
     ----------
     max_norm : float, default=1.0
-        Largest Euclidean norm over all gradients together. Larger gradients are scaled down to it; their direction stays.
+        Largest Euclidean norm over all gradients together. Larger gradients are scaled down to it.
 
     Notes
     -----

@@ -44,9 +44,7 @@ def check_module_class(name: str, value: Any, example: str) -> type[nn.Module]:
     raise TypeError(f"{name}={value!r} is not a class of torch.nn.Module; pass a class, say {example}.{hint}")
 
 
-def check_widths(
-    in_features: Any, out_features: Any, cat_cardinalities: Any
-) -> tuple[int, int, tuple[int, ...]]:
+def check_widths(in_features: Any, out_features: Any, cat_cardinalities: Any) -> tuple[int, int, tuple[int, ...]]:
     """Check the widths that every architecture has; no numeric column is fine if there are categories."""
     cardinalities = check_sizes("cat_cardinalities", cat_cardinalities)
     n_numeric = check_size("in_features", in_features, minimum=0)

@@ -1,0 +1,29 @@
+"""Sphinx: how `make docs` builds the pages."""
+
+import sknn
+
+project = "sknn"
+author = "The sknn developers"
+version = release = sknn.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "gallery"]
+html_theme = "alabaster"
+html_theme_options = {"description": "PyTorch networks as scikit-learn estimators, on raw tables."}
+
+autosummary_generate = True
+numpydoc_show_class_members = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "auto_gallery",
+    "filename_pattern": r"\.py$",  # every example is executed
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+}

@@ -1,0 +1,45 @@
+"""The one way from X through the network, chunk by chunk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ._inputs import Inputs, take_rows
+from ._net import _Net
+
+__all__ = ["raw_prediction"]
+
+# Rows of a chunk, times the width of a row: large enough that calls cost nothing, small enough to stay in cache.
+_CHUNK_FLOATS = 2**22
+
+
+def raw_prediction(net: _Net, inputs: Inputs, X: Any) -> Tensor:
+    """Raw prediction float32 (n_samples, out_features) on the CPU.
+
+    Parameters
+    ----------
+    net : _Net
+        Trained, in evaluation mode.
+    inputs : Inputs
+    X : as returned by `as_table`, of the columns seen in fit
+    """
+    width = max(int(np.prod(inputs.row_shape)) + sum(inputs.cardinalities), 512)
+    chunk = max(64, _CHUNK_FLOATS // width)
+    with torch.inference_mode():
+        if X.shape[0] <= chunk:
+            return _one_chunk(net, *inputs.encode(X))
+        chunks = (slice(start, start + chunk) for start in range(0, X.shape[0], chunk))
+        return torch.cat([_one_chunk(net, *inputs.encode(take_rows(X, rows))) for rows in chunks])
+
+
+def _one_chunk(net: _Net, x_num: Any, x_cat: Tensor | None) -> Tensor:
+    if not isinstance(x_num, Tensor):
+        x_num = torch.from_numpy(x_num.toarray())
+    batch = {"x_num": x_num.to(net.device)}
+    if x_cat is not None:
+        batch["x_cat"] = x_cat.to(net.device)
+    return net.infer(batch).float().cpu()
