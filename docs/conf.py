@@ -14,6 +14,8 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "gallery"]
+# Docstrings inherited from scikit-learn refer to pages of its own documentation.
+suppress_warnings = ["ref.ref", "toc.not_included"]
 html_theme = "alabaster"
 html_theme_options = {"description": "PyTorch networks as scikit-learn estimators, on raw tables."}
 

@@ -26,7 +26,11 @@ from ._net import TrainingPlan, _Net
 from ._prediction import raw_prediction
 from ._progress import EpochReport
 from ._random import Seeds, isolated_random_state, random_generator
-from ._sklearn_callbacks import CallbackSupportMixin, EpochContexts, with_callbacks
+from ._sklearn_callbacks import (
+    CallbackSupportMixin,  # pyright: ignore[reportAttributeAccessIssue]
+    EpochContexts,
+    with_callbacks,  # pyright: ignore[reportAttributeAccessIssue]
+)
 from ._threads import limited_threads
 from .callbacks import EarlyStopping, GradientHealth
 from .losses import Loss, make_loss

@@ -61,7 +61,7 @@ class Rows:
         """What the network is given for these rows: ``x_num`` dense, and ``x_cat`` where there are categories."""
         x_num, x_cat, _, _ = self.take(rows)
         if self.sparse:
-            x_num = torch.from_numpy(x_num.toarray()).to(self.device)
+            x_num = torch.from_numpy(x_num.toarray()).to(self.device)  # pyright: ignore[reportAttributeAccessIssue]
         return {"x_num": x_num} if x_cat is None else {"x_num": x_num, "x_cat": x_cat}
 
     def take(self, index: Tensor | slice) -> tuple[Tensor | Any, Tensor | None, Tensor, Tensor | None]:

@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import StrOptions
 from torch import nn
 
 from ._base import BaseNeuralEstimator
-from ._targets import class_targets
+from ._targets import class_targets, dense
 from .losses import make_loss
 from .modules import MLP
 
@@ -266,7 +266,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
     def _extra_weight(self, y: Any) -> np.ndarray | None:
         if self.class_weight is None:
             return None
-        y = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
+        y = dense(y)
         return compute_sample_weight(self.class_weight, y.ravel() if 1 in y.shape[1:] else y)
 
     def _public_targets(self, targets: Any) -> dict[str, Any]:

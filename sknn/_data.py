@@ -14,6 +14,7 @@ from ._inputs import Inputs, as_table, take_rows
 from ._sample_weight import check_weights, merge_equal_rows
 from ._scoring import validation_scorer
 from ._split import validation_split
+from ._targets import dense
 
 __all__ = ["TrainingData"]
 
@@ -96,7 +97,7 @@ class TrainingData:
         rows = self.inputs.raw_rows(self.X)
         if rows is None:
             return
-        y = self.y.toarray() if hasattr(self.y, "toarray") else np.asarray(self.y)
+        y = dense(self.y)
         keys = [targets.encode(y) if targets.kind != "real" else targets.check(y)]
         if self.groups is not None:
             keys.append(np.unique(self.groups, return_inverse=True)[1])
@@ -143,6 +144,6 @@ class TrainingData:
             return None
         held_out = self if self.valid is None else self.valid
         rows = self.valid_rows if self.valid is None else slice(None)
-        y = held_out.y.toarray() if hasattr(held_out.y, "toarray") else np.asarray(held_out.y)
+        y = dense(held_out.y)
         weight = None if held_out.weight is None else held_out.weight[rows]
         return validation_scorer(scoring, self.targets, y[rows], weight)

@@ -79,6 +79,11 @@ class _Net(NeuralNet):
     ``({"x_num", "x_cat", "sample_weight"}, y)``; targets of a regressor are in standardised units.
     """
 
+    def _set(self, **attributes: Any) -> None:
+        """Set plain attributes, past skorch's registry of modules."""
+        for name, value in attributes.items():
+            object.__setattr__(self, name, value)
+
     def prepare(self, plan: TrainingPlan, optimizer_params: dict[str, Any], target_kind: str) -> _Net:
         """Attach what skorch's constructor does not know, and initialise."""
         vars(self).update(plan=plan, optimizer_params=optimizer_params, target_kind=target_kind)
@@ -316,7 +321,7 @@ class _Net(NeuralNet):
             first.update({} if first else step)
             return step["loss"]
 
-        self.optimizer_.step(closure)
+        self.optimizer_.step(closure)  # pyright: ignore[reportCallIssue, reportArgumentType]
         return first
 
     def validation_step(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:

@@ -91,7 +91,7 @@ class TableReader:
         """
         self.sparse_ = scipy.sparse.issparse(X)
         table = X if self.sparse_ else open_table(X)
-        names = list(range(X.shape[1])) if self.sparse_ else column_names(table)
+        names: list[Hashable] = list(range(X.shape[1])) if self.sparse_ else column_names(table)
         forced = forced_positions(self.categorical_features, names)
         self._all_missing: set[int] = set()
         if self.sparse_:

@@ -92,8 +92,8 @@ def _other_spelling(value: Hashable) -> Hashable:
             return float(value)
         except ValueError:
             return None
-    if isinstance(value, numbers.Real) and not isinstance(value, bool) and value == int(value):
-        return str(int(value))
+    if isinstance(value, numbers.Real) and not isinstance(value, bool) and value == int(value):  # pyright: ignore[reportArgumentType]
+        return str(int(value))  # pyright: ignore[reportArgumentType]
     return str(value) if isinstance(value, numbers.Real | np.bool_) else None
 
 

@@ -43,7 +43,8 @@ def open_table(X: Any) -> Any:
     """Return X as a 2-D numpy array, a pandas DataFrame or a narwhals DataFrame, without a copy."""
     if isinstance(X, np.ma.MaskedArray):
         # Masked entries hold arbitrary values; they mean "missing".
-        return X.astype(np.float64).filled(np.nan) if X.dtype.kind in "biuf" else X.astype(object).filled(None)
+        kind, fill = (np.float64, np.nan) if X.dtype.kind in "biuf" else (object, None)
+        return np.ma.filled(X.astype(kind), fill)
     if isinstance(X, np.ndarray):
         return np.asarray(X)  # a numpy.matrix has no one-dimensional columns
     if nw.dependencies.is_pandas_dataframe(X):

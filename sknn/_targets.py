@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-__all__ = ["ClassTargets", "MultilabelTargets", "RealTargets", "class_targets"]
+__all__ = ["ClassTargets", "MultilabelTargets", "RealTargets", "class_targets", "dense"]
 
 # As many classes as rows is what an identifier or a regression target looks like; below this many rows it may be a toy.
 _MIN_ROWS_TO_DOUBT_CLASSES = 20
@@ -27,7 +27,7 @@ def class_targets(y: Any, classes: Any = None) -> tuple[ClassTargets | Multilabe
     """
     y = _checked_labels(y)
     if type_of_target(y, input_name="y", raise_unknown=True) == "multilabel-indicator":
-        y = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
+        y = dense(y)
         return MultilabelTargets(y.shape[1]), y
     check_classification_targets(y)
     y = column_or_1d(y, warn=True)
@@ -43,6 +43,11 @@ def class_targets(y: Any, classes: Any = None) -> tuple[ClassTargets | Multilabe
             "A classifier expects fewer classes than rows: is y an identifier, or a number for NeuralRegressor?"
         )
     return ClassTargets(known), y
+
+
+def dense(y: Any) -> np.ndarray:
+    """y, perhaps a sparse label indicator, as an array."""
+    return y.toarray() if hasattr(y, "toarray") else np.asarray(y)
 
 
 def _checked_labels(y: Any) -> Any:
@@ -137,8 +142,7 @@ class MultilabelTargets:
 
     def encode(self, y: Any) -> np.ndarray:
         """Indicators -> float32 (n_samples, n_labels)."""
-        y = _checked_labels(y)
-        y = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
+        y = dense(_checked_labels(y))
         if y.ndim != 2 or y.shape[1] != self.n_targets:
             raise ValueError(f"y: expected an indicator matrix with {self.n_targets} labels, got shape {y.shape}.")
         return y.astype(np.float32)
