@@ -135,12 +135,13 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
 
     @contextmanager
     def _unchanged_on_failure(self) -> Iterator[None]:
-        before = dict(vars(self))
+        attributes: dict[str, Any] = vars(self)  # pyright: ignore[reportAssignmentType]
+        before = dict(attributes)
         try:
             yield
         except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
+            attributes.clear()
+            attributes.update(before)
             raise
 
     @with_callbacks
@@ -209,7 +210,8 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
         finally:
             report.close()
         net.release()
-        vars(self).update(state)
+        for name, value in state.items():
+            setattr(self, name, value)
         self._record_training(net, fresh=not go_on)
         contexts.end(state)
         return self

@@ -86,8 +86,8 @@ class _Net(NeuralNet):
 
     def prepare(self, plan: TrainingPlan, optimizer_params: dict[str, Any], target_kind: str) -> _Net:
         """Attach what skorch's constructor does not know, and initialise."""
-        vars(self).update(plan=plan, optimizer_params=optimizer_params, target_kind=target_kind)
-        vars(self).update(flat_parameters=[], steps_done_=0)
+        self._set(plan=plan, optimizer_params=optimizer_params, target_kind=target_kind)
+        self._set(flat_parameters=[], steps_done_=0)
         self.initialize()
         return self
 
@@ -102,7 +102,7 @@ class _Net(NeuralNet):
         """Parameter groups in flat buffers."""
         modules: list[nn.Module] = [self.module_, self.criterion_]
         self.optimizer_, flat = build_optimizer(self.optimizer, self.optimizer_params, self.lr, modules)
-        vars(self)["flat_parameters"] = flat
+        self._set(flat_parameters=flat)
         return self
 
     def get_default_callbacks(self) -> list[Any]:
@@ -173,7 +173,7 @@ class _Net(NeuralNet):
             event: [cb for _, cb in self.callbacks_ if getattr(type(cb), event, None) is not getattr(Callback, event)]
             for event in _EVENTS
         }
-        vars(self)["listeners"] = listeners
+        self._set(listeners=listeners)
         return self
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
@@ -204,11 +204,11 @@ class _Net(NeuralNet):
         batches = self.get_iterator(X, training=True)
         valid_batches = None if valid is None else self.get_iterator(valid, training=False)
         plan = self.plan
-        vars(self)["schedule"] = LRSchedule(
-            plan.lr_schedule, plan.lr_schedule_params or {}, self.optimizer_, epochs * len(batches)
+        self._set(
+            schedule=LRSchedule(plan.lr_schedule, plan.lr_schedule_params or {}, self.optimizer_, epochs * len(batches))
         )
-        vars(self)["planned_steps"] = epochs * len(batches)
-        vars(self)["first_step"] = self.steps_done_
+        self._set(planned_steps=epochs * len(batches))
+        self._set(first_step=self.steps_done_)
         validation_s = 0.0
         for _ in range(epochs):
             started = time.perf_counter()
@@ -294,7 +294,7 @@ class _Net(NeuralNet):
             step = self._gradient(batch)
             self.optimizer_.step()
         self.schedule.after_step()
-        vars(self)["steps_done_"] += 1
+        self._set(steps_done_=self.steps_done_ + 1)
         return step
 
     def _gradient(self, batch: Batch) -> dict[str, Tensor]:
@@ -344,12 +344,12 @@ class _Net(NeuralNet):
         for group in self.flat_parameters:
             group.release()
         self._set_training(False)
-        vars(self)["plan"] = TrainingPlan(self.plan.lr_schedule, self.plan.lr_schedule_params, self.plan.shuffle_seed)
-        vars(self)["schedule"] = None
+        self._set(plan=TrainingPlan(self.plan.lr_schedule, self.plan.lr_schedule_params, self.plan.shuffle_seed))
+        self._set(schedule=None)
 
     def attach(self, plan: TrainingPlan, callbacks: list[Any]) -> None:
         """Get ready to train on."""
-        vars(self).update(plan=plan, callbacks=callbacks)
+        self._set(plan=plan, callbacks=callbacks)
         self.initialize_callbacks()
         if self.optimizer_ is None:
             self._initialize_optimizer()
@@ -368,7 +368,7 @@ class _Net(NeuralNet):
             weights.restore()
             self.optimizer_.load_state_dict(optimizer_state)
             del self.history[n_epochs:]
-            vars(self)["steps_done_"] = n_steps
+            self._set(steps_done_=n_steps)
             self.release()
             raise
 
@@ -390,4 +390,4 @@ class _Net(NeuralNet):
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+        self._set(**state)
