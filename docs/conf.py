@@ -8,19 +8,20 @@ version = release = sknn.__version__
 
 extensions = [
     "myst_parser",
-    "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "gallery"]
 # Docstrings inherited from scikit-learn refer to pages of its own documentation.
-suppress_warnings = ["ref.ref", "toc.not_included"]
+suppress_warnings = ["ref.ref"]
 html_theme = "alabaster"
 html_theme_options = {"description": "PyTorch networks as scikit-learn estimators, on raw tables."}
 
 autosummary_generate = True
-numpydoc_show_class_members = False
+napoleon_google_docstring = False
+napoleon_custom_sections = ["Shape"]
 
 sphinx_gallery_conf = {
     "examples_dirs": "gallery",

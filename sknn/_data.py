@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from ._batches import Rows
 from ._inputs import Inputs, as_table, take_rows
-from ._sample_weight import check_weights, merge_equal_rows
+from ._sample_weight import MERGE_LIMIT, check_weights, merge_equal_rows
 from ._scoring import validation_scorer
 from ._split import validation_split
 from ._targets import dense
@@ -78,7 +78,7 @@ class TrainingData:
             y -> class weight of each row, or None.
         """
         self.inputs = inputs
-        learn_targets(self.y, self.weight)  # refuses a bad y before the table is read
+        self.targets = learn_targets(self.y, self.weight)  # refuses a bad y before the table is read
         class_weight = extra_weight(self.y)
         if class_weight is not None:
             self.weight = class_weight if self.weight is None else self.weight * class_weight
@@ -88,24 +88,27 @@ class TrainingData:
                 self._keep(np.flatnonzero(self.weight))
         if not hasattr(inputs, "mode"):
             inputs.learn_columns(self.X)
-        self._merge(learn_targets(self.y, self.weight))
-        self.targets = learn_targets(self.y, self.weight)
+        if self._merge() and self.targets.kind == "real":  # mean and spread, to the bit, of the merged rows
+            self.targets = learn_targets(self.y, self.weight)
 
-    def _merge(self, targets: Any) -> None:
-        if len(self) > 1000:
-            return
+    def _merge(self) -> bool:
+        targets = self.targets
+        if len(self) > MERGE_LIMIT:
+            return False
         rows = self.inputs.raw_rows(self.X)
         if rows is None:
-            return
+            return False
         y = dense(self.y)
         keys = [targets.encode(y) if targets.kind != "real" else targets.check(y)]
         if self.groups is not None:
             keys.append(np.unique(self.groups, return_inverse=True)[1])
         merged = merge_equal_rows([*rows, *keys], self.weight)
-        if merged is not None:
-            first, weight = merged
-            self._keep(first)
-            self.weight = weight
+        if merged is None:
+            return False
+        first, weight = merged
+        self._keep(first)
+        self.weight = weight
+        return True
 
     def hold_out(self, fraction: float, seed: int) -> None:
         """Split off validation rows."""

@@ -87,7 +87,7 @@ class Inputs:
         if sparse.issparse(X):
             self.mode = "sparse"
             self.row_shape: tuple[int, ...] = (X.shape[1],)
-        elif not self.preprocessing or X.ndim != 2:
+        elif not self.preprocessing or len(X.shape) != 2:
             self.mode = "array"
             self.row_shape = tuple(self._untouched(X).shape[1:])
         else:
@@ -193,5 +193,5 @@ class Inputs:
                 raise ValueError(
                     "X is sparse, but was a table with categories in fit. Pass a table of the same columns."
                 )
-        elif self.mode != "array" and X.ndim != 2:
-            raise ValueError(f"Found array with dim {X.ndim}, expected 2 as in fit.")
+        elif self.mode != "array" and len(X.shape) != 2:  # polars frames have no ndim
+            raise ValueError(f"Found array with dim {len(X.shape)}, expected 2 as in fit.")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
-__all__ = ["check_weights", "merge_equal_rows"]
+__all__ = ["MERGE_LIMIT", "check_weights", "merge_equal_rows"]
 
 # Beyond this, merging would cost more than the exactness that it buys.
 MERGE_LIMIT = 1000
@@ -52,10 +52,26 @@ def merge_equal_rows(rows: list[np.ndarray], weight: np.ndarray | None) -> tuple
     n_samples = len(rows[0])
     if n_samples > MERGE_LIMIT:
         return None
-    blocks = [np.ascontiguousarray(block).reshape(n_samples, -1).view(np.uint8) for block in rows if block.size]
+    blocks = [_ordered_bytes(block.reshape(n_samples, -1)) for block in rows if block.size]
     keys = np.ascontiguousarray(np.concatenate(blocks, axis=1))
     keys = keys.view(np.dtype((np.void, keys.shape[1]))).ravel()
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     if len(first) == n_samples and weight is None:
         return None
     return first, np.bincount(inverse, weights=weight, minlength=len(first)).astype(np.float64)
+
+
+def _ordered_bytes(block: np.ndarray) -> np.ndarray:
+    """Numbers (n, d) -> bytes (n, d * itemsize) whose lexicographic order is that of the numbers.
+
+    So the order of rows, and with it the training, is the same whatever the unit of a column.
+    """
+    if block.dtype.kind == "f":
+        block = block + 0.0  # -0.0 becomes 0.0
+    bits = np.ascontiguousarray(block).view(f"u{block.dtype.itemsize}")
+    sign = bits.dtype.type(1 << (8 * bits.dtype.itemsize - 1))
+    if block.dtype.kind == "f":  # sign and magnitude: negative numbers count downwards
+        bits = np.where(bits & sign, ~bits, bits | sign)
+    elif block.dtype.kind == "i":
+        bits = bits ^ sign
+    return bits.astype(bits.dtype.newbyteorder(">")).view(np.uint8)

@@ -65,6 +65,10 @@ def _checked_labels(y: Any) -> Any:
                 f"Input y contains NaN or None in {n_missing} of {len(flat)} rows; every row needs a label. "
                 "Drop these rows, or give them a label of their own."
             )
+        if isinstance(y, np.ndarray) and y.size and not isinstance(flat[0], str):
+            # Numbers and booleans in an object array, as a column of a mixed dataframe gives them.
+            plain = np.asarray(y.tolist())
+            y = plain if plain.dtype.kind in "biuf" else y
     return check_array(
         y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y", ensure_min_samples=0, ensure_min_features=0
     )

@@ -356,7 +356,7 @@ LABELS = {
     "5/7/9": np.array([5, 7, 9]),
     "negative": np.array([-3, 0, 100]),
     "floats": np.array([1.0, 2.0, 30.0]),
-    "bytes": np.array([b"x", b"y", b"z"]),
+    "integer objects": np.array([5, 7, 9], dtype=object),
     "large integers": np.array([2**62, 2**62 + 1, 2**62 + 2]),  # equal in float64
     "booleans": np.array([True, False, False]),
     "boolean objects": np.array([True, False, False], dtype=object),

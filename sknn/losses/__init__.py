@@ -1,0 +1,38 @@
+"""Losses: each owns its pointwise loss, its inverse link, its output width and the kinds of target it fits.
+
+Shapes and dtypes, once for all losses:
+
+=================== ============================ ==================================================
+target              y                            raw_prediction
+=================== ============================ ==================================================
+``"classes"``       int64 ``(batch,)``           float ``(batch, n_classes)``; two classes also
+                                                 ``(batch, 1)``, the score of the second class
+``"multilabel"``    float32 ``(batch, n_labels)`` float ``(batch, n_labels)``
+``"real"``          float32 ``(batch, n_outputs)`` float ``(batch, n_outputs)``, ``Quantile``
+                                                 ``(batch, n_levels)``
+=================== ============================ ==================================================
+
+Shapes are compared before anything is computed: ``(batch, 1)`` against ``(batch,)`` would broadcast to
+``(batch, batch)`` and train on nonsense.
+"""
+
+from ._base import Loss
+from ._classification import LogLoss, MultilabelLogLoss
+from ._make import make_loss
+from ._module import ModuleLoss
+from ._names import LOSSES
+from ._regression import AbsoluteError, Huber, Poisson, Quantile, SquaredError
+
+__all__ = [
+    "LOSSES",
+    "AbsoluteError",
+    "Huber",
+    "LogLoss",
+    "Loss",
+    "ModuleLoss",
+    "MultilabelLogLoss",
+    "Poisson",
+    "Quantile",
+    "SquaredError",
+    "make_loss",
+]

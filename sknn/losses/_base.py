@@ -1,0 +1,161 @@
+"""The contract of every loss, and the shape checks and links that they share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+__all__ = [
+    "MAX_EXPONENT",
+    "Link",
+    "Loss",
+    "Target",
+    "check_class_shapes",
+    "check_same_shape",
+    "finite_exp",
+    "identity",
+    "shape_error",
+    "sigmoid",
+    "softmax",
+]
+
+Target = Literal["classes", "multilabel", "real"]
+
+Link = Callable[[Tensor], Tensor]
+
+# e^40 = 2e17 is beyond any mean, and float32 still holds its square, of which a gradient norm is made.
+MAX_EXPONENT = 40.0
+
+
+class Loss(nn.Module, ABC):
+    """Mean over the batch of a weighted pointwise loss; derive from it to add a loss.
+
+    A subclass defines ``name``, ``targets`` and ``pointwise``; also ``inverse_link`` (default: identity) and
+    ``out_features`` (default: ``n_targets``) where the defaults do not fit.
+
+    Attributes
+    ----------
+    name : str
+        What ``criterion=`` calls it.
+    targets : frozenset of {"classes", "multilabel", "real"}
+        Kinds of target it fits.
+    supports_sample_weight : bool
+        Whether ``forward`` accepts weights.
+    target_scaling : {"standard", "scale", None}, default="standard"
+        What is done to a real target before the loss sees it, and undone at predict: ``"standard"``, zero mean and unit
+        variance; ``"scale"``, divided by its mean, for y >= 0; None, nothing. A loss of your own that needs y in its
+        unit sets None.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sknn.losses import Loss
+    >>> class LogCosh(Loss):
+    ...     name = "log_cosh"
+    ...     targets = frozenset({"real"})
+    ...     def pointwise(self, raw_prediction, y):
+    ...         return torch.log(torch.cosh(raw_prediction - y)).mean(dim=1)
+    >>> LogCosh()(torch.tensor([[1.0], [3.0]]), torch.tensor([[1.0], [3.0]]))
+    tensor(0.)
+    """
+
+    name: str
+    targets: frozenset[str]
+    supports_sample_weight: bool = True
+    target_scaling: Literal["standard", "scale"] | None = "standard"
+
+    def __init__(self) -> None:  # nn.Module's takes any argument, so that no name could be refused
+        super().__init__()
+
+    @abstractmethod
+    def pointwise(self, raw_prediction: Tensor, y: Tensor) -> Tensor:
+        """Loss of each row, ``(batch,)``; shapes of the arguments as in the header of :mod:`sknn.losses`."""
+
+    def forward(self, raw_prediction: Tensor, y: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        """Mean of ``sample_weight * pointwise``, a scalar.
+
+        Parameters
+        ----------
+        raw_prediction : Tensor (batch, out_features)
+        y : Tensor
+            See the header of :mod:`sknn.losses`.
+        sample_weight : Tensor (batch,), default=None
+            Of mean 1 over the training rows. The sum is divided by the rows of the batch, not by their
+            weights: otherwise the gradients of the batches would not average to that of the table.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not match, or weights are given to a loss that cannot take them.
+        """
+        losses = self.pointwise(raw_prediction, y)
+        if losses.shape != raw_prediction.shape[:1]:
+            raise ValueError(
+                f"{type(self).__name__}.pointwise returned shape {tuple(losses.shape)} for "
+                f"{len(raw_prediction)} rows; expected one loss for each row, ({len(raw_prediction)},)."
+            )
+        if sample_weight is None:
+            return losses.mean()
+        if not self.supports_sample_weight:
+            raise ValueError(
+                f"criterion={self.name} returns one number for a batch, so it cannot take sample_weight. "
+                "Give the module a `reduction` argument as torch's losses have, or derive it from "
+                "sknn.losses.Loss."
+            )
+        if sample_weight.shape != losses.shape:
+            raise ValueError(f"sample_weight has shape {tuple(sample_weight.shape)}; expected {tuple(losses.shape)}.")
+        return (losses * sample_weight).mean()
+
+    def inverse_link(self, raw_prediction: Tensor) -> Tensor:
+        """Raw scores to what the user asks for: probabilities, or values in the unit of y."""
+        return raw_prediction
+
+    def out_features(self, n_targets: int) -> int:
+        """Width of the raw prediction for so many classes, labels or outputs."""
+        return n_targets
+
+    def check_target(self, y: Tensor) -> None:
+        """Raise a ValueError if the loss has no minimum for this y. It reads y: once, before training."""
+        if self.target_scaling == "scale" and not (bool((y >= 0).all()) and bool((y.sum(dim=0) > 0).all())):
+            raise ValueError(
+                f"criterion={self.name!r} has a log link, so y must be >= 0 with a positive sum; got a "
+                f"minimum of {float(y.min()):g}. For other targets use criterion='squared_error'."
+            )
+
+
+def check_same_shape(raw_prediction: Tensor, y: Tensor) -> None:
+    if raw_prediction.ndim != 2 or raw_prediction.shape != y.shape:
+        raise shape_error(raw_prediction, y, "both (batch, n_targets)")
+
+
+def check_class_shapes(raw_prediction: Tensor, y: Tensor) -> None:
+    if raw_prediction.ndim != 2 or y.shape != raw_prediction.shape[:1]:
+        raise shape_error(raw_prediction, y, "(batch, n_classes) and (batch,)")
+
+
+def shape_error(raw_prediction: Tensor, y: Tensor, expected: str) -> ValueError:
+    return ValueError(
+        f"raw_prediction has shape {tuple(raw_prediction.shape)} and y {tuple(y.shape)}; expected {expected}."
+    )
+
+
+def identity(raw: Tensor) -> Tensor:
+    return raw
+
+
+def finite_exp(raw: Tensor) -> Tensor:
+    """exp, but finite in float32."""
+    return raw.clamp(max=MAX_EXPONENT).exp()
+
+
+def sigmoid(raw: Tensor) -> Tensor:
+    return raw.sigmoid()
+
+
+def softmax(raw: Tensor) -> Tensor:
+    """(batch, n_classes) -> the same; (batch, 1) -> (batch, 2), by two sigmoids since 1 - p loses digits."""
+    return raw.softmax(dim=1) if raw.shape[1] > 1 else torch.cat([-raw, raw], dim=1).sigmoid()

@@ -1,0 +1,110 @@
+"""Losses for classes and for label indicators."""
+
+from __future__ import annotations
+
+from numbers import Real
+
+from torch import Tensor
+from torch.nn import functional
+
+from ._base import Loss, check_class_shapes, check_same_shape, softmax
+
+__all__ = ["LogLoss", "MultilabelLogLoss"]
+
+
+class LogLoss(Loss):
+    """Negative log-likelihood of the classes; softmax, or a sigmoid where the network has one output.
+
+    Parameters
+    ----------
+    label_smoothing : float, default=0.0
+        Fraction of each label that is spread evenly over all classes, in [0, 1).
+
+    References
+    ----------
+    .. [1] C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna. Rethinking the Inception Architecture for
+       Computer Vision. CVPR 2016. arXiv:1512.00567, section 7 (label smoothing).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sknn.losses import LogLoss
+    >>> loss, raw_prediction = LogLoss(), torch.tensor([[0.0, 0.0], [0.0, 2.0]])
+    >>> loss(raw_prediction, torch.tensor([0, 1]))
+    tensor(0.4100)
+    >>> loss.inverse_link(raw_prediction)
+    tensor([[0.5000, 0.5000],
+            [0.1192, 0.8808]])
+    """
+
+    name = "log_loss"
+    targets = frozenset({"classes"})
+
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.label_smoothing = _check_label_smoothing(label_smoothing)
+
+    def pointwise(self, raw_prediction: Tensor, y: Tensor) -> Tensor:
+        """Cross-entropy of each row, ``(batch,)``."""
+        check_class_shapes(raw_prediction, y)
+        smoothing = self.label_smoothing
+        if raw_prediction.shape[1] > 1:
+            return functional.cross_entropy(raw_prediction, y, reduction="none", label_smoothing=smoothing)
+        share = _smooth(y.to(raw_prediction.dtype), smoothing)
+        return functional.binary_cross_entropy_with_logits(raw_prediction[:, 0], share, reduction="none")
+
+    def inverse_link(self, raw_prediction: Tensor) -> Tensor:
+        """Probabilities ``(batch, n_classes)``."""
+        return softmax(raw_prediction)
+
+    def out_features(self, n_targets: int) -> int:
+        """Number of classes."""
+        if n_targets < 2:
+            raise ValueError(f"log_loss needs at least 2 classes, got {n_targets} class.")
+        return n_targets
+
+
+class MultilabelLogLoss(Loss):
+    """Negative log-likelihood of independent labels, mean over the labels; sigmoid.
+
+    Parameters
+    ----------
+    label_smoothing : float, default=0.0
+        Labels 0 and 1 become ``label_smoothing / 2`` and ``1 - label_smoothing / 2``; in [0, 1).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sknn.losses import MultilabelLogLoss
+    >>> MultilabelLogLoss()(torch.zeros(2, 3), torch.ones(2, 3))
+    tensor(0.6931)
+    """
+
+    name = "log_loss"
+    targets = frozenset({"multilabel"})
+
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.label_smoothing = _check_label_smoothing(label_smoothing)
+
+    def pointwise(self, raw_prediction: Tensor, y: Tensor) -> Tensor:
+        """Mean binary cross-entropy of each row, ``(batch,)``."""
+        check_same_shape(raw_prediction, y)
+        share = _smooth(y.to(raw_prediction.dtype), self.label_smoothing)
+        losses = functional.binary_cross_entropy_with_logits(raw_prediction, share, reduction="none")
+        return losses.mean(dim=1)
+
+    def inverse_link(self, raw_prediction: Tensor) -> Tensor:
+        """Probability of each label, ``(batch, n_labels)``."""
+        return raw_prediction.sigmoid()
+
+
+def _smooth(share: Tensor, smoothing: float) -> Tensor:
+    """Indicators of two classes with ``smoothing`` spread evenly over both."""
+    return share * (1 - smoothing) + smoothing / 2 if smoothing else share
+
+
+def _check_label_smoothing(value: float) -> float:
+    if not isinstance(value, Real) or not 0 <= value < 1:
+        raise ValueError(f"label_smoothing={value!r} is out of range; expected a number in [0, 1).")
+    return float(value)

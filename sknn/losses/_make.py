@@ -1,0 +1,92 @@
+"""What ``criterion`` means."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from typing import Any
+
+from torch import nn
+
+from ._base import Loss, Target
+from ._module import ModuleLoss, unfit_error
+from ._names import LOSSES
+
+__all__ = ["make_loss"]
+
+
+def make_loss(criterion: Any, criterion_params: dict[str, Any], target: Target) -> Loss:
+    """Return the loss that ``criterion`` means for a kind of target.
+
+    Parameters
+    ----------
+    criterion : str, class or instance
+        A name of :data:`LOSSES`; or a :class:`Loss` or another ``nn.Module``, a class or an instance, which
+        is copied.
+    criterion_params : dict
+        Arguments of the constructor; empty for an instance.
+    target : {"classes", "multilabel", "real"}
+        Kind of target.
+
+    Returns
+    -------
+    Loss
+
+    Raises
+    ------
+    TypeError
+        If ``criterion`` is none of these.
+    ValueError
+        If the name is unknown, the loss does not fit the target, or its constructor refuses the parameters.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from sknn.losses import make_loss
+    >>> make_loss("huber", {"delta": 2.0}, "real").delta
+    2.0
+    >>> make_loss(nn.CrossEntropyLoss, {"label_smoothing": 0.1}, "classes").name
+    'CrossEntropyLoss'
+    """
+    if isinstance(criterion, str):
+        if criterion not in LOSSES:
+            raise ValueError(
+                f"criterion={criterion!r} is unknown; expected one of {sorted(LOSSES)}, or an nn.Module class."
+            )
+        fitting = [kind for kind in LOSSES[criterion] if target in kind.targets]
+        if not fitting:
+            raise unfit_error(repr(criterion), target)
+        return fitting[0](**_bound(fitting[0], criterion_params, repr(criterion)))
+    if isinstance(criterion, nn.Module):
+        if criterion_params:
+            raise ValueError(
+                f"criterion_params={criterion_params!r} came with an instance, whose parameters are fixed; "
+                f"pass the class, criterion={type(criterion).__name__}, or no criterion_params."
+            )
+        loss = copy.deepcopy(criterion)
+    elif isinstance(criterion, type) and issubclass(criterion, nn.Module):
+        loss = criterion(**_bound(criterion, criterion_params, criterion.__name__))
+    else:
+        raise TypeError(
+            f"criterion={criterion!r} is a {type(criterion).__name__}; expected one of {sorted(LOSSES)}, a "
+            "class or an instance of sknn.losses.Loss or torch.nn.Module."
+        )
+    if not isinstance(loss, Loss):
+        return ModuleLoss(loss, target)
+    if target not in loss.targets:
+        raise unfit_error(type(loss).__name__, target)
+    return loss
+
+
+def _bound(kind: type[nn.Module], params: dict[str, Any], label: str) -> dict[str, Any]:
+    """``params``, once they are known to fit the constructor of ``kind``."""
+    # A module without a constructor has nn.Module's, whose signature accepts what its body refuses.
+    signature = inspect.Signature() if kind.__init__ is nn.Module.__init__ else inspect.signature(kind)
+    try:
+        signature.bind(**params)
+    except TypeError as error:
+        raise ValueError(
+            f"criterion_params={params!r} does not fit criterion={label}: {error}; valid names are "
+            f"{sorted(signature.parameters)}."
+        ) from error
+    return params

@@ -1,0 +1,199 @@
+"""Losses for real numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from numbers import Real
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ._base import MAX_EXPONENT, Loss, check_same_shape, finite_exp, shape_error
+
+__all__ = ["AbsoluteError", "Huber", "Poisson", "Quantile", "SquaredError"]
+
+
+class SquaredError(Loss):
+    """(raw_prediction - y)^2, mean over the outputs; estimates the mean.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sknn.losses import SquaredError
+    >>> SquaredError()(torch.tensor([[1.0], [4.0]]), torch.tensor([[1.0], [2.0]]))
+    tensor(2.)
+    """
+
+    name = "squared_error"
+    targets = frozenset({"real"})
+    target_scaling = "standard"
+
+    def pointwise(self, raw_prediction: Tensor, y: Tensor) -> Tensor:
+        """Mean squared error of each row, ``(batch,)``."""
+        check_same_shape(raw_prediction, y)
+        return (raw_prediction - y).square().mean(dim=1)
+
+
+class AbsoluteError(Loss):
+    """abs(raw_prediction - y), mean over the outputs; estimates the median.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sknn.losses import AbsoluteError
+    >>> AbsoluteError()(torch.tensor([[1.0], [4.0]]), torch.tensor([[1.0], [2.0]]))
+    tensor(1.)
+    """
+
+    name = "absolute_error"
+    targets = frozenset({"real"})
+    target_scaling = "standard"
+
+    def pointwise(self, raw_prediction: Tensor, y: Tensor) -> Tensor:
+        """Mean absolute error of each row, ``(batch,)``."""
+        check_same_shape(raw_prediction, y)
+        return (raw_prediction - y).abs().mean(dim=1)
+
+
+class Huber(Loss):
+    """d^2 / 2 up to ``delta``, delta * (abs(d) - delta / 2) beyond, mean over the outputs.
+
+    Parameters
+    ----------
+    delta : float, default=1.0
+        Error at which the loss turns linear, > 0, in the unit of the y that it is given: spreads of the
+        target, if the target is standardised.
+
+    References
+    ----------
+    .. [1] P. J. Huber. Robust Estimation of a Location Parameter. Annals of Mathematical Statistics 35(1),
+       1964.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sknn.losses import Huber
+    >>> Huber(delta=1.0)(torch.tensor([[3.0]]), torch.tensor([[0.0]]))
+    tensor(2.5000)
+    """
+
+    name = "huber"
+    targets = frozenset({"real"})
+    target_scaling = "standard"
+
+    def __init__(self, delta: float = 1.0) -> None:
+        super().__init__()
+        if not isinstance(delta, Real) or not 0 < delta < float("inf"):
+            raise ValueError(f"delta={delta!r} is out of range; expected a finite number > 0.")
+        self.delta = float(delta)
+
+    def pointwise(self, raw_prediction: Tensor, y: Tensor) -> Tensor:
+        """Mean Huber loss of each row, ``(batch,)``."""
+        check_same_shape(raw_prediction, y)
+        return functional.huber_loss(raw_prediction, y, reduction="none", delta=self.delta).mean(dim=1)
+
+
+class Poisson(Loss):
+    """exp(raw_prediction) - y * raw_prediction, mean over the outputs; log link, for counts and rates y >= 0.
+
+    Half the Poisson deviance, up to a term of y alone. Above a raw prediction of 40, exp goes on as its
+    tangent: convex as before, but a wild step early in training cannot overflow.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sknn.losses import Poisson
+    >>> loss = Poisson()
+    >>> loss(torch.tensor([[0.0]]), torch.tensor([[2.0]]))
+    tensor(1.)
+    >>> loss.inverse_link(torch.tensor([[0.0]]))
+    tensor([[1.]])
+    """
+
+    name = "poisson"
+    targets = frozenset({"real"})
+    target_scaling = "scale"
+
+    def pointwise(self, raw_prediction: Tensor, y: Tensor) -> Tensor:
+        """Mean Poisson loss of each row, ``(batch,)``."""
+        check_same_shape(raw_prediction, y)
+        mean = finite_exp(raw_prediction) * (1 + (raw_prediction - MAX_EXPONENT).relu())
+        return (mean - y * raw_prediction).mean(dim=1)
+
+    def inverse_link(self, raw_prediction: Tensor) -> Tensor:
+        """Means, > 0, ``(batch, n_outputs)``."""
+        return finite_exp(raw_prediction)
+
+
+class Quantile(Loss):
+    """Pinball loss, max(q * d, (q - 1) * d) with d = y - raw_prediction; estimates quantiles.
+
+    Parameters
+    ----------
+    quantile : float or sequence of float, default=0.5
+        Level or levels, each in (0, 1). Several levels fit a target with one output; they share the network,
+        and the loss is the mean over the levels.
+
+    Notes
+    -----
+    ``inverse_link`` sorts the predictions of several levels, so that a higher level never has a lower
+    value; sorting brings the estimate closer to the true quantiles, never further away [2]_.
+
+    References
+    ----------
+    .. [1] R. Koenker, G. Bassett. Regression Quantiles. Econometrica 46(1), 1978.
+    .. [2] V. Chernozhukov, I. Fernández-Val, A. Galichon. Quantile and Probability Curves Without Crossing.
+       Econometrica 78(3), 2010. arXiv:0704.3649.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sknn.losses import Quantile
+    >>> loss = Quantile([0.1, 0.9])
+    >>> loss.out_features(1)
+    2
+    >>> loss.inverse_link(torch.tensor([[5.0, 3.0]]))
+    tensor([[3., 5.]])
+    """
+
+    name = "quantile"
+    targets = frozenset({"real"})
+    target_scaling = "standard"
+    levels: Tensor
+
+    def __init__(self, quantile: float | Sequence[float] = 0.5) -> None:
+        super().__init__()
+        levels = list(quantile) if isinstance(quantile, Iterable) else [quantile]
+        in_range = all(isinstance(level, Real) and 0 < level < 1 for level in levels)
+        if not levels or not in_range or len(set(levels)) < len(levels):
+            raise ValueError(f"quantile={quantile!r} is out of range; expected a number in (0, 1), or different ones.")
+        self.n_levels = len(levels)
+        # Position of each level among the sorted ones. A list, since a fitted loss may lie on a GPU while
+        # predictions are on the CPU.
+        self._ranks = [sorted(levels).index(level) for level in levels]
+        self.register_buffer("levels", torch.tensor(levels, dtype=torch.float32), persistent=False)
+
+    def pointwise(self, raw_prediction: Tensor, y: Tensor) -> Tensor:
+        """Mean pinball loss of each row, ``(batch,)``."""
+        if self.n_levels == 1:
+            check_same_shape(raw_prediction, y)
+        elif raw_prediction.shape != (len(y), self.n_levels) or y.shape != (len(y), 1):
+            raise shape_error(raw_prediction, y, f"(batch, {self.n_levels}) and (batch, 1)")
+        error = y - raw_prediction  # (batch, n_levels): y meets every level
+        return torch.maximum(self.levels * error, (self.levels - 1) * error).mean(dim=1)
+
+    def inverse_link(self, raw_prediction: Tensor) -> Tensor:
+        """Quantiles in the order of the levels, ``(batch, n_levels)``."""
+        if self.n_levels == 1:
+            return raw_prediction
+        return raw_prediction.sort(dim=1).values[:, self._ranks]
+
+    def out_features(self, n_targets: int) -> int:
+        """Number of levels; with one level the number of outputs."""
+        if self.n_levels > 1 and n_targets != 1:
+            raise ValueError(
+                f"quantile has {self.n_levels} levels and y {n_targets} outputs; several levels need a "
+                "y with one output. Fit one estimator for each output, say by sklearn's MultiOutputRegressor."
+            )
+        return max(self.n_levels, n_targets)
