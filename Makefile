@@ -43,7 +43,7 @@ format: $(VENV)/.installed-lint
 	$(BIN)/ruff format $(SOURCES)
 
 docs: $(VENV)/.installed-docs
-	$(BIN)/python -m sphinx -W -b html docs docs/_build/html
+	$(BIN)/python -m sphinx -b html docs docs/_build/html
 
 clean:
 	rm -rf .venv .venv-oldest build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -14,8 +14,9 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "gallery"]
-# Docstrings inherited from scikit-learn refer to pages of its own documentation.
-suppress_warnings = ["ref.ref"]
+# Docstrings inherited from scikit-learn refer to pages of its own documentation, and a numpydoc list of
+# references need not be cited.
+suppress_warnings = ["ref.ref", "ref.footnote"]
 html_theme = "alabaster"
 html_theme_options = {"description": "PyTorch networks as scikit-learn estimators, on raw tables."}
 

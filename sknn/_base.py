@@ -191,7 +191,7 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
         )
         if go_on:
             net = self.net_
-            net.attach(plan, callbacks)
+            net.attach(plan, callbacks, self.lr, batch_size_for(self.batch_size, len(train)))
         else:
             net = self._build_net(data, train, callbacks, plan, seeds.initialisation, device)
         state = dict(net_=net, _inputs=data.inputs, _targets=data.targets, _random=random)

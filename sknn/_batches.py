@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from scipy import sparse
+from skorch.dataset import Dataset
 from torch import Tensor
 
 __all__ = ["Batches", "Rows", "batch_bounds"]
@@ -20,8 +21,10 @@ _GATHER_BYTES = 32 * 2**20
 Batch = tuple[dict[str, Tensor], Tensor]
 
 
-class Rows:
+class Rows(Dataset):
     """Training or validation rows on their device.
+
+    A dataset of skorch's, since its scoring callbacks take X and y from nothing else.
 
     Parameters
     ----------
@@ -51,6 +54,11 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    def __getitem__(self, index: int) -> tuple[dict[str, Any], Tensor]:
+        """One row, for callbacks that iterate over the dataset."""
+        y = self.y[index]  # beyond the end an IndexError, which ends the iteration
+        return {name: values[0] for name, values in self.inputs(slice(index, index + 1)).items()}, y
 
     @property
     def X(self) -> Rows:

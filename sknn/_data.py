@@ -148,5 +148,7 @@ class TrainingData:
         held_out = self if self.valid is None else self.valid
         rows = self.valid_rows if self.valid is None else slice(None)
         y = dense(held_out.y)
+        if self.targets.kind == "classes":  # scikit-learn's scorers refuse numbers in object arrays
+            y = self.targets.classes_[self.targets.encode(y)]
         weight = None if held_out.weight is None else held_out.weight[rows]
         return validation_scorer(scoring, self.targets, y[rows], weight)

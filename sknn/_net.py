@@ -137,7 +137,7 @@ class _Net(NeuralNet):
     def predict_proba(self, X: Any) -> np.ndarray:
         """Link output, for skorch's scoring callbacks."""
         outputs = [self.criterion_.inverse_link(raw).cpu() for raw in self.forward_iter(X, training=False)]
-        return torch.cat(outputs).numpy()
+        return torch.cat(outputs).detach().numpy()  # a callback's cached training outputs carry gradients
 
     def predict(self, X: Any) -> np.ndarray:
         """Class codes, indicators, or values in standardised units, for skorch's scoring callbacks."""
@@ -193,10 +193,14 @@ class _Net(NeuralNet):
 
     def train(self, rows: Rows, valid: Rows | None, epochs: int) -> None:
         """Train for `epochs` more epochs, or until a callback, the plan or the deadline ends it."""
-        self.notify("on_train_begin", X=None, y=None)
-        with suppress(StopTraining):
-            self.fit_loop(rows, epochs=epochs, valid=valid)
-        self.notify("on_train_end", X=None, y=None)
+        self.verbose = 1  # no default callback prints, and those that the user passed shall
+        try:
+            self.notify("on_train_begin", X=None, y=None)
+            with suppress(StopTraining):
+                self.fit_loop(rows, epochs=epochs, valid=valid)
+            self.notify("on_train_end", X=None, y=None)
+        finally:
+            self.verbose = 0
 
     def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, *, valid: Any = None, **kwargs: Any) -> _Net:
         """Epochs over `X`, scored on `valid`."""
@@ -204,6 +208,8 @@ class _Net(NeuralNet):
         batches = self.get_iterator(X, training=True)
         valid_batches = None if valid is None else self.get_iterator(valid, training=False)
         plan = self.plan
+        for group in self.optimizer_.param_groups:  # an earlier training's schedule left its last rate here
+            group["lr"] = self.lr
         self._set(
             schedule=LRSchedule(plan.lr_schedule, plan.lr_schedule_params or {}, self.optimizer_, epochs * len(batches))
         )
@@ -347,9 +353,9 @@ class _Net(NeuralNet):
         self._set(plan=TrainingPlan(self.plan.lr_schedule, self.plan.lr_schedule_params, self.plan.shuffle_seed))
         self._set(schedule=None)
 
-    def attach(self, plan: TrainingPlan, callbacks: list[Any]) -> None:
+    def attach(self, plan: TrainingPlan, callbacks: list[Any], lr: float, batch_size: int) -> None:
         """Get ready to train on."""
-        self._set(plan=plan, callbacks=callbacks)
+        self._set(plan=plan, callbacks=callbacks, lr=lr, batch_size=batch_size)
         self.initialize_callbacks()
         if self.optimizer_ is None:
             self._initialize_optimizer()

@@ -267,9 +267,7 @@ def test_fitting_again_is_noticed_by_encode():
     numeric = table()
     encoder = Encoder().fit(numeric + 100)
     encoder.encode(numeric)
-    np.testing.assert_array_equal(
-        encoder.fit(numeric).encode(numeric), Encoder().fit(numeric).encode(numeric)
-    )
+    np.testing.assert_array_equal(encoder.fit(numeric).encode(numeric), Encoder().fit(numeric).encode(numeric))
 
 
 @pytest.mark.parametrize("name", ["center", "scale", "gap_columns", "limit"])
@@ -277,9 +275,7 @@ def test_replaced_buffer_is_noticed_by_encode(name):
     numeric = table()
     encoder = Encoder().fit(numeric)
     before = encoder.encode(numeric)
-    setattr(
-        encoder, name, getattr(encoder, name)[1:] if name == "gap_columns" else getattr(encoder, name) * 2
-    )
+    setattr(encoder, name, getattr(encoder, name)[1:] if name == "gap_columns" else getattr(encoder, name) * 2)
     after = encoder.encode(numeric)
     assert not np.array_equal(after, before)
     np.testing.assert_allclose(after, encoder(torch.tensor(numeric)), atol=1e-6)

@@ -160,9 +160,7 @@ def test_multilabel_smoothing_equals_soft_labels() -> None:
 def test_regression_loss_equals_sklearn(case: str, metric: Callable[..., float]) -> None:
     loss, raw_prediction, y = make_batch(case)
     # The levels of Quantile are float32.
-    assert loss(raw_prediction, y).item() == pytest.approx(
-        metric(y.numpy(), raw_prediction.numpy()), rel=1e-7
-    )
+    assert loss(raw_prediction, y).item() == pytest.approx(metric(y.numpy(), raw_prediction.numpy()), rel=1e-7)
 
 
 def test_quantile_levels_are_mean_of_sklearn_over_levels() -> None:
@@ -421,9 +419,7 @@ def test_module_that_breaks_its_reduction_is_refused() -> None:
 
 def test_module_loss_refuses_a_width_that_its_loss_cannot_use() -> None:
     y = torch.tensor([0, 1])
-    with pytest.raises(
-        ValueError, match=r"expected \(batch, n_classes\) and \(batch,\) for CrossEntropyLoss"
-    ):
+    with pytest.raises(ValueError, match=r"expected \(batch, n_classes\) and \(batch,\) for CrossEntropyLoss"):
         ModuleLoss(nn.CrossEntropyLoss(), "classes")(torch.zeros(2, 1), y)
     with pytest.raises(ValueError, match=r"expected \(batch, 1\) and \(batch,\) for BCEWithLogitsLoss"):
         ModuleLoss(nn.BCEWithLogitsLoss(), "classes")(torch.zeros(2, 2), y)

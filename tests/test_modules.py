@@ -353,9 +353,7 @@ def test_one_hot_equals_torch() -> None:
     assert OneHot(())(torch.zeros(3, 0, dtype=torch.int64)).shape == (3, 0)
 
 
-@pytest.mark.parametrize(
-    "layer", [OneHot([3, 4]), CategoricalEmbeddings([3, 4]), CategoricalEmbeddings([20, 30])]
-)
+@pytest.mark.parametrize("layer", [OneHot([3, 4]), CategoricalEmbeddings([3, 4]), CategoricalEmbeddings([20, 30])])
 def test_another_number_of_columns_is_refused_and_not_broadcast(layer: nn.Module) -> None:
     with pytest.raises(ValueError, match=r"codes have shape \(5, 1\); expected \(batch, 2\)"):
         layer(torch.zeros(5, 1, dtype=torch.int64))
@@ -367,9 +365,7 @@ def test_unknown_masking_replaces_its_share_while_training_only() -> None:
     masked = masking(codes)
     replaced = masked != codes
     assert (masked[replaced] == 0).all()
-    torch.testing.assert_close(
-        replaced.double().mean(dim=0), torch.full((3,), 0.1).double(), atol=0.01, rtol=0
-    )
+    torch.testing.assert_close(replaced.double().mean(dim=0), torch.full((3,), 0.1).double(), atol=0.01, rtol=0)
     # Cells are drawn one by one, not whole rows.
     assert (replaced.all(dim=1)).double().mean() < 0.01
     assert (codes > 0).all()

@@ -348,9 +348,7 @@ def test_categorical_features_none_reads_as_numbers_what_can_be():
     assert read(table, categorical_features=None)[0].tolist() == [[1, 1, 3], [0, 2.5, 4]]
 
 
-@pytest.mark.parametrize(
-    "dtype", ["int8", "uint64", "float16", "float32", "float64", "Int64", "Float64", object]
-)
+@pytest.mark.parametrize("dtype", ["int8", "uint64", "float16", "float32", "float64", "Int64", "Float64", object])
 def test_forced_numbers_have_the_same_codes_in_every_dtype(dtype):
     reader = TableReader([0]).fit(np.array([[1], [2]]))
     table = pd.DataFrame({"a": pd.Series([2, 1, 3], dtype=dtype)})
@@ -469,9 +467,7 @@ def test_numeric_column_with_words_names_column_value_and_expectation():
 def test_infinity_names_the_column_in_fit_and_in_read(table, label):
     with pytest.raises(ValueError, match=rf"{label} contains infinity \(-?inf\).*finite.*Replace"):
         TableReader().fit(table)
-    finite = (
-        table.copy() if isinstance(table, np.ndarray) else table.clone() if hasattr(table, "clone") else table
-    )
+    finite = table.copy() if isinstance(table, np.ndarray) else table.clone() if hasattr(table, "clone") else table
     if isinstance(finite, np.ndarray):
         finite[:, 1] = 0
         with pytest.raises(ValueError, match=rf"{label} contains infinity"):

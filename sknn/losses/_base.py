@@ -128,22 +128,26 @@ class Loss(nn.Module, ABC):
 
 
 def check_same_shape(raw_prediction: Tensor, y: Tensor) -> None:
+    """Raise a ValueError unless both are ``(batch, n_targets)``."""
     if raw_prediction.ndim != 2 or raw_prediction.shape != y.shape:
         raise shape_error(raw_prediction, y, "both (batch, n_targets)")
 
 
 def check_class_shapes(raw_prediction: Tensor, y: Tensor) -> None:
+    """Raise a ValueError unless they are ``(batch, n_classes)`` and ``(batch,)``."""
     if raw_prediction.ndim != 2 or y.shape != raw_prediction.shape[:1]:
         raise shape_error(raw_prediction, y, "(batch, n_classes) and (batch,)")
 
 
 def shape_error(raw_prediction: Tensor, y: Tensor, expected: str) -> ValueError:
+    """The error of two shapes that do not belong together."""
     return ValueError(
         f"raw_prediction has shape {tuple(raw_prediction.shape)} and y {tuple(y.shape)}; expected {expected}."
     )
 
 
 def identity(raw: Tensor) -> Tensor:
+    """The raw prediction itself."""
     return raw
 
 
@@ -153,6 +157,7 @@ def finite_exp(raw: Tensor) -> Tensor:
 
 
 def sigmoid(raw: Tensor) -> Tensor:
+    """Elementwise logistic function."""
     return raw.sigmoid()
 
 

@@ -1,0 +1,187 @@
+"""Bad input: a ValueError or TypeError that names the thing, and an estimator that stays as it was."""
+
+from __future__ import annotations
+
+import signal
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+from skorch.callbacks import Callback
+from skorch.callbacks import EarlyStopping as SkorchEarlyStopping
+
+from sknn import NeuralClassifier, NeuralRegressor
+
+X, Y = load_iris(return_X_y=True)
+X_REAL, Y_REAL = load_diabetes(return_X_y=True)
+
+
+class Wide(torch.nn.Module):
+    """Returns seven scores, whatever it is asked for."""
+
+    def __init__(self, in_features: int) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(in_features, 7)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(x)
+
+
+class Needy(torch.nn.Module):
+    def __init__(self, in_features: int, depth: int) -> None:
+        super().__init__()
+
+
+class Frozen(torch.nn.Module):
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(in_features, out_features).requires_grad_(False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(x)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"lr": -0.1}, r"'lr'.*\(0.0, inf\).*-0.1"),
+        ({"max_epochs": 0}, r"'max_epochs'.*Got 0"),
+        ({"validation_fraction": 1.5}, r"'validation_fraction'.*1.5"),
+        ({"lr_schedule": "cosin"}, r"'lr_schedule'.*cosine.*'cosin'"),
+        ({"lr_schedule_params": {"warm": 0.1}}, r"lr_schedule_params.*'warm'.*warmup"),
+        ({"lr_schedule": "plateau", "lr_schedule_params": {"fctor": 1}}, r"'fctor'.*ReduceLROnPlateau.*factor"),
+        ({"module_params": {"dropuot": 0.1}}, r"'dropuot' for module MLP.*dropout"),
+        ({"module_params": {"in_features": 3}}, r"'in_features'.*filled in from the data"),
+        ({"module_params": {"dropout": 1.5}}, r"dropout=1.5"),
+        ({"optimizer_params": {"momentum": 0.9}}, r"'momentum' for optimizer AdamW.*weight_decay"),
+        ({"optimizer_params": {"lr": 0.1}}, r"'lr' for optimizer AdamW.*own parameter lr"),
+        ({"optimizer_params": {"betas": (2.0, 0.9)}}, r"AdamW refuses.*betas"),
+        ({"criterion": "log_los"}, r"criterion='log_los'.*log_loss"),
+        ({"criterion": "squared_error"}, r"criterion='squared_error'.*log_loss"),
+        ({"criterion_params": {"label_smoothing": 2.0}}, r"label_smoothing=2.0"),
+        ({"module": Wide}, r"Wide returned shape \(2, 7\).*expected \(batch, 3\)"),
+        ({"module": Needy}, r"Needy needs \['depth'\].*module_params"),
+        ({"module": Frozen}, r"Frozen has no parameters that require gradients"),
+        ({"module": torch.nn.Linear(9, 3)}, r"Linear failed on an input of shape \(2, 4\)"),
+        ({"device": "cuda:99"}, r"device='cuda:99' is not available"),
+        ({"scoring": "no_such_score"}, r"no_such_score"),
+        ({"categorical_features": ["a"]}, r"categorical_features"),
+        ({"class_weight": {0: 0, 1: 0, 2: 0}}, r"class_weight.*zero"),
+    ],
+)
+def test_bad_parameters_are_named(params, message):
+    with pytest.raises((ValueError, TypeError), match=f"(?s){message}"):
+        NeuralClassifier(max_epochs=1, early_stopping=True).set_params(**params).fit(X, Y)
+
+
+def test_set_params_refuses_unknown_component_names():
+    with pytest.raises(ValueError, match="'drop' for module MLP"):
+        NeuralClassifier().set_params(module__drop=0.1)
+    with pytest.raises(ValueError, match="'nothing'"):
+        NeuralClassifier().set_params(nothing=0.1)
+
+
+@pytest.mark.parametrize(
+    ("table", "target", "message"),
+    [
+        (X[:0], Y[:0], "0 sample"),
+        (X[:, :0], Y, "0 feature"),
+        (X[:, 0], Y, "Expected 2D array, got 1D array"),
+        (X, Y[:-1], "inconsistent numbers of samples"),
+        (X, None, "y is None"),
+        (X, np.zeros(150), "1 class"),
+        (X, np.arange(150), "class of its own"),
+        (X, np.where(np.arange(150) == 3, np.nan, Y), "NaN"),
+        (X, ["a", None] * 75, "NaN or None in 75 of 150 rows"),
+        (X, np.linspace(0, 1, 150), "Unknown label type"),
+        (np.where(np.arange(600).reshape(150, 4) == 6, np.inf, X), Y, "(?s)inf.*column 2|column 2.*inf"),
+        (pd.DataFrame({"age": X[:, 0], "name": [f"person {i}" for i in range(150)]}), Y, "name"),
+        (X.astype(complex), Y, "Complex data not supported"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:The number of unique classes:UserWarning")
+def test_bad_tables_are_refused(table, target, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        NeuralClassifier(max_epochs=1).fit(table, target)
+
+
+def test_regression_targets_are_checked():
+    with pytest.raises(ValueError, match="Input y contains NaN"):
+        NeuralRegressor(max_epochs=1).fit(X_REAL, np.where(np.arange(442) == 3, np.nan, Y_REAL))
+    with pytest.raises(ValueError, match="(?s)poisson.*y must be >= 0"):
+        NeuralRegressor(criterion="poisson").fit(X_REAL, -Y_REAL)
+    with pytest.raises(ValueError, match="levels"):
+        several = {"quantile": [0.1, 0.9]}
+        NeuralRegressor(criterion="quantile", criterion_params=several).fit(X_REAL, np.c_[Y_REAL, Y_REAL])
+
+
+def test_prediction_needs_a_fit_and_the_same_columns():
+    with pytest.raises(NotFittedError, match="NeuralClassifier"):
+        NeuralClassifier().predict(X)
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    model = NeuralClassifier(max_epochs=1).fit(frame, Y)
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(frame[["a", "b"]])
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(frame.rename(columns={"a": "z"}))
+
+
+def test_validation_rows_come_in_pairs():
+    with pytest.raises(ValueError, match="y_val is None"):
+        NeuralClassifier(max_epochs=1).fit(X, Y, X_val=X)
+    with pytest.raises(ValueError, match="sample_weight_val"):
+        NeuralClassifier(max_epochs=1).fit(X, Y, sample_weight_val=np.ones(150))
+
+
+class Bomb(Callback):
+    """Fails in an epoch."""
+
+    def __init__(self, epoch: int, error: type[BaseException] = RuntimeError) -> None:
+        self.epoch = epoch
+        self.error = error
+
+    def on_epoch_end(self, net, **kwargs):
+        if net.history[-1]["epoch"] >= self.epoch:
+            raise self.error("boom")
+
+
+@pytest.mark.parametrize("how", ["fit", "warm_start", "partial_fit"])
+def test_a_failed_fit_leaves_the_estimator_as_it_was(how):
+    model = NeuralClassifier(max_epochs=3, random_state=0, warm_start=how == "warm_start").fit(X, Y)
+    before = dict(vars(model))
+    probabilities = model.predict_proba(X)
+    model.callbacks = [Bomb(epoch=4 if how != "fit" else 2)]
+    with pytest.raises(RuntimeError, match="boom"):
+        (model.partial_fit if how == "partial_fit" else model.fit)(X, Y)
+    model.callbacks = None
+    assert vars(model).keys() == before.keys()
+    assert all(vars(model)[name] is value for name, value in before.items() if name != "callbacks")
+    np.testing.assert_array_equal(model.predict_proba(X), probabilities)
+    assert len(model.net_.history) == model.n_iter_ == 3
+    model.callbacks = None
+    assert model.partial_fit(X, Y).n_iter_ == 4
+
+
+class PressCtrlC(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("search", [False, True])
+def test_ctrl_c_reaches_the_caller(search):
+    model = NeuralClassifier(max_epochs=3, callbacks=[PressCtrlC()])
+    if search:
+        model = GridSearchCV(model, {"lr": [0.1, 0.01]}, cv=2)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y)
+    assert not hasattr(model, "net_")
+
+
+def test_a_callback_of_skorch_that_interrupts_on_purpose_only_stops():
+    stopper = SkorchEarlyStopping(monitor="train_loss", patience=2, threshold=1e9, threshold_mode="abs", sink=str)
+    model = NeuralClassifier(max_epochs=50, callbacks=[stopper]).fit(X, Y)
+    assert 1 < model.n_iter_ < 10
