@@ -10,6 +10,7 @@ import torch
 from sklearn.base import ClassifierMixin
 from sklearn.utils import compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.multiclass import is_multilabel
 from torch import nn
 
 from ._base import BaseNeuralEstimator
@@ -215,6 +216,17 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         ValueError
             `classes` is missing in the first call, or differs from the first call's.
         """
+        fitted = hasattr(self, "net_")
+        if not fitted and classes is None and not is_multilabel(y):
+            raise ValueError(
+                "classes=None in the first call of partial_fit; later rows may bring labels that these lack. Pass all "
+                "labels, as classes=np.unique(y_all)."
+            )
+        if fitted and classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(
+                f"classes={list(np.unique(classes))!r} differ from those of the first call of partial_fit, "
+                f"{self.classes_.tolist()!r}. Leave classes out, or fit a new estimator."
+            )
         return self._partial_fit(X, y, sample_weight, classes=classes)
 
     def predict(self, X: Any) -> np.ndarray:

@@ -87,7 +87,8 @@ class EarlyStopping(Callback):
         if self.monitor not in record:
             raise ValueError(
                 f"EarlyStopping: monitor={self.monitor!r} is not in the history. Recorded are "
-                f"{sorted(k for k in record if k != 'batches')}; a validation split is needed for 'valid_loss'."
+                f"{sorted(k for k in record if k != 'batches')}; 'valid_loss' needs validation rows: "
+                'set early_stopping=True ("auto" keeps small tables whole), or pass X_val and y_val to fit.'
             )
         score = float(record[self.monitor])
         sign = 1.0 if self.lower_is_better else -1.0
