@@ -181,7 +181,8 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
         )
         callbacks = training_callbacks(
             self.callbacks,
-            gradient_clipping=self.gradient_clipping,
+            # Differences of clipped gradients would tell LBFGS of a curvature that is not there: it diverges.
+            gradient_clipping=None if self.optimizer is torch.optim.LBFGS else self.gradient_clipping,
             gradient_health=self.gradient_health,
             stop_early=valid is not None and bool(self.early_stopping),
             by_loss=self.scoring in (None, "loss"),
@@ -239,8 +240,11 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
             raise ValueError(f"{missing} is None: X_val and y_val belong together. Pass both, or neither.")
         if X_val is not None:
             X_val = as_table(X_val)
-            validate_data(self, X_val, reset=False, skip_check_array=True)
-            data.inputs.check_shape(X_val)
+            try:
+                validate_data(self, X_val, reset=False, skip_check_array=True)
+                data.inputs.check_shape(X_val)
+            except ValueError as error:
+                raise ValueError(f"X_val: {error}") from error
             data.validate_on(X_val, y_val, sample_weight_val)
         elif sample_weight_val is not None:
             raise ValueError("sample_weight_val is given without X_val and y_val. Pass these too, or leave it out.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 from collections.abc import Sequence
 from typing import Any
@@ -47,12 +48,13 @@ class TableNetwork(nn.Module):
 
 
 def _takes_categories(module: Any) -> bool:
-    """Whether `forward` names a parameter x_cat."""
+    """Whether `forward` names a parameter x_cat; a function says so by a parameter cat_cardinalities."""
+    while isinstance(module, functools.partial):
+        module = module.func
     forward = getattr(module, "forward", None)
-    if forward is None:
-        return False
+    name = "x_cat" if forward is not None else "cat_cardinalities"
     try:
-        return "x_cat" in inspect.signature(forward).parameters
+        return name in inspect.signature(forward or module).parameters
     except (TypeError, ValueError):
         return False
 
@@ -105,14 +107,21 @@ def build_network(
     return TableNetwork(network, cat_cardinalities, takes_categories)
 
 
+def _name(module: Any) -> str:
+    while isinstance(module, functools.partial):
+        module = module.func
+    return getattr(module, "__name__", repr(module))
+
+
 def _construct(
     module: Any, params: dict[str, Any], in_features: int, cat_cardinalities: list[int], out_features: int
 ) -> nn.Module:
-    name = getattr(module, "__name__", repr(module))
+    name = _name(module)
     signature = inspect.signature(module)
     filled: dict[str, Any] = {}
+    given = {**getattr(module, "keywords", {}), **params}  # those of a functools.partial
     for alias in signature.parameters:
-        if alias in params:
+        if alias in given:
             continue
         if alias in IN_FEATURES:
             filled[alias] = in_features
@@ -188,7 +197,7 @@ def check_network(network: nn.Module, inputs: dict[str, Tensor], expected: tuple
         width = f", and {one_hot.out_features} one-hot columns" if one_hot is not None else ""
         raise ValueError(
             f"module: {label} failed on an input of shape {shape}{width}, dtype {inputs['x_num'].dtype}: "
-            f"{type(error).__name__}: {error}. Its first layer needs the width that preprocessing gives; "
+            f"{type(error).__name__}: {str(error).rstrip('.')}. Its first layer needs the width that preprocessing gives; "
             "pass the class, so that fit fills it in, or check the shapes in forward."
         ) from error
     finally:

@@ -68,7 +68,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
     scoring : str, callable or None, default="loss"
         What early stopping watches: the loss, or any scorer of scikit-learn. None is "loss".
     gradient_clipping : float or None, default=1.0
-        Largest global norm of the gradient.
+        Largest global norm of the gradient. Not used with LBFGS, which takes the curvature from whole gradients.
     gradient_health : {"warn", "raise"} or None, default="warn"
         What to do when a training is sick: a :class:`~sknn.exceptions.GradientHealthWarning`, or a
         :class:`~sknn.exceptions.TrainingHealthError`.
@@ -224,7 +224,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
             )
         if fitted and classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(
-                f"classes={list(np.unique(classes))!r} differ from those of the first call of partial_fit, "
+                f"classes={np.unique(classes).tolist()!r} differ from those of the first call of partial_fit, "
                 f"{self.classes_.tolist()!r}. Leave classes out, or fit a new estimator."
             )
         return self._partial_fit(X, y, sample_weight, classes=classes)
@@ -279,7 +279,13 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         if self.class_weight is None:
             return None
         y = dense(y)
-        return compute_sample_weight(self.class_weight, y.ravel() if 1 in y.shape[1:] else y)
+        weight = compute_sample_weight(self.class_weight, y.ravel() if 1 in y.shape[1:] else y)
+        if not (np.isfinite(weight) & (weight >= 0)).all():
+            raise ValueError(
+                f"class_weight={self.class_weight!r} holds weights that are negative or not finite. Give each class a "
+                "weight >= 0."
+            )
+        return weight
 
     def _public_targets(self, targets: Any) -> dict[str, Any]:
         return {"classes_": targets.classes_}

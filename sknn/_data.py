@@ -121,6 +121,10 @@ class TrainingData:
         """Use these rows for validation."""
         self.valid = TrainingData(as_table(X), y, sample_weight)
         self.valid.inputs, self.valid.targets = self.inputs, self.targets
+        try:
+            self.targets.encode(self.valid.y)
+        except ValueError as error:
+            raise ValueError(f"y_val: {error}") from error
 
     def encode(self, device: torch.device) -> tuple[Rows, Rows | None]:
         """Training rows, and validation rows or None, on their device."""

@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import numpy as np
+from skorch.callbacks import Callback
 
 from .callbacks import EarlyStopping, GradientClipping, GradientHealth
 
@@ -52,6 +53,13 @@ def training_callbacks(
     partial : bool
         Of ``partial_fit``: one epoch without validation rows, in which nothing can stop.
     """
+    for callback in given or ():
+        made = _instance(callback)
+        if not (isinstance(made, Callback) or (isinstance(made, type) and issubclass(made, Callback))):
+            raise TypeError(
+                f"callbacks holds {made!r}; expected skorch callbacks, or (name, callback) pairs. scikit-learn's own "
+                "callbacks are registered by set_callbacks."
+            )
     callbacks = [copy.deepcopy(callback) for callback in given or ()]
     if partial:
         callbacks = [callback for callback in callbacks if not isinstance(_instance(callback), EarlyStopping)]

@@ -25,7 +25,7 @@ _MAX_ROWS_FOR_STATISTICS = 100_000
 
 def is_frame(X: Any) -> bool:
     """Whether X is a dataframe of a kind that narwhals knows."""
-    return not isinstance(X, np.ndarray) and hasattr(X, "columns") and nw.dependencies.is_into_dataframe(X)
+    return not isinstance(X, np.ndarray) and nw.dependencies.is_into_dataframe(X) and hasattr(X, "columns")
 
 
 def as_table(X: Any) -> Any:
@@ -43,6 +43,8 @@ def as_table(X: Any) -> Any:
         if n_columns == 0:
             raise ValueError(f"Found array with 0 feature(s) (shape={X.shape}) while a minimum of 1 is required.")
         return X
+    if nw.dependencies.is_polars_lazyframe(X):
+        raise TypeError("X is a polars LazyFrame, but a table in memory was expected. Pass X.collect().")
     return check_array(
         X, accept_sparse=("csr", "csc", "coo"), accept_large_sparse=True, dtype=None, ensure_all_finite=False,
         allow_nd=True, input_name="X",
@@ -52,8 +54,9 @@ def as_table(X: Any) -> Any:
 def take_rows(X: Any, index: np.ndarray | slice) -> Any:
     """The rows of X at `index`, in X's own kind."""
     if is_frame(X):
-        frame = nw.from_native(X, eager_only=True)
-        return frame[index].to_native()
+        if nw.dependencies.is_pandas_dataframe(X):  # narwhals refuses duplicate names, which pandas allows
+            return X.iloc[index]
+        return nw.from_native(X, eager_only=True)[index].to_native()
     return (X.tocsr() if sparse.issparse(X) else X)[index]
 
 
@@ -86,6 +89,8 @@ class Inputs:
         self.encoder: Encoder | None = None
         if sparse.issparse(X):
             self.mode = "sparse"
+            if self.preprocessing:
+                TableReader(self.categorical_features).fit(X)  # refuses what a sparse matrix cannot have
             self.row_shape: tuple[int, ...] = (X.shape[1],)
         elif not self.preprocessing or len(X.shape) != 2:
             self.mode = "array"

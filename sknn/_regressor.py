@@ -69,7 +69,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
     scoring : str, callable or None, default="loss"
         What early stopping watches: the loss, or any scorer of scikit-learn. None is "loss".
     gradient_clipping : float or None, default=1.0
-        Largest global norm of the gradient.
+        Largest global norm of the gradient. Not used with LBFGS, which takes the curvature from whole gradients.
     gradient_health : {"warn", "raise"} or None, default="warn"
         What to do when a training is sick: a :class:`~sknn.exceptions.GradientHealthWarning`, or a
         :class:`~sknn.exceptions.TrainingHealthError`.

@@ -60,4 +60,14 @@ def validation_scorer(
     predictions = (_ValuePredictions if targets.kind == "real" else _ClassPredictions)(targets)
     scorer = check_scoring(predictions, scoring)
     weights = {} if weight is None else {"sample_weight": weight}
-    return lambda values: float(scorer(predictions, values, y, **weights))
+
+    def score(values: np.ndarray) -> float:
+        try:
+            return float(scorer(predictions, values, y, **weights))
+        except ValueError as error:
+            raise ValueError(
+                f"scoring={scoring!r} cannot score the validation rows: {error}. Use a scorer for this kind of y, or "
+                "scoring='loss'."
+            ) from error
+
+    return score

@@ -26,6 +26,10 @@ def class_targets(y: Any, classes: Any = None) -> tuple[ClassTargets | Multilabe
         NaN, a continuous or unknown target, one class only, a class of its own for every row.
     """
     y = _checked_labels(y)
+    labels = y if y.dtype == object and y.ndim == 1 else ()
+    kinds = {"str" if isinstance(label, str) else type(label).__name__ for label in labels}
+    if len(kinds) > 1:
+        raise ValueError(f"Unknown label type for y: it mixes {sorted(kinds)}. Make them one type, as by y.astype(str).")
     if type_of_target(y, input_name="y", raise_unknown=True) == "multilabel-indicator":
         y = dense(y)
         return MultilabelTargets(y.shape[1]), y
@@ -58,8 +62,7 @@ def _checked_labels(y: Any) -> Any:
         y = y.to_numpy()
     if (isinstance(y, np.ndarray) and y.dtype == object) or (isinstance(y, (list, tuple)) and len(y)):
         flat = np.asarray(y, dtype=object).ravel() if not isinstance(y, np.ndarray) else y.ravel()
-        n_missing = sum(label is None or label is not label or type(label).__name__ in ("NAType", "NaTType")
-                        for label in flat)  # fmt: skip
+        n_missing = sum(map(_is_missing, flat))
         if n_missing:
             raise ValueError(
                 f"Input y contains NaN or None in {n_missing} of {len(flat)} rows; every row needs a label. "
@@ -72,6 +75,12 @@ def _checked_labels(y: Any) -> Any:
     return check_array(
         y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y", ensure_min_samples=0, ensure_min_features=0
     )
+
+
+def _is_missing(label: Any) -> bool:
+    """Whether a label is None, NaN, NaT or pandas.NA."""
+    is_nan = isinstance(label, (float, np.floating)) and label != label
+    return label is None or is_nan or type(label).__name__ in ("NAType", "NaTType")
 
 
 class ClassTargets:
@@ -205,7 +214,17 @@ class RealTargets:
         """y as finite float64 of one or two dimensions."""
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None.")
-        y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", ensure_min_samples=0)
+        try:
+            if getattr(y, "dtype", np.dtype(float)).kind in "mM":
+                raise ValueError("dates and durations could not be converted")  # silently to nanoseconds
+            y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", ensure_min_samples=0)
+        except ValueError as error:
+            if "convert" not in str(error).lower():
+                raise
+            raise ValueError(
+                f"y: numbers were expected ({error}). Use NeuralClassifier for labels, or make numbers of them, as by "
+                "y.astype(float)."
+            ) from error
         y = np.asarray(y, dtype=np.float64)
         if y.ndim not in (1, 2):
             raise ValueError(f"y: expected shape (n_samples,) or (n_samples, n_outputs), got {y.shape}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import warnings
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -65,6 +66,7 @@ def test_clone_keeps_everything(estimator):
         "lr_schedule_params": {"step_size": 3},
         "max_epochs": 7,
         "callbacks": [("stop", EarlyStopping(patience=2))],
+        "early_stopping": True,
         "warm_start": True,
         "random_state": 3,
     }
@@ -144,7 +146,7 @@ def test_predict_proba_is_a_distribution_in_the_order_of_classes(n_classes):
     assert (probabilities >= 0).all()
     assert model.classes_.tolist() == sorted("edcba"[:n_classes])
     assert_array_equal(model.classes_[probabilities.argmax(axis=1)], model.predict(X))
-    assert log_loss(np.array(list("edcba"))[y], probabilities.astype(float)) < np.log(n_classes)
+    assert log_loss(np.array(list("edcba"))[y], probabilities) < np.log(n_classes)
 
 
 def test_decision_function_is_the_log_odds():
@@ -247,7 +249,7 @@ def test_multilabel_indicators(container):
     probabilities = model.predict_proba(X)
     assert probabilities.shape == y.shape
     assert not np.allclose(probabilities.sum(axis=1), 1)
-    assert np.mean(model.predict(X) == y) > 0.85
+    assert np.mean(model.predict(X) == y) > np.mean(y == (y.mean(axis=0) > 0.5)) + 0.1
     assert cross_val_score(classifier(), X, y, cv=2).shape == (2,)
 
 
@@ -314,7 +316,9 @@ def test_warm_start_goes_on_and_cold_start_forgets(make):
     losses = list(warm.loss_curve_)
     warm.fit(X, Y)
     assert warm.module_ is network
-    assert warm.loss_curve_[-1] < losses[-1]
+    assert warm.n_iter_ == 6
+    assert warm.loss_curve_[:3] == losses
+    assert warm.loss_curve_[3] < losses[0]
     cold = make(early_stopping=False).fit(X, Y)
     once = values(cold, X)
     assert_array_equal(values(cold.fit(X, Y), X), once)
@@ -409,11 +413,12 @@ def sklearn_callback():
 def test_scoring_monitor_logs_every_epoch(sklearn_callback):
     monitor = sklearn_callback.ScoringMonitor(scoring="neg_log_loss")
     model = classifier(max_epochs=4, early_stopping=False).set_callbacks(monitor).fit(X, Y)
-    epochs = [row["neg_log_loss"] for row in monitor.get_logs().data]
-    # One for each epoch, and one for the whole fit.
-    assert len(epochs) in (4, 5)
+    rows = monitor.get_logs().data
+    epochs = [row["neg_log_loss"] for row in rows if row["task_name"] == "epoch"]
+    assert len(epochs) == 4
     assert epochs == sorted(epochs)
-    assert epochs[-1] == pytest.approx(-log_loss(Y, model.predict_proba(X).astype(float)), abs=1e-6)
+    assert [row["neg_log_loss"] for row in rows if row["task_name"] == "fit"] == epochs[-1:]
+    assert epochs[-1] == pytest.approx(-log_loss(Y, model.predict_proba(X)), abs=1e-6)
 
 
 def test_monitoring_does_not_change_the_training(sklearn_callback):
@@ -475,12 +480,15 @@ def test_random_state_instance_moves_on():
     assert_array_equal(again, first)
 
 
-def test_number_of_jobs_does_not_change_a_search():
-    scores = [
-        GridSearchCV(classifier(), {"lr": [0.01, 0.1]}, cv=2, n_jobs=n_jobs).fit(X, Y).cv_results_["mean_test_score"]
-        for n_jobs in (None, 2)
-    ]
-    assert_array_equal(*scores)
+def test_fits_in_threads_beside_each_other_do_not_change_a_search():
+    def scores():
+        search = GridSearchCV(classifier(module_params={"dropout": 0.3}), {"lr": [0.01, 0.1]}, cv=2, n_jobs=2)
+        return search.fit(X, Y).cv_results_["mean_test_score"]
+
+    with joblib.parallel_backend("sequential"):
+        expected = scores()
+    with joblib.parallel_backend("threading"):
+        assert_array_equal(scores(), expected)
 
 
 @pytest.mark.parametrize("make", [classifier, regressor])
