@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
 from ._batches import Rows
-from ._build import build_network, check_batch_norm, check_network
+from ._build import TableNetwork, build_network, check_batch_norm, check_network
 from ._component_params import ComponentParamsMixin
 from ._data import TrainingData
 from ._defaults import batch_size_for, stops_early, training_callbacks
@@ -36,6 +37,19 @@ from .callbacks import EarlyStopping, GradientHealth
 from .losses import Loss, make_loss
 
 __all__ = ["BaseNeuralEstimator"]
+
+
+# Parameters that a fitted network keeps for good.
+_BUILT_WITH = (
+    "module",
+    "module_params",
+    "criterion",
+    "criterion_params",
+    "optimizer",
+    "optimizer_params",
+    "preprocessing",
+    "categorical_features",
+)
 
 
 class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstimator):
@@ -75,6 +89,9 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
     def _learn_targets(self, y: Any, classes: Any, weight: np.ndarray | None) -> Any:
         """Targets learned from the training y."""
         raise NotImplementedError
+
+    def _check_y(self, y: Any) -> None:
+        """Raise a ValueError for a validation target that the loss cannot take."""
 
     def _extra_weight(self, y: Any) -> np.ndarray | None:
         """Class weights of each row, or None."""
@@ -137,11 +154,15 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
     def _unchanged_on_failure(self) -> Iterator[None]:
         attributes: dict[str, Any] = vars(self)  # pyright: ignore[reportAssignmentType]
         before = dict(attributes)
+        net = before.get("net_")
+        net_settings = {} if net is None else net.settings()
         try:
             yield
         except BaseException:
             attributes.clear()
             attributes.update(before)
+            if net is not None:
+                vars(net).update(net_settings)
             raise
 
     @with_callbacks
@@ -161,7 +182,10 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
         self._check_component_params()
         device = resolve_device(self.device)
         go_on = hasattr(self, "net_") and (partial or self.warm_start)
-        random = self._random if go_on else random_generator(self.random_state)
+        # A copy: a fit that fails must not move the generator on.
+        if go_on:
+            self._check_same_network()
+        random = copy.deepcopy(self._random) if go_on else random_generator(self.random_state)
         seeds = Seeds.draw(random)
         epochs = 1 if partial else self.max_epochs
         report = EpochReport(0 if partial else int(self.verbose), epochs)
@@ -192,10 +216,11 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
         )
         if go_on:
             net = self.net_
-            net.attach(plan, callbacks, self.lr, batch_size_for(self.batch_size, len(train)))
+            net.attach(plan, callbacks, self.lr, batch_size_for(self.batch_size, len(train), data.n_copies))
         else:
             net = self._build_net(data, train, callbacks, plan, seeds.initialisation, device)
         state = dict(net_=net, _inputs=data.inputs, _targets=data.targets, _random=random)
+        state["_built_with"] = {name: getattr(self, name) for name in _BUILT_WITH}
         state.update(self._public_targets(data.targets))
         plan.before_epoch = contexts.begin_epoch
 
@@ -224,13 +249,16 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
         X = as_table(X)
         validate_data(self, X, reset=not go_on, skip_check_array=True)
         data = TrainingData(X, y, sample_weight, groups)
+        merge = self.scoring in (None, "loss") and self._loss_weighs_rows()
         if go_on:
             self._inputs.check_shape(X)
             known = self._targets
-            data.learn(self._inputs, lambda y, weight: known, self._extra_weight)
+            data.learn(self._inputs, lambda y, weight: known, self._extra_weight, merge=merge)
         else:
             inputs = Inputs(bool(self.preprocessing), self.categorical_features)
-            data.learn(inputs, lambda y, weight: self._learn_targets(y, classes, weight), self._extra_weight)
+            data.learn(
+                inputs, lambda y, weight: self._learn_targets(y, classes, weight), self._extra_weight, merge=merge
+            )
         return data
 
     def _choose_validation(self, data: TrainingData, given: tuple[Any, Any, Any], seed: int) -> None:
@@ -245,11 +273,29 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
                 data.inputs.check_shape(X_val)
             except ValueError as error:
                 raise ValueError(f"X_val: {error}") from error
-            data.validate_on(X_val, y_val, sample_weight_val)
+            data.validate_on(X_val, y_val, sample_weight_val, self._extra_weight, self._check_y)
         elif sample_weight_val is not None:
             raise ValueError("sample_weight_val is given without X_val and y_val. Pass these too, or leave it out.")
         elif stops_early(self.early_stopping, len(data)):
             data.hold_out(self.validation_fraction, seed)
+
+    def _check_same_network(self) -> None:
+        """What a fitted network was built with cannot change while it trains on."""
+        for name, value in self._built_with.items():
+            now = getattr(self, name)
+            if now is not value and repr(now) != repr(value):
+                raise ValueError(
+                    f"{name} is now {now!r}, but the network that would train on was built with {value!r}. Set "
+                    "warm_start=False to build it anew, or train a clone."
+                )
+
+    def _loss_weighs_rows(self) -> bool:
+        """False for a loss of the user's that returns a scalar only."""
+        criterion = self.criterion
+        if isinstance(criterion, str):
+            return True
+        loss = criterion(**(self.criterion_params or {})) if isinstance(criterion, type) else criterion
+        return bool(getattr(loss, "supports_sample_weight", hasattr(loss, "reduction")))
 
     def _build_net(
         self,
@@ -289,7 +335,7 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
             optimizer=self.optimizer,
             lr=self.lr,
             max_epochs=self.max_epochs,
-            batch_size=batch_size_for(self.batch_size, len(train)),
+            batch_size=batch_size_for(self.batch_size, len(train), data.n_copies),
             callbacks=callbacks,
             train_split=None,
             verbose=0,
@@ -317,7 +363,7 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
         if "net_" not in vars(self):
             raise AttributeError(f"{type(self).__name__} has no module_ before fit.")
         network = self.net_.module_
-        return getattr(network, "network", network) if self._inputs.cardinalities else network
+        return network.network if isinstance(network, TableNetwork) else network
 
     # ------------------------------------------------------------------ predict
 

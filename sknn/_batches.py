@@ -68,8 +68,8 @@ class Rows(Dataset):
     def inputs(self, rows: slice) -> dict[str, Tensor]:
         """What the network is given for these rows: ``x_num`` dense, and ``x_cat`` where there are categories."""
         x_num, x_cat, _, _ = self.take(rows)
-        if self.sparse:
-            x_num = torch.from_numpy(x_num.toarray()).to(self.device)  # pyright: ignore[reportAttributeAccessIssue]
+        # A copy, since a module may change its input in place.
+        x_num = torch.from_numpy(x_num.toarray()).to(self.device) if self.sparse else x_num.clone()
         return {"x_num": x_num} if x_cat is None else {"x_num": x_num, "x_cat": x_cat}
 
     def take(self, index: Tensor | slice) -> tuple[Tensor | Any, Tensor | None, Tensor, Tensor | None]:
@@ -109,6 +109,8 @@ class Batches:
         self.rows = rows
         self.bounds = batch_bounds(len(rows), batch_size)
         self.generator = generator
+        # The order within one batch changes nothing but rounding.
+        self.shuffled = generator is not None and len(self) > 1
         row_bytes = 4 * max(1, int(np.prod(rows.x_num.shape[1:])))
         self.batches_per_gather = max(1, _GATHER_BYTES // (row_bytes * batch_size))
 
@@ -118,7 +120,7 @@ class Batches:
     def __iter__(self) -> Iterator[Batch]:
         rows, bounds = self.rows, self.bounds
         order = None
-        if self.generator is not None and len(self) > 1:  # the order within one batch changes nothing but rounding
+        if self.shuffled:
             order = torch.randperm(len(rows), generator=self.generator).to(rows.device)
         for first in range(0, len(self), self.batches_per_gather):
             last = min(first + self.batches_per_gather, len(self))
@@ -131,8 +133,10 @@ class Batches:
         for start, stop in pairwise(bounds):
             if self.rows.sparse:
                 inputs = {"x_num": torch.from_numpy(x_num[start:stop].toarray()).to(self.rows.device)}
-            else:
+            elif self.shuffled:
                 inputs = {"x_num": x_num[start:stop]}
+            else:  # a view of the resident rows, which a module that works in place would change for good
+                inputs = {"x_num": x_num[start:stop].clone()}
             if x_cat is not None:
                 inputs["x_cat"] = x_cat[start:stop]
             if weight is not None:

@@ -39,8 +39,10 @@ class TableNetwork(nn.Module):
         self.mask = UnknownMasking()
         self.one_hot = None if takes_categories else OneHot(cat_cardinalities)
 
-    def forward(self, x_num: Tensor, x_cat: Tensor) -> Tensor:
+    def forward(self, x_num: Tensor, x_cat: Tensor | None = None) -> Tensor:
         """Raw prediction."""
+        if x_cat is None:  # a table without categories, for a network that asks for them
+            return self.network(x_num, torch.zeros(len(x_num), 0, dtype=torch.int64, device=x_num.device))
         x_cat = self.mask(x_cat)
         if self.one_hot is None:
             return self.network(x_num, x_cat)
@@ -57,6 +59,12 @@ def _takes_categories(module: Any) -> bool:
         return name in inspect.signature(forward or module).parameters
     except (TypeError, ValueError):
         return False
+
+
+def _needs_categories(network: nn.Module) -> bool:
+    """Whether `forward` cannot be called without x_cat."""
+    parameter = inspect.signature(network.forward).parameters.get("x_cat")
+    return parameter is not None and parameter.default is parameter.empty
 
 
 def build_network(
@@ -102,7 +110,7 @@ def build_network(
         network = copy.deepcopy(module)
     else:
         network = _construct(module, params, in_features, list(cat_cardinalities), out_features)
-    if not cat_cardinalities:
+    if not cat_cardinalities and not _needs_categories(network):
         return network
     return TableNetwork(network, cat_cardinalities, takes_categories)
 
@@ -197,8 +205,9 @@ def check_network(network: nn.Module, inputs: dict[str, Tensor], expected: tuple
         width = f", and {one_hot.out_features} one-hot columns" if one_hot is not None else ""
         raise ValueError(
             f"module: {label} failed on an input of shape {shape}{width}, dtype {inputs['x_num'].dtype}: "
-            f"{type(error).__name__}: {str(error).rstrip('.')}. Its first layer needs the width that preprocessing gives; "
-            "pass the class, so that fit fills it in, or check the shapes in forward."
+            f"{type(error).__name__}: {str(error).rstrip('.')}. "
+            "Its first layer needs the width that preprocessing gives: pass the class, so that fit fills it in. "
+            "Images and sequences need a module made for them, or X.reshape(len(X), -1)."
         ) from error
     finally:
         network.train(training)

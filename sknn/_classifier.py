@@ -35,15 +35,15 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         ``(batch, out_features)``, no softmax. If its ``forward`` names a parameter ``x_cat``, it is called with
         ``(x_num, x_cat)`` and its constructor may take ``cat_cardinalities``.
     module_params : dict, default=None
-        Keyword arguments of the module class; also ``module__NAME``.
+        Keyword arguments of the module class; ``module__NAME`` in set_params and in searches.
     criterion : {"log_loss"}, torch.nn.Module class or instance, default="log_loss"
         The training loss; see :mod:`sknn.losses`.
     criterion_params : dict, default=None
-        Keyword arguments of the loss, as ``{"label_smoothing": 0.1}``; also ``criterion__NAME``.
+        Keyword arguments of the loss, as ``{"label_smoothing": 0.1}``; ``criterion__NAME`` in searches.
     optimizer : torch.optim.Optimizer class, default=torch.optim.AdamW
         Any optimizer of torch, or one of the same interface.
     optimizer_params : dict, default=None
-        Keyword arguments of the optimizer; also ``optimizer__NAME``. ``weight_decay`` spares biases and norms.
+        Keyword arguments of the optimizer; ``optimizer__NAME`` in searches. ``weight_decay`` spares biases and norms.
     lr : float, default=0.001
         Learning rate: the largest of the schedule.
     lr_schedule : {"constant", "cosine", "one_cycle", "plateau"} or class, default="cosine"
@@ -257,6 +257,19 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         """
         values = self._link_output(X)
         return self._targets.probabilities(values)
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Logarithm of `predict_proba`.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or dataframe of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_probabilities : ndarray float32 of shape (n_samples, n_classes)
+        """
+        return np.log(self.predict_proba(X))
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Raw scores, before the link.

@@ -45,6 +45,8 @@ class TrainingData:
         self.y = y.to_numpy() if hasattr(y, "to_numpy") and not isinstance(y, np.ndarray) else y
         self.groups = None if groups is None else np.asarray(groups)
         self.weight = check_weights(sample_weight, X)
+        self.sample_weight = self.weight  # what scorers are given: class weights are for the loss alone
+        self.n_copies: float | None = None  # rows that merged ones stand for
         self.valid: TrainingData | None = None
         self.train_rows: np.ndarray | None = None
         self.valid_rows: np.ndarray | None = None
@@ -55,6 +57,7 @@ class TrainingData:
         self.X = take_rows(self.X, rows)
         self.y = self.y[rows] if hasattr(self.y, "shape") else np.asarray(self.y)[rows]
         self.weight = None if self.weight is None else self.weight[rows]
+        self.sample_weight = None if self.sample_weight is None else self.sample_weight[rows]
         self.groups = None if self.groups is None else self.groups[rows]
 
     def __len__(self) -> int:
@@ -65,6 +68,8 @@ class TrainingData:
         inputs: Inputs,
         learn_targets: Callable[[Any, np.ndarray | None], Any],
         extra_weight: Callable[[Any], np.ndarray | None],
+        *,
+        merge: bool,
     ) -> None:
         """Columns, categories and targets; equal rows of a small table are merged.
 
@@ -76,20 +81,26 @@ class TrainingData:
             (y, weight) -> targets.
         extra_weight : callable
             y -> class weight of each row, or None.
+        merge : bool
+            Whether equal rows of a small table may be merged: loss and score can weigh rows.
         """
         self.inputs = inputs
         self.targets = learn_targets(self.y, self.weight)  # refuses a bad y before the table is read
-        class_weight = extra_weight(self.y)
-        if class_weight is not None:
-            self.weight = class_weight if self.weight is None else self.weight * class_weight
-            if not self.weight.any():
-                raise ValueError("class_weight: all rows have weight zero; give a class of y a positive weight.")
-            if not self.weight.all():
-                self._keep(np.flatnonzero(self.weight))
+        self._weigh_classes(extra_weight)
         if not hasattr(inputs, "mode"):
             inputs.learn_columns(self.X)
-        if self._merge() and self.targets.kind == "real":  # mean and spread, to the bit, of the merged rows
+        if merge and self._merge() and self.targets.kind == "real":  # mean and spread, to the bit, of the merged rows
             self.targets = learn_targets(self.y, self.weight)
+
+    def _weigh_classes(self, extra_weight: Callable[[Any], np.ndarray | None]) -> None:
+        class_weight = extra_weight(self.y)
+        if class_weight is None:
+            return
+        self.weight = class_weight if self.weight is None else self.weight * class_weight
+        if not self.weight.any():
+            raise ValueError("class_weight: all rows have weight zero; give a class of y a positive weight.")
+        if not self.weight.all():
+            self._keep(np.flatnonzero(self.weight))
 
     def _merge(self) -> bool:
         targets = self.targets
@@ -106,8 +117,11 @@ class TrainingData:
         if merged is None:
             return False
         first, weight = merged
+        self.n_copies = float(weight.sum())
+        scored_by_weight = self.sample_weight is not None
         self._keep(first)
         self.weight = weight
+        self.sample_weight = weight if scored_by_weight else None
         return True
 
     def hold_out(self, fraction: float, seed: int) -> None:
@@ -117,12 +131,21 @@ class TrainingData:
             len(self), fraction=fraction, seed=seed, labels=labels, groups=self.groups
         )
 
-    def validate_on(self, X: Any, y: Any, sample_weight: Any) -> None:
+    def validate_on(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        extra_weight: Callable[[Any], np.ndarray | None],
+        check_y: Callable[[Any], None],
+    ) -> None:
         """Use these rows for validation."""
         self.valid = TrainingData(as_table(X), y, sample_weight)
         self.valid.inputs, self.valid.targets = self.inputs, self.targets
+        self.valid._weigh_classes(extra_weight)
         try:
             self.targets.encode(self.valid.y)
+            check_y(self.valid.y)
         except ValueError as error:
             raise ValueError(f"y_val: {error}") from error
 
@@ -154,5 +177,5 @@ class TrainingData:
         y = dense(held_out.y)
         if self.targets.kind == "classes":  # scikit-learn's scorers refuse numbers in object arrays
             y = self.targets.classes_[self.targets.encode(y)]
-        weight = None if held_out.weight is None else held_out.weight[rows]
+        weight = None if held_out.sample_weight is None else held_out.sample_weight[rows]
         return validation_scorer(scoring, self.targets, y[rows], weight)

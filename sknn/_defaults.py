@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from skorch.callbacks import Callback
 
+from ._sample_weight import MERGE_LIMIT
 from .callbacks import EarlyStopping, GradientClipping, GradientHealth
 
 __all__ = ["batch_size_for", "stops_early", "training_callbacks"]
@@ -16,11 +17,24 @@ __all__ = ["batch_size_for", "stops_early", "training_callbacks"]
 _MIN_ROWS_TO_SPLIT = 200
 
 
-def batch_size_for(batch_size: int | str, n_samples: int) -> int:
-    """Rows a step; "auto" aims at 40 steps an epoch, between 16 and 256 rows each."""
-    if batch_size != "auto":
-        return int(batch_size)
-    return int(np.clip(2 ** round(np.log2(max(n_samples, 1) / 40)), 16, 256))
+def batch_size_for(batch_size: int | str, n_samples: int, n_copies: float | None = None) -> int:
+    """Rows a step; "auto" aims at 40 steps an epoch, between 16 and 256 rows each.
+
+    Parameters
+    ----------
+    batch_size : int or "auto"
+    n_samples : int
+        Training rows.
+    n_copies : float or None
+        How many rows `n_samples` merged ones stand for: they take as many steps as these would.
+    """
+    size = (
+        int(np.clip(2 ** round(np.log2(max(n_samples, 1) / 40)), 16, 256)) if batch_size == "auto" else int(batch_size)
+    )
+    if n_copies is None:
+        return size
+    n_steps = np.clip(np.ceil(n_copies / size), np.ceil(n_samples / size), max(1, MERGE_LIMIT // size))
+    return max(1, int(np.ceil(n_samples / max(1, n_steps))))
 
 
 def stops_early(early_stopping: bool | str, n_samples: int) -> bool:

@@ -187,7 +187,8 @@ class Inputs:
             what = "preprocessing=False hands X" if not self.preprocessing else "Arrays of more than two dimensions go"
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"{error}\n{what} to the network untouched, so X must be finite numbers.") from error
-        return np.require(array, requirements=["C", "W"])  # torch wants memory that it may write to
+        # A copy: a module may change its input in place, and that must not be the caller's memory.
+        return np.array(array, dtype=np.float32, order="C", copy=True)
 
     def check_shape(self, X: Any) -> None:
         """At predict: the same kind and shape of rows as at fit."""

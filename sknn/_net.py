@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dis
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -69,6 +70,9 @@ def _raised_on_purpose(error: KeyboardInterrupt) -> bool:
         return False
     while traceback.tb_next is not None:
         traceback = traceback.tb_next
+    # A handler written in Python raises, too.
+    if traceback.tb_frame.f_code is getattr(signal.getsignal(signal.SIGINT), "__code__", None):
+        return False
     return traceback.tb_frame.f_code.co_code[traceback.tb_lasti] == _RAISE
 
 
@@ -361,6 +365,10 @@ class _Net(NeuralNet):
             self._initialize_optimizer()
         for group in self.flat_parameters:
             group.attach()
+
+    def settings(self) -> dict[str, Any]:
+        """What `attach` changes, for putting it back."""
+        return {name: vars(self)[name] for name in ("callbacks", "callbacks_", "listeners", "lr", "batch_size")}
 
     @contextmanager
     def unchanged_on_failure(self) -> Iterator[None]:

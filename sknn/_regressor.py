@@ -35,16 +35,16 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         ``(batch, out_features)``, no softmax. If its ``forward`` names a parameter ``x_cat``, it is called with
         ``(x_num, x_cat)`` and its constructor may take ``cat_cardinalities``.
     module_params : dict, default=None
-        Keyword arguments of the module class; also ``module__NAME``.
+        Keyword arguments of the module class; ``module__NAME`` in set_params and in searches.
     criterion : str, torch.nn.Module class or instance, default="squared_error"
         "squared_error", "absolute_error", "huber", "poisson" or "quantile"; see :mod:`sknn.losses`. It sees y in units
         of its standard deviation, so ``criterion__delta`` of "huber" is in that unit.
     criterion_params : dict, default=None
-        Keyword arguments of the loss, as ``{"quantile": [0.1, 0.5, 0.9]}``; also ``criterion__NAME``.
+        Keyword arguments of the loss, as ``{"quantile": [0.1, 0.5, 0.9]}``; ``criterion__NAME`` in searches.
     optimizer : torch.optim.Optimizer class, default=torch.optim.AdamW
         Any optimizer of torch, or one of the same interface.
     optimizer_params : dict, default=None
-        Keyword arguments of the optimizer; also ``optimizer__NAME``. ``weight_decay`` spares biases and norms.
+        Keyword arguments of the optimizer; ``optimizer__NAME`` in searches. ``weight_decay`` spares biases and norms.
     lr : float, default=0.001
         Learning rate: the largest of the schedule.
     lr_schedule : {"constant", "cosine", "one_cycle", "plateau"} or class, default="cosine"
@@ -257,6 +257,10 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
             y = column_or_1d(y, warn=True)
         loss.check_target(torch.tensor(y))
         return RealTargets(y, weight, loss.target_scaling if self.preprocessing else None)
+
+    def _check_y(self, y: Any) -> None:
+        loss = make_loss(self.criterion, dict(self.criterion_params or {}), "real")
+        loss.check_target(torch.tensor(RealTargets.check(y)))
 
     def _public_targets(self, targets: Any) -> dict[str, Any]:
         return {"n_outputs_": targets.n_targets}

@@ -9,8 +9,9 @@ from sklearn.utils.validation import _check_sample_weight
 
 __all__ = ["MERGE_LIMIT", "check_weights", "merge_equal_rows"]
 
-# Beyond this, merging would cost more than the exactness that it buys.
-MERGE_LIMIT = 1000
+# Tables that are fitted whole. On larger ones a validation split of distinct rows would take whole groups of equal rows
+# from the training side, and exact equality to the bit is of no use there.
+MERGE_LIMIT = 64
 
 
 def check_weights(sample_weight: Any, X: Any) -> np.ndarray | None:

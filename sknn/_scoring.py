@@ -60,14 +60,18 @@ def validation_scorer(
     predictions = (_ValuePredictions if targets.kind == "real" else _ClassPredictions)(targets)
     scorer = check_scoring(predictions, scoring)
     weights = {} if weight is None else {"sample_weight": weight}
+    fix = "Use a scorer for this kind of y, pass X_val and y_val with all classes, or scoring='loss'."
 
     def score(values: np.ndarray) -> float:
         try:
-            return float(scorer(predictions, values, y, **weights))
-        except ValueError as error:
+            value = float(scorer(predictions, values, y, **weights))
+        except (ValueError, TypeError) as error:
+            weighted = " with sample_weight" if weights else ""
             raise ValueError(
-                f"scoring={scoring!r} cannot score the validation rows: {error}. Use a scorer for this kind of y, or "
-                "scoring='loss'."
+                f"scoring={scoring!r} cannot score the validation rows{weighted}: {error}. {fix}"
             ) from error
+        if np.isnan(value) and np.isfinite(values).all():
+            raise ValueError(f"scoring={scoring!r} is NaN on the {len(y)} validation rows. {fix}")
+        return value
 
     return score

@@ -57,12 +57,26 @@ def validation_split(
         stratified = _stratified(rows, labels, fraction, seed)
         if stratified is not None:
             return stratified
+        return _keeping_every_class(rows, labels, fraction, seed)
     train, valid = next(ShuffleSplit(1, test_size=_n_held_out(n_samples, fraction), random_state=seed).split(rows))
     return np.sort(train), np.sort(valid)
 
 
 def _n_held_out(n_samples: int, fraction: float) -> int:
     return min(max(1, round(fraction * n_samples)), n_samples - 1)
+
+
+def _keeping_every_class(
+    rows: np.ndarray, labels: np.ndarray, fraction: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """A random split with one row of each class, at least, on the training side."""
+    order = np.random.RandomState(seed).permutation(rows)
+    _, first = np.unique(labels[order], return_index=True)
+    free = np.delete(order, first)
+    if not len(free):  # as many classes as rows
+        free = order
+    valid = np.sort(free[: _n_held_out(len(rows), fraction)])
+    return np.setdiff1d(rows, valid), valid
 
 
 def _stratified(

@@ -29,7 +29,9 @@ def class_targets(y: Any, classes: Any = None) -> tuple[ClassTargets | Multilabe
     labels = y if y.dtype == object and y.ndim == 1 else ()
     kinds = {"str" if isinstance(label, str) else type(label).__name__ for label in labels}
     if len(kinds) > 1:
-        raise ValueError(f"Unknown label type for y: it mixes {sorted(kinds)}. Make them one type, as by y.astype(str).")
+        raise ValueError(
+            f"Unknown label type for y: it mixes {sorted(kinds)}. Make them one type, as by y.astype(str)."
+        )
     if type_of_target(y, input_name="y", raise_unknown=True) == "multilabel-indicator":
         y = dense(y)
         return MultilabelTargets(y.shape[1]), y
@@ -207,7 +209,8 @@ class RealTargets:
         # float32 has 24 bits: with a mean above about 1,000 spreads, the spread would be rounded visibly.
         # scikit-learn expects float64 of several outputs.
         rounded_away = (np.abs(self.mean) > 1e3 * self.scale).any()
-        self.dtype = np.float64 if rounded_away or self.ndim == 2 else np.float32
+        out_of_range = ((self.scale > 1e30) | (self.scale < 1e-30)).any()
+        self.dtype = np.float64 if rounded_away or out_of_range or self.ndim == 2 else np.float32
 
     @staticmethod
     def check(y: Any) -> np.ndarray:

@@ -6,7 +6,9 @@ import signal
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
+import scipy.sparse
 import torch
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.exceptions import NotFittedError
@@ -15,6 +17,7 @@ from skorch.callbacks import Callback
 from skorch.callbacks import EarlyStopping as SkorchEarlyStopping
 
 from sknn import NeuralClassifier, NeuralRegressor
+from sknn.callbacks import EarlyStopping
 
 X, Y = load_iris(return_X_y=True)
 X_REAL, Y_REAL = load_diabetes(return_X_y=True)
@@ -185,3 +188,209 @@ def test_a_callback_of_skorch_that_interrupts_on_purpose_only_stops():
     stopper = SkorchEarlyStopping(monitor="train_loss", patience=2, threshold=1e9, threshold_mode="abs", sink=str)
     model = NeuralClassifier(max_epochs=50, callbacks=[stopper]).fit(X, Y)
     assert 1 < model.n_iter_ < 10
+
+
+# --- what a stranger would try --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"class_weight": {0: -2}}, r"class_weight=\{0: -2\}.*negative"),
+        ({"class_weight": {"setosa": 2}}, r"\[0, 1, 2\].*class_weight"),
+        ({"callbacks": [3]}, r"callbacks.*\b3\b.*skorch"),
+        ({"module": "MLP"}, r"'module'.*callable.*'MLP'"),
+        ({"optimizer": "adam"}, r"'optimizer'.*callable.*'adam'"),
+        ({"n_iter_no_change": np.inf}, r"'n_iter_no_change'.*inf"),
+        ({"lr": np.nan}, r"'lr'.*nan"),
+        ({"scoring": "roc_auc"}, r"scoring='roc_auc'.*validation rows.*multi_class"),
+        ({"device": "gpu"}, r"device='gpu' is not available.*'cpu'"),
+        ({"lr_schedule": torch.optim.lr_scheduler.StepLR}, r"StepLR.*lr_schedule_params.*step_size"),
+        ({"criterion": torch.nn.MSELoss}, r"MSELoss does not fit y.*log_loss"),
+        ({"criterion": torch.nn.BCEWithLogitsLoss}, r"BCEWithLogitsLoss.*3 classes"),
+    ],
+)
+def test_more_bad_parameters_are_named(params, message):
+    with pytest.raises((ValueError, TypeError), match=f"(?s){message}"):
+        NeuralClassifier(max_epochs=1, early_stopping=True).set_params(**params).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("fit_params", "message"),
+    [
+        ({"X_val": X[:, :2], "y_val": Y}, "X_val: .*2 features.*expecting 4"),
+        ({"X_val": X, "y_val": Y + 1}, r"y_val: .*not among classes_: \['3'\]"),
+        ({"X_val": X, "y_val": Y[:3]}, "inconsistent numbers of samples"),
+        ({"groups": np.zeros(150)}, "groups: .*at least 2 groups.*early_stopping=False"),
+        ({"sample_weight": -np.ones(150)}, "(?i)negative.*sample_weight"),
+        ({"sample_weight": np.zeros(150)}, "(?i)sample.weight"),
+        ({"sample_weight": np.ones(3)}, r"sample_weight.*\(3,\)"),
+        ({"sample_weight": (Y == 1) * 1.0}, r"got 1 class: \[1\]"),
+    ],
+)
+def test_bad_fit_arguments_are_named(fit_params, message):
+    with pytest.raises(ValueError, match=message):
+        NeuralClassifier(max_epochs=1, early_stopping=True).fit(X, Y, **fit_params)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (pd.Series(["a", None, "b"] * 50, dtype="category"), "NaN or None in 50 of 150 rows"),
+        (np.array(["a", np.nan, "b"] * 50, dtype=object), "NaN or None in 50 of 150 rows"),
+        (pd.Series([0, pd.NA, 1] * 50, dtype="Int64"), "Input y contains NaN"),
+        (pl.Series([None, "a", "b"] * 50), "NaN or None in 50 of 150 rows"),
+        (np.array([1, "a", 2] * 50, dtype=object), r"it mixes \['int', 'str'\].*astype\(str\)"),
+    ],
+)
+def test_gaps_and_mixtures_in_labels_are_refused(target, message):
+    with pytest.raises(ValueError, match=message):
+        NeuralClassifier(max_epochs=1).fit(X, target)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [np.array(list("abc"))[Y], np.array(list("abc"), dtype=object)[Y], pd.Series(pd.date_range("2024", periods=150))],
+    ids=["strings", "objects", "dates"],
+)
+def test_regression_of_what_is_no_number_names_y_and_the_way_out(target):
+    with pytest.raises(ValueError, match="y: numbers were expected.*NeuralClassifier"):
+        NeuralRegressor(max_epochs=1).fit(X, target)
+
+
+def test_table_that_is_not_in_memory_is_refused():
+    with pytest.raises(TypeError, match=r"LazyFrame.*collect\(\)"):
+        NeuralClassifier().fit(pl.DataFrame(X).lazy(), Y)
+
+
+def test_categories_of_a_sparse_matrix_are_refused():
+    with pytest.raises(ValueError, match=r"categorical_features=\[0\].*sparse"):
+        NeuralClassifier(categorical_features=[0]).fit(scipy.sparse.csr_array(X), Y)
+
+
+def test_prediction_names_the_column_that_is_no_longer_a_number():
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    model = NeuralClassifier(max_epochs=1).fit(frame, Y)
+    with pytest.raises(ValueError, match="column 'b'.*'x'.*numbers were expected"):
+        model.predict(frame.assign(b="x"))
+    with pytest.raises(ValueError, match="column 'c'.*infinity"):
+        model.predict(frame.assign(c=np.inf))
+
+
+def test_a_callback_without_its_validation_rows_says_how_to_get_them():
+    with pytest.raises(ValueError, match="valid_loss.*early_stopping=True"):
+        NeuralClassifier(callbacks=[EarlyStopping()]).fit(X, Y)
+
+
+# --- as it was ------------------------------------------------------------------------------------------
+
+
+class BatchBomb(Callback):
+    """Fails in the middle of an epoch."""
+
+    def __init__(self, batch: int) -> None:
+        self.batch = batch
+        self.seen = 0
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        self.seen += training
+        if self.seen == self.batch:
+            raise RuntimeError("boom")
+
+
+@pytest.mark.parametrize("how", ["warm_start", "partial_fit"])
+@pytest.mark.parametrize("estimator", [NeuralClassifier, NeuralRegressor])
+def test_training_goes_on_after_a_failure_as_if_there_had_been_none(estimator, how):
+    module_params = {"dropout": 0.3, "norm": torch.nn.BatchNorm1d}  # random numbers and buffers
+
+    def fitted():
+        warm = how == "warm_start"
+        return estimator(module_params=module_params, max_epochs=2, random_state=0, warm_start=warm).fit(X, Y)
+
+    def go_on(model):
+        return (model.fit if how == "warm_start" else model.partial_fit)(X, Y)
+
+    smooth, bumpy = fitted(), fitted()
+    bumpy.callbacks = [BatchBomb(5)]
+    with pytest.raises(RuntimeError, match="boom"):
+        go_on(bumpy)
+    assert not any(isinstance(callback, BatchBomb) for _, callback in bumpy.net_.callbacks_)
+    bumpy.callbacks = None
+    go_on(smooth)
+    go_on(bumpy)
+    for expected, actual in zip(smooth.module_.state_dict().values(), bumpy.module_.state_dict().values(), strict=True):
+        assert torch.equal(expected, actual)
+
+
+@pytest.mark.parametrize(
+    "bad_call",
+    [
+        lambda model: model.fit(X[:, :2], Y[:-1]),
+        lambda model: model.fit(X[:, :2], np.zeros(150)),
+        lambda model: model.fit(pd.DataFrame(X).assign(bad=np.inf).rename(columns=str), Y),
+        lambda model: model.fit(X, Y, sample_weight=np.zeros(150)),
+        lambda model: model.partial_fit(X, Y + 1),
+        lambda model: model.partial_fit(X[:, :2], Y),
+        lambda model: model.set_params(module=Wide).fit(X, Y),
+        lambda model: model.set_params(optimizer_params={"betas": 3}).fit(X, Y),
+        lambda model: model.set_params(lr=-1).fit(X, Y),
+    ],
+)
+def test_a_refused_call_leaves_what_was_learned(bad_call):
+    model = NeuralClassifier(max_epochs=2, random_state=0).fit(X, Y)
+    learned = {name: value for name, value in vars(model).items() if name.endswith("_")}
+    probabilities = model.predict_proba(X)
+    with pytest.raises((ValueError, TypeError)):
+        bad_call(model)
+    after = {name: value for name, value in vars(model).items() if name.endswith("_")}
+    assert after.keys() == learned.keys()
+    assert all(after[name] is value for name, value in learned.items())
+    np.testing.assert_array_equal(model.predict_proba(X), probabilities)
+
+
+# --- Ctrl-C ---------------------------------------------------------------------------------------------
+
+
+class PressedInForward(torch.nn.Module):
+    def __init__(self, in_features: int, out_features: int, by_hand: bool = False) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(in_features, out_features)
+        self.by_hand = by_hand
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.training and self.by_hand:
+            raise KeyboardInterrupt
+        if self.training:
+            signal.raise_signal(signal.SIGINT)
+        return self.layer(x)
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+@pytest.mark.parametrize("search", [False, True])
+def test_ctrl_c_in_a_network_reaches_the_caller(search, by_hand):
+    model = NeuralClassifier(PressedInForward, module_params={"by_hand": by_hand})
+    with pytest.raises(KeyboardInterrupt):
+        (GridSearchCV(model, {"lr": [0.1, 0.01]}, cv=2) if search else model).fit(X, Y)
+
+
+def test_ctrl_c_by_a_handler_of_the_program_reaches_the_caller():
+    def handler(number, frame):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            NeuralClassifier(max_epochs=3, callbacks=[PressCtrlC()]).fit(X, Y)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("how", ["warm_start", "partial_fit"])
+def test_ctrl_c_while_training_on_leaves_the_model_as_it_was(how):
+    model = NeuralClassifier(max_epochs=2, random_state=0, warm_start=True).fit(X, Y)
+    probabilities = model.predict_proba(X)
+    model.callbacks = [PressCtrlC()]
+    with pytest.raises(KeyboardInterrupt):
+        (model.fit if how == "warm_start" else model.partial_fit)(X, Y)
+    np.testing.assert_array_equal(model.predict_proba(X), probabilities)
+    assert model.n_iter_ == len(model.net_.history) == 2

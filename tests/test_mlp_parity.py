@@ -352,9 +352,9 @@ def test_weights_steer_the_fit(estimator):
 
 @BOTH
 def test_early_stopping_keeps_the_best_epoch(estimator):
-    model = estimator(
-        early_stopping=True, n_iter_no_change=3, tol=0.02, lr=0.02, max_epochs=200, random_state=0
-    ).fit(X_BINARY, Y_BINARY)
+    model = estimator(early_stopping=True, n_iter_no_change=3, tol=0.02, lr=0.02, max_epochs=200, random_state=0).fit(
+        X_BINARY, Y_BINARY
+    )
     assert model.n_iter_ < 200
     assert len(model.validation_scores_) == model.n_iter_
     assert model.best_epoch_ - 1 == int(np.argmax(model.validation_scores_))

@@ -124,7 +124,9 @@ def reference_training(
 def assert_same_weights(network: nn.Module, expected: nn.Module, rtol: float = 1e-4, atol: float = 2e-6) -> None:
     for (name, got), wanted in zip(network.named_parameters(), expected.parameters(), strict=True):
         torch.testing.assert_close(got, wanted, rtol=rtol, atol=atol, msg=lambda text, name=name: f"{name}: {text}")
-    assert not torch.equal(expected.first.weight, make_network(expected.scale.dtype).first.weight), "the reference did not move"
+    assert not torch.equal(expected.first.weight, make_network(expected.scale.dtype).first.weight), (
+        "the reference did not move"
+    )
 
 
 OPTIMIZERS: dict[str, tuple[type, dict[str, Any], float]] = {

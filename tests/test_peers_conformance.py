@@ -176,10 +176,51 @@ def values(model, X):
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("make", [classifier, regressor])
 def test_a_weight_of_k_is_k_copies(make, early_stopping):
-    weight = np.random.default_rng(0).integers(0, 4, size=len(X))
-    weighted = make(early_stopping=early_stopping).fit(X, Y, sample_weight=weight)
-    repeated = make(early_stopping=early_stopping).fit(np.repeat(X, weight, axis=0), np.repeat(Y, weight))
+    rows, y = X[::5], Y[::5]  # a small table: here the equality is exact
+    weight = np.random.default_rng(0).integers(0, 4, size=len(rows))
+    weighted = make(early_stopping=early_stopping).fit(rows, y, sample_weight=weight)
+    repeated = make(early_stopping=early_stopping).fit(np.repeat(rows, weight, axis=0), np.repeat(y, weight))
     assert_array_equal(values(weighted, X), values(repeated, X))
+
+
+def test_equal_rows_of_a_discrete_table_are_learned():
+    key = np.arange(1000) % 250
+    labels = np.random.default_rng(0).integers(0, 2, 250)[key]
+    table = pd.DataFrame({"key": np.char.add("s", key.astype(str))})
+    assert NeuralClassifier(random_state=0).fit(table, labels).score(table, labels) > 0.95
+
+
+def test_a_module_that_works_in_place_changes_neither_the_table_nor_the_next_prediction():
+    class InPlace(torch.nn.Module):
+        def __init__(self, out_features):
+            super().__init__()
+            self.layer = torch.nn.Linear(16, out_features)
+
+        def forward(self, x):
+            x /= 255.0
+            return self.layer(x.flatten(1))
+
+    images = (np.random.default_rng(0).random((240, 1, 4, 4)) * 255).astype(np.float32)
+    before = images.copy()
+    labels = (images.mean(axis=(1, 2, 3)) > 127).astype(int)
+    model = NeuralClassifier(InPlace, max_epochs=3, random_state=0).fit(images, labels)
+    first = model.predict_proba(images)
+    assert_array_equal(images, before)
+    assert_array_equal(model.predict_proba(images), first)
+
+
+def test_a_module_that_asks_for_categories_gets_none_from_a_table_without():
+    class Both(torch.nn.Module):
+        def __init__(self, in_features, out_features, cat_cardinalities):
+            super().__init__()
+            assert cat_cardinalities == []
+            self.layer = torch.nn.Linear(in_features, out_features)
+
+        def forward(self, x_num, x_cat):
+            assert x_cat.shape == (len(x_num), 0)
+            return self.layer(x_num)
+
+    assert NeuralClassifier(Both, max_epochs=1).fit(X, Y).predict(X).shape == Y.shape
 
 
 @pytest.mark.parametrize("make", [classifier, regressor])
