@@ -67,6 +67,7 @@ class Rows(Dataset):
 
     def inputs(self, rows: slice) -> dict[str, Tensor]:
         """What the network is given for these rows: ``x_num`` dense, and ``x_cat`` where there are categories."""
+        x_num: Any
         x_num, x_cat, _, _ = self.take(rows)
         # A copy, since a module may change its input in place.
         x_num = torch.from_numpy(x_num.toarray()).to(self.device) if self.sparse else x_num.clone()
