@@ -188,7 +188,6 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
         random = copy.deepcopy(self._random) if go_on else random_generator(self.random_state)
         seeds = Seeds.draw(random)
         epochs = 1 if partial else self.max_epochs
-        report = EpochReport(0 if partial else int(self.verbose), epochs)
         contexts = EpochContexts(self, epochs, X, y, sample_weight)
 
         data = self._training_data(X, y, sample_weight, groups, classes, go_on)
@@ -223,6 +222,8 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
         state["_built_with"] = {name: getattr(self, name) for name in _BUILT_WITH}
         state.update(self._public_targets(data.targets))
         plan.before_epoch = contexts.begin_epoch
+        # Only now: a bar that an error leaves behind would stay on the screen.
+        report = EpochReport(0 if partial else int(self.verbose), epochs, n_before=len(net.history))
 
         def after_epoch() -> bool:
             record = net.history[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from typing import Any
 
@@ -27,7 +28,7 @@ FILLED_IN = {
 
 def _signature_parameters(component: Any) -> dict[str, inspect.Parameter] | None:
     """Constructor parameters of a class, or None for what has no constructor to ask (an instance)."""
-    if not (isinstance(component, type) or inspect.isroutine(component) or hasattr(component, "func")):
+    if not (isinstance(component, type) or inspect.isroutine(component) or isinstance(component, functools.partial)):
         return None
     try:
         return dict(inspect.signature(component).parameters)

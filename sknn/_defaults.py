@@ -28,9 +28,11 @@ def batch_size_for(batch_size: int | str, n_samples: int, n_copies: float | None
     n_copies : float or None
         How many rows `n_samples` merged ones stand for: they take as many steps as these would.
     """
-    size = (
-        int(np.clip(2 ** round(np.log2(max(n_samples, 1) / 40)), 16, 256)) if batch_size == "auto" else int(batch_size)
-    )
+    if batch_size == "auto":
+        smallest = 16 if n_samples < 400 else 32
+        size = int(np.clip(2 ** round(np.log2(max(n_samples, 1) / 40)), smallest, 256))
+    else:
+        size = int(batch_size)
     if n_copies is None:
         return size
     n_steps = np.clip(np.ceil(n_copies / size), np.ceil(n_samples / size), max(1, MERGE_LIMIT // size))

@@ -91,7 +91,7 @@ class _Net(NeuralNet):
     def prepare(self, plan: TrainingPlan, optimizer_params: dict[str, Any], target_kind: str) -> _Net:
         """Attach what skorch's constructor does not know, and initialise."""
         self._set(plan=plan, optimizer_params=optimizer_params, target_kind=target_kind)
-        self._set(flat_parameters=[], steps_done_=0)
+        self._set(flat_parameters=[], steps_done_=0, lr_changed=False)
         self.initialize()
         return self
 
@@ -197,6 +197,9 @@ class _Net(NeuralNet):
 
     def train(self, rows: Rows, valid: Rows | None, epochs: int) -> None:
         """Train for `epochs` more epochs, or until a callback, the plan or the deadline ends it."""
+        if self.lr_changed:  # initial_lr is what the schedulers of torch that go on start from
+            for group in self.optimizer_.param_groups:
+                group["lr"] = group["initial_lr"] = self.lr
         self.verbose = 1  # no default callback prints, and those that the user passed shall
         try:
             self.notify("on_train_begin", X=None, y=None)
@@ -212,19 +215,26 @@ class _Net(NeuralNet):
         batches = self.get_iterator(X, training=True)
         valid_batches = None if valid is None else self.get_iterator(valid, training=False)
         plan = self.plan
-        for group in self.optimizer_.param_groups:  # an earlier training's schedule left its last rate here
-            group["lr"] = self.lr
         self._set(
             schedule=LRSchedule(plan.lr_schedule, plan.lr_schedule_params or {}, self.optimizer_, epochs * len(batches))
         )
         self._set(planned_steps=epochs * len(batches))
         self._set(first_step=self.steps_done_)
+        try:
+            self._epochs(X, valid, batches, valid_batches, epochs)
+        finally:
+            self.schedule.undo()
+        return self
+
+    def _epochs(self, rows: Rows, valid: Rows | None, batches: Any, valid_batches: Any, n_epochs: int) -> None:
+        """Train, validate and report, until somebody says stop."""
+        plan = self.plan
         validation_s = 0.0
-        for _ in range(epochs):
+        for _ in range(n_epochs):
             started = time.perf_counter()
             if plan.before_epoch is not None:
                 plan.before_epoch()
-            self.notify("on_epoch_begin", dataset_train=X, dataset_valid=valid)
+            self.notify("on_epoch_begin", dataset_train=rows, dataset_valid=valid)
             end = None if plan.deadline is None else plan.deadline - validation_s
             self.run_single_epoch(batches, training=True, prefix="train", step_fn=self.train_step, end=end)
             before_validation = time.perf_counter()
@@ -236,13 +246,12 @@ class _Net(NeuralNet):
             self._set_training(False)  # callbacks may predict
             stop = False
             try:
-                self.notify("on_epoch_end", dataset_train=X, dataset_valid=valid)
+                self.notify("on_epoch_end", dataset_train=rows, dataset_valid=valid)
             finally:
                 if plan.after_epoch is not None:
                     stop = plan.after_epoch()
             if stop or (end is not None and time.perf_counter() >= end - validation_s):
                 break
-        return self
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, end: float | None = None, **fit_params: Any
@@ -359,6 +368,7 @@ class _Net(NeuralNet):
 
     def attach(self, plan: TrainingPlan, callbacks: list[Any], lr: float, batch_size: int) -> None:
         """Get ready to train on."""
+        self._set(lr_changed=lr != self.lr or self.optimizer_ is None)
         self._set(plan=plan, callbacks=callbacks, lr=lr, batch_size=batch_size)
         self.initialize_callbacks()
         if self.optimizer_ is None:

@@ -15,11 +15,14 @@ class EpochReport:
     verbose : {0, 1, 2}
         0: silent. 1: a bar with loss, best validation score and remaining time. 2: a line per epoch.
     max_epochs : int
+        Epochs of this fit.
+    n_before : int, default=0
+        Epochs of earlier fits that this one goes on from.
     """
 
-    def __init__(self, verbose: int, max_epochs: int) -> None:
+    def __init__(self, verbose: int, max_epochs: int, n_before: int = 0) -> None:
         self.verbose = verbose
-        self.max_epochs = max_epochs
+        self.last_epoch = n_before + max_epochs
         self.best: float | None = None
         self.bar: Any = None
         if verbose == 1:
@@ -40,7 +43,7 @@ class EpochReport:
             self.bar.set_postfix(shown, refresh=False)
             self.bar.update()
             return
-        parts = [f"epoch {record['epoch']}/{self.max_epochs}", f"train_loss {record['train_loss']:.5g}"]
+        parts = [f"epoch {record['epoch']}/{self.last_epoch}", f"train_loss {record['train_loss']:.5g}"]
         parts += [f"{name} {record[name]:.5g}" for name in ("valid_loss", "valid_score") if name in record]
         print("  ".join([*parts, f"lr {record['lr']:.3g}", f"{record['dur']:.2f} s"]), flush=True)
 

@@ -218,7 +218,7 @@ class RealTargets:
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None.")
         try:
-            if getattr(y, "dtype", np.dtype(float)).kind in "mM":
+            if getattr(getattr(y, "dtype", None), "kind", "f") in "mM":  # polars' dtypes have no kind
                 raise ValueError("dates and durations could not be converted")  # silently to nanoseconds
             y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", ensure_min_samples=0)
         except ValueError as error:

@@ -190,6 +190,8 @@ CURVES: dict[str, tuple[Callable[..., float], dict[str, float]]] = {
     "cosine": (_cosine, {"warmup": 0.05, "final": 0.0}),
     "one_cycle": (_one_cycle, {"warmup": 0.3, "initial": 0.04, "final": 1e-4}),
 }
+# What schedules write into an optimizer's parameter groups, beside "lr".
+SCHEDULED = ("lr", "momentum", "betas", "initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum")
 STEPPED_PER_BATCH = (torch.optim.lr_scheduler.OneCycleLR, torch.optim.lr_scheduler.CyclicLR)
 
 
@@ -225,6 +227,7 @@ class LRSchedule:
     ) -> None:
         self.optimizer = optimizer
         self.base_lrs = [group["lr"] for group in optimizer.param_groups]
+        self._before = [{name: group[name] for name in SCHEDULED if name in group} for group in optimizer.param_groups]
         self.curve: Callable[[float], float] | None = None
         self.scheduler: Any = None
         self.per_batch = False
@@ -275,6 +278,15 @@ class LRSchedule:
         """Advance a scheduler that counts epochs, or watches `loss`."""
         if self.scheduler is not None and not self.per_batch:
             self.scheduler.step(loss) if self.needs_metric else self.scheduler.step()
+
+    def undo(self) -> None:
+        """Put back the rates that the schedule started from, for a training that goes on from this one."""
+        if self.curve is None and self.scheduler is None:  # "constant": rates are the user's callbacks' affair
+            return
+        for group, before in zip(self.optimizer.param_groups, self._before, strict=True):
+            for name in SCHEDULED:
+                group.pop(name, None)
+            group.update(before)
 
 
 def _check_curve_params(schedule: str, params: dict[str, Any], defaults: dict[str, float]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from skorch import NeuralNet, NeuralNetClassifier
 from skorch.callbacks import Callback
 from skorch.dataset import ValidSplit
 
-from sknn import NeuralClassifier
+from sknn import NeuralClassifier, NeuralRegressor
 from sknn.callbacks import EarlyStopping, GradientClipping, GradientHealth
 from sknn.exceptions import GradientHealthWarning, TrainingHealthError
 
@@ -81,16 +82,31 @@ def test_higher_is_better_where_asked():
     assert (survived, stopper.best_epoch_) == (3, 2)
 
 
-@pytest.mark.parametrize("lower_is_better", [True, False])
-def test_a_relative_change_means_the_same_for_negative_scores(lower_is_better):
-    sign = -1 if lower_is_better else 1
-    better_by_half_a_percent = [-10 * sign, -9.95 * sign] if lower_is_better else [-10.0, -9.95]
-    scores = [-100.0, -100.5, -101.0] if lower_is_better else better_by_half_a_percent * 2
-    survived, stopper, _ = epochs_survived(scores, patience=2, min_relative_delta=0.1, lower_is_better=lower_is_better)
-    assert survived == 2  # neither change is a tenth of the best, so both count against patience
-    worse = [-100.0, -90.0] if lower_is_better else [-10.0, -11.0]
-    assert epochs_survived(worse, patience=1, min_relative_delta=0.01, lower_is_better=lower_is_better)[0] == 1
-    assert stopper.best_epoch_ >= 1
+@pytest.mark.parametrize(
+    ("scores", "lower_is_better", "survived"),
+    [
+        ([-100.0, -105.0, -109.0], True, 2),  # a negative log-likelihood of a density: 9 % better is not 10 %
+        ([-100.0, -105.0, -111.0], True, 3),
+        ([-100.0, -95.0, -91.0], False, 2),  # neg_mean_squared_error
+        ([-100.0, -95.0, -89.0], False, 3),
+        ([100.0, 95.0, 91.0], True, 2),
+        ([100.0, 95.0, 89.0], True, 3),
+    ],
+)
+def test_a_relative_change_is_a_share_of_the_best_whatever_its_sign(scores, lower_is_better, survived):
+    found, stopper, _ = epochs_survived(scores, patience=2, min_relative_delta=0.1, lower_is_better=lower_is_better)
+    assert found == survived
+    assert stopper.best_epoch_ == 3  # however small the improvement, the weights are those of the best score
+
+
+@pytest.mark.parametrize(("last", "survived"), [(1.5, 2), (1.4, 3)])
+def test_an_absolute_change_counts_from_the_last_that_counted(last, survived):
+    assert epochs_survived([2.0, 1.8, last], patience=2, min_delta=0.5)[0] == survived
+
+
+def test_without_restoring_the_last_weights_stay():
+    survived, stopper, net = epochs_survived([1.0, 2.0, 3.0], patience=5, restore_best=False)
+    assert (survived, stopper.best_epoch_, net.module_.weight.item()) == (3, 1, 3)
 
 
 def test_nan_never_improves():
@@ -208,6 +224,44 @@ def test_gradient_health_can_raise_and_carries_the_record():
         model.fit(X, Y)
     assert error.value.health.status == "sick"
     assert not hasattr(model, "net_")
+
+
+def test_nan_from_the_first_step_leaves_the_initial_weights_and_says_so():
+    class Explodes(torch.nn.CrossEntropyLoss):
+        def forward(self, raw_prediction, y):
+            return super().forward(raw_prediction, y) * math.nan
+
+    model = NeuralClassifier(criterion=Explodes, max_epochs=5, early_stopping=True, random_state=0)
+    with pytest.warns(GradientHealthWarning, match="the training loss is nan"):
+        model.fit(X, Y)
+    assert model.n_iter_ == 1
+    probabilities = model.predict_proba(X)
+    assert np.isfinite(probabilities).all()
+    assert model.predict(X).shape == Y.shape
+
+
+def test_a_diverging_regressor_predicts_finite_numbers():
+    model = NeuralRegressor(
+        lr=1e25, optimizer=torch.optim.SGD, gradient_clipping=None, preprocessing=False, lr_schedule="constant"
+    )
+    with pytest.warns(GradientHealthWarning, match="non_finite in epoch 1"):
+        model.fit(X, Y)
+    assert np.isfinite(model.predict(X)).all()
+    assert "lower lr (it is 1e+25)" in str(model.health_)
+
+
+def test_a_health_error_is_pickled_with_its_record():
+    with pytest.raises(TrainingHealthError) as error:
+        NeuralClassifier(callbacks=[Poison(1)], gradient_health="raise").fit(X, Y)
+    again = pickle.loads(pickle.dumps(error.value))
+    assert str(again) == str(error.value)
+    assert again.health == error.value.health
+
+
+def test_gradient_health_can_raise_in_plain_skorch():
+    net = plain_net(callbacks=[Poison(10), GradientHealth(action="raise")], train_split=None)
+    with pytest.raises(TrainingHealthError, match="non_finite"):
+        net.fit(X32, Y.astype(np.int64))
 
 
 def test_gradient_health_in_plain_skorch_keeps_the_last_finite_weights():

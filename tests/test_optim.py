@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import pickle
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 from torch.optim import lr_scheduler
 
@@ -371,3 +373,50 @@ def test_a_warm_start_goes_on_with_the_present_lr_and_batch_size() -> None:
     model.set_params(lr=0.001, batch_size=48).fit(X, Y)
     assert model.net_.history[:, "lr"] == [0.01, 0.001]
     assert model.net_.history[:, "train_batch_count"] == [6, 2]
+
+
+def test_a_schedule_leaves_the_optimizer_as_it_was() -> None:
+    optimizer = torch.optim.AdamW([nn.Parameter(torch.ones(1))], lr=0.5)
+    before = {name: value for name, value in optimizer.param_groups[0].items() if name != "params"}
+    for schedule in ("cosine", lr_scheduler.OneCycleLR, "plateau"):
+        made = LRSchedule(schedule, {}, optimizer, 10)
+        made.before_step(0.5)
+        optimizer.step()
+        made.after_step()
+        made.undo()
+        assert {name: value for name, value in optimizer.param_groups[0].items() if name != "params"} == before
+
+
+def test_a_failed_fit_with_another_lr_leaves_the_rate() -> None:
+    class Fails(Callback):
+        def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+            raise RuntimeError("disk full")
+
+    model = NeuralClassifier(lr=0.01, lr_schedule="constant", max_epochs=1, warm_start=True).fit(X, Y)
+    with pytest.raises(RuntimeError, match="disk full"):
+        model.set_params(lr=0.5, callbacks=[Fails()]).fit(X, Y)
+    model.set_params(lr=0.01, callbacks=None).fit(X, Y)
+    assert model.net_.history[:, "lr"] == [0.01, 0.01]
+
+
+@pytest.mark.parametrize("pickled", [False, True])
+def test_skorchs_scheduler_goes_on_in_a_warm_start(pickled: bool) -> None:
+    model = NeuralClassifier(
+        lr=0.01, lr_schedule="constant", max_epochs=3, warm_start=True,
+        callbacks=[LRScheduler(lr_scheduler.ExponentialLR, gamma=0.5)],
+    ).fit(X, Y)  # fmt: skip
+    if pickled:
+        model = pickle.loads(pickle.dumps(model))
+    model.fit(X, Y)
+    rates = model.net_.history[:, "lr"]
+    np.testing.assert_allclose(rates[:3], [0.01, 0.005, 0.0025])
+    assert all(later < earlier for earlier, later in itertools.pairwise(rates[3:]))
+    assert pickled or rates[3] < rates[2]
+
+
+def test_skorchs_scheduler_sets_the_rate_of_the_first_step() -> None:
+    model = NeuralClassifier(
+        lr=0.01, lr_schedule="constant", max_epochs=2,
+        callbacks=[LRScheduler(lr_scheduler.LambdaLR, lr_lambda=lambda epoch: 0.1 * (epoch + 1))],
+    ).fit(X, Y)  # fmt: skip
+    np.testing.assert_allclose(model.net_.history[:, "lr"], [0.001, 0.002])

@@ -14,11 +14,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import EpochScoring
 
 from sknn import NeuralClassifier, NeuralRegressor
 
@@ -121,3 +123,137 @@ def test_a_clone_has_the_parameters_and_nothing_fitted():
     assert not hasattr(again, "net_")
     again.set_params(module__dropout=0.5)
     assert model.module_params == {"dropout": 0.1}
+
+
+CANARIES = (1234.56789012345, 4321.98765432101)  # a training row; one that may be held out
+
+
+def table_with_canaries(n: int = 400) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(n, 4))
+    table[7, 2], table[n - 3, 2] = CANARIES
+    return table, (table[:, 0] > 0).astype(int)
+
+
+def canaries_in(data: bytes) -> list[float]:
+    return [value for value in CANARIES for kind in (np.float64, np.float32) if kind(value).tobytes() in data]
+
+
+WAYS = {
+    "default": ({}, {}),
+    "quantile": ({"criterion": "quantile"}, {}),
+    "momentum": ({"optimizer": torch.optim.SGD, "optimizer_params": {"momentum": 0.9}}, {}),
+    "LBFGS": ({"optimizer": torch.optim.LBFGS, "lr": 0.1, "batch_size": 400}, {}),
+    "schedule class": ({"lr_schedule": torch.optim.lr_scheduler.OneCycleLR}, {}),
+    "scoring": ({"scoring": "r2", "early_stopping": True}, {}),
+    "cached scores": ({"callbacks": [EpochScoring("r2", use_caching=True)]}, {}),
+    "scores of training": ({"callbacks": [EpochScoring("r2", on_train=True)]}, {}),
+    "scores": ({"callbacks": [EpochScoring("r2", use_caching=False)]}, {}),
+    "deadline": ({"max_time": 60}, {}),
+    "untouched": ({"preprocessing": False}, {}),
+    "X_val": ({}, {"X_val": table_with_canaries()[0], "y_val": table_with_canaries()[1]}),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_row_and_no_moments_whatever_the_training(way):
+    params, fit_params = WAYS[way]
+    table, y = table_with_canaries()
+    model = NeuralRegressor(max_epochs=1, module_params={"hidden_sizes": (64, 64)}, random_state=0, **params)
+    model.fit(table, y, **fit_params)
+    data = pickle.dumps(model)
+    # The user's X_val is no attribute, so that nothing but the fitted state could hold it.
+    assert canaries_in(data) == []
+    n_bytes = 4 * sum(p.numel() for p in model.module_.parameters())
+    assert len(data) < n_bytes + 20_000
+    np.testing.assert_array_equal(pickle.loads(data).predict(table), model.predict(table))
+
+
+def test_the_canaries_would_be_found():
+    table, _ = table_with_canaries()
+    assert canaries_in(pickle.dumps(table)) == list(CANARIES)
+    assert canaries_in(pickle.dumps(torch.tensor(table, dtype=torch.float32))) == list(CANARIES)
+
+
+def test_a_sparse_table_and_images_leave_no_rows():
+    table, y = table_with_canaries()
+    for X in (sparse.csr_array(table), table.reshape(-1, 2, 2)):
+        network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2))
+        assert canaries_in(pickle.dumps(NeuralClassifier(network, max_epochs=1).fit(X, y))) == []
+
+
+@pytest.mark.parametrize("estimator", [NeuralClassifier, NeuralRegressor])
+def test_a_default_model_of_a_small_table_is_small(estimator):
+    model = estimator(max_epochs=1).fit(X, Y)
+    assert len(pickle.dumps(model)) < 300_000  # 2 hidden layers of 256: 66,000 weights of 4 bytes
+    assert sum(p.numel() for p in model.module_.parameters()) < 70_000
+
+
+SAVE = {"joblib": joblib.dump, "pickle": lambda model, path: path.write_bytes(pickle.dumps(model)),
+        "cloudpickle": lambda model, path: path.write_bytes(cloudpickle.dumps(model))}  # fmt: skip
+
+
+def test_a_new_process_predicts_the_same(tmp_path):
+    """Mixed tables, of every way to save; one process for all, since importing torch takes seconds."""
+    frame, y = mixed_table()
+    classifier = NeuralClassifier(max_epochs=2, random_state=0).fit(frame, y)
+    regressor = NeuralRegressor(max_epochs=2, random_state=0).fit(frame, (y == "yes") * 5.0)
+    for name, save in SAVE.items():
+        save(classifier, tmp_path / f"classifier.{name}")
+        save(regressor, tmp_path / f"regressor.{name}")
+    frame.to_pickle(tmp_path / "frame.pkl")
+    script = (
+        "import sys, joblib, numpy, pandas, pickle\n"
+        "from pathlib import Path\n"
+        "folder = Path(sys.argv[1])\n"
+        "frame = pandas.read_pickle(folder / 'frame.pkl')\n"
+        "for path in [*folder.glob('classifier.*'), *folder.glob('regressor.*')]:\n"
+        "    if path.suffix == '.npy': continue\n"
+        "    model = joblib.load(path) if path.suffix == '.joblib' else pickle.loads(path.read_bytes())\n"
+        "    numpy.save(folder / (path.name + '.npy'), model.predict(frame), allow_pickle=True)\n"
+        "    assert model.predict(frame[:1]).shape == (1,)\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=120)
+    for name in SAVE:
+        found = np.load(tmp_path / f"classifier.{name}.npy", allow_pickle=True)
+        np.testing.assert_array_equal(found, classifier.predict(frame))
+        found = np.load(tmp_path / f"regressor.{name}.npy", allow_pickle=True)
+        np.testing.assert_allclose(found, regressor.predict(frame), rtol=1e-6)
+
+
+def test_saving_leaves_the_model_as_it_was():
+    model = NeuralClassifier(max_epochs=2, random_state=0).fit(X, Y)
+    pickle.dumps(model)
+    assert model.net_.optimizer_ is not None
+    twin = NeuralClassifier(max_epochs=2, random_state=0).fit(X, Y)
+    np.testing.assert_array_equal(model.partial_fit(X, Y).predict_proba(X), twin.partial_fit(X, Y).predict_proba(X))
+
+
+def test_deepcopy_shares_nothing():
+    model = NeuralClassifier(max_epochs=2, random_state=0).fit(X, Y)
+    before = model.predict_proba(X)
+    again = copy.deepcopy(model).partial_fit(X, Y)
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+    assert not np.array_equal(again.predict_proba(X), before)
+
+
+def test_a_model_of_a_gpu_is_written_with_tensors_of_the_cpu():
+    """The meta device stands in for a GPU: what is written must not hold a tensor of it."""
+    model = NeuralClassifier(max_epochs=2, random_state=0).fit(X, Y)
+    expected = model.predict_proba(X)
+    network, criterion = model.net_.module_, model.net_.criterion_
+    on_gpu = copy.deepcopy(network).to("meta")
+    model.net_.device = "cuda"
+
+    def to_cpu(module: torch.nn.Module) -> torch.nn.Module:
+        return network if any(p.is_meta for p in module.parameters()) else module
+
+    model.net_.module_ = on_gpu
+    with mock.patch.object(torch.nn.Module, "cpu", autospec=True, side_effect=to_cpu):
+        data = pickle.dumps(model)
+    assert b"meta" not in data
+    again = pickle.loads(data)
+    assert {p.device.type for p in again.module_.parameters()} == {"cpu"}
+    assert criterion is model.net_.criterion_
+    np.testing.assert_array_equal(again.predict_proba(X), expected)
+    again.partial_fit(X, Y)

@@ -1,0 +1,245 @@
+"""y there and back: labels, indicators and numbers keep their type, order and unit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy import sparse
+
+from sknn import NeuralClassifier, NeuralRegressor
+from sknn._targets import ClassTargets, MultilabelTargets, RealTargets, class_targets
+
+# ------------------------------------------------------------------ classes
+
+LABELS: dict[str, Any] = {
+    "strings": np.array(["no", "yes", "maybe", "no"]),
+    "object strings": np.array(["no", "yes", "maybe", "no"], dtype=object),
+    "integers": np.array([5, 9, 7, 5]),
+    "negative": np.array([-1, 1, -1, 1], dtype=np.int8),
+    "unsigned": np.array([200, 3, 200, 3], dtype=np.uint8),
+    "booleans": np.array([True, False, True, True]),
+    "whole floats": np.array([1.0, 2.0, 1.0, 3.0]),
+    "object integers": np.array([1, 2, 2, 1], dtype=object),
+    "list": ["b", "a", "b", "a"],
+    "pandas": pd.Series(["b", "a", "b", "a"], index=[3, 3, 1, 0]),
+    "pandas categorical": pd.Series(pd.Categorical(["b", "a", "b", "a"], categories=["b", "a", "unused"])),
+    "pandas nullable": pd.Series([3, 1, 3, 1], dtype="Int64"),
+    "polars": pl.Series(["b", "a", "b", "a"]),
+}
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_labels_come_back_as_they_were(name: str) -> None:
+    y = LABELS[name]
+    targets, checked = class_targets(y)
+    labels = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
+    assert targets.kind == "classes"
+    assert targets.classes_.tolist() == sorted(set(labels.tolist()))
+    codes = targets.encode(y)
+    assert codes.dtype == np.int64
+    np.testing.assert_array_equal(targets.encode(checked), codes)
+    predicted = targets.predict(np.eye(targets.n_targets)[codes])
+    assert predicted.tolist() == labels.tolist()
+    if labels.dtype != object:
+        assert predicted.dtype == labels.dtype
+
+
+def test_a_column_of_labels_is_raveled_with_scikit_learns_warning() -> None:
+    from sklearn.exceptions import DataConversionWarning
+
+    with pytest.warns(DataConversionWarning, match="column-vector y"):
+        targets, y = class_targets(np.array([["a"], ["b"], ["a"]]))
+    assert y.shape == (3,)
+
+
+def test_known_classes_may_be_more_than_seen_and_in_any_order() -> None:
+    targets, _ = class_targets(["b", "b"], classes=["c", "a", "b"])
+    assert targets.classes_.tolist() == ["a", "b", "c"]
+    assert targets.encode(["b", "c"]).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("classes", "y"),
+    [(np.array(["a", "b"]), ["a", "z"]), (np.array([1, 2]), [1, 3]), (np.array([1, 2]), [1.0, 1.5]), (np.array([1, 2]), ["1", "2"]),
+     (np.array(["a", "bb"]), np.array(["a", "longer"], dtype=object))],
+)  # fmt: skip
+def test_unknown_labels_are_named(classes: np.ndarray, y: Any) -> None:
+    with pytest.raises(ValueError, match=r"labels that are not among classes_: \[.*known are \["):
+        ClassTargets(classes).encode(y)
+
+
+def test_integers_and_floats_of_the_same_value_are_the_same_label() -> None:
+    assert ClassTargets(np.array([1, 2])).encode(np.array([2.0, 1.0])).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (None, "y is None"),
+        (["a", None, "b"], r"NaN or None in 1 of 3 rows"),
+        (np.array(["a", np.nan, None], dtype=object), r"NaN or None in 2 of 3 rows"),
+        (pd.Series(["a", pd.NA, "b"]), r"NaN or None in 1 of 3"),
+        (np.array([0.0, np.nan, 1.0]), "Input y contains NaN"),
+        ([1, 1, 1], r"at least 2 classes, got 1 class: \[1\].*DummyClassifier"),
+        ([0.5, 1.25, 3.5], "Unknown label type: continuous|Unknown label type"),
+        (np.array(["a", 1, "b"], dtype=object), r"it mixes \['int', 'str'\].*astype\(str\)"),
+        (np.arange(20), r"every one of the 20 rows has a class of its own.*NeuralRegressor"),
+        (np.array([[1, 2], [3, 4]]), r"should be a 1d array, got an array of shape \(2, 2\)"),
+    ],
+)
+def test_a_bad_y_is_an_error_that_says_what_to_do(y: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        class_targets(y)
+
+
+def test_a_toy_with_a_class_for_every_row_is_allowed() -> None:
+    assert class_targets(np.arange(19))[0].n_targets == 19
+
+
+def test_decisions_are_one_score_for_two_classes() -> None:
+    two, three = ClassTargets(np.arange(2)), ClassTargets(np.arange(3))
+    np.testing.assert_array_equal(two.decision(np.array([[1.0, 4.0]])), [3.0])
+    np.testing.assert_array_equal(two.decision(np.array([[2.5]])), [2.5])
+    assert three.decision(np.ones((4, 3))).shape == (4, 3)
+
+
+# ------------------------------------------------------------------ multilabel
+
+
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array, sparse.csc_matrix, lambda y: y.tolist(), pd.DataFrame])
+def test_indicators_come_back_as_they_were(make: Any) -> None:
+    y = np.array([[0, 1, 1], [1, 0, 0], [0, 0, 1]])
+    targets, _ = class_targets(make(y))
+    assert targets.kind == "multilabel"
+    assert targets.classes_.tolist() == [0, 1, 2]
+    encoded = targets.encode(make(y))
+    assert encoded.dtype == np.float32
+    predicted = targets.predict(encoded * 0.9)
+    assert predicted.dtype == np.int64
+    np.testing.assert_array_equal(predicted, y)
+
+
+def test_another_number_of_labels_is_named() -> None:
+    with pytest.raises(ValueError, match=r"indicator matrix with 3 labels, got shape \(2, 2\)"):
+        MultilabelTargets(3).encode(np.eye(2))
+
+
+# ------------------------------------------------------------------ numbers
+
+VALUES = np.array([1.0, 2.0, 4.0, 9.0])
+
+
+@pytest.mark.parametrize("weight", [None, np.array([1.0, 0.5, 2.0, 4.0])], ids=["unweighted", "weighted"])
+@pytest.mark.parametrize("shape", [(4,), (4, 1), (2, 2)], ids=str)
+@pytest.mark.parametrize("scaling", ["standard", "scale", None])
+def test_numbers_come_back_as_they_were(scaling: str | None, shape: tuple[int, ...], weight: Any) -> None:
+    y = VALUES.reshape(shape)
+    weight = None if weight is None else weight[: len(y)]
+    targets = RealTargets(y, weight, scaling)
+    encoded = targets.encode(y)
+    assert encoded.dtype == np.float32
+    assert encoded.shape == (len(y), y.size // len(y))
+    mean = np.average(encoded, axis=0, weights=weight)
+    if scaling == "standard":
+        np.testing.assert_allclose(mean, 0, atol=1e-6)
+        np.testing.assert_allclose(np.average(encoded**2, axis=0, weights=weight), 1, rtol=1e-5)
+    elif scaling == "scale":
+        np.testing.assert_allclose(mean, 1, rtol=1e-6)
+    else:
+        np.testing.assert_array_equal(encoded, y.reshape(len(y), -1))
+    decoded = targets.predict(encoded)
+    assert decoded.shape == shape
+    assert decoded.dtype == (np.float32 if len(shape) == 1 else np.float64)
+    np.testing.assert_allclose(decoded, y, rtol=1e-6)
+
+
+def test_a_weight_of_k_is_k_copies() -> None:
+    weight = np.array([1, 0, 2, 3])
+    weighted, repeated = RealTargets(VALUES, weight, "standard"), RealTargets(VALUES.repeat(weight), None, "standard")
+    np.testing.assert_allclose(weighted.mean, repeated.mean, rtol=1e-14)
+    np.testing.assert_allclose(weighted.scale, repeated.scale, rtol=1e-14)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -3e10, 1e-30])
+@pytest.mark.parametrize("scaling", ["standard", None])
+def test_a_constant_target_stays_constant(value: float, scaling: str | None) -> None:
+    targets = RealTargets(np.full(10, value), None, scaling)
+    encoded = targets.encode(np.full(10, value))
+    assert np.abs(encoded).max() <= (1e-5 if scaling else abs(value) * 1.0001)
+    np.testing.assert_allclose(targets.predict(encoded), value, rtol=1e-6)
+
+
+def test_a_large_mean_keeps_the_spread() -> None:
+    y = 1.7e9 + np.arange(100.0)
+    targets = RealTargets(y, None, "standard")
+    decoded = targets.predict(targets.encode(y))
+    assert decoded.dtype == np.float64
+    np.testing.assert_allclose(decoded - 1.7e9, np.arange(100.0), atol=1e-4)
+
+
+def test_several_quantiles_keep_their_columns() -> None:
+    targets = RealTargets(VALUES, None, "standard")
+    assert targets.predict(np.zeros((5, 3), dtype=np.float32)).shape == (5, 3)
+
+
+def test_another_number_of_outputs_is_named() -> None:
+    with pytest.raises(ValueError, match="expected 2 outputs as in the training target, got 1"):
+        RealTargets(np.ones((3, 2)), None, "standard").encode(np.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (None, "y is None"),
+        ([1.0, np.nan], "Input y contains NaN"),
+        ([1.0, np.inf], "Input y contains infinity"),
+        (["a", "b"], r"numbers were expected.*NeuralClassifier"),
+        (np.ones((2, 2, 2)), r"dim 3|\(2, 2, 2\)"),
+        (np.array(["2020-01-01"], dtype="datetime64[D]"), "numbers were expected"),
+    ],
+)
+def test_a_target_of_no_numbers_is_an_error_that_says_what_to_do(y: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        RealTargets.check(y)
+
+
+@pytest.mark.parametrize("make", [list, pd.Series, pl.Series, lambda y: pd.Series(y, dtype="Float64"), np.float16,
+                                  lambda y: y.astype(int), lambda y: y.astype(object)])  # fmt: skip
+def test_numbers_of_every_kind_are_float64(make: Any) -> None:
+    checked = RealTargets.check(make(VALUES))
+    assert checked.dtype == np.float64
+    np.testing.assert_array_equal(checked, VALUES)
+
+
+# ------------------------------------------------------------------ through the estimators
+
+X = np.random.default_rng(0).normal(size=(40, 2))
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_the_classifier_predicts_labels_of_ys_kind(name: str) -> None:
+    y = np.asarray(LABELS[name])
+    y = np.tile(y, 10)
+    model = NeuralClassifier(max_epochs=1, random_state=0).fit(X, y)
+    predicted = model.predict(X)
+    assert set(predicted.tolist()) <= set(y.tolist())
+    probabilities = model.predict_proba(X)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_array_equal(model.classes_[probabilities.argmax(axis=1)], predicted)
+
+
+@pytest.mark.parametrize("shape", [(40,), (40, 1), (40, 3)], ids=str)
+def test_the_regressor_predicts_in_ys_shape_and_unit(shape: tuple[int, ...]) -> None:
+    y = 1e4 + 50 * np.resize(X[:, 0], shape[::-1]).T.reshape(shape)
+    predicted = NeuralRegressor(max_epochs=5, random_state=0).fit(X, y).predict(X)
+    assert predicted.shape == shape
+    assert 9_800 < predicted.mean() < 10_200
+
+
+def test_the_regressor_does_not_touch_y_without_preprocessing() -> None:
+    model = NeuralRegressor(preprocessing=False, max_epochs=1).fit(X, 1e4 + X[:, 0])
+    assert (model._targets.mean, model._targets.scale) == (0, 1)
