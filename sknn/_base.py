@@ -93,7 +93,7 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
     def _check_y(self, y: Any) -> None:
         """Raise a ValueError for a validation target that the loss cannot take."""
 
-    def _extra_weight(self, y: Any) -> np.ndarray | None:
+    def _extra_weight(self, y: Any, weight: np.ndarray | None) -> np.ndarray | None:
         """Class weights of each row, or None."""
         return None
 

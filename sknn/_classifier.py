@@ -288,17 +288,23 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
     def _learn_targets(self, y: Any, classes: Any, weight: np.ndarray | None) -> Any:
         return class_targets(y, classes)[0]
 
-    def _extra_weight(self, y: Any) -> np.ndarray | None:
+    def _extra_weight(self, y: Any, weight: np.ndarray | None) -> np.ndarray | None:
         if self.class_weight is None:
             return None
         y = dense(y)
-        weight = compute_sample_weight(self.class_weight, y.ravel() if 1 in y.shape[1:] else y)
-        if not (np.isfinite(weight) & (weight >= 0)).all():
+        y = y.ravel() if 1 in y.shape[1:] else y
+        if self.class_weight == "balanced" and y.ndim == 1 and weight is not None:
+            # scikit-learn counts rows here; a row of weight k is k rows.
+            codes = np.unique(y, return_inverse=True)[1]
+            total = np.bincount(codes, weights=weight)
+            return (total.sum() / (len(total) * total))[codes]
+        class_weight = compute_sample_weight(self.class_weight, y)
+        if not (np.isfinite(class_weight) & (class_weight >= 0)).all():
             raise ValueError(
                 f"class_weight={self.class_weight!r} holds weights that are negative or not finite. Give each class a "
                 "weight >= 0."
             )
-        return weight
+        return class_weight
 
     def _public_targets(self, targets: Any) -> dict[str, Any]:
         return {"classes_": targets.classes_}

@@ -67,7 +67,7 @@ class TrainingData:
         self,
         inputs: Inputs,
         learn_targets: Callable[[Any, np.ndarray | None], Any],
-        extra_weight: Callable[[Any], np.ndarray | None],
+        extra_weight: Callable[[Any, np.ndarray | None], np.ndarray | None],
         *,
         merge: bool,
     ) -> None:
@@ -80,7 +80,7 @@ class TrainingData:
         learn_targets : callable
             (y, weight) -> targets.
         extra_weight : callable
-            y -> class weight of each row, or None.
+            (y, weight) -> class weight of each row, or None.
         merge : bool
             Whether equal rows of a small table may be merged: loss and score can weigh rows.
         """
@@ -92,8 +92,8 @@ class TrainingData:
         if merge and self._merge() and self.targets.kind == "real":  # mean and spread, to the bit, of the merged rows
             self.targets = learn_targets(self.y, self.weight)
 
-    def _weigh_classes(self, extra_weight: Callable[[Any], np.ndarray | None]) -> None:
-        class_weight = extra_weight(self.y)
+    def _weigh_classes(self, extra_weight: Callable[[Any, np.ndarray | None], np.ndarray | None]) -> None:
+        class_weight = extra_weight(self.y, self.weight)
         if class_weight is None:
             return
         self.weight = class_weight if self.weight is None else self.weight * class_weight
@@ -136,7 +136,7 @@ class TrainingData:
         X: Any,
         y: Any,
         sample_weight: Any,
-        extra_weight: Callable[[Any], np.ndarray | None],
+        extra_weight: Callable[[Any, np.ndarray | None], np.ndarray | None],
         check_y: Callable[[Any], None],
     ) -> None:
         """Use these rows for validation."""

@@ -322,9 +322,10 @@ def test_batch_events_that_nobody_overrides_are_not_called(monkeypatch: pytest.M
         def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
             self.n_epochs = getattr(self, "n_epochs", 0) + 1
 
-    net = make_net(callbacks=[CountsEpochs()])
-    net.train(make_rows(), None, 2)
-    assert net.callbacks_[0][1].n_epochs == 2
+    for others in ([], [CountsBatches()]):  # where one callback listens, the others are still left alone
+        net = make_net(callbacks=[CountsEpochs(), *others])
+        net.train(make_rows(), None, 2)
+        assert net.callbacks_[0][1].n_epochs == 2
 
 
 def test_events_come_in_order() -> None:

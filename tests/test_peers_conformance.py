@@ -262,6 +262,14 @@ def test_class_weight_balanced_is_the_weight_it_names():
     assert_array_equal(balanced.predict_proba(X), by_row.predict_proba(X))
 
 
+def test_class_weight_balanced_counts_a_weight_of_k_as_k_copies():
+    rows, y = X[::5], Y[::5]
+    weight = np.random.default_rng(0).integers(0, 4, size=len(rows))
+    weighted = classifier(class_weight="balanced").fit(rows, y, sample_weight=weight)
+    repeated = classifier(class_weight="balanced").fit(np.repeat(rows, weight, axis=0), np.repeat(y, weight))
+    assert_array_equal(weighted.predict_proba(X), repeated.predict_proba(X))
+
+
 def test_class_weight_lifts_the_rare_class():
     X, y = make_classification(1000, weights=[0.95], flip_y=0.05, class_sep=0.5, random_state=0)
     plain = classifier(max_epochs=10).fit(X, y)

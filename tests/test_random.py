@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -64,7 +65,11 @@ def test_it_nests() -> None:
 def test_threads_take_turns() -> None:
     def drawn_alone(seed: int) -> list[float]:
         with isolated_random_state(seed, CPU):
-            return [torch.rand(()).item() for _ in range(300)]
+            numbers = []
+            for _ in range(20):
+                time.sleep(1e-4)  # the other threads' turn, if they could take one
+                numbers.append(torch.rand(()).item())
+            return numbers
 
     alone = [drawn_alone(seed) for seed in range(4)]
     together: dict[int, list[float]] = {}

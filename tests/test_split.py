@@ -42,10 +42,11 @@ def test_rows_are_drawn_from_everywhere() -> None:
 
 
 def test_every_class_keeps_its_share() -> None:
-    labels = np.repeat([0, 1, 2], [500, 400, 100])
-    train, valid = split(1000, labels=labels)
-    np.testing.assert_array_equal(np.bincount(labels[valid]), [100, 80, 20])
-    np.testing.assert_array_equal(np.bincount(labels[train]), [400, 320, 80])
+    labels = np.repeat([0, 1, 2], [50, 40, 10])
+    for seed in range(3):
+        train, valid = split(100, seed=seed, labels=labels)
+        np.testing.assert_array_equal(np.bincount(labels[valid]), [10, 8, 2])
+        np.testing.assert_array_equal(np.bincount(labels[train]), [40, 32, 8])
 
 
 def test_a_class_of_one_row_stays_in_the_training_rows() -> None:
