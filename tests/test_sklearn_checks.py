@@ -42,7 +42,6 @@ CLASSIFIERS = [
 REGRESSORS = [
     *SHARED,
     {"criterion": "quantile"},
-    {"criterion": "huber"},
     {"criterion": "poisson"},
     {"criterion": torch.nn.L1Loss, "lr_schedule": torch.optim.lr_scheduler.OneCycleLR},
 ]
