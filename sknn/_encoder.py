@@ -15,6 +15,17 @@ CLIP_LIMIT = 3.0  # largest |z| that comes out
 MAX_Z = 1e6
 
 
+def _squeeze(z: np.ndarray) -> None:
+    """Replace z by z / sqrt(1 + (z / 3)^2)."""
+    np.minimum(z, MAX_Z, out=z)
+    np.maximum(z, -MAX_Z, out=z)
+    divisor = z * (1.0 / CLIP_LIMIT)
+    divisor *= divisor
+    divisor += 1.0
+    np.sqrt(divisor, out=divisor)
+    z /= divisor
+
+
 class Encoder(nn.Module):
     r"""Scale numbers robustly, squeeze outliers, fill gaps.
 
@@ -36,8 +47,6 @@ class Encoder(nn.Module):
         alone.
     gap_columns : buffer of shape (n_gap_columns,), int64
         Positions of the columns with an indicator.
-    limit : buffer, float64 scalar
-        3, or infinity (no clip) after ``from_sparse``.
 
     Notes
     -----
@@ -71,14 +80,12 @@ class Encoder(nn.Module):
     center: Tensor
     scale: Tensor
     gap_columns: Tensor
-    limit: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("center", torch.zeros(0, dtype=torch.float64))
         self.register_buffer("scale", torch.zeros(0, dtype=torch.float64))
         self.register_buffer("gap_columns", torch.zeros(0, dtype=torch.int64))
-        self.register_buffer("limit", torch.tensor(CLIP_LIMIT, dtype=torch.float64))
         self._cache: tuple[Any, ...] | None = None
 
     @property
@@ -121,12 +128,12 @@ class Encoder(nn.Module):
             half_spread[rare] = np.nan_to_num(largest / 2 - smallest / 2)
         # A spread below 1e-300 is rounding noise, and its inverse would overflow.
         scale = np.divide(0.5, half_spread, out=np.zeros_like(half_spread), where=half_spread > 1e-300)
-        self._set(np.nan_to_num(center), scale, gap_columns, CLIP_LIMIT)
+        self._set(np.nan_to_num(center), scale, gap_columns)
         return self
 
     @classmethod
     def from_sparse(cls, X: scipy.sparse.csr_array, weight: np.ndarray | None = None) -> "Encoder":
-        """Make an encoder for sparse rows: no shift, no clip, no indicators, so that zeros stay zeros.
+        """Make an encoder for sparse rows: no shift and no indicators, so that zeros stay zeros.
 
         Parameters
         ----------
@@ -138,20 +145,19 @@ class Encoder(nn.Module):
         Returns
         -------
         Encoder
-            Its scale is one over the weighted root mean square of each column, zeros included; 0 for columns
-            without any other value.
+            Its scale is one over the weighted root mean square of the values other than zero of each column; 0 for
+            columns without any. Were zeros counted, one value among a thousand zeros would become 30, and a
+            network would learn rows by heart from such columns.
         """
         n, d = X.shape
         weight = np.ones(n) if weight is None else np.asarray(weight, dtype=np.float64)
         stored_weight = np.repeat(weight, np.diff(X.indptr))
-        values = X.data.astype(np.float64)
-        missing = np.isnan(values)
-        total = weight.sum() - np.bincount(X.indices[missing], stored_weight[missing], minlength=d)
-        values[missing] = 0.0
-        power = np.bincount(X.indices, stored_weight * values**2, minlength=d)  # float32 squares fit float64
+        values = np.nan_to_num(X.data.astype(np.float64))  # float32 squares fit float64
+        total = np.bincount(X.indices, stored_weight * (values != 0), minlength=d)
+        power = np.bincount(X.indices, stored_weight * values**2, minlength=d)
         scale = np.sqrt(np.divide(total, power, out=np.zeros(d), where=power > 0))
         encoder = cls()
-        encoder._set(np.zeros(d), scale, np.empty(0, dtype=np.int64), np.inf)
+        encoder._set(np.zeros(d), scale, np.empty(0, dtype=np.int64))
         return encoder
 
     def encode(self, numeric: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
@@ -168,7 +174,7 @@ class Encoder(nn.Module):
         -------
         ndarray of shape (n, out_features), float32
         """
-        center, scale, gap_columns, inverse_limit = self._statistics()
+        center, scale, gap_columns = self._statistics()
         n, d = numeric.shape
         if out is None:
             out = np.empty((n, d + gap_columns.size), dtype=np.float32)
@@ -176,13 +182,7 @@ class Encoder(nn.Module):
         with np.errstate(over="ignore", invalid="ignore"):
             z = np.subtract(numeric, center)
             z *= scale
-        np.minimum(z, MAX_Z, out=z)
-        np.maximum(z, -MAX_Z, out=z)
-        divisor = z * inverse_limit
-        divisor *= divisor
-        divisor += 1.0
-        np.sqrt(divisor, out=divisor)
-        z /= divisor
+        _squeeze(z)
         missing = np.isnan(z)
         if missing.any():
             z[missing] = 0.0
@@ -201,11 +201,11 @@ class Encoder(nn.Module):
         Returns
         -------
         csr_array of shape (n, d), float32
-            Scaled, NaN as 0. Its values are new; its index arrays are those of X.
+            Scaled and squeezed, NaN as 0. Its values are new; its index arrays are those of X.
         """
-        _, scale, _, _ = self._statistics()
+        _, scale, _ = self._statistics()
         values = X.data * scale[X.indices]
-        np.clip(values, -MAX_Z, MAX_Z, out=values)
+        _squeeze(values)
         values[np.isnan(values)] = 0.0
         return scipy.sparse.csr_array((values.astype(np.float32), X.indices, X.indptr), shape=X.shape)
 
@@ -222,32 +222,30 @@ class Encoder(nn.Module):
         """
         numeric = numeric.to(self.center.dtype)
         z = ((numeric - self.center) * self.scale).clamp(-MAX_Z, MAX_Z)
-        z = torch.nan_to_num(z / torch.sqrt(1.0 + (z / self.limit) ** 2), nan=0.0)
+        z = torch.nan_to_num(z / torch.sqrt(1.0 + (z / CLIP_LIMIT) ** 2), nan=0.0)
         missing = torch.isnan(numeric.index_select(-1, self.gap_columns))
         return torch.cat([z.float(), missing.float()], dim=-1)
 
-    def _set(self, center: np.ndarray, scale: np.ndarray, gap_columns: np.ndarray, limit: float) -> None:
+    def _set(self, center: np.ndarray, scale: np.ndarray, gap_columns: np.ndarray) -> None:
         device = self.center.device
         self.center = torch.tensor(center, dtype=torch.float64, device=device)
         self.scale = torch.tensor(scale, dtype=torch.float64, device=device)
         self.gap_columns = torch.tensor(gap_columns, dtype=torch.int64, device=device)
-        self.limit = torch.tensor(limit, dtype=torch.float64, device=device)
 
-    def _statistics(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-        """Return center, scale, gap_columns and 1 / limit as numpy; copied from the device once."""
+    def _statistics(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return center, scale and gap_columns as numpy; copied from the device once."""
         buffers, cache = self._buffers, self._cache
         if (
             cache is None
             or cache[0] is not buffers["center"]
             or cache[1] is not buffers["scale"]
             or cache[2] is not buffers["gap_columns"]
-            or cache[3] is not buffers["limit"]
         ):
-            held = (self.center, self.scale, self.gap_columns, self.limit)
+            held = (self.center, self.scale, self.gap_columns)
             # Copies, not views: share_memory() moves a buffer's storage away from under a view.
-            center, scale, gap_columns, limit = (np.array(b.detach().cpu().numpy(), copy=True) for b in held)
-            cache = self._cache = (*held, (center, scale, gap_columns, 1.0 / float(limit)))
-        return cache[4]
+            center, scale, gap_columns = (np.array(b.detach().cpu().numpy(), copy=True) for b in held)
+            cache = self._cache = (*held, (center, scale, gap_columns))
+        return cache[3]
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Encoder":
         # .float() or .half() on a network that contains an encoder must not round its statistics.

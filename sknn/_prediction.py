@@ -16,6 +16,10 @@ __all__ = ["raw_prediction"]
 # Rows of a chunk, times the width of a row: large enough that calls cost nothing, small enough to stay in cache.
 _CHUNK_FLOATS = 2**22
 
+# Matrix products take rows in tiles and sum the left-over rows in another order, so that the last bits of a
+# prediction would depend on how many rows it was asked for with. Whole tiles make it a function of the row alone.
+_ROW_TILE = 8
+
 
 def raw_prediction(net: _Net, inputs: Inputs, X: Any) -> Tensor:
     """Raw prediction float32 (n_samples, out_features) on the CPU.
@@ -39,7 +43,14 @@ def raw_prediction(net: _Net, inputs: Inputs, X: Any) -> Tensor:
 def _one_chunk(net: _Net, x_num: Any, x_cat: Tensor | None) -> Tensor:
     if not isinstance(x_num, Tensor):
         x_num = torch.from_numpy(x_num.toarray())
-    batch = {"x_num": x_num.to(net.device)}
+    n_rows = len(x_num)
+    batch = {"x_num": _whole_tiles(x_num).to(net.device)}
     if x_cat is not None:
-        batch["x_cat"] = x_cat.to(net.device)
-    return net.infer(batch).float().cpu()
+        batch["x_cat"] = _whole_tiles(x_cat).to(net.device)
+    return net.infer(batch).float().cpu()[:n_rows]
+
+
+def _whole_tiles(rows: Tensor) -> Tensor:
+    """The rows, the last one repeated until their number is a multiple of the tile."""
+    missing = -len(rows) % _ROW_TILE
+    return torch.cat([rows, rows[-1:].expand(missing, *rows.shape[1:])]) if missing and len(rows) else rows

@@ -1,7 +1,18 @@
-"""One thread for every test: the workers already keep all cores busy, and waiting threads cost more than they gain."""
+"""What every test starts from."""
 
 from __future__ import annotations
 
+import signal
+
+import pytest
 import torch
 
+# Of one thread: the workers already keep all cores busy, and waiting threads cost more than they gain.
 torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_interrupts():
+    """Tests started in the background of a shell inherit that Ctrl-C is ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.datasets import load_diabetes, load_iris, make_classification, make_multilabel_classification
-from sklearn.metrics import log_loss
+from sklearn.metrics import accuracy_score, get_scorer, log_loss
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -384,9 +384,12 @@ def test_sample_weight_is_routed_through_pipeline_and_search():
         fitted = clone(pipe).fit(X, Y, sample_weight=weight)
         direct = classifier().fit(StandardScaler().fit_transform(X), Y, sample_weight=weight)
         assert_array_equal(fitted.predict_proba(X), direct.predict_proba(StandardScaler().fit_transform(X)))
-        search = GridSearchCV(pipe, {"neuralclassifier__lr": [0.01]}, cv=2).fit(X, Y, sample_weight=weight)
+        assert fitted.score(X, Y, sample_weight=weight) == accuracy_score(Y, fitted.predict(X), sample_weight=weight)
+        # The score of a Pipeline takes no routed weights before scikit-learn 1.7, a scorer does.
+        grid, scorer = {"neuralclassifier__lr": [0.01]}, get_scorer("accuracy").set_score_request(sample_weight=True)
+        search = GridSearchCV(pipe, grid, cv=2, scoring=scorer).fit(X, Y, sample_weight=weight)
         assert_array_equal(search.predict_proba(X), fitted.predict_proba(X))
-        plain = GridSearchCV(clone(pipe), {"neuralclassifier__lr": [0.01]}, cv=2).fit(X, Y)
+        plain = GridSearchCV(clone(pipe), grid, cv=2, scoring=scorer).fit(X, Y)
         assert plain.best_score_ != search.best_score_
 
 

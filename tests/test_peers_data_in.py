@@ -296,9 +296,9 @@ FORMATS += [scipy.sparse.csr_matrix, scipy.sparse.csc_matrix, scipy.sparse.lil_a
 
 def sparse_table(n_samples: int = 1500, n_features: int = 2000):
     rng = np.random.default_rng(0)
-    X = scipy.sparse.random_array((n_samples, n_features), density=0.01, rng=rng, format="csr")
-    X[:, [0]] = rng.integers(0, 2, size=(n_samples, 1))
-    return X.tocsr(), X[:, [0]].toarray().ravel() > 0
+    dense = rng.random((n_samples, n_features)) * (rng.random((n_samples, n_features)) < 0.01)
+    dense[:, 0] = rng.integers(0, 2, size=n_samples)
+    return scipy.sparse.csr_array(dense), dense[:, 0] > 0
 
 
 @pytest.mark.filterwarnings("ignore::scipy.sparse.SparseEfficiencyWarning")

@@ -410,7 +410,7 @@ def test_column_without_values_in_fit_reads_strings_as_missing():
 
 
 def test_all_missing_strings_know_no_category():
-    table = pd.DataFrame({"a": pd.Series([None, None], dtype="str")})
+    table = pd.DataFrame({"a": pd.Series([None, None], dtype="string")})
     reader = TableReader().fit(table)
     assert reader.cardinalities_ == [2]
     assert reader.read(table)[1].ravel().tolist() == [1, 1]
