@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
 from ._batches import Rows
-from ._build import TableNetwork, build_network, check_batch_norm, check_network
+from ._build import TableNetwork, build_network, check_batch_norm, check_loss, check_network
 from ._component_params import ComponentParamsMixin
 from ._data import TrainingData
 from ._defaults import batch_size_for, stops_early, training_callbacks
@@ -329,7 +329,8 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
             network = network.float().to(device)
             sample = train.inputs(slice(0, 2))
             label = getattr(self.module, "__name__", type(self.module).__name__)
-            check_network(network, sample, expected, label)
+            raw_prediction = check_network(network, sample, expected, label)
+            check_loss(loss, raw_prediction, train.y[:2])
         net = _Net(
             network,
             loss.to(device),

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ._component_params import IN_FEATURES, OUT_FEATURES
+from .losses import Loss
 from .modules import OneHot, UnknownMasking
 
 __all__ = ["TableNetwork", "build_network", "check_batch_norm", "check_network"]
@@ -170,7 +171,7 @@ def check_batch_norm(network: nn.Module, n_samples: int) -> None:
 
 
 @torch.no_grad()
-def check_network(network: nn.Module, inputs: dict[str, Tensor], expected: tuple[int, ...], label: str) -> int:
+def check_network(network: nn.Module, inputs: dict[str, Tensor], expected: tuple[int, ...], label: str) -> Tensor:
     """Run a few rows through the network: lazy layers learn their shapes, and a wrong output width is found now.
 
     Parameters
@@ -186,8 +187,7 @@ def check_network(network: nn.Module, inputs: dict[str, Tensor], expected: tuple
 
     Returns
     -------
-    width : int
-        Width of the raw prediction.
+    raw_prediction : Tensor of shape (n_rows, width)
 
     Raises
     ------
@@ -198,7 +198,8 @@ def check_network(network: nn.Module, inputs: dict[str, Tensor], expected: tuple
     training = network.training
     network.eval()
     try:
-        output = first_output(network(**inputs) if len(inputs) > 1 else network(inputs["x_num"]))
+        with torch.no_grad():
+            output = first_output(network(**inputs) if len(inputs) > 1 else network(inputs["x_num"]))
     except Exception as error:
         shape = tuple(inputs["x_num"].shape)
         one_hot = getattr(network, "one_hot", None)
@@ -214,7 +215,7 @@ def check_network(network: nn.Module, inputs: dict[str, Tensor], expected: tuple
     if not isinstance(output, Tensor):
         raise ValueError(f"module: {label} returned a {type(output).__name__}, expected a tensor of raw scores.")
     if output.ndim == 1 and output.shape[0] == n_rows and 1 in expected:
-        return 1
+        return output.unsqueeze(1)
     if output.ndim != 2 or output.shape[0] != n_rows or output.shape[1] not in expected:
         wanted = " or ".join(f"(batch, {width})" for width in expected)
         raise ValueError(
@@ -222,4 +223,25 @@ def check_network(network: nn.Module, inputs: dict[str, Tensor], expected: tuple
             "one raw score for each class or output. Give its last layer that width, or let fit fill it in "
             "as the constructor's out_features."
         )
-    return int(output.shape[1])
+    return output
+
+
+def check_loss(loss: Loss, raw_prediction: Tensor, y: Tensor) -> None:
+    """Compute the loss of a few rows, so that what it refuses is found before training.
+
+    Raises
+    ------
+    ValueError
+        The loss cannot take this network's raw prediction, or fails on it.
+    """
+    loss.check_raw_prediction(raw_prediction)
+    name = type(getattr(loss, "module", loss)).__name__
+    try:
+        with torch.no_grad():
+            loss(raw_prediction, y)
+    except Exception as error:
+        raise ValueError(
+            f"criterion: {name} failed on a raw prediction of shape {tuple(raw_prediction.shape)} and y of shape "
+            f"{tuple(y.shape)}, dtype {y.dtype}: {type(error).__name__}: {str(error).rstrip('.')}. Check the lengths "
+            "in its parameters against the number of classes or outputs."
+        ) from error

@@ -15,6 +15,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
 from skorch.callbacks import EarlyStopping as SkorchEarlyStopping
+from torch import nn
 
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn.callbacks import EarlyStopping
@@ -188,6 +189,20 @@ def test_a_callback_of_skorch_that_interrupts_on_purpose_only_stops():
     stopper = SkorchEarlyStopping(monitor="train_loss", patience=2, threshold=1e9, threshold_mode="abs", sink=str)
     model = NeuralClassifier(max_epochs=50, callbacks=[stopper]).fit(X, Y)
     assert 1 < model.n_iter_ < 10
+
+
+@pytest.mark.parametrize(
+    ("criterion", "y", "message"),
+    [
+        (nn.BCELoss, Y > 0, "BCELoss expects probabilities.*BCEWithLogitsLoss.*Sigmoid"),
+        (nn.BCELoss, np.stack([Y > 0, Y > 1], axis=1).astype(int), "BCELoss expects probabilities"),
+        (nn.NLLLoss, Y, "NLLLoss expects logarithms of probabilities.*CrossEntropyLoss.*LogSoftmax"),
+        (nn.CrossEntropyLoss(weight=torch.ones(5)), Y, r"CrossEntropyLoss failed.*shape \(2, 3\).*weight"),
+    ],
+)
+def test_a_loss_that_cannot_take_raw_scores_is_told_before_training(criterion, y, message):
+    with pytest.raises(ValueError, match=message):
+        NeuralClassifier(criterion=criterion, max_epochs=1).fit(X, y)
 
 
 # --- what a stranger would try --------------------------------------------------------------------------

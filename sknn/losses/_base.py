@@ -110,6 +110,12 @@ class Loss(nn.Module, ABC):
             raise ValueError(f"sample_weight has shape {tuple(sample_weight.shape)}; expected {tuple(losses.shape)}.")
         return (losses * sample_weight).mean()
 
+    def check_raw_prediction(self, raw_prediction: Tensor) -> None:
+        """Raise a ValueError for a first raw prediction ``(batch, out_features)`` that the loss cannot take.
+
+        Any by default.
+        """
+
     def inverse_link(self, raw_prediction: Tensor) -> Tensor:
         """Raw scores to what the user asks for: probabilities, or values in the unit of y."""
         return raw_prediction

@@ -145,6 +145,19 @@ class ModuleLoss(Loss):
         shape = tuple(losses.shape)
         raise ValueError(f"{self.name} returned shape {shape} for {n_rows} rows; expected {what}.")
 
+    def check_raw_prediction(self, raw_prediction: Tensor) -> None:
+        """Raise a ValueError if the module wants probabilities, or their logarithm, and is given raw scores."""
+        if isinstance(self.module, nn.BCELoss) and not ((raw_prediction >= 0) & (raw_prediction <= 1)).all():
+            expected, layer, better = "probabilities", "nn.Sigmoid", "nn.BCEWithLogitsLoss"
+        elif isinstance(self.module, nn.NLLLoss) and ((raw_prediction.exp().sum(dim=1) - 1).abs() > 1e-3).any():
+            expected, layer, better = "logarithms of probabilities", "nn.LogSoftmax", "nn.CrossEntropyLoss"
+        else:
+            return
+        raise ValueError(
+            f"criterion: {self.name} expects {expected}, but the network returns raw scores such as "
+            f"{raw_prediction[0].tolist()}. Use {better}, or end your module with {layer}."
+        )
+
     def inverse_link(self, raw_prediction: Tensor) -> Tensor:
         """Probabilities or values; see Notes of the class."""
         values = self._link(raw_prediction)
