@@ -1,4 +1,4 @@
-"""The shared fit, and the one raw-prediction funnel."""
+"""Parameters and fit, which classifier and regressor share."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import Tensor, nn
+from sklearn.utils.validation import validate_data
+from torch import nn
 
-from ._batches import Rows
-from ._build import TableNetwork, build_network, check_batch_norm, check_loss, check_network
 from ._component_params import ComponentParamsMixin
 from ._data import TrainingData
 from ._defaults import batch_size_for, stops_early, training_callbacks
 from ._device import resolve_device
+from ._fitted import FittedNetworkMixin
 from ._inputs import Inputs, as_table
+from ._make_net import make_net
 from ._net import TrainingPlan, _Net
-from ._prediction import raw_prediction
 from ._progress import EpochReport
 from ._random import Seeds, isolated_random_state, random_generator
 from ._sklearn_callbacks import (
@@ -34,7 +33,7 @@ from ._sklearn_callbacks import (
 )
 from ._threads import limited_threads
 from .callbacks import EarlyStopping, GradientHealth
-from .losses import Loss, make_loss
+from .losses._make import can_weigh_rows
 
 __all__ = ["BaseNeuralEstimator"]
 
@@ -52,7 +51,7 @@ _BUILT_WITH = (
 )
 
 
-class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstimator):
+class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetworkMixin, BaseEstimator):
     """What classifier and regressor share. The subclasses say how y becomes a tensor and back."""
 
     _parameter_constraints: dict[str, list[Any]] = {
@@ -213,11 +212,21 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
             tol=self.tol,
             partial=partial,
         )
+        batch_size = batch_size_for(self.batch_size, len(train), data.n_copies)
         if go_on:
             net = self.net_
-            net.attach(plan, callbacks, self.lr, batch_size_for(self.batch_size, len(train), data.n_copies))
+            net.attach(plan, callbacks, self.lr, batch_size)
         else:
-            net = self._build_net(data, train, callbacks, plan, seeds.initialisation, device)
+            net = make_net(
+                self.get_params(deep=False),
+                data.inputs,
+                data.targets,
+                train,
+                batch_size=batch_size,
+                callbacks=callbacks,
+                plan=plan,
+                seed=seeds.initialisation,
+            )
         state = dict(net_=net, _inputs=data.inputs, _targets=data.targets, _random=random)
         state["_built_with"] = {name: getattr(self, name) for name in _BUILT_WITH}
         state.update(self._public_targets(data.targets))
@@ -250,7 +259,7 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
         X = as_table(X)
         validate_data(self, X, reset=not go_on, skip_check_array=True)
         data = TrainingData(X, y, sample_weight, groups)
-        merge = self.scoring in (None, "loss") and self._loss_weighs_rows()
+        merge = self.scoring in (None, "loss") and can_weigh_rows(self.criterion, self.criterion_params)
         if go_on:
             self._inputs.check_shape(X)
             known = self._targets
@@ -290,62 +299,6 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
                     "warm_start=False to build it anew, or train a clone."
                 )
 
-    def _loss_weighs_rows(self) -> bool:
-        """False for a loss of the user's that returns a scalar only."""
-        criterion = self.criterion
-        if isinstance(criterion, str):
-            return True
-        loss = criterion(**(self.criterion_params or {})) if isinstance(criterion, type) else criterion
-        return bool(getattr(loss, "supports_sample_weight", hasattr(loss, "reduction")))
-
-    def _build_net(
-        self,
-        data: TrainingData,
-        train: Rows,
-        callbacks: list[Any],
-        plan: TrainingPlan,
-        seed: int,
-        device: torch.device,
-    ) -> _Net:
-        loss = make_loss(self.criterion, dict(self.criterion_params or {}), data.targets.kind)
-        if not loss.supports_sample_weight and train.weight is not None:
-            raise ValueError(
-                f"criterion: {type(getattr(loss, 'module', loss)).__name__} cannot weigh rows, but sample_weight or "
-                "class_weight was given. Give it a `reduction` argument as torch's losses have, or derive it from "
-                "sknn.losses.Loss."
-            )
-        width = loss.out_features(data.targets.n_targets)
-        # Two classes may be told by one raw score and a sigmoid.
-        expected = (width, 1) if data.targets.kind == "classes" and width == 2 else (width,)
-        with isolated_random_state(seed, device):
-            network = build_network(
-                self.module,
-                dict(self.module_params or {}),
-                input_shape=data.inputs.row_shape,
-                cat_cardinalities=data.inputs.cardinalities,
-                out_features=width,
-            )
-            check_batch_norm(network, len(train))
-            network = network.float().to(device)
-            sample = train.inputs(slice(0, 2))
-            label = getattr(self.module, "__name__", type(self.module).__name__)
-            raw_prediction = check_network(network, sample, expected, label)
-            check_loss(loss, raw_prediction, train.y[:2])
-        net = _Net(
-            network,
-            loss.to(device),
-            optimizer=self.optimizer,
-            lr=self.lr,
-            max_epochs=self.max_epochs,
-            batch_size=batch_size_for(self.batch_size, len(train), data.n_copies),
-            callbacks=callbacks,
-            train_split=None,
-            verbose=0,
-            device=str(device),
-        )
-        net.n_classes = data.targets.n_targets
-        return net.prepare(plan, dict(self.optimizer_params or {}), data.targets.kind)
-
     def _record_training(self, net: _Net, fresh: bool) -> None:
         """Attributes that tell how training went."""
         history = net.history
@@ -358,65 +311,6 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, BaseEstima
         self.best_epoch_ = stoppers[-1].best_epoch_ if stoppers and stoppers[-1].best_epoch_ else self.n_iter_
         watchers = [cb for cb in callbacks if isinstance(cb, GradientHealth)]
         self.health_ = watchers[-1].health_ if watchers else None
-
-    @property
-    def module_(self) -> nn.Module:
-        """The trained network, of the class given as `module`."""
-        if "net_" not in vars(self):
-            raise AttributeError(f"{type(self).__name__} has no module_ before fit.")
-        network = self.net_.module_
-        return network.network if isinstance(network, TableNetwork) else network
-
-    # ------------------------------------------------------------------ predict
-
-    def _check_X(self, X: Any) -> Any:
-        """X at predict, of the columns seen in fit."""
-        check_is_fitted(self, "net_")
-        X = as_table(X)
-        validate_data(self, X, reset=False, skip_check_array=True)
-        self._inputs.check_shape(X)
-        return X
-
-    def _raw_prediction(self, X: Any) -> Tensor:
-        """Raw prediction float32 (n_samples, out_features) on the CPU."""
-        X = self._check_X(X)
-        return raw_prediction(self.net_, self._inputs, X)
-
-    def _link_output(self, X: Any) -> np.ndarray:
-        """Raw prediction through the loss's inverse link, float32 (n_samples, n_values)."""
-        raw = self._raw_prediction(X)
-        with torch.inference_mode():
-            return self._loss().inverse_link(raw).numpy()
-
-    def _loss(self) -> Loss:
-        return self.net_.criterion_
-
-    # ------------------------------------------------------------------ the rest
-
-    def plot_history(self, ax: Any = None) -> Any:
-        """Draw training and validation loss over epochs, with the best epoch marked.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
-
-        Returns
-        -------
-        ax : matplotlib Axes
-
-        Raises
-        ------
-        ImportError
-            matplotlib is missing: ``pip install "sknn[plot]"``.
-        """
-        from ._plotting import draw_history
-
-        check_is_fitted(self, "net_")
-        return draw_history(self.net_.history, self.best_epoch_, ax)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return "net_" in vars(self)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -12,7 +12,7 @@ from ._base import Loss, Target
 from ._module import ModuleLoss, unfit_error
 from ._names import LOSSES
 
-__all__ = ["make_loss"]
+__all__ = ["can_weigh_rows", "make_loss"]
 
 
 def make_loss(criterion: Any, criterion_params: dict[str, Any], target: Target) -> Loss:
@@ -76,6 +76,14 @@ def make_loss(criterion: Any, criterion_params: dict[str, Any], target: Target) 
     if target not in loss.targets:
         raise unfit_error(type(loss).__name__, target)
     return loss
+
+
+def can_weigh_rows(criterion: Any, criterion_params: dict[str, Any] | None) -> bool:
+    """False for a loss of the user's that returns a scalar only."""
+    if isinstance(criterion, str):
+        return True
+    loss = criterion(**(criterion_params or {})) if isinstance(criterion, type) else criterion
+    return bool(getattr(loss, "supports_sample_weight", hasattr(loss, "reduction")))
 
 
 def _bound(kind: type[nn.Module], params: dict[str, Any], label: str) -> dict[str, Any]:

@@ -1,0 +1,81 @@
+"""What a fitted estimator knows and answers, whatever its target."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor, nn
+
+from ._build import TableNetwork
+from ._inputs import Inputs, as_table
+from ._net import _Net
+from ._prediction import raw_prediction
+from .losses import Loss
+
+__all__ = ["FittedNetworkMixin"]
+
+
+class FittedNetworkMixin:
+    """Raw predictions, the trained network, and the picture of its training."""
+
+    net_: _Net
+    best_epoch_: int
+    _inputs: Inputs
+
+    @property
+    def module_(self) -> nn.Module:
+        """The trained network, of the class given as `module`."""
+        if "net_" not in vars(self):
+            raise AttributeError(f"{type(self).__name__} has no module_ before fit.")
+        network = self.net_.module_
+        return network.network if isinstance(network, TableNetwork) else network
+
+    def _check_X(self, X: Any) -> Any:
+        """X at predict, of the columns seen in fit."""
+        check_is_fitted(self, "net_")
+        X = as_table(X)
+        validate_data(self, X, reset=False, skip_check_array=True)
+        self._inputs.check_shape(X)
+        return X
+
+    def _raw_prediction(self, X: Any) -> Tensor:
+        """Raw prediction float32 (n_samples, out_features) on the CPU."""
+        X = self._check_X(X)
+        return raw_prediction(self.net_, self._inputs, X)
+
+    def _link_output(self, X: Any) -> np.ndarray:
+        """Raw prediction through the loss's inverse link, float32 (n_samples, n_values)."""
+        raw = self._raw_prediction(X)
+        with torch.inference_mode():
+            return self._loss().inverse_link(raw).numpy()
+
+    def _loss(self) -> Loss:
+        return self.net_.criterion_
+
+    def plot_history(self, ax: Any = None) -> Any:
+        """Draw training and validation loss over epochs, with the best epoch marked.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        ax : matplotlib Axes
+
+        Raises
+        ------
+        ImportError
+            matplotlib is missing: ``pip install "sknn[plot]"``.
+        """
+        from ._plotting import draw_history
+
+        check_is_fitted(self, "net_")
+        return draw_history(self.net_.history, self.best_epoch_, ax)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "net_" in vars(self)

@@ -1,0 +1,92 @@
+"""Parameters of an estimator -> loss, network, and the net that trains them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from ._batches import Rows
+from ._build import build_network, check_batch_norm, check_loss, check_network
+from ._inputs import Inputs
+from ._net import TrainingPlan, _Net
+from ._random import isolated_random_state
+from .losses import Loss, make_loss
+
+__all__ = ["make_net"]
+
+
+def make_net(
+    params: dict[str, Any],
+    inputs: Inputs,
+    targets: Any,
+    train: Rows,
+    *,
+    batch_size: int,
+    callbacks: list[Any],
+    plan: TrainingPlan,
+    seed: int,
+) -> _Net:
+    """An initialised net, not yet trained.
+
+    Parameters
+    ----------
+    params : dict
+        Of the estimator: module, criterion, optimizer, their params, lr, max_epochs.
+    inputs : Inputs
+    targets : ClassTargets, MultilabelTargets or RealTargets
+    train : Rows
+        Training rows, on the device of the net.
+    batch_size : int
+    callbacks : list of skorch callbacks
+    plan : TrainingPlan
+    seed : int
+        Of the initial weights.
+
+    Raises
+    ------
+    ValueError
+        Loss, network and data do not fit each other.
+    """
+    loss = make_loss(params["criterion"], dict(params["criterion_params"] or {}), targets.kind)
+    if not loss.supports_sample_weight and train.weight is not None:
+        raise ValueError(
+            f"criterion: {type(getattr(loss, 'module', loss)).__name__} cannot weigh rows, but sample_weight or "
+            "class_weight was given. Give it a `reduction` argument as torch's losses have, or derive it from "
+            "sknn.losses.Loss."
+        )
+    with isolated_random_state(seed, train.device):
+        network = _make_network(params, inputs, targets, train, loss)
+    net = _Net(
+        network,
+        loss.to(train.device),
+        optimizer=params["optimizer"],
+        lr=params["lr"],
+        max_epochs=params["max_epochs"],
+        batch_size=batch_size,
+        callbacks=callbacks,
+        train_split=None,
+        verbose=0,
+        device=str(train.device),
+    )
+    net.n_classes = targets.n_targets
+    return net.prepare(plan, dict(params["optimizer_params"] or {}), targets.kind)
+
+
+def _make_network(params: dict[str, Any], inputs: Inputs, targets: Any, train: Rows, loss: Loss) -> nn.Module:
+    module = params["module"]
+    width = loss.out_features(targets.n_targets)
+    network = build_network(
+        module,
+        dict(params["module_params"] or {}),
+        input_shape=inputs.row_shape,
+        cat_cardinalities=inputs.cardinalities,
+        out_features=width,
+    )
+    check_batch_norm(network, len(train))
+    network = network.float().to(train.device)
+    # Two classes may be told by one raw score and a sigmoid.
+    expected = (width, 1) if targets.kind == "classes" and width == 2 else (width,)
+    label = getattr(module, "__name__", type(module).__name__)
+    check_loss(loss, check_network(network, train.inputs(slice(0, 2)), expected, label), train.y[:2])
+    return network
