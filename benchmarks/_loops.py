@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import skorch
 import torch
-from skorch.callbacks import GradientNormClipping
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
+from skorch.callbacks import GradientNormClipping
 from torch import nn
 
 __all__ = ["hand_loop", "mlp", "scikit_learn_fit", "skorch_fit"]
@@ -19,7 +20,7 @@ def mlp(in_features: int, hidden: tuple[int, ...], out_features: int) -> nn.Sequ
     """Linear layers with ReLU between them."""
     sizes = [in_features, *hidden]
     layers: list[nn.Module] = []
-    for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+    for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(sizes[-1], out_features))
 

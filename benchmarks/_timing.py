@@ -1,4 +1,4 @@
-"""Fair timings on a noisy machine: interleaved runs, medians of pairwise ratios, rounds with busy neighbours thrown away."""
+"""Fair timings on a noisy machine: interleaved runs, medians of pairwise ratios, disturbed rounds thrown away."""
 
 from __future__ import annotations
 
@@ -19,10 +19,14 @@ _DISTURBED = 1.5
 
 def machine() -> str:
     """One line: date, processor, cores, versions."""
-    model = next(
-        (line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")),
-        platform.processor(),
-    ) if os.path.exists("/proc/cpuinfo") else platform.processor()
+    model = (
+        next(
+            (line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")),
+            platform.processor(),
+        )
+        if os.path.exists("/proc/cpuinfo")
+        else platform.processor()
+    )
     return (
         f"{datetime.date.today()}, {model}, {os.cpu_count()} cores, Python {platform.python_version()}, "
         f"torch {torch.__version__}, {torch.get_num_threads()} thread(s)"

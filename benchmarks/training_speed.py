@@ -13,6 +13,7 @@ import argparse
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from benchmarks._loops import hand_loop, scikit_learn_fit, skorch_fit
 from benchmarks._timing import machine, measure, print_table
@@ -44,6 +45,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="*", default=range(len(SIZES)))
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    threadpool_limits(args.threads)  # the BLAS of numpy, which scikit-learn multiplies with
     print(f"{machine()}\n")
     rows = []
     for i in args.sizes:

@@ -42,12 +42,16 @@ class TableNetwork(nn.Module):
 
     def forward(self, x_num: Tensor, x_cat: Tensor | None = None) -> Tensor:
         """Raw prediction."""
+        return self.network(*self.network_inputs(x_num, x_cat))
+
+    def network_inputs(self, x_num: Tensor, x_cat: Tensor | None = None) -> tuple[Any, ...]:
+        """What the network inside is called with."""
         if x_cat is None:  # a table without categories, for a network that asks for them
-            return self.network(x_num, torch.zeros(len(x_num), 0, dtype=torch.int64, device=x_num.device))
+            return x_num, torch.zeros(len(x_num), 0, dtype=torch.int64, device=x_num.device)
         x_cat = self.mask(x_cat)
         if self.one_hot is None:
-            return self.network(x_num, x_cat)
-        return self.network(torch.cat([x_num, self.one_hot(x_cat)], dim=1))
+            return x_num, x_cat
+        return (torch.cat([x_num, self.one_hot(x_cat)], dim=1),)
 
 
 def _takes_categories(module: Any) -> bool:

@@ -19,8 +19,9 @@ from torch import Tensor, nn
 
 from ._batches import Batch, Batches, Rows
 from ._build import first_output
+from ._chain import Chain
 from .callbacks._state import ModuleState, StopTraining
-from .optim import LRSchedule, build_optimizer
+from .optim import LRSchedule, build_optimizer, step_of
 
 __all__ = ["TrainingPlan"]
 
@@ -91,7 +92,7 @@ class _Net(NeuralNet):
     def prepare(self, plan: TrainingPlan, optimizer_params: dict[str, Any], target_kind: str) -> _Net:
         """Attach what skorch's constructor does not know, and initialise."""
         self._set(plan=plan, optimizer_params=optimizer_params, target_kind=target_kind)
-        self._set(flat_parameters=[], steps_done_=0, lr_changed=False)
+        self._set(flat_parameters=None, chain=None, steps_done_=0, lr_changed=False)
         self.initialize()
         return self
 
@@ -263,14 +264,15 @@ class _Net(NeuralNet):
         per_batch = self.listeners["on_batch_begin"] or self.listeners["on_batch_end"]
         score = None if training else self.plan.validation_score
         raw: list[Tensor] = []
-        total = torch.zeros((), device=iterator.rows.device)
-        n_rows = n_batches = 0
+        losses: list[Tensor] = []
+        sizes: list[int] = []
+        if training:
+            self._set(chain=self._chain(), step=step_of(self.optimizer_))
         for batch in self._observed(iterator, training) if per_batch else iterator:
             step = step_fn(batch)
             n_batch = len(batch[1])
-            total += step["loss"].detach() * n_batch
-            n_rows += n_batch
-            n_batches += 1
+            losses.append(step["loss"].detach())
+            sizes.append(n_batch)
             if score is not None:
                 raw.append(step["y_pred"])
             if per_batch:
@@ -279,8 +281,9 @@ class _Net(NeuralNet):
                 self.notify("on_batch_end", batch=batch, training=training, **step)
             if end is not None and time.perf_counter() >= end:
                 break
-        self.history.record(f"{prefix}_loss", total.item() / n_rows)  # the epoch's one synchronisation
-        self.history.record(f"{prefix}_batch_count", n_batches)
+        total = torch.stack(losses) @ torch.tensor(sizes, dtype=losses[0].dtype).to(losses[0].device)
+        self.history.record(f"{prefix}_loss", total.item() / sum(sizes))  # the epoch's one synchronisation
+        self.history.record(f"{prefix}_batch_count", len(sizes))
         if training:
             self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
         if score is not None:
@@ -311,25 +314,34 @@ class _Net(NeuralNet):
             step = self._closure_step(batch)
         else:
             step = self._gradient(batch)
-            self.optimizer_.step()
+            self.step()
         self.schedule.after_step()
         self._set(steps_done_=self.steps_done_ + 1)
         return step
 
     def _gradient(self, batch: Batch) -> dict[str, Tensor]:
         inputs, y = batch
-        if self.flat_parameters:
-            for group in self.flat_parameters:
-                group.flat.grad.zero_()  # type: ignore[union-attr]
-        else:
+        if self.flat_parameters is None:
             self.optimizer_.zero_grad()
-        y_pred = self.infer(inputs)
-        loss = self.get_loss(y_pred, y, X=inputs, training=True)
-        loss.backward()
+        elif self.chain is None or not self.chain.covers_all:
+            self.flat_parameters.gradient.zero_()
+        if self.chain is not None and inputs["x_num"].ndim == 2:
+            y_pred = self.chain.forward(inputs)
+            loss, gradient = self.criterion_.value_and_gradient(y_pred, y, inputs.get("sample_weight"))
+            self.chain.backward(gradient)
+        else:
+            y_pred = self.infer(inputs)
+            loss = self.get_loss(y_pred, y, X=inputs, training=True)
+            loss.backward()
         if self.listeners["on_grad_computed"]:
-            named = self.module_.named_parameters() if self.flat_parameters else self.get_all_learnable_params()
+            named = self.get_all_learnable_params()
             self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
         return {"loss": loss, "y_pred": y_pred}
+
+    def _chain(self) -> Chain | None:
+        """The network as a chain of known layers, if it is one and its gradients have their place."""
+        flat = self.flat_parameters
+        return Chain.of(self.module_, flat.parameters) if flat is not None and flat.is_attached else None
 
     def _closure_step(self, batch: Batch) -> dict[str, Tensor]:
         """For optimizers that evaluate the loss several times a step; the first evaluation is recorded."""
@@ -360,11 +372,11 @@ class _Net(NeuralNet):
 
     def release(self) -> None:
         """Parameters own their memory again; nothing refers to data or callables of the fit."""
-        for group in self.flat_parameters:
-            group.release()
+        if self.flat_parameters is not None:
+            self.flat_parameters.release()
         self._set_training(False)
         self._set(plan=TrainingPlan(self.plan.lr_schedule, self.plan.lr_schedule_params, self.plan.shuffle_seed))
-        self._set(schedule=None)
+        self._set(schedule=None, chain=None, step=None)
 
     def attach(self, plan: TrainingPlan, callbacks: list[Any], lr: float, batch_size: int) -> None:
         """Get ready to train on."""
@@ -373,8 +385,8 @@ class _Net(NeuralNet):
         self.initialize_callbacks()
         if self.optimizer_ is None:
             self._initialize_optimizer()
-        for group in self.flat_parameters:
-            group.attach()
+        if self.flat_parameters is not None:
+            self.flat_parameters.attach()
 
     def settings(self) -> dict[str, Any]:
         """What `attach` changes, for putting it back."""
@@ -403,7 +415,7 @@ class _Net(NeuralNet):
         new ones.
         """
         state = self.__dict__.copy()
-        state.update(optimizer_=None, flat_parameters=[], schedule=None)
+        state.update(optimizer_=None, flat_parameters=None, schedule=None)
         if torch.device(self.device).type != "cpu":
             state.update(device="cpu")
             state.update(module_=copy.deepcopy(self.module_).cpu(), criterion_=copy.deepcopy(self.criterion_).cpu())

@@ -20,6 +20,7 @@ FLOORS = [
     {"_quantiles", "callbacks", "losses", "optim", "_batches", "_table_columns"},
     {"_encoder", "_table_categories", "_component_params", "_targets"},
     {"_table", "_scoring", "_build", "_defaults"},
+    {"_chain"},
     {"_net"},
     {"_inputs"},
     {"_data", "_prediction", "_make_net"},

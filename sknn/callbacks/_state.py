@@ -31,11 +31,12 @@ class ModuleState:
         modules = [getattr(net, f"{name}_") for name in (*net._modules, *net._criteria)]
         modules = [module for module in modules if isinstance(module, nn.Module)]
         # Flat buffers hold all their parameters at once: one copy instead of many.
-        flat = getattr(net, "flat_parameters", None) or []
-        inside = {id(parameter) for group in flat for parameter in group.parameters}
+        flat = getattr(net, "flat_parameters", None)
+        inside = set() if flat is None else {id(parameter) for parameter in flat.parameters}
         parameters = [p for m in modules for p in m.parameters() if id(p) not in inside]
         buffers = [b for m in modules for b in m.buffers()]
-        self.live = [*(group.flat.detach() for group in flat), *(t.detach() for t in (*parameters, *buffers))]
+        together = [] if flat is None else [flat.data]
+        self.live = [*together, *(t.detach() for t in (*parameters, *buffers))]
         self.saved = [tensor.clone() for tensor in self.live]
 
     @torch.no_grad()

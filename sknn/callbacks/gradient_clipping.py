@@ -45,18 +45,18 @@ class GradientClipping(Callback):
     ) -> None:
         """Clip, after the backward pass and before the step."""
         flat = getattr(net, "flat_parameters", None)
-        parameters = [group.flat for group in flat] if flat else [p for _, p in named_parameters]
-        gradients = [p.grad for p in parameters if p.grad is not None]
+        all_gradients = [p.grad for _, p in named_parameters] if flat is None else [flat.gradient]
+        gradients = [gradient for gradient in all_gradients if gradient is not None]
         if gradients:
             self.clip_(gradients)
 
-    @torch.no_grad()
     def clip_(self, gradients: list[Tensor]) -> Tensor:
         """Scale `gradients` in place; return their norm before."""
+        gradients = [gradient.detach() for gradient in gradients]
         norms = [torch.linalg.vector_norm(g) for g in gradients]
         norm = norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms))
         # 1e-6 as in torch.nn.utils.clip_grad_norm_: a zero gradient stays zero instead of 0 / 0.
-        factor = (self.max_norm / (norm + 1e-6)).clamp_(max=1.0)
+        factor = (norm + 1e-6).div_(self.max_norm).clamp_(min=1.0).reciprocal_()
         for gradient in gradients:
             gradient.mul_(factor)
         return norm

@@ -110,6 +110,20 @@ class Loss(nn.Module, ABC):
             raise ValueError(f"sample_weight has shape {tuple(sample_weight.shape)}; expected {tuple(losses.shape)}.")
         return (losses * sample_weight).mean()
 
+    def value_and_gradient(
+        self, raw_prediction: Tensor, y: Tensor, sample_weight: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """``forward``, and its gradient with respect to the raw prediction, new memory.
+
+        By automatic differentiation, which also adds to the gradients of the loss's own parameters.
+        """
+        with torch.enable_grad():
+            raw_prediction = raw_prediction.detach().requires_grad_()
+            loss = self(raw_prediction, y, sample_weight)
+            loss.backward()
+        assert raw_prediction.grad is not None
+        return loss.detach(), raw_prediction.grad
+
     def check_raw_prediction(self, raw_prediction: Tensor) -> None:
         """Raise a ValueError for a first raw prediction ``(batch, out_features)`` that the loss cannot take.
 

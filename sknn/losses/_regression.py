@@ -34,6 +34,19 @@ class SquaredError(Loss):
         check_same_shape(raw_prediction, y)
         return (raw_prediction - y).square().mean(dim=1)
 
+    def value_and_gradient(
+        self, raw_prediction: Tensor, y: Tensor, sample_weight: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Mean loss, and twice the error over the numbers of the batch."""
+        if type(self) is not SquaredError:
+            return super().value_and_gradient(raw_prediction, y, sample_weight)
+        check_same_shape(raw_prediction, y)
+        error = raw_prediction - y
+        if sample_weight is None:
+            return error.square().mean(), error.mul_(2.0 / error.numel())
+        weight = sample_weight.unsqueeze(1)
+        return (error.square() * weight).mean(), error.mul_(weight * (2.0 / error.numel()))
+
 
 class AbsoluteError(Loss):
     """abs(raw_prediction - y), mean over the outputs; estimates the median.

@@ -109,7 +109,11 @@ class MLP(nn.Module):
 
     def forward(self, x_num: Tensor, x_cat: Tensor | None = None) -> Tensor:
         """Raw scores of a batch of rows."""
-        return self.layers(join_columns(self.embeddings, x_num, x_cat))
+        return self.layers(self.columns(x_num, x_cat))
+
+    def columns(self, x_num: Tensor, x_cat: Tensor | None = None) -> Tensor:
+        """What the first layer is given: numbers, and embeddings of categories beside them."""
+        return join_columns(self.embeddings, x_num, x_cat)
 
 
 __all__ = ["MLP"]

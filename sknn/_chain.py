@@ -1,0 +1,290 @@
+"""Networks of layers in a row, differentiated by hand.
+
+Automatic differentiation records every operation and walks the record backwards; on small networks that costs more than
+the arithmetic. In a chain of linear layers and element-wise functions the gradient is known: for
+:math:`z = x W^T + b` and a gradient :math:`g` of the loss with respect to :math:`z`,
+
+.. math:: \\partial W = g^T x, \\quad \\partial b = \\sum_i g_i, \\quad \\partial x = g W.
+
+Same kernels, same order, same numbers as automatic differentiation (a test), written into buffers that stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules import module as _torch_module
+
+from ._build import TableNetwork
+from .modules import MLP
+
+__all__ = ["Chain"]
+
+_aten: Any = torch.ops.aten
+_threshold_backward: Any = _aten.threshold_backward.grad_input
+
+
+class _Link:
+    """One layer of a chain: `forward` keeps what `backward` needs."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def backward(self, gradient: Tensor, needs_input: bool) -> Tensor:
+        """Gradient with respect to the input; those of parameters are written into their ``grad``."""
+        raise NotImplementedError
+
+
+class _Linear(_Link):
+    def __init__(self, layer: nn.Linear, keeps_output: bool) -> None:
+        self.weight, self.bias = layer.weight.detach(), None if layer.bias is None else layer.bias.detach()
+        self.weight_grad, self.bias_grad = layer.weight.grad, None if layer.bias is None else layer.bias.grad
+        self.transposed = self.weight.t()
+        self.width = layer.out_features
+        self.keeps_output = keeps_output  # buffers are overwritten by the next batch
+        self.output = self.input_gradient = torch.empty(0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.x = x
+        n_rows = x.shape[0]
+        if self.keeps_output or self.output.shape[0] != n_rows:
+            self.output = x.new_empty((n_rows, self.width))
+        output = self.output
+        if self.bias is None:
+            return torch.mm(x, self.transposed, out=output)
+        return torch.addmm(self.bias, x, self.transposed, out=output)
+
+    def backward(self, gradient: Tensor, needs_input: bool) -> Tensor:
+        torch.mm(gradient.t(), self.x, out=self.weight_grad)
+        if self.bias_grad is not None:
+            torch.sum(gradient, 0, out=self.bias_grad)
+        if not needs_input:
+            return gradient
+        if self.input_gradient.shape[0] != self.x.shape[0]:
+            self.input_gradient = torch.empty_like(self.x)
+        return torch.mm(gradient, self.weight, out=self.input_gradient)
+
+
+class _Elementwise(_Link):
+    """A function of each number; `derivative` is given the gradient, the input and the output."""
+
+    def __init__(
+        self, function: Callable[[Tensor], Tensor], derivative: Callable[[Tensor, Tensor, Tensor], Tensor]
+    ) -> None:
+        self.function, self.derivative = function, derivative
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.x = x
+        self.output = self.function(x)
+        return self.output
+
+    def backward(self, gradient: Tensor, needs_input: bool) -> Tensor:
+        return self.derivative(gradient, self.x, self.output)
+
+
+class _Dropout(_Link):
+    def __init__(self, probability: float) -> None:
+        self.keep = 1 - probability
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.mask = torch.empty_like(x).bernoulli_(self.keep).div_(self.keep)
+        return x * self.mask
+
+    def backward(self, gradient: Tensor, needs_input: bool) -> Tensor:
+        return gradient * self.mask
+
+
+class _LayerNorm(_Link):
+    def __init__(self, layer: nn.LayerNorm) -> None:
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        layer = self.layer
+        self.x = x
+        output, self.mean, self.rstd = _aten.native_layer_norm(
+            x, layer.normalized_shape, layer.weight, layer.bias, layer.eps
+        )
+        return output
+
+    def backward(self, gradient: Tensor, needs_input: bool) -> Tensor:
+        layer = self.layer
+        mask = [True, layer.weight is not None, layer.bias is not None]
+        x_grad, *grads = _aten.native_layer_norm_backward(
+            gradient, self.x, layer.normalized_shape, self.mean, self.rstd, layer.weight, layer.bias, mask
+        )
+        for parameter, grad in zip((layer.weight, layer.bias), grads, strict=True):
+            if parameter is not None and parameter.grad is not None:
+                parameter.grad.copy_(grad)
+        return x_grad
+
+
+def _elementwise(layer: nn.Module, may_overwrite: bool = False) -> _Elementwise | None:
+    """The link of an activation, or None for one that is not known."""
+    if type(layer) is nn.ReLU:
+        function = torch.relu_ if may_overwrite else torch.relu
+        return _Elementwise(function, lambda g, x, out: _threshold_backward(g, out, 0, grad_input=g))
+    if type(layer) is nn.Tanh:
+        return _Elementwise(torch.tanh, lambda g, x, out: _aten.tanh_backward(g, out))
+    if type(layer) is nn.Sigmoid:
+        return _Elementwise(torch.sigmoid, lambda g, x, out: _aten.sigmoid_backward(g, out))
+    if type(layer) in (nn.SiLU, nn.GELU, nn.Mish, nn.LeakyReLU, nn.SELU):
+        layer = type(layer)(**_arguments(layer))  # never in place: the derivative needs the input
+        return _Elementwise(layer.forward, _DERIVATIVES[type(layer)](layer))
+    return None
+
+
+def _arguments(layer: nn.Module) -> dict[str, Any]:
+    if isinstance(layer, nn.LeakyReLU):
+        return {"negative_slope": layer.negative_slope}
+    return {"approximate": layer.approximate} if isinstance(layer, nn.GELU) else {}
+
+
+_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
+_DERIVATIVES: dict[type[nn.Module], Callable[[Any], Callable[[Tensor, Tensor, Tensor], Tensor]]] = {
+    nn.SiLU: lambda layer: lambda g, x, out: _aten.silu_backward(g, x),
+    nn.GELU: lambda layer: lambda g, x, out: _aten.gelu_backward(g, x, approximate=layer.approximate),
+    nn.Mish: lambda layer: lambda g, x, out: _aten.mish_backward(g, x),
+    nn.LeakyReLU: lambda layer: lambda g, x, out: _aten.leaky_relu_backward(g, x, layer.negative_slope, False),
+    nn.SELU: lambda layer: lambda g, x, out: _aten.elu_backward(g, _SELU_ALPHA, _SELU_SCALE, 1.0, False, x),
+}
+
+
+class Chain:
+    """Forward and backward pass through linear layers and element-wise functions in a row.
+
+    Parameters
+    ----------
+    columns : callable
+        Inputs of the network -> input of the first layer (batch, in_features). Where that has parameters, such as
+        embeddings, their gradients are found by automatic differentiation.
+    layers : list of nn.Module
+        As accepted by `Chain.of`; their parameters have gradients to write into.
+
+    Attributes
+    ----------
+    covers_all : bool
+        Whether `backward` overwrites the gradients of everything that is trained, so that none needs to be zeroed.
+    """
+
+    covers_all = False
+
+    def __init__(self, columns: Callable[..., Tensor], layers: list[nn.Module]) -> None:
+        self.columns = columns
+        last = max(i for i, layer in enumerate(layers) if isinstance(layer, nn.Linear))
+        self.links: list[_Link] = []
+        for i, layer in enumerate(layers):
+            if isinstance(layer, nn.Linear):
+                # What is returned must outlive the batch, and an activation may change its input in place.
+                self.links.append(_Linear(layer, keeps_output=i >= last))
+            elif isinstance(layer, nn.Dropout):
+                self.links.append(_Dropout(layer.p))
+            elif isinstance(layer, nn.LayerNorm):
+                self.links.append(_LayerNorm(layer))
+            else:
+                link = _elementwise(layer, may_overwrite=i > 0 and isinstance(layers[i - 1], nn.Linear))
+                assert link is not None
+                self.links.append(link)
+
+    @classmethod
+    def of(cls, network: nn.Module, trained: list[nn.Parameter]) -> Chain | None:
+        """The chain of a network in training mode whose gradient buffers exist, or None if it is not one.
+
+        A chain is an `MLP`, or an ``nn.Sequential``: of linear layers, layer norms, dropout and known activations, on
+        the CPU, in float32, all trainable, without hooks.
+        """
+        if _global_hooks() or torch.is_autocast_enabled("cpu"):
+            return None
+        around: list[nn.Module] = []
+        columns: Callable[..., Tensor] = _only_numbers
+        if type(network) is TableNetwork:
+            around.append(network)
+            network = network.network
+        layers = _layers(network.layers if type(network) is MLP else network)
+        if type(network) is MLP:
+            around.append(network)
+            columns = network.columns
+        if not layers or not isinstance(layers[0], nn.Linear) or any(map(_is_touched, around)):
+            return None
+        inside = [id(parameter) for layer in layers for parameter in layer.parameters()]
+        if len(set(inside)) < len(inside) or not all(map(_is_known, layers)):  # shared weights
+            return None
+        for outer in around:
+            if isinstance(outer, TableNetwork):
+                columns = _composed(columns, outer.network_inputs)
+        chain = cls(columns, layers)
+        chain.covers_all = set(inside) == {id(parameter) for parameter in trained}
+        return chain
+
+    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Raw prediction of a batch, new memory."""
+        self.x = x = self.columns(inputs["x_num"], inputs.get("x_cat"))
+        with torch.no_grad():
+            x = x.detach()
+            for link in self.links:
+                x = link.forward(x)
+        return x
+
+    @torch.no_grad()
+    def backward(self, gradient: Tensor) -> None:
+        """From the gradient with respect to the raw prediction to those of all parameters."""
+        for link in reversed(self.links[1:]):
+            gradient = link.backward(gradient, True)
+        gradient = self.links[0].backward(gradient, self.x.requires_grad)
+        if self.x.requires_grad:
+            self.x.backward(gradient)
+
+
+def _only_numbers(x_num: Tensor, x_cat: Tensor | None = None) -> Tensor:
+    return x_num
+
+
+def _composed(outer: Callable[..., Tensor], inner: Callable[..., tuple[Tensor, ...]]) -> Callable[..., Tensor]:
+    return lambda *inputs: outer(*inner(*inputs))
+
+
+def _layers(network: nn.Module) -> list[nn.Module]:
+    """The layers in order, or none if the order is not known."""
+    if _is_touched(network):
+        return []
+    if type(network) is nn.Sequential:
+        children = [_layers(child) for child in network]
+        return [] if [] in children else [layer for child in children for layer in child]
+    return [network]
+
+
+def _is_known(layer: nn.Module) -> bool:
+    if not layer.training or _is_touched(layer):
+        return False
+    for parameter in layer.parameters():
+        if not parameter.requires_grad or parameter.grad is None or parameter.dtype != torch.float32:
+            return False
+        if parameter.device.type != "cpu" or type(parameter) is not nn.Parameter or parameter._backward_hooks:
+            return False
+        if getattr(parameter, "_post_accumulate_grad_hooks", None):
+            return False
+    if type(layer) is nn.Dropout:
+        return 0 < layer.p < 1
+    return type(layer) in (nn.Linear, nn.LayerNorm) or _elementwise(layer) is not None
+
+
+def _is_touched(module: nn.Module) -> bool:
+    """Whether somebody hooked into this module, or replaced its methods."""
+    hooks = (
+        module._forward_hooks,
+        module._forward_pre_hooks,
+        module._backward_hooks,
+        module._backward_pre_hooks,
+    )
+    return any(hooks) or "forward" in vars(module) or getattr(module, "_compiled_call_impl", None) is not None
+
+
+def _global_hooks() -> bool:
+    return bool(
+        _torch_module._global_forward_hooks
+        or _torch_module._global_forward_pre_hooks
+        or _torch_module._global_backward_hooks
+        or _torch_module._global_backward_pre_hooks
+    )

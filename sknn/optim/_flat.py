@@ -1,0 +1,105 @@
+"""Which parameters decay, and all of them in one buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+__all__ = ["FlatParameters", "parameter_groups"]
+
+NORM_LAYERS = (
+    nn.modules.batchnorm._NormBase,
+    nn.LayerNorm,
+    nn.GroupNorm,
+    nn.LocalResponseNorm,
+    *((nn.RMSNorm,) if hasattr(nn, "RMSNorm") else ()),
+)
+
+
+def parameter_groups(modules: Iterable[nn.Module]) -> list[list[nn.Parameter]]:
+    """Trainable parameters in two groups: those that decay, and biases and norms, which do not.
+
+    Shared parameters appear once, where they are met first.
+    """
+    decayed: list[nn.Parameter] = []
+    undecayed: list[nn.Parameter] = []
+    seen: set[int] = set()
+    for module in modules:
+        for part in module.modules():
+            for name, parameter in part.named_parameters(recurse=False):
+                if not parameter.requires_grad or id(parameter) in seen:
+                    continue
+                seen.add(id(parameter))
+                exempt = isinstance(part, NORM_LAYERS) or "bias" in name or parameter.ndim == 0
+                (undecayed if exempt else decayed).append(parameter)
+    return [decayed, undecayed]
+
+
+# Every parameter starts at a multiple of so many numbers, a line of the cache.
+_ALIGNMENT = 16
+
+
+class FlatParameters:
+    """All parameters as views of one contiguous buffer, and their gradients as views of another.
+
+    An element-wise optimizer then updates one tensor a group instead of many, the gradient norm is one reduction, and
+    zeroing is one fill: on small networks these calls are most of a training step.
+
+    Parameters
+    ----------
+    groups : list of list of nn.Parameter
+        Of one dtype and device. They are changed in place to views, until `release`.
+
+    Attributes
+    ----------
+    groups : list of nn.Parameter
+        The stretch of the buffer of each group, with its gradient.
+    gradient : Tensor of shape (n,)
+        All gradients, end to end; zeros between them.
+    """
+
+    def __init__(self, groups: list[list[nn.Parameter]]) -> None:
+        self.parameters = [parameter for group in groups for parameter in group]
+        sizes = [[-(-p.numel() // _ALIGNMENT) * _ALIGNMENT for p in group] for group in groups]
+        first = self.parameters[0]
+        self.data = torch.zeros(sum(map(sum, sizes)), dtype=first.dtype, device=first.device)
+        self.gradient = torch.zeros_like(self.data)
+        self.groups: list[nn.Parameter] = []
+        self._starts: list[int] = []
+        start = 0
+        for group_sizes in sizes:
+            stop = start + sum(group_sizes)
+            group = nn.Parameter(self.data[start:stop])
+            group.grad = self.gradient[start:stop]
+            self.groups.append(group)
+            for size in group_sizes:
+                self._starts.append(start)
+                start += size
+        self.attach()
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether every parameter and its gradient still are views of the buffers."""
+        data, gradient = self.data.data_ptr(), self.gradient.data_ptr()
+        size = self.data.element_size()
+        return all(
+            p.data_ptr() == data + size * start and p.grad is not None and p.grad.data_ptr() == gradient + size * start
+            for p, start in zip(self.parameters, self._starts, strict=True)
+        )
+
+    def attach(self) -> None:
+        """Make the parameters views, and take their present values into the buffer."""
+        for parameter, start in zip(self.parameters, self._starts, strict=True):
+            stop = start + parameter.numel()
+            view = self.data[start:stop].view(parameter.shape)
+            view.copy_(parameter.detach())
+            parameter.data = view
+            parameter.grad = self.gradient[start:stop].view(parameter.shape)
+
+    def release(self) -> None:
+        """Give each parameter memory of its own again: a pickled view would carry the whole buffer."""
+        for parameter in self.parameters:
+            parameter.data = parameter.data.clone()
+            parameter.grad = None

@@ -1,0 +1,141 @@
+"""The learning rate of every step."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+__all__ = ["LRSchedule"]
+
+
+def _cosine(progress: float, *, warmup: float, final: float) -> float:
+    if progress < warmup:
+        return max(progress / warmup, 1e-3)
+    return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * (progress - warmup) / max(1 - warmup, 1e-12)))
+
+
+def _one_cycle(progress: float, *, warmup: float, initial: float, final: float) -> float:
+    def between(start: float, end: float, share: float) -> float:
+        return end + (start - end) * 0.5 * (1 + math.cos(math.pi * share))
+
+    if progress < warmup:
+        return between(initial, 1.0, progress / warmup)
+    return between(1.0, final, (progress - warmup) / max(1 - warmup, 1e-12))
+
+
+# Name -> (factor as a function of progress in [0, 1], its parameters)
+CURVES: dict[str, tuple[Callable[..., float], dict[str, float]]] = {
+    "cosine": (_cosine, {"warmup": 0.05, "final": 0.0}),
+    "one_cycle": (_one_cycle, {"warmup": 0.3, "initial": 0.04, "final": 1e-4}),
+}
+# What schedules write into an optimizer's parameter groups, beside "lr".
+SCHEDULED = ("lr", "momentum", "betas", "initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum")
+STEPPED_PER_BATCH = (torch.optim.lr_scheduler.OneCycleLR, torch.optim.lr_scheduler.CyclicLR)
+
+
+class LRSchedule:
+    """The learning rate of every step.
+
+    Parameters
+    ----------
+    schedule : {"constant", "cosine", "one_cycle", "plateau"} or a torch.optim.lr_scheduler class
+        ``"cosine"``: linear warm-up, then half a cosine (Loshchilov & Hutter, SGDR, ICLR 2017, arXiv:1608.03983).
+        ``"one_cycle"``: Smith & Topin, Super-convergence, 2018, arXiv:1708.07120. ``"plateau"``: the rate is halved
+        when the validation loss (else the training loss) stops falling. A class is stepped once an epoch, OneCycleLR
+        and CyclicLR once a batch.
+    params : dict
+        ``"cosine"``: warmup=0.05, final=0.0. ``"one_cycle"``: warmup=0.3, initial=0.04, final=0.0001 (shares of the
+        planned training, factors of lr). ``"plateau"`` and classes: their constructor's arguments.
+    optimizer : torch.optim.Optimizer
+    total_steps : int
+        Steps of the whole training, for OneCycleLR.
+
+    Raises
+    ------
+    ValueError
+        An unknown name or parameter.
+    """
+
+    def __init__(
+        self,
+        schedule: str | type,
+        params: dict[str, Any],
+        optimizer: torch.optim.Optimizer,
+        total_steps: int,
+    ) -> None:
+        self.optimizer = optimizer
+        self.base_lrs = [group["lr"] for group in optimizer.param_groups]
+        self._before = [{name: group[name] for name in SCHEDULED if name in group} for group in optimizer.param_groups]
+        self.curve: Callable[[float], float] | None = None
+        self.scheduler: Any = None
+        self.per_batch = False
+        if isinstance(schedule, str) and schedule in CURVES:
+            function, defaults = CURVES[schedule]
+            _check_curve_params(schedule, params, defaults)
+            values = {**defaults, **params}
+            self.curve = lambda progress: function(progress, **values)
+        elif schedule == "constant":
+            _check_curve_params("constant", params, {})
+        else:
+            self._build_scheduler(schedule, params, total_steps)
+
+    def _build_scheduler(self, schedule: str | type, params: dict[str, Any], total_steps: int) -> None:
+        cls: Any = schedule
+        if schedule == "plateau":
+            cls = torch.optim.lr_scheduler.ReduceLROnPlateau
+            params = {"factor": 0.5, "patience": 5, **params}
+        accepted = inspect.signature(cls).parameters
+        unknown = [name for name in params if name not in accepted]
+        if unknown:
+            names = sorted(set(accepted) - {"optimizer"})
+            raise ValueError(f"lr_schedule_params: {unknown[0]!r} is unknown to {cls.__name__}. Valid names: {names}.")
+        if cls is torch.optim.lr_scheduler.OneCycleLR:
+            params = {"max_lr": self.base_lrs, "total_steps": total_steps, **params}
+            if "epochs" in params:
+                params.pop("total_steps")
+        try:
+            self.scheduler = cls(self.optimizer, **params)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"lr_schedule: {cls.__name__} refuses lr_schedule_params={params!r}: {error}") from error
+        self.per_batch = cls in STEPPED_PER_BATCH
+        self.needs_metric = isinstance(self.scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
+
+    def before_step(self, progress: float) -> None:
+        """Set the rate for the step that starts at `progress`, the share of the planned training that is over."""
+        if self.curve is not None:
+            factor = self.curve(min(progress, 1.0))
+            for group, lr in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+                group["lr"] = lr * factor
+
+    def after_step(self) -> None:
+        """Advance a scheduler that counts batches."""
+        if self.per_batch and self.scheduler.last_epoch < getattr(self.scheduler, "total_steps", math.inf) - 1:
+            self.scheduler.step()
+
+    def after_epoch(self, loss: float) -> None:
+        """Advance a scheduler that counts epochs, or watches `loss`."""
+        if self.scheduler is not None and not self.per_batch:
+            self.scheduler.step(loss) if self.needs_metric else self.scheduler.step()
+
+    def undo(self) -> None:
+        """Put back the rates that the schedule started from, for a training that goes on from this one."""
+        if self.curve is None and self.scheduler is None:  # "constant": rates are the user's callbacks' affair
+            return
+        for group, before in zip(self.optimizer.param_groups, self._before, strict=True):
+            for name in SCHEDULED:
+                group.pop(name, None)
+            group.update(before)
+
+
+def _check_curve_params(schedule: str, params: dict[str, Any], defaults: dict[str, float]) -> None:
+    for name, value in params.items():
+        if name not in defaults:
+            raise ValueError(
+                f"lr_schedule_params: {name!r} is unknown to {schedule!r}. Valid names: {sorted(defaults)}."
+            )
+        if not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            raise ValueError(f"lr_schedule_params: {name}={value!r}, expected a number in [0, 1].")
