@@ -21,10 +21,10 @@ from sknn import NeuralClassifier
 
 # rows, features, hidden sizes, rows a batch, epochs of a fit
 SIZES = [
-    (10_000, 32, (256, 256), 128, 4),
-    (10_000, 32, (64, 64), 32, 4),
+    (10_000, 32, (256, 256), 128, 10),
+    (10_000, 32, (64, 64), 32, 10),
     (10_000, 32, (100, 100), 200, 10),
-    (20_000, 100, (512, 512), 512, 2),
+    (20_000, 100, (512, 512), 512, 4),
 ]
 BARS = [0.85, 0.85, 0.90, 1.00]
 
@@ -37,6 +37,35 @@ def make_table(n_samples: int, n_features: int) -> tuple[np.ndarray, np.ndarray]
     return X, np.digitize(score, [-0.7, 0.7]).astype(np.int64)
 
 
+def compare(
+    n_samples: int, n_features: int, hidden: tuple[int, int], batch: int, epochs: int, *, bar: float, rounds: int
+) -> list[str]:
+    """One row of the table."""
+    X, y = make_table(n_samples, n_features)
+    model = NeuralClassifier(
+        module_params={"hidden_sizes": hidden}, batch_size=batch, max_epochs=epochs, early_stopping=False
+    )
+    fits = {
+        "hand": lambda: hand_loop(X, y, hidden, batch, epochs),
+        "hand + clipping": lambda: hand_loop(X, y, hidden, batch, epochs, clip=1.0),
+        "sknn": lambda: model.fit(X, y),
+        "skorch + clipping": lambda: skorch_fit(X, y, hidden, batch, epochs),
+        "scikit-learn MLP": lambda: scikit_learn_fit(X, y, hidden, batch, epochs),
+    }
+    times = measure(fits, rounds)
+    return [
+        f"{n_samples:,} x {n_features}, {hidden[0]}-{hidden[1]}, {batch}",
+        f"{times.median('hand') / epochs * 1e3:.0f} ms",
+        f"{times.ratio('hand + clipping', 'hand'):.2f}",
+        f"{times.ratio('sknn', 'hand'):.2f}",
+        f"{bar:.2f}",
+        f"{times.ratio('skorch + clipping', 'hand'):.2f}",
+        f"{times.ratio('sknn', 'skorch + clipping'):.2f}",
+        f"{times.ratio('sknn', 'scikit-learn MLP'):.2f}",
+        f"{times.dropped}/{rounds}",
+    ]
+
+
 def main() -> None:
     """Print one row a size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -47,36 +76,9 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     threadpool_limits(args.threads)  # the BLAS of numpy, which scikit-learn multiplies with
     print(f"{machine()}\n")
-    rows = []
-    for i in args.sizes:
-        n_samples, n_features, hidden, batch, epochs = SIZES[i]
-        X, y = make_table(n_samples, n_features)
-        model = NeuralClassifier(
-            module_params={"hidden_sizes": hidden}, batch_size=batch, max_epochs=epochs, early_stopping=False
-        )
-        fits = {
-            "hand": lambda: hand_loop(X, y, hidden, batch, epochs),
-            "hand + clipping": lambda: hand_loop(X, y, hidden, batch, epochs, clip=1.0),
-            "sknn": lambda: model.fit(X, y),
-            "skorch + clipping": lambda: skorch_fit(X, y, hidden, batch, epochs),
-            "scikit-learn MLP": lambda: scikit_learn_fit(X, y, hidden, batch, epochs),
-        }
-        times = measure(fits, args.rounds)
-        rows.append(
-            [
-                f"{n_samples:,} x {n_features}, {hidden[0]}-{hidden[1]}, {batch}",
-                f"{times.median('hand') / epochs * 1e3:.0f} ms",
-                f"{times.ratio('hand + clipping', 'hand'):.2f}",
-                f"{times.ratio('sknn', 'hand'):.2f}",
-                f"{BARS[i]:.2f}",
-                f"{times.ratio('skorch + clipping', 'hand'):.2f}",
-                f"{times.ratio('sknn', 'skorch + clipping'):.2f}",
-                f"{times.ratio('sknn', 'scikit-learn MLP'):.2f}",
-                f"{times.dropped}/{args.rounds}",
-            ]
-        )
     head = ["rows x features, net, batch", "hand, epoch", "hand + clipping", "sknn", "bar", "skorch + clipping"]
-    print_table([*head, "sknn / skorch", "sknn / scikit-learn", "disturbed rounds"], rows)
+    head += ["sknn / skorch", "sknn / scikit-learn", "disturbed rounds"]
+    print_table(head, (compare(*SIZES[i], bar=BARS[i], rounds=args.rounds) for i in args.sizes))
 
 
 if __name__ == "__main__":

@@ -153,7 +153,7 @@ _DERIVATIVES: dict[type[nn.Module], Callable[[Any], Callable[[Tensor, Tensor, Te
 
 
 class Chain:
-    """Forward and backward pass through linear layers and element-wise functions in a row.
+    """Forward and backward pass through linear layers and element-wise functions in a row, to be run under no_grad.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ class Chain:
         layers = _layers(network.layers if type(network) is MLP else network)
         if type(network) is MLP:
             around.append(network)
-            columns = network.columns
+            columns = _only_numbers if network.embeddings is None else network.columns
         if not layers or not isinstance(layers[0], nn.Linear) or any(map(_is_touched, around)):
             return None
         inside = [id(parameter) for layer in layers for parameter in layer.parameters()]
@@ -220,14 +220,16 @@ class Chain:
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         """Raw prediction of a batch, new memory."""
-        self.x = x = self.columns(inputs["x_num"], inputs.get("x_cat"))
-        with torch.no_grad():
-            x = x.detach()
-            for link in self.links:
-                x = link.forward(x)
+        if self.columns is _only_numbers:
+            self.x = x = inputs["x_num"]
+        else:
+            with torch.enable_grad():
+                self.x = self.columns(inputs["x_num"], inputs.get("x_cat"))
+            x = self.x.detach()
+        for link in self.links:
+            x = link.forward(x)
         return x
 
-    @torch.no_grad()
     def backward(self, gradient: Tensor) -> None:
         """From the gradient with respect to the raw prediction to those of all parameters."""
         for link in reversed(self.links[1:]):

@@ -270,7 +270,7 @@ class _Net(NeuralNet):
             self._set(chain=self._chain(), step=step_of(self.optimizer_))
         for batch in self._observed(iterator, training) if per_batch else iterator:
             step = step_fn(batch)
-            n_batch = len(batch[1])
+            n_batch = batch[1].shape[0]
             losses.append(step["loss"].detach())
             sizes.append(n_batch)
             if score is not None:
@@ -310,7 +310,11 @@ class _Net(NeuralNet):
     def train_step(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
         """Forward, loss, backward, callbacks (clipping), step, schedule."""
         self.schedule.before_step(self._progress())
-        if isinstance(self.optimizer_, torch.optim.LBFGS):
+        if self.chain is not None and batch[0]["x_num"].ndim == 2:
+            with torch.no_grad():
+                step = self._chain_gradient(batch)
+                self.step()
+        elif isinstance(self.optimizer_, torch.optim.LBFGS):
             step = self._closure_step(batch)
         else:
             step = self._gradient(batch)
@@ -323,20 +327,30 @@ class _Net(NeuralNet):
         inputs, y = batch
         if self.flat_parameters is None:
             self.optimizer_.zero_grad()
-        elif self.chain is None or not self.chain.covers_all:
-            self.flat_parameters.gradient.zero_()
-        if self.chain is not None and inputs["x_num"].ndim == 2:
-            y_pred = self.chain.forward(inputs)
-            loss, gradient = self.criterion_.value_and_gradient(y_pred, y, inputs.get("sample_weight"))
-            self.chain.backward(gradient)
         else:
-            y_pred = self.infer(inputs)
-            loss = self.get_loss(y_pred, y, X=inputs, training=True)
-            loss.backward()
+            self.flat_parameters.gradient.zero_()
+        y_pred = self.infer(inputs)
+        loss = self.get_loss(y_pred, y, X=inputs, training=True)
+        loss.backward()
+        self._notify_of_gradient(batch)
+        return {"loss": loss, "y_pred": y_pred}
+
+    def _chain_gradient(self, batch: Batch) -> dict[str, Tensor]:
+        """As `_gradient`, without automatic differentiation."""
+        inputs, y = batch
+        chain = self.chain
+        if not chain.covers_all:
+            self.flat_parameters.gradient.zero_()
+        y_pred = chain.forward(inputs)
+        loss, gradient = self.criterion_.value_and_gradient(y_pred, y, inputs.get("sample_weight"))
+        chain.backward(gradient)
+        self._notify_of_gradient(batch)
+        return {"loss": loss, "y_pred": y_pred}
+
+    def _notify_of_gradient(self, batch: Batch) -> None:
         if self.listeners["on_grad_computed"]:
             named = self.get_all_learnable_params()
             self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
-        return {"loss": loss, "y_pred": y_pred}
 
     def _chain(self) -> Chain | None:
         """The network as a chain of known layers, if it is one and its gradients have their place."""

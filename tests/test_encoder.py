@@ -9,6 +9,7 @@ import scipy.sparse
 import torch
 
 from sknn._encoder import Encoder
+from sknn._quantiles import MAX_QUANTILE_ROWS
 
 NAN = np.nan
 
@@ -183,7 +184,7 @@ def test_many_rows_use_evenly_spaced_ones_and_rare_values_still_set_the_scale():
     numeric[:, 0] = np.random.default_rng(0).normal(size=n)
     numeric[1, 1] = 8.0  # not among the evenly spaced rows
     encoder, again = Encoder().fit(numeric), Encoder().fit(numeric)
-    rows = np.arange(100_000) * n // 100_000
+    rows = np.arange(MAX_QUANTILE_ROWS) * n // MAX_QUANTILE_ROWS
     assert 1 not in rows
     assert encoder.center[0] == slow_quantile(numeric[rows, 0], 0.5)
     assert torch.equal(encoder.scale, again.scale)

@@ -22,8 +22,7 @@ class GradientClipping(Callback):
 
     Notes
     -----
-    ``g <- g * min(1, max_norm / |g|)``, computed on the device, without a branch on its value and so without a
-    synchronisation.
+    ``g <- g * min(1, max_norm / |g|)``; on a GPU without a branch on its value and so without a synchronisation.
 
     References
     ----------
@@ -56,7 +55,12 @@ class GradientClipping(Callback):
         norms = [torch.linalg.vector_norm(g) for g in gradients]
         norm = norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms))
         # 1e-6 as in torch.nn.utils.clip_grad_norm_: a zero gradient stays zero instead of 0 / 0.
-        factor = (norm + 1e-6).div_(self.max_norm).clamp_(min=1.0).reciprocal_()
+        if norm.is_cpu:  # where reading a number costs less than computing with it as a tensor
+            factor: Any = self.max_norm / (norm.item() + 1e-6)
+            if factor >= 1:
+                return norm
+        else:
+            factor = (self.max_norm / (norm + 1e-6)).clamp_(max=1.0)
         for gradient in gradients:
             gradient.mul_(factor)
         return norm

@@ -70,27 +70,45 @@ def _is_watched(optimizer: torch.optim.Optimizer) -> bool:
 
 
 def _adam(optimizer: torch.optim.Optimizer) -> None:
-    for group in optimizer.param_groups:
-        parameter = group["params"][0]
-        state = optimizer.state[parameter]
+    groups = optimizer.param_groups
+    first = groups[0]
+    parameters = [group["params"][0] for group in groups]
+    states = [optimizer.state[parameter] for parameter in parameters]
+    decoupled = first.get("decoupled_weight_decay", type(optimizer) is torch.optim.AdamW)
+    kernel = _torch._fused_adamw_ if decoupled else _torch._fused_adam_
+    for state in states:
         state["step"].add_(1)
-        decoupled = group.get("decoupled_weight_decay", type(optimizer) is torch.optim.AdamW)
-        beta1, beta2 = group["betas"]
-        (_torch._fused_adamw_ if decoupled else _torch._fused_adam_)(
-            [parameter],
-            [parameter.grad],
-            [state["exp_avg"]],
-            [state["exp_avg_sq"]],
-            [],
-            [state["step"]],
-            lr=group["lr"],
-            beta1=beta1,
-            beta2=beta2,
-            weight_decay=group["weight_decay"],
-            eps=group["eps"],
-            amsgrad=False,
-            maximize=group["maximize"],
-        )
+    if decoupled and all(group[name] == first[name] for group in groups[1:] for name in _ADAM_OPTIONS):
+        # Decay is a factor on the weights before the step, so that all groups fit one call.
+        for parameter, group in zip(parameters, groups, strict=True):
+            if group["weight_decay"]:
+                parameter.mul_(1 - group["lr"] * group["weight_decay"])
+        _adam_kernel(kernel, parameters, states, {**first, "weight_decay": 0.0})
+    else:
+        for parameter, state, group in zip(parameters, states, groups, strict=True):
+            _adam_kernel(kernel, [parameter], [state], group)
+
+
+_ADAM_OPTIONS = ("lr", "betas", "eps", "maximize")
+
+
+def _adam_kernel(kernel: Any, parameters: list[Any], states: list[dict[str, Tensor]], options: dict[str, Any]) -> None:
+    beta1, beta2 = options["betas"]
+    kernel(
+        parameters,
+        [parameter.grad for parameter in parameters],
+        [state["exp_avg"] for state in states],
+        [state["exp_avg_sq"] for state in states],
+        [],
+        [state["step"] for state in states],
+        lr=options["lr"],
+        beta1=beta1,
+        beta2=beta2,
+        weight_decay=options["weight_decay"],
+        eps=options["eps"],
+        amsgrad=False,
+        maximize=options["maximize"],
+    )
 
 
 def _sgd(optimizer: torch.optim.Optimizer) -> None:
