@@ -79,6 +79,8 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
         "warm_start": ["boolean"],
         "callbacks": [list, tuple, None],
         "device": [str, torch.device],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "compile": ["boolean"],
         "random_state": ["random_state"],
         "verbose": [Interval(Integral, 0, None, closed="left"), "boolean"],
     }
@@ -198,6 +200,8 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
             lr_schedule_params={} if partial else self.lr_schedule_params,
             shuffle_seed=seeds.shuffle,
             started=started,
+            precision=self.precision,
+            compile=bool(self.compile),
             deadline=None if partial or self.max_time is None else started + self.max_time,
             validation_score=None if valid is None else data.scorer(self.scoring),
         )

@@ -19,9 +19,10 @@ from torch import Tensor, nn
 from torch.nn.modules import module as _torch_module
 
 from ._build import TableNetwork
+from ._precision import worth_bfloat16
 from .modules import MLP
 
-__all__ = ["Chain"]
+__all__ = ["Chain", "evaluated"]
 
 _aten: Any = torch.ops.aten
 _threshold_backward: Any = _aten.threshold_backward.grad_input
@@ -41,7 +42,8 @@ class _Link:
 class _Linear(_Link):
     def __init__(self, layer: nn.Linear, keeps_output: bool) -> None:
         self.weight, self.bias = layer.weight.detach(), None if layer.bias is None else layer.bias.detach()
-        self.weight_grad, self.bias_grad = layer.weight.grad, None if layer.bias is None else layer.bias.grad
+        self.weight_grad: Any = layer.weight.grad
+        self.bias_grad = None if layer.bias is None else layer.bias.grad
         self.transposed = self.weight.t()
         self.width = layer.out_features
         self.keeps_output = keeps_output  # buffers are overwritten by the next batch
@@ -66,6 +68,22 @@ class _Linear(_Link):
         if self.input_gradient.shape[0] != self.x.shape[0]:
             self.input_gradient = torch.empty_like(self.x)
         return torch.mm(gradient, self.weight, out=self.input_gradient)
+
+
+class _Bfloat16Linear(_Linear):
+    """Products of numbers rounded to bfloat16; weights, biases and what is passed on stay float32."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.rounded_x, self.rounded_weight = x.bfloat16(), self.weight.bfloat16()
+        output = torch.mm(self.rounded_x, self.rounded_weight.t()).float()
+        return output if self.bias is None else output.add_(self.bias)
+
+    def backward(self, gradient: Tensor, needs_input: bool) -> Tensor:
+        rounded = gradient.bfloat16()
+        self.weight_grad.copy_(torch.mm(rounded.t(), self.rounded_x))
+        if self.bias_grad is not None:
+            torch.sum(gradient, 0, out=self.bias_grad)
+        return torch.mm(rounded, self.rounded_weight).float() if needs_input else gradient
 
 
 class _Elementwise(_Link):
@@ -152,6 +170,9 @@ _DERIVATIVES: dict[type[nn.Module], Callable[[Any], Callable[[Tensor, Tensor, Te
 }
 
 
+_KNOWN = {nn.Linear, nn.LayerNorm, nn.Dropout, nn.ReLU, nn.Tanh, nn.Sigmoid, *_DERIVATIVES}
+
+
 class Chain:
     """Forward and backward pass through linear layers and element-wise functions in a row, to be run under no_grad.
 
@@ -162,6 +183,9 @@ class Chain:
         embeddings, their gradients are found by automatic differentiation.
     layers : list of nn.Module
         As accepted by `Chain.of`; their parameters have gradients to write into.
+    precision : {"float32", "bfloat16", "auto"}
+        Of the products; "auto" decides for hidden layers by `worth_bfloat16`.
+    batch_size : int
 
     Attributes
     ----------
@@ -171,12 +195,24 @@ class Chain:
 
     covers_all = False
 
-    def __init__(self, columns: Callable[..., Tensor], layers: list[nn.Module]) -> None:
+    def __init__(
+        self, columns: Callable[..., Tensor], layers: list[nn.Module], precision: str = "float32", batch_size: int = 0
+    ) -> None:
         self.columns = columns
-        last = max(i for i, layer in enumerate(layers) if isinstance(layer, nn.Linear))
+        linear = [i for i, layer in enumerate(layers) if isinstance(layer, nn.Linear)]
+        last = linear[-1]
         self.links: list[_Link] = []
         for i, layer in enumerate(layers):
-            if isinstance(layer, nn.Linear):
+            if (
+                isinstance(layer, nn.Linear)
+                and (
+                    precision == "bfloat16"
+                    # Inputs and raw predictions keep all their digits.
+                    or (precision == "auto" and i in linear[1:-1] and worth_bfloat16(batch_size, *layer.weight.shape))
+                )
+            ):
+                self.links.append(_Bfloat16Linear(layer, keeps_output=True))
+            elif isinstance(layer, nn.Linear):
                 # What is returned must outlive the batch, and an activation may change its input in place.
                 self.links.append(_Linear(layer, keeps_output=i >= last))
             elif isinstance(layer, nn.Dropout):
@@ -189,7 +225,9 @@ class Chain:
                 self.links.append(link)
 
     @classmethod
-    def of(cls, network: nn.Module, trained: list[nn.Parameter]) -> Chain | None:
+    def of(
+        cls, network: nn.Module, trained: list[nn.Parameter], precision: str = "float32", batch_size: int = 0
+    ) -> Chain | None:
         """The chain of a network in training mode whose gradient buffers exist, or None if it is not one.
 
         A chain is an `MLP`, or an ``nn.Sequential``: of linear layers, layer norms, dropout and known activations, on
@@ -214,7 +252,7 @@ class Chain:
         for outer in around:
             if isinstance(outer, TableNetwork):
                 columns = _composed(columns, outer.network_inputs)
-        chain = cls(columns, layers)
+        chain = cls(columns, layers, precision, batch_size)
         chain.covers_all = set(inside) == {id(parameter) for parameter in trained}
         return chain
 
@@ -247,14 +285,42 @@ def _composed(outer: Callable[..., Tensor], inner: Callable[..., tuple[Tensor, .
     return lambda *inputs: outer(*inner(*inputs))
 
 
+def evaluated(network: nn.Module, inputs: dict[str, Tensor]) -> Tensor | None:
+    """Raw prediction of a chain in evaluation mode, under inference_mode; None if it is not a chain of one input.
+
+    The calls around the layers of a module take as long as a row takes in the layers.
+    """
+    if len(inputs) > 1 or network.training or _global_hooks():
+        return None
+    if type(network) is MLP:
+        if network.embeddings is not None or _is_touched(network):
+            return None
+        network = network.layers
+    layers = _layers(network)
+    x = inputs["x_num"]
+    if not layers or x.ndim != 2 or not all(type(layer) in _KNOWN and not _is_touched(layer) for layer in layers):
+        return None
+    for layer in layers:
+        if type(layer) is nn.Linear and layer.bias is not None:
+            x = torch.addmm(layer.bias, x, layer.weight.t())
+        elif type(layer) is not nn.Dropout:
+            x = layer.forward(x)
+    return x
+
+
 def _layers(network: nn.Module) -> list[nn.Module]:
     """The layers in order, or none if the order is not known."""
+    if type(network) is not nn.Sequential:
+        return [network]
     if _is_touched(network):
         return []
-    if type(network) is nn.Sequential:
-        children = [_layers(child) for child in network]
-        return [] if [] in children else [layer for child in children for layer in child]
-    return [network]
+    layers: list[nn.Module] = []
+    for child in network._modules.values():
+        inside = _layers(child) if child is not None else []
+        if not inside:
+            return []
+        layers += inside
+    return layers
 
 
 def _is_known(layer: nn.Module) -> bool:
@@ -274,13 +340,14 @@ def _is_known(layer: nn.Module) -> bool:
 
 def _is_touched(module: nn.Module) -> bool:
     """Whether somebody hooked into this module, or replaced its methods."""
-    hooks = (
-        module._forward_hooks,
-        module._forward_pre_hooks,
-        module._backward_hooks,
-        module._backward_pre_hooks,
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        or "forward" in vars(module)
+        or module._compiled_call_impl is not None
     )
-    return any(hooks) or "forward" in vars(module) or getattr(module, "_compiled_call_impl", None) is not None
 
 
 def _global_hooks() -> bool:

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
 from ._build import TableNetwork
-from ._inputs import Inputs, as_table
+from ._inputs import Inputs, as_table, is_plain
 from ._net import _Net
 from ._prediction import raw_prediction
 from .losses import Loss
@@ -22,6 +22,7 @@ class FittedNetworkMixin:
     """Raw predictions, the trained network, and the picture of its training."""
 
     net_: _Net
+    n_features_in_: int
     best_epoch_: int
     _inputs: Inputs
 
@@ -35,9 +36,12 @@ class FittedNetworkMixin:
 
     def _check_X(self, X: Any) -> Any:
         """X at predict, of the columns seen in fit."""
-        check_is_fitted(self, "net_")
+        fitted = vars(self)
+        if "net_" not in fitted:
+            check_is_fitted(self, "net_")  # raises
         X = as_table(X)
-        validate_data(self, X, reset=False, skip_check_array=True)
+        if "feature_names_in_" in fitted or not is_plain(X) or X.shape[1] != self.n_features_in_:
+            validate_data(self, X, reset=False, skip_check_array=True)
         self._inputs.check_shape(X)
         return X
 
@@ -48,9 +52,8 @@ class FittedNetworkMixin:
 
     def _link_output(self, X: Any) -> np.ndarray:
         """Raw prediction through the loss's inverse link, float32 (n_samples, n_values)."""
-        raw = self._raw_prediction(X)
         with torch.inference_mode():
-            return self._loss().inverse_link(raw).numpy()
+            return self._loss().inverse_link(self._raw_prediction(X)).numpy()
 
     def _loss(self) -> Loss:
         return self.net_.criterion_

@@ -21,11 +21,17 @@ _CHUNK_BYTES = 16 * 2**20
 # Quantiles of more rows are no different for our purpose, and a column with so few gaps that none is among
 # these needs no indicator of them.
 _MAX_ROWS_FOR_STATISTICS = 100_000
+_PLAIN_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def is_frame(X: Any) -> bool:
     """Whether X is a dataframe of a kind that narwhals knows."""
     return not isinstance(X, np.ndarray) and nw.dependencies.is_into_dataframe(X) and hasattr(X, "columns")
+
+
+def is_plain(X: Any) -> bool:
+    """Whether X is a two-dimensional array of floats that needs no conversion: the common case, told quickly."""
+    return type(X) is np.ndarray and X.ndim == 2 and X.dtype in _PLAIN_DTYPES and X.size > 0
 
 
 def as_table(X: Any) -> Any:
@@ -36,6 +42,8 @@ def as_table(X: Any) -> Any:
     ValueError
         One dimension, no rows, no columns, complex numbers.
     """
+    if is_plain(X):
+        return X
     if is_frame(X):
         n_rows, n_columns = X.shape
         if n_rows == 0:

@@ -45,6 +45,10 @@ class TrainingPlan:
         ``time.perf_counter()`` at which the fit shall be over; the schedule ends there too.
     started : float
         ``time.perf_counter()`` at the start of the fit.
+    precision : {"float32", "bfloat16", "auto"}
+        Of matrix products while training.
+    compile : bool
+        Whether training runs the network through ``torch.compile``.
     validation_score : callable or None
         Link output of the validation rows, float32 (n_valid, n_values) -> score, higher is better.
     before_epoch, after_epoch : callable or None
@@ -56,6 +60,8 @@ class TrainingPlan:
     shuffle_seed: int = 0
     deadline: float | None = None
     started: float = 0.0
+    precision: str = "float32"
+    compile: bool = False
     validation_score: Callable[[np.ndarray], float] | None = None
     before_epoch: Callable[[], None] | None = None
     after_epoch: Callable[[], bool] | None = None
@@ -92,7 +98,7 @@ class _Net(NeuralNet):
     def prepare(self, plan: TrainingPlan, optimizer_params: dict[str, Any], target_kind: str) -> _Net:
         """Attach what skorch's constructor does not know, and initialise."""
         self._set(plan=plan, optimizer_params=optimizer_params, target_kind=target_kind)
-        self._set(flat_parameters=None, chain=None, steps_done_=0, lr_changed=False)
+        self._set(flat_parameters=None, chain=None, compiled=None, steps_done_=0, lr_changed=False)
         self.initialize()
         return self
 
@@ -129,10 +135,9 @@ class _Net(NeuralNet):
 
     def infer(self, x: Any, **fit_params: Any) -> Tensor:
         """Raw prediction (batch, out_features)."""
-        if "x_cat" in x:
-            output = first_output(self.module_(x["x_num"], x["x_cat"]))
-        else:
-            output = first_output(self.module_(x["x_num"]))
+        network = self.module_ if self.compiled is None or not self.module_.training else self.compiled
+        inputs = (x["x_num"], x["x_cat"]) if "x_cat" in x else (x["x_num"],)
+        output = first_output(network(*inputs))
         return output if output.ndim > 1 else output.unsqueeze(1)
 
     def get_loss(self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False) -> Tensor:
@@ -220,7 +225,8 @@ class _Net(NeuralNet):
             schedule=LRSchedule(plan.lr_schedule, plan.lr_schedule_params or {}, self.optimizer_, epochs * len(batches))
         )
         self._set(planned_steps=epochs * len(batches))
-        self._set(first_step=self.steps_done_)
+        # Held beside skorch's registry: a pickled net has the plain module only.
+        self._set(first_step=self.steps_done_, compiled=torch.compile(self.module_) if plan.compile else None)
         try:
             self._epochs(X, valid, batches, valid_batches, epochs)
         finally:
@@ -329,7 +335,11 @@ class _Net(NeuralNet):
             self.optimizer_.zero_grad()
         else:
             self.flat_parameters.gradient.zero_()
-        y_pred = self.infer(inputs)
+        if self.plan.precision == "bfloat16":
+            with torch.autocast(inputs["x_num"].device.type, torch.bfloat16):
+                y_pred = self.infer(inputs).float()
+        else:
+            y_pred = self.infer(inputs)
         loss = self.get_loss(y_pred, y, X=inputs, training=True)
         loss.backward()
         self._notify_of_gradient(batch)
@@ -355,7 +365,9 @@ class _Net(NeuralNet):
     def _chain(self) -> Chain | None:
         """The network as a chain of known layers, if it is one and its gradients have their place."""
         flat = self.flat_parameters
-        return Chain.of(self.module_, flat.parameters) if flat is not None and flat.is_attached else None
+        if flat is None or not flat.is_attached or self.plan.compile:
+            return None
+        return Chain.of(self.module_, flat.parameters, self.plan.precision, self.batch_size)
 
     def _closure_step(self, batch: Batch) -> dict[str, Tensor]:
         """For optimizers that evaluate the loss several times a step; the first evaluation is recorded."""
@@ -390,7 +402,7 @@ class _Net(NeuralNet):
             self.flat_parameters.release()
         self._set_training(False)
         self._set(plan=TrainingPlan(self.plan.lr_schedule, self.plan.lr_schedule_params, self.plan.shuffle_seed))
-        self._set(schedule=None, chain=None, step=None)
+        self._set(schedule=None, chain=None, compiled=None, step=None)
 
     def attach(self, plan: TrainingPlan, callbacks: list[Any], lr: float, batch_size: int) -> None:
         """Get ready to train on."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from ._chain import evaluated
 from ._inputs import Inputs, take_rows
 from ._net import _Net
 
@@ -18,7 +19,7 @@ _CHUNK_FLOATS = 2**22
 
 # Matrix products take rows in tiles and sum the left-over rows in another order, so that the last bits of a
 # prediction would depend on how many rows it was asked for with. Whole tiles make it a function of the row alone.
-_ROW_TILE = 8
+_ROW_TILE = 4
 
 
 def raw_prediction(net: _Net, inputs: Inputs, X: Any) -> Tensor:
@@ -31,26 +32,28 @@ def raw_prediction(net: _Net, inputs: Inputs, X: Any) -> Tensor:
     inputs : Inputs
     X : as returned by `as_table`, of the columns seen in fit
     """
-    width = max(int(np.prod(inputs.row_shape)) + sum(inputs.cardinalities), 512)
+    width = max(math.prod(inputs.row_shape) + sum(inputs.cardinalities), 512)
     chunk = max(64, _CHUNK_FLOATS // width)
-    with torch.inference_mode():
-        if X.shape[0] <= chunk:
-            return _one_chunk(net, *inputs.encode(X))
-        chunks = (slice(start, start + chunk) for start in range(0, X.shape[0], chunk))
-        return torch.cat([_one_chunk(net, *inputs.encode(take_rows(X, rows))) for rows in chunks])
+    if X.shape[0] <= chunk:
+        return _one_chunk(net, *inputs.encode(X))
+    chunks = (slice(start, start + chunk) for start in range(0, X.shape[0], chunk))
+    return torch.cat([_one_chunk(net, *inputs.encode(take_rows(X, rows))) for rows in chunks])
 
 
+@torch.inference_mode()
 def _one_chunk(net: _Net, x_num: Any, x_cat: Tensor | None) -> Tensor:
     if not isinstance(x_num, Tensor):
         x_num = torch.from_numpy(x_num.toarray())
-    n_rows = len(x_num)
-    batch = {"x_num": _whole_tiles(x_num).to(net.device)}
+    batch = {"x_num": _whole_tiles(x_num)}
     if x_cat is not None:
-        batch["x_cat"] = _whole_tiles(x_cat).to(net.device)
-    return net.infer(batch).float().cpu()[:n_rows]
+        batch["x_cat"] = _whole_tiles(x_cat)
+    if net.device != "cpu":
+        batch = {name: values.to(net.device) for name, values in batch.items()}
+    raw = evaluated(net.module_, batch)
+    return (net.infer(batch) if raw is None else raw).float().cpu()[: x_num.shape[0]]
 
 
 def _whole_tiles(rows: Tensor) -> Tensor:
     """The rows, the last one repeated until their number is a multiple of the tile."""
-    missing = -len(rows) % _ROW_TILE
-    return torch.cat([rows, rows[-1:].expand(missing, *rows.shape[1:])]) if missing and len(rows) else rows
+    missing = -rows.shape[0] % _ROW_TILE
+    return torch.cat([rows, rows[-1:].expand(missing, *rows.shape[1:])]) if missing else rows

@@ -60,7 +60,10 @@ def isolated_random_state(seed: int, device: torch.device) -> Iterator[None]:
         accelerator = getattr(torch, device.type) if device.type in ("cuda", "mps") else None
         accelerator_state = accelerator.get_rng_state() if accelerator is not None else None
         try:
-            torch.manual_seed(seed)
+            # Not torch.manual_seed: it also queues the seed, with a picture of the stack, for devices there might be.
+            torch.default_generator.manual_seed(seed)
+            if accelerator is not None:
+                accelerator.manual_seed(seed)
             np.random.seed(seed)
             random.seed(seed)
             yield

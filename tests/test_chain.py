@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sknn import NeuralClassifier, NeuralRegressor
+from sknn import NeuralClassifier, NeuralRegressor, _precision
 from sknn._build import build_network
-from sknn._chain import Chain
+from sknn._chain import Chain, _Bfloat16Linear, _Linear
 from sknn.losses import Huber, LogLoss, MultilabelLogLoss, Quantile, SquaredError
 from sknn.modules import MLP, ResNet
 from sknn.optim import FlatParameters, parameter_groups
@@ -220,6 +221,64 @@ def test_fit_is_the_same_with_and_without(estimator: Any, monkeypatch: pytest.Mo
     automatic = estimator(**params).fit(X, y)
     np.testing.assert_allclose(by_hand.loss_curve_, automatic.loss_curve_, rtol=1e-4)
     np.testing.assert_allclose(by_hand.predict(X), automatic.predict(X), rtol=1e-3, atol=1e-4)
+
+
+def test_products_in_bfloat16_are_close_to_float32() -> None:
+    torch.manual_seed(0)
+    network = plain(40, 3)
+    exact, x = copy.deepcopy(network), torch.randn(30, 40)
+    gradients = []
+    for net, precision in [(network, "bfloat16"), (exact, "float32")]:
+        chain = Chain.of(net, flatten(net).parameters, precision)
+        assert chain is not None
+        with torch.no_grad():
+            chain.backward(2 * chain.forward({"x_num": x}))
+        gradients.append(torch.cat([p.grad.flatten() for p in net.parameters()]))
+    rounded, expected = gradients
+    error = ((rounded - expected).norm() / expected.norm()).item()
+    assert 1e-4 < error < 0.02  # 8 bits: 0.4 % a number
+
+
+@pytest.mark.parametrize(("rows", "widths"), [(512, [512, 512, 512, 3]), (64, [512, 512, 512, 3]), (512, [512, 3])])
+def test_auto_rounds_wide_hidden_layers_only(rows: int, widths: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_precision, "has_bfloat16_products", lambda: True)
+    network = MLP(8, widths[-1], hidden_sizes=widths[:-1])
+    chain = Chain.of(network, flatten(network).parameters, "auto", rows)
+    assert chain is not None
+    rounded = [isinstance(link, _Bfloat16Linear) for link in chain.links if isinstance(link, _Linear)]
+    wide = rows == 512
+    assert rounded == [False, *([wide] * (len(widths) - 2)), False]
+
+
+@pytest.mark.parametrize("module", [MLP, ResNet])
+def test_fit_in_bfloat16_learns_and_is_another_fit(module: type[nn.Module]) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(150, 4))
+    y = X[:, 0] > 0
+    fits = [
+        NeuralClassifier(module, max_epochs=15, random_state=0, precision=p).fit(X, y) for p in ("bfloat16", "auto")
+    ]
+    assert all(fit.score(X, y) > 0.9 for fit in fits)
+    assert all(parameter.dtype == torch.float32 for parameter in fits[0].module_.parameters())
+    assert fits[0].loss_curve_ != fits[1].loss_curve_
+    np.testing.assert_allclose(fits[0].loss_curve_, fits[1].loss_curve_, atol=0.05)
+
+
+def test_compile_trains_through_torch_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[nn.Module] = []
+    calls: list[int] = []
+
+    def fake_compile(module: nn.Module) -> Any:
+        compiled.append(module)
+        return lambda *inputs: calls.append(1) or module(*inputs)
+
+    monkeypatch.setattr(torch, "compile", fake_compile)
+    model = NeuralClassifier(max_epochs=2, compile=True, random_state=0).fit(np.eye(4), [0, 1, 0, 1])
+    assert compiled == [model.module_]
+    assert len(calls) == 2
+    model.predict(np.eye(4))
+    assert len(calls) == 2
+    assert pickle.loads(pickle.dumps(model)).net_.compiled is None
 
 
 def test_a_fitted_network_holds_no_chain() -> None:

@@ -16,7 +16,8 @@ PACKAGE = Path(sknn.__file__).parent
 # Each room imports only from rooms on a lower floor.
 FLOORS = [
     {"exceptions", "_table_scalars", "_random", "_split", "_sample_weight", "_progress", "_plotting",
-     "_sklearn_callbacks", "_threads", "_device", "modules"},
+     "_sklearn_callbacks", "_threads", "_device", "_precision",
+     "modules"},
     {"_quantiles", "callbacks", "losses", "optim", "_batches", "_table_columns"},
     {"_encoder", "_table_categories", "_component_params", "_targets"},
     {"_table", "_scoring", "_build", "_defaults"},

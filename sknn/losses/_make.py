@@ -12,7 +12,7 @@ from ._base import Loss, Target
 from ._module import ModuleLoss, unfit_error
 from ._names import LOSSES
 
-__all__ = ["can_weigh_rows", "make_loss"]
+__all__ = ["can_fit", "can_weigh_rows", "make_loss"]
 
 
 def make_loss(criterion: Any, criterion_params: dict[str, Any], target: Target) -> Loss:
@@ -76,6 +76,17 @@ def make_loss(criterion: Any, criterion_params: dict[str, Any], target: Target) 
     if target not in loss.targets:
         raise unfit_error(type(loss).__name__, target)
     return loss
+
+
+def can_fit(criterion: Any, criterion_params: dict[str, Any], target: Target) -> bool:
+    """Whether ``criterion`` serves a kind of target."""
+    if isinstance(criterion, str):  # asked at every predict: no loss is made for it
+        return any(target in kind.targets for kind in LOSSES.get(criterion, ()))
+    try:
+        make_loss(criterion, criterion_params, target)
+    except (ValueError, TypeError):
+        return False
+    return True
 
 
 def can_weigh_rows(criterion: Any, criterion_params: dict[str, Any] | None) -> bool:

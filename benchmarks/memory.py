@@ -1,0 +1,60 @@
+"""Peak memory of training on 1,000,000 x 50 float32 rows, and of tables of the suite.
+
+    python -m benchmarks.memory [--rows 1000000] [--columns 50]
+
+A process of its own makes the rows and fits; its peak resident memory is the operating system's figure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+
+from benchmarks._timing import machine, print_table
+
+
+def child(n_samples: int, n_features: int, epochs: int) -> None:
+    """Print three peaks in MiB: after the imports, with the rows, after the fit."""
+    import numpy as np
+    import torch  # noqa: F401
+
+    from sknn import NeuralRegressor
+
+    def peak() -> float:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+    peaks = [peak()]
+    X = np.random.default_rng(0).standard_normal((n_samples, n_features), dtype=np.float32)
+    y = X[:, 0] + X[:, 1] ** 2
+    peaks.append(peak())
+    if epochs:
+        NeuralRegressor(max_epochs=epochs, random_state=0).fit(X, y)
+    peaks.append(peak())
+    print(*peaks)
+
+
+def main() -> None:
+    """Print one row."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--columns", type=int, default=50)
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.child:
+        child(args.rows, args.columns, args.epochs)
+        return
+    print(f"{machine()}\n")
+    command = [sys.executable, "-m", "benchmarks.memory", "--child", "--rows", str(args.rows)]
+    command += ["--columns", str(args.columns), "--epochs", str(args.epochs)]
+    imports, table, fit = map(float, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+    size = args.rows * args.columns * 4 / 2**20
+    head = ["rows x columns, float32", "table, MiB", "peak after imports", "with the table", "after fit", "fit / table"]
+    cells = [f"{args.rows:,} x {args.columns}", f"{size:.0f}", f"{imports:.0f}", f"{table:.0f}", f"{fit:.0f}"]
+    print_table(head, [[*cells, f"{(fit - table) / size:.2f}"]])
+
+
+if __name__ == "__main__":
+    main()
