@@ -53,7 +53,8 @@ class FittedNetworkMixin:
     def _link_output(self, X: Any) -> np.ndarray:
         """Raw prediction through the loss's inverse link, float32 (n_samples, n_values)."""
         with torch.inference_mode():
-            return self._loss().inverse_link(self._raw_prediction(X)).numpy()
+            raw = self._raw_prediction(X)
+            return self._loss().inverse_link(raw).numpy()
 
     def _loss(self) -> Loss:
         return self.net_.criterion_

@@ -183,7 +183,10 @@ class _Net(NeuralNet):
             event: [cb for _, cb in self.callbacks_ if getattr(type(cb), event, None) is not getattr(Callback, event)]
             for event in _EVENTS
         }
-        self._set(listeners=listeners)
+        per_step = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+        heard = [callback for event in per_step for callback in listeners[event]]
+        foreign = any(not type(callback).__module__.startswith("sknn.") for callback in heard)
+        self._set(listeners=listeners, foreign_steps=foreign)
         return self
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
@@ -334,6 +337,7 @@ class _Net(NeuralNet):
         if self.flat_parameters is None:
             self.optimizer_.zero_grad()
         else:
+            self.flat_parameters.attach()
             self.flat_parameters.gradient.zero_()
         if self.plan.precision == "bfloat16":
             with torch.autocast(inputs["x_num"].device.type, torch.bfloat16):
@@ -349,6 +353,8 @@ class _Net(NeuralNet):
         """As `_gradient`, without automatic differentiation."""
         inputs, y = batch
         chain = self.chain
+        if self.foreign_steps:
+            self.flat_parameters.attach()
         if not chain.covers_all:
             self.flat_parameters.gradient.zero_()
         y_pred = chain.forward(inputs)
@@ -361,12 +367,16 @@ class _Net(NeuralNet):
         if self.listeners["on_grad_computed"]:
             named = self.get_all_learnable_params()
             self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
+        # Somebody may have put other tensors into the place of the views that the optimizer reads.
+        if self.flat_parameters is not None and (self.foreign_steps or self.chain is None):
+            self.flat_parameters.attach()
 
     def _chain(self) -> Chain | None:
         """The network as a chain of known layers, if it is one and its gradients have their place."""
         flat = self.flat_parameters
-        if flat is None or not flat.is_attached or self.plan.compile:
+        if flat is None or self.plan.compile:
             return None
+        flat.attach()
         return Chain.of(self.module_, flat.parameters, self.plan.precision, self.batch_size)
 
     def _closure_step(self, batch: Batch) -> dict[str, Tensor]:
@@ -416,7 +426,8 @@ class _Net(NeuralNet):
 
     def settings(self) -> dict[str, Any]:
         """What `attach` changes, for putting it back."""
-        return {name: vars(self)[name] for name in ("callbacks", "callbacks_", "listeners", "lr", "batch_size")}
+        names = ("callbacks", "callbacks_", "listeners", "foreign_steps", "lr", "batch_size")
+        return {name: vars(self)[name] for name in names}
 
     @contextmanager
     def unchanged_on_failure(self) -> Iterator[None]:

@@ -202,7 +202,7 @@ def test_a_callback_of_skorch_that_interrupts_on_purpose_only_stops():
 )
 def test_a_loss_that_cannot_take_raw_scores_is_told_before_training(criterion, y, message):
     with pytest.raises(ValueError, match=message):
-        NeuralClassifier(criterion=criterion, max_epochs=1).fit(X, y)
+        NeuralClassifier(criterion=criterion, max_epochs=1, random_state=0).fit(X, y)
 
 
 # --- what a stranger would try --------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from torch import nn
 from torch.optim import lr_scheduler
 
 from sknn import NeuralClassifier, NeuralRegressor
+from sknn.modules import MLP
 from sknn.optim import FlatParameters, LRSchedule, build_optimizer, parameter_groups
 
 GENERATOR = np.random.default_rng(0)
@@ -133,7 +134,6 @@ def test_parameters_and_gradients_are_views_of_the_buffer() -> None:
     torch.testing.assert_close(flat.gradient[:6], linear.weight.grad.flatten())
     torch.testing.assert_close(biases.grad[:2], linear.bias.grad)
     torch.testing.assert_close(flat.gradient.norm(), torch.cat([linear.weight.grad.flatten(), linear.bias.grad]).norm())
-    assert flat.is_attached
     with torch.no_grad():
         flat.data.fill_(7.0)
     assert (linear.weight == 7).all()
@@ -148,7 +148,6 @@ def test_release_gives_own_memory_with_the_same_values() -> None:
     torch.testing.assert_close(linear.weight.detach(), before, rtol=0, atol=0)
     assert linear.weight.grad is None
     assert linear.weight.untyped_storage().nbytes() == 4 * linear.weight.numel()
-    assert not flat.is_attached
     with torch.no_grad():
         flat.data.zero_()
     torch.testing.assert_close(linear.weight.detach(), before, rtol=0, atol=0)
@@ -166,6 +165,47 @@ def test_attach_takes_values_that_were_changed_meanwhile() -> None:
         flat.data.zero_()
     assert (linear.bias == 0).all()
     assert linear.bias.grad.data_ptr() == flat.groups[1].grad.data_ptr()
+
+
+class ReplaceGradients(Callback):
+    def on_grad_computed(self, net: Any, named_parameters: Any, **kwargs: Any) -> None:
+        for _, parameter in named_parameters:
+            parameter.grad = 0 * parameter.grad
+
+
+class ForgetGradients(Callback):
+    def on_batch_end(self, net: Any, **kwargs: Any) -> None:
+        net.module_.zero_grad()
+
+
+class BoundWeights(Callback):
+    def on_batch_end(self, net: Any, **kwargs: Any) -> None:
+        for parameter in net.module_.parameters():
+            parameter.data = parameter.data.clamp(-0.1, 0.1)
+
+
+class Recurrent(nn.Module):
+    """Not a chain."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.recurrent, self.head = nn.RNN(in_features, 6, batch_first=True), nn.Linear(6, out_features)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.recurrent(x.unsqueeze(1))[0][:, -1])
+
+
+@pytest.mark.parametrize("module", [MLP, Recurrent])
+def test_tensors_that_a_callback_replaces_count(module: type[nn.Module]) -> None:
+    params: dict[str, Any] = {"max_epochs": 4, "batch_size": 16, "random_state": 0, "lr": 0.05}
+    plain = NeuralClassifier(module, **params).fit(X, Y)
+    still = NeuralClassifier(module, **params, optimizer=torch.optim.SGD, callbacks=[ReplaceGradients()]).fit(X, Y)
+    assert len({round(loss, 5) for loss in still.loss_curve_}) == 1
+    forgetful = NeuralClassifier(module, **params, callbacks=[ForgetGradients()]).fit(X, Y)
+    np.testing.assert_array_equal(forgetful.predict_proba(X), plain.predict_proba(X))
+    bounded = NeuralClassifier(module, **params, callbacks=[BoundWeights()]).fit(X, Y)
+    assert max(p.abs().max().item() for p in bounded.module_.parameters()) < 0.1001
+    assert max(p.abs().max().item() for p in plain.module_.parameters()) > 0.1001
 
 
 def test_a_frozen_layer_stays_as_it_is_while_the_rest_trains() -> None:

@@ -79,24 +79,23 @@ class FlatParameters:
                 start += size
         self.attach()
 
-    @property
-    def is_attached(self) -> bool:
-        """Whether every parameter and its gradient still are views of the buffers."""
-        data, gradient = self.data.data_ptr(), self.gradient.data_ptr()
-        size = self.data.element_size()
-        return all(
-            p.data_ptr() == data + size * start and p.grad is not None and p.grad.data_ptr() == gradient + size * start
-            for p, start in zip(self.parameters, self._starts, strict=True)
-        )
-
     def attach(self) -> None:
-        """Make the parameters views, and take their present values into the buffer."""
+        """Make parameters and gradients views where they are not, and take their present values into the buffers.
+
+        Callbacks and modules replace them: ``parameter.data = ...``, ``parameter.grad = ...``, ``zero_grad()``.
+        """
+        size, data, gradient = self.data.element_size(), self.data.data_ptr(), self.gradient.data_ptr()
         for parameter, start in zip(self.parameters, self._starts, strict=True):
             stop = start + parameter.numel()
-            view = self.data[start:stop].view(parameter.shape)
-            view.copy_(parameter.detach())
-            parameter.data = view
-            parameter.grad = self.gradient[start:stop].view(parameter.shape)
+            if parameter.data_ptr() != data + size * start:
+                view = self.data[start:stop].view(parameter.shape)
+                view.copy_(parameter.detach())
+                parameter.data = view
+            grad = parameter.grad
+            if grad is None or grad.data_ptr() != gradient + size * start:
+                view = self.gradient[start:stop].view(parameter.shape)
+                view.zero_() if grad is None else view.copy_(grad)
+                parameter.grad = view
 
     def release(self) -> None:
         """Give each parameter memory of its own again: a pickled view would carry the whole buffer."""
