@@ -23,7 +23,8 @@ from ._device import resolve_device
 from ._fitted import FittedNetworkMixin
 from ._inputs import Inputs, as_table
 from ._make_net import make_net
-from ._net import TrainingPlan, _Net
+from ._net import _Net
+from ._plan import TrainingPlan
 from ._progress import EpochReport
 from ._random import Seeds, isolated_random_state, random_generator
 from ._sklearn_callbacks import (

@@ -12,165 +12,19 @@ Same kernels, same order, same numbers as automatic differentiation (a test), wr
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as _torch_module
 
 from ._build import TableNetwork
+from ._links import DERIVATIVES, Bfloat16Linear, Dropout, LayerNorm, Linear, Link, elementwise
 from ._precision import worth_bfloat16
 from .modules import MLP
 
 __all__ = ["Chain", "evaluated"]
 
-_aten: Any = torch.ops.aten
-_threshold_backward: Any = _aten.threshold_backward.grad_input
-
-
-class _Link:
-    """One layer of a chain: `forward` keeps what `backward` needs."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        raise NotImplementedError
-
-    def backward(self, gradient: Tensor, needs_input: bool) -> Tensor:
-        """Gradient with respect to the input; those of parameters are written into their ``grad``."""
-        raise NotImplementedError
-
-
-class _Linear(_Link):
-    def __init__(self, layer: nn.Linear, keeps_output: bool) -> None:
-        self.weight, self.bias = layer.weight.detach(), None if layer.bias is None else layer.bias.detach()
-        self.weight_grad: Any = layer.weight.grad
-        self.bias_grad = None if layer.bias is None else layer.bias.grad
-        self.transposed = self.weight.t()
-        self.width = layer.out_features
-        self.keeps_output = keeps_output  # buffers are overwritten by the next batch
-        self.output = self.input_gradient = torch.empty(0)
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.x = x
-        n_rows = x.shape[0]
-        if self.keeps_output or self.output.shape[0] != n_rows:
-            self.output = x.new_empty((n_rows, self.width))
-        output = self.output
-        if self.bias is None:
-            return torch.mm(x, self.transposed, out=output)
-        return torch.addmm(self.bias, x, self.transposed, out=output)
-
-    def backward(self, gradient: Tensor, needs_input: bool) -> Tensor:
-        torch.mm(gradient.t(), self.x, out=self.weight_grad)
-        if self.bias_grad is not None:
-            torch.sum(gradient, 0, out=self.bias_grad)
-        if not needs_input:
-            return gradient
-        if self.input_gradient.shape[0] != self.x.shape[0]:
-            self.input_gradient = torch.empty_like(self.x)
-        return torch.mm(gradient, self.weight, out=self.input_gradient)
-
-
-class _Bfloat16Linear(_Linear):
-    """Products of numbers rounded to bfloat16; weights, biases and what is passed on stay float32."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.rounded_x, self.rounded_weight = x.bfloat16(), self.weight.bfloat16()
-        output = torch.mm(self.rounded_x, self.rounded_weight.t()).float()
-        return output if self.bias is None else output.add_(self.bias)
-
-    def backward(self, gradient: Tensor, needs_input: bool) -> Tensor:
-        rounded = gradient.bfloat16()
-        self.weight_grad.copy_(torch.mm(rounded.t(), self.rounded_x))
-        if self.bias_grad is not None:
-            torch.sum(gradient, 0, out=self.bias_grad)
-        return torch.mm(rounded, self.rounded_weight).float() if needs_input else gradient
-
-
-class _Elementwise(_Link):
-    """A function of each number; `derivative` is given the gradient, the input and the output."""
-
-    def __init__(
-        self, function: Callable[[Tensor], Tensor], derivative: Callable[[Tensor, Tensor, Tensor], Tensor]
-    ) -> None:
-        self.function, self.derivative = function, derivative
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.x = x
-        self.output = self.function(x)
-        return self.output
-
-    def backward(self, gradient: Tensor, needs_input: bool) -> Tensor:
-        return self.derivative(gradient, self.x, self.output)
-
-
-class _Dropout(_Link):
-    def __init__(self, probability: float) -> None:
-        self.keep = 1 - probability
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.mask = torch.empty_like(x).bernoulli_(self.keep).div_(self.keep)
-        return x * self.mask
-
-    def backward(self, gradient: Tensor, needs_input: bool) -> Tensor:
-        return gradient * self.mask
-
-
-class _LayerNorm(_Link):
-    def __init__(self, layer: nn.LayerNorm) -> None:
-        self.layer = layer
-
-    def forward(self, x: Tensor) -> Tensor:
-        layer = self.layer
-        self.x = x
-        output, self.mean, self.rstd = _aten.native_layer_norm(
-            x, layer.normalized_shape, layer.weight, layer.bias, layer.eps
-        )
-        return output
-
-    def backward(self, gradient: Tensor, needs_input: bool) -> Tensor:
-        layer = self.layer
-        mask = [True, layer.weight is not None, layer.bias is not None]
-        x_grad, *grads = _aten.native_layer_norm_backward(
-            gradient, self.x, layer.normalized_shape, self.mean, self.rstd, layer.weight, layer.bias, mask
-        )
-        for parameter, grad in zip((layer.weight, layer.bias), grads, strict=True):
-            if parameter is not None and parameter.grad is not None:
-                parameter.grad.copy_(grad)
-        return x_grad
-
-
-def _elementwise(layer: nn.Module, may_overwrite: bool = False) -> _Elementwise | None:
-    """The link of an activation, or None for one that is not known."""
-    if type(layer) is nn.ReLU:
-        function = torch.relu_ if may_overwrite else torch.relu
-        return _Elementwise(function, lambda g, x, out: _threshold_backward(g, out, 0, grad_input=g))
-    if type(layer) is nn.Tanh:
-        return _Elementwise(torch.tanh, lambda g, x, out: _aten.tanh_backward(g, out))
-    if type(layer) is nn.Sigmoid:
-        return _Elementwise(torch.sigmoid, lambda g, x, out: _aten.sigmoid_backward(g, out))
-    if type(layer) in (nn.SiLU, nn.GELU, nn.Mish, nn.LeakyReLU, nn.SELU):
-        layer = type(layer)(**_arguments(layer))  # never in place: the derivative needs the input
-        return _Elementwise(layer.forward, _DERIVATIVES[type(layer)](layer))
-    return None
-
-
-def _arguments(layer: nn.Module) -> dict[str, Any]:
-    if isinstance(layer, nn.LeakyReLU):
-        return {"negative_slope": layer.negative_slope}
-    return {"approximate": layer.approximate} if isinstance(layer, nn.GELU) else {}
-
-
-_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
-_DERIVATIVES: dict[type[nn.Module], Callable[[Any], Callable[[Tensor, Tensor, Tensor], Tensor]]] = {
-    nn.SiLU: lambda layer: lambda g, x, out: _aten.silu_backward(g, x),
-    nn.GELU: lambda layer: lambda g, x, out: _aten.gelu_backward(g, x, approximate=layer.approximate),
-    nn.Mish: lambda layer: lambda g, x, out: _aten.mish_backward(g, x),
-    nn.LeakyReLU: lambda layer: lambda g, x, out: _aten.leaky_relu_backward(g, x, layer.negative_slope, False),
-    nn.SELU: lambda layer: lambda g, x, out: _aten.elu_backward(g, _SELU_ALPHA, _SELU_SCALE, 1.0, False, x),
-}
-
-
-_KNOWN = {nn.Linear, nn.LayerNorm, nn.Dropout, nn.ReLU, nn.Tanh, nn.Sigmoid, *_DERIVATIVES}
+_KNOWN = {nn.Linear, nn.LayerNorm, nn.Dropout, nn.ReLU, nn.Tanh, nn.Sigmoid, *DERIVATIVES}
 
 
 class Chain:
@@ -201,7 +55,7 @@ class Chain:
         self.columns = columns
         linear = [i for i, layer in enumerate(layers) if isinstance(layer, nn.Linear)]
         last = linear[-1]
-        self.links: list[_Link] = []
+        self.links: list[Link] = []
         for i, layer in enumerate(layers):
             if (
                 isinstance(layer, nn.Linear)
@@ -211,16 +65,16 @@ class Chain:
                     or (precision == "auto" and i in linear[1:-1] and worth_bfloat16(batch_size, *layer.weight.shape))
                 )
             ):
-                self.links.append(_Bfloat16Linear(layer, keeps_output=True))
+                self.links.append(Bfloat16Linear(layer, keeps_output=True))
             elif isinstance(layer, nn.Linear):
                 # What is returned must outlive the batch, and an activation may change its input in place.
-                self.links.append(_Linear(layer, keeps_output=i >= last))
+                self.links.append(Linear(layer, keeps_output=i >= last))
             elif isinstance(layer, nn.Dropout):
-                self.links.append(_Dropout(layer.p))
+                self.links.append(Dropout(layer.p))
             elif isinstance(layer, nn.LayerNorm):
-                self.links.append(_LayerNorm(layer))
+                self.links.append(LayerNorm(layer))
             else:
-                link = _elementwise(layer, may_overwrite=i > 0 and isinstance(layers[i - 1], nn.Linear))
+                link = elementwise(layer, may_overwrite=i > 0 and isinstance(layers[i - 1], nn.Linear))
                 assert link is not None
                 self.links.append(link)
 
@@ -335,7 +189,7 @@ def _is_known(layer: nn.Module) -> bool:
             return False
     if type(layer) is nn.Dropout:
         return 0 < layer.p < 1
-    return type(layer) in (nn.Linear, nn.LayerNorm) or _elementwise(layer) is not None
+    return type(layer) in (nn.Linear, nn.LayerNorm) or elementwise(layer) is not None
 
 
 def _is_touched(module: nn.Module) -> bool:

@@ -9,7 +9,8 @@ from torch import nn
 from ._batches import Rows
 from ._build import build_network, check_batch_norm, check_loss, check_network
 from ._inputs import Inputs
-from ._net import TrainingPlan, _Net
+from ._net import _Net
+from ._plan import TrainingPlan
 from ._random import isolated_random_state
 from .losses import Loss, make_loss
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import copy
-import dis
-import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback
@@ -20,70 +16,18 @@ from torch import Tensor, nn
 from ._batches import Batch, Batches, Rows
 from ._build import first_output
 from ._chain import Chain
-from .callbacks._state import ModuleState, StopTraining
+from ._plan import TrainingPlan
+from ._scoring_face import ScoringFace
+from .callbacks._state import ModuleState, StopTraining, raised_on_purpose
 from .optim import LRSchedule, build_optimizer, step_of
 
-__all__ = ["TrainingPlan"]
-
-_RAISE = dis.opmap["RAISE_VARARGS"]
 _EVENTS = (
     "on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end",
     "on_batch_begin", "on_batch_end", "on_grad_computed",
 )  # fmt: skip
 
 
-@dataclass
-class TrainingPlan:
-    """Everything about a training that is not skorch's.
-
-    Attributes
-    ----------
-    lr_schedule, lr_schedule_params
-        As the estimators' parameters.
-    shuffle_seed : int
-    deadline : float or None
-        ``time.perf_counter()`` at which the fit shall be over; the schedule ends there too.
-    started : float
-        ``time.perf_counter()`` at the start of the fit.
-    precision : {"float32", "bfloat16", "auto"}
-        Of matrix products while training.
-    compile : bool
-        Whether training runs the network through ``torch.compile``.
-    validation_score : callable or None
-        Link output of the validation rows, float32 (n_valid, n_values) -> score, higher is better.
-    before_epoch, after_epoch : callable or None
-        Called around every epoch, after the callbacks; `after_epoch` returns whether to stop.
-    """
-
-    lr_schedule: str | type = "constant"
-    lr_schedule_params: dict[str, Any] | None = None
-    shuffle_seed: int = 0
-    deadline: float | None = None
-    started: float = 0.0
-    precision: str = "float32"
-    compile: bool = False
-    validation_score: Callable[[np.ndarray], float] | None = None
-    before_epoch: Callable[[], None] | None = None
-    after_epoch: Callable[[], bool] | None = None
-
-
-def _raised_on_purpose(error: KeyboardInterrupt) -> bool:
-    """Whether a ``raise`` statement threw it, as skorch's callbacks do to stop, and not the signal of Ctrl-C.
-
-    A signal is delivered between two instructions, so the innermost frame never stands on the instruction of ``raise``.
-    """
-    traceback = error.__traceback__
-    if traceback is None:
-        return False
-    while traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    # A handler written in Python raises, too.
-    if traceback.tb_frame.f_code is getattr(signal.getsignal(signal.SIGINT), "__code__", None):
-        return False
-    return traceback.tb_frame.f_code.co_code[traceback.tb_lasti] == _RAISE
-
-
-class _Net(NeuralNet):
+class _Net(ScoringFace, NeuralNet):
     """skorch's net around resident tensors, with a lean loop.
 
     Data are :class:`~sknn._batches.Rows`. `module`, `criterion` are instances, `optimizer` a class. Batches are
@@ -144,36 +88,6 @@ class _Net(NeuralNet):
         """Mean loss over the batch, weighted."""
         return self.criterion_(y_pred, y_true, X.get("sample_weight"))
 
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Link output, for skorch's scoring callbacks."""
-        outputs = [self.criterion_.inverse_link(raw).cpu() for raw in self.forward_iter(X, training=False)]
-        return torch.cat(outputs).detach().numpy()  # a callback's cached training outputs carry gradients
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Class codes, indicators, or values in standardised units, for skorch's scoring callbacks."""
-        values = self.predict_proba(X)
-        if self.target_kind == "classes":
-            return values.argmax(axis=1)
-        return (values > 0.5).astype(np.int64) if self.target_kind == "multilabel" else values
-
-    @property
-    def classes_(self) -> np.ndarray:
-        """Class codes, which scorers ask for."""
-        if self.target_kind == "real":
-            raise AttributeError("classes_")
-        return np.arange(self.n_classes)
-
-    def __sklearn_tags__(self) -> Any:
-        """Tell scorers which kind of estimator this is."""
-        from sklearn.utils import ClassifierTags, RegressorTags
-
-        tags = super().__sklearn_tags__()
-        if self.target_kind == "real":
-            tags.estimator_type, tags.regressor_tags = "regressor", RegressorTags()
-        else:
-            tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags()
-        return tags
-
     # ------------------------------------------------------------------ callbacks
 
     def initialize_callbacks(self) -> _Net:
@@ -198,7 +112,7 @@ class _Net(NeuralNet):
             except StopTraining:
                 raise
             except KeyboardInterrupt as error:
-                if _raised_on_purpose(error):
+                if raised_on_purpose(error):
                     raise StopTraining from error
                 raise
 
@@ -397,12 +311,6 @@ class _Net(NeuralNet):
         with torch.no_grad():
             y_pred = self.infer(inputs)
             return {"loss": self.get_loss(y_pred, y, X=inputs), "y_pred": y_pred}
-
-    def evaluation_step(self, batch: Batch, training: bool = False) -> Tensor:
-        """Raw prediction, for skorch's scoring callbacks."""
-        self._set_training(training)
-        with torch.set_grad_enabled(training):
-            return self.infer(batch[0])
 
     # ------------------------------------------------------------------ between fits
 

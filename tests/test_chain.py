@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from sknn import NeuralClassifier, NeuralRegressor, _precision
 from sknn._build import build_network
-from sknn._chain import Chain, _Bfloat16Linear, _Linear
+from sknn._chain import Chain
+from sknn._links import Bfloat16Linear, Linear
 from sknn.losses import Huber, LogLoss, MultilabelLogLoss, Quantile, SquaredError
 from sknn.modules import MLP, ResNet
 from sknn.optim import FlatParameters, parameter_groups
@@ -245,7 +246,7 @@ def test_auto_rounds_wide_hidden_layers_only(rows: int, widths: list[int], monke
     network = MLP(8, widths[-1], hidden_sizes=widths[:-1])
     chain = Chain.of(network, flatten(network).parameters, "auto", rows)
     assert chain is not None
-    rounded = [isinstance(link, _Bfloat16Linear) for link in chain.links if isinstance(link, _Linear)]
+    rounded = [isinstance(link, Bfloat16Linear) for link in chain.links if isinstance(link, Linear)]
     wide = rows == 512
     assert rounded == [False, *([wide] * (len(widths) - 2)), False]
 

@@ -16,10 +16,11 @@ PACKAGE = Path(sknn.__file__).parent
 # Each room imports only from rooms on a lower floor.
 FLOORS = [
     {"exceptions", "_table_scalars", "_random", "_split", "_sample_weight", "_progress", "_plotting",
-     "_sklearn_callbacks", "_threads", "_device", "_precision",
+     "_sklearn_callbacks", "_threads", "_device", "_precision", "_plan",
+     "_links",
      "modules"},
     {"_quantiles", "callbacks", "losses", "optim", "_batches", "_table_columns"},
-    {"_encoder", "_table_categories", "_component_params", "_targets"},
+    {"_encoder", "_table_categories", "_component_params", "_targets", "_scoring_face"},
     {"_table", "_scoring", "_build", "_defaults"},
     {"_chain"},
     {"_net"},

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+import dis
+import signal
 from typing import Any
 
 import torch
 from torch import nn
 
-__all__ = ["ModuleState", "StopTraining"]
+__all__ = ["ModuleState", "StopTraining", "raised_on_purpose"]
+
+_RAISE = dis.opmap["RAISE_VARARGS"]
+
+
+def raised_on_purpose(error: KeyboardInterrupt) -> bool:
+    """Whether a ``raise`` statement threw it, as skorch's callbacks do to stop, and not the signal of Ctrl-C.
+
+    A signal is delivered between two instructions, so the innermost frame never stands on the instruction of ``raise``.
+    """
+    traceback = error.__traceback__
+    if traceback is None:
+        return False
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    # A handler written in Python raises, too.
+    if traceback.tb_frame.f_code is getattr(signal.getsignal(signal.SIGINT), "__code__", None):
+        return False
+    return traceback.tb_frame.f_code.co_code[traceback.tb_lasti] == _RAISE
 
 
 class StopTraining(KeyboardInterrupt):

@@ -1,0 +1,46 @@
+"""What a training is told beside skorch's parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = ["TrainingPlan"]
+
+
+@dataclass
+class TrainingPlan:
+    """Everything about a training that is not skorch's.
+
+    Attributes
+    ----------
+    lr_schedule, lr_schedule_params
+        As the estimators' parameters.
+    shuffle_seed : int
+    deadline : float or None
+        ``time.perf_counter()`` at which the fit shall be over; the schedule ends there too.
+    started : float
+        ``time.perf_counter()`` at the start of the fit.
+    precision : {"float32", "bfloat16", "auto"}
+        Of matrix products while training.
+    compile : bool
+        Whether training runs the network through ``torch.compile``.
+    validation_score : callable or None
+        Link output of the validation rows, float32 (n_valid, n_values) -> score, higher is better.
+    before_epoch, after_epoch : callable or None
+        Called around every epoch, after the callbacks; `after_epoch` returns whether to stop.
+    """
+
+    lr_schedule: str | type = "constant"
+    lr_schedule_params: dict[str, Any] | None = None
+    shuffle_seed: int = 0
+    deadline: float | None = None
+    started: float = 0.0
+    precision: str = "float32"
+    compile: bool = False
+    validation_score: Callable[[np.ndarray], float] | None = None
+    before_epoch: Callable[[], None] | None = None
+    after_epoch: Callable[[], bool] | None = None
