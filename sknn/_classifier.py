@@ -87,8 +87,8 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         "auto" takes CUDA, then MPS, then the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Of matrix products while training; weights and predictions are float32 in any case. "bfloat16" keeps 8 of 24
-        bits, which is faster where the processor or GPU has it. "auto" does so in hidden layers that are wide enough
-        to gain (512 units and 512 rows a batch, say), on processors that have it.
+        bits, which is faster where the processor or GPU has it. "auto" does so in hidden layers of at least
+        512 units, with batches of at least 256 rows, on processors that have it.
     compile : bool, default=False
         Train through ``torch.compile``: minutes of compilation, which needs a C++ compiler, for faster steps of modules
         of your own on a GPU.

@@ -52,7 +52,7 @@ class Encoder(nn.Module):
     -----
     Quantiles invert the weighted step function of the cumulative distribution and take the mean of both
     neighbours where it is level, so that a weight of k counts exactly as k copies. NaN is ignored. Of more
-    than 10,000 rows, quantiles use 10,000 evenly spaced ones; without random numbers, so that they depend
+    than 100,000 rows, quantiles use 100,000 evenly spaced ones; without random numbers, so that they depend
     on the data alone. Cost of ``fit``: selection in O(n d), with weights a sort in O(n log(n) d).
 
     ``encode`` works on float64 numpy arrays, which for few rows is several times faster than torch;

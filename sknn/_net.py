@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback
+from skorch.utils import TeeGenerator
 from torch import Tensor, nn
 
 from ._batches import Batch, Batches, Rows
@@ -190,7 +191,7 @@ class _Net(ScoringFace, NeuralNet):
         losses: list[Tensor] = []
         sizes: list[int] = []
         if training:
-            self._set(chain=self._chain(), step=step_of(self.optimizer_))
+            self._prepare_steps()
         for batch in self._observed(iterator, training) if per_batch else iterator:
             step = step_fn(batch)
             n_batch = batch[1].shape[0]
@@ -236,12 +237,12 @@ class _Net(ScoringFace, NeuralNet):
         if self.chain is not None and batch[0]["x_num"].ndim == 2:
             with torch.no_grad():
                 step = self._chain_gradient(batch)
-                self.step()
+                self._step()
         elif isinstance(self.optimizer_, torch.optim.LBFGS):
             step = self._closure_step(batch)
         else:
             step = self._gradient(batch)
-            self.step()
+            self._step()
         self.schedule.after_step()
         self._set(steps_done_=self.steps_done_ + 1)
         return step
@@ -253,6 +254,9 @@ class _Net(ScoringFace, NeuralNet):
         else:
             self.flat_parameters.attach()
             self.flat_parameters.gradient.zero_()
+            for group in self.optimizer_.param_groups[len(self.flat_parameters.groups) :]:  # added by a callback
+                for parameter in group["params"]:
+                    parameter.grad = None
         if self.plan.precision == "bfloat16":
             with torch.autocast(inputs["x_num"].device.type, torch.bfloat16):
                 y_pred = self.infer(inputs).float()
@@ -267,8 +271,6 @@ class _Net(ScoringFace, NeuralNet):
         """As `_gradient`, without automatic differentiation."""
         inputs, y = batch
         chain = self.chain
-        if self.foreign_steps:
-            self.flat_parameters.attach()
         if not chain.covers_all:
             self.flat_parameters.gradient.zero_()
         y_pred = chain.forward(inputs)
@@ -279,19 +281,35 @@ class _Net(ScoringFace, NeuralNet):
 
     def _notify_of_gradient(self, batch: Batch) -> None:
         if self.listeners["on_grad_computed"]:
-            named = self.get_all_learnable_params()
+            named = TeeGenerator(self.get_all_learnable_params())
             self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
         # Somebody may have put other tensors into the place of the views that the optimizer reads.
-        if self.flat_parameters is not None and (self.foreign_steps or self.chain is None):
+        if self.flat_parameters is not None and self.chain is None:
             self.flat_parameters.attach()
 
     def _chain(self) -> Chain | None:
         """The network as a chain of known layers, if it is one and its gradients have their place."""
         flat = self.flat_parameters
-        if flat is None or self.plan.compile:
+        # Whoever looks at steps may change anything between them, which only automatic differentiation notices.
+        if flat is None or self.plan.compile or self.foreign_steps:
             return None
-        flat.attach()
         return Chain.of(self.module_, flat.parameters, self.plan.precision, self.batch_size)
+
+    def _prepare_steps(self) -> None:
+        """Find the quickest way through the steps of this epoch."""
+        flat = self.flat_parameters
+        if flat is not None:
+            flat.attach()
+        step = self.optimizer_.step if self.foreign_steps else step_of(self.optimizer_)
+        self._set(chain=self._chain(), step=step, frozen=[] if flat is None else flat.frozen())
+
+    def _step(self) -> None:
+        """Optimizer step that leaves frozen parameters as they are, weight decay and momentum notwithstanding."""
+        flat = self.flat_parameters
+        frozen = flat.frozen() if self.foreign_steps and flat is not None else self.frozen
+        self.step()
+        for parameter, value in frozen:
+            parameter.detach().copy_(value)
 
     def _closure_step(self, batch: Batch) -> dict[str, Tensor]:
         """For optimizers that evaluate the loss several times a step; the first evaluation is recorded."""
@@ -320,7 +338,7 @@ class _Net(ScoringFace, NeuralNet):
             self.flat_parameters.release()
         self._set_training(False)
         self._set(plan=TrainingPlan(self.plan.lr_schedule, self.plan.lr_schedule_params, self.plan.shuffle_seed))
-        self._set(schedule=None, chain=None, compiled=None, step=None)
+        self._set(schedule=None, chain=None, compiled=None, step=None, frozen=[])
 
     def attach(self, plan: TrainingPlan, callbacks: list[Any], lr: float, batch_size: int) -> None:
         """Get ready to train on."""

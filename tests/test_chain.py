@@ -224,6 +224,26 @@ def test_fit_is_the_same_with_and_without(estimator: Any, monkeypatch: pytest.Mo
     np.testing.assert_allclose(by_hand.predict(X), automatic.predict(X), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("kind", [LogLoss, SquaredError])
+def test_hooks_and_patches_of_a_loss_count(kind: Any) -> None:
+    y = torch.tensor([0, 1]) if kind is LogLoss else torch.zeros(2, 2)
+    plain = kind().value_and_gradient(torch.ones(2, 2), y)[0]
+    hooked, patched = kind(), kind()
+    hooked.register_forward_hook(lambda module, args, output: 3 * output)
+    patched.pointwise = lambda raw, y: 3 * kind.pointwise(patched, raw, y)
+    for loss in (hooked, patched):
+        torch.testing.assert_close(loss.value_and_gradient(torch.ones(2, 2), y)[0], 3 * plain)
+
+
+def test_dropout_left_on_is_obeyed_at_predict() -> None:
+    model = NeuralRegressor(module_params={"dropout": 0.5}, max_epochs=1, random_state=0).fit(np.eye(4), np.arange(4.0))
+    np.testing.assert_array_equal(model.predict(np.eye(4)), model.predict(np.eye(4)))
+    for layer in model.module_.modules():
+        if isinstance(layer, nn.Dropout):
+            layer.train()
+    assert (model.predict(np.eye(4)) != model.predict(np.eye(4))).any()
+
+
 def test_products_in_bfloat16_are_close_to_float32() -> None:
     torch.manual_seed(0)
     network = plain(40, 3)

@@ -208,6 +208,97 @@ def test_tensors_that_a_callback_replaces_count(module: type[nn.Module]) -> None
     assert max(p.abs().max().item() for p in plain.module_.parameters()) > 0.1001
 
 
+@pytest.mark.parametrize("module", [MLP, Recurrent])
+@pytest.mark.parametrize("optimizer", [torch.optim.AdamW, torch.optim.SGD])
+def test_a_layer_frozen_meanwhile_stays_in_spite_of_decay_and_momentum(module: Any, optimizer: type) -> None:
+    class Freeze(Callback):
+        def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+            if len(net.history) == 2:
+                self.frozen = next(net.module_.parameters()).requires_grad_(False)
+                self.before = self.frozen.detach().clone()
+            elif len(net.history) > 2:
+                torch.testing.assert_close(self.frozen.detach(), self.before, rtol=0, atol=0)
+
+    params = {"weight_decay": 0.5, **({"momentum": 0.9} if optimizer is torch.optim.SGD else {})}
+    model = NeuralClassifier(module, max_epochs=5, optimizer=optimizer, optimizer_params=params, callbacks=[Freeze()])
+    assert model.fit(X, Y).n_iter_ == 5
+
+
+@pytest.mark.parametrize("module", [MLP, Recurrent])
+def test_gradients_that_the_optimizer_forgets_are_put_back(module: Any) -> None:
+    class ForgetAll(Callback):
+        def on_batch_end(self, net: Any, **kwargs: Any) -> None:
+            net.optimizer_.zero_grad()
+
+    params: dict[str, Any] = {"max_epochs": 3, "random_state": 0}
+    fits = [NeuralClassifier(module, callbacks=cbs, **params).fit(X, Y) for cbs in ([], [ForgetAll()])]
+    assert fits[0].loss_curve_ == fits[1].loss_curve_
+
+
+@pytest.mark.parametrize("module", [MLP, Recurrent])
+def test_a_callback_may_differentiate_what_it_adds_to_the_gradient(module: Any) -> None:
+    class Penalty(Callback):
+        def on_grad_computed(self, net: Any, named_parameters: Any, **kwargs: Any) -> None:
+            sum(p.square().sum() for _, p in named_parameters).backward()
+
+    params: dict[str, Any] = {"max_epochs": 5, "random_state": 0, "lr": 0.01}
+    plain, small = [NeuralClassifier(module, callbacks=cbs, **params).fit(X, Y) for cbs in ([], [Penalty()])]
+    assert sum(p.norm() for p in small.module_.parameters()) < sum(p.norm() for p in plain.module_.parameters())
+
+
+def test_every_callback_sees_the_named_parameters() -> None:
+    class Count(Callback):
+        def on_grad_computed(self, net: Any, named_parameters: Any, **kwargs: Any) -> None:
+            seen.append(len(list(named_parameters)))
+
+    seen: list[int] = []
+    NeuralClassifier(max_epochs=1, batch_size=200, callbacks=[Count(), ("again", Count())]).fit(X, Y)
+    assert seen == [6, 6]
+
+
+def test_a_group_added_meanwhile_is_zeroed_and_clipped() -> None:
+    class Unfreeze(Callback):
+        def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+            if len(net.history) == 2:
+                layer = net.module_[0].requires_grad_(True)
+                net.optimizer_.add_param_group({"params": list(layer.parameters())})
+
+        def on_grad_computed(self, net: Any, **kwargs: Any) -> None:
+            if net.module_[0].weight.grad is not None:
+                norms.append(net.module_[0].weight.grad.norm().item())
+
+    norms: list[float] = []
+    network = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 2))
+    network[0].requires_grad_(False)
+    params: dict[str, Any] = {"lr": 1e-6, "max_epochs": 5, "lr_schedule": "constant", "random_state": 0}
+    params |= {"optimizer": torch.optim.SGD, "batch_size": 200, "callbacks": [Unfreeze()]}
+    NeuralClassifier(network, gradient_clipping=None, **params).fit(X, Y)
+    assert norms[-1] == pytest.approx(norms[0], rel=0.01)
+    first = norms[0]
+    norms.clear()
+    NeuralClassifier(network, gradient_clipping=first / 2, **params).fit(X, Y)
+    assert max(norms) < first * 0.51
+
+
+def test_momentum_may_begin_meanwhile() -> None:
+    class Begin(Callback):
+        def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+            net.optimizer_.param_groups[0]["momentum"] = 0.9
+
+    model = NeuralClassifier(max_epochs=4, optimizer=torch.optim.SGD, callbacks=[Begin()]).fit(X, Y)
+    assert np.isfinite(model.loss_curve_).all()
+
+
+@pytest.mark.filterwarnings("ignore::sknn.exceptions.GradientHealthWarning")
+def test_a_sick_training_leaves_nothing_behind_for_a_warm_start() -> None:
+    params: dict[str, Any] = {"max_epochs": 3, "optimizer": torch.optim.SGD, "preprocessing": False}
+    model = NeuralRegressor(module_params={"hidden_sizes": (7, 7)}, warm_start=True, **params).fit(X, X[:, 0])
+    sick = X.copy()
+    sick[0] = 3e38
+    assert model.fit(sick, X[:, 0]).health_.status == "sick"
+    assert model.fit(X, X[:, 0]).health_.status == "healthy"
+
+
 def test_a_frozen_layer_stays_as_it_is_while_the_rest_trains() -> None:
     network = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 2))
     network[0].requires_grad_(False)

@@ -44,7 +44,11 @@ class GradientClipping(Callback):
     ) -> None:
         """Clip, after the backward pass and before the step."""
         flat = getattr(net, "flat_parameters", None)
-        all_gradients = [p.grad for _, p in named_parameters] if flat is None else [flat.gradient]
+        if flat is None:
+            all_gradients = [p.grad for _, p in named_parameters]
+        else:  # and groups that a callback has added
+            added = net.optimizer_.param_groups[len(flat.groups) :]
+            all_gradients = [flat.gradient, *(p.grad for group in added for p in group["params"])]
         gradients = [gradient for gradient in all_gradients if gradient is not None]
         if gradients:
             self.clip_(gradients)

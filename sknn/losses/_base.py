@@ -110,6 +110,14 @@ class Loss(nn.Module, ABC):
             raise ValueError(f"sample_weight has shape {tuple(sample_weight.shape)}; expected {tuple(losses.shape)}.")
         return (losses * sample_weight).mean()
 
+    def _is_exactly(self, kind: type[Loss]) -> bool:
+        """Whether nobody derived from `kind`, hooked into this instance, or replaced its methods."""
+        return (
+            type(self) is kind
+            and not (self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks)
+            and vars(self).keys().isdisjoint(("pointwise", "forward"))
+        )
+
     def value_and_gradient(
         self, raw_prediction: Tensor, y: Tensor, sample_weight: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:

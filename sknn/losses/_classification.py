@@ -14,7 +14,6 @@ from ._base import Loss, check_class_shapes, check_same_shape, softmax
 __all__ = ["LogLoss", "MultilabelLogLoss"]
 
 _aten: Any = torch.ops.aten
-_ONE = torch.ones(())
 
 
 class LogLoss(Loss):
@@ -62,19 +61,18 @@ class LogLoss(Loss):
         self, raw_prediction: Tensor, y: Tensor, sample_weight: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Mean loss, and softmax minus one-hot labels over the rows of the batch."""
-        by_hand = type(self) is LogLoss and not self.label_smoothing and raw_prediction.device.type == "cpu"
+        by_hand = self._is_exactly(LogLoss) and not self.label_smoothing and raw_prediction.device.type == "cpu"
         if not by_hand or raw_prediction.shape[1] == 1:
             return super().value_and_gradient(raw_prediction, y, sample_weight)
         check_class_shapes(raw_prediction, y)
         log_probabilities = torch.log_softmax(raw_prediction, 1)
-        reduction = 1 if sample_weight is None else 0  # of torch: mean, none
-        loss, total = _aten.nll_loss_forward.default(log_probabilities, y, None, reduction, -100)
-        share = _ONE
+        losses, total = _aten.nll_loss_forward.default(log_probabilities, y, None, 0, -100)  # 0: no reduction
+        share = torch.full_like(losses, 1.0 / y.shape[0])
         if sample_weight is not None:
-            loss, share = (loss * sample_weight).mean(), sample_weight / y.shape[0]
-        gradient = _aten.nll_loss_backward.default(share, log_probabilities, y, None, reduction, -100, total)
+            losses, share = losses * sample_weight, share.mul_(sample_weight)
+        gradient = _aten.nll_loss_backward.default(share, log_probabilities, y, None, 0, -100, total)
         gradient = _aten._log_softmax_backward_data.default(gradient, log_probabilities, 1, gradient.dtype)
-        return loss, gradient
+        return losses.mean(), gradient
 
     def inverse_link(self, raw_prediction: Tensor) -> Tensor:
         """Probabilities ``(batch, n_classes)``."""

@@ -38,14 +38,16 @@ class SquaredError(Loss):
         self, raw_prediction: Tensor, y: Tensor, sample_weight: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Mean loss, and twice the error over the numbers of the batch."""
-        if type(self) is not SquaredError:
+        if not self._is_exactly(SquaredError):
             return super().value_and_gradient(raw_prediction, y, sample_weight)
         check_same_shape(raw_prediction, y)
+        n_rows, n_outputs = y.shape
         error = raw_prediction - y
-        if sample_weight is None:
-            return error.square().mean(), error.mul_(2.0 / error.numel())
-        weight = sample_weight.unsqueeze(1)
-        return (error.square() * weight).mean(), error.mul_(weight * (2.0 / error.numel()))
+        losses = error.square().mean(dim=1)
+        share = torch.full_like(losses, 1.0 / n_rows)
+        if sample_weight is not None:
+            losses, share = losses * sample_weight, share.mul_(sample_weight)
+        return losses.mean(), error.mul_(2.0).mul_(share.div_(n_outputs).unsqueeze(1))
 
 
 class AbsoluteError(Loss):

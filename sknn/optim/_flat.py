@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import accumulate
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 __all__ = ["FlatParameters", "parameter_groups"]
 
@@ -37,10 +38,6 @@ def parameter_groups(modules: Iterable[nn.Module]) -> list[list[nn.Parameter]]:
     return [decayed, undecayed]
 
 
-# Every parameter starts at a multiple of so many numbers, a line of the cache.
-_ALIGNMENT = 16
-
-
 class FlatParameters:
     """All parameters as views of one contiguous buffer, and their gradients as views of another.
 
@@ -57,26 +54,18 @@ class FlatParameters:
     groups : list of nn.Parameter
         The stretch of the buffer of each group, with its gradient.
     gradient : Tensor of shape (n,)
-        All gradients, end to end; zeros between them.
+        All gradients, end to end.
     """
 
     def __init__(self, groups: list[list[nn.Parameter]]) -> None:
         self.parameters = [parameter for group in groups for parameter in group]
-        sizes = [[-(-p.numel() // _ALIGNMENT) * _ALIGNMENT for p in group] for group in groups]
         first = self.parameters[0]
-        self.data = torch.zeros(sum(map(sum, sizes)), dtype=first.dtype, device=first.device)
+        self.data = torch.zeros(sum(p.numel() for p in self.parameters), dtype=first.dtype, device=first.device)
         self.gradient = torch.zeros_like(self.data)
-        self.groups: list[nn.Parameter] = []
-        self._starts: list[int] = []
-        start = 0
-        for group_sizes in sizes:
-            stop = start + sum(group_sizes)
-            group = nn.Parameter(self.data[start:stop])
-            group.grad = self.gradient[start:stop]
-            self.groups.append(group)
-            for size in group_sizes:
-                self._starts.append(start)
-                start += size
+        self._starts = [0, *accumulate(p.numel() for p in self.parameters)][:-1]
+        sizes = [sum(p.numel() for p in group) for group in groups]
+        self.groups = [nn.Parameter(stretch) for stretch in self.data.split(sizes)]
+        self._group_gradients = self.gradient.split(sizes)
         self.attach()
 
     def attach(self) -> None:
@@ -84,6 +73,8 @@ class FlatParameters:
 
         Callbacks and modules replace them: ``parameter.data = ...``, ``parameter.grad = ...``, ``zero_grad()``.
         """
+        for group, gradients in zip(self.groups, self._group_gradients, strict=True):
+            group.grad = gradients  # `zero_grad()` of the optimizer drops it
         size, data, gradient = self.data.element_size(), self.data.data_ptr(), self.gradient.data_ptr()
         for parameter, start in zip(self.parameters, self._starts, strict=True):
             stop = start + parameter.numel()
@@ -96,6 +87,10 @@ class FlatParameters:
                 view = self.gradient[start:stop].view(parameter.shape)
                 view.zero_() if grad is None else view.copy_(grad)
                 parameter.grad = view
+
+    def frozen(self) -> list[tuple[nn.Parameter, Tensor]]:
+        """Parameters that were frozen since, with copies: the optimizer moves its buffer as a whole."""
+        return [(p, p.detach().clone()) for p in self.parameters if not p.requires_grad]
 
     def release(self) -> None:
         """Give each parameter memory of its own again: a pickled view would carry the whole buffer."""

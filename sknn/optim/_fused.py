@@ -113,6 +113,10 @@ def _adam_kernel(kernel: Any, parameters: list[Any], states: list[dict[str, Tens
 
 def _sgd(optimizer: torch.optim.Optimizer) -> None:
     for group in optimizer.param_groups:
+        if group["momentum"] and optimizer.state[group["params"][0]].get("momentum_buffer") is None:
+            optimizer.step()  # momentum begins
+            return
+    for group in optimizer.param_groups:
         parameter = group["params"][0]
         momentum = group["momentum"]
         _torch._fused_sgd_(
