@@ -16,7 +16,7 @@ __all__ = ["Batches", "Rows", "batch_bounds"]
 
 # An epoch's rows are gathered in pieces of at most this many bytes: large enough that one gather serves many
 # batches, small enough that the table is never held twice.
-_GATHER_BYTES = 32 * 2**20
+_GATHER_BYTES = 8 * 2**20
 
 Batch = tuple[dict[str, Tensor], Tensor]
 

@@ -17,7 +17,7 @@ from ._table import TableReader
 __all__ = ["Inputs", "as_table", "take_rows"]
 
 # Rows are read and encoded in chunks of about this many float64 bytes, so that a fit holds the table once.
-_CHUNK_BYTES = 16 * 2**20
+_CHUNK_BYTES = 4 * 2**20
 # Quantiles of more rows are no different for our purpose, and a column with so few gaps that none is among
 # these needs no indicator of them.
 _MAX_ROWS_FOR_STATISTICS = 100_000
