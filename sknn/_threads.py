@@ -11,7 +11,7 @@ __all__ = ["limited_threads"]
 
 # Multiplications per step that are worth one more thread: below, waking and waiting costs more than it gains, and on a
 # machine with other work a waiting thread can cost a hundred times the computation.
-_WORK_PER_THREAD = 2**26
+_WORK_PER_THREAD = 2**23
 
 
 @contextmanager
