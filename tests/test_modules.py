@@ -396,6 +396,7 @@ def test_modules_import_torch_only() -> None:
             "from __future__",
             "from collections",
             "from itertools",
+            "import math",
             "import torch",
             "from torch",
             "from .",

@@ -8,6 +8,15 @@ construction.
 
 from .embeddings import CategoricalEmbeddings, OneHot, UnknownMasking
 from .mlp import MLP
+from .numeric_embeddings import PeriodicEmbeddings, PiecewiseLinearEmbeddings
 from .resnet import ResNet
 
-__all__ = ["MLP", "CategoricalEmbeddings", "OneHot", "ResNet", "UnknownMasking"]
+__all__ = [
+    "MLP",
+    "CategoricalEmbeddings",
+    "OneHot",
+    "PeriodicEmbeddings",
+    "PiecewiseLinearEmbeddings",
+    "ResNet",
+    "UnknownMasking",
+]

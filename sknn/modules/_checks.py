@@ -36,6 +36,15 @@ def check_fraction(name: str, value: Any, upper_included: bool = False) -> float
     return fraction
 
 
+def check_positive(name: str, value: Any) -> float:
+    """Return ``value`` as a finite float above 0."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name}={value!r} is a {type(value).__name__}; expected a number > 0.")
+    if not 0 < float(value) < float("inf"):
+        raise ValueError(f"{name}={value!r} is out of range; expected a finite number > 0.")
+    return float(value)
+
+
 def check_module_class(name: str, value: Any, example: str) -> type[nn.Module]:
     """Return ``value`` if it is a class of nn.Module; an instance or a string is a TypeError."""
     if isinstance(value, type) and issubclass(value, nn.Module):
