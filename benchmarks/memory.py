@@ -59,14 +59,7 @@ def main() -> None:
     size = args.rows * args.columns * 4 / 2**20
     head = ["rows x columns, float32", "table, MiB", "peak after imports", "after a fit of 300 rows", "with the table"]
     head += ["after fit", "fit / table"]
-    cells = [
-        f"{args.rows:,} x {args.columns}",
-        f"{size:.0f}",
-        f"{imports:.0f}",
-        f"{small:.0f}",
-        f"{table:.0f}",
-        f"{fit:.0f}",
-    ]
+    cells = [f"{args.rows:,} x {args.columns}", *(f"{value:.0f}" for value in (size, imports, small, table, fit))]
     print_table(head, [[*cells, f"{(fit - table) / size:.2f}"]])
 
 

@@ -172,6 +172,18 @@ def test_knots_lie_at_quantiles_and_not_at_equal_distances() -> None:
     torch.testing.assert_close(module.knots[0], x[[0, 250, 500, 750, 1000], 0])
 
 
+def test_knots_follow_the_rows_they_are_fitted_to_again() -> None:
+    x = torch.randn(100, 2)
+    module = PiecewiseLinearEmbeddings(2).fit_knots(torch.exp(x)).fit_knots(x)
+    assert torch.equal(module.encode(x), PiecewiseLinearEmbeddings(2).fit_knots(x).encode(x))
+
+
+def test_the_last_of_very_many_rows_is_reached() -> None:
+    n_rows = 2**24 + 4  # a float32 rounds the last row's number up
+    x = torch.zeros(1, 1).expand(n_rows, 1)
+    assert PiecewiseLinearEmbeddings(1).fit_knots(x).knots.abs().max() == 0
+
+
 def test_values_closer_than_float32_can_divide_stay_finite() -> None:
     module = PiecewiseLinearEmbeddings(1, n_bins=2).fit_knots(torch.tensor([[0.0], [1e-42], [1.0]]))
     assert torch.isfinite(module(torch.tensor([[0.0], [1e-42], [0.5], [1.0]]))).all()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 
 def check_size(name: str, value: Any, minimum: int = 1) -> int:
@@ -28,9 +28,7 @@ def check_sizes(name: str, values: Any) -> tuple[int, ...]:
 def check_fraction(name: str, value: Any, upper_included: bool = False) -> float:
     """Return ``value`` as a float in [0, 1), or in [0, 1] when the upper end is allowed."""
     expected = "a number in [0, 1]" if upper_included else "a number in [0, 1)"
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name}={value!r} is a {type(value).__name__}; expected {expected}.")
-    fraction = float(value)
+    fraction = _check_real(name, value, expected)
     if not (0 <= fraction < 1 or (upper_included and fraction == 1)):
         raise ValueError(f"{name}={value!r} is out of range; expected {expected}.")
     return fraction
@@ -38,10 +36,16 @@ def check_fraction(name: str, value: Any, upper_included: bool = False) -> float
 
 def check_positive(name: str, value: Any) -> float:
     """Return ``value`` as a finite float above 0."""
+    expected = "a finite number > 0"
+    number = _check_real(name, value, expected)
+    if not 0 < number < float("inf"):
+        raise ValueError(f"{name}={value!r} is out of range; expected {expected}.")
+    return number
+
+
+def _check_real(name: str, value: Any, expected: str) -> float:
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name}={value!r} is a {type(value).__name__}; expected a number > 0.")
-    if not 0 < float(value) < float("inf"):
-        raise ValueError(f"{name}={value!r} is out of range; expected a finite number > 0.")
+        raise TypeError(f"{name}={value!r} is a {type(value).__name__}; expected {expected}.")
     return float(value)
 
 
@@ -60,3 +64,9 @@ def check_widths(in_features: Any, out_features: Any, cat_cardinalities: Any) ->
     if n_numeric == 0 and not cardinalities:
         raise ValueError("in_features=0 leaves no input; expected an int >= 1, or some cat_cardinalities.")
     return n_numeric, check_size("out_features", out_features), cardinalities
+
+
+def check_columns(name: str, values: Tensor, n_columns: int) -> None:
+    """Refuse another number of columns: one column would otherwise broadcast against what is known of all."""
+    if values.ndim != 2 or values.shape[1] != n_columns:
+        raise ValueError(f"{name} have shape {tuple(values.shape)}; expected (batch, {n_columns}).")

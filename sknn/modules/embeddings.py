@@ -13,7 +13,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor, nn
 
-from ._checks import check_fraction, check_size, check_sizes
+from ._checks import check_columns, check_fraction, check_size, check_sizes
 
 # Up to 8 known categories, plus unknown and missing: there a one-hot code is no wider than an embedding
 # (Holzmüller et al., 2024, arXiv:2407.04491, switch at the same number).
@@ -123,7 +123,7 @@ class OneHot(nn.Module):
 
     def forward(self, codes: Tensor) -> Tensor:
         """One-hot columns of the codes."""
-        _check_codes(codes, len(self.offsets))
+        check_columns("codes", codes, len(self.offsets))
         return self.one.new_zeros(len(codes), self.out_features).scatter_(1, codes + self.offsets, 1.0)
 
     def extra_repr(self) -> str:
@@ -216,7 +216,7 @@ class CategoricalEmbeddings(nn.Module):
 
     def forward(self, codes: Tensor) -> Tensor:
         """Concatenated one-hot columns and embeddings of the codes."""
-        _check_codes(codes, self.n_categorical)
+        check_columns("codes", codes, self.n_categorical)
         # Columns of one kind only, the common case, need no selection and no concatenation.
         parts: list[Tensor] = []
         if self.one_hot is not None:
@@ -244,12 +244,6 @@ def join_columns(embeddings: CategoricalEmbeddings | None, x_num: Tensor, x_cat:
 def _offsets(sizes: Sequence[int]) -> Tensor:
     """First position of each column when the codes of all columns are laid end to end; (len(sizes),)."""
     return torch.tensor([0, *accumulate(sizes)][: len(sizes)], dtype=torch.int64)
-
-
-def _check_codes(codes: Tensor, n_categorical: int) -> None:
-    """Refuse another number of columns: one column would otherwise broadcast against all offsets."""
-    if codes.ndim != 2 or codes.shape[1] != n_categorical:
-        raise ValueError(f"codes have shape {tuple(codes.shape)}; expected (batch, {n_categorical}).")
 
 
 __all__ = ["CategoricalEmbeddings", "OneHot", "UnknownMasking", "join_columns", "mask_unknown"]

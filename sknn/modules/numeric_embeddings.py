@@ -7,13 +7,39 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ._checks import check_positive, check_size
+from ._checks import check_columns, check_positive, check_size
 
 # The inverse of a width below it would overflow.
 _SMALLEST_WIDTH = 1e-30
 
 
-class PeriodicEmbeddings(nn.Module):
+class _NumericEmbeddings(nn.Module):
+    """Functions of each number, projected, beside the number itself; a subclass says which functions."""
+
+    def __init__(self, n_features: int, embedding_size: int, n_functions: int) -> None:
+        super().__init__()
+        self.n_features = check_size("n_features", n_features)
+        embedding_size = check_size("embedding_size", embedding_size, minimum=2)
+        self.out_features = self.n_features * embedding_size
+        self.weight = nn.Parameter(torch.empty(self.n_features, n_functions, embedding_size - 1))
+        self.bias = nn.Parameter(torch.empty(self.n_features, 1, embedding_size - 1))
+
+    def encode(self, x_num: Tensor) -> Tensor:
+        """The functions of the numbers, ``(n_features, batch, n_functions)``."""
+        raise NotImplementedError
+
+    def forward(self, x_num: Tensor) -> Tensor:
+        """Embedded numbers of a batch of rows."""
+        projected = torch.baddbmm(self.bias, self.encode(x_num), self.weight)
+        return torch.cat([self._columns(x_num), projected], dim=2).transpose(0, 1).flatten(1)
+
+    def _columns(self, x_num: Tensor) -> Tensor:
+        """The numbers, a feature at a time: ``(n_features, batch, 1)``."""
+        check_columns("values of x_num", x_num, self.n_features)
+        return x_num.t().unsqueeze(2)
+
+
+class PeriodicEmbeddings(_NumericEmbeddings):
     r"""Cosines of learned frequencies of each number, projected, beside the number itself.
 
     For feature :math:`j` with frequencies :math:`w_j` and phases :math:`b_j`,
@@ -67,16 +93,10 @@ class PeriodicEmbeddings(nn.Module):
     def __init__(
         self, n_features: int, embedding_size: int = 4, n_frequencies: int = 16, frequency_scale: float = 0.1
     ) -> None:
-        super().__init__()
-        self.n_features = check_size("n_features", n_features)
-        embedding_size = check_size("embedding_size", embedding_size, minimum=2)
-        n_frequencies = check_size("n_frequencies", n_frequencies)
+        super().__init__(n_features, embedding_size, check_size("n_frequencies", n_frequencies))
         self.frequency_scale = check_positive("frequency_scale", frequency_scale)
-        self.out_features = self.n_features * embedding_size
         self.frequency = nn.Parameter(torch.empty(self.n_features, n_frequencies))
         self.phase = nn.Parameter(torch.empty(self.n_features, n_frequencies))
-        self.weight = nn.Parameter(torch.empty(self.n_features, n_frequencies, embedding_size - 1))
-        self.bias = nn.Parameter(torch.empty(self.n_features, 1, embedding_size - 1))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -87,15 +107,13 @@ class PeriodicEmbeddings(nn.Module):
         nn.init.normal_(self.weight, std=math.sqrt(2 / self.frequency.shape[1]))
         nn.init.zeros_(self.bias)
 
-    def forward(self, x_num: Tensor) -> Tensor:
-        """Embedded numbers of a batch of rows."""
-        _check_columns(x_num, self.n_features)
-        x = x_num.t().unsqueeze(2)  # (n_features, batch, 1)
-        waves = torch.cos(2 * math.pi * (x * self.frequency.unsqueeze(1) + self.phase.unsqueeze(1)))
-        return _beside(x, torch.baddbmm(self.bias, waves, self.weight))
+    def encode(self, x_num: Tensor) -> Tensor:
+        """The cosines before the projection, ``(n_features, batch, n_frequencies)``."""
+        cycles = self._columns(x_num) * self.frequency.unsqueeze(1) + self.phase.unsqueeze(1)
+        return torch.cos(2 * math.pi * cycles)
 
 
-class PiecewiseLinearEmbeddings(nn.Module):
+class PiecewiseLinearEmbeddings(_NumericEmbeddings):
     r"""A learned piecewise linear curve for each number, with knots at its quantiles, beside the number itself.
 
     With knots :math:`t_0 < \dots < t_n` of a feature, its value is encoded as
@@ -158,18 +176,11 @@ class PiecewiseLinearEmbeddings(nn.Module):
     """
 
     knots: Tensor
-    inverse_width: Tensor
 
     def __init__(self, n_features: int, embedding_size: int = 4, n_bins: int = 32) -> None:
-        super().__init__()
-        self.n_features = check_size("n_features", n_features)
-        embedding_size = check_size("embedding_size", embedding_size, minimum=2)
         n_bins = check_size("n_bins", n_bins)
-        self.out_features = self.n_features * embedding_size
+        super().__init__(n_features, embedding_size, n_bins)
         self.register_buffer("knots", torch.linspace(-3, 3, n_bins + 1).repeat(self.n_features, 1))
-        self.register_buffer("inverse_width", torch.full((self.n_features, n_bins), n_bins / 6.0))
-        self.weight = nn.Parameter(torch.empty(self.n_features, n_bins, embedding_size - 1))
-        self.bias = nn.Parameter(torch.empty(self.n_features, 1, embedding_size - 1))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -180,43 +191,26 @@ class PiecewiseLinearEmbeddings(nn.Module):
     @torch.no_grad()
     def fit_knots(self, x_num: Tensor) -> PiecewiseLinearEmbeddings:
         """Put the knots at the distinct quantiles of some rows ``(n_rows, n_features)``; returns the module."""
-        _check_columns(x_num, self.n_features)
+        check_columns("values of x_num", x_num, self.n_features)
         if len(x_num) == 0 or bool(torch.isnan(x_num).any()):
             problem = "has no row" if len(x_num) == 0 else "holds NaN"
             raise ValueError(f"x_num {problem}; expected encoded training rows (n_rows, {self.n_features}).")
         n_bins = self.weight.shape[1]
         ordered = x_num.to(self.knots.dtype).sort(dim=0).values
         # Values that occur, not means of two: a spike then has a knot of its own.
-        ranks = torch.linspace(0, len(x_num) - 1, n_bins + 1).round().long().to(x_num.device)
-        for knots, inverse_width, quantiles in zip(self.knots, self.inverse_width, ordered[ranks].t(), strict=True):
+        # In float64: a float32 rounds row numbers beyond 16 million, past the end.
+        ranks = torch.linspace(0, len(x_num) - 1, n_bins + 1, dtype=torch.float64).round().long().to(x_num.device)
+        for knots, quantiles in zip(self.knots, ordered[ranks].t(), strict=True):
             distinct = torch.unique_consecutive(quantiles)
             knots.fill_(distinct[-1])
             knots[: len(distinct)] = distinct
-            width = knots.diff()
-            inverse_width.copy_(torch.where(width > _SMALLEST_WIDTH, 1 / width, 0.0))
         return self
 
     def encode(self, x_num: Tensor) -> Tensor:
         """The encoding :math:`e` before the projection, ``(n_features, batch, n_bins)``."""
-        _check_columns(x_num, self.n_features)
-        x = x_num.t().unsqueeze(2)
-        return ((x - self.knots[:, None, :-1]) * self.inverse_width.unsqueeze(1)).clamp(0, 1)
-
-    def forward(self, x_num: Tensor) -> Tensor:
-        """Embedded numbers of a batch of rows."""
-        encoded = self.encode(x_num)
-        return _beside(x_num.t().unsqueeze(2), torch.baddbmm(self.bias, encoded, self.weight))
-
-
-def _beside(x: Tensor, embedded: Tensor) -> Tensor:
-    """Join ``(n_features, batch, 1)`` and ``(n_features, batch, size)`` to ``(batch, n_features * (1 + size))``."""
-    return torch.cat([x, embedded], dim=2).transpose(0, 1).flatten(1)
-
-
-def _check_columns(x_num: Tensor, n_features: int) -> None:
-    """Refuse another number of columns: one column would otherwise broadcast against all features."""
-    if x_num.ndim != 2 or x_num.shape[1] != n_features:
-        raise ValueError(f"x_num has shape {tuple(x_num.shape)}; expected (batch, {n_features}).")
+        width = self.knots.diff(dim=1)
+        inverse = torch.where(width > _SMALLEST_WIDTH, 1 / width, 0.0)
+        return ((self._columns(x_num) - self.knots[:, None, :-1]) * inverse.unsqueeze(1)).clamp(0, 1)
 
 
 __all__ = ["PeriodicEmbeddings", "PiecewiseLinearEmbeddings"]
