@@ -189,12 +189,13 @@ def test_values_closer_than_float32_can_divide_stay_finite() -> None:
     assert torch.isfinite(module(torch.tensor([[0.0], [1e-42], [0.5], [1.0]]))).all()
 
 
-def test_knots_of_nothing_or_of_gaps_are_refused() -> None:
+def test_knots_of_nothing_of_gaps_or_of_infinity_are_refused() -> None:
     module = PiecewiseLinearEmbeddings(2)
     with pytest.raises(ValueError, match="no row"):
         module.fit_knots(torch.zeros(0, 2))
-    with pytest.raises(ValueError, match="NaN"):
-        module.fit_knots(torch.tensor([[0.0, math.nan]]))
+    for value in (math.nan, math.inf, -math.inf):
+        with pytest.raises(ValueError, match="NaN or infinity"):
+            module.fit_knots(torch.tensor([[0.0, value], [1.0, 2.0]]))
     with pytest.raises(ValueError, match="expected"):
         module.fit_knots(torch.zeros(5, 1))
 

@@ -146,7 +146,7 @@ class PiecewiseLinearEmbeddings(_NumericEmbeddings):
         If a parameter is no number.
     ValueError
         If a parameter is out of the range above; in ``forward`` and ``fit_knots`` if the number of columns is another
-        one; in ``fit_knots`` if there is no row, or NaN.
+        one; in ``fit_knots`` if there is no row, NaN or infinity.
 
     Shape
     -----
@@ -192,8 +192,8 @@ class PiecewiseLinearEmbeddings(_NumericEmbeddings):
     def fit_knots(self, x_num: Tensor) -> PiecewiseLinearEmbeddings:
         """Put the knots at the distinct quantiles of some rows ``(n_rows, n_features)``; returns the module."""
         check_columns("values of x_num", x_num, self.n_features)
-        if len(x_num) == 0 or bool(torch.isnan(x_num).any()):
-            problem = "has no row" if len(x_num) == 0 else "holds NaN"
+        if len(x_num) == 0 or not bool(torch.isfinite(x_num).all()):
+            problem = "has no row" if len(x_num) == 0 else "holds NaN or infinity"
             raise ValueError(f"x_num {problem}; expected encoded training rows (n_rows, {self.n_features}).")
         n_bins = self.weight.shape[1]
         ordered = x_num.to(self.knots.dtype).sort(dim=0).values
