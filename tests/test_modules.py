@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sknn import modules
-from sknn.modules import MLP, CategoricalEmbeddings, OneHot, ResNet, UnknownMasking
+from sknn.modules import MLP, CategoricalEmbeddings, FTTransformer, OneHot, ResNet, UnknownMasking
 from sknn.modules.activations import initialize_linear_, make_dropout
 from sknn.modules.embeddings import mask_unknown
 
@@ -50,7 +50,7 @@ def _seed() -> None:
 
 
 def test_the_contract_tests_find_the_architectures() -> None:
-    assert {MLP, ResNet} <= set(ARCHITECTURES)
+    assert {MLP, ResNet, FTTransformer} <= set(ARCHITECTURES)
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -103,6 +103,8 @@ class TestArchitecture:
 
     @pytest.mark.parametrize("norm", [None, nn.LayerNorm, nn.BatchNorm1d])
     def test_every_norm_trains(self, architecture: Any, table: str, norm: Any) -> None:
+        if "norm" not in inspect.signature(architecture).parameters:
+            pytest.skip("has a norm of its own")
         network = architecture(out_features=1, norm=norm, **TABLES[table])
         optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
         inputs = make_table(table, 20)
@@ -134,6 +136,9 @@ class TestArchitecture:
         self, architecture: Any, table: str, parameter: str, value: Any, error: type, message: str,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:  # fmt: skip
+        if parameter not in inspect.signature(architecture).parameters:
+            pytest.skip(f"has no {parameter}")
+
         def no_allocation(*args: Any, **kwargs: Any) -> None:
             raise AssertionError("a layer was made before the arguments were checked")
 

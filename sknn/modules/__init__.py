@@ -7,6 +7,7 @@ construction.
 """
 
 from .embeddings import CategoricalEmbeddings, OneHot, UnknownMasking
+from .ft_transformer import FeatureTokenizer, FTTransformer
 from .mlp import MLP
 from .numeric_embeddings import PeriodicEmbeddings, PiecewiseLinearEmbeddings
 from .resnet import ResNet
@@ -14,6 +15,8 @@ from .resnet import ResNet
 __all__ = [
     "MLP",
     "CategoricalEmbeddings",
+    "FTTransformer",
+    "FeatureTokenizer",
     "OneHot",
     "PeriodicEmbeddings",
     "PiecewiseLinearEmbeddings",
