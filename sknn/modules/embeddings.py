@@ -117,7 +117,7 @@ class OneHot(nn.Module):
         super().__init__()
         cardinalities = check_sizes("cat_cardinalities", cat_cardinalities)
         self.out_features = sum(cardinalities)
-        self.register_buffer("offsets", _offsets(cardinalities), persistent=False)
+        self.register_buffer("offsets", column_offsets(cardinalities), persistent=False)
         # Without a floating-point tensor of its own a module would stay at float32 after `.double()`.
         self.register_buffer("one", torch.ones(()), persistent=False)
 
@@ -201,18 +201,14 @@ class CategoricalEmbeddings(nn.Module):
         self.out_features = sum(cardinalities[i] for i in one_hot) + len(embedded) * embedding_size
         self.register_buffer("one_hot_columns", torch.tensor(one_hot, dtype=torch.int64), persistent=False)
         self.register_buffer("embedded_columns", torch.tensor(embedded, dtype=torch.int64), persistent=False)
-        self.register_buffer("offsets", _offsets(embedded_sizes), persistent=False)
+        self.register_buffer("offsets", column_offsets(embedded_sizes), persistent=False)
         self.reset_parameters(embedded_sizes)
 
-    @torch.no_grad()
     def reset_parameters(self, embedded_sizes: Sequence[int]) -> None:
         """Draw the embedding table; see Notes of the class."""
         if self.embedding is None:
             return
-        weight = self.embedding.weight
-        nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
-        weight[self.offsets] = 0.0
-        weight[self.offsets + torch.tensor(embedded_sizes) - 1] = 0.0
+        draw_embeddings_(self.embedding.weight, embedded_sizes)
 
     def forward(self, codes: Tensor) -> Tensor:
         """Concatenated one-hot columns and embeddings of the codes."""
@@ -229,19 +225,36 @@ class CategoricalEmbeddings(nn.Module):
 
 def join_columns(embeddings: CategoricalEmbeddings | None, x_num: Tensor, x_cat: Tensor | None) -> Tensor:
     """Return ``(batch, n_numeric + embeddings.out_features)``; without embeddings ``x_num`` itself."""
-    if embeddings is None:
+    codes = known_codes(x_cat, 0 if embeddings is None else embeddings.n_categorical)
+    if embeddings is None or codes is None:
+        return x_num
+    return torch.cat([x_num, embeddings(codes)], dim=1)
+
+
+def known_codes(x_cat: Tensor | None, n_categorical: int) -> Tensor | None:
+    """Return the codes of a module built for so many columns, None for none; refuse missing or unexpected ones."""
+    if n_categorical == 0:
         if x_cat is not None and x_cat.shape[1] > 0:
             raise ValueError(
                 f"x_cat has {x_cat.shape[1]} columns, but the module was built without categorical columns; "
                 "give their numbers of codes as cat_cardinalities."
             )
-        return x_num
+        return None
     if x_cat is None:
-        raise ValueError(f"x_cat is missing; expected codes of {embeddings.n_categorical} columns.")
-    return torch.cat([x_num, embeddings(x_cat)], dim=1)
+        raise ValueError(f"x_cat is missing; expected codes of {n_categorical} columns.")
+    return x_cat
 
 
-def _offsets(sizes: Sequence[int]) -> Tensor:
+@torch.no_grad()
+def draw_embeddings_(weight: Tensor, sizes: Sequence[int]) -> None:
+    """Draw a table (sum of the sizes, width) from N(0, 1 / width); "unknown" and "missing" of each column are 0."""
+    nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
+    first = column_offsets(sizes)
+    weight[first] = 0.0
+    weight[first + torch.tensor(sizes) - 1] = 0.0
+
+
+def column_offsets(sizes: Sequence[int]) -> Tensor:
     """First position of each column when the codes of all columns are laid end to end; (len(sizes),)."""
     return torch.tensor([0, *accumulate(sizes)][: len(sizes)], dtype=torch.int64)
 

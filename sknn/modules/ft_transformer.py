@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +10,7 @@ from torch.nn import functional
 
 from ._checks import check_columns, check_fraction, check_size, check_widths
 from .activations import initialize_linear_
+from .embeddings import column_offsets, draw_embeddings_, known_codes
 
 
 class FeatureTokenizer(nn.Module):
@@ -72,11 +72,9 @@ class FeatureTokenizer(nn.Module):
         self.weight = nn.Parameter(torch.empty(self.in_features, token_size)) if self.in_features else None
         self.bias = nn.Parameter(torch.empty(self.n_tokens, token_size))
         self.embedding = nn.Embedding(sum(cardinalities), token_size) if cardinalities else None
-        offsets = torch.tensor([0, *accumulate(cardinalities)][: len(cardinalities)], dtype=torch.int64)
-        self.register_buffer("offsets", offsets, persistent=False)
+        self.register_buffer("offsets", column_offsets(cardinalities), persistent=False)
         self.reset_parameters(cardinalities)
 
-    @torch.no_grad()
     def reset_parameters(self, cat_cardinalities: Sequence[int]) -> None:
         """Draw all vectors; see Notes of the class."""
         std = self.bias.shape[1] ** -0.5
@@ -84,9 +82,7 @@ class FeatureTokenizer(nn.Module):
         if self.weight is not None:
             nn.init.normal_(self.weight, std=std)
         if self.embedding is not None:
-            nn.init.normal_(self.embedding.weight, std=std)
-            self.embedding.weight[self.offsets] = 0.0
-            self.embedding.weight[self.offsets + torch.tensor(cat_cardinalities) - 1] = 0.0
+            draw_embeddings_(self.embedding.weight, cat_cardinalities)
 
     def forward(self, x_num: Tensor, x_cat: Tensor | None = None) -> Tensor:
         """Tokens of a batch of rows."""
@@ -94,16 +90,10 @@ class FeatureTokenizer(nn.Module):
         tokens: list[Tensor] = []
         if self.weight is not None:
             tokens.append(x_num.unsqueeze(2) * self.weight)
-        if self.embedding is not None:
-            if x_cat is None:
-                raise ValueError(f"x_cat is missing; expected codes of {len(self.offsets)} columns.")
-            check_columns("codes", x_cat, len(self.offsets))
-            tokens.append(self.embedding(x_cat + self.offsets))
-        elif x_cat is not None and x_cat.shape[1] > 0:
-            raise ValueError(
-                f"x_cat has {x_cat.shape[1]} columns, but the module was built without categorical columns; "
-                "give their numbers of codes as cat_cardinalities."
-            )
+        codes = known_codes(x_cat, len(self.offsets))
+        if self.embedding is not None and codes is not None:
+            check_columns("codes", codes, len(self.offsets))
+            tokens.append(self.embedding(codes + self.offsets))
         return (tokens[0] if len(tokens) == 1 else torch.cat(tokens, dim=1)) + self.bias
 
 
@@ -195,7 +185,7 @@ class FTTransformer(nn.Module):
         self.tokenizer = FeatureTokenizer(in_features, token_size, cardinalities)
         self.summary = nn.Parameter(torch.empty(token_size))
         nn.init.normal_(self.summary, std=token_size**-0.5)
-        # The first block has no norm before its attention (section 3.3 of [1]: "a nicer optimization").
+        # The first block has no norm before its attention (section 3.3 of [1]).
         self.blocks = nn.ModuleList(
             _Block(token_size, n_heads, hidden_size, dropout, normed=i > 0) for i in range(n_blocks)
         )
