@@ -10,7 +10,7 @@ TARGET      ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-SOURCES := sknn tests docs
+SOURCES := sknn tests docs benchmarks
 
 .PHONY: help demo test test-oldest lint format docs clean
 
