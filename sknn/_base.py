@@ -18,7 +18,7 @@ from torch import nn
 
 from ._component_params import ComponentParamsMixin
 from ._data import TrainingData
-from ._defaults import batch_size_for, stops_early, training_callbacks
+from ._defaults import Recipe, training_callbacks
 from ._device import resolve_device
 from ._fitted import FittedNetworkMixin
 from ._inputs import Inputs, as_table
@@ -49,6 +49,7 @@ _BUILT_WITH = (
     "optimizer_params",
     "preprocessing",
     "categorical_features",
+    "n_splits",
 )
 
 
@@ -62,18 +63,20 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
         "criterion_params": [dict, None],
         "optimizer": [callable],
         "optimizer_params": [dict, None],
-        "lr": [Interval(Real, 0, None, closed="neither")],
+        "lr": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "lr_schedule": [StrOptions({"constant", "cosine", "one_cycle", "plateau"}), callable],
         "lr_schedule_params": [dict, None],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "max_epochs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "max_time": [None, Interval(Real, 0, None, closed="neither")],
         "early_stopping": [StrOptions({"auto"}), "boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_splits": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "scoring": [str, callable, None],
-        "gradient_clipping": [None, Interval(Real, 0, None, closed="neither")],
+        "gradient_clipping": [None, StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "ema_decay": [None, StrOptions({"auto"}), Interval(Real, 0, 1, closed="neither")],
         "gradient_health": [StrOptions({"warn", "raise"}), None],
         "preprocessing": ["boolean"],
         "categorical_features": [StrOptions({"from_dtype"}), "array-like", None],
@@ -189,13 +192,14 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
             self._check_same_network()
         random = copy.deepcopy(self._random) if go_on else random_generator(self.random_state)
         seeds = Seeds.draw(random)
-        epochs = 1 if partial else self.max_epochs
-        contexts = EpochContexts(self, epochs, X, y, sample_weight)
+        recipe = Recipe.of(self.module)
+        n_networks = recipe.n_networks if self.n_splits == "auto" else self.n_splits
 
         data = self._training_data(X, y, sample_weight, groups, classes, go_on)
         if not partial:
-            self._choose_validation(data, validation, seeds.split)
+            self._choose_validation(data, validation, seeds.split, n_networks, recipe)
         train, valid = data.encode(device)
+        max_norm = recipe.max_norm if self.gradient_clipping == "auto" else self.gradient_clipping
         plan = TrainingPlan(
             lr_schedule="constant" if partial else self.lr_schedule,
             lr_schedule_params={} if partial else self.lr_schedule_params,
@@ -204,12 +208,13 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
             precision=self.precision,
             compile=bool(self.compile),
             deadline=None if partial or self.max_time is None else started + self.max_time,
+            ema_decay=recipe.ema_decay if self.ema_decay == "auto" else self.ema_decay,
             validation_score=None if valid is None else data.scorer(self.scoring),
         )
         callbacks = training_callbacks(
             self.callbacks,
             # Differences of clipped gradients would tell LBFGS of a curvature that is not there: it diverges.
-            gradient_clipping=None if self.optimizer is torch.optim.LBFGS else self.gradient_clipping,
+            gradient_clipping=None if self.optimizer is torch.optim.LBFGS else max_norm,
             gradient_health=self.gradient_health,
             stop_early=valid is not None and bool(self.early_stopping),
             by_loss=self.scoring in (None, "loss"),
@@ -217,13 +222,20 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
             tol=self.tol,
             partial=partial,
         )
-        batch_size = batch_size_for(self.batch_size, len(train), data.n_copies)
+        lr = recipe.lr if self.lr == "auto" else self.lr
+        batch_size = recipe.batch_size_for(self.batch_size, train.n_per_epoch, data.n_copies)
+        epochs = (
+            1
+            if partial
+            else recipe.epochs_for(self.max_epochs, train.n_per_epoch, batch_size, stopped=valid is not None)
+        )
+        contexts = EpochContexts(self, epochs, X, y, sample_weight)
         if go_on:
             net = self.net_
-            net.attach(plan, callbacks, self.lr, batch_size)
+            net.attach(plan, callbacks, lr, batch_size)
         else:
             net = make_net(
-                self.get_params(deep=False),
+                {**self.get_params(deep=False), "lr": lr, "max_epochs": epochs},
                 data.inputs,
                 data.targets,
                 train,
@@ -231,6 +243,7 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
                 callbacks=callbacks,
                 plan=plan,
                 seed=seeds.initialisation,
+                n_networks=n_networks,
             )
         state = dict(net_=net, _inputs=data.inputs, _targets=data.targets, _random=random)
         state["_built_with"] = {name: getattr(self, name) for name in _BUILT_WITH}
@@ -276,7 +289,9 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
             )
         return data
 
-    def _choose_validation(self, data: TrainingData, given: tuple[Any, Any, Any], seed: int) -> None:
+    def _choose_validation(
+        self, data: TrainingData, given: tuple[Any, Any, Any], seed: int, n_splits: int, recipe: Recipe
+    ) -> None:
         X_val, y_val, sample_weight_val = given
         if (X_val is None) != (y_val is None):
             missing = "y_val" if y_val is None else "X_val"
@@ -291,8 +306,8 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
             data.validate_on(X_val, y_val, sample_weight_val, self._extra_weight, self._check_y)
         elif sample_weight_val is not None:
             raise ValueError("sample_weight_val is given without X_val and y_val. Pass these too, or leave it out.")
-        elif stops_early(self.early_stopping, len(data)):
-            data.hold_out(self.validation_fraction, seed)
+        elif recipe.stops_early(self.early_stopping, len(data)):
+            data.hold_out(self.validation_fraction, seed, n_splits)
 
     def _check_same_network(self) -> None:
         """What a fitted network was built with cannot change while it trains on."""

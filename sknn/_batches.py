@@ -35,6 +35,8 @@ class Rows(Dataset):
     weight : Tensor float32 (n_samples,) or None
         Weights with mean one over the training rows.
     device : torch.device
+    shares : Tensor int64 (n_networks, n_rows) or None
+        Positions of the rows that each network of a committee is given; None for all rows.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Rows(Dataset):
         y: Tensor,
         weight: Tensor | None,
         device: torch.device,
+        shares: Tensor | None = None,
     ) -> None:
         self.sparse = sparse.issparse(x_num)
         self.x_num = x_num if self.sparse else x_num.to(device)
@@ -51,9 +54,20 @@ class Rows(Dataset):
         self.y = y.to(device)
         self.weight = None if weight is None else weight.to(device)
         self.device = device
+        self.shares = None if shares is None else shares.to(device)
 
     def __len__(self) -> int:
         return len(self.y)
+
+    def shared_out(self, shares: np.ndarray) -> Rows:
+        """The same rows, of which each network of a committee is given those at its row of positions."""
+        positions = torch.from_numpy(shares)
+        return Rows(self.x_num, self.x_cat, self.y, self.weight, self.device, positions)
+
+    @property
+    def n_per_epoch(self) -> int:
+        """Rows that a network sees in an epoch."""
+        return len(self) if self.shares is None else self.shares.shape[1]
 
     def __getitem__(self, index: int) -> tuple[dict[str, Any], Tensor]:
         """One row, for callbacks that iterate over the dataset."""
@@ -102,13 +116,14 @@ class Batches:
     ----------
     rows : Rows
     batch_size : int
+        Rows of a batch; where rows are shared out, of each network's part of it.
     generator : torch.Generator or None
         Shuffles every epoch anew; None keeps the order.
     """
 
     def __init__(self, rows: Rows, batch_size: int, generator: torch.Generator | None) -> None:
         self.rows = rows
-        self.bounds = batch_bounds(len(rows), batch_size)
+        self.bounds = batch_bounds(rows.n_per_epoch, batch_size)
         self.generator = generator
         # The order within one batch changes nothing but rounding.
         self.shuffled = generator is not None and len(self) > 1
@@ -120,6 +135,9 @@ class Batches:
 
     def __iter__(self) -> Iterator[Batch]:
         rows, bounds = self.rows, self.bounds
+        if rows.shares is not None:
+            yield from self._parts(rows.shares)
+            return
         order = None
         if self.shuffled:
             order = torch.randperm(len(rows), generator=self.generator).to(rows.device)
@@ -129,12 +147,21 @@ class Batches:
             gathered = rows.take(slice(start, stop) if order is None else order[start:stop])
             yield from self._slices(gathered, (bounds[first : last + 1] - start).tolist())
 
+    def _parts(self, shares: Tensor) -> Iterator[Batch]:
+        """Batches in which the rows of the first network come first, then those of the second, and so on."""
+        if self.shuffled:
+            orders = [torch.randperm(shares.shape[1], generator=self.generator) for _ in shares]
+            shares = shares.gather(1, torch.stack(orders).to(shares.device))
+        for start, stop in pairwise(self.bounds.tolist()):
+            gathered = self.rows.take(shares[:, start:stop].reshape(-1))
+            yield from self._slices(gathered, [0, gathered[2].shape[0]])
+
     def _slices(self, gathered: tuple[Any, ...], bounds: list[int]) -> Iterator[Batch]:
         x_num, x_cat, y, weight = gathered
         for start, stop in pairwise(bounds):
             if self.rows.sparse:
                 inputs = {"x_num": torch.from_numpy(x_num[start:stop].toarray()).to(self.rows.device)}
-            elif self.shuffled:
+            elif self.shuffled or self.rows.shares is not None:
                 inputs = {"x_num": x_num[start:stop]}
             else:  # a view of the resident rows, which a module that works in place would change for good
                 inputs = {"x_num": x_num[start:stop].clone()}

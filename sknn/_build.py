@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from ._component_params import IN_FEATURES, OUT_FEATURES
 from .losses import Loss
-from .modules import OneHot, UnknownMasking
+from .modules import Committee, OneHot, UnknownMasking
 
-__all__ = ["TableNetwork", "build_network", "check_batch_norm", "check_network"]
+__all__ = ["TableNetwork", "build_network", "check_batch_norm", "check_network", "committee_of", "fit_knots"]
 
 
 class TableNetwork(nn.Module):
@@ -79,8 +79,9 @@ def build_network(
     input_shape: tuple[int, ...],
     cat_cardinalities: Sequence[int],
     out_features: int,
+    n_networks: int = 1,
 ) -> nn.Module:
-    """Make the network from a class, or copy an instance.
+    """Make the network, or a committee of them, from a class, or copy an instance.
 
     Parameters
     ----------
@@ -94,6 +95,8 @@ def build_network(
         Number of codes of each categorical column, 0 being unknown.
     out_features : int
         Width that the loss asks for.
+    n_networks : int
+        With more than one, a `Committee`.
 
     Returns
     -------
@@ -111,11 +114,17 @@ def build_network(
     in_features = input_shape[0] if len(input_shape) == 3 else input_shape[-1] if input_shape else 1
     if cat_cardinalities and not takes_categories:
         in_features += sum(cat_cardinalities)
-    if isinstance(module, nn.Module):
-        network = copy.deepcopy(module)
-    else:
-        network = _construct(module, params, in_features, list(cat_cardinalities), out_features)
-    if not cat_cardinalities and not _needs_categories(network):
+
+    def build() -> nn.Module:
+        if isinstance(module, nn.Module):
+            return copy.deepcopy(module)
+        return _construct(module, params, in_features, list(cat_cardinalities), out_features)
+
+    network = build()
+    needs_categories = _needs_categories(network)
+    if n_networks > 1:
+        network = Committee([network, *(build() for _ in range(n_networks - 1))])
+    if not cat_cardinalities and not needs_categories:
         return network
     return TableNetwork(network, cat_cardinalities, takes_categories)
 
@@ -158,6 +167,31 @@ def _construct(
     if not isinstance(network, nn.Module):
         raise TypeError(f"module: {name} returned a {type(network).__name__}, expected a torch.nn.Module.")
     return network
+
+
+def committee_of(network: nn.Module) -> Committee | None:
+    """The committee that a network is, behind its categories, or None."""
+    inside = network.network if isinstance(network, TableNetwork) else network
+    return inside if isinstance(inside, Committee) else None
+
+
+def has_members(network: nn.Module) -> bool:
+    """Whether it returns raw scores of members, ``(batch, n_members, out_features)``."""
+    inside = network.network if isinstance(network, TableNetwork) else network
+    return hasattr(inside, "n_members")
+
+
+@torch.no_grad()
+def fit_knots(network: nn.Module, some_rows: Callable[[], dict[str, Tensor]]) -> None:
+    """Show encoded training rows to a network that places knots by them."""
+    inside = network.network if isinstance(network, TableNetwork) else network
+    if not hasattr(inside, "fit_knots"):
+        return
+    inputs = some_rows()
+    x_num = inputs["x_num"]
+    if isinstance(network, TableNetwork) and network.one_hot is not None:
+        x_num = torch.cat([x_num, network.one_hot(inputs["x_cat"])], dim=1)
+    inside.fit_knots(x_num)  # pyright: ignore[reportCallIssue]
 
 
 def first_output(output: Any) -> Tensor:
@@ -218,6 +252,8 @@ def check_network(network: nn.Module, inputs: dict[str, Tensor], expected: tuple
         network.train(training)
     if not isinstance(output, Tensor):
         raise ValueError(f"module: {label} returned a {type(output).__name__}, expected a tensor of raw scores.")
+    if output.ndim == 3 and has_members(network):
+        output = output[:, 0]
     if output.ndim == 1 and output.shape[0] == n_rows and 1 in expected:
         return output.unsqueeze(1)
     if output.ndim != 2 or output.shape[0] != n_rows or output.shape[1] not in expected:

@@ -13,7 +13,7 @@ from ._batches import Rows
 from ._inputs import Inputs, as_table, take_rows
 from ._sample_weight import MERGE_LIMIT, check_weights, merge_equal_rows
 from ._scoring import validation_scorer
-from ._split import validation_split
+from ._split import validation_split, validation_splits
 from ._targets import dense
 
 __all__ = ["TrainingData"]
@@ -50,6 +50,7 @@ class TrainingData:
         self.valid: TrainingData | None = None
         self.train_rows: np.ndarray | None = None
         self.valid_rows: np.ndarray | None = None
+        self.shares: tuple[np.ndarray, np.ndarray] | None = None  # training and validation rows of a committee
         if self.weight is not None and not self.weight.all():
             self._keep(np.flatnonzero(self.weight))
 
@@ -124,12 +125,15 @@ class TrainingData:
         self.sample_weight = weight if scored_by_weight else None
         return True
 
-    def hold_out(self, fraction: float, seed: int) -> None:
-        """Split off validation rows."""
+    def hold_out(self, fraction: float, seed: int, n_splits: int = 1) -> None:
+        """Split off validation rows, others for each network of a committee."""
         labels = self.targets.encode(self.y) if self.targets.kind == "classes" else None
-        self.train_rows, self.valid_rows = validation_split(
-            len(self), fraction=fraction, seed=seed, labels=labels, groups=self.groups
-        )
+        kwargs: dict[str, Any] = dict(fraction=fraction, seed=seed, labels=labels, groups=self.groups)
+        if n_splits == 1:
+            self.train_rows, self.valid_rows = validation_split(len(self), **kwargs)
+        else:
+            self.shares = validation_splits(n_splits, len(self), **kwargs)
+            self.valid_rows = self.shares[1].ravel()
 
     def validate_on(
         self,
@@ -155,6 +159,8 @@ class TrainingData:
             self.inputs.learn_scales(self.X, self.train_rows, self.weight)
         y = self.targets.encode(self.y)
         train = self._rows(self.train_rows, y, device)
+        if self.shares is not None:
+            return train.shared_out(self.shares[0]), train.shared_out(self.shares[1])
         if self.valid is not None:
             return train, self.valid._rows(None, self.targets.encode(self.valid.y), device)
         return train, None if self.valid_rows is None else self._rows(self.valid_rows, y, device)

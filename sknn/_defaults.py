@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import functools
+import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,38 +13,128 @@ from skorch.callbacks import Callback
 
 from ._sample_weight import MERGE_LIMIT
 from .callbacks import EarlyStopping, GradientClipping, GradientHealth
+from .modules import TabM
 
-__all__ = ["batch_size_for", "stops_early", "training_callbacks"]
-
-# Smaller tables are fitted whole: what a split would hold out, training misses more than stopping early gains.
-_MIN_ROWS_TO_SPLIT = 200
+__all__ = ["Recipe", "training_callbacks"]
 
 
-def batch_size_for(batch_size: int | str, n_samples: int, n_copies: float | None = None) -> int:
-    """Rows a step; "auto" aims at 40 steps an epoch, between 16 and 256 rows each.
+# Up to so many rows every epoch is worth its time; beyond, the passes over the rows grow with their square root.
+_ROWS_OF_FULL_LENGTH = 20_000
 
-    Parameters
+
+@dataclass(frozen=True)
+class Recipe:
+    """How long and how fast to train, where the user leaves it to us.
+
+    Measured in docs/quality.md: networks of members (``TabM``) take large steps and soon overfit; what a module of the
+    user's needs is not known, so it gets a small learning rate and time.
+
+    Attributes
     ----------
-    batch_size : int or "auto"
-    n_samples : int
-        Training rows.
-    n_copies : float or None
-        How many rows `n_samples` merged ones stand for: they take as many steps as these would.
+    n_networks : int
+        What ``n_splits="auto"`` means.
+    lr : float
+    min_steps : int
+        Steps that are planned at least, in at most 200 epochs.
+    epochs : int
+        Epochs that are planned at least, up to 20,000 rows.
+    min_rows_to_split : int
+        Smaller tables are fitted whole: a committee gains from stopping early as soon as rows are not merged, where a
+        single network misses what it holds out.
+    steps_an_epoch : int
+        What batches aim at.
+    largest_batch : int
+        Up to 20,000 rows.
+    max_norm : float
+        What ``gradient_clipping="auto"`` means.
+    ema_decay : float or None
     """
-    if batch_size == "auto":
-        smallest = 16 if n_samples < 400 else 32
-        size = int(np.clip(2 ** round(np.log2(max(n_samples, 1) / 40)), smallest, 256))
-    else:
-        size = int(batch_size)
-    if n_copies is None:
-        return size
-    n_steps = np.clip(np.ceil(n_copies / size), np.ceil(n_samples / size), max(1, MERGE_LIMIT // size))
-    return max(1, int(np.ceil(n_samples / max(1, n_steps))))
+
+    n_networks: int
+    lr: float
+    min_steps: int
+    epochs: int
+    min_rows_to_split: int
+    steps_an_epoch: int
+    largest_batch: int
+    max_norm: float
+    ema_decay: float | None
+
+    @classmethod
+    def of(cls, module: Any) -> Recipe:
+        """The recipe for a module class, callable or instance."""
+        while isinstance(module, functools.partial):
+            module = module.func
+        if isinstance(module, TabM) or (isinstance(module, type) and issubclass(module, TabM)):
+            return _MEMBERS
+        return _ANY_MODULE
+
+    def stops_early(self, early_stopping: bool | str, n_samples: int) -> bool:
+        """Whether rows are held out to stop early; "auto" needs enough of them."""
+        return n_samples >= self.min_rows_to_split if early_stopping == "auto" else bool(early_stopping)
+
+    def epochs_for(self, max_epochs: int | str, n_samples: int, batch_size: int, *, stopped: bool) -> int:
+        """``max_epochs``, or for "auto" the epochs of a schedule for so many training rows.
+
+        A quarter of the steps where nothing stops a training that overfits.
+        """
+        if max_epochs != "auto":
+            return int(max_epochs)
+        n_steps = max(1, n_samples // batch_size)
+        min_steps = self.min_steps if stopped else self.min_steps // 4
+        few_rows = min(math.ceil(min_steps / n_steps), 200)
+        many_rows = math.ceil(self.epochs * math.sqrt(min(1.0, _ROWS_OF_FULL_LENGTH / n_samples)))
+        return max(few_rows, many_rows, 3)
+
+    def batch_size_for(self, batch_size: int | str, n_samples: int, n_copies: float | None = None) -> int:
+        """Rows a step; "auto" aims at `steps_an_epoch`, of 16 rows to `largest_batch`.
+
+        Parameters
+        ----------
+        batch_size : int or "auto"
+        n_samples : int
+            Training rows.
+        n_copies : float or None
+            How many rows `n_samples` merged ones stand for: they take as many steps as these would.
+        """
+        if batch_size == "auto":
+            smallest = 16 if n_samples < 400 else 32
+            largest = self.largest_batch * math.sqrt(max(1.0, n_samples / _ROWS_OF_FULL_LENGTH))
+            size = int(
+                np.clip(
+                    2 ** round(np.log2(max(n_samples, 1) / self.steps_an_epoch)), smallest, 2 ** round(np.log2(largest))
+                )
+            )
+        else:
+            size = int(batch_size)
+        if n_copies is None:
+            return size
+        n_steps = np.clip(np.ceil(n_copies / size), np.ceil(n_samples / size), max(1, MERGE_LIMIT // size))
+        return max(1, int(np.ceil(n_samples / max(1, n_steps))))
 
 
-def stops_early(early_stopping: bool | str, n_samples: int) -> bool:
-    """Whether rows are held out to stop early; "auto" needs enough of them."""
-    return n_samples >= _MIN_ROWS_TO_SPLIT if early_stopping == "auto" else bool(early_stopping)
+_MEMBERS = Recipe(
+    n_networks=2,
+    lr=0.006,
+    min_steps=800,
+    epochs=25,
+    min_rows_to_split=MERGE_LIMIT + 1,
+    steps_an_epoch=8,
+    largest_batch=128,
+    max_norm=10.0,
+    ema_decay=0.99,
+)
+_ANY_MODULE = Recipe(
+    n_networks=1,
+    lr=0.001,
+    min_steps=0,
+    epochs=100,
+    min_rows_to_split=200,
+    steps_an_epoch=40,
+    largest_batch=256,
+    max_norm=1.0,
+    ema_decay=None,
+)
 
 
 def training_callbacks(

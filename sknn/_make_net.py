@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from ._batches import Rows
-from ._build import build_network, check_batch_norm, check_loss, check_network
+from ._build import build_network, check_batch_norm, check_loss, check_network, fit_knots
 from ._inputs import Inputs
 from ._net import _Net
 from ._plan import TrainingPlan
@@ -15,6 +15,9 @@ from ._random import isolated_random_state
 from .losses import Loss, make_loss
 
 __all__ = ["make_net"]
+
+# Quantiles of more rows are no different for a few dozen knots.
+_ROWS_FOR_KNOTS = 20_000
 
 
 def make_net(
@@ -27,6 +30,7 @@ def make_net(
     callbacks: list[Any],
     plan: TrainingPlan,
     seed: int,
+    n_networks: int = 1,
 ) -> _Net:
     """An initialised net, not yet trained.
 
@@ -43,6 +47,8 @@ def make_net(
     plan : TrainingPlan
     seed : int
         Of the initial weights.
+    n_networks : int
+        With more than one, a committee of them.
 
     Raises
     ------
@@ -57,7 +63,7 @@ def make_net(
             "sknn.losses.Loss."
         )
     with isolated_random_state(seed, train.device):
-        network = _make_network(params, inputs, targets, train, loss)
+        network = _make_network(params, inputs, targets, train, loss, n_networks)
     net = _Net(
         network,
         loss.to(train.device),
@@ -74,7 +80,9 @@ def make_net(
     return net.prepare(plan, dict(params["optimizer_params"] or {}), targets.kind)
 
 
-def _make_network(params: dict[str, Any], inputs: Inputs, targets: Any, train: Rows, loss: Loss) -> nn.Module:
+def _make_network(
+    params: dict[str, Any], inputs: Inputs, targets: Any, train: Rows, loss: Loss, n_networks: int
+) -> nn.Module:
     module = params["module"]
     width = loss.out_features(targets.n_targets)
     network = build_network(
@@ -83,9 +91,11 @@ def _make_network(params: dict[str, Any], inputs: Inputs, targets: Any, train: R
         input_shape=inputs.row_shape,
         cat_cardinalities=inputs.cardinalities,
         out_features=width,
+        n_networks=n_networks,
     )
     check_batch_norm(network, len(train))
     network = network.float().to(train.device)
+    fit_knots(network, lambda: train.inputs(slice(None, None, 1 + len(train) // _ROWS_FOR_KNOTS)))
     # Two classes may be told by one raw score and a sigmoid.
     expected = (width, 1) if targets.kind == "classes" and width == 2 else (width,)
     label = getattr(module, "__name__", type(module).__name__)

@@ -5,22 +5,21 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback
-from skorch.utils import TeeGenerator
 from torch import Tensor, nn
 
 from ._batches import Batch, Batches, Rows
-from ._build import first_output
-from ._chain import Chain
+from ._build import committee_of, first_output
 from ._plan import TrainingPlan
 from ._scoring_face import ScoringFace
+from ._steps import TrainingSteps
 from .callbacks._state import ModuleState, StopTraining, raised_on_purpose
-from .optim import LRSchedule, build_optimizer, step_of
+from .optim import LRSchedule, WeightAverage, build_optimizer
 
 _EVENTS = (
     "on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end",
@@ -28,7 +27,7 @@ _EVENTS = (
 )  # fmt: skip
 
 
-class _Net(ScoringFace, NeuralNet):
+class _Net(TrainingSteps, ScoringFace, NeuralNet):
     """skorch's net around resident tensors, with a lean loop.
 
     Data are :class:`~sknn._batches.Rows`. `module`, `criterion` are instances, `optimizer` a class. Batches are
@@ -43,7 +42,7 @@ class _Net(ScoringFace, NeuralNet):
     def prepare(self, plan: TrainingPlan, optimizer_params: dict[str, Any], target_kind: str) -> _Net:
         """Attach what skorch's constructor does not know, and initialise."""
         self._set(plan=plan, optimizer_params=optimizer_params, target_kind=target_kind)
-        self._set(flat_parameters=None, chain=None, compiled=None, steps_done_=0, lr_changed=False)
+        self._set(flat_parameters=None, chain=None, compiled=None, average=None, steps_done_=0, lr_changed=False)
         self.initialize()
         return self
 
@@ -83,11 +82,18 @@ class _Net(ScoringFace, NeuralNet):
         network = self.module_ if self.compiled is None or not self.module_.training else self.compiled
         inputs = (x["x_num"], x["x_cat"]) if "x_cat" in x else (x["x_num"],)
         output = first_output(network(*inputs))
+        if output.ndim == 3 and not self.module_.training:
+            return self.criterion_.combine(output)
         return output if output.ndim > 1 else output.unsqueeze(1)
 
     def get_loss(self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False) -> Tensor:
-        """Mean loss over the batch, weighted."""
-        return self.criterion_(y_pred, y_true, X.get("sample_weight"))
+        """Mean loss over the batch, weighted; of members, each by itself."""
+        weight = X.get("sample_weight")
+        if y_pred.ndim == 3:
+            n_members = y_pred.shape[1]
+            y_pred, y_true = y_pred.flatten(0, 1), y_true.repeat_interleave(n_members, 0)
+            weight = None if weight is None else weight.repeat_interleave(n_members)
+        return self.criterion_(y_pred, y_true, weight)
 
     # ------------------------------------------------------------------ callbacks
 
@@ -130,6 +136,8 @@ class _Net(ScoringFace, NeuralNet):
             with suppress(StopTraining):
                 self.fit_loop(rows, epochs=epochs, valid=valid)
             self.notify("on_train_end", X=None, y=None)
+            if valid is not None:
+                self._calibrate(valid)
         finally:
             self.verbose = 0
 
@@ -145,11 +153,17 @@ class _Net(ScoringFace, NeuralNet):
         self._set(planned_steps=epochs * len(batches))
         # Held beside skorch's registry: a pickled net has the plain module only.
         self._set(first_step=self.steps_done_, compiled=torch.compile(self.module_) if plan.compile else None)
+        self._set(average=None if plan.ema_decay is None else WeightAverage(self._trained_tensors(), plan.ema_decay))
         try:
             self._epochs(X, valid, batches, valid_batches, epochs)
         finally:
             self.schedule.undo()
         return self
+
+    def _trained_tensors(self) -> list[Tensor]:
+        """What the optimizer changes: the flat buffer, or every parameter."""
+        groups = self.optimizer_.param_groups
+        return [parameter for group in groups for parameter in group["params"]]
 
     def _epochs(self, rows: Rows, valid: Rows | None, batches: Any, valid_batches: Any, n_epochs: int) -> None:
         """Train, validate and report, until somebody says stop."""
@@ -161,7 +175,11 @@ class _Net(ScoringFace, NeuralNet):
                 plan.before_epoch()
             self.notify("on_epoch_begin", dataset_train=rows, dataset_valid=valid)
             end = None if plan.deadline is None else plan.deadline - validation_s
+            if self.average is not None:
+                self.average.hide()
             self.run_single_epoch(batches, training=True, prefix="train", step_fn=self.train_step, end=end)
+            if self.average is not None:
+                self.average.show()
             before_validation = time.perf_counter()
             self.run_single_epoch(valid_batches, training=False, prefix="valid", step_fn=self.validation_step)
             validation_s = time.perf_counter() - before_validation
@@ -192,27 +210,49 @@ class _Net(ScoringFace, NeuralNet):
         sizes: list[int] = []
         if training:
             self._prepare_steps()
-        for batch in self._observed(iterator, training) if per_batch else iterator:
-            step = step_fn(batch)
-            n_batch = batch[1].shape[0]
-            losses.append(step["loss"].detach())
-            sizes.append(n_batch)
-            if score is not None:
-                raw.append(step["y_pred"])
-            if per_batch:
-                self.history.record_batch(f"{prefix}_loss", step["loss"].item())
-                self.history.record_batch(f"{prefix}_batch_size", n_batch)
-                self.notify("on_batch_end", batch=batch, training=training, **step)
-            if end is not None and time.perf_counter() >= end:
-                break
+        with self._own_rows(iterator.rows):
+            for batch in self._observed(iterator, training) if per_batch else iterator:
+                step = step_fn(batch)
+                n_batch = batch[1].shape[0]
+                losses.append(step["loss"].detach())
+                sizes.append(n_batch)
+                if score is not None:
+                    raw.append(step["y_pred"])
+                if per_batch:
+                    self.history.record_batch(f"{prefix}_loss", step["loss"].item())
+                    self.history.record_batch(f"{prefix}_batch_size", n_batch)
+                    self.notify("on_batch_end", batch=batch, training=training, **step)
+                if end is not None and time.perf_counter() >= end:
+                    break
         total = torch.stack(losses) @ torch.tensor(sizes, dtype=losses[0].dtype).to(losses[0].device)
         self.history.record(f"{prefix}_loss", total.item() / sum(sizes))  # the epoch's one synchronisation
         self.history.record(f"{prefix}_batch_count", len(sizes))
         if training:
             self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
         if score is not None:
+            if iterator.rows.shares is not None:  # the scorer's rows: all of the first network, then of the second
+                n_networks = len(iterator.rows.shares)
+                raw = [torch.cat([part.unflatten(0, (n_networks, -1)) for part in raw], dim=1).flatten(0, 1)]
             values = self.criterion_.inverse_link(torch.cat(raw).float())
             self.history.record("valid_score", score(values.cpu().numpy()))
+
+    def _own_rows(self, rows: Any) -> Any:
+        """A context in which each network of a committee sees the rows that are its own."""
+        committee = committee_of(self.module_)
+        return nullcontext() if committee is None or rows.shares is None else committee.own_rows()
+
+    @torch.no_grad()
+    def _calibrate(self, valid: Rows) -> None:
+        """Let the loss learn from the held-out rows how far to trust the trained network."""
+        self._set_training(False)
+        raw, targets, weights = [], [], []
+        with self._own_rows(valid):
+            for inputs, y in self.get_iterator(valid, training=False):
+                raw.append(self.infer(inputs).float())
+                targets.append(y)
+                weights.append(inputs.get("sample_weight"))
+        weight = None if weights[0] is None else torch.cat(weights)
+        self.criterion_.calibrate(torch.cat(raw), torch.cat(targets), weight)
 
     def _observed(self, iterator: Any, training: bool) -> Iterator[Batch]:
         for batch in iterator:
@@ -231,105 +271,6 @@ class _Net(ScoringFace, NeuralNet):
             progress = max(progress, (time.perf_counter() - plan.started) / (plan.deadline - plan.started))
         return progress
 
-    def train_step(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
-        """Forward, loss, backward, callbacks (clipping), step, schedule."""
-        self.schedule.before_step(self._progress())
-        if self.chain is not None and batch[0]["x_num"].ndim == 2:
-            with torch.no_grad():
-                step = self._chain_gradient(batch)
-                self._step()
-        elif isinstance(self.optimizer_, torch.optim.LBFGS):
-            step = self._closure_step(batch)
-        else:
-            step = self._gradient(batch)
-            self._step()
-        self.schedule.after_step()
-        self._set(steps_done_=self.steps_done_ + 1)
-        return step
-
-    def _gradient(self, batch: Batch) -> dict[str, Tensor]:
-        inputs, y = batch
-        if self.flat_parameters is None:
-            self.optimizer_.zero_grad()
-        else:
-            self.flat_parameters.attach()
-            self.flat_parameters.gradient.zero_()
-            for group in self.optimizer_.param_groups[len(self.flat_parameters.groups) :]:  # added by a callback
-                for parameter in group["params"]:
-                    parameter.grad = None
-        if self.plan.precision == "bfloat16":
-            with torch.autocast(inputs["x_num"].device.type, torch.bfloat16):
-                y_pred = self.infer(inputs).float()
-        else:
-            y_pred = self.infer(inputs)
-        loss = self.get_loss(y_pred, y, X=inputs, training=True)
-        loss.backward()
-        self._notify_of_gradient(batch)
-        return {"loss": loss, "y_pred": y_pred}
-
-    def _chain_gradient(self, batch: Batch) -> dict[str, Tensor]:
-        """As `_gradient`, without automatic differentiation."""
-        inputs, y = batch
-        chain = self.chain
-        if not chain.covers_all:
-            self.flat_parameters.gradient.zero_()
-        y_pred = chain.forward(inputs)
-        loss, gradient = self.criterion_.value_and_gradient(y_pred, y, inputs.get("sample_weight"))
-        chain.backward(gradient)
-        self._notify_of_gradient(batch)
-        return {"loss": loss, "y_pred": y_pred}
-
-    def _notify_of_gradient(self, batch: Batch) -> None:
-        if self.listeners["on_grad_computed"]:
-            named = TeeGenerator(self.get_all_learnable_params())
-            self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
-        # Somebody may have put other tensors into the place of the views that the optimizer reads.
-        if self.flat_parameters is not None and self.chain is None:
-            self.flat_parameters.attach()
-
-    def _chain(self) -> Chain | None:
-        """The network as a chain of known layers, if it is one and its gradients have their place."""
-        flat = self.flat_parameters
-        # Whoever looks at steps may change anything between them, which only automatic differentiation notices.
-        if flat is None or self.plan.compile or self.foreign_steps:
-            return None
-        return Chain.of(self.module_, flat.parameters, self.plan.precision, self.batch_size)
-
-    def _prepare_steps(self) -> None:
-        """Find the quickest way through the steps of this epoch."""
-        flat = self.flat_parameters
-        if flat is not None:
-            flat.attach()
-        step = self.optimizer_.step if self.foreign_steps else step_of(self.optimizer_)
-        self._set(chain=self._chain(), step=step, frozen=[] if flat is None else flat.frozen())
-
-    def _step(self) -> None:
-        """Optimizer step that leaves frozen parameters as they are, weight decay and momentum notwithstanding."""
-        flat = self.flat_parameters
-        frozen = flat.frozen() if self.foreign_steps and flat is not None else self.frozen
-        self.step()
-        for parameter, value in frozen:
-            parameter.detach().copy_(value)
-
-    def _closure_step(self, batch: Batch) -> dict[str, Tensor]:
-        """For optimizers that evaluate the loss several times a step; the first evaluation is recorded."""
-        first: dict[str, Tensor] = {}
-
-        def closure() -> Tensor:
-            step = self._gradient(batch)
-            first.update({} if first else step)
-            return step["loss"]
-
-        self.optimizer_.step(closure)  # pyright: ignore[reportCallIssue, reportArgumentType]
-        return first
-
-    def validation_step(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
-        """Forward and loss, in evaluation mode, without gradients."""
-        inputs, y = batch
-        with torch.no_grad():
-            y_pred = self.infer(inputs)
-            return {"loss": self.get_loss(y_pred, y, X=inputs), "y_pred": y_pred}
-
     # ------------------------------------------------------------------ between fits
 
     def release(self) -> None:
@@ -338,7 +279,7 @@ class _Net(ScoringFace, NeuralNet):
             self.flat_parameters.release()
         self._set_training(False)
         self._set(plan=TrainingPlan(self.plan.lr_schedule, self.plan.lr_schedule_params, self.plan.shuffle_seed))
-        self._set(schedule=None, chain=None, compiled=None, step=None, frozen=[])
+        self._set(schedule=None, chain=None, compiled=None, step=None, frozen=[], average=None)
 
     def attach(self, plan: TrainingPlan, callbacks: list[Any], lr: float, batch_size: int) -> None:
         """Get ready to train on."""

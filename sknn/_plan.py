@@ -28,6 +28,8 @@ class TrainingPlan:
         Of matrix products while training.
     compile : bool
         Whether training runs the network through ``torch.compile``.
+    ema_decay : float or None
+        Of the moving average of the weights that is validated and kept; None keeps the weights themselves.
     validation_score : callable or None
         Link output of the validation rows, float32 (n_valid, n_values) -> score, higher is better.
     before_epoch, after_epoch : callable or None
@@ -41,6 +43,7 @@ class TrainingPlan:
     started: float = 0.0
     precision: str = "float32"
     compile: bool = False
+    ema_decay: float | None = None
     validation_score: Callable[[np.ndarray], float] | None = None
     before_epoch: Callable[[], None] | None = None
     after_epoch: Callable[[], bool] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
 
-__all__ = ["validation_split"]
+__all__ = ["validation_split", "validation_splits"]
 
 
 def validation_split(
@@ -60,6 +60,56 @@ def validation_split(
         return _keeping_every_class(rows, labels, fraction, seed)
     train, valid = next(ShuffleSplit(1, test_size=_n_held_out(n_samples, fraction), random_state=seed).split(rows))
     return np.sort(train), np.sort(valid)
+
+
+def validation_splits(
+    n_splits: int,
+    n_samples: int,
+    *,
+    fraction: float,
+    seed: int,
+    labels: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of training and validation rows of several networks; no row is held out twice.
+
+    As `validation_split`, with one row of positions for each network.
+
+    Returns
+    -------
+    train, valid : ndarray int64 (n_splits, n_train), (n_splits, n_valid)
+        Where groups are of different sizes, rows are repeated to fill the shorter splits up.
+
+    Raises
+    ------
+    ValueError
+        Too few rows or groups to hold so many shares out.
+    """
+    rest = np.arange(n_samples)
+    valid: list[np.ndarray] = []
+    for i in range(n_splits):
+        share = fraction * n_samples / len(rest)
+        if share >= 1:
+            raise ValueError(
+                f"n_splits={n_splits} times validation_fraction={fraction} leaves no row to train on. "
+                "Lower one of them."
+            )
+        left, held_out = validation_split(
+            len(rest),
+            fraction=share,
+            seed=seed + i,
+            labels=None if labels is None else labels[rest],
+            groups=None if groups is None else groups[rest],
+        )
+        valid.append(rest[held_out])
+        rest = rest[left]
+    train = [np.setdiff1d(np.arange(n_samples), held_out) for held_out in valid]
+    return _rectangular(train), _rectangular(valid)
+
+
+def _rectangular(rows: list[np.ndarray]) -> np.ndarray:
+    longest = max(map(len, rows))
+    return np.stack([np.resize(positions, longest) for positions in rows])
 
 
 def _n_held_out(n_samples: int, fraction: float) -> int:

@@ -217,6 +217,7 @@ def test_fit_is_the_same_with_and_without(estimator: Any, monkeypatch: pytest.Mo
     X = rng.normal(size=(90, 4))
     y = (X[:, 0] > 0).astype(int) if estimator is NeuralClassifier else X[:, 0] ** 2
     params = {"module_params": {"hidden_sizes": (8, 8), "dropout": 0.2}, "max_epochs": 5, "random_state": 0}
+    params["module"] = MLP
     by_hand = estimator(**params).fit(X, y)
     monkeypatch.setattr(Chain, "of", classmethod(lambda cls, *args: None))
     automatic = estimator(**params).fit(X, y)
@@ -236,7 +237,8 @@ def test_hooks_and_patches_of_a_loss_count(kind: Any) -> None:
 
 
 def test_dropout_left_on_is_obeyed_at_predict() -> None:
-    model = NeuralRegressor(module_params={"dropout": 0.5}, max_epochs=1, random_state=0).fit(np.eye(4), np.arange(4.0))
+    model = NeuralRegressor(MLP, module_params={"dropout": 0.5}, max_epochs=1, random_state=0)
+    model.fit(np.eye(4), np.arange(4.0))
     np.testing.assert_array_equal(model.predict(np.eye(4)), model.predict(np.eye(4)))
     for layer in model.module_.modules():
         if isinstance(layer, nn.Dropout):
@@ -303,5 +305,5 @@ def test_compile_trains_through_torch_compile(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_fitted_network_holds_no_chain() -> None:
-    model = NeuralClassifier(max_epochs=1).fit(np.eye(4), [0, 1, 0, 1])
+    model = NeuralClassifier(MLP, max_epochs=1).fit(np.eye(4), [0, 1, 0, 1])
     assert model.net_.chain is None

@@ -14,7 +14,7 @@ from torch import nn
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn._component_params import FILLED_IN, accepted_params
 from sknn.losses import Huber
-from sknn.modules import MLP, ResNet
+from sknn.modules import MLP, ResNet, TabM
 
 
 class OpenEnded(nn.Module):
@@ -33,7 +33,7 @@ def test_defaults_in_use_are_listed() -> None:
     params = NeuralClassifier(module_params={"dropout": 0.5}).get_params()
     defaults = {
         f"module__{name}": parameter.default
-        for name, parameter in inspect.signature(MLP).parameters.items()
+        for name, parameter in inspect.signature(TabM).parameters.items()
         if name not in FILLED_IN["module"]
     }
     assert {name: value for name, value in params.items() if name.startswith("module__")} == {
@@ -94,11 +94,11 @@ def test_a_loss_by_name_accepts_what_its_class_does() -> None:
 
 
 def test_setting_one_writes_a_new_dictionary_and_keeps_the_others() -> None:
-    given = {"dropout": 0.1, "hidden_sizes": (8,)}
+    given = {"dropout": 0.1, "width": 8}
     model = NeuralClassifier(module_params=given)
     assert model.set_params(module__dropout=0.3) is model
-    assert model.module_params == {"dropout": 0.3, "hidden_sizes": (8,)}
-    assert given == {"dropout": 0.1, "hidden_sizes": (8,)}
+    assert model.module_params == {"dropout": 0.3, "width": 8}
+    assert given == {"dropout": 0.1, "width": 8}
 
 
 def test_a_clone_keeps_its_own() -> None:
@@ -116,8 +116,8 @@ def test_components_and_their_parameters_can_be_set_together_in_any_order() -> N
 
 
 def test_a_dictionary_and_one_of_its_parameters_can_be_set_together() -> None:
-    model = NeuralClassifier().set_params(module_params={"dropout": 0.1, "hidden_sizes": (4,)}, module__dropout=0.2)
-    assert model.module_params == {"dropout": 0.2, "hidden_sizes": (4,)}
+    model = NeuralClassifier().set_params(module_params={"dropout": 0.1, "width": 4}, module__dropout=0.2)
+    assert model.module_params == {"dropout": 0.2, "width": 4}
 
 
 def test_get_params_goes_through_set_params() -> None:
@@ -134,9 +134,9 @@ def test_get_params_goes_through_set_params() -> None:
 @pytest.mark.parametrize(
     ("estimator", "params", "message"),
     [
-        (NeuralClassifier(), {"module__droput": 0.1}, r"'droput' for module MLP.*\['activation', .*'dropout'"),
+        (NeuralClassifier(), {"module__droput": 0.1}, r"'droput' for module TabM.*\['activation', .*'dropout'"),
         (NeuralClassifier(), {"optimizer__lr": 0.1}, r"'lr' for optimizer AdamW.*estimator's own parameter lr"),
-        (NeuralClassifier(), {"module__in_features": 3}, r"'in_features' for module MLP.*filled in from the data"),
+        (NeuralClassifier(), {"module__in_features": 3}, r"'in_features' for module TabM.*filled in from the data"),
         (NeuralRegressor(criterion="huber"), {"criterion__beta": 1.0}, r"'beta' for criterion 'huber'.*\['delta'\]"),
         (NeuralClassifier(nn.Linear(2, 3)), {"module__bias": False}, r"instance of Linear.*Pass the class, module=Linear"),
         (NeuralClassifier(partial(make_net)), {"module__depth": 1}, r"'depth' for module .*make_net.*\['width'\]"),
@@ -165,7 +165,7 @@ def test_an_open_ended_module_takes_any_name() -> None:
 
 def test_parameters_reach_the_components() -> None:
     model = NeuralRegressor(
-        module_params={"hidden_sizes": (7,)}, criterion="huber", criterion_params={"delta": 0.3},
+        MLP, module_params={"hidden_sizes": (7,)}, criterion="huber", criterion_params={"delta": 0.3},
         optimizer_params={"betas": (0.8, 0.9)}, max_epochs=1,
     ).fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0])  # fmt: skip
     assert next(model.module_.parameters()).shape == (7, 1)

@@ -19,6 +19,7 @@ from torch import nn
 
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn.callbacks import EarlyStopping
+from sknn.modules import MLP
 
 X, Y = load_iris(return_X_y=True)
 X_REAL, Y_REAL = load_diabetes(return_X_y=True)
@@ -58,7 +59,7 @@ class Frozen(torch.nn.Module):
         ({"lr_schedule": "cosin"}, r"'lr_schedule'.*cosine.*'cosin'"),
         ({"lr_schedule_params": {"warm": 0.1}}, r"lr_schedule_params.*'warm'.*warmup"),
         ({"lr_schedule": "plateau", "lr_schedule_params": {"fctor": 1}}, r"'fctor'.*ReduceLROnPlateau.*factor"),
-        ({"module_params": {"dropuot": 0.1}}, r"'dropuot' for module MLP.*dropout"),
+        ({"module_params": {"dropuot": 0.1}}, r"'dropuot' for module TabM.*dropout"),
         ({"module_params": {"in_features": 3}}, r"'in_features'.*filled in from the data"),
         ({"module_params": {"dropout": 1.5}}, r"dropout=1.5"),
         ({"optimizer_params": {"momentum": 0.9}}, r"'momentum' for optimizer AdamW.*weight_decay"),
@@ -83,7 +84,7 @@ def test_bad_parameters_are_named(params, message):
 
 
 def test_set_params_refuses_unknown_component_names():
-    with pytest.raises(ValueError, match="'drop' for module MLP"):
+    with pytest.raises(ValueError, match="'drop' for module TabM"):
         NeuralClassifier().set_params(module__drop=0.1)
     with pytest.raises(ValueError, match="'nothing'"):
         NeuralClassifier().set_params(nothing=0.1)
@@ -294,7 +295,7 @@ def test_prediction_names_the_column_that_is_no_longer_a_number():
 
 def test_a_callback_without_its_validation_rows_says_how_to_get_them():
     with pytest.raises(ValueError, match="valid_loss.*early_stopping=True"):
-        NeuralClassifier(callbacks=[EarlyStopping()]).fit(X, Y)
+        NeuralClassifier(MLP, callbacks=[EarlyStopping()]).fit(X, Y)
 
 
 # --- as it was ------------------------------------------------------------------------------------------
@@ -320,7 +321,8 @@ def test_training_goes_on_after_a_failure_as_if_there_had_been_none(estimator, h
 
     def fitted():
         warm = how == "warm_start"
-        return estimator(module_params=module_params, max_epochs=2, random_state=0, warm_start=warm).fit(X, Y)
+        params = {"module_params": module_params, "max_epochs": 2, "random_state": 0, "warm_start": warm}
+        return estimator(MLP, **params).fit(X, Y)
 
     def go_on(model):
         return (model.fit if how == "warm_start" else model.partial_fit)(X, Y)

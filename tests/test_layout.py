@@ -23,6 +23,7 @@ FLOORS = [
     {"_encoder", "_table_categories", "_component_params", "_targets", "_scoring_face"},
     {"_table", "_scoring", "_build", "_defaults"},
     {"_chain"},
+    {"_steps"},
     {"_net"},
     {"_inputs"},
     {"_data", "_prediction", "_make_net"},

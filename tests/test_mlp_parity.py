@@ -23,6 +23,7 @@ from sklearn.metrics import roc_auc_score
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn.callbacks import EarlyStopping
 from sknn.exceptions import GradientHealthWarning, TrainingHealthError
+from sknn.modules import MLP
 
 BOTH = pytest.mark.parametrize("estimator", [NeuralClassifier, NeuralRegressor])
 X_IRIS, Y_IRIS = load_iris(return_X_y=True)
@@ -47,7 +48,7 @@ def weights(model):
 @pytest.mark.parametrize(("X", "y"), [(X_BINARY, Y_BINARY), (X_DIGITS[:300], Y_DIGITS[:300])], ids=["2", "10"])
 def test_digits_are_learned_with_any_activation(X, y, activation):
     params = {"hidden_sizes": (50,), "activation": getattr(torch.nn, activation)}
-    model = NeuralClassifier(module_params=params, max_epochs=15, lr=0.02, random_state=1).fit(X, y)
+    model = NeuralClassifier(MLP, module_params=params, max_epochs=15, lr=0.02, random_state=1).fit(X, y)
     assert model.score(X, y) > 0.9
     assert model.predict(X).dtype == y.dtype
 
@@ -342,7 +343,7 @@ def test_weights_of_one_change_nothing_with_early_stopping():
 def test_weights_steer_the_fit(estimator):
     # The same x, two targets: the prediction is the weighted mean.
     X, y = np.zeros((40, 1)), np.arange(40) % 2
-    model = estimator(max_epochs=60, lr=0.05, random_state=0).fit(X, y, sample_weight=np.where(y == 1, 9.0, 1.0))
+    model = estimator(MLP, max_epochs=60, lr=0.05, random_state=0).fit(X, y, sample_weight=np.where(y == 1, 9.0, 1.0))
     value = model.predict_proba(X)[0, 1] if estimator is NeuralClassifier else model.predict(X)[0]
     assert value == pytest.approx(0.9, abs=0.05)
 
@@ -379,7 +380,7 @@ def test_early_stopping_is_stratified():
         seen.append(np.bincount(y.astype(int), minlength=2).tolist())
         return 0.0
 
-    NeuralClassifier(early_stopping=True, validation_fraction=0.2, scoring=count, max_epochs=1).fit(X, y)
+    NeuralClassifier(MLP, early_stopping=True, validation_fraction=0.2, scoring=count, max_epochs=1).fit(X, y)
     assert seen == [[18, 2]]
 
 

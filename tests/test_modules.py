@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sknn import modules
-from sknn.modules import MLP, CategoricalEmbeddings, FTTransformer, OneHot, ResNet, UnknownMasking
+from sknn.modules import MLP, CategoricalEmbeddings, FTTransformer, OneHot, ResNet, TabM, UnknownMasking
 from sknn.modules.activations import initialize_linear_, make_dropout
 from sknn.modules.embeddings import mask_unknown
 
@@ -41,6 +41,11 @@ def make_table(table: str, n_rows: int = 7, dtype: torch.dtype = torch.float32) 
     return (x_num, torch.stack(columns, dim=1)) if columns else (x_num,)
 
 
+def members(network: nn.Module) -> tuple[int, ...]:
+    """What stands between rows and raw scores in an output: a network with an attribute n_members returns members."""
+    return (network.n_members,) if hasattr(network, "n_members") else ()
+
+
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     torch.manual_seed(0)
@@ -50,7 +55,7 @@ def _seed() -> None:
 
 
 def test_the_contract_tests_find_the_architectures() -> None:
-    assert {MLP, ResNet, FTTransformer} <= set(ARCHITECTURES)
+    assert {MLP, ResNet, FTTransformer, TabM} <= set(ARCHITECTURES)
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -60,7 +65,7 @@ class TestArchitecture:
         network = architecture(out_features=3, **TABLES[table])
         for n_rows in (1, 7):
             output = network(*make_table(table, n_rows))
-            assert output.shape == (n_rows, 3)
+            assert output.shape == (n_rows, *members(network), 3)
             assert output.dtype == torch.float32
 
     def test_raw_scores_start_small(self, architecture: Any, table: str) -> None:
@@ -86,15 +91,16 @@ class TestArchitecture:
 
     def test_state_dict_deepcopy_and_pickle_keep_the_function(self, architecture: Any, table: str) -> None:
         network = architecture(out_features=2, **TABLES[table])
+        network.eval()
         inputs = make_table(table)
-        loaded = architecture(out_features=2, **TABLES[table])
+        loaded = architecture(out_features=2, **TABLES[table]).eval()
         assert not torch.equal(loaded(*inputs), network(*inputs))
         loaded.load_state_dict(network.state_dict())
         for other in (loaded, copy.deepcopy(network), pickle.loads(pickle.dumps(network))):
             assert torch.equal(other(*inputs), network(*inputs))
 
     def test_double_computes_in_float64(self, architecture: Any, table: str) -> None:
-        network = architecture(out_features=2, **TABLES[table]).double()
+        network = architecture(out_features=2, **TABLES[table]).double().eval()
         x_num, *x_cat = make_table(table, dtype=torch.float64)
         output = network(x_num, *x_cat)
         assert output.dtype == torch.float64
@@ -162,7 +168,7 @@ def test_missing_or_unexpected_categories_are_refused(architecture: Any) -> None
     network = architecture(3, 1)
     with pytest.raises(ValueError, match="x_cat has 2 columns"):
         network(torch.zeros(2, 3), torch.zeros(2, 2, dtype=torch.int64))
-    assert network(torch.zeros(2, 3), torch.zeros(2, 0, dtype=torch.int64)).shape == (2, 1)
+    assert network(torch.zeros(2, 3), torch.zeros(2, 0, dtype=torch.int64)).shape == (2, *members(network), 1)
 
 
 # ------------------------------------------------------------------ MLP, ResNet
@@ -400,6 +406,7 @@ def test_modules_import_torch_only() -> None:
         allowed = (
             "from __future__",
             "from collections",
+            "from contextlib",
             "from itertools",
             "import math",
             "import torch",

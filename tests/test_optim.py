@@ -252,7 +252,7 @@ def test_every_callback_sees_the_named_parameters() -> None:
             seen.append(len(list(named_parameters)))
 
     seen: list[int] = []
-    NeuralClassifier(max_epochs=1, batch_size=200, callbacks=[Count(), ("again", Count())]).fit(X, Y)
+    NeuralClassifier(MLP, max_epochs=1, batch_size=200, callbacks=[Count(), ("again", Count())]).fit(X, Y)
     assert seen == [6, 6]
 
 
@@ -292,7 +292,7 @@ def test_momentum_may_begin_meanwhile() -> None:
 @pytest.mark.filterwarnings("ignore::sknn.exceptions.GradientHealthWarning")
 def test_a_sick_training_leaves_nothing_behind_for_a_warm_start() -> None:
     params: dict[str, Any] = {"max_epochs": 3, "optimizer": torch.optim.SGD, "preprocessing": False}
-    model = NeuralRegressor(module_params={"hidden_sizes": (7, 7)}, warm_start=True, **params).fit(X, X[:, 0])
+    model = NeuralRegressor(MLP, module_params={"hidden_sizes": (7, 7)}, warm_start=True, **params).fit(X, X[:, 0])
     sick = X.copy()
     sick[0] = 3e38
     assert model.fit(sick, X[:, 0]).health_.status == "sick"
@@ -341,7 +341,7 @@ def test_a_subclass_of_an_optimizer_is_not_flattened() -> None:
 
 @pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.Adagrad])
 def test_a_fitted_network_is_pickled_without_the_buffer(optimizer: type) -> None:
-    model = NeuralClassifier(module_params={"hidden_sizes": (64, 64)}, optimizer=optimizer, max_epochs=2)
+    model = NeuralClassifier(MLP, module_params={"hidden_sizes": (64, 64)}, optimizer=optimizer, max_epochs=2)
     model.fit(X, Y)
     n_bytes = sum(4 * p.numel() for p in model.module_.parameters())
     saved = io.BytesIO()

@@ -23,7 +23,7 @@ from skorch.callbacks import EpochScoring
 
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn.callbacks import EarlyStopping
-from sknn.modules import MLP, ResNet
+from sknn.modules import ResNet, TabM
 
 X, Y = load_iris(return_X_y=True)
 X_REG, Y_REG = load_diabetes(return_X_y=True)
@@ -151,7 +151,7 @@ def test_predict_proba_is_a_distribution_in_the_order_of_classes(n_classes):
 
 def test_decision_function_is_the_log_odds():
     y = (Y == 1).astype(int)
-    model = classifier(max_epochs=10).fit(X, y)
+    model = classifier(max_epochs=10, criterion_params={"temperature_scaling": False}).fit(X, y)
     decision = model.decision_function(X)
     assert decision.shape == (150,)
     probability = model.predict_proba(X)[:, 1].astype(float)
@@ -554,6 +554,6 @@ def test_pickled_model_predicts_the_same_and_trains_on(make):
 
 def test_the_default_module_is_written_in_the_repr_only_when_changed():
     assert repr(NeuralClassifier()) == "NeuralClassifier()"
-    assert repr(NeuralClassifier(MLP)) == "NeuralClassifier()"
+    assert repr(NeuralClassifier(TabM)) == "NeuralClassifier()"
     assert "ResNet" in repr(NeuralClassifier(ResNet))
     assert "NeuralRegressor" in NeuralRegressor()._repr_html_()

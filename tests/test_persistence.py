@@ -23,6 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import EpochScoring
 
 from sknn import NeuralClassifier, NeuralRegressor
+from sknn.modules import MLP
 
 X, Y = load_iris(return_X_y=True)
 
@@ -159,7 +160,7 @@ WAYS = {
 def test_no_row_and_no_moments_whatever_the_training(way):
     params, fit_params = WAYS[way]
     table, y = table_with_canaries()
-    model = NeuralRegressor(max_epochs=1, module_params={"hidden_sizes": (64, 64)}, random_state=0, **params)
+    model = NeuralRegressor(MLP, max_epochs=1, module_params={"hidden_sizes": (64, 64)}, random_state=0, **params)
     model.fit(table, y, **fit_params)
     data = pickle.dumps(model)
     # The user's X_val is no attribute, so that nothing but the fitted state could hold it.
@@ -183,8 +184,8 @@ def test_a_sparse_table_and_images_leave_no_rows():
 
 
 @pytest.mark.parametrize("estimator", [NeuralClassifier, NeuralRegressor])
-def test_a_default_model_of_a_small_table_is_small(estimator):
-    model = estimator(max_epochs=1).fit(X, Y)
+def test_an_mlp_of_a_small_table_is_small(estimator):
+    model = estimator(MLP, max_epochs=1).fit(X, Y)
     assert len(pickle.dumps(model)) < 300_000  # 2 hidden layers of 256: 66,000 weights of 4 bytes
     assert sum(p.numel() for p in model.module_.parameters()) < 70_000
 

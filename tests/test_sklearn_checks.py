@@ -7,7 +7,7 @@ import torch
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sknn import NeuralClassifier, NeuralRegressor
-from sknn.modules import ResNet
+from sknn.modules import MLP, ResNet
 
 
 class OwnNetwork(torch.nn.Module):
@@ -30,7 +30,10 @@ SHARED = [
     {"optimizer": torch.optim.SGD, "optimizer_params": {"momentum": 0.9, "nesterov": True}, "lr": 0.05},
     {"early_stopping": False, "gradient_clipping": None, "lr_schedule": "constant", "batch_size": 64},
     {"early_stopping": True, "lr_schedule": "plateau", "n_iter_no_change": 30},
-    {"module_params": {"hidden_sizes": (32,), "norm": torch.nn.BatchNorm1d, "activation": torch.nn.SiLU}},
+    {
+        "module": MLP,
+        "module_params": {"hidden_sizes": (32,), "norm": torch.nn.BatchNorm1d, "activation": torch.nn.SiLU},
+    },
     {"preprocessing": False, "lr": 0.01, "lr_schedule": "one_cycle"},
 ]
 CLASSIFIERS = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Literal
@@ -18,6 +19,7 @@ __all__ = [
     "check_same_shape",
     "finite_exp",
     "identity",
+    "mean_over_members",
     "shape_error",
     "sigmoid",
     "softmax",
@@ -142,6 +144,22 @@ class Loss(nn.Module, ABC):
         """Raw scores to what the user asks for: probabilities, or values in the unit of y."""
         return raw_prediction
 
+    def combine(self, raw_prediction: Tensor) -> Tensor:
+        """One raw prediction for several members' ``(batch, n_members, out_features)``: ``(batch, out_features)``.
+
+        Its inverse link is the mean of the members' where the link is one of sknn's; of a loss of your own with
+        another link it is that of the mean raw score.
+        """
+        return mean_over_members(raw_prediction, self.link)
+
+    @property
+    def link(self) -> Link:
+        """Which of the links below `inverse_link` applies; `identity` by default."""
+        return identity
+
+    def calibrate(self, raw_prediction: Tensor, y: Tensor, sample_weight: Tensor | None = None) -> None:
+        """Learn from held-out rows how far to trust the trained network. Nothing by default."""
+
     def out_features(self, n_targets: int) -> int:
         """Width of the raw prediction for so many classes, labels or outputs."""
         return n_targets
@@ -192,3 +210,17 @@ def sigmoid(raw: Tensor) -> Tensor:
 def softmax(raw: Tensor) -> Tensor:
     """(batch, n_classes) -> the same; (batch, 1) -> (batch, 2), by two sigmoids since 1 - p loses digits."""
     return raw.softmax(dim=1) if raw.shape[1] > 1 else torch.cat([-raw, raw], dim=1).sigmoid()
+
+
+def mean_over_members(raw: Tensor, link: Link) -> Tensor:
+    """Raw prediction (batch, out_features) of which the inverse link is the mean of those of (batch, members, ...)."""
+    if raw.shape[1] == 1:
+        return raw[:, 0]
+    if link is softmax and raw.shape[2] > 1:  # up to a constant, which softmax does not see
+        return raw.log_softmax(dim=2).logsumexp(dim=1)
+    if link in (softmax, sigmoid):
+        log_sigmoid = torch.nn.functional.logsigmoid
+        return log_sigmoid(raw).logsumexp(dim=1) - log_sigmoid(-raw).logsumexp(dim=1)
+    if link is finite_exp:
+        return raw.clamp(max=MAX_EXPONENT).logsumexp(dim=1) - math.log(raw.shape[1])
+    return raw.mean(dim=1)

@@ -158,6 +158,11 @@ class ModuleLoss(Loss):
             f"{raw_prediction[0].tolist()}. Use {better}, or end your module with {layer}."
         )
 
+    @property
+    def link(self) -> Link:
+        """Softmax, sigmoid, exp or identity; see Notes of the class."""
+        return self._link
+
     def inverse_link(self, raw_prediction: Tensor) -> Tensor:
         """Probabilities or values; see Notes of the class."""
         values = self._link(raw_prediction)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ._base import MAX_EXPONENT, Loss, check_same_shape, finite_exp, shape_error
+from ._base import MAX_EXPONENT, Link, Loss, check_same_shape, finite_exp, shape_error
 
 __all__ = ["AbsoluteError", "Huber", "Poisson", "Quantile", "SquaredError"]
 
@@ -139,6 +139,11 @@ class Poisson(Loss):
     def inverse_link(self, raw_prediction: Tensor) -> Tensor:
         """Means, > 0, ``(batch, n_outputs)``."""
         return finite_exp(raw_prediction)
+
+    @property
+    def link(self) -> Link:
+        """Logarithm of the mean."""
+        return finite_exp
 
 
 class Quantile(Loss):

@@ -3,23 +3,28 @@
 A new architecture is one file here and one name below; the contract tests pick it up from the list. It
 takes ``in_features`` and ``out_features``, and returns raw scores ``(batch, out_features)`` without any link.
 If its ``forward`` names a parameter ``x_cat``, it is given category codes, and ``cat_cardinalities`` at
-construction.
+construction. If it returns ``(batch, n_members, out_features)``, each member is trained for itself and the predictions
+of all are averaged. If it has a method ``fit_knots``, that is given encoded training rows before training.
 """
 
+from .committee import Committee
 from .embeddings import CategoricalEmbeddings, OneHot, UnknownMasking
 from .ft_transformer import FeatureTokenizer, FTTransformer
 from .mlp import MLP
 from .numeric_embeddings import PeriodicEmbeddings, PiecewiseLinearEmbeddings
 from .resnet import ResNet
+from .tabm import TabM
 
 __all__ = [
     "MLP",
     "CategoricalEmbeddings",
+    "Committee",
     "FTTransformer",
     "FeatureTokenizer",
     "OneHot",
     "PeriodicEmbeddings",
     "PiecewiseLinearEmbeddings",
     "ResNet",
+    "TabM",
     "UnknownMasking",
 ]

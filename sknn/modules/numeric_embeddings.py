@@ -136,7 +136,7 @@ class PiecewiseLinearEmbeddings(_NumericEmbeddings):
     ----------
     knots : buffer of shape (n_features, n_bins + 1)
         Ascending. From -3 to 3 in equal steps until `fit_knots` is called; where a feature has fewer distinct
-        quantiles, the last one is repeated and its pieces stay silent.
+        values, the last one is repeated and its pieces stay silent.
     out_features : int
         ``n_features * embedding_size``.
 
@@ -188,29 +188,62 @@ class PiecewiseLinearEmbeddings(_NumericEmbeddings):
         nn.init.normal_(self.weight, std=self.weight.shape[1] ** -0.5)
         nn.init.zeros_(self.bias)
 
-    @torch.no_grad()
     def fit_knots(self, x_num: Tensor) -> PiecewiseLinearEmbeddings:
-        """Put the knots at the distinct quantiles of some rows ``(n_rows, n_features)``; returns the module."""
+        """Put the knots at quantiles of some rows ``(n_rows, n_features)``; returns the module."""
         check_columns("values of x_num", x_num, self.n_features)
-        if len(x_num) == 0 or not bool(torch.isfinite(x_num).all()):
-            problem = "has no row" if len(x_num) == 0 else "holds NaN or infinity"
-            raise ValueError(f"x_num {problem}; expected encoded training rows (n_rows, {self.n_features}).")
-        n_bins = self.weight.shape[1]
-        ordered = x_num.to(self.knots.dtype).sort(dim=0).values
-        # Values that occur, not means of two: a spike then has a knot of its own.
-        # In float64: a float32 rounds row numbers beyond 16 million, past the end.
-        ranks = torch.linspace(0, len(x_num) - 1, n_bins + 1, dtype=torch.float64).round().long().to(x_num.device)
-        for knots, quantiles in zip(self.knots, ordered[ranks].t(), strict=True):
-            distinct = torch.unique_consecutive(quantiles)
-            knots.fill_(distinct[-1])
-            knots[: len(distinct)] = distinct
+        self.knots.copy_(quantile_knots(x_num, self.weight.shape[1]))
         return self
 
     def encode(self, x_num: Tensor) -> Tensor:
         """The encoding :math:`e` before the projection, ``(n_features, batch, n_bins)``."""
-        width = self.knots.diff(dim=1)
-        inverse = torch.where(width > _SMALLEST_WIDTH, 1 / width, 0.0)
-        return ((self._columns(x_num) - self.knots[:, None, :-1]) * inverse.unsqueeze(1)).clamp(0, 1)
+        check_columns("values of x_num", x_num, self.n_features)
+        return piecewise_linear_encoding(x_num, self.knots)
 
 
-__all__ = ["PeriodicEmbeddings", "PiecewiseLinearEmbeddings"]
+@torch.no_grad()
+def quantile_knots(x_num: Tensor, n_bins: int) -> Tensor:
+    """Knots (n_features, n_bins + 1) at quantiles of the columns of x_num (n_rows, n_features), ascending.
+
+    No value counts for more than the share of one piece: where nine rows in ten hold the same value, as in counts and
+    amounts, that value gets one knot and the others share the rest. With too few distinct values each has its knot, and
+    the last one is repeated.
+
+    Raises
+    ------
+    ValueError
+        There is no row, NaN or infinity.
+    """
+    if len(x_num) == 0 or not bool(torch.isfinite(x_num).all()):
+        problem = "has no row" if len(x_num) == 0 else "holds NaN or infinity"
+        raise ValueError(f"x_num {problem}; expected encoded training rows (n_rows, {x_num.shape[1]}).")
+    knots = x_num.new_empty(x_num.shape[1], n_bins + 1)
+    for row, column in zip(knots, x_num.t(), strict=True):
+        distinct, counts = torch.unique(column, return_counts=True)
+        if len(distinct) > n_bins + 1:
+            distinct = _spread(distinct, counts.double(), n_bins + 1)
+        row.fill_(distinct[-1])
+        row[: len(distinct)] = distinct
+    return knots
+
+
+def _spread(distinct: Tensor, counts: Tensor, n_knots: int) -> Tensor:
+    """At most `n_knots` of the distinct values, the ends among them, with about equally many rows between them."""
+    capped = counts
+    for _ in range(4):  # what is cut off makes the share of one knot smaller
+        capped = torch.minimum(counts, capped.sum() / n_knots)
+    position = capped.cumsum(0) - capped / 2  # float64: a float32 could not count beyond 16 million rows
+    wanted = position[0] + (position[-1] - position[0]) * torch.linspace(0, 1, n_knots, dtype=torch.float64)
+    chosen = torch.searchsorted(position, wanted.to(position.device) - 1e-9).clamp_(max=len(distinct) - 1)
+    return torch.unique(distinct[chosen])
+
+
+def piecewise_linear_encoding(x_num: Tensor, knots: Tensor) -> Tensor:
+    """Share of each piece between the knots that lies below a number: (n_features, batch, n_bins), in [0, 1]."""
+    width = knots.diff(dim=1)
+    inverse = torch.where(width > _SMALLEST_WIDTH, 1 / width, 0.0)
+    # The difference first: of x / width - knot / width, a narrow piece far from 0 would lose its digits.
+    offset = x_num.t().unsqueeze(2) - knots[:, None, :-1]
+    return offset.mul_(inverse.unsqueeze(1)).clamp_(0, 1)
+
+
+__all__ = ["PeriodicEmbeddings", "PiecewiseLinearEmbeddings", "piecewise_linear_encoding", "quantile_knots"]

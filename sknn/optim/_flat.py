@@ -20,7 +20,7 @@ NORM_LAYERS = (
 
 
 def parameter_groups(modules: Iterable[nn.Module]) -> list[list[nn.Parameter]]:
-    """Trainable parameters in two groups: those that decay, and biases and norms, which do not.
+    """Trainable parameters in two groups: those that decay, and biases, norms and factors (``*scale``), which do not.
 
     Shared parameters appear once, where they are met first.
     """
@@ -33,7 +33,9 @@ def parameter_groups(modules: Iterable[nn.Module]) -> list[list[nn.Parameter]]:
                 if not parameter.requires_grad or id(parameter) in seen:
                     continue
                 seen.add(id(parameter))
-                exempt = isinstance(part, NORM_LAYERS) or "bias" in name or parameter.ndim == 0
+                exempt = (
+                    isinstance(part, NORM_LAYERS) or "bias" in name or name.endswith("scale") or parameter.ndim == 0
+                )
                 (undecayed if exempt else decayed).append(parameter)
     return [decayed, undecayed]
 

@@ -1,0 +1,142 @@
+"""One training step: forward, loss, backward, clipping, update."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from skorch.utils import TeeGenerator
+from torch import Tensor
+
+from ._batches import Batch
+from ._chain import Chain
+from .optim import step_of
+
+__all__ = ["TrainingSteps"]
+
+
+class TrainingSteps:
+    """The quickest way through a step that the network, the optimizer and the listeners allow; a part of `_Net`."""
+
+    if TYPE_CHECKING:  # what the net has
+        module_: Any
+        criterion_: Any
+        optimizer_: Any
+        schedule: Any
+        plan: Any
+        flat_parameters: Any
+        average: Any
+        chain: Any
+        step: Any
+        frozen: Any
+        listeners: dict[str, list[Any]]
+        foreign_steps: bool
+        batch_size: int
+        steps_done_: int
+        infer: Any
+        get_loss: Any
+        notify: Any
+        get_all_learnable_params: Any
+        _set: Any
+        _progress: Any
+
+    def train_step(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
+        """Forward, loss, backward, callbacks (clipping), step, schedule."""
+        self.schedule.before_step(self._progress())
+        if self.chain is not None and batch[0]["x_num"].ndim == 2:
+            with torch.no_grad():
+                step = self._chain_gradient(batch)
+                self._step()
+        elif isinstance(self.optimizer_, torch.optim.LBFGS):
+            step = self._closure_step(batch)
+        else:
+            step = self._gradient(batch)
+            self._step()
+        if self.average is not None:
+            self.average.update()
+        self.schedule.after_step()
+        self._set(steps_done_=self.steps_done_ + 1)
+        return step
+
+    def _gradient(self, batch: Batch) -> dict[str, Tensor]:
+        inputs, y = batch
+        if self.flat_parameters is None:
+            self.optimizer_.zero_grad()
+        else:
+            self.flat_parameters.attach()
+            self.flat_parameters.gradient.zero_()
+            for group in self.optimizer_.param_groups[len(self.flat_parameters.groups) :]:  # added by a callback
+                for parameter in group["params"]:
+                    parameter.grad = None
+        if self.plan.precision == "bfloat16":
+            with torch.autocast(inputs["x_num"].device.type, torch.bfloat16):
+                y_pred = self.infer(inputs).float()
+        else:
+            y_pred = self.infer(inputs)
+        loss = self.get_loss(y_pred, y, X=inputs, training=True)
+        loss.backward()
+        self._notify_of_gradient(batch)
+        return {"loss": loss, "y_pred": y_pred}
+
+    def _chain_gradient(self, batch: Batch) -> dict[str, Tensor]:
+        """As `_gradient`, without automatic differentiation."""
+        inputs, y = batch
+        chain = self.chain
+        if not chain.covers_all:
+            self.flat_parameters.gradient.zero_()
+        y_pred = chain.forward(inputs)
+        loss, gradient = self.criterion_.value_and_gradient(y_pred, y, inputs.get("sample_weight"))
+        chain.backward(gradient)
+        self._notify_of_gradient(batch)
+        return {"loss": loss, "y_pred": y_pred}
+
+    def _notify_of_gradient(self, batch: Batch) -> None:
+        if self.listeners["on_grad_computed"]:
+            named = TeeGenerator(self.get_all_learnable_params())
+            self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
+        # Somebody may have put other tensors into the place of the views that the optimizer reads.
+        if self.flat_parameters is not None and self.chain is None:
+            self.flat_parameters.attach()
+
+    def _chain(self) -> Chain | None:
+        """The network as a chain of known layers, if it is one and its gradients have their place."""
+        flat = self.flat_parameters
+        # Whoever looks at steps may change anything between them, which only automatic differentiation notices.
+        if flat is None or self.plan.compile or self.foreign_steps:
+            return None
+        return Chain.of(self.module_, flat.parameters, self.plan.precision, self.batch_size)
+
+    def _prepare_steps(self) -> None:
+        """Find the quickest way through the steps of this epoch."""
+        flat = self.flat_parameters
+        if flat is not None:
+            flat.attach()
+        step = self.optimizer_.step if self.foreign_steps else step_of(self.optimizer_)
+        self._set(chain=self._chain(), step=step, frozen=[] if flat is None else flat.frozen())
+
+    def _step(self) -> None:
+        """Optimizer step that leaves frozen parameters as they are, weight decay and momentum notwithstanding."""
+        flat = self.flat_parameters
+        frozen = flat.frozen() if self.foreign_steps and flat is not None else self.frozen
+        self.step()
+        for parameter, value in frozen:
+            parameter.detach().copy_(value)
+
+    def _closure_step(self, batch: Batch) -> dict[str, Tensor]:
+        """For optimizers that evaluate the loss several times a step; the first evaluation is recorded."""
+        first: dict[str, Tensor] = {}
+
+        def closure() -> Tensor:
+            step = self._gradient(batch)
+            first.update({} if first else step)
+            return step["loss"]
+
+        self.optimizer_.step(closure)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        return first
+
+    def validation_step(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
+        """Forward and loss, in evaluation mode, without gradients."""
+        inputs, y = batch
+        with torch.no_grad():
+            y_pred = self.infer(inputs)
+            return {"loss": self.get_loss(y_pred, y, X=inputs), "y_pred": y_pred}

@@ -1,0 +1,103 @@
+"""Networks side by side, each trained on rows of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+
+class Committee(nn.Module):
+    """Networks of one kind, trained in one run on different rows, whose predictions are averaged.
+
+    Where each network holds out other rows, all rows are learned from, and all of them together are a larger and
+    steadier measure of when to stop than the rows that a single network can spare.
+
+    Parameters
+    ----------
+    networks : iterable of nn.Module
+        At least one. Each returns ``(batch, out_features)`` or ``(batch, n_members, out_features)``.
+
+    Attributes
+    ----------
+    networks : nn.ModuleList
+    n_members : int
+        Members of all networks together.
+
+    Raises
+    ------
+    ValueError
+        No network; in ``own_rows`` a batch that cannot be divided evenly.
+
+    Shape
+    -----
+    - Input: what each network takes.
+    - Output: ``(batch, sum of the members, out_features)``: every network answers for every row. Within
+      :meth:`own_rows` ``(batch, n_members, out_features)``: the batch is cut into as many parts as there are networks,
+      and each answers for its own part.
+
+    References
+    ----------
+    .. [1] B. Parmanto, P. Munro, H. Doyle. Improving Committee Diagnosis with Resampling Techniques. NIPS 1995
+       (cross-validation committees).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> from sknn.modules import Committee
+    >>> committee = Committee([nn.Linear(4, 3), nn.Linear(4, 3)])
+    >>> committee(torch.randn(10, 4)).shape
+    torch.Size([10, 2, 3])
+    >>> with committee.own_rows():
+    ...     committee(torch.randn(10, 4)).shape
+    torch.Size([10, 1, 3])
+    """
+
+    def __init__(self, networks: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+        if not len(self.networks):
+            raise ValueError("networks is empty; expected at least one nn.Module.")
+        self.n_members = sum(getattr(network, "n_members", 1) for network in self.networks)
+        self._each_its_own = False
+
+    @contextmanager
+    def own_rows(self) -> Iterator[None]:
+        """Within this context the first part of a batch is the first network's, and so on."""
+        self._each_its_own = True
+        try:
+            yield
+        finally:
+            self._each_its_own = False
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Raw scores of all networks, or of each for its own rows."""
+        n_networks = len(self.networks)
+        if not self._each_its_own:
+            return torch.cat([_members(network(*inputs)) for network in self.networks], dim=1)
+        n_rows = len(inputs[0])
+        if n_rows % n_networks:
+            raise ValueError(f"a batch of {n_rows} rows cannot be divided among {n_networks} networks.")
+        parts = zip(*(tensor.split(n_rows // n_networks) for tensor in inputs), strict=True)
+        outputs = [_members(network(*part)) for network, part in zip(self.networks, parts, strict=True)]
+        return torch.cat(outputs)
+
+    def fit_knots(self, x_num: Tensor) -> Committee:
+        """Hand training rows to the networks that place knots by them; returns the module."""
+        for network in self.networks:
+            fit_knots = getattr(network, "fit_knots", None)
+            if fit_knots is not None:
+                fit_knots(x_num)
+        return self
+
+
+def _members(output: Tensor) -> Tensor:
+    """(batch, n_members, out_features) of a network that may have no members, or return one score as (batch,)."""
+    output = output if output.ndim > 1 else output.unsqueeze(1)
+    return output if output.ndim > 2 else output.unsqueeze(1)
+
+
+__all__ = ["Committee"]

@@ -1,0 +1,64 @@
+"""Exponential moving average of the weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["WeightAverage"]
+
+
+class WeightAverage:
+    r"""Exponential moving average of the weights, which is validated and kept in the place of the last weights.
+
+    After step :math:`t = 1, 2, \dots`
+
+    .. math:: a_t = a_{t-1} + \max(1 / t, 1 - \beta) \, (w_t - a_{t-1}),
+
+    a plain mean until there are :math:`1 / (1 - \beta)` steps. Steps of a large learning rate wander around a minimum;
+    their mean lies closer to it, whatever the schedule has come to when training stops early.
+
+    Parameters
+    ----------
+    live : list of Tensor
+        What the optimizer changes in place.
+    decay : float in (0, 1)
+        :math:`\beta`.
+
+    References
+    ----------
+    B. Polyak, A. Juditsky, "Acceleration of stochastic approximation by averaging", SIAM J. Control Optim. 30(4), 1992.
+    P. Izmailov et al., "Averaging weights leads to wider optima and better generalization", UAI 2018, arXiv:1803.05407.
+    """
+
+    def __init__(self, live: list[Tensor], decay: float) -> None:
+        self.live = [tensor.detach() for tensor in live]
+        self.decay = decay
+        self.average = [tensor.clone() for tensor in self.live]
+        self.last: list[Tensor] | None = None  # the weights proper, while the average is in their place
+        self.n_steps = 0
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take the weights of another step in."""
+        self.n_steps += 1
+        share = max(1 / self.n_steps, 1 - self.decay)
+        for average, live in zip(self.average, self.live, strict=True):
+            average.lerp_(live, share)
+
+    @torch.no_grad()
+    def show(self) -> None:
+        """Put the average in the place of the weights."""
+        if self.last is None:
+            self.last = [tensor.clone() for tensor in self.live]
+        for live, average in zip(self.live, self.average, strict=True):
+            live.copy_(average)
+
+    @torch.no_grad()
+    def hide(self) -> None:
+        """Put the weights back, to train on; nothing where the average is not shown."""
+        if self.last is None:
+            return
+        for live, last in zip(self.live, self.last, strict=True):
+            live.copy_(last)
+        self.last = None
