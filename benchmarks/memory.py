@@ -21,6 +21,7 @@ def child(n_samples: int, n_features: int, epochs: int) -> None:
     import torch  # noqa: F401
 
     from sknn import NeuralRegressor
+    from sknn.modules import MLP
 
     def peak() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -28,13 +29,13 @@ def child(n_samples: int, n_features: int, epochs: int) -> None:
     peaks = [peak()]
     small = np.random.default_rng(0).standard_normal((300, n_features), dtype=np.float32)
     # What libraries and threads take on first use is not a matter of rows.
-    NeuralRegressor(max_epochs=1, random_state=0).fit(small, small[:, 0])
+    NeuralRegressor(MLP, max_epochs=1, random_state=0).fit(small, small[:, 0])
     peaks.append(peak())
     X = np.random.default_rng(0).standard_normal((n_samples, n_features), dtype=np.float32)
     y = X[:, 0] + X[:, 1] ** 2
     peaks.append(peak())
     if epochs:
-        NeuralRegressor(max_epochs=epochs, random_state=0).fit(X, y)
+        NeuralRegressor(MLP, max_epochs=epochs, random_state=0).fit(X, y)
     peaks.append(peak())
     print(*peaks)
 

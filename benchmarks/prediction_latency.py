@@ -23,12 +23,13 @@ from threadpoolctl import threadpool_limits
 from benchmarks._timing import machine, measure, print_table
 from benchmarks.training_speed import make_table
 from sknn import NeuralClassifier
+from sknn.modules import MLP
 
 
 def models(X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
     """Fitted classifiers."""
     found: dict[str, Any] = {
-        "sknn": NeuralClassifier(max_epochs=3, random_state=0),
+        "sknn": NeuralClassifier(MLP, max_epochs=3, random_state=0),
         "scikit-learn MLP": MLPClassifier((256, 256), max_iter=3, random_state=0),
         "HistGradientBoosting": HistGradientBoostingClassifier(random_state=0),
     }

@@ -17,12 +17,14 @@ import torch
 
 from benchmarks._timing import machine, print_table
 from sknn import NeuralRegressor
+from sknn.modules import MLP
 
 
 def seconds(X: np.ndarray, y: np.ndarray, epochs: int) -> float:
     """Of one fit."""
     started = time.perf_counter()
     NeuralRegressor(
+        MLP,
         module_params={"hidden_sizes": (64, 64)},
         batch_size=256,
         max_epochs=epochs,

@@ -15,6 +15,7 @@ from sklearn.model_selection import cross_val_score
 from benchmarks._timing import machine, print_table
 from benchmarks.training_speed import make_table
 from sknn import NeuralClassifier
+from sknn.modules import MLP
 
 
 def main() -> None:
@@ -24,7 +25,7 @@ def main() -> None:
     args = parser.parse_args()
     print(f"{machine()}\n")
     X, y = make_table(10_000, 32)
-    model = NeuralClassifier(max_epochs=15, early_stopping=False, random_state=0)
+    model = NeuralClassifier(MLP, max_epochs=15, early_stopping=False, random_state=0)
 
     def score(n_jobs: int) -> tuple[float, np.ndarray]:
         started = time.perf_counter()

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks._loops import hand_loop, scikit_learn_fit, skorch_fit
 from benchmarks._timing import machine, measure, print_table
 from sknn import NeuralClassifier
+from sknn.modules import MLP
 
 # rows, features, hidden sizes, rows a batch, epochs of a fit
 SIZES = [
@@ -43,7 +44,7 @@ def compare(
     """One row of the table."""
     X, y = make_table(n_samples, n_features)
     model = NeuralClassifier(
-        module_params={"hidden_sizes": hidden}, batch_size=batch, max_epochs=epochs, early_stopping=False
+        MLP, module_params={"hidden_sizes": hidden}, batch_size=batch, max_epochs=epochs, early_stopping=False
     )
     fits = {
         "hand": lambda: hand_loop(X, y, hidden, batch, epochs),
