@@ -13,11 +13,14 @@ from ._net import _Net
 from ._plan import TrainingPlan
 from ._random import isolated_random_state
 from .losses import Loss, make_loss
+from .modules import TabM
 
 __all__ = ["make_net"]
 
-# Quantiles of more rows are no different for a few dozen knots.
-_ROWS_FOR_KNOTS = 20_000
+# Quantiles of more rows are no different for a few dozen knots; of a sparse matrix few rows are made dense.
+_ROWS_FOR_KNOTS, _SPARSE_ROWS_FOR_KNOTS = 20_000, 1000
+# Wider tables, and sparse ones, are read by TabM as they are: curves of every column would be millions of weights.
+_MAX_COLUMNS_WITH_CURVES = 1000
 
 
 def make_net(
@@ -85,9 +88,13 @@ def _make_network(
 ) -> nn.Module:
     module = params["module"]
     width = loss.out_features(targets.n_targets)
+    module_params = dict(params["module_params"] or {})
+    if module is TabM and (train.sparse or inputs.row_shape[-1] > _MAX_COLUMNS_WITH_CURVES):
+        module_params.setdefault("n_bins", 0)
+    n_rows = _SPARSE_ROWS_FOR_KNOTS if train.sparse else _ROWS_FOR_KNOTS
     network = build_network(
         module,
-        dict(params["module_params"] or {}),
+        module_params,
         input_shape=inputs.row_shape,
         cat_cardinalities=inputs.cardinalities,
         out_features=width,
@@ -95,7 +102,7 @@ def _make_network(
     )
     check_batch_norm(network, len(train))
     network = network.float().to(train.device)
-    fit_knots(network, lambda: train.inputs(slice(None, None, 1 + len(train) // _ROWS_FOR_KNOTS)))
+    fit_knots(network, lambda: train.inputs(slice(None, None, 1 + len(train) // n_rows)))
     # Two classes may be told by one raw score and a sigmoid.
     expected = (width, 1) if targets.kind == "classes" and width == 2 else (width,)
     label = getattr(module, "__name__", type(module).__name__)

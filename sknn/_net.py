@@ -219,6 +219,8 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
                 if score is not None:
                     raw.append(step["y_pred"])
                 if per_batch:
+                    if step["y_pred"].ndim == 3:  # scorers know one prediction a row
+                        step["y_pred"] = self.criterion_.combine(step["y_pred"].detach())
                     self.history.record_batch(f"{prefix}_loss", step["loss"].item())
                     self.history.record_batch(f"{prefix}_batch_size", n_batch)
                     self.notify("on_batch_end", batch=batch, training=training, **step)

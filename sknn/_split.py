@@ -71,7 +71,7 @@ def validation_splits(
     labels: np.ndarray | None = None,
     groups: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of training and validation rows of several networks; no row is held out twice.
+    """Positions of training and validation rows of several networks; no row is held out twice where these suffice.
 
     As `validation_split`, with one row of positions for each network.
 
@@ -83,17 +83,16 @@ def validation_splits(
     Raises
     ------
     ValueError
-        Too few rows or groups to hold so many shares out.
+        Too few rows or groups to hold any out.
     """
     rest = np.arange(n_samples)
     valid: list[np.ndarray] = []
     for i in range(n_splits):
-        share = fraction * n_samples / len(rest)
-        if share >= 1:
-            raise ValueError(
-                f"n_splits={n_splits} times validation_fraction={fraction} leaves no row to train on. "
-                "Lower one of them."
-            )
+        share = fraction * n_samples / max(1, len(rest))
+        too_few = len(rest) < 2 or (groups is not None and len(np.unique(groups[rest])) < 2)
+        if i and (too_few or share >= 1):  # nothing left to hold out: what another network holds out
+            valid.append(valid[i % len(valid)])
+            continue
         left, held_out = validation_split(
             len(rest),
             fraction=share,

@@ -172,9 +172,11 @@ def test_groups_stay_on_one_side_of_every_split():
         assert not set(groups[inside]) & set(groups[outside])
 
 
-def test_more_splits_than_rows_allow_is_refused():
-    with pytest.raises(ValueError, match="n_splits=4 times validation_fraction=0.3 leaves no row"):
-        validation_splits(4, 100, fraction=0.3, seed=0)
+def test_networks_share_held_out_rows_where_there_are_too_few():
+    train, valid = validation_splits(2, 2, fraction=0.15, seed=0)
+    assert valid.tolist() == [valid[0].tolist()] * 2
+    assert sorted([*train[0], *valid[0]]) == [0, 1]
+    assert validation_splits(4, 10, fraction=0.3, seed=0)[1].shape == (4, 3)
 
 
 def test_weight_average_is_a_mean_first_and_then_forgets():
