@@ -23,30 +23,31 @@ class OwnNetwork(torch.nn.Module):
         return self.out(torch.relu(self.hidden(x)))
 
 
+# The defaults once, as TabM takes its time; the other settings on a small network.
 SHARED = [
     {},
     {"module": OwnNetwork, "module_params": {"hidden_size": 16}},
     {"module": ResNet, "max_epochs": 20},
-    {"optimizer": torch.optim.SGD, "optimizer_params": {"momentum": 0.9, "nesterov": True}, "lr": 0.05},
-    {"early_stopping": False, "gradient_clipping": None, "lr_schedule": "constant", "batch_size": 64},
-    {"early_stopping": True, "lr_schedule": "plateau", "n_iter_no_change": 30},
+    {"module": MLP, "optimizer": torch.optim.SGD, "optimizer_params": {"momentum": 0.9, "nesterov": True}, "lr": 0.05},
+    {"module": MLP, "early_stopping": False, "gradient_clipping": None, "lr_schedule": "constant", "batch_size": 64},
+    {"module": MLP, "early_stopping": True, "lr_schedule": "plateau", "n_iter_no_change": 30},
     {
         "module": MLP,
         "module_params": {"hidden_sizes": (32,), "norm": torch.nn.BatchNorm1d, "activation": torch.nn.SiLU},
     },
-    {"preprocessing": False, "lr": 0.01, "lr_schedule": "one_cycle"},
+    {"module": MLP, "preprocessing": False, "lr": 0.01, "lr_schedule": "one_cycle"},
 ]
 CLASSIFIERS = [
     *SHARED,
     # Not warm_start: one check fits an instance three times and expects the same predictions.
-    {"criterion_params": {"label_smoothing": 0.05}, "optimizer": torch.optim.NAdam},
-    {"criterion": torch.nn.CrossEntropyLoss, "categorical_features": None},
+    {"module": MLP, "criterion_params": {"label_smoothing": 0.05}, "optimizer": torch.optim.NAdam},
+    {"module": MLP, "criterion": torch.nn.CrossEntropyLoss, "categorical_features": None},
 ]
 REGRESSORS = [
     *SHARED,
-    {"criterion": "quantile"},
-    {"criterion": "poisson"},
-    {"criterion": torch.nn.L1Loss, "lr_schedule": torch.optim.lr_scheduler.OneCycleLR},
+    {"module": MLP, "criterion": "quantile"},
+    {"module": MLP, "criterion": "poisson"},
+    {"module": MLP, "criterion": torch.nn.L1Loss, "lr_schedule": torch.optim.lr_scheduler.OneCycleLR},
 ]
 
 
