@@ -15,7 +15,15 @@ from ._component_params import IN_FEATURES, OUT_FEATURES
 from .losses import Loss
 from .modules import Committee, OneHot, UnknownMasking
 
-__all__ = ["TableNetwork", "build_network", "check_batch_norm", "check_network", "committee_of", "fit_knots"]
+__all__ = [
+    "TableNetwork",
+    "build_network",
+    "check_batch_norm",
+    "check_network",
+    "committee_of",
+    "fit_knots",
+    "users_network",
+]
 
 
 class TableNetwork(nn.Module):
@@ -169,22 +177,27 @@ def _construct(
     return network
 
 
+def users_network(network: nn.Module) -> nn.Module:
+    """The network, or the committee, behind the categories that may stand in front of it."""
+    return network.network if isinstance(network, TableNetwork) else network
+
+
 def committee_of(network: nn.Module) -> Committee | None:
     """The committee that a network is, behind its categories, or None."""
-    inside = network.network if isinstance(network, TableNetwork) else network
+    inside = users_network(network)
     return inside if isinstance(inside, Committee) else None
 
 
 def has_members(network: nn.Module) -> bool:
     """Whether it returns raw scores of members, ``(batch, n_members, out_features)``."""
-    inside = network.network if isinstance(network, TableNetwork) else network
+    inside = users_network(network)
     return hasattr(inside, "n_members")
 
 
 @torch.no_grad()
 def fit_knots(network: nn.Module, some_rows: Callable[[], dict[str, Tensor]]) -> None:
     """Show encoded training rows to a network that places knots by them."""
-    inside = network.network if isinstance(network, TableNetwork) else network
+    inside = users_network(network)
     if not hasattr(inside, "fit_knots"):
         return
     inputs = some_rows()

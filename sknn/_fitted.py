@@ -9,7 +9,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
-from ._build import TableNetwork
+from ._build import users_network
 from ._inputs import Inputs, as_table, is_plain
 from ._net import _Net
 from ._prediction import raw_prediction
@@ -31,8 +31,7 @@ class FittedNetworkMixin:
         """The trained network, of the class given as `module`."""
         if "net_" not in vars(self):
             raise AttributeError(f"{type(self).__name__} has no module_ before fit.")
-        network = self.net_.module_
-        return network.network if isinstance(network, TableNetwork) else network
+        return users_network(self.net_.module_)
 
     def _check_X(self, X: Any) -> Any:
         """X at predict, of the columns seen in fit."""
