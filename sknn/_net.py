@@ -17,6 +17,7 @@ from ._batches import Batch, Batches, Rows
 from ._build import committee_of, first_output
 from ._plan import TrainingPlan
 from ._scoring_face import ScoringFace
+from ._side_by_side import SideBySide
 from ._steps import TrainingSteps
 from .callbacks._state import ModuleState, StopTraining, raised_on_purpose
 from .optim import LRSchedule, WeightAverage, build_optimizer
@@ -42,7 +43,7 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
     def prepare(self, plan: TrainingPlan, optimizer_params: dict[str, Any], target_kind: str) -> _Net:
         """Attach what skorch's constructor does not know, and initialise."""
         self._set(plan=plan, optimizer_params=optimizer_params, target_kind=target_kind)
-        self._set(flat_parameters=None, chain=None, compiled=None, average=None, steps_done_=0, lr_changed=False)
+        self._set(flat_parameters=None, chain=None, side_by_side=None, compiled=None, average=None, steps_done_=0, lr_changed=False)
         self.initialize()
         return self
 
@@ -154,9 +155,14 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
         # Held beside skorch's registry: a pickled net has the plain module only.
         self._set(first_step=self.steps_done_, compiled=torch.compile(self.module_) if plan.compile else None)
         self._set(average=None if plan.ema_decay is None else WeightAverage(self._trained_tensors(), plan.ema_decay))
+        if not self.foreign_steps and self.compiled is None and SideBySide.serves(self.module_, self.criterion_):
+            self._set(side_by_side=SideBySide(self.module_, torch.get_num_threads()))
         try:
             self._epochs(X, valid, batches, valid_batches, epochs)
         finally:
+            if self.side_by_side is not None:
+                self.side_by_side.close()
+                self._set(side_by_side=None)
             self.schedule.undo()
         return self
 

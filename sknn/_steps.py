@@ -27,6 +27,7 @@ class TrainingSteps:
         flat_parameters: Any
         average: Any
         chain: Any
+        side_by_side: Any
         step: Any
         frozen: Any
         listeners: dict[str, list[Any]]
@@ -68,6 +69,14 @@ class TrainingSteps:
             for group in self.optimizer_.param_groups[len(self.flat_parameters.groups) :]:  # added by a callback
                 for parameter in group["params"]:
                     parameter.grad = None
+        if self.side_by_side is not None:
+
+            def loss_of(raw: Tensor, y: Tensor, weight: Tensor | None = None) -> Tensor:
+                return self.get_loss(raw, y, X={"sample_weight": weight})
+
+            loss, y_pred = self.side_by_side.gradient(inputs, y, loss_of, self.plan.precision)
+            self._notify_of_gradient(batch)
+            return {"loss": loss, "y_pred": y_pred}
         if self.plan.precision == "bfloat16":
             with torch.autocast(inputs["x_num"].device.type, torch.bfloat16):
                 y_pred = self.infer(inputs).float()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -75,15 +75,21 @@ class Committee(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Raw scores of all networks, or of each for its own rows."""
-        n_networks = len(self.networks)
+        parts = zip(self.networks, self.parts(*inputs), strict=True)
+        return self.joined([network(*part) for network, part in parts])
+
+    def parts(self, *tensors: Tensor) -> list[tuple[Tensor, ...]]:
+        """What each network gets of the tensors of a batch: all, or within :meth:`own_rows` its part of the rows."""
+        n_networks, n_rows = len(self.networks), len(tensors[0])
         if not self._each_its_own:
-            return torch.cat([_members(network(*inputs)) for network in self.networks], dim=1)
-        n_rows = len(inputs[0])
+            return [tensors] * n_networks
         if n_rows % n_networks:
             raise ValueError(f"a batch of {n_rows} rows cannot be divided among {n_networks} networks.")
-        parts = zip(*(tensor.split(n_rows // n_networks) for tensor in inputs), strict=True)
-        outputs = [_members(network(*part)) for network, part in zip(self.networks, parts, strict=True)]
-        return torch.cat(outputs)
+        return list(zip(*(tensor.split(n_rows // n_networks) for tensor in tensors), strict=True))
+
+    def joined(self, outputs: Sequence[Tensor]) -> Tensor:
+        """The networks' outputs for their :meth:`parts` as one: by members, or within :meth:`own_rows` by rows."""
+        return torch.cat([_members(output) for output in outputs], dim=0 if self._each_its_own else 1)
 
     def fit_knots(self, x_num: Tensor) -> Committee:
         """Hand training rows to the networks that place knots by them; returns the module."""
