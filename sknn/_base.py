@@ -16,6 +16,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 from torch import nn
 
+from ._build import committee_of
 from ._component_params import ComponentParamsMixin
 from ._data import TrainingData
 from ._defaults import Recipe, training_callbacks
@@ -72,7 +73,7 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
         "early_stopping": [StrOptions({"auto"}), "boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_splits": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "n_iter_no_change": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "scoring": [str, callable, None],
         "gradient_clipping": [None, StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
@@ -193,49 +194,31 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
         random = copy.deepcopy(self._random) if go_on else random_generator(self.random_state)
         seeds = Seeds.draw(random)
         recipe = Recipe.of(self.module)
-        n_networks = recipe.n_networks if self.n_splits == "auto" else self.n_splits
 
         data = self._training_data(X, y, sample_weight, groups, classes, go_on)
+        n_networks = self._n_networks(recipe, len(data), go_on=go_on, partial=partial)
         if not partial:
             self._choose_validation(data, validation, seeds.split, n_networks, recipe)
         train, valid = data.encode(device)
-        max_norm = recipe.max_norm if self.gradient_clipping == "auto" else self.gradient_clipping
-        plan = TrainingPlan(
-            lr_schedule="constant" if partial else self.lr_schedule,
-            lr_schedule_params={} if partial else self.lr_schedule_params,
-            shuffle_seed=seeds.shuffle,
-            started=started,
-            precision=self.precision,
-            compile=bool(self.compile),
-            deadline=None if partial or self.max_time is None else started + self.max_time,
-            ema_decay=recipe.ema_decay if self.ema_decay == "auto" else self.ema_decay,
-            validation_score=None if valid is None else data.scorer(self.scoring),
-        )
-        callbacks = training_callbacks(
-            self.callbacks,
-            # Differences of clipped gradients would tell LBFGS of a curvature that is not there: it diverges.
-            gradient_clipping=None if self.optimizer is torch.optim.LBFGS else max_norm,
-            gradient_health=self.gradient_health,
-            stop_early=valid is not None and bool(self.early_stopping),
-            by_loss=self.scoring in (None, "loss"),
-            patience=self.n_iter_no_change,
-            tol=self.tol,
-            partial=partial,
-        )
         lr = recipe.lr if self.lr == "auto" else self.lr
-        batch_size = recipe.batch_size_for(self.batch_size, train.n_per_epoch, data.n_copies)
-        epochs = (
-            1
-            if partial
-            else recipe.epochs_for(self.max_epochs, train.n_per_epoch, batch_size, stopped=valid is not None)
-        )
+        n_rows = train.n_per_epoch
+        batch_size = recipe.batch_size_for(self.batch_size, n_rows, data.n_copies)
+        epochs = 1 if partial else recipe.epochs_for(self.max_epochs, n_rows, batch_size, stopped=valid is not None)
+        plan = self._plan(recipe, seeds.shuffle, started, partial=partial)
+        plan.validation_score = None if valid is None else data.scorer(self.scoring)
+        callbacks = self._training_callbacks(recipe, stop_early=valid is not None, partial=partial)
         contexts = EpochContexts(self, epochs, X, y, sample_weight)
         if go_on:
             net = self.net_
             net.attach(plan, callbacks, lr, batch_size)
         else:
+            params = {**self.get_params(deep=False), "lr": lr, "max_epochs": epochs}
+            if not partial:  # the steps of an epoch say nothing of a stream
+                params["optimizer_params"] = recipe.optimizer_params_for(
+                    self.optimizer_params, self.optimizer, lr, n_rows, batch_size
+                )
             net = make_net(
-                {**self.get_params(deep=False), "lr": lr, "max_epochs": epochs},
+                params,
                 data.inputs,
                 data.targets,
                 train,
@@ -269,6 +252,41 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
         self._record_training(net, fresh=not go_on)
         contexts.end(state)
         return self
+
+    def _n_networks(self, recipe: Recipe, n_samples: int, *, go_on: bool, partial: bool) -> int:
+        """Networks of the committee: those there are, or as many as so many rows deserve; a stream has no number."""
+        if go_on:
+            committee = committee_of(self.net_.module_)
+            return 1 if committee is None else len(committee.networks)
+        if partial and self.n_splits == "auto":
+            return recipe.n_networks
+        return recipe.n_networks_for(self.n_splits, n_samples)
+
+    def _plan(self, recipe: Recipe, shuffle_seed: int, started: float, *, partial: bool) -> TrainingPlan:
+        return TrainingPlan(
+            lr_schedule="constant" if partial else self.lr_schedule,
+            lr_schedule_params={} if partial else self.lr_schedule_params,
+            shuffle_seed=shuffle_seed,
+            started=started,
+            precision=self.precision,
+            compile=bool(self.compile),
+            deadline=None if partial or self.max_time is None else started + self.max_time,
+            ema_decay=recipe.ema_decay if self.ema_decay == "auto" else self.ema_decay,
+        )
+
+    def _training_callbacks(self, recipe: Recipe, *, stop_early: bool, partial: bool) -> list[Any]:
+        max_norm = recipe.max_norm if self.gradient_clipping == "auto" else self.gradient_clipping
+        return training_callbacks(
+            self.callbacks,
+            # Differences of clipped gradients would tell LBFGS of a curvature that is not there: it diverges.
+            gradient_clipping=None if self.optimizer is torch.optim.LBFGS else max_norm,
+            gradient_health=self.gradient_health,
+            stop_early=stop_early and bool(self.early_stopping),
+            by_loss=self.scoring in (None, "loss"),
+            patience=recipe.patience if self.n_iter_no_change == "auto" else self.n_iter_no_change,
+            tol=self.tol,
+            partial=partial,
+        )
 
     def _training_data(
         self, X: Any, y: Any, sample_weight: Any, groups: Any, classes: Any, go_on: bool

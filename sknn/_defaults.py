@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from skorch.callbacks import Callback
 
 from ._sample_weight import MERGE_LIMIT
@@ -33,7 +34,17 @@ class Recipe:
     ----------
     n_networks : int
         What ``n_splits="auto"`` means.
+    n_networks_of_few_rows : int
+        The same up to `few_rows` training rows: which of them are held out then matters more than all else.
+    few_rows : int
     lr : float
+    decay_epochs : float or None
+        In so many epochs at the full learning rate the weight decay of AdamW shrinks a weight that no gradient holds
+        by a factor of e; None leaves the optimizer's default. A decay fixed in steps is too strong for many rows, or
+        too weak for few (X. Wang, L. Aitchison, How to set AdamW's weight decay as you scale model and dataset size,
+        ICML 2025, arXiv:2405.13698).
+    patience : int
+        What ``n_iter_no_change="auto"`` means.
     min_steps : int
         Steps that are planned at least, in at most 200 epochs.
     epochs : int
@@ -51,7 +62,11 @@ class Recipe:
     """
 
     n_networks: int
+    n_networks_of_few_rows: int
+    few_rows: int
     lr: float
+    decay_epochs: float | None
+    patience: int
     min_steps: int
     epochs: int
     min_rows_to_split: int
@@ -68,6 +83,22 @@ class Recipe:
         if isinstance(module, TabM) or (isinstance(module, type) and issubclass(module, TabM)):
             return _MEMBERS
         return _ANY_MODULE
+
+    def n_networks_for(self, n_splits: int | str, n_samples: int) -> int:
+        """``n_splits``, or for "auto" more networks for few rows."""
+        if n_splits != "auto":
+            return int(n_splits)
+        return self.n_networks_of_few_rows if n_samples <= self.few_rows else self.n_networks
+
+    def optimizer_params_for(
+        self, params: dict[str, Any] | None, optimizer: Any, lr: float, n_samples: int, batch_size: int
+    ) -> dict[str, Any]:
+        """``optimizer_params``, with a ``weight_decay`` for AdamW where they have none."""
+        params = dict(params or {})
+        if self.decay_epochs is not None and optimizer is torch.optim.AdamW:
+            n_steps = math.ceil(n_samples / batch_size)
+            params.setdefault("weight_decay", 1 / (lr * self.decay_epochs * n_steps))
+        return params
 
     def stops_early(self, early_stopping: bool | str, n_samples: int) -> bool:
         """Whether rows are held out to stop early; "auto" needs enough of them."""
@@ -115,7 +146,11 @@ class Recipe:
 
 _MEMBERS = Recipe(
     n_networks=2,
-    lr=0.006,
+    n_networks_of_few_rows=4,
+    few_rows=2500,
+    lr=0.01,
+    decay_epochs=12.0,
+    patience=8,
     min_steps=800,
     epochs=25,
     min_rows_to_split=MERGE_LIMIT + 1,
@@ -126,7 +161,11 @@ _MEMBERS = Recipe(
 )
 _ANY_MODULE = Recipe(
     n_networks=1,
+    n_networks_of_few_rows=1,
+    few_rows=0,
     lr=0.001,
+    decay_epochs=None,
+    patience=12,
     min_steps=0,
     epochs=100,
     min_rows_to_split=200,
@@ -154,7 +193,7 @@ def training_callbacks(
     ----------
     given : sequence of skorch callbacks, or of (name, callback)
     gradient_clipping, gradient_health, patience, tol
-        Of the estimators; `patience` is ``n_iter_no_change``.
+        Of the estimators, resolved; `patience` is ``n_iter_no_change``.
     stop_early : bool
         Whether there are validation rows to stop by.
     by_loss : bool

@@ -43,7 +43,15 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
     def prepare(self, plan: TrainingPlan, optimizer_params: dict[str, Any], target_kind: str) -> _Net:
         """Attach what skorch's constructor does not know, and initialise."""
         self._set(plan=plan, optimizer_params=optimizer_params, target_kind=target_kind)
-        self._set(flat_parameters=None, chain=None, side_by_side=None, compiled=None, average=None, steps_done_=0, lr_changed=False)
+        self._set(
+            flat_parameters=None,
+            chain=None,
+            side_by_side=None,
+            compiled=None,
+            average=None,
+            steps_done_=0,
+            lr_changed=False,
+        )
         self.initialize()
         return self
 

@@ -44,9 +44,11 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
     optimizer : torch.optim.Optimizer class, default=torch.optim.AdamW
         Any optimizer of torch, or one of the same interface.
     optimizer_params : dict, default=None
-        Keyword arguments of the optimizer; ``optimizer__NAME`` in searches. ``weight_decay`` spares biases and norms.
+        Keyword arguments of the optimizer; ``optimizer__NAME`` in searches. ``weight_decay`` spares biases and norms;
+        where it is not given, TabM and AdamW get ``1 / (12 * lr * steps of an epoch)``: 12 epochs to shrink an idle
+        weight by a factor of e.
     lr : float or "auto", default="auto"
-        Learning rate: the largest of the schedule. "auto": 0.006 for TabM, 0.001 for any other module.
+        Learning rate: the largest of the schedule. "auto": 0.01 for TabM, 0.001 for any other module.
     lr_schedule : {"constant", "cosine", "one_cycle", "plateau"} or class, default="cosine"
         Course of the learning rate, or a ``torch.optim.lr_scheduler`` class. See :class:`sknn.optim.LRSchedule`.
     lr_schedule_params : dict, default=None
@@ -67,10 +69,10 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         Share of the rows that early stopping holds out; stratified for classes, by group where `groups` are given.
     n_splits : int or "auto", default="auto"
         Networks that are trained side by side, a :class:`~sknn.modules.Committee`. Each holds other rows out to stop
-        early, so that together they learn from all rows; their predictions are averaged. "auto": 2 for TabM, 1 for any
-        other module.
-    n_iter_no_change : int, default=12
-        Epochs without improvement before stopping.
+        early, so that together they learn from all rows; their predictions are averaged. "auto": for TabM 4 up to
+        2,500 rows and 2 beyond, 1 for any other module.
+    n_iter_no_change : int or "auto", default="auto"
+        Epochs without improvement before stopping. "auto": 8 for TabM, 12 for any other module.
     tol : float, default=0.0
         Smallest change of the validation score that counts as an improvement.
     scoring : str, callable or None, default="loss"
@@ -168,7 +170,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.15,
         n_splits: int | str = "auto",
-        n_iter_no_change: int = 12,
+        n_iter_no_change: int | str = "auto",
         tol: float = 0.0,
         scoring: str | Callable[..., float] | None = "loss",
         ema_decay: float | str | None = "auto",

@@ -64,12 +64,8 @@ class SideBySide:
             given = self.categories.network_inputs(*given)
         weight = inputs.get("sample_weight")
         committee, n_networks = self.committee, len(self.committee.networks)
-        parts = zip(
-            committee.networks,
-            committee.parts(*given),
-            committee.parts(*([y] if weight is None else [y, weight])),
-            strict=True,
-        )
+        targets = (y,) if weight is None else (y, weight)
+        parts = list(zip(committee.networks, committee.parts(*given), committee.parts(*targets), strict=True))
 
         def work(network: nn.Module, given: tuple[Tensor, ...], target: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
             with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
@@ -78,12 +74,15 @@ class SideBySide:
             loss.backward()
             return loss.detach(), raw.detach()
 
-        first, *others = parts
-        if self._pool is None:
-            done = [work(*first), *(work(*part) for part in others)]
-        else:
-            waiting = [self._pool.submit(work, *part) for part in others]
-            done = [work(*first), *(future.result() for future in waiting)]
+        def work_on(mine: list[Any]) -> list[tuple[Tensor, Tensor]]:
+            return [work(*part) for part in mine]
+
+        shares = [parts[worker :: self.n_workers] for worker in range(self.n_workers)]
+        done: list[Any] = [None] * n_networks
+        waiting = [self._pool.submit(work_on, share) for share in shares[1:]] if self._pool is not None else []
+        done[:: self.n_workers] = work_on(shares[0])
+        for worker, future in enumerate(waiting, 1):
+            done[worker :: self.n_workers] = future.result()
         losses, raw = zip(*done, strict=True)
         return torch.stack(losses).sum(), committee.joined(raw)
 

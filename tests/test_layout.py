@@ -22,7 +22,7 @@ FLOORS = [
     {"_quantiles", "callbacks", "losses", "optim", "_batches", "_table_columns"},
     {"_encoder", "_table_categories", "_component_params", "_targets", "_scoring_face"},
     {"_table", "_scoring", "_build", "_defaults"},
-    {"_chain"},
+    {"_chain", "_side_by_side"},
     {"_steps"},
     {"_net"},
     {"_inputs"},

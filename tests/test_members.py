@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn._split import validation_splits
 from sknn.losses import AbsoluteError, LogLoss, ModuleLoss, MultilabelLogLoss, Poisson, SquaredError
-from sknn.modules import Committee, TabM
+from sknn.modules import MLP, Committee, TabM
 from sknn.modules.numeric_embeddings import quantile_knots
 from sknn.optim import WeightAverage
 
@@ -179,14 +179,14 @@ def test_networks_share_held_out_rows_where_there_are_too_few():
     assert validation_splits(4, 10, fraction=0.3, seed=0)[1].shape == (4, 3)
 
 
-def test_weight_average_is_a_mean_first_and_then_forgets():
+def test_weight_average_forgets_where_it_began():
     live = [torch.zeros(1)]
     average = WeightAverage(live, decay=0.75)
     expected = None
-    for t, value in enumerate([1.0, 3.0, 5.0, 7.0, 1.0, 2.0], start=1):
+    for t, value in enumerate([1.0, 3.0, 5.0, 7.0, 1.0, 2.0] * 3, start=1):
         live[0].fill_(value)
         average.update()
-        expected = value if t == 1 else expected + max(1 / t, 0.25) * (value - expected)
+        expected = value if t == 1 else expected + max(3 / (t + 2), 0.25) * (value - expected)
     average.show()
     assert float(live[0]) == pytest.approx(expected)
     average.hide()
@@ -198,9 +198,12 @@ class TestEstimators:
         X, y = load_wine(return_X_y=True)
         clf = NeuralClassifier(early_stopping=True, max_epochs=3, random_state=0).fit(X, y)
         assert isinstance(clf.module_, Committee)
-        assert len(clf.module_.networks) == 2
+        assert len(clf.module_.networks) == 4
+        first, *others = clf.module_.networks
         different = [
-            not torch.equal(*pair) for pair in zip(*(n.parameters() for n in clf.module_.networks), strict=True)
+            not torch.equal(a, b)
+            for other in others
+            for a, b in zip(first.parameters(), other.parameters(), strict=True)
         ]
         assert any(different)
 
@@ -210,7 +213,7 @@ class TestEstimators:
         x_num = clf._inputs.encode(X[:7])[0]
         with torch.no_grad():
             members = clf.module_(x_num).softmax(-1)
-        assert members.shape == (7, 8, 3)
+        assert members.shape == (7, 16, 3)
         np.testing.assert_allclose(clf.predict_proba(X[:7]), members.mean(1), atol=1e-5)
 
     def test_any_module_can_be_a_committee(self):
@@ -264,3 +267,41 @@ class TestEstimators:
         weighted = NeuralClassifier(max_epochs=5, random_state=0).fit(X, y, sample_weight=weight)
         copied = NeuralClassifier(max_epochs=5, random_state=0).fit(X[copies], y[copies])
         np.testing.assert_allclose(weighted.predict_proba(X), copied.predict_proba(X), atol=1e-6)
+
+
+class TestRecipe:
+    PARAMS = {"module_params": {"width": 8, "n_members": 2, "n_bins": 4}, "max_epochs": 1, "random_state": 0}
+
+    @staticmethod
+    def table(n_rows):
+        X = np.random.default_rng(0).normal(size=(n_rows, 3))
+        return X, X[:, 0]
+
+    def test_more_networks_for_few_rows(self):
+        for n_rows, n_networks in ((2500, 4), (2501, 2)):
+            reg = NeuralRegressor(**self.PARAMS).fit(*self.table(n_rows))
+            assert len(reg.module_.networks) == n_networks
+
+    def test_a_fit_that_goes_on_keeps_its_networks(self):
+        X, y = self.table(2600)
+        reg = NeuralRegressor(warm_start=True, **self.PARAMS).fit(X, y)
+        reg.fit(X[:200], y[:200])
+        assert len(reg.module_.networks) == 2
+        stream = NeuralRegressor(**self.PARAMS).partial_fit(X[:100], y[:100])
+        assert len(stream.module_.networks) == 2
+
+    def test_decay_follows_the_steps_of_an_epoch(self):
+        X, y = self.table(1000)  # 850 to learn from, 7 batches of 128
+        reg = NeuralRegressor(lr=0.02, **self.PARAMS).fit(X, y)
+        decayed, exempt = reg.net_.optimizer_.param_groups
+        assert decayed["weight_decay"] == pytest.approx(1 / (0.02 * 12 * 7))
+        assert exempt["weight_decay"] == 0
+
+    def test_a_decay_of_the_user_stays(self):
+        X, y = self.table(300)
+        reg = NeuralRegressor(optimizer_params={"weight_decay": 0.5}, **self.PARAMS).fit(X, y)
+        assert reg.net_.optimizer_.param_groups[0]["weight_decay"] == 0.5
+        reg = NeuralRegressor(optimizer=torch.optim.SGD, **self.PARAMS).fit(X, y)
+        assert reg.net_.optimizer_.param_groups[0]["weight_decay"] == 0
+        reg = NeuralRegressor(MLP, max_epochs=1).fit(X, y)
+        assert reg.net_.optimizer_.param_groups[0]["weight_decay"] == 0.01  # torch's

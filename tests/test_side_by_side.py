@@ -34,9 +34,9 @@ def table(n_rows=600):
 def test_gradients_are_those_of_the_mean_loss_of_the_committee(split, threads):
     threads(2)
     torch.manual_seed(0)
-    committee = Committee([TabM(4, 1, **SMALL), TabM(4, 1, **SMALL)])
-    x, y = torch.randn(20, 4), torch.randn(20, 1)
-    weight = torch.rand(20)
+    committee = Committee([TabM(4, 1, **SMALL) for _ in range(3)])
+    x, y = torch.randn(21, 4), torch.randn(21, 1)
+    weight = torch.rand(21)
     loss = SquaredError()
 
     def loss_of(raw, y, weight):
@@ -86,7 +86,9 @@ def test_the_same_bits_on_one_thread_and_on_two(precision, threads, monkeypatch)
     fitted = []
     for n_threads in (1, 2):
         threads(n_threads)
-        model = NeuralClassifier(max_epochs=3, module_params=SMALL, precision=precision, random_state=0).fit(X, y)
+        model = NeuralClassifier(
+            max_epochs=3, module_params=SMALL, n_splits=3, precision=precision, random_state=0
+        ).fit(X, y)
         fitted.append(model.predict_proba(X))
         assert torch.get_num_threads() == n_threads
     assert workers == [1, 2]
@@ -140,4 +142,5 @@ def test_callbacks_of_a_user_see_the_gradients_of_all_networks():
 
     X, y = table()
     NeuralRegressor(max_epochs=2, module_params=SMALL, callbacks=[Watch()], random_state=0).fit(X, y)
-    assert seen and seen[-1]
+    assert len(seen) > 0
+    assert seen[-1]

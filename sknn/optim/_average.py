@@ -13,10 +13,11 @@ class WeightAverage:
 
     After step :math:`t = 1, 2, \dots`
 
-    .. math:: a_t = a_{t-1} + \max(1 / t, 1 - \beta) \, (w_t - a_{t-1}),
+    .. math:: a_t = a_{t-1} + \max\left(\frac{3}{t + 2}, 1 - \beta\right) (w_t - a_{t-1}),
 
-    a plain mean until there are :math:`1 / (1 - \beta)` steps. Steps of a large learning rate wander around a minimum;
-    their mean lies closer to it, whatever the schedule has come to when training stops early.
+    so that a short training averages about the last third of its steps, and forgets where it began. Steps of a large
+    learning rate wander around a minimum; their mean lies closer to it, whatever the schedule has come to when training
+    stops early.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ class WeightAverage:
     def update(self) -> None:
         """Take the weights of another step in."""
         self.n_steps += 1
-        share = max(1 / self.n_steps, 1 - self.decay)
+        share = max(3 / (self.n_steps + 2), 1 - self.decay)
         for average, live in zip(self.average, self.live, strict=True):
             average.lerp_(live, share)
 
