@@ -21,7 +21,9 @@ __all__ = [
     "check_batch_norm",
     "check_network",
     "committee_of",
+    "first_output",
     "fit_knots",
+    "network_inputs",
     "users_network",
 ]
 
@@ -205,6 +207,11 @@ def fit_knots(network: nn.Module, some_rows: Callable[[], dict[str, Tensor]]) ->
     if isinstance(network, TableNetwork) and network.one_hot is not None:
         x_num = torch.cat([x_num, network.one_hot(inputs["x_cat"])], dim=1)
     inside.fit_knots(x_num)  # pyright: ignore[reportCallIssue]
+
+
+def network_inputs(inputs: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    """What a network is called with for a batch: numbers, and categories where the table has any."""
+    return (inputs["x_num"], inputs["x_cat"]) if "x_cat" in inputs else (inputs["x_num"],)
 
 
 def first_output(output: Any) -> Tensor:

@@ -14,7 +14,7 @@ from skorch.callbacks import Callback
 from torch import Tensor, nn
 
 from ._batches import Batch, Batches, Rows
-from ._build import committee_of, first_output
+from ._build import committee_of, first_output, network_inputs
 from ._plan import TrainingPlan
 from ._scoring_face import ScoringFace
 from ._side_by_side import SideBySide
@@ -89,15 +89,17 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
     def infer(self, x: Any, **fit_params: Any) -> Tensor:
         """Raw prediction (batch, out_features)."""
         network = self.module_ if self.compiled is None or not self.module_.training else self.compiled
-        inputs = (x["x_num"], x["x_cat"]) if "x_cat" in x else (x["x_num"],)
-        output = first_output(network(*inputs))
+        output = first_output(network(*network_inputs(x)))
         if output.ndim == 3 and not self.module_.training:
             return self.criterion_.combine(output)
         return output if output.ndim > 1 else output.unsqueeze(1)
 
     def get_loss(self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False) -> Tensor:
         """Mean loss over the batch, weighted; of members, each by itself."""
-        weight = X.get("sample_weight")
+        return self.weighted_loss(y_pred, y_true, X.get("sample_weight"))
+
+    def weighted_loss(self, y_pred: Tensor, y_true: Tensor, weight: Tensor | None = None) -> Tensor:
+        """The loss of `get_loss`, its weights given by themselves."""
         if y_pred.ndim == 3:
             n_members = y_pred.shape[1]
             y_pred, y_true = y_pred.flatten(0, 1), y_true.repeat_interleave(n_members, 0)

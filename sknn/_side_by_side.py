@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ._build import TableNetwork, committee_of
+from ._build import TableNetwork, committee_of, network_inputs
+from ._threads import threads
 from .modules import Committee, TabM
 
 __all__ = ["SideBySide"]
@@ -36,13 +38,14 @@ class SideBySide:
         self.categories = network if isinstance(network, TableNetwork) else None
         n_networks = len(committee.networks)
         self.n_workers = min(n_networks, n_threads)
-        self._threads_before = torch.get_num_threads()
+        self._open = ExitStack()
         self._pool: ThreadPoolExecutor | None = None
         if self.n_workers > 1:
+            each = max(1, n_threads // n_networks)
             # The setting of torch is one of each thread.
-            each = (max(1, n_threads // n_networks),)
-            torch.set_num_threads(*each)
-            self._pool = ThreadPoolExecutor(self.n_workers - 1, "sknn", torch.set_num_threads, each)
+            self._open.enter_context(threads(each))
+            pool = ThreadPoolExecutor(self.n_workers - 1, "sknn", torch.set_num_threads, (each,))
+            self._pool = self._open.enter_context(pool)
 
     @staticmethod
     def serves(network: nn.Module, criterion: nn.Module) -> bool:
@@ -59,7 +62,7 @@ class SideBySide:
 
     def gradient(self, inputs: dict[str, Tensor], y: Tensor, loss_of: Any, precision: str) -> tuple[Tensor, Tensor]:
         """Mean loss and raw scores of the members; gradients are added to those of the parameters."""
-        given = (inputs["x_num"], inputs["x_cat"]) if "x_cat" in inputs else (inputs["x_num"],)
+        given = network_inputs(inputs)
         if self.categories is not None:
             given = self.categories.network_inputs(*given)
         weight = inputs.get("sample_weight")
@@ -88,10 +91,7 @@ class SideBySide:
 
     def close(self) -> None:
         """End the threads."""
-        if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
-            torch.set_num_threads(self._threads_before)
+        self._open.close()
 
 
 def _is_pure(module: TabM) -> bool:

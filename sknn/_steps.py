@@ -36,6 +36,7 @@ class TrainingSteps:
         steps_done_: int
         infer: Any
         get_loss: Any
+        weighted_loss: Any
         notify: Any
         get_all_learnable_params: Any
         _set: Any
@@ -70,20 +71,15 @@ class TrainingSteps:
                 for parameter in group["params"]:
                     parameter.grad = None
         if self.side_by_side is not None:
-
-            def loss_of(raw: Tensor, y: Tensor, weight: Tensor | None = None) -> Tensor:
-                return self.get_loss(raw, y, X={"sample_weight": weight})
-
-            loss, y_pred = self.side_by_side.gradient(inputs, y, loss_of, self.plan.precision)
-            self._notify_of_gradient(batch)
-            return {"loss": loss, "y_pred": y_pred}
-        if self.plan.precision == "bfloat16":
-            with torch.autocast(inputs["x_num"].device.type, torch.bfloat16):
-                y_pred = self.infer(inputs).float()
+            loss, y_pred = self.side_by_side.gradient(inputs, y, self.weighted_loss, self.plan.precision)
         else:
-            y_pred = self.infer(inputs)
-        loss = self.get_loss(y_pred, y, X=inputs, training=True)
-        loss.backward()
+            if self.plan.precision == "bfloat16":
+                with torch.autocast(inputs["x_num"].device.type, torch.bfloat16):
+                    y_pred = self.infer(inputs).float()
+            else:
+                y_pred = self.infer(inputs)
+            loss = self.get_loss(y_pred, y, X=inputs, training=True)
+            loss.backward()
         self._notify_of_gradient(batch)
         return {"loss": loss, "y_pred": y_pred}
 

@@ -7,11 +7,25 @@ from contextlib import contextmanager
 
 import torch
 
-__all__ = ["limited_threads"]
+__all__ = ["limited_threads", "threads"]
 
 # Multiplications per step that are worth one more thread: below, waking and waiting costs more than it gains, and on a
 # machine with other work a waiting thread can cost a hundred times the computation.
 _WORK_PER_THREAD = 2**23
+
+
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    """Compute on so many threads; restore the number."""
+    before = torch.get_num_threads()
+    if number == before:
+        yield
+        return
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager
@@ -24,12 +38,5 @@ def limited_threads(work: int) -> Iterator[None]:
         Multiplications of one step: about the rows of a batch times the number of parameters.
     """
     allowed = torch.get_num_threads()
-    wanted = max(1, min(allowed, work // _WORK_PER_THREAD + 1))
-    if wanted == allowed:
+    with threads(max(1, min(allowed, work // _WORK_PER_THREAD + 1))):
         yield
-        return
-    torch.set_num_threads(wanted)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(allowed)
