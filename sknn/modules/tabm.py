@@ -12,6 +12,11 @@ from .activations import initialize_linear_
 from .embeddings import CategoricalEmbeddings, known_codes
 from .numeric_embeddings import piecewise_linear_encoding, quantile_knots
 
+# An adaptive optimizer takes steps of about the same size on every parameter. A factor in front of one makes its steps
+# as much larger: columns are weighted, and curves bent, sooner than weights are learned.
+_GAIN_RATE = 12.0
+_CURVE_RATE = 4.0
+
 
 class TabM(nn.Module):
     r"""An ensemble in one network: members of their own first layer and head, over residual blocks that they share.
@@ -66,15 +71,16 @@ class TabM(nn.Module):
 
     Notes
     -----
-    For member :math:`i`, with :math:`z` the columns that all members are given (numbers, categories) and
-    :math:`e_i` its own embeddings of the numbers,
+    For member :math:`i`, with :math:`z` the columns that all members are given (numbers, categories),
+    :math:`e_i` its own embeddings of the numbers, and learned gains :math:`g` of the columns,
 
-    .. math:: h_{i,0} = \mathrm{drop}(f(W_i z + U_i e_i + b_i)), \quad
+    .. math:: h_{i,0} = \mathrm{drop}(f(W_i (g \odot z) + U_i (g' \odot e_i) + b_i)), \quad
               h_{i,l+1} = h_{i,l} + \mathrm{drop}(f(W_l h_{i,l} + b_{i,l})), \quad
               y_i = V_i h_{i,L} + c_i.
 
     Departures from the paper are tagged DEPARTURE in the source: members differ by first layers, curves and biases of
-    their own, not by factors on the inputs of shared layers, and there are shortcuts. Cost: that of ``n_members``
+    their own, not by factors on the inputs of shared layers; there are shortcuts; gains, which start at 1 and learn 12
+    times as fast as the weights, choose columns as the scaling layer of RealMLP [3]_ does. Cost: that of ``n_members``
     networks, in matrix products of ``n_members * batch`` rows.
 
     References
@@ -83,6 +89,8 @@ class TabM(nn.Module):
        Ensembling. ICLR 2025. arXiv:2410.24210.
     .. [2] Y. Gorishniy, I. Rubachev, A. Babenko. On Embeddings for Numerical Features in Tabular Deep Learning.
        NeurIPS 2022. arXiv:2203.05556.
+    .. [3] D. Holzmüller, L. Grinsztajn, I. Steinwart. Better by Default: Strong Pre-Tuned MLPs and Boosted Trees on
+       Tabular Data. NeurIPS 2024. arXiv:2407.04491.
 
     Examples
     --------
@@ -126,10 +134,12 @@ class TabM(nn.Module):
         n_own = in_features * curve_size if n_bins else 0
         self.activation = activation()
         self.register_buffer("knots", torch.linspace(-3, 3, n_bins + 1).repeat(in_features if n_own else 0, 1))
-        self.scale = nn.Parameter(torch.ones(n_shared))
+        self.gain = nn.Parameter(torch.empty(n_shared))
         # (column, bin, member * curve): one product for all members
         self.curves = nn.Parameter(torch.empty(in_features, n_bins, n_members * curve_size)) if n_own else None
-        # DEPARTURE: a first layer for each member, where the paper's share one behind factors on its inputs.
+        self.curve_gain = nn.Parameter(torch.empty(in_features, 1, 1)) if n_own else None
+        # DEPARTURE: a first layer for each member, where the paper's share one behind factors on its inputs; the gains
+        # on the inputs are of all members.
         self.first_weight = nn.Parameter(torch.empty(n_shared, n_members * width))
         self.curve_weight = nn.Parameter(torch.empty(n_members, n_own, width)) if n_own else None
         self.first_bias = nn.Parameter(torch.empty(n_members, 1, width))
@@ -143,7 +153,8 @@ class TabM(nn.Module):
         """Draw all weights.
 
         ======================================== ==========================================================
-        ``curves``                               normal, std = 1 / sqrt(n_bins): rises by about one in all
+        ``gain``, ``curve_gain``                 0
+        ``curves``                               normal: a curve rises by about one in all
         ``first_weight``, ``curve_weight``       as a linear layer of both inputs together
         weights of the blocks                    as linear layers, see ``initialize_linear_``
         ``head_weight``                          as an output layer: raw predictions start near 0
@@ -156,8 +167,10 @@ class TabM(nn.Module):
         shared, own = together.weight.t().split([n_shared, n_own])
         self.first_weight.copy_(shared)
         self.first_bias.copy_(together.bias.view_as(self.first_bias))
-        if self.curves is not None and self.curve_weight is not None:
-            nn.init.normal_(self.curves, std=self.curves.shape[1] ** -0.5)
+        nn.init.zeros_(self.gain)
+        if self.curves is not None and self.curve_gain is not None and self.curve_weight is not None:
+            nn.init.zeros_(self.curve_gain)
+            nn.init.normal_(self.curves, std=self.curves.shape[1] ** -0.5 / _CURVE_RATE)
             self.curve_weight.copy_(own.view(n_own, self.n_members, self.width).transpose(0, 1))
         for block in self.blocks:
             assert isinstance(block, _SharedLayer)
@@ -190,12 +203,13 @@ class TabM(nn.Module):
         n_rows, n_members = len(x_num), self.n_members
         codes = known_codes(x_cat, 0 if self.embeddings is None else self.embeddings.n_categorical)
         shared = x_num if self.embeddings is None else torch.cat([x_num, self.embeddings(codes)], dim=1)
-        x = (shared * self.scale) @ self.first_weight  # (batch, n_members * width)
+        x = (shared * (1 + _GAIN_RATE * self.gain)) @ self.first_weight  # (batch, n_members * width)
         x = x.view(n_rows, n_members, self.width).transpose(0, 1)
-        if self.curves is None or self.curve_weight is None:
+        if self.curves is None or self.curve_gain is None or self.curve_weight is None:
             return x + self.first_bias
         encoded = piecewise_linear_encoding(x_num, self.knots)  # (in_features, batch, n_bins)
-        own = torch.bmm(encoded, self.curves)  # (in_features, batch, n_members * size)
+        curves = self.curves * (_CURVE_RATE * (1 + _GAIN_RATE * self.curve_gain))
+        own = torch.bmm(encoded, curves)  # (in_features, batch, n_members * size)
         own = own.view(self.in_features, n_rows, n_members, -1).permute(2, 1, 0, 3).flatten(2)
         return torch.baddbmm(x + self.first_bias, own, self.curve_weight)
 
