@@ -6,25 +6,23 @@ import copy
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
-from torch import nn
 
 from ._build import committee_of
 from ._component_params import ComponentParamsMixin
 from ._data import TrainingData
 from ._defaults import Recipe, training_callbacks
 from ._device import resolve_device
-from ._fitted import FittedNetworkMixin
+from ._fitted import FittedNetworkMixin, validation_score
 from ._inputs import Inputs, as_table
 from ._make_net import make_net
 from ._net import _Net
+from ._parameters import BUILT_WITH, CONSTRAINTS
 from ._plan import TrainingPlan
 from ._progress import EpochReport
 from ._random import Seeds, isolated_random_state, random_generator
@@ -34,61 +32,15 @@ from ._sklearn_callbacks import (
     with_callbacks,  # pyright: ignore[reportAttributeAccessIssue]
 )
 from ._threads import limited_threads
-from .callbacks import EarlyStopping, GradientHealth
 from .losses._make import can_weigh_rows
 
 __all__ = ["BaseNeuralEstimator"]
 
 
-# Parameters that a fitted network keeps for good.
-_BUILT_WITH = (
-    "module",
-    "module_params",
-    "criterion",
-    "criterion_params",
-    "optimizer",
-    "optimizer_params",
-    "preprocessing",
-    "categorical_features",
-    "n_splits",
-)
-
-
 class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetworkMixin, BaseEstimator):
     """What classifier and regressor share. The subclasses say how y becomes a tensor and back."""
 
-    _parameter_constraints: dict[str, list[Any]] = {
-        "module": [callable, nn.Module],
-        "module_params": [dict, None],
-        "criterion": [str, callable, nn.Module],
-        "criterion_params": [dict, None],
-        "optimizer": [callable],
-        "optimizer_params": [dict, None],
-        "lr": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
-        "lr_schedule": [StrOptions({"constant", "cosine", "one_cycle", "plateau"}), callable],
-        "lr_schedule_params": [dict, None],
-        "max_epochs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "max_time": [None, Interval(Real, 0, None, closed="neither")],
-        "early_stopping": [StrOptions({"auto"}), "boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_splits": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "n_iter_no_change": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "scoring": [str, callable, None],
-        "gradient_clipping": [None, StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
-        "ema_decay": [None, StrOptions({"auto"}), Interval(Real, 0, 1, closed="neither")],
-        "gradient_health": [StrOptions({"warn", "raise"}), None],
-        "preprocessing": ["boolean"],
-        "categorical_features": [StrOptions({"from_dtype"}), "array-like", None],
-        "warm_start": ["boolean"],
-        "callbacks": [list, tuple, None],
-        "device": [str, torch.device],
-        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
-        "compile": ["boolean"],
-        "random_state": ["random_state"],
-        "verbose": [Interval(Integral, 0, None, closed="left"), "boolean"],
-    }
+    _parameter_constraints: dict[str, list[Any]] = CONSTRAINTS
 
     # ------------------------------------------------------------------ what the subclasses say
 
@@ -229,18 +181,17 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
                 n_networks=n_networks,
             )
         state = dict(net_=net, _inputs=data.inputs, _targets=data.targets, _random=random)
-        state["_built_with"] = {name: getattr(self, name) for name in _BUILT_WITH}
+        state["_built_with"] = {name: getattr(self, name) for name in BUILT_WITH}
         state.update(self._public_targets(data.targets))
-        plan.before_epoch = contexts.begin_epoch
         # Only now: a bar that an error leaves behind would stay on the screen.
         report = EpochReport(0 if partial else int(self.verbose), epochs, n_before=len(net.history))
 
         def after_epoch() -> bool:
             record = net.history[-1]
-            report.epoch(record, _validation_score(record))
+            report.epoch(record, validation_score(record))
             return contexts.end_epoch(lambda: state)
 
-        plan.after_epoch = after_epoch
+        plan.before_epoch, plan.after_epoch = contexts.begin_epoch, after_epoch
         try:
             with isolated_random_state(seeds.training, device), limited_threads(net.work), _guarded(net, go_on):
                 net.train(train, valid, epochs)
@@ -249,7 +200,7 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
         net.release()
         for name, value in state.items():
             setattr(self, name, value)
-        self._record_training(net, fresh=not go_on)
+        self._record_training()
         contexts.end(state)
         return self
 
@@ -337,19 +288,6 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
                     "warm_start=False to build it anew, or train a clone."
                 )
 
-    def _record_training(self, net: _Net, fresh: bool) -> None:
-        """Attributes that tell how training went."""
-        history = net.history
-        self.n_iter_ = len(history)
-        self.loss_curve_ = [record["train_loss"] for record in history]
-        scores = [_validation_score(record) for record in history]
-        self.validation_scores_ = None if None in scores else scores
-        callbacks = [callback for _, callback in net.callbacks_]
-        stoppers = [cb for cb in callbacks if isinstance(cb, EarlyStopping)]
-        self.best_epoch_ = stoppers[-1].best_epoch_ if stoppers and stoppers[-1].best_epoch_ else self.n_iter_
-        watchers = [cb for cb in callbacks if isinstance(cb, GradientHealth)]
-        self.health_ = watchers[-1].health_ if watchers else None
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
@@ -359,13 +297,6 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
         tags.input_tags.three_d_array = True
         tags.non_deterministic = False
         return tags
-
-
-def _validation_score(record: dict[str, Any]) -> float | None:
-    """Higher is better: the scorer's value, or minus the loss."""
-    if "valid_score" in record:
-        return record["valid_score"]
-    return -record["valid_loss"] if "valid_loss" in record else None
 
 
 @contextmanager

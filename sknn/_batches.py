@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +12,7 @@ from scipy import sparse
 from skorch.dataset import Dataset
 from torch import Tensor
 
-__all__ = ["Batches", "Rows", "batch_bounds"]
+__all__ = ["Batches", "Rows", "batch_bounds", "network_by_network"]
 
 # An epoch's rows are gathered in pieces of at most this many bytes: large enough that one gather serves many
 # batches, small enough that the table is never held twice.
@@ -51,18 +51,23 @@ class Rows(Dataset):
         self.sparse = sparse.issparse(x_num)
         self.x_num = x_num if self.sparse else x_num.to(device)
         self.x_cat = None if x_cat is None else x_cat.to(device)
-        self.y = y.to(device)
+        self.targets = y.to(device)
         self.weight = None if weight is None else weight.to(device)
         self.device = device
         self.shares = None if shares is None else shares.to(device)
 
     def __len__(self) -> int:
-        return len(self.y)
+        return len(self.targets)
+
+    @property
+    def y(self) -> Tensor:
+        """Targets; where rows are shared out, of those of the first network, then of the second, and so on."""
+        return self.targets if self.shares is None else self.targets[self.shares.reshape(-1)]
 
     def shared_out(self, shares: np.ndarray) -> Rows:
         """The same rows, of which each network of a committee is given those at its row of positions."""
         positions = torch.from_numpy(shares)
-        return Rows(self.x_num, self.x_cat, self.y, self.weight, self.device, positions)
+        return Rows(self.x_num, self.x_cat, self.targets, self.weight, self.device, positions)
 
     @property
     def n_per_epoch(self) -> int:
@@ -71,7 +76,7 @@ class Rows(Dataset):
 
     def __getitem__(self, index: int) -> tuple[dict[str, Any], Tensor]:
         """One row, for callbacks that iterate over the dataset."""
-        y = self.y[index]  # beyond the end an IndexError, which ends the iteration
+        y = self.targets[index]  # beyond the end an IndexError, which ends the iteration
         return {name: values[0] for name, values in self.inputs(slice(index, index + 1)).items()}, y
 
     @property
@@ -96,7 +101,7 @@ class Rows(Dataset):
         return (
             x_num,
             None if self.x_cat is None else self.x_cat[index],
-            self.y[index],
+            self.targets[index],
             None if self.weight is None else self.weight[index],
         )
 
@@ -107,6 +112,11 @@ def batch_bounds(n_samples: int, batch_size: int) -> np.ndarray:
     if len(bounds) > 1 and n_samples - bounds[-1] == 1:
         bounds = bounds[:-1]
     return np.append(bounds, n_samples)
+
+
+def network_by_network(outputs: Sequence[Tensor], n_networks: int) -> Tensor:
+    """Outputs of the batches of rows that are shared out, in the order of `Rows.y`."""
+    return torch.cat([part.unflatten(0, (n_networks, -1)) for part in outputs], dim=1).flatten(0, 1)
 
 
 class Batches:

@@ -197,16 +197,16 @@ def has_members(network: nn.Module) -> bool:
 
 
 @torch.no_grad()
-def fit_knots(network: nn.Module, some_rows: Callable[[], dict[str, Tensor]]) -> None:
-    """Show encoded training rows to a network that places knots by them."""
+def fit_knots(network: nn.Module, some_rows: Callable[[], tuple[dict[str, Tensor], Tensor | None]]) -> None:
+    """Show encoded training rows, and their weights, to a network that places knots by them."""
     inside = users_network(network)
     if not hasattr(inside, "fit_knots"):
         return
-    inputs = some_rows()
+    inputs, weight = some_rows()
     x_num = inputs["x_num"]
     if isinstance(network, TableNetwork) and network.one_hot is not None:
         x_num = torch.cat([x_num, network.one_hot(inputs["x_cat"])], dim=1)
-    inside.fit_knots(x_num)  # pyright: ignore[reportCallIssue]
+    inside.fit_knots(x_num, weight)  # pyright: ignore[reportCallIssue]
 
 
 def network_inputs(inputs: dict[str, Tensor]) -> tuple[Tensor, ...]:

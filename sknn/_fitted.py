@@ -13,9 +13,10 @@ from ._build import users_network
 from ._inputs import Inputs, as_table, is_plain
 from ._net import _Net
 from ._prediction import raw_prediction
+from .callbacks import EarlyStopping, GradientHealth
 from .losses import Loss
 
-__all__ = ["FittedNetworkMixin"]
+__all__ = ["FittedNetworkMixin", "validation_score"]
 
 
 class FittedNetworkMixin:
@@ -23,7 +24,11 @@ class FittedNetworkMixin:
 
     net_: _Net
     n_features_in_: int
+    n_iter_: int
+    loss_curve_: list[float]
+    validation_scores_: Any
     best_epoch_: int
+    health_: Any
     _inputs: Inputs
 
     @property
@@ -58,6 +63,19 @@ class FittedNetworkMixin:
     def _loss(self) -> Loss:
         return self.net_.criterion_
 
+    def _record_training(self) -> None:
+        """Attributes that tell how training went."""
+        history = self.net_.history
+        self.n_iter_ = len(history)
+        self.loss_curve_ = [record["train_loss"] for record in history]
+        scores = [validation_score(record) for record in history]
+        self.validation_scores_ = None if None in scores else scores
+        callbacks = [callback for _, callback in self.net_.callbacks_]
+        stoppers = [cb for cb in callbacks if isinstance(cb, EarlyStopping)]
+        self.best_epoch_ = stoppers[-1].best_epoch_ if stoppers and stoppers[-1].best_epoch_ else self.n_iter_
+        watchers = [cb for cb in callbacks if isinstance(cb, GradientHealth)]
+        self.health_ = watchers[-1].health_ if watchers else None
+
     def plot_history(self, ax: Any = None) -> Any:
         """Draw training and validation loss over epochs, with the best epoch marked.
 
@@ -82,3 +100,10 @@ class FittedNetworkMixin:
 
     def __sklearn_is_fitted__(self) -> bool:
         return "net_" in vars(self)
+
+
+def validation_score(record: dict[str, Any]) -> float | None:
+    """Higher is better: the scorer's value, or minus the loss."""
+    if "valid_score" in record:
+        return record["valid_score"]
+    return -record["valid_loss"] if "valid_loss" in record else None

@@ -102,10 +102,11 @@ def _make_network(
     )
     check_batch_norm(network, len(train))
     network = network.float().to(train.device)
-    fit_knots(network, lambda: train.inputs(slice(None, None, 1 + len(train) // n_rows)))
+    some = slice(None, None, 1 + len(train) // n_rows)
+    fit_knots(network, lambda: (train.inputs(some), None if train.weight is None else train.weight[some]))
     # Two classes may be told by one raw score and a sigmoid.
     expected = (width, 1) if targets.kind == "classes" and width == 2 else (width,)
     label = getattr(module, "__name__", type(module).__name__)
     few = slice(0, 64)
-    check_loss(loss, check_network(network, train.inputs(few), expected, label), train.y[few])
+    check_loss(loss, check_network(network, train.inputs(few), expected, label), train.targets[few])
     return network

@@ -13,7 +13,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 
-from ._batches import Batch, Batches, Rows
+from ._batches import Batch, Batches, Rows, network_by_network
 from ._build import committee_of, first_output, network_inputs
 from ._plan import TrainingPlan
 from ._scoring_face import ScoringFace
@@ -248,9 +248,8 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
         if training:
             self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
         if score is not None:
-            if iterator.rows.shares is not None:  # the scorer's rows: all of the first network, then of the second
-                n_networks = len(iterator.rows.shares)
-                raw = [torch.cat([part.unflatten(0, (n_networks, -1)) for part in raw], dim=1).flatten(0, 1)]
+            if iterator.rows.shares is not None:
+                raw = [network_by_network(raw, len(iterator.rows.shares))]
             values = self.criterion_.inverse_link(torch.cat(raw).float())
             self.history.record("valid_score", score(values.cpu().numpy()))
 

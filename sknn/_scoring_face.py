@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ._batches import Batch
+from ._batches import Batch, Rows, network_by_network
 
 if TYPE_CHECKING:
     from skorch import NeuralNet as _Base
@@ -23,6 +24,20 @@ class ScoringFace(_Base):
 
     target_kind: str
     n_classes: int
+    _own_rows: Any
+
+    def forward_iter(self, X: Any, training: bool = False, device: Any = "cpu") -> Iterator[Tensor]:
+        """Raw predictions of a batch after the other; of a committee's own rows, all in the order of ``X.y``.
+
+        skorch's callbacks put what they have seen of an epoch in its place, in the order of the batches.
+        """
+        shares = X.shares if isinstance(X, Rows) else None
+        if shares is None:
+            yield from super().forward_iter(X, training=training, device=device)
+            return
+        with self._own_rows(X):
+            outputs = list(super().forward_iter(X, training=training, device=device))
+        yield network_by_network(outputs, len(shares))
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Link output, for skorch's scoring callbacks."""

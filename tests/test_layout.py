@@ -16,7 +16,7 @@ PACKAGE = Path(sknn.__file__).parent
 # Each room imports only from rooms on a lower floor.
 FLOORS = [
     {"exceptions", "_table_scalars", "_random", "_split", "_sample_weight", "_progress", "_plotting",
-     "_sklearn_callbacks", "_threads", "_device", "_precision", "_plan",
+     "_sklearn_callbacks", "_threads", "_device", "_precision", "_plan", "_parameters",
      "_links",
      "modules"},
     {"_quantiles", "callbacks", "losses", "optim", "_batches", "_table_columns"},

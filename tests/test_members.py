@@ -86,6 +86,14 @@ def test_knots_are_all_values_where_these_are_few():
     assert knots.tolist() == [1.0, 2.0, 3.0, 3.0, 3.0, 3.0]
 
 
+def test_a_weight_counts_as_rows_for_knots():
+    generator = torch.Generator().manual_seed(0)
+    x_num, weight = torch.randn(300, 2, generator=generator), torch.randint(1, 6, (300,), generator=generator)
+    weighted = quantile_knots(x_num, 10, weight / weight.float().mean())
+    torch.testing.assert_close(weighted, quantile_knots(x_num.repeat_interleave(weight, 0), 10), rtol=0, atol=0)
+    assert not torch.equal(weighted, quantile_knots(x_num, 10))
+
+
 @pytest.mark.parametrize(
     "loss",
     [

@@ -383,6 +383,15 @@ def test_epoch_scoring_on_validation_rows(scoring: Any, use_caching: bool) -> No
 
 
 @pytest.mark.parametrize("use_caching", [True, False], ids=["cached", "uncached"])
+@pytest.mark.parametrize("scoring", ["accuracy", accuracy], ids=["accuracy", "function"])
+def test_epoch_scoring_on_rows_that_a_committee_holds_out(scoring: Any, use_caching: bool) -> None:
+    watched = EpochScoring(scoring, name="watched", lower_is_better=False, use_caching=use_caching)
+    model = NeuralClassifier(callbacks=[watched], scoring="accuracy", max_epochs=3, random_state=0).fit(X, Y)
+    assert len(model.module_.networks) > 1
+    assert model.net_.history[:, "watched"] == pytest.approx(model.validation_scores_)
+
+
+@pytest.mark.parametrize("use_caching", [True, False], ids=["cached", "uncached"])
 def test_epoch_scoring_on_training_rows(use_caching: bool) -> None:
     model = fit_with(EpochScoring("accuracy", on_train=True, name="watched", use_caching=use_caching))
     watched = model.net_.history[-1, "watched"]

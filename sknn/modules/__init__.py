@@ -4,7 +4,8 @@ A new architecture is one file here and one name below; the contract tests pick 
 takes ``in_features`` and ``out_features``, and returns raw scores ``(batch, out_features)`` without any link.
 If its ``forward`` names a parameter ``x_cat``, it is given category codes, and ``cat_cardinalities`` at
 construction. If it returns ``(batch, n_members, out_features)``, each member is trained for itself and the predictions
-of all are averaged. If it has a method ``fit_knots``, that is given encoded training rows before training.
+of all are averaged. If it has a method ``fit_knots``, that is given encoded training rows and their weights (or None)
+before training.
 """
 
 from .committee import Committee

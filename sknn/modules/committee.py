@@ -91,12 +91,12 @@ class Committee(nn.Module):
         """The networks' outputs for their :meth:`parts` as one: by members, or within :meth:`own_rows` by rows."""
         return torch.cat([_members(output) for output in outputs], dim=0 if self._each_its_own else 1)
 
-    def fit_knots(self, x_num: Tensor) -> Committee:
+    def fit_knots(self, x_num: Tensor, sample_weight: Tensor | None = None) -> Committee:
         """Hand training rows to the networks that place knots by them; returns the module."""
         for network in self.networks:
             fit_knots = getattr(network, "fit_knots", None)
             if fit_knots is not None:
-                fit_knots(x_num)
+                fit_knots(x_num, sample_weight)
         return self
 
 

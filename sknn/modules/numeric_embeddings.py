@@ -188,10 +188,10 @@ class PiecewiseLinearEmbeddings(_NumericEmbeddings):
         nn.init.normal_(self.weight, std=self.weight.shape[1] ** -0.5)
         nn.init.zeros_(self.bias)
 
-    def fit_knots(self, x_num: Tensor) -> PiecewiseLinearEmbeddings:
-        """Put the knots at quantiles of some rows ``(n_rows, n_features)``; returns the module."""
+    def fit_knots(self, x_num: Tensor, sample_weight: Tensor | None = None) -> PiecewiseLinearEmbeddings:
+        """Put the knots at quantiles of some rows ``(n_rows, n_features)``, weighted; returns the module."""
         check_columns("values of x_num", x_num, self.n_features)
-        self.knots.copy_(quantile_knots(x_num, self.weight.shape[1]))
+        self.knots.copy_(quantile_knots(x_num, self.weight.shape[1], sample_weight))
         return self
 
     def encode(self, x_num: Tensor) -> Tensor:
@@ -201,8 +201,10 @@ class PiecewiseLinearEmbeddings(_NumericEmbeddings):
 
 
 @torch.no_grad()
-def quantile_knots(x_num: Tensor, n_bins: int) -> Tensor:
+def quantile_knots(x_num: Tensor, n_bins: int, sample_weight: Tensor | None = None) -> Tensor:
     """Knots (n_features, n_bins + 1) at quantiles of the columns of x_num (n_rows, n_features), ascending.
+
+    A row counts as often as `sample_weight` (n_rows,) says; None stands for ones.
 
     No value counts for more than the share of one piece: where nine rows in ten hold the same value, as in counts and
     amounts, that value gets one knot and the others share the rest. With too few distinct values each has its knot, and
@@ -218,8 +220,10 @@ def quantile_knots(x_num: Tensor, n_bins: int) -> Tensor:
         raise ValueError(f"x_num {problem}; expected encoded training rows (n_rows, {x_num.shape[1]}).")
     knots = x_num.new_empty(x_num.shape[1], n_bins + 1)
     for row, column in zip(knots, x_num.t(), strict=True):
-        distinct, counts = torch.unique(column, return_counts=True)
+        distinct, inverse = torch.unique(column, return_inverse=True)
         if len(distinct) > n_bins + 1:
+            # float64: a float32 could not count beyond 16 million rows
+            counts = torch.bincount(inverse, None if sample_weight is None else sample_weight.double())
             distinct = _spread(distinct, counts.double(), n_bins + 1)
         row.fill_(distinct[-1])
         row[: len(distinct)] = distinct
@@ -231,9 +235,10 @@ def _spread(distinct: Tensor, counts: Tensor, n_knots: int) -> Tensor:
     capped = counts
     for _ in range(4):  # what is cut off makes the share of one knot smaller
         capped = torch.minimum(counts, capped.sum() / n_knots)
-    position = capped.cumsum(0) - capped / 2  # float64: a float32 could not count beyond 16 million rows
+    position = (capped.cumsum(0) - capped / 2) / capped.sum()
     wanted = position[0] + (position[-1] - position[0]) * torch.linspace(0, 1, n_knots, dtype=torch.float64)
-    chosen = torch.searchsorted(position, wanted.to(position.device) - 1e-9).clamp_(max=len(distinct) - 1)
+    # A share that ends at a value shall choose this one whatever its rounding, and that of weights in float32.
+    chosen = torch.searchsorted(position, wanted.to(position.device) - 1e-7).clamp_(max=len(distinct) - 1)
     return torch.unique(distinct[chosen])
 
 

@@ -180,13 +180,13 @@ class TabM(nn.Module):
         self.head_weight.copy_(head.weight.view(self.n_members, -1, self.width).transpose(1, 2))
         nn.init.zeros_(self.head_bias)
 
-    def fit_knots(self, x_num: Tensor) -> TabM:
-        """Put the knots at quantiles of training rows ``(n_rows, in_features)``; returns the module.
+    def fit_knots(self, x_num: Tensor, sample_weight: Tensor | None = None) -> TabM:
+        """Put the knots at quantiles of training rows ``(n_rows, in_features)``, weighted; returns the module.
 
         The estimators call it before training. Without it the knots lie between -3 and 3 in equal steps.
         """
         if self.curves is not None:
-            self.knots.copy_(quantile_knots(x_num, self.curves.shape[1]))
+            self.knots.copy_(quantile_knots(x_num, self.curves.shape[1], sample_weight))
         return self
 
     def forward(self, x_num: Tensor, x_cat: Tensor | None = None) -> Tensor:
