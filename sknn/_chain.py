@@ -22,7 +22,7 @@ from ._links import DERIVATIVES, Bfloat16Linear, Dropout, LayerNorm, Linear, Lin
 from ._precision import worth_bfloat16
 from .modules import MLP
 
-__all__ = ["Chain", "evaluated"]
+__all__ = ["Chain", "evaluated", "has_global_hooks", "is_touched"]
 
 _KNOWN = {nn.Linear, nn.LayerNorm, nn.Dropout, nn.ReLU, nn.Tanh, nn.Sigmoid, *DERIVATIVES}
 
@@ -87,7 +87,7 @@ class Chain:
         A chain is an `MLP`, or an ``nn.Sequential``: of linear layers, layer norms, dropout and known activations, on
         the CPU, in float32, all trainable, without hooks.
         """
-        if _global_hooks() or torch.is_autocast_enabled("cpu"):
+        if has_global_hooks() or torch.is_autocast_enabled("cpu"):
             return None
         around: list[nn.Module] = []
         columns: Callable[..., Tensor] = _only_numbers
@@ -98,7 +98,7 @@ class Chain:
         if type(network) is MLP:
             around.append(network)
             columns = _only_numbers if network.embeddings is None else network.columns
-        if not layers or not isinstance(layers[0], nn.Linear) or any(map(_is_touched, around)):
+        if not layers or not isinstance(layers[0], nn.Linear) or any(map(is_touched, around)):
             return None
         inside = [id(parameter) for layer in layers for parameter in layer.parameters()]
         if len(set(inside)) < len(inside) or not all(map(_is_known, layers)):  # shared weights
@@ -144,10 +144,10 @@ def evaluated(network: nn.Module, inputs: dict[str, Tensor]) -> Tensor | None:
 
     The calls around the layers of a module take as long as a row takes in the layers.
     """
-    if len(inputs) > 1 or network.training or _global_hooks():
+    if len(inputs) > 1 or network.training or has_global_hooks():
         return None
     if type(network) is MLP:
-        if network.embeddings is not None or _is_touched(network):
+        if network.embeddings is not None or is_touched(network):
             return None
         network = network.layers
     layers = _layers(network)
@@ -155,7 +155,7 @@ def evaluated(network: nn.Module, inputs: dict[str, Tensor]) -> Tensor | None:
     if not layers or x.ndim != 2:
         return None
     for layer in layers:
-        if type(layer) not in _KNOWN or layer.training or _is_touched(layer):  # training: dropout left on, say
+        if type(layer) not in _KNOWN or layer.training or is_touched(layer):  # training: dropout left on, say
             return None
     for layer in layers:
         if type(layer) is nn.Linear and layer.bias is not None:
@@ -169,7 +169,7 @@ def _layers(network: nn.Module) -> list[nn.Module]:
     """The layers in order, or none if the order is not known."""
     if type(network) is not nn.Sequential:
         return [network]
-    if _is_touched(network):
+    if is_touched(network):
         return []
     layers: list[nn.Module] = []
     for child in network._modules.values():
@@ -181,7 +181,7 @@ def _layers(network: nn.Module) -> list[nn.Module]:
 
 
 def _is_known(layer: nn.Module) -> bool:
-    if not layer.training or _is_touched(layer):
+    if not layer.training or is_touched(layer):
         return False
     for parameter in layer.parameters():
         if not parameter.requires_grad or parameter.grad is None or parameter.dtype != torch.float32:
@@ -195,7 +195,7 @@ def _is_known(layer: nn.Module) -> bool:
     return type(layer) in (nn.Linear, nn.LayerNorm) or elementwise(layer) is not None
 
 
-def _is_touched(module: nn.Module) -> bool:
+def is_touched(module: nn.Module) -> bool:
     """Whether somebody hooked into this module, or replaced its methods."""
     return bool(
         module._forward_hooks
@@ -207,7 +207,8 @@ def _is_touched(module: nn.Module) -> bool:
     )
 
 
-def _global_hooks() -> bool:
+def has_global_hooks() -> bool:
+    """Whether somebody hooked into all modules."""
     return bool(
         _torch_module._global_forward_hooks
         or _torch_module._global_forward_pre_hooks

@@ -17,8 +17,7 @@ from ._batches import Batch, Batches, Rows, network_by_network
 from ._build import committee_of, first_output, network_inputs
 from ._plan import TrainingPlan
 from ._scoring_face import ScoringFace
-from ._side_by_side import SideBySide
-from ._steps import TrainingSteps
+from ._steps import TrainingSteps, by_member
 from .callbacks._state import ModuleState, StopTraining, raised_on_purpose
 from .optim import LRSchedule, WeightAverage, build_optimizer
 
@@ -45,8 +44,7 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
         self._set(plan=plan, optimizer_params=optimizer_params, target_kind=target_kind)
         self._set(
             flat_parameters=None,
-            chain=None,
-            side_by_side=None,
+            by_hand=None,
             compiled=None,
             average=None,
             steps_done_=0,
@@ -96,15 +94,7 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
 
     def get_loss(self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False) -> Tensor:
         """Mean loss over the batch, weighted; of members, each by itself."""
-        return self.weighted_loss(y_pred, y_true, X.get("sample_weight"))
-
-    def weighted_loss(self, y_pred: Tensor, y_true: Tensor, weight: Tensor | None = None) -> Tensor:
-        """The loss of `get_loss`, its weights given by themselves."""
-        if y_pred.ndim == 3:
-            n_members = y_pred.shape[1]
-            y_pred, y_true = y_pred.flatten(0, 1), y_true.repeat_interleave(n_members, 0)
-            weight = None if weight is None else weight.repeat_interleave(n_members)
-        return self.criterion_(y_pred, y_true, weight)
+        return self.criterion_(*by_member(y_pred, y_true, X.get("sample_weight")))
 
     # ------------------------------------------------------------------ callbacks
 
@@ -165,14 +155,9 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
         # Held beside skorch's registry: a pickled net has the plain module only.
         self._set(first_step=self.steps_done_, compiled=torch.compile(self.module_) if plan.compile else None)
         self._set(average=None if plan.ema_decay is None else WeightAverage(self._trained_tensors(), plan.ema_decay))
-        if not self.foreign_steps and self.compiled is None and SideBySide.serves(self.module_, self.criterion_):
-            self._set(side_by_side=SideBySide(self.module_, torch.get_num_threads()))
         try:
             self._epochs(X, valid, batches, valid_batches, epochs)
         finally:
-            if self.side_by_side is not None:
-                self.side_by_side.close()
-                self._set(side_by_side=None)
             self.schedule.undo()
         return self
 
@@ -296,7 +281,7 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
             self.flat_parameters.release()
         self._set_training(False)
         self._set(plan=TrainingPlan(self.plan.lr_schedule, self.plan.lr_schedule_params, self.plan.shuffle_seed))
-        self._set(schedule=None, chain=None, compiled=None, step=None, frozen=[], average=None)
+        self._set(schedule=None, by_hand=None, compiled=None, step=None, frozen=[], average=None)
 
     def attach(self, plan: TrainingPlan, callbacks: list[Any], lr: float, batch_size: int) -> None:
         """Get ready to train on."""

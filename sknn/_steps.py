@@ -10,9 +10,10 @@ from torch import Tensor
 
 from ._batches import Batch
 from ._chain import Chain
+from ._stack import Stack
 from .optim import step_of
 
-__all__ = ["TrainingSteps"]
+__all__ = ["TrainingSteps", "by_member"]
 
 
 class TrainingSteps:
@@ -26,8 +27,7 @@ class TrainingSteps:
         plan: Any
         flat_parameters: Any
         average: Any
-        chain: Any
-        side_by_side: Any
+        by_hand: Any
         step: Any
         frozen: Any
         listeners: dict[str, list[Any]]
@@ -36,7 +36,6 @@ class TrainingSteps:
         steps_done_: int
         infer: Any
         get_loss: Any
-        weighted_loss: Any
         notify: Any
         get_all_learnable_params: Any
         _set: Any
@@ -45,9 +44,9 @@ class TrainingSteps:
     def train_step(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
         """Forward, loss, backward, callbacks (clipping), step, schedule."""
         self.schedule.before_step(self._progress())
-        if self.chain is not None and batch[0]["x_num"].ndim == 2:
+        if self.by_hand is not None and batch[0]["x_num"].ndim == 2:
             with torch.no_grad():
-                step = self._chain_gradient(batch)
+                step = self._gradient_by_hand(batch)
                 self._step()
         elif isinstance(self.optimizer_, torch.optim.LBFGS):
             step = self._closure_step(batch)
@@ -70,28 +69,25 @@ class TrainingSteps:
             for group in self.optimizer_.param_groups[len(self.flat_parameters.groups) :]:  # added by a callback
                 for parameter in group["params"]:
                     parameter.grad = None
-        if self.side_by_side is not None:
-            loss, y_pred = self.side_by_side.gradient(inputs, y, self.weighted_loss, self.plan.precision)
+        if self.plan.precision == "bfloat16":
+            with torch.autocast(inputs["x_num"].device.type, torch.bfloat16):
+                y_pred = self.infer(inputs).float()
         else:
-            if self.plan.precision == "bfloat16":
-                with torch.autocast(inputs["x_num"].device.type, torch.bfloat16):
-                    y_pred = self.infer(inputs).float()
-            else:
-                y_pred = self.infer(inputs)
-            loss = self.get_loss(y_pred, y, X=inputs, training=True)
-            loss.backward()
+            y_pred = self.infer(inputs)
+        loss = self.get_loss(y_pred, y, X=inputs, training=True)
+        loss.backward()
         self._notify_of_gradient(batch)
         return {"loss": loss, "y_pred": y_pred}
 
-    def _chain_gradient(self, batch: Batch) -> dict[str, Tensor]:
+    def _gradient_by_hand(self, batch: Batch) -> dict[str, Tensor]:
         """As `_gradient`, without automatic differentiation."""
         inputs, y = batch
-        chain = self.chain
-        if not chain.covers_all:
+        by_hand = self.by_hand
+        if not by_hand.covers_all:
             self.flat_parameters.gradient.zero_()
-        y_pred = chain.forward(inputs)
-        loss, gradient = self.criterion_.value_and_gradient(y_pred, y, inputs.get("sample_weight"))
-        chain.backward(gradient)
+        y_pred = by_hand.forward(inputs)
+        loss, gradient = self.criterion_.value_and_gradient(*by_member(y_pred, y, inputs.get("sample_weight")))
+        by_hand.backward(gradient.view(y_pred.shape))
         self._notify_of_gradient(batch)
         return {"loss": loss, "y_pred": y_pred}
 
@@ -100,16 +96,17 @@ class TrainingSteps:
             named = TeeGenerator(self.get_all_learnable_params())
             self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
         # Somebody may have put other tensors into the place of the views that the optimizer reads.
-        if self.flat_parameters is not None and self.chain is None:
+        if self.flat_parameters is not None and self.by_hand is None:
             self.flat_parameters.attach()
 
-    def _chain(self) -> Chain | None:
-        """The network as a chain of known layers, if it is one and its gradients have their place."""
+    def _by_hand(self) -> Chain | Stack | None:
+        """The network as a chain of known layers, or a stack of known networks, if its gradients have their place."""
         flat = self.flat_parameters
         # Whoever looks at steps may change anything between them, which only automatic differentiation notices.
         if flat is None or self.plan.compile or self.foreign_steps:
             return None
-        return Chain.of(self.module_, flat.parameters, self.plan.precision, self.batch_size)
+        chain = Chain.of(self.module_, flat.parameters, self.plan.precision, self.batch_size)
+        return chain if chain is not None or self.plan.precision == "bfloat16" else Stack.of(self.module_, flat)
 
     def _prepare_steps(self) -> None:
         """Find the quickest way through the steps of this epoch."""
@@ -117,7 +114,7 @@ class TrainingSteps:
         if flat is not None:
             flat.attach()
         step = self.optimizer_.step if self.foreign_steps else step_of(self.optimizer_)
-        self._set(chain=self._chain(), step=step, frozen=[] if flat is None else flat.frozen())
+        self._set(by_hand=self._by_hand(), step=step, frozen=[] if flat is None else flat.frozen())
 
     def _step(self) -> None:
         """Optimizer step that leaves frozen parameters as they are, weight decay and momentum notwithstanding."""
@@ -145,3 +142,12 @@ class TrainingSteps:
         with torch.no_grad():
             y_pred = self.infer(inputs)
             return {"loss": self.get_loss(y_pred, y, X=inputs), "y_pred": y_pred}
+
+
+def by_member(y_pred: Tensor, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Raw prediction (batch, out_features), y and weight; of members a row for each member, as losses know them."""
+    if y_pred.ndim < 3:
+        return y_pred, y, weight
+    n_members = y_pred.shape[1]
+    weight = None if weight is None else weight.repeat_interleave(n_members)
+    return y_pred.flatten(0, 1), y.repeat_interleave(n_members, 0), weight

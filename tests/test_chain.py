@@ -306,4 +306,4 @@ def test_compile_trains_through_torch_compile(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_fitted_network_holds_no_chain() -> None:
     model = NeuralClassifier(MLP, max_epochs=1).fit(np.eye(4), [0, 1, 0, 1])
-    assert model.net_.chain is None
+    assert model.net_.by_hand is None

@@ -91,6 +91,12 @@ class Committee(nn.Module):
         """The networks' outputs for their :meth:`parts` as one: by members, or within :meth:`own_rows` by rows."""
         return torch.cat([_members(output) for output in outputs], dim=0 if self._each_its_own else 1)
 
+    def split(self, joined: Tensor) -> list[Tensor]:
+        """What :meth:`joined` joined, or a gradient of the same shape, network by network."""
+        if self._each_its_own:
+            return list(joined.split(len(joined) // len(self.networks)))
+        return list(joined.split([getattr(network, "n_members", 1) for network in self.networks], dim=1))
+
     def fit_knots(self, x_num: Tensor, sample_weight: Tensor | None = None) -> Committee:
         """Hand training rows to the networks that place knots by them; returns the module."""
         for network in self.networks:

@@ -244,11 +244,15 @@ def _spread(distinct: Tensor, counts: Tensor, n_knots: int) -> Tensor:
 
 def piecewise_linear_encoding(x_num: Tensor, knots: Tensor) -> Tensor:
     """Share of each piece between the knots that lies below a number: (n_features, batch, n_bins), in [0, 1]."""
-    width = knots.diff(dim=1)
-    inverse = torch.where(width > _SMALLEST_WIDTH, 1 / width, 0.0)
+    start, inverse_width = pieces(knots)
     # The difference first: of x / width - knot / width, a narrow piece far from 0 would lose its digits.
-    offset = x_num.t().unsqueeze(2) - knots[:, None, :-1]
-    return offset.mul_(inverse.unsqueeze(1)).clamp_(0, 1)
+    return (x_num.t().unsqueeze(2) - start).mul_(inverse_width).clamp_(0, 1)
 
 
-__all__ = ["PeriodicEmbeddings", "PiecewiseLinearEmbeddings", "piecewise_linear_encoding", "quantile_knots"]
+def pieces(knots: Tensor) -> tuple[Tensor, Tensor]:
+    """Start and inverse width of the pieces between the knots, (n_features, 1, n_bins); 0 for a piece of no width."""
+    width = knots.diff(dim=1)
+    return knots[:, None, :-1], torch.where(width > _SMALLEST_WIDTH, 1 / width, 0.0).unsqueeze(1)
+
+
+__all__ = ["PeriodicEmbeddings", "PiecewiseLinearEmbeddings", "pieces", "piecewise_linear_encoding", "quantile_knots"]

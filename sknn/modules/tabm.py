@@ -14,8 +14,8 @@ from .numeric_embeddings import piecewise_linear_encoding, quantile_knots
 
 # An adaptive optimizer takes steps of about the same size on every parameter. A factor in front of one makes its steps
 # as much larger: columns are weighted, and curves bent, sooner than weights are learned.
-_GAIN_RATE = 12.0
-_CURVE_RATE = 4.0
+GAIN_RATE = 12.0
+CURVE_RATE = 4.0
 
 
 class TabM(nn.Module):
@@ -171,7 +171,7 @@ class TabM(nn.Module):
         nn.init.zeros_(self.gain)
         if self.curves is not None and self.curve_gain is not None and self.curve_weight is not None:
             nn.init.zeros_(self.curve_gain)
-            nn.init.normal_(self.curves, std=self.curves.shape[1] ** -0.5 / _CURVE_RATE)
+            nn.init.normal_(self.curves, std=self.curves.shape[1] ** -0.5 / CURVE_RATE)
             self.curve_weight.copy_(own.view(n_own, self.n_members, self.width).transpose(0, 1))
         for block in self.blocks:
             assert isinstance(block, _SharedLayer)
@@ -204,12 +204,12 @@ class TabM(nn.Module):
         n_rows, n_members = len(x_num), self.n_members
         codes = known_codes(x_cat, 0 if self.embeddings is None else self.embeddings.n_categorical)
         shared = x_num if self.embeddings is None else torch.cat([x_num, self.embeddings(codes)], dim=1)
-        x = (shared * (1 + _GAIN_RATE * self.gain)) @ self.first_weight  # (batch, n_members * width)
+        x = (shared * (1 + GAIN_RATE * self.gain)) @ self.first_weight  # (batch, n_members * width)
         x = x.view(n_rows, n_members, self.width).transpose(0, 1)
         if self.curves is None or self.curve_gain is None or self.curve_weight is None:
             return x + self.first_bias
         encoded = piecewise_linear_encoding(x_num, self.knots)  # (in_features, batch, n_bins)
-        curves = self.curves * (_CURVE_RATE * (1 + _GAIN_RATE * self.curve_gain))
+        curves = self.curves * (CURVE_RATE * (1 + GAIN_RATE * self.curve_gain))
         own = torch.bmm(encoded, curves)  # (in_features, batch, n_members * size)
         own = own.view(self.in_features, n_rows, n_members, -1).permute(2, 1, 0, 3).flatten(2)
         return torch.baddbmm(x + self.first_bias, own, self.curve_weight)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
+
+from ..modules import Committee
 
 __all__ = ["FlatParameters", "parameter_groups"]
 
@@ -19,10 +21,11 @@ NORM_LAYERS = (
 )
 
 
-def parameter_groups(modules: Iterable[nn.Module]) -> list[list[nn.Parameter]]:
+def parameter_groups(modules: Sequence[nn.Module]) -> list[list[nn.Parameter]]:
     """Trainable parameters in two groups: those that decay, and biases, norms and factors (``*scale``), which do not.
 
-    Shared parameters appear once, where they are met first.
+    Shared parameters appear once, where they are met first. Those of the networks of a committee that play the same
+    part lie next to each other.
     """
     decayed: list[nn.Parameter] = []
     undecayed: list[nn.Parameter] = []
@@ -37,7 +40,13 @@ def parameter_groups(modules: Iterable[nn.Module]) -> list[list[nn.Parameter]]:
                     isinstance(part, NORM_LAYERS) or "bias" in name or name.endswith("scale") or parameter.ndim == 0
                 )
                 (undecayed if exempt else decayed).append(parameter)
-    return [decayed, undecayed]
+    part_of: dict[int, int] = {}
+    for module in modules:
+        for committee in module.modules():
+            if isinstance(committee, Committee):
+                for network in committee.networks:
+                    part_of.update({id(parameter): i for i, parameter in enumerate(network.parameters())})
+    return [sorted(group, key=lambda parameter: part_of.get(id(parameter), -1)) for group in (decayed, undecayed)]
 
 
 class FlatParameters:
@@ -89,6 +98,28 @@ class FlatParameters:
                 view = self.gradient[start:stop].view(parameter.shape)
                 view.zero_() if grad is None else view.copy_(grad)
                 parameter.grad = view
+
+    def stacked(self, parameters: Sequence[nn.Parameter]) -> tuple[Tensor, Tensor] | None:
+        """Parameters of one shape that lie one after another, and their gradients, as one: ``(n, *shape)`` each.
+
+        None if they do not lie so, or if some of them are not to be trained as they are: frozen, or with hooks.
+        """
+        first, size = parameters[0], self.data.element_size()
+        start = (first.data_ptr() - self.data.data_ptr()) // size
+        for i, parameter in enumerate(parameters):
+            gradient = parameter.grad
+            distance = size * (start + i * first.numel())
+            if not parameter.requires_grad or gradient is None or type(parameter) is not nn.Parameter:
+                return None
+            if parameter._backward_hooks or getattr(parameter, "_post_accumulate_grad_hooks", None):
+                return None
+            if parameter.shape != first.shape or parameter.data_ptr() != self.data.data_ptr() + distance:
+                return None
+            if gradient.data_ptr() != self.gradient.data_ptr() + distance:
+                return None
+        stretch = slice(start, start + len(parameters) * first.numel())
+        shape = (len(parameters), *first.shape)
+        return self.data[stretch].view(shape), self.gradient[stretch].view(shape)
 
     def frozen(self) -> list[tuple[nn.Parameter, Tensor]]:
         """Parameters that were frozen since, with copies: the optimizer moves its buffer as a whole."""

@@ -1,0 +1,209 @@
+"""TabM and committees of it, differentiated by hand, against automatic differentiation."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import Callback
+from torch import Tensor, nn
+
+from sknn import NeuralClassifier, NeuralRegressor, _steps
+from sknn._build import build_network, committee_of
+from sknn._stack import Stack
+from sknn.modules import MLP, Committee, TabM
+from sknn.optim import FlatParameters, parameter_groups
+
+SMALL = {"width": 16, "n_members": 2, "n_bins": 8}
+
+
+def flatten(network: nn.Module) -> FlatParameters:
+    return FlatParameters([group for group in parameter_groups([network]) if group])
+
+
+def network_of(
+    n_networks: int, in_features: int, cat_cardinalities: tuple[int, ...] = (), **params: Any
+) -> tuple[nn.Module, dict[str, Tensor]]:
+    """A network with random weights, and a batch for it."""
+    torch.manual_seed(0)
+    network = build_network(
+        TabM,
+        {**SMALL, **params},
+        input_shape=(in_features,),
+        cat_cardinalities=cat_cardinalities,
+        out_features=3,
+        n_networks=n_networks,
+    )
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    inputs = {"x_num": torch.randn(24, in_features)}
+    if cat_cardinalities:
+        inputs["x_cat"] = torch.stack([torch.randint(0, size, (24,)) for size in cat_cardinalities], dim=1)
+    return network, inputs
+
+
+@pytest.mark.parametrize("own_rows", [True, False], ids=["own rows", "all rows"])
+@pytest.mark.parametrize("n_networks", [1, 3])
+@pytest.mark.parametrize(
+    ("in_features", "cat_cardinalities", "params"),
+    [
+        (4, (), {}),
+        (4, (), {"n_bins": 0}),
+        (4, (), {"n_blocks": 0}),
+        (2, (3,), {}),
+        (2, (40, 3, 30), {}),
+        (2, (40,), {"n_bins": 0}),
+        (0, (4, 50), {}),
+    ],
+)
+def test_the_same_gradients_as_by_automatic_differentiation(
+    in_features: int, cat_cardinalities: tuple[int, ...], params: dict[str, Any], n_networks: int, own_rows: bool
+) -> None:
+    network, inputs = network_of(n_networks, in_features, cat_cardinalities, **params)
+    reference = copy.deepcopy(network)
+    stack = Stack.of(network, flatten(network))
+    assert stack is not None
+
+    def rows_of(network: nn.Module) -> Any:
+        committee = committee_of(network)
+        return committee.own_rows() if committee is not None and own_rows else nullcontext()
+
+    for n_rows in (24, 12, 24):
+        batch = {name: values[:n_rows] for name, values in inputs.items()}
+        reference.zero_grad()
+        torch.manual_seed(1)  # categories are masked
+        with rows_of(reference):
+            expected = reference(*batch.values())
+        expected.square().sum().backward()
+        if not stack.covers_all:
+            for parameter in network.parameters():
+                parameter.grad.zero_()
+        torch.manual_seed(1)
+        with rows_of(network), torch.no_grad():
+            raw = stack.forward(batch)
+            torch.testing.assert_close(raw, expected)
+            stack.backward(2 * raw)
+        for (name, got), wanted in zip(network.named_parameters(), reference.parameters(), strict=True):
+            torch.testing.assert_close(got.grad, wanted.grad, rtol=1e-4, atol=1e-4, msg=lambda m, name=name: name + m)
+
+
+class OwnTabM(TabM):
+    """Of a user, who may have written another forward."""
+
+
+class OwnReLU(nn.ReLU):
+    """Of a user, and who knows what it does."""
+
+
+def hooked() -> nn.Module:
+    network = TabM(4, 1, **SMALL)
+    network.blocks[0].register_forward_hook(lambda module, args, output: output * 2)
+    return network
+
+
+def hooked_weight() -> nn.Module:
+    network = TabM(4, 1, **SMALL)
+    network.gain.register_hook(lambda gradient: 2 * gradient)
+    return network
+
+
+def frozen() -> nn.Module:
+    network = TabM(4, 1, **SMALL)
+    network.gain.requires_grad_(False)
+    return network
+
+
+def other_knots() -> nn.Module:
+    return Committee([TabM(4, 1, **SMALL).fit_knots(torch.randn(30, 4)) for _ in range(2)])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: TabM(4, 1, **SMALL, dropout=0.1),
+        lambda: TabM(4, 1, **SMALL, activation=nn.GELU),
+        lambda: TabM(4, 1, **SMALL, activation=OwnReLU),
+        lambda: OwnTabM(4, 1, **SMALL),
+        lambda: Committee([TabM(4, 1, **SMALL), OwnTabM(4, 1, **SMALL)]),
+        lambda: Committee([TabM(4, 1, **SMALL), TabM(4, 1, n_members=2)]),
+        lambda: Committee([MLP(4, 1), MLP(4, 1)]),
+        lambda: TabM(4, 1, **SMALL).eval(),
+        *(hooked, hooked_weight, frozen, other_knots),
+    ],
+)
+def test_what_is_not_known_is_left_to_automatic_differentiation(make: Any) -> None:
+    network = make()
+    assert Stack.of(network, flatten(network)) is None
+
+
+def test_losses_with_weights_of_their_own_are_left_to_automatic_differentiation() -> None:
+    network, loss = TabM(4, 1, **SMALL), nn.Linear(1, 1)
+    assert Stack.of(network, FlatParameters(parameter_groups([network, loss]))) is None
+
+
+def table(n_rows: int = 600) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_rows, 4))
+    return X, (X[:, 0] * X[:, 1] > 0).astype(int)
+
+
+@pytest.fixture
+def stacks(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What the epochs of a fit are differentiated by."""
+    found = []
+    by_hand = _steps.TrainingSteps._by_hand
+
+    def noted(self: Any) -> Any:
+        found.append(by_hand(self))
+        return found[-1]
+
+    monkeypatch.setattr(_steps.TrainingSteps, "_by_hand", noted)
+    return found
+
+
+class Watch(Callback):
+    """Looks at every step, so that nothing may be done by hand."""
+
+    def on_grad_computed(self, net: Any, named_parameters: Any, **kwargs: Any) -> None:
+        """Look."""
+        assert all(parameter.grad is not None for _, parameter in named_parameters)
+
+
+@pytest.mark.parametrize("n_splits", [1, 3])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_a_fit_learns_the_same_by_hand(stacks: list[Any], n_splits: int, weighted: bool) -> None:
+    X, y = table()
+    weight = np.random.default_rng(1).random(len(y)) + 0.5 if weighted else None
+    params = {"max_epochs": 3, "module_params": SMALL, "n_splits": n_splits, "random_state": 0}
+    by_hand = NeuralClassifier(**params).fit(X, y, weight)
+    assert [type(stack) for stack in stacks] == [Stack] * 3
+    stacks.clear()
+    automatic = NeuralClassifier(**params, callbacks=[Watch()]).fit(X, y, weight)
+    assert stacks == [None] * 3
+    np.testing.assert_allclose(by_hand.loss_curve_, automatic.loss_curve_, rtol=1e-3)
+    np.testing.assert_allclose(by_hand.predict_proba(X), automatic.predict_proba(X), atol=5e-3)
+
+
+def test_bfloat16_is_differentiated_automatically(stacks: list[Any]) -> None:
+    X, y = table()
+    params = {"max_epochs": 2, "module_params": SMALL, "precision": "bfloat16", "random_state": 0}
+    assert NeuralRegressor(**params).fit(X, y).n_iter_ == 2
+    assert stacks == [None] * 2
+
+
+def test_the_same_bits_on_one_thread_and_on_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sknn._threads._WORK_PER_THREAD", 1)
+    X, y = table(2000)
+    before, fitted = torch.get_num_threads(), []
+    try:
+        for n_threads in (1, 2):
+            torch.set_num_threads(n_threads)
+            fitted.append(NeuralClassifier(max_epochs=3, random_state=0).fit(X, y).predict_proba(X))
+            assert torch.get_num_threads() == n_threads
+    finally:
+        torch.set_num_threads(before)
+    assert np.array_equal(*fitted)
