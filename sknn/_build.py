@@ -145,14 +145,27 @@ def _name(module: Any) -> str:
     return getattr(module, "__name__", repr(module))
 
 
+def _parameters_of(module: Any) -> dict[str, inspect.Parameter]:
+    """Parameters of a constructor; behind its ``**kwargs`` those of the classes that it is derived from."""
+    parameters = dict(inspect.signature(module).parameters)
+    for base in module.__mro__[1:] if isinstance(module, type) else ():
+        if base is nn.Module or not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            break
+        if "__init__" in vars(base):
+            parameters = {name: p for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
+            inherited = list(inspect.signature(base).parameters.items())
+            parameters.update({name: p for name, p in inherited if name not in parameters})
+    return parameters
+
+
 def _construct(
     module: Any, params: dict[str, Any], in_features: int, cat_cardinalities: list[int], out_features: int
 ) -> nn.Module:
     name = _name(module)
-    signature = inspect.signature(module)
+    parameters = _parameters_of(module)
     filled: dict[str, Any] = {}
     given = {**getattr(module, "keywords", {}), **params}  # those of a functools.partial
-    for alias in signature.parameters:
+    for alias in parameters:
         if alias in given:
             continue
         if alias in IN_FEATURES:
@@ -163,7 +176,7 @@ def _construct(
             filled[alias] = cat_cardinalities
     missing = [
         p.name
-        for p in signature.parameters.values()
+        for p in parameters.values()
         if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
         if p.name not in filled and p.name not in params
     ]

@@ -81,6 +81,19 @@ def test_widths_are_filled_in_under_every_alias(in_name: str, out_name: str) -> 
     assert (linear.in_features, linear.out_features) == (5, 3)
 
 
+def test_widths_are_filled_in_behind_the_keyword_arguments_of_a_subclass() -> None:
+    class Scaled(SimpleNN):
+        def __init__(self, *args: Any, scale: float = 1.0, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.scale = scale
+
+    network = build(Scaled, {"hidden_size": 7, "scale": 2.0})
+    assert isinstance(network, Scaled)
+    assert network.fc1.weight.shape == (7, 5)
+    with pytest.raises(ValueError, match=r"Scaled needs \['hidden_size'\]"):
+        build(Scaled)
+
+
 def test_a_width_of_the_users_is_kept() -> None:
     assert build(SimpleNN, {"hidden_size": 2, "output_size": 4}).fc2.out_features == 4
     assert build(partial(SimpleNN, hidden_size=2, output_size=4)).fc2.out_features == 4

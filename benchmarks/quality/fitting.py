@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ class Job:
     seed, threads : int
     max_time : float or None
         Seconds.
+    params : dict
+        Of sknn, other than the defaults.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Job:
     seed: int
     threads: int
     max_time: float | None = None
+    params: dict[str, Any] = field(default_factory=dict)
 
 
 def _build(job: Job, table: Table) -> Any:
@@ -63,6 +66,7 @@ def _build(job: Job, table: Table) -> Any:
         threads=job.threads,
         n_classes=0 if table.task == "regression" else int(table.y_train.max()) + 1,
         max_time=job.max_time,
+        params=job.params,
     )
     return MODELS[job.model].build(setting)
 

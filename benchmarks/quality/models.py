@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sklearn.compose import TransformedTargetRegressor
@@ -34,6 +34,8 @@ class Setting:
         0 for regression.
     max_time : float or None
         Seconds, for sknn only.
+    params : dict
+        Other parameters than the defaults, for sknn only.
     """
 
     task: str
@@ -43,6 +45,7 @@ class Setting:
     threads: int
     n_classes: int = 0
     max_time: float | None = None
+    params: dict[str, Any] = field(default_factory=dict)
 
     def choose(self, classifier: Any, regressor: Any) -> Any:
         """The one of the task."""
@@ -62,7 +65,7 @@ def _sknn(setting: Setting) -> Any:
     from sknn import NeuralClassifier, NeuralRegressor
 
     estimator = setting.choose(NeuralClassifier, NeuralRegressor)
-    return estimator(random_state=setting.seed, max_time=setting.max_time)
+    return estimator(random_state=setting.seed, max_time=setting.max_time).set_params(**setting.params)
 
 
 def _catboost(setting: Setting) -> Any:
