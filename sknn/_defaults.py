@@ -145,7 +145,7 @@ class Recipe:
 
 
 _MEMBERS = Recipe(
-    n_networks=2,
+    n_networks=3,
     n_networks_of_few_rows=4,
     few_rows=2500,
     lr=0.01,

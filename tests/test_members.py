@@ -288,7 +288,7 @@ class TestRecipe:
         return X, X[:, 0]
 
     def test_more_networks_for_few_rows(self):
-        for n_rows, n_networks in ((2500, 4), (2501, 2)):
+        for n_rows, n_networks in ((2500, 4), (2501, 3)):
             reg = NeuralRegressor(**self.PARAMS).fit(*self.table(n_rows))
             assert len(reg.module_.networks) == n_networks
 
@@ -296,9 +296,9 @@ class TestRecipe:
         X, y = self.table(2600)
         reg = NeuralRegressor(warm_start=True, **self.PARAMS).fit(X, y)
         reg.fit(X[:200], y[:200])
-        assert len(reg.module_.networks) == 2
+        assert len(reg.module_.networks) == 3
         stream = NeuralRegressor(**self.PARAMS).partial_fit(X[:100], y[:100])
-        assert len(stream.module_.networks) == 2
+        assert len(stream.module_.networks) == 3
 
     def test_decay_follows_the_steps_of_an_epoch(self):
         X, y = self.table(1000)  # 850 to learn from, 7 batches of 128

@@ -81,8 +81,8 @@ class TabM(nn.Module):
     Departures from the paper are tagged DEPARTURE in the source: members differ by first layers, curves and biases of
     their own, not by factors on the inputs of shared layers; there are shortcuts; gains, which start at 1 and learn 12
     times as fast as the weights, choose columns as the scaling layer of RealMLP [3]_ does (with plain SGD 144 times as
-    fast: it needs a smaller learning rate). Cost: that of ``n_members``
-    networks, in matrix products of ``n_members * batch`` rows.
+    fast: it needs a smaller learning rate). Cost: that of ``n_members`` networks, in matrix products of
+    ``n_members * batch`` rows.
 
     References
     ----------
