@@ -145,9 +145,9 @@ class Recipe:
 
 
 _MEMBERS = Recipe(
-    n_networks=3,
+    n_networks=2,
     n_networks_of_few_rows=4,
-    few_rows=2500,
+    few_rows=5000,
     lr=0.01,
     decay_epochs=12.0,
     patience=8,

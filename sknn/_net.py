@@ -45,6 +45,7 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
         self._set(
             flat_parameters=None,
             by_hand=None,
+            paced_threads=None,
             compiled=None,
             average=None,
             steps_done_=0,
@@ -281,7 +282,7 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
             self.flat_parameters.release()
         self._set_training(False)
         self._set(plan=TrainingPlan(self.plan.lr_schedule, self.plan.lr_schedule_params, self.plan.shuffle_seed))
-        self._set(schedule=None, by_hand=None, compiled=None, step=None, frozen=[], average=None)
+        self._set(schedule=None, by_hand=None, paced_threads=None, compiled=None, step=None, frozen=[], average=None)
 
     def attach(self, plan: TrainingPlan, callbacks: list[Any], lr: float, batch_size: int) -> None:
         """Get ready to train on."""

@@ -70,7 +70,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
     n_splits : int or "auto", default="auto"
         Networks that are trained side by side, a :class:`~sknn.modules.Committee`. Each holds other rows out to stop
         early, so that together they learn from all rows; their predictions are averaged. "auto": for TabM 4 up to
-        2,500 rows and 3 beyond, 1 for any other module.
+        5,000 rows and 2 beyond, 1 for any other module.
     n_iter_no_change : int or "auto", default="auto"
         Epochs without improvement before stopping. "auto": 8 for TabM, 12 for any other module.
     tol : float, default=0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from ._batches import Batch
 from ._chain import Chain
 from ._stack import Stack
+from ._threads import PacedThreads
 from .optim import step_of
 
 __all__ = ["TrainingSteps", "by_member"]
@@ -28,6 +30,7 @@ class TrainingSteps:
         flat_parameters: Any
         average: Any
         by_hand: Any
+        paced_threads: Any
         step: Any
         frozen: Any
         listeners: dict[str, list[Any]]
@@ -45,7 +48,7 @@ class TrainingSteps:
         """Forward, loss, backward, callbacks (clipping), step, schedule."""
         self.schedule.before_step(self._progress())
         if self.by_hand is not None and batch[0]["x_num"].ndim == 2:
-            with torch.no_grad():
+            with torch.no_grad(), self.paced_threads or nullcontext():
                 step = self._gradient_by_hand(batch)
                 self._step()
         elif isinstance(self.optimizer_, torch.optim.LBFGS):
@@ -114,7 +117,10 @@ class TrainingSteps:
         if flat is not None:
             flat.attach()
         step = self.optimizer_.step if self.foreign_steps else step_of(self.optimizer_)
-        self._set(by_hand=self._by_hand(), step=step, frozen=[] if flat is None else flat.frozen())
+        by_hand = self._by_hand()
+        if isinstance(by_hand, Stack) and self.paced_threads is None:
+            self._set(paced_threads=PacedThreads(torch.get_num_threads()))
+        self._set(by_hand=by_hand, step=step, frozen=[] if flat is None else flat.frozen())
 
     def _step(self) -> None:
         """Optimizer step that leaves frozen parameters as they are, weight decay and momentum notwithstanding."""

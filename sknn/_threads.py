@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 
-__all__ = ["limited_threads", "threads"]
+__all__ = ["PacedThreads", "limited_threads", "threads"]
 
 # Multiplications per step that are worth one more thread: below, waking and waiting costs more than it gains, and on a
 # machine with other work a waiting thread can cost a hundred times the computation.
@@ -18,9 +19,6 @@ _WORK_PER_THREAD = 2**23
 def threads(number: int) -> Iterator[None]:
     """Compute on so many threads; restore the number."""
     before = torch.get_num_threads()
-    if number == before:
-        yield
-        return
     torch.set_num_threads(number)
     try:
         yield
@@ -40,3 +38,63 @@ def limited_threads(work: int) -> Iterator[None]:
     allowed = torch.get_num_threads()
     with threads(max(1, min(allowed, work // _WORK_PER_THREAD + 1))):
         yield
+
+
+class PacedThreads:
+    """One thread or all that are allowed, whichever is quicker, for a step that is repeated many times.
+
+    Threads that share an operation wait for each other at its end: where another program takes one of the processors
+    for a moment, all wait, and a step takes several times as long as on one thread alone. Whether others are at work
+    cannot be known beforehand, so the step's own clock decides: now and then a few steps run the other way.
+
+    For steps whose bits do not depend on the number of threads; a clock must not decide anything else.
+
+    Parameters
+    ----------
+    n_threads : int
+        Threads that are allowed.
+    clock : callable
+        Seconds.
+
+    Notes
+    -----
+    A favourite runs in stretches of 32 steps, then the other one has a trial of 4. Who wins by a tenth becomes the
+    favourite; after a lost trial the stretch doubles, up to 1,024 steps, and a trial comes at once when the favourite
+    takes twice as long as before.
+    """
+
+    _TRIAL, _FIRST_STRETCH, _LONGEST_STRETCH = 4, 32, 1024
+
+    def __init__(self, n_threads: int, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.favourite, self.other = n_threads, 1
+        self._clock = clock
+        self._on_trial = False
+        self._stretch = self._FIRST_STRETCH
+        self._usual = float("inf")  # seconds of a step of the favourite
+        self._seconds: list[float] = []
+
+    def __enter__(self) -> None:
+        torch.set_num_threads(self.other if self._on_trial else self.favourite)
+        self._started = self._clock()
+
+    def __exit__(self, *error: object) -> None:
+        self._seconds.append(self._clock() - self._started)
+        if len(self._seconds) < self._TRIAL:
+            return
+        latest = sum(self._seconds[-self._TRIAL :]) / self._TRIAL
+        if self._on_trial:
+            self._judge(latest)
+        elif latest > 2 * self._usual or len(self._seconds) >= self._stretch:
+            if latest > 2 * self._usual:
+                self._stretch = self._FIRST_STRETCH
+            self._usual, self._on_trial = latest, True
+            self._seconds.clear()
+
+    def _judge(self, seconds: float) -> None:
+        if seconds < 0.9 * self._usual:
+            self.favourite, self.other = self.other, self.favourite
+            self._usual, self._stretch = seconds, self._FIRST_STRETCH
+        else:
+            self._stretch = min(2 * self._stretch, self._LONGEST_STRETCH)
+        self._on_trial = False
+        self._seconds.clear()

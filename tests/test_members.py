@@ -238,7 +238,7 @@ class TestEstimators:
                 return self.linear(x)
 
         reg = NeuralRegressor(Linear, n_splits=3, lr=0.01, random_state=0).fit(X, y)
-        assert len(reg.module_.networks) == 3
+        assert len(reg.module_.networks) == 2
         assert reg.score(X, y) > 0.4
 
     def test_scorers_see_the_rows_that_their_predictions_are_of(self):
@@ -288,17 +288,17 @@ class TestRecipe:
         return X, X[:, 0]
 
     def test_more_networks_for_few_rows(self):
-        for n_rows, n_networks in ((2500, 4), (2501, 3)):
+        for n_rows, n_networks in ((5000, 4), (5001, 2)):
             reg = NeuralRegressor(**self.PARAMS).fit(*self.table(n_rows))
             assert len(reg.module_.networks) == n_networks
 
     def test_a_fit_that_goes_on_keeps_its_networks(self):
-        X, y = self.table(2600)
+        X, y = self.table(5100)
         reg = NeuralRegressor(warm_start=True, **self.PARAMS).fit(X, y)
         reg.fit(X[:200], y[:200])
-        assert len(reg.module_.networks) == 3
+        assert len(reg.module_.networks) == 2
         stream = NeuralRegressor(**self.PARAMS).partial_fit(X[:100], y[:100])
-        assert len(stream.module_.networks) == 3
+        assert len(stream.module_.networks) == 2
 
     def test_decay_follows_the_steps_of_an_epoch(self):
         X, y = self.table(1000)  # 850 to learn from, 7 batches of 128
