@@ -238,7 +238,7 @@ class TestEstimators:
                 return self.linear(x)
 
         reg = NeuralRegressor(Linear, n_splits=3, lr=0.01, random_state=0).fit(X, y)
-        assert len(reg.module_.networks) == 2
+        assert len(reg.module_.networks) == 3
         assert reg.score(X, y) > 0.4
 
     def test_scorers_see_the_rows_that_their_predictions_are_of(self):
