@@ -19,6 +19,7 @@ from ._plan import TrainingPlan
 from ._scoring_face import ScoringFace
 from ._steps import TrainingSteps, by_member
 from .callbacks._state import ModuleState, StopTraining, raised_on_purpose
+from .losses import Loss
 from .optim import LRSchedule, WeightAverage, build_optimizer
 
 _EVENTS = (
@@ -207,7 +208,10 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
         self._set_training(training)
         per_batch = self.listeners["on_batch_begin"] or self.listeners["on_batch_end"]
         score = None if training else self.plan.validation_score
+        # What is calibrated in the end is judged as a whole; other losses batch by batch.
+        judged = not training and type(self.criterion_).validation_loss is not Loss.validation_loss
         raw: list[Tensor] = []
+        targets: list[tuple[Tensor, Tensor | None]] = []
         losses: list[Tensor] = []
         sizes: list[int] = []
         if training:
@@ -218,8 +222,10 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
                 n_batch = batch[1].shape[0]
                 losses.append(step["loss"].detach())
                 sizes.append(n_batch)
-                if score is not None:
+                if score is not None or judged:
                     raw.append(step["y_pred"])
+                if judged:
+                    targets.append((batch[1], batch[0].get("sample_weight")))
                 if per_batch:
                     if step["y_pred"].ndim == 3:  # scorers know one prediction a row
                         step["y_pred"] = self.criterion_.combine(step["y_pred"].detach())
@@ -229,6 +235,10 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
                 if end is not None and time.perf_counter() >= end:
                     break
         total = torch.stack(losses) @ torch.tensor(sizes, dtype=losses[0].dtype).to(losses[0].device)
+        if judged:
+            y, weights = (list(values) for values in zip(*targets, strict=True))
+            weight = None if weights[0] is None else torch.cat(weights)
+            total = sum(sizes) * self.criterion_.validation_loss(torch.cat(raw).float(), torch.cat(y), weight)
         self.history.record(f"{prefix}_loss", total.item() / sum(sizes))  # the epoch's one synchronisation
         self.history.record(f"{prefix}_batch_count", len(sizes))
         if training:

@@ -157,6 +157,10 @@ class Loss(nn.Module, ABC):
         """Which of the links below `inverse_link` applies; `identity` by default."""
         return identity
 
+    def validation_loss(self, raw_prediction: Tensor, y: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        """What early stopping watches: the loss of held-out rows, of what would be kept if training ended now."""
+        return self(raw_prediction, y, sample_weight)
+
     def calibrate(self, raw_prediction: Tensor, y: Tensor, sample_weight: Tensor | None = None) -> None:
         """Learn from held-out rows how far to trust the trained network. Nothing by default."""
 

@@ -15,6 +15,10 @@ from ._base import Link, Loss, check_class_shapes, check_same_shape, sigmoid, so
 __all__ = ["LogLoss", "MultilabelLogLoss"]
 
 _aten: Any = torch.ops.aten
+# Spread of the logarithm of a temperature, before any row is seen.
+_LOG_SPREAD = 0.5
+# Enough to fit one number.
+_ROWS_FOR_TEMPERATURE = 20_000
 
 
 class LogLoss(Loss):
@@ -39,6 +43,8 @@ class LogLoss(Loss):
        Computer Vision. CVPR 2016. arXiv:1512.00567, section 7 (label smoothing).
     .. [2] C. Guo, G. Pleiss, Y. Sun, K. Weinberger. On Calibration of Modern Neural Networks. ICML 2017.
        arXiv:1706.04599.
+    .. [3] E. Berta, D. Holzmüller, M. I. Jordan, F. Bach. Rethinking Early Stopping: Refine, Then Calibrate. 2025.
+       arXiv:2501.19195.
 
     Examples
     --------
@@ -101,6 +107,36 @@ class LogLoss(Loss):
         return softmax
 
     @torch.no_grad()
+    def validation_loss(self, raw_prediction: Tensor, y: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        """The loss at the temperature that suits these rows best, since `calibrate` will fit one in the end.
+
+        Otherwise a training would be stopped for its overconfidence, while it still learns to tell the classes apart
+        [3]_.
+        """
+        finite = bool(torch.isfinite(raw_prediction).all())
+        if self.temperature_scaling and len(y) and finite and self._is_exactly(LogLoss):
+            raw_prediction = raw_prediction * self._best_scale(raw_prediction, y, sample_weight)
+        return self(raw_prediction, y, sample_weight)
+
+    def _best_scale(self, raw_prediction: Tensor, y: Tensor, sample_weight: Tensor | None) -> float:
+        """1 / temperature, by steps of Newton on the objective of `calibrate`, which is nearly convex in it."""
+        raw_prediction, y = _some_rows(raw_prediction), _some_rows(y)
+        if raw_prediction.shape[1] == 1:
+            raw_prediction = torch.cat([torch.zeros_like(raw_prediction), raw_prediction], dim=1)
+        weight = torch.ones(len(y), device=y.device) if sample_weight is None else _some_rows(sample_weight)
+        true = raw_prediction.gather(1, y.long().unsqueeze(1))[:, 0]
+        scale = 1.0
+        for _ in range(5):
+            probability = (raw_prediction * scale).softmax(1)
+            mean = (probability * raw_prediction).sum(1)
+            variance = (probability * (raw_prediction - mean.unsqueeze(1)).square_()).sum(1)
+            slope, curvature = torch.stack([(mean - true) @ weight, variance @ weight]).tolist()
+            slope += math.log(scale) / (_LOG_SPREAD**2 * scale)
+            curvature += 1 / (_LOG_SPREAD * scale) ** 2
+            scale = min(max(scale - slope / curvature, scale / 2), scale * 2)
+        return scale
+
+    @torch.no_grad()
     def calibrate(self, raw_prediction: Tensor, y: Tensor, sample_weight: Tensor | None = None) -> None:
         """Fit the temperature to held-out rows; 1 where there are none, or without `temperature_scaling`.
 
@@ -111,12 +147,14 @@ class LogLoss(Loss):
         if not self.temperature_scaling or len(y) == 0 or not bool(torch.isfinite(raw_prediction).all()):
             return
         log_temperatures = torch.linspace(-1.5, 1.5, 121, dtype=torch.float64)
-        raw_prediction = raw_prediction.double()
-        weight = None if sample_weight is None else sample_weight.double()
+        raw_prediction, y = _some_rows(raw_prediction).double(), _some_rows(y)
+        weight = None if sample_weight is None else _some_rows(sample_weight).double()
         best = math.inf
         for log_temperature in log_temperatures.tolist():
             losses = self.pointwise(raw_prediction / math.exp(log_temperature), y)
-            total = float(losses.sum() if weight is None else losses @ weight) + 0.5 * (log_temperature / 0.5) ** 2
+            total = (
+                float(losses.sum() if weight is None else losses @ weight) + 0.5 * (log_temperature / _LOG_SPREAD) ** 2
+            )
             if total < best:
                 best = total
                 self.temperature.fill_(math.exp(log_temperature))
@@ -166,6 +204,11 @@ class MultilabelLogLoss(Loss):
     def link(self) -> Link:
         """Sigmoid of each score."""
         return sigmoid
+
+
+def _some_rows(rows: Tensor) -> Tensor:
+    """At most so many, evenly spread."""
+    return rows[:: 1 + len(rows) // _ROWS_FOR_TEMPERATURE]
 
 
 def _smooth(share: Tensor, smoothing: float) -> Tensor:
