@@ -28,6 +28,10 @@ _EVENTS = (
 )  # fmt: skip
 
 
+# After the last step: to find the best epoch, and to calibrate.
+_PASSES_OVER_VALIDATION_ROWS = 2
+
+
 class _Net(TrainingSteps, ScoringFace, NeuralNet):
     """skorch's net around resident tensors, with a lean loop.
 
@@ -171,7 +175,7 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
     def _epochs(self, rows: Rows, valid: Rows | None, batches: Any, valid_batches: Any, n_epochs: int) -> None:
         """Train, validate and report, until somebody says stop."""
         plan = self.plan
-        validation_s = 0.0
+        validation_s = 0.0 if plan.deadline is None else self._validation_seconds(valid_batches)
         for _ in range(n_epochs):
             started = time.perf_counter()
             if plan.before_epoch is not None:
@@ -185,7 +189,7 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
                 self.average.show()
             before_validation = time.perf_counter()
             self.run_single_epoch(valid_batches, training=False, prefix="valid", step_fn=self.validation_step)
-            validation_s = time.perf_counter() - before_validation
+            validation_s = _PASSES_OVER_VALIDATION_ROWS * (time.perf_counter() - before_validation)
             record = self.history[-1]
             self.schedule.after_epoch(record.get("valid_loss", record["train_loss"]))
             record["dur"] = time.perf_counter() - started
@@ -198,6 +202,19 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
                     stop = plan.after_epoch()
             if stop or (end is not None and time.perf_counter() >= end - validation_s):
                 break
+
+    @torch.no_grad()
+    def _validation_seconds(self, batches: Any) -> float:
+        """About how long is needed after the last step, by one batch."""
+        if batches is None:
+            return 0.0
+        self._set_training(False)
+        with self._own_rows(batches.rows):
+            batch = next(iter(batches))
+            for _ in range(2):  # the first call is slower than all others
+                started = time.perf_counter()
+                self.validation_step(batch)
+        return _PASSES_OVER_VALIDATION_ROWS * len(batches) * (time.perf_counter() - started)
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, end: float | None = None, **fit_params: Any
