@@ -146,8 +146,13 @@ def _name(module: Any) -> str:
 
 
 def _parameters_of(module: Any) -> dict[str, inspect.Parameter]:
-    """Parameters of a constructor; behind its ``**kwargs`` those of the classes that it is derived from."""
+    """Parameters of a constructor; behind its ``**kwargs`` those of the classes that it is derived from.
+
+    A class that names a width itself says itself what it hands to these.
+    """
     parameters = dict(inspect.signature(module).parameters)
+    if any(name in parameters for name in (*IN_FEATURES, *OUT_FEATURES)):
+        return parameters
     for base in module.__mro__[1:] if isinstance(module, type) else ():
         if base is nn.Module or not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             break

@@ -130,8 +130,8 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
     loss_curve_ : list of float
         Training loss of every epoch.
     validation_scores_ : list of float or None
-        Validation score of every epoch, higher is better: minus the loss, at the temperature that suits the held-out
-        rows best, or the value of `scoring`.
+        Validation score of every epoch, higher is better: minus the loss (log_loss: at the temperature that suits the
+        held-out rows best), or the value of `scoring`.
     health_ : TrainingHealth or None
         What :class:`~sknn.callbacks.GradientHealth` found.
 

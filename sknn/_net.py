@@ -256,7 +256,7 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
             y, weights = (list(values) for values in zip(*targets, strict=True))
             weight = None if weights[0] is None else torch.cat(weights)
             total = sum(sizes) * self.criterion_.validation_loss(torch.cat(raw).float(), torch.cat(y), weight)
-        self.history.record(f"{prefix}_loss", total.item() / sum(sizes))  # the epoch's one synchronisation
+        self.history.record(f"{prefix}_loss", total.item() / sum(sizes))  # synchronises
         self.history.record(f"{prefix}_batch_count", len(sizes))
         if training:
             self.history.record("lr", self.optimizer_.param_groups[0]["lr"])

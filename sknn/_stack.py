@@ -18,7 +18,7 @@ from ._build import TableNetwork, committee_of, network_inputs, users_network
 from ._chain import has_global_hooks, is_touched
 from .modules import Committee, TabM
 from .modules.numeric_embeddings import pieces
-from .modules.tabm import CURVE_RATE, GAIN_RATE
+from .modules.tabm import CURVE_RATE, GAIN_RATE, SharedLayer
 from .optim import FlatParameters
 
 __all__ = ["Stack"]
@@ -68,9 +68,13 @@ class Stack:
         if not networks or has_global_hooks() or torch.is_autocast_enabled("cpu"):
             return None
         first = networks[0]
+        if flat.data.device.type != "cpu" or flat.data.dtype != torch.float32:
+            return None
         if any(not part.training or is_touched(part) for part in network.modules()):
             return None
         if not all(type(tabm.activation) is nn.ReLU and tabm.dropout == 0 for tabm in networks):
+            return None
+        if any(type(block) is not SharedLayer for tabm in networks for block in tabm.blocks):
             return None
         names = [name for name, _ in first.named_parameters()]
         if any([name for name, _ in tabm.named_parameters()] != names for tabm in networks):
@@ -200,6 +204,7 @@ class Stack:
             gain = 1 + GAIN_RATE * self.weights["gain"].unsqueeze(1)
             width = self.embedded.shape[2]
             self.embedded.backward(of_gained[:, :, -width:] * gain[:, :, -width:])
+            del self.embedded  # with the record of how it was made
         torch.mul(of_gained.mul_(self.columns).sum(1), GAIN_RATE, out=self.gradients["gain"])
 
     # ------------------------------------------------------------------ shapes

@@ -119,7 +119,9 @@ class TrainingSteps:
         step = self.optimizer_.step if self.foreign_steps else step_of(self.optimizer_)
         by_hand = self._by_hand()
         if isinstance(by_hand, Stack) and self.paced_threads is None:
-            self._set(paced_threads=PacedThreads(torch.get_num_threads()))
+            # A product for each thread at most: of one that threads share, the bits may depend on their number.
+            self._set(paced_threads=PacedThreads(min(torch.get_num_threads(), len(by_hand.networks))))
+            torch.set_num_threads(1)  # for all else; who called the training restores it
         self._set(by_hand=by_hand, step=step, frozen=[] if flat is None else flat.frozen())
 
     def _step(self) -> None:

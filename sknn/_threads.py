@@ -58,43 +58,52 @@ class PacedThreads:
 
     Notes
     -----
-    A favourite runs in stretches of 32 steps, then the other one has a trial of 4. Who wins by a tenth becomes the
-    favourite; after a lost trial the stretch doubles, up to 1,024 steps, and a trial comes at once when the favourite
-    takes twice as long as before.
+    One thread is the favourite of the first 4 steps. Then the other way has a trial of 4. Who wins by a tenth becomes
+    the favourite, for 32 steps until the next trial; after a lost trial its stretch is doubled, up to 1,024 steps. A
+    trial ends at once when it takes four times as long as it should, and then the stretch grows fourfold: a thread
+    that waits for a busy processor may wait for a hundred steps. And a trial comes at once when the favourite takes
+    twice as long as before.
     """
 
-    _TRIAL, _FIRST_STRETCH, _LONGEST_STRETCH = 4, 32, 1024
+    _TRIAL, _STRETCH_OF_A_WINNER, _LONGEST_STRETCH = 4, 32, 1024
 
     def __init__(self, n_threads: int, clock: Callable[[], float] = time.perf_counter) -> None:
-        self.favourite, self.other = n_threads, 1
+        self.favourite, self.other = 1, n_threads
         self._clock = clock
         self._on_trial = False
-        self._stretch = self._FIRST_STRETCH
+        self._stretch = self._TRIAL
         self._usual = float("inf")  # seconds of a step of the favourite
         self._seconds: list[float] = []
 
     def __enter__(self) -> None:
+        self._outside = torch.get_num_threads()
         torch.set_num_threads(self.other if self._on_trial else self.favourite)
         self._started = self._clock()
 
     def __exit__(self, *error: object) -> None:
         self._seconds.append(self._clock() - self._started)
-        if len(self._seconds) < self._TRIAL:
+        torch.set_num_threads(self._outside)
+        latest = self._seconds[-self._TRIAL :]
+        far_too_slow = sum(latest) > 4 * self._TRIAL * self._usual
+        if len(latest) < self._TRIAL and not far_too_slow:
             return
-        latest = sum(self._seconds[-self._TRIAL :]) / self._TRIAL
+        mean = sum(latest) / len(latest)
         if self._on_trial:
-            self._judge(latest)
-        elif latest > 2 * self._usual or len(self._seconds) >= self._stretch:
-            if latest > 2 * self._usual:
-                self._stretch = self._FIRST_STRETCH
-            self._usual, self._on_trial = latest, True
-            self._seconds.clear()
+            self._judge(mean, far_too_slow)
+        elif mean > 2 * self._usual or len(self._seconds) >= self._stretch:
+            if mean > 2 * self._usual:
+                self._stretch = self._STRETCH_OF_A_WINNER
+            self._begin(mean, on_trial=True)
 
-    def _judge(self, seconds: float) -> None:
-        if seconds < 0.9 * self._usual:
+    def _judge(self, mean: float, far_too_slow: bool) -> None:
+        if mean < 0.9 * self._usual:
             self.favourite, self.other = self.other, self.favourite
-            self._usual, self._stretch = seconds, self._FIRST_STRETCH
+            self._stretch = self._STRETCH_OF_A_WINNER
+            self._begin(mean, on_trial=False)
         else:
-            self._stretch = min(2 * self._stretch, self._LONGEST_STRETCH)
-        self._on_trial = False
+            self._stretch = min((4 if far_too_slow else 2) * self._stretch, self._LONGEST_STRETCH)
+            self._begin(self._usual, on_trial=False)
+
+    def _begin(self, usual: float, *, on_trial: bool) -> None:
+        self._usual, self._on_trial = usual, on_trial
         self._seconds.clear()

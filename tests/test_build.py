@@ -94,6 +94,19 @@ def test_widths_are_filled_in_behind_the_keyword_arguments_of_a_subclass() -> No
         build(Scaled)
 
 
+def test_a_class_that_names_a_width_hands_on_what_it_likes() -> None:
+    class Renamed(SimpleNN):
+        def __init__(self, n_features: int, n_classes: int, **kwargs: Any) -> None:
+            super().__init__(n_features, 4, n_classes, **kwargs)
+
+    class Fixed(SimpleNN):
+        def __init__(self, input_size: int, **kwargs: Any) -> None:
+            super().__init__(input_size, 4, 3, **kwargs)
+
+    for module in (Renamed, Fixed):
+        assert build(module).fc2.weight.shape == (3, 4)
+
+
 def test_a_width_of_the_users_is_kept() -> None:
     assert build(SimpleNN, {"hidden_size": 2, "output_size": 4}).fc2.out_features == 4
     assert build(partial(SimpleNN, hidden_size=2, output_size=4)).fc2.out_features == 4

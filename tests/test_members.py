@@ -139,18 +139,19 @@ def test_temperature_obeys_weights_and_hardly_moves_on_few_rows():
     assert float(right.temperature) < 1 < float(few.temperature) < float(wrong.temperature)
 
 
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
 @pytest.mark.parametrize("n_scores", [1, 2, 3])
-@pytest.mark.parametrize("factor", [0.5, 3.0])
-def test_held_out_rows_are_judged_at_the_temperature_that_will_be_fitted(n_scores, factor):
+@pytest.mark.parametrize("factor", [0.02, 0.2, 5.0, 100.0])
+def test_held_out_rows_are_judged_at_the_temperature_that_will_be_fitted(n_scores, factor, label_smoothing):
     generator = torch.Generator().manual_seed(0)
     logits = 2 * torch.randn(3000, n_scores, generator=generator)
-    loss = LogLoss()
+    loss = LogLoss(label_smoothing=label_smoothing)
     y = torch.multinomial(loss.inverse_link(logits), 1, generator=generator)[:, 0]
     weight = torch.rand(3000, generator=generator)
     judged = float(loss.validation_loss(factor * logits, y, weight))
     assert judged < float(loss(factor * logits, y, weight)) - 0.01
     loss.calibrate(factor * logits, y, weight)
-    assert judged == pytest.approx(float(loss(factor * logits / loss.temperature, y, weight)), abs=1e-3)
+    assert judged == pytest.approx(float(loss(factor * logits / loss.temperature, y, weight)), rel=1e-3)
     off = LogLoss(temperature_scaling=False)
     assert off.validation_loss(factor * logits, y) == off(factor * logits, y)
 
@@ -159,6 +160,8 @@ def test_few_held_out_rows_hardly_move_the_temperature_that_they_are_judged_at()
     raw, y = torch.tensor([[4.0, 0.0], [0.0, 4.0]]), torch.tensor([0, 1])
     assert 0 < float(LogLoss().validation_loss(raw, y)) < float(LogLoss()(raw, y))
     assert float(LogLoss().validation_loss(100 * raw, y)) == 0
+    assert torch.isfinite(LogLoss().validation_loss(1e20 * raw, 1 - y))
+    assert torch.isfinite(LogLoss().validation_loss(raw.double(), y))
 
 
 def test_temperature_does_not_enter_the_training_loss():

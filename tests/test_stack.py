@@ -16,6 +16,7 @@ from sknn import NeuralClassifier, NeuralRegressor, _steps
 from sknn._build import build_network, committee_of
 from sknn._stack import Stack
 from sknn.modules import MLP, Committee, TabM
+from sknn.modules.tabm import SharedLayer
 from sknn.optim import FlatParameters, parameter_groups
 
 SMALL = {"width": 16, "n_members": 2, "n_bins": 8}
@@ -121,9 +122,26 @@ def other_knots() -> nn.Module:
     return Committee([TabM(4, 1, **SMALL).fit_knots(torch.randn(30, 4)) for _ in range(2)])
 
 
+class OwnLayer(SharedLayer):
+    """Of a user, in a network of ours."""
+
+
+def own_layer() -> nn.Module:
+    network = TabM(4, 1, **SMALL)
+    network.blocks[0].__class__ = OwnLayer
+    return network
+
+
+def no_layer() -> nn.Module:
+    network = TabM(4, 1, **SMALL)
+    network.blocks[0] = nn.Identity()
+    return network
+
+
 @pytest.mark.parametrize(
     "make",
     [
+        lambda: TabM(4, 1, **SMALL).double(),
         lambda: TabM(4, 1, **SMALL, dropout=0.1),
         lambda: TabM(4, 1, **SMALL, activation=nn.GELU),
         lambda: TabM(4, 1, **SMALL, activation=OwnReLU),
@@ -132,7 +150,7 @@ def other_knots() -> nn.Module:
         lambda: Committee([TabM(4, 1, **SMALL), TabM(4, 1, n_members=2)]),
         lambda: Committee([MLP(4, 1), MLP(4, 1)]),
         lambda: TabM(4, 1, **SMALL).eval(),
-        *(hooked, hooked_weight, frozen, other_knots),
+        *(hooked, hooked_weight, frozen, other_knots, own_layer, no_layer),
     ],
 )
 def test_what_is_not_known_is_left_to_automatic_differentiation(make: Any) -> None:
@@ -195,14 +213,15 @@ def test_bfloat16_is_differentiated_automatically(stacks: list[Any]) -> None:
     assert stacks == [None] * 2
 
 
-def test_the_same_bits_on_one_thread_and_on_two(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("params", [{}, {"n_splits": 1, "batch_size": 256}])
+def test_the_same_bits_on_one_thread_and_on_two(monkeypatch: pytest.MonkeyPatch, params: dict[str, Any]) -> None:
     monkeypatch.setattr("sknn._threads._WORK_PER_THREAD", 1)
-    X, y = table(2000)
+    X, y = table(3000)
     before, fitted = torch.get_num_threads(), []
     try:
         for n_threads in (1, 2):
             torch.set_num_threads(n_threads)
-            fitted.append(NeuralClassifier(max_epochs=3, random_state=0).fit(X, y).predict_proba(X))
+            fitted.append(NeuralClassifier(max_epochs=3, random_state=0, **params).fit(X, y).predict_proba(X))
             assert torch.get_num_threads() == n_threads
     finally:
         torch.set_num_threads(before)

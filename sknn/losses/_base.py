@@ -158,7 +158,10 @@ class Loss(nn.Module, ABC):
         return identity
 
     def validation_loss(self, raw_prediction: Tensor, y: Tensor, sample_weight: Tensor | None = None) -> Tensor:
-        """What early stopping watches: the loss of held-out rows, of what would be kept if training ended now."""
+        """What early stopping watches: the loss of held-out rows, of what would be kept if training ended now.
+
+        An override is given all of these rows at once; as it is here, it is asked batch by batch.
+        """
         return self(raw_prediction, y, sample_weight)
 
     def calibrate(self, raw_prediction: Tensor, y: Tensor, sample_weight: Tensor | None = None) -> None:

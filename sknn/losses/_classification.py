@@ -15,8 +15,9 @@ from ._base import Link, Loss, check_class_shapes, check_same_shape, sigmoid, so
 __all__ = ["LogLoss", "MultilabelLogLoss"]
 
 _aten: Any = torch.ops.aten
-# Spread of the logarithm of a temperature, before any row is seen.
+# Of the logarithm of a temperature: spread before any row is seen, and limit.
 _LOG_SPREAD = 0.5
+_LARGEST_LOG = 1.5
 # Enough to fit one number.
 _ROWS_FOR_TEMPERATURE = 20_000
 
@@ -111,7 +112,7 @@ class LogLoss(Loss):
         """The loss at the temperature that suits these rows best, since `calibrate` will fit one in the end.
 
         Otherwise a training would be stopped for its overconfidence, while it still learns to tell the classes apart
-        [3]_.
+        [3]_. The loss itself without `temperature_scaling`, and of a loss derived from this one.
         """
         finite = bool(torch.isfinite(raw_prediction).all())
         if self.temperature_scaling and len(y) and finite and self._is_exactly(LogLoss):
@@ -120,11 +121,13 @@ class LogLoss(Loss):
 
     def _best_scale(self, raw_prediction: Tensor, y: Tensor, sample_weight: Tensor | None) -> float:
         """1 / temperature, by steps of Newton on the objective of `calibrate`, which is nearly convex in it."""
-        raw_prediction, y = _some_rows(raw_prediction), _some_rows(y)
+        raw_prediction, y = _some_rows(raw_prediction).double(), _some_rows(y)
         if raw_prediction.shape[1] == 1:
             raw_prediction = torch.cat([torch.zeros_like(raw_prediction), raw_prediction], dim=1)
-        weight = torch.ones(len(y), device=y.device) if sample_weight is None else _some_rows(sample_weight)
-        true = raw_prediction.gather(1, y.long().unsqueeze(1))[:, 0]
+        ones = torch.ones(len(y), dtype=torch.float64, device=y.device)
+        weight = ones if sample_weight is None else _some_rows(sample_weight).double()
+        true = raw_prediction.gather(1, y.long().unsqueeze(1))[:, 0] * (1 - self.label_smoothing)
+        true = true + self.label_smoothing * raw_prediction.mean(1)
         scale = 1.0
         for _ in range(5):
             probability = (raw_prediction * scale).softmax(1)
@@ -134,6 +137,7 @@ class LogLoss(Loss):
             slope += math.log(scale) / (_LOG_SPREAD**2 * scale)
             curvature += 1 / (_LOG_SPREAD * scale) ** 2
             scale = min(max(scale - slope / curvature, scale / 2), scale * 2)
+            scale = min(max(scale, math.exp(-_LARGEST_LOG)), math.exp(_LARGEST_LOG))
         return scale
 
     @torch.no_grad()
@@ -146,7 +150,7 @@ class LogLoss(Loss):
         self.temperature.fill_(1.0)
         if not self.temperature_scaling or len(y) == 0 or not bool(torch.isfinite(raw_prediction).all()):
             return
-        log_temperatures = torch.linspace(-1.5, 1.5, 121, dtype=torch.float64)
+        log_temperatures = torch.linspace(-_LARGEST_LOG, _LARGEST_LOG, 121, dtype=torch.float64)
         raw_prediction, y = _some_rows(raw_prediction).double(), _some_rows(y)
         weight = None if sample_weight is None else _some_rows(sample_weight).double()
         best = math.inf

@@ -144,7 +144,7 @@ class TabM(nn.Module):
         self.first_weight = nn.Parameter(torch.empty(n_shared, n_members * width))
         self.curve_weight = nn.Parameter(torch.empty(n_members, n_own, width)) if n_own else None
         self.first_bias = nn.Parameter(torch.empty(n_members, 1, width))
-        self.blocks = nn.ModuleList(_SharedLayer(n_members, width) for _ in range(n_blocks))
+        self.blocks = nn.ModuleList(SharedLayer(n_members, width) for _ in range(n_blocks))
         self.head_weight = nn.Parameter(torch.empty(n_members, width, out_features))
         self.head_bias = nn.Parameter(torch.empty(n_members, 1, out_features))
         self.reset_parameters(type(self.activation))
@@ -174,7 +174,7 @@ class TabM(nn.Module):
             nn.init.normal_(self.curves, std=self.curves.shape[1] ** -0.5 / CURVE_RATE)
             self.curve_weight.copy_(own.view(n_own, self.n_members, self.width).transpose(0, 1))
         for block in self.blocks:
-            assert isinstance(block, _SharedLayer)
+            assert isinstance(block, SharedLayer)
             block.reset_parameters(activation)
         head = nn.Linear(self.width, self.n_members * self.head_weight.shape[2])
         initialize_linear_(head, None)
@@ -226,7 +226,7 @@ class TabM(nn.Module):
         return x * mask.to(x.dtype).div_(keep)
 
 
-class _SharedLayer(nn.Module):
+class SharedLayer(nn.Module):
     """Linear layer of weights that members share, and biases of their own: (n_members, batch, width) to the same.
 
     DEPARTURE: no factors on inputs and outputs; they cost a third of the time of a step and gained nothing.
