@@ -222,6 +222,8 @@ class RealTargets:
                 raise ValueError("dates and durations could not be converted")  # silently to nanoseconds
             y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", ensure_min_samples=0)
         except ValueError as error:
+            if "NaN" in str(error) or "infinity" in str(error):
+                raise ValueError(f"{error}\nEvery row needs a finite number as its y: drop the others.") from error
             if "convert" not in str(error).lower():
                 raise
             raise ValueError(

@@ -195,7 +195,7 @@ def test_another_number_of_outputs_is_named() -> None:
     ("y", "message"),
     [
         (None, "y is None"),
-        ([1.0, np.nan], "Input y contains NaN"),
+        ([1.0, np.nan], r"Input y contains NaN.\nEvery row needs a finite number"),
         ([1.0, np.inf], "Input y contains infinity"),
         (["a", "b"], r"numbers were expected.*NeuralClassifier"),
         (np.ones((2, 2, 2)), r"dim 3|\(2, 2, 2\)"),
