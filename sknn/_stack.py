@@ -133,8 +133,8 @@ class Stack:
         """Hidden units behind the first layer, (n, m * b, w)."""
         n_networks, n_rows, _ = x.shape
         n_members, width = self.networks[0].n_members, self.networks[0].width
-        gain = 1 + GAIN_RATE * self.weights["gain"].unsqueeze(1)
-        self.gained = torch.mul(self.columns, gain, out=self._buffer("gained", self.columns.shape))
+        self.gain = 1 + GAIN_RATE * self.weights["gain"].unsqueeze(1)
+        self.gained = torch.mul(self.columns, self.gain, out=self._buffer("gained", self.columns.shape))
         shared = self._buffer("shared", (n_networks, n_rows, n_members * width))
         torch.bmm(self.gained, self.weights["first_weight"], out=shared)
         shared = shared.view(n_networks, n_rows, n_members, width)
@@ -201,9 +201,8 @@ class Stack:
         torch.bmm(self.gained.transpose(1, 2), of_units, out=self.gradients["first_weight"])
         of_gained = torch.bmm(of_units, self.weights["first_weight"].transpose(1, 2))
         if self.learns_categories:
-            gain = 1 + GAIN_RATE * self.weights["gain"].unsqueeze(1)
             width = self.embedded.shape[2]
-            self.embedded.backward(of_gained[:, :, -width:] * gain[:, :, -width:])
+            self.embedded.backward(of_gained[:, :, -width:] * self.gain[:, :, -width:])
             del self.embedded  # with the record of how it was made
         torch.mul(of_gained.mul_(self.columns).sum(1), GAIN_RATE, out=self.gradients["gain"])
 
