@@ -158,6 +158,10 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
         epochs = 1 if partial else recipe.epochs_for(self.max_epochs, n_rows, batch_size, stopped=valid is not None)
         plan = self._plan(recipe, seeds.shuffle, started, partial=partial)
         plan.validation_score = None if valid is None else data.scorer(self.scoring)
+        if data.inputs.mode == "array" and not train.sparse:
+            resident = [rows for rows in (train, valid) if rows is not None]
+            plan.columns = list(vars(self).get("feature_names_in_", ())) or None
+            plan.scale_inputs = lambda: data.inputs.scale_from_now_on(resident)
         callbacks = self._training_callbacks(recipe, stop_early=valid is not None, partial=partial)
         contexts = EpochContexts(self, epochs, X, y, sample_weight)
         if go_on:
@@ -226,11 +230,10 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
         )
 
     def _training_callbacks(self, recipe: Recipe, *, stop_early: bool, partial: bool) -> list[Any]:
-        max_norm = recipe.max_norm if self.gradient_clipping == "auto" else self.gradient_clipping
         return training_callbacks(
             self.callbacks,
             # Differences of clipped gradients would tell LBFGS of a curvature that is not there: it diverges.
-            gradient_clipping=None if self.optimizer is torch.optim.LBFGS else max_norm,
+            gradient_clipping=None if self.optimizer is torch.optim.LBFGS else self.gradient_clipping,
             gradient_health=self.gradient_health,
             stop_early=stop_early and bool(self.early_stopping),
             by_loss=self.scoring in (None, "loss"),

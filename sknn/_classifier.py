@@ -80,8 +80,9 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         Decay of the exponential moving average of the weights over the steps: the average is what is validated and
         kept. None keeps the weights of a step. "auto": 0.99 for TabM, None for any other module.
     gradient_clipping : float, "auto" or None, default="auto"
-        Largest global norm of the gradient. "auto": 10 for TabM, 1 for any other module. Not used with LBFGS, which
-        takes the curvature from whole gradients.
+        Largest norm over all gradients. "auto" follows the norms of recent steps: ordinary steps pass, spikes are cut,
+        see :class:`~sknn.callbacks.GradientClipping`. Except with None, a step whose gradient is NaN or infinite is
+        skipped. Not used with LBFGS, which takes the curvature from whole gradients.
     gradient_health : {"warn", "raise"} or None, default="warn"
         What to do when a training is sick: a :class:`~sknn.exceptions.GradientHealthWarning`, or a
         :class:`~sknn.exceptions.TrainingHealthError`.
@@ -95,7 +96,9 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
     warm_start : bool, default=False
         Whether fit goes on from the weights of the fit before.
     callbacks : list of skorch callbacks, default=None
-        Copied in fit. An instance of EarlyStopping, GradientClipping or GradientHealth replaces the default.
+        Copied in fit, and called in their order. An instance of GradientHealth, GradientClipping or EarlyStopping
+        replaces the default and is called after all others, in this order, so that clipping has the last word on a
+        gradient.
     device : str or torch.device, default="auto"
         "auto" takes CUDA, then MPS, then the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"

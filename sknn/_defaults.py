@@ -56,8 +56,6 @@ class Recipe:
         What batches aim at.
     largest_batch : int
         Up to 20,000 rows.
-    max_norm : float
-        What ``gradient_clipping="auto"`` means.
     ema_decay : float or None
     """
 
@@ -72,7 +70,6 @@ class Recipe:
     min_rows_to_split: int
     steps_an_epoch: int
     largest_batch: int
-    max_norm: float
     ema_decay: float | None
 
     @classmethod
@@ -156,7 +153,6 @@ _MEMBERS = Recipe(
     min_rows_to_split=MERGE_LIMIT + 1,
     steps_an_epoch=8,
     largest_batch=128,
-    max_norm=10.0,
     ema_decay=0.99,
 )
 _ANY_MODULE = Recipe(
@@ -171,7 +167,6 @@ _ANY_MODULE = Recipe(
     min_rows_to_split=200,
     steps_an_epoch=40,
     largest_batch=256,
-    max_norm=1.0,
     ema_decay=None,
 )
 
@@ -179,7 +174,7 @@ _ANY_MODULE = Recipe(
 def training_callbacks(
     given: Any,
     *,
-    gradient_clipping: float | None,
+    gradient_clipping: float | str | None,
     gradient_health: str | None,
     stop_early: bool,
     by_loss: bool,
@@ -187,7 +182,11 @@ def training_callbacks(
     tol: float,
     partial: bool,
 ) -> list[Any]:
-    """Copies of the user's callbacks among the defaults; an instance of a default's class replaces it.
+    """Copies of the user's callbacks, then the defaults; an instance of a default's class replaces it.
+
+    In an event, callbacks are called in this order: those of the user, GradientHealth, which looks at gradients,
+    GradientClipping, which is the last to change them, EarlyStopping, which may end the training before others are
+    called. An instance that the user gave takes the place of its class.
 
     Parameters
     ----------
@@ -210,21 +209,32 @@ def training_callbacks(
             )
     callbacks = [copy.deepcopy(callback) for callback in given or ()]
     if partial:
-        callbacks = [callback for callback in callbacks if not isinstance(_instance(callback), EarlyStopping)]
+        callbacks = [callback for callback in callbacks if not _is_a(callback, EarlyStopping)]
 
     def missing(kind: type) -> bool:
-        return not any(isinstance(_instance(cb), kind) or _instance(cb) is kind for cb in callbacks)
+        return not any(_is_a(callback, kind) for callback in callbacks)
 
-    first: list[Any] = []
-    last: list[Any] = []
     if gradient_clipping is not None and missing(GradientClipping):
-        first.append(GradientClipping(gradient_clipping))
+        callbacks.append(GradientClipping(gradient_clipping))
     if gradient_health is not None and missing(GradientHealth):
-        first.append(GradientHealth(gradient_health))
+        callbacks.append(GradientHealth(gradient_health))
     if stop_early and missing(EarlyStopping):
         monitor = "valid_loss" if by_loss else "valid_score"
-        last.append(EarlyStopping(monitor=monitor, lower_is_better=by_loss, patience=patience, min_delta=tol))
-    return [*first, *callbacks, *last]
+        callbacks.append(EarlyStopping(monitor=monitor, lower_is_better=by_loss, patience=patience, min_delta=tol))
+    return sorted(callbacks, key=_place)
+
+
+_LAST = (GradientHealth, GradientClipping, EarlyStopping)
+
+
+def _place(callback: Any) -> int:
+    """0 for a callback of the user's own, then the order of `_LAST`."""
+    return next((i for i, kind in enumerate(_LAST, start=1) if _is_a(callback, kind)), 0)
+
+
+def _is_a(callback: Any, kind: type) -> bool:
+    made = _instance(callback)
+    return isinstance(made, kind) or (isinstance(made, type) and issubclass(made, kind))
 
 
 def _instance(callback: Any) -> Any:

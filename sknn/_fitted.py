@@ -29,6 +29,7 @@ class FittedNetworkMixin:
     validation_scores_: Any
     best_epoch_: int
     health_: Any
+    n_repairs_: int
     _inputs: Inputs
 
     @property
@@ -75,6 +76,7 @@ class FittedNetworkMixin:
         self.best_epoch_ = stoppers[-1].best_epoch_ if stoppers and stoppers[-1].best_epoch_ else self.n_iter_
         watchers = [cb for cb in callbacks if isinstance(cb, GradientHealth)]
         self.health_ = watchers[-1].health_ if watchers else None
+        self.n_repairs_ = 0 if self.health_ is None else self.health_.n_repairs
 
     def plot_history(self, ax: Any = None) -> Any:
         """Draw training and validation loss over epochs, with the best epoch marked.

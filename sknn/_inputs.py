@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import narwhals.stable.v1 as nw
@@ -90,6 +91,8 @@ class Inputs:
     def __init__(self, preprocessing: bool, categorical_features: Any) -> None:
         self.preprocessing = preprocessing
         self.categorical_features = categorical_features
+        # Mean and spread that a repair of the training takes from what otherwise goes to the network untouched.
+        self.rescaling: tuple[Tensor, Tensor] | None = None
 
     def learn_columns(self, X: Any) -> Inputs:
         """Which columns there are, their kinds and categories. `X` as returned by `as_table`."""
@@ -158,7 +161,8 @@ class Inputs:
             matrix = TableReader(None).read_sparse(X if rows is None else take_rows(X, rows))
             return (matrix if self.encoder is None else self.encoder.encode_sparse(matrix)), None
         if self.mode == "array":
-            return torch.from_numpy(self._untouched(X if rows is None else take_rows(X, rows))), None
+            x_num = torch.from_numpy(self._untouched(X if rows is None else take_rows(X, rows)))
+            return (x_num if self.rescaling is None else _standardised(x_num, *self.rescaling)), None
         n_samples = X.shape[0] if rows is None else len(rows)
         chunk = max(256, _CHUNK_BYTES // (8 * X.shape[1]))
         if n_samples <= chunk:
@@ -198,6 +202,31 @@ class Inputs:
         # A copy: a module may change its input in place, and that must not be the caller's memory.
         return np.array(array, dtype=np.float32, order="C", copy=True)
 
+    def scale_from_now_on(self, resident: Sequence[Any]) -> Callable[[], None]:
+        """Standardise numbers that were untouched so far, of resident `Rows` and at predict; return what undoes it.
+
+        Columns of a table and features of a sequence each for itself, images as a whole; by the first of `resident`.
+        """
+        x_num = resident[0].x_num
+        dims = tuple(range(x_num.ndim - 1)) if x_num.ndim in (2, 3) else tuple(range(x_num.ndim))
+        spread, center = torch.std_mean(x_num.double(), dims, keepdim=True)
+        spread[spread == 0] = 1.0
+        center, spread = center[0].float(), spread[0].float()
+        before = [(rows, rows.x_num) for rows in resident]
+        scaled: dict[int, Tensor] = {}  # rows that are shared out refer to the same numbers
+        for rows, x in before:
+            if id(x) not in scaled:
+                scaled[id(x)] = _standardised(x, center, spread)
+            rows.x_num = scaled[id(x)]
+        self.rescaling = (center.cpu(), spread.cpu())
+
+        def undo() -> None:
+            self.rescaling = None
+            for rows, x in before:
+                rows.x_num = x
+
+        return undo
+
     def check_shape(self, X: Any) -> None:
         """At predict: the same kind and shape of rows as at fit."""
         if self.mode == "array" and len(self.row_shape) > 1 and tuple(X.shape[1:]) != self.row_shape:
@@ -209,3 +238,7 @@ class Inputs:
                 )
         elif self.mode != "array" and len(X.shape) != 2:  # polars frames have no ndim
             raise ValueError(f"Found array with dim {len(X.shape)}, expected 2 as in fit.")
+
+
+def _standardised(x_num: Tensor, center: Tensor, spread: Tensor) -> Tensor:
+    return (x_num - center.to(x_num.device)) / spread.to(x_num.device)

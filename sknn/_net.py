@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from ._build import committee_of, first_output, network_inputs
 from ._plan import TrainingPlan
 from ._scoring_face import ScoringFace
 from ._steps import TrainingSteps, by_member
-from .callbacks._state import ModuleState, StopTraining, raised_on_purpose
+from .callbacks._state import ModuleState, StopTraining, TrainAgain, raised_on_purpose
 from .losses import Loss
 from .optim import LRSchedule, WeightAverage, build_optimizer
 
@@ -54,6 +54,8 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
             compiled=None,
             average=None,
             steps_done_=0,
+            step_losses=None,
+            gradient_norm=None,
             lr_changed=False,
         )
         self.initialize()
@@ -120,15 +122,18 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Call those callbacks that override the event. A deliberate KeyboardInterrupt of theirs means: stop."""
         getattr(self, method_name)(self, **cb_kwargs)
+        stop: StopTraining | None = None
         for callback in self.listeners[method_name]:
             try:
                 getattr(callback, method_name)(self, **cb_kwargs)
-            except StopTraining:
-                raise
+            except StopTraining as error:  # once all have been told
+                stop = stop or error
             except KeyboardInterrupt as error:
-                if raised_on_purpose(error):
-                    raise StopTraining from error
-                raise
+                if not raised_on_purpose(error):
+                    raise
+                stop = stop or StopTraining()
+        if stop is not None:
+            raise stop
 
     # ------------------------------------------------------------------ the loop
 
@@ -140,13 +145,36 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
         self.verbose = 1  # no default callback prints, and those that the user passed shall
         try:
             self.notify("on_train_begin", X=None, y=None)
-            with suppress(StopTraining):
-                self.fit_loop(rows, epochs=epochs, valid=valid)
+            again = self._run(rows, valid, epochs)
+            while again is not None:
+                again.change()
+                again = self._run(rows, valid, epochs if again.epochs is None else again.epochs)
             self.notify("on_train_end", X=None, y=None)
             if valid is not None:
                 self._calibrate(valid)
         finally:
             self.verbose = 0
+
+    def _run(self, rows: Rows, valid: Rows | None, epochs: int) -> TrainAgain | None:
+        """A run of epochs; how to train again, if a callback asks for it."""
+        try:
+            try:
+                self.fit_loop(rows, epochs=epochs, valid=valid)
+            except TrainAgain:
+                raise
+            except StopTraining:
+                pass
+            for _, callback in self.callbacks_:
+                if hasattr(callback, "training_ended"):
+                    callback.training_ended(self)
+        except TrainAgain as again:
+            return again
+        return None
+
+    def weights_were_put_back(self) -> None:
+        """A callback has replaced weights that were not finite: their average begins anew."""
+        if self.average is not None:
+            self._set(average=WeightAverage(self._trained_tensors(), self.average.decay))
 
     def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, *, valid: Any = None, **kwargs: Any) -> _Net:
         """Epochs over `X`, scored on `valid`."""
@@ -157,7 +185,7 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
         self._set(
             schedule=LRSchedule(plan.lr_schedule, plan.lr_schedule_params or {}, self.optimizer_, epochs * len(batches))
         )
-        self._set(planned_steps=epochs * len(batches))
+        self._set(planned_steps=epochs * len(batches), planned_epochs=epochs)
         # Held beside skorch's registry: a pickled net has the plain module only.
         self._set(first_step=self.steps_done_, compiled=torch.compile(self.module_) if plan.compile else None)
         self._set(average=None if plan.ema_decay is None else WeightAverage(self._trained_tensors(), plan.ema_decay))
@@ -251,6 +279,8 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
                     self.notify("on_batch_end", batch=batch, training=training, **step)
                 if end is not None and time.perf_counter() >= end:
                     break
+        if training:
+            self._set(step_losses=torch.stack(losses))
         total = torch.stack(losses) @ torch.tensor(sizes, dtype=losses[0].dtype).to(losses[0].device)
         if judged:
             y, weights = (list(values) for values in zip(*targets, strict=True))
@@ -310,6 +340,7 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
         self._set_training(False)
         self._set(plan=TrainingPlan(self.plan.lr_schedule, self.plan.lr_schedule_params, self.plan.shuffle_seed))
         self._set(schedule=None, by_hand=None, paced_threads=None, compiled=None, step=None, frozen=[], average=None)
+        self._set(step_losses=None)
 
     def attach(self, plan: TrainingPlan, callbacks: list[Any], lr: float, batch_size: int) -> None:
         """Get ready to train on."""

@@ -32,7 +32,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "scoring": [str, callable, None],
     "gradient_clipping": [None, StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
     "ema_decay": [None, StrOptions({"auto"}), Interval(Real, 0, 1, closed="neither")],
-    "gradient_health": [StrOptions({"warn", "raise"}), None],
+    "gradient_health": [StrOptions({"warn", "raise", "repair"}), None],
     "preprocessing": ["boolean"],
     "categorical_features": [StrOptions({"from_dtype"}), "array-like", None],
     "warm_start": ["boolean"],

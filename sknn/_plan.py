@@ -32,6 +32,10 @@ class TrainingPlan:
         Of the moving average of the weights that is validated and kept; None keeps the weights themselves.
     validation_score : callable or None
         Link output of the validation rows, float32 (n_valid, n_values) -> score, higher is better.
+    columns : list of str or None
+        Names of the columns of numbers that reach the network untouched.
+    scale_inputs : callable or None
+        Scales these from now on, in training and prediction; returns what undoes it.
     before_epoch, after_epoch : callable or None
         Called around every epoch, after the callbacks; `after_epoch` returns whether to stop.
     """
@@ -45,5 +49,7 @@ class TrainingPlan:
     compile: bool = False
     ema_decay: float | None = None
     validation_score: Callable[[np.ndarray], float] | None = None
+    columns: list[str] | None = None
+    scale_inputs: Callable[[], Callable[[], None]] | None = None
     before_epoch: Callable[[], None] | None = None
     after_epoch: Callable[[], bool] | None = None

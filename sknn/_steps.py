@@ -96,6 +96,7 @@ class TrainingSteps:
 
     def _notify_of_gradient(self, batch: Batch) -> None:
         if self.listeners["on_grad_computed"]:
+            self._set(gradient_norm=None)
             named = TeeGenerator(self.get_all_learnable_params())
             self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
         # Somebody may have put other tensors into the place of the views that the optimizer reads.

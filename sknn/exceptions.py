@@ -4,11 +4,69 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["GradientHealthWarning", "TrainingHealthError"]
+__all__ = [
+    "DeadUnitsWarning",
+    "ExplodingWarning",
+    "GradientHealthWarning",
+    "InputScaleWarning",
+    "LossDivergingWarning",
+    "NonFiniteWarning",
+    "NotLearningWarning",
+    "OutputMismatchWarning",
+    "OverfittingWarning",
+    "SaturatedUnitsWarning",
+    "SymmetricInitWarning",
+    "TrainingHealthError",
+    "VanishingWarning",
+]
 
 
 class GradientHealthWarning(UserWarning):
-    """A training is sick: the message names the symptom, the evidence and the remedy."""
+    """A training is sick: the message names the symptom, the evidence and the remedy. There is a subclass for each."""
+
+
+class NonFiniteWarning(GradientHealthWarning):
+    """NaN or infinity in input, loss, gradient or weights."""
+
+
+class ExplodingWarning(GradientHealthWarning):
+    """Gradients that grow towards the input, or a first loss far above that of a constant guess."""
+
+
+class VanishingWarning(GradientHealthWarning):
+    """First layers that get next to no gradient."""
+
+
+class DeadUnitsWarning(GradientHealthWarning):
+    """Units that no row activates."""
+
+
+class SaturatedUnitsWarning(GradientHealthWarning):
+    """Bounded units in their flat parts."""
+
+
+class LossDivergingWarning(GradientHealthWarning):
+    """A training loss that rises and stays up."""
+
+
+class NotLearningWarning(GradientHealthWarning):
+    """No better than a constant guess."""
+
+
+class OverfittingWarning(GradientHealthWarning):
+    """A validation loss that rises while the training loss falls, with nothing that stops it."""
+
+
+class InputScaleWarning(GradientHealthWarning):
+    """Inputs far out of scale."""
+
+
+class OutputMismatchWarning(GradientHealthWarning):
+    """The last operation of the network and the loss do not belong together."""
+
+
+class SymmetricInitWarning(GradientHealthWarning):
+    """A hidden layer whose units are all the same."""
 
 
 class TrainingHealthError(ValueError):

@@ -7,8 +7,11 @@ import signal
 import pytest
 import torch
 
+from sknn._health.careful import raise_own_errors
+
 # Of one thread: the workers already keep all cores busy, and waiting threads cost more than they gain.
 torch.set_num_threads(1)
+raise_own_errors()
 
 
 @pytest.fixture(autouse=True)

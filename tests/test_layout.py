@@ -19,6 +19,7 @@ FLOORS = [
      "_sklearn_callbacks", "_threads", "_device", "_precision", "_plan", "_parameters",
      "_links",
      "modules"},
+    {"_health"},
     {"_quantiles", "callbacks", "losses", "optim", "_batches", "_table_columns"},
     {"_encoder", "_table_categories", "_component_params", "_targets", "_scoring_face"},
     {"_table", "_scoring", "_build", "_defaults"},

@@ -241,7 +241,7 @@ def test_first_partial_fit_of_a_classifier_needs_classes():
 
 @BOTH
 def test_partial_fit_over_and_over_reaches_what_fit_reaches(estimator):
-    params = {**PLAIN_SGD, "lr": 0.03, "random_state": 1}
+    params = {**PLAIN_SGD, "lr": 0.03, "gradient_clipping": 10.0, "random_state": 1}
     fitted = estimator(max_epochs=40, early_stopping=False, **params).fit(X_IRIS, Y_IRIS)
     stepped = estimator(**params)
     for _ in range(40):

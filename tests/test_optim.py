@@ -263,8 +263,8 @@ def test_a_group_added_meanwhile_is_zeroed_and_clipped() -> None:
                 layer = net.module_[0].requires_grad_(True)
                 net.optimizer_.add_param_group({"params": list(layer.parameters())})
 
-        def on_grad_computed(self, net: Any, **kwargs: Any) -> None:
-            if net.module_[0].weight.grad is not None:
+        def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
+            if training and net.module_[0].weight.grad is not None:
                 norms.append(net.module_[0].weight.grad.norm().item())
 
     norms: list[float] = []
@@ -420,7 +420,8 @@ def test_a_wrong_schedule_is_an_error_that_names_it(schedule: Any, params: dict[
 
 
 def fitted_rates(lr_schedule: Any, estimator: Any = NeuralClassifier, **params: Any) -> list[float]:
-    """Rate of the last step of every epoch: three steps an epoch, eight epochs."""
+    """Rate of the last step of every epoch: three steps an epoch, eight epochs. Of a rate that is too large, unwatched."""
+    params["gradient_health"] = None
     model = estimator(lr=0.1, lr_schedule=lr_schedule, max_epochs=8, batch_size=32, random_state=0, **params)
     return model.fit(X, Y).net_.history[:, "lr"]
 

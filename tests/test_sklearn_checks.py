@@ -10,6 +10,10 @@ from sknn import NeuralClassifier, NeuralRegressor
 from sknn.modules import MLP, ResNet
 
 
+# The checks fit noise, a few rows, and columns far from zero without preprocessing, and the estimators say so.
+pytestmark = pytest.mark.filterwarnings("ignore::sknn.exceptions.GradientHealthWarning")
+
+
 class OwnNetwork(torch.nn.Module):
     """As a tutorial would write it."""
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dis
 import signal
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
 
-__all__ = ["ModuleState", "StopTraining", "raised_on_purpose"]
+from .._health.origin import LARGEST, has_overflown
+
+__all__ = ["ModuleState", "StopTraining", "TrainAgain", "raised_on_purpose"]
 
 _RAISE = dis.opmap["RAISE_VARARGS"]
 
@@ -36,6 +39,22 @@ class StopTraining(KeyboardInterrupt):
     skorch's only way to stop is KeyboardInterrupt, and it swallows that. A class of its own lets sknn's loop tell it
     from a user's Ctrl-C, which must reach the caller.
     """
+
+
+class TrainAgain(StopTraining):
+    """Ends the present run of epochs; another one follows after a change.
+
+    Parameters
+    ----------
+    change : callable
+        Called without arguments once the schedule of the learning rate has been undone.
+    epochs : int or None
+        Of the next run; None for as many as were planned for this one.
+    """
+
+    def __init__(self, change: Callable[[], None], epochs: int | None = None) -> None:
+        super().__init__()
+        self.change, self.epochs = change, epochs
 
 
 class ModuleState:
@@ -71,7 +90,18 @@ class ModuleState:
         for saved, live in zip(self.saved, self.live, strict=True):
             live.copy_(saved)
 
+    @torch.no_grad()
+    def restore_overflown(self) -> bool:
+        """Put those tensors back that hold NaN, infinity, or numbers without a finite square; whether there "
+        "were any."""
+        found = False
+        for saved, live in zip(self.saved, self.live, strict=True):
+            if has_overflown(live):
+                live.copy_(saved)
+                found = True
+        return found
+
     def is_finite(self) -> bool:
-        """Whether no live tensor holds NaN or infinity. One device synchronisation."""
-        flags = [torch.isfinite(tensor).all() for tensor in self.live if tensor.is_floating_point()]
+        """Whether no live tensor holds NaN, infinity, or a number without a finite square. One synchronisation."""
+        flags = [tensor.abs().max() <= LARGEST for tensor in self.live if tensor.is_floating_point() and tensor.numel()]
         return bool(torch.stack(flags).all()) if flags else True

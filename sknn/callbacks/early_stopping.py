@@ -76,10 +76,17 @@ class EarlyStopping(Callback):
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Forget an earlier training."""
         self.best_epoch_ = 0
-        self.best_score_ = math.inf if self.lower_is_better else -math.inf
-        self._reference = self.best_score_
-        self._waited = 0
+        self.best_score_ = self._worst_score()
         self._state: ModuleState | None = None
+        self.start_again()
+
+    def start_again(self) -> None:
+        """Begin patience anew, where a training was repaired and goes on; the best score and weights so far stay."""
+        self._reference = self._worst_score()
+        self._waited = 0
+
+    def _worst_score(self) -> float:
+        return math.inf if self.lower_is_better else -math.inf
 
     def on_epoch_end(self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any) -> None:
         """Compare, keep the best weights, stop when patience is over."""

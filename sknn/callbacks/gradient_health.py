@@ -1,79 +1,65 @@
-"""Watch a training for numbers that are no numbers, and keep its predictions finite."""
+"""Watch a training, name what is wrong with it, and repair it."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from skorch.callbacks import Callback
+from torch import Tensor
 
-from ..exceptions import GradientHealthWarning, TrainingHealthError
-from ._state import ModuleState, StopTraining
+from .. import exceptions
+from .._health.begin import begin
+from .._health.careful import careful
+from .._health.diagnosis import diagnose
+from .._health.evidence import Evidence
+from .._health.look import look_at
+from .._health.origin import Origin, origin_of
+from .._health.record import EpochHealth, Finding, LayerHealth, Repair, TrainingHealth
+from .._health.structure import output_mismatch
+from ..exceptions import TrainingHealthError
+from ._finite_steps import FiniteSteps, Incident, columns_of
+from ._repair import Repairs
+from ._state import StopTraining
+from .early_stopping import EarlyStopping
 
-__all__ = ["Finding", "GradientHealth", "TrainingHealth"]
+__all__ = ["EpochHealth", "Finding", "GradientHealth", "LayerHealth", "Repair", "TrainingHealth"]
 
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong with a training.
-
-    Attributes
-    ----------
-    symptom : str
-        ``"non_finite"``.
-    layer : str or None
-        Where it was seen first, where that is known.
-    epoch : int
-        When it was seen, from 1.
-    evidence : str
-        The number seen and the number expected.
-    remedy : str
-        The parameter of the estimator to change.
-    """
-
-    symptom: str
-    layer: str | None
-    epoch: int
-    evidence: str
-    remedy: str
-
-    def __str__(self) -> str:
-        where = f" in {self.layer}" if self.layer else ""
-        return f"{self.symptom}{where} in epoch {self.epoch}: {self.evidence} Try {self.remedy}"
-
-
-@dataclass
-class TrainingHealth:
-    """What was found in a training.
-
-    Attributes
-    ----------
-    findings : list of Finding
-    """
-
-    findings: list[Finding] = field(default_factory=list)
-
-    @property
-    def status(self) -> str:
-        """``"healthy"`` or ``"sick"``."""
-        return "sick" if self.findings else "healthy"
-
-    def __str__(self) -> str:
-        return "\n".join([self.status, *map(str, self.findings)])
+_WARNINGS = {
+    "non_finite": exceptions.NonFiniteWarning,
+    "exploding": exceptions.ExplodingWarning,
+    "vanishing": exceptions.VanishingWarning,
+    "dead_units": exceptions.DeadUnitsWarning,
+    "saturated_units": exceptions.SaturatedUnitsWarning,
+    "loss_diverging": exceptions.LossDivergingWarning,
+    "not_learning": exceptions.NotLearningWarning,
+    "overfitting": exceptions.OverfittingWarning,
+    "input_scale": exceptions.InputScaleWarning,
+    "output_mismatch": exceptions.OutputMismatchWarning,
+    "symmetric_init": exceptions.SymmetricInitWarning,
+}
+# Weights whose skill is so far below the best are not what one would go back to.
+_A_STEP_BACK = 0.2
+# With so much skill there is no doubt, and no need to look.
+_NO_DOUBT = 0.3
 
 
 class GradientHealth(Callback):
-    """Stop a training whose loss or weights are no longer finite, and put the last finite weights back.
+    """Watch a training, say what is wrong with it in one sentence, and repair it if asked to.
 
-    Works in sknn's estimators and in any ``skorch.NeuralNet``.
+    Works in sknn's estimators and in any ``skorch.NeuralNet``, there best in front of
+    :class:`~sknn.callbacks.GradientClipping`.
 
     Parameters
     ----------
-    action : {"warn", "raise"}, default="warn"
-        Whether a finding is a :class:`~sknn.exceptions.GradientHealthWarning` or a
-        :class:`~sknn.exceptions.TrainingHealthError`.
+    action : {"warn", "raise", "repair"}, default="warn"
+        A finding is a :class:`~sknn.exceptions.GradientHealthWarning`, of a subclass for each symptom, or a
+        :class:`~sknn.exceptions.TrainingHealthError`. ``"repair"`` also warns, then makes one change (learning rate,
+        initial weights, scale of the inputs), and keeps it if the skill is better after as many steps; at most three in
+        a training. In a plain skorch net the scale of the inputs is advised only, and a training that has ended is
+        not taken up again.
 
     Attributes
     ----------
@@ -81,7 +67,15 @@ class GradientHealth(Callback):
 
     Notes
     -----
-    Cost: one copy of the weights and one device synchronisation an epoch.
+    The yardstick is the *skill*, ``1 - loss / L0``, with the loss :math:`L_0` of the best constant output under the
+    training's own loss: 0 for a network that learned nothing, on any scale. Hardly anything is reported of a network
+    whose skill is fine, and of several symptoms only the root cause.
+
+    A step whose gradient is NaN or infinite, or so large that its norm is, is skipped. Weights or buffers that are not
+    finite are put back to those of the last epoch; where that does not help, training stops.
+
+    Cost: the norm of the gradient in every step, norms of each layer in the first five steps and then in one of ten or
+    fewer, a copy of the weights an epoch, and a few looks at 256 rows. Watching does not change what is trained.
 
     Examples
     --------
@@ -93,35 +87,221 @@ class GradientHealth(Callback):
     def __init__(self, action: str = "warn") -> None:
         self.action = action
 
+    # ------------------------------------------------------------------ events
+
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Remember the weights that training starts from."""
+        if self.action not in ("warn", "raise", "repair"):
+            raise ValueError(f"GradientHealth: action={self.action!r}; expected 'warn', 'raise' or 'repair'.")
         self.health_ = TrainingHealth()
-        self._last_finite: ModuleState | None = ModuleState(net)
+        self._steps: FiniteSteps | None = FiniteSteps(net, patient=self.action != "repair")
+        self._evidence: Evidence | None = None
+        self._repairs = Repairs(net, self.health_) if self.action == "repair" else None
+        self.has_ended = False
+
+    def on_epoch_begin(self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any) -> None:
+        """Before the first step, look at network, loss and data."""
+        if self._evidence is None:
+            self._begin(net, dataset_train, dataset_valid)
+        assert self._evidence is not None
+        assert self._steps is not None
+        self._evidence.norms.new_epoch()
+        self._first_step = self._steps.n_steps + 1
+
+    def on_grad_computed(self, net: Any, named_parameters: Any = None, batch: Any = None, **kwargs: Any) -> None:
+        """Between the backward pass and the step."""
+        steps, e = self._steps, self._evidence
+        assert steps is not None
+        incident = steps.check(net, named_parameters, batch)
+        if incident is not None:
+            self._report_incident(net, incident)
+        if steps.is_over or e is None:
+            return
+        if self._repairs is not None and self._repairs.clipping is not None:
+            self._repairs.clipping.on_grad_computed(net, named_parameters, batch=batch, **kwargs)
+        if e.norms.is_due(steps.n_steps):
+            e.norms.at_gradient(steps.n_steps, net.optimizer_.param_groups[0]["lr"])
 
     def on_epoch_end(self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any) -> None:
-        """Look at the loss and the weights of this epoch."""
-        record = net.history[-1]
-        assert self._last_finite is not None
-        loss = record.get("train_loss", 0.0)
-        if math.isfinite(loss) and self._last_finite.is_finite():
-            self._last_finite.save()
+        """Add up the epoch, look at the network now and then, and judge."""
+        e, steps = self._evidence, self._steps
+        assert e is not None
+        assert steps is not None
+        incident = steps.end_epoch(net, steps.n_steps - self._first_step + 1)
+        losses = self._add_epoch(net, e)
+        if incident is None and not steps.is_over and not np.isfinite(losses).all():
+            incident = self._incident_of_loss(net, e, losses)
+        if incident is not None:
+            self._report_incident(net, incident)
+        if steps.is_over:
+            self._give_up(net, e)
             return
-        what = f"the training loss is {loss}" if not math.isfinite(loss) else "weights are NaN or infinite"
-        self._last_finite.restore()
-        finding = Finding(
-            symptom="non_finite",
-            layer=None,
-            epoch=len(net.history),
-            evidence=f"{what}; training stops and goes back to the last finite weights.",
-            remedy=f"a lower lr (it is {record.get('lr', getattr(net, 'lr', None))!r}), gradient_clipping=1.0, "
-            "or preprocessing=True where inputs are very large.",
+        skills = e.train_skills
+        if np.isfinite(losses).any() and (not skills or not skills[-1] < max(skills) - _A_STEP_BACK):
+            steps.last_good.save()
+        if self._is_time_to_look(e):
+            self._look(net, e)
+        self._judge(net, e, ended=False)
+
+    def training_ended(self, net: Any) -> None:
+        """Give the last word, while training can still be taken up again; called once, before `on_train_end`."""
+        self.has_ended = True
+        e = self._evidence
+        if e is None or (self.is_over and self._repairs is None):
+            return
+        if e.had_time(True) and self._has_doubt(e):
+            self._look(net, e)
+        self._judge(net, e, ended=True)
+
+    def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        """Let copies and data go."""
+        if not self.has_ended:
+            self.training_ended(net)
+        self._steps = self._evidence = self._repairs = None
+
+    # ------------------------------------------------------------------ watching
+
+    def _begin(self, net: Any, dataset_train: Any, dataset_valid: Any) -> None:
+        stoppers = [callback for _, callback in net.callbacks_ if isinstance(callback, EarlyStopping)]
+        e = begin(
+            net,
+            dataset_train,
+            len(dataset_valid) if hasattr(dataset_valid, "__len__") else 0,
+            lr=float(net.lr) if self._repairs is None else self._repairs.lr,
+            planned_epochs=getattr(net, "planned_epochs", None) or int(net.max_epochs),
+            restores_best=any(stopper.restore_best for stopper in stoppers),
+            columns=columns_of(net),
         )
+        self._evidence = e
+        if e.constant is None or e.rows is None:
+            return
+        self.health_.constant_loss = e.constant.loss
+        if not self.health_.findings:
+            found = careful(output_mismatch, net, e.looks[0], e.rows, e.constant.loss)
+            if found is not None:
+                self._report(found)
+
+    def _add_epoch(self, net: Any, e: Evidence) -> np.ndarray:
+        """Enter the losses of the epoch; return those of its steps."""
+        record = net.history[-1]
+        losses = _step_losses(net, record)
+        finite = losses[np.isfinite(losses)]
+        e.n_steps += len(losses)
+        e.n_epochs += 1
+        if len(finite):
+            e.step_losses.append(finite)
+        if e.constant is not None:
+            loss = record.get("train_loss", math.nan)
+            if not math.isfinite(loss) and len(finite):  # of the steps that were taken
+                loss = float(finite.mean())
+            e.train_skills.append(e.constant.skill(loss))
+            if "valid_loss" in record:
+                e.valid_skills.append(e.constant.skill(record["valid_loss"]))
+        skill = e.train_skills[-1] if e.train_skills else math.nan
+        self.health_.epochs.append(EpochHealth(len(net.history), skill, e.norms.of_epoch(self._first_step)))
+        return losses
+
+    def _is_time_to_look(self, e: Evidence) -> bool:
+        """After the first epoch, in the middle, and now and then, as long as there is doubt."""
+        n = e.n_epochs
+        middle = n == max(3, e.planned_epochs // 2)
+        return e.n_steps >= 5 and (n in (1, 4, 16, 64) or middle) and self._has_doubt(e)
+
+    def _has_doubt(self, e: Evidence) -> bool:
+        """Whether it learns little so far, or started with units that are idle or flat."""
+        return e.skill < _NO_DOUBT or any(look.is_suspicious for look in e.looks[:1])
+
+    def _look(self, net: Any, e: Evidence) -> None:
+        if e.rows is None or not e.looks:
+            return
+        look = careful(look_at, net, e.rows)
+        if look is not None:
+            e.looks.append(look)
+        del e.looks[1:-2]  # the first, and the last two
+
+    # ------------------------------------------------------------------ judging
+
+    def _judge(self, net: Any, e: Evidence, *, ended: bool) -> None:
+        if self._repairs is not None:
+            self._repairs.note_epoch(e, net.history[-1], net)
+            if self._repairs.judge(net, e, self, ended=ended):
+                return
+        if self.health_.findings and self.health_.status != "repaired":
+            return
+        found = careful(diagnose, e, ended=ended)
+        if found is None:
+            return
+        self._report(found)
+        if self._repairs is not None:
+            self._repairs.attempt(net, e, found, self)
+
+    def _report(self, finding: Finding) -> None:
         self.health_.findings.append(finding)
         if self.action == "raise":
             raise TrainingHealthError(str(finding), self.health_)
-        warnings.warn(str(finding), GradientHealthWarning, stacklevel=2)
-        raise StopTraining
+        warnings.warn(str(finding), _WARNINGS[finding.symptom], stacklevel=2)
 
-    def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Let the copy go."""
-        self._last_finite = None
+    # ------------------------------------------------------------------ what repairs ask for
+
+    @property
+    def is_over(self) -> bool:
+        """Whether numbers were no numbers again and again."""
+        return self._steps is not None and self._steps.is_over
+
+    def restore_last_good(self) -> None:
+        """Put weights and buffers of the last good epoch back."""
+        assert self._steps is not None
+        self._steps.last_good.restore()
+
+    def start_again(self) -> None:
+        """Watch what follows a change as a training of its own."""
+        assert self._steps is not None
+        self._steps.last_good.save()
+        self._steps.start_again()
+        self._evidence = None
+        self.has_ended = False
+
+    def _give_up(self, net: Any, e: Evidence) -> None:
+        """After numbers that were no numbers again and again: repair, or stop."""
+        if self._repairs is not None:
+            if self._repairs.running is not None:
+                self._repairs.judge(net, e, self, ended=False)
+            elif self.health_.findings:
+                self._repairs.attempt(net, e, self.health_.findings[-1], self)
+        if self.is_over:
+            raise StopTraining
+
+    # ------------------------------------------------------------------ numbers that are no numbers
+
+    def _incident_of_loss(self, net: Any, e: Evidence, losses: np.ndarray) -> Incident:
+        """A loss that is not finite though its gradients are."""
+        step = self._first_step + int(np.argmin(np.isfinite(losses)))
+        unknown = Origin("loss", type(net.criterion_).__name__, "the loss is not finite, though its gradient is")
+        origin = unknown if e.rows is None else careful(origin_of, net, e.rows, columns_of(net), otherwise=unknown)
+        return Incident(step, unknown if origin.stage == "unknown" else origin)
+
+    def _report_incident(self, net: Any, incident: Incident) -> None:
+        on_trial = self._repairs is not None and self._repairs.running is not None
+        if on_trial or any(finding.symptom in ("non_finite", "input_scale") for finding in self.health_.findings):
+            return
+        step, origin = incident
+        lower = f"a lower lr (it is {net.lr!r}), gradient_clipping='auto'"
+        remedies = {
+            "input": f"a look at {origin.layer}: clip or drop such rows, or preprocessing=True.",
+            "weight": f"{lower}, or preprocessing=True where inputs are very large.",
+            "forward": f"{lower}, or a look at that layer: eps in a division or square root, a mask for log.",
+            "loss": f"{lower}, or a look at the loss: eps in a logarithm, division or square root.",
+            "gradient": f"{lower}, or a look at that layer: the derivative of sqrt, log or a norm at zero.",
+            "unknown": f"{lower}, or preprocessing=True where inputs are very large.",
+        }
+        evidence = f"in step {step} {origin.what}; the step is skipped, and weights stay finite."
+        self._report(Finding("non_finite", origin.layer, len(net.history), evidence, remedies[origin.stage]))
+
+
+def _step_losses(net: Any, record: Any) -> np.ndarray:
+    """Training loss of each step of the epoch."""
+    losses = getattr(net, "step_losses", None)
+    if isinstance(losses, Tensor):
+        return losses.double().cpu().numpy()
+    batches = [batch["train_loss"] for batch in record.get("batches", ()) if "train_loss" in batch]
+    return np.array(batches or [record.get("train_loss", math.nan)], dtype=float)

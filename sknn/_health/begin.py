@@ -1,0 +1,62 @@
+"""The evidence that is there before the first step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .careful import careful
+from .evidence import Evidence, copies
+from .layers import LayerNorms
+from .look import Look, look_at, some_rows
+from .reference import Constant, best_constant, is_related, linear_skill
+from .symmetry import SymmetricLayers
+
+__all__ = ["begin"]
+
+
+def begin(
+    net: Any,
+    dataset: Any,
+    n_valid: int,
+    *,
+    lr: float,
+    planned_epochs: int,
+    restores_best: bool,
+    columns: Sequence[str] | None,
+) -> Evidence:
+    """Look at the network before its first step; what cannot be looked at is watched by losses and gradients alone."""
+    rows, constant, looks = careful(_first_look, net, dataset, otherwise=(None, None, []))
+    order = looks[0].order if looks else [name for name, _ in net.module_.named_parameters()]
+
+    def ask_linear() -> float:
+        return careful(linear_skill, net, looks[0], dataset, constant, otherwise=0.0) if constant is not None else 0.0
+
+    def ask_related() -> bool:
+        return careful(is_related, some_rows(net, dataset, 2000), otherwise=True)
+
+    return Evidence(
+        net=net,
+        rows=rows,
+        constant=constant,
+        looks=looks,
+        norms=LayerNorms(net.module_, order),
+        symmetric=SymmetricLayers(net.module_, order),
+        start=copies(net),
+        ask_linear=ask_linear,
+        ask_related=ask_related,
+        restores_best=restores_best,
+        columns=columns,
+        lr=lr,
+        planned_epochs=planned_epochs,
+        n_train=len(dataset) if hasattr(dataset, "__len__") else 0,
+        n_valid=n_valid,
+    )
+
+
+def _first_look(net: Any, dataset: Any) -> tuple[tuple[Any, Any] | None, Constant | None, list[Look]]:
+    rows = some_rows(net, dataset)
+    if rows is None:
+        return None, None, []
+    look = look_at(net, rows)
+    return rows, best_constant(net, look, rows, dataset), [look]

@@ -1,0 +1,123 @@
+"""Rules about how gradients and signals get through the layers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .evidence import Evidence
+from .record import Finding
+from .through_time import input_gradient
+
+__all__ = ["exploding", "fades", "relative_gradients", "vanishing", "vanishing_over_time"]
+
+_ORDERS_OF_MAGNITUDE = 1e3
+# A first loss so many times that of a constant guess comes from the initial weights, or from the scale of the target.
+_FAR_ABOVE_CONSTANT = 20.0
+
+
+def relative_gradients(e: Evidence) -> list[tuple[list[str], np.ndarray]]:
+    """Names and median relative gradients of the layers that everything passes, over the first and the later steps.
+
+    In a branch beside a shortcut, or in the queries and keys of attention, small gradients are no fault.
+    """
+    rows = e.norms.relative()[:, :, 0]
+    chain = e.looks[0].chain if e.looks else set(e.norms.parameters)
+    kept = [i for i, name in enumerate(e.norms.parameters) if name in chain]
+    if len(rows) < 6 or len(kept) < 3:
+        return []
+    names = [e.norms.names[i] for i in kept]
+    return [(names, np.median(part, axis=0)) for part in (rows[:5, kept], rows[len(rows) // 2 :, kept])]
+
+
+def fades(e: Evidence) -> tuple[str, float] | None:
+    """The layer at which the differences between rows are nearly gone, before the first step, and what is left."""
+    chain = [a for a in e.looks[0].activations if not a.is_avoidable and not math.isnan(a.spread)] if e.looks else []
+    if len(chain) < 2 or not chain[0].spread > 0:
+        return None
+    left = chain[-1].spread / max(a.spread for a in chain)
+    return (chain[-1].layer, left) if left < 0.1 / _ORDERS_OF_MAGNITUDE else None
+
+
+def vanishing(e: Evidence) -> Finding | None:
+    """First layers with gradients orders of magnitude below the largest, on a net that learns poorly."""
+    for names, relative in relative_gradients(e):
+        # The last layer may start near zero, as it should, and then lets little through and has a large share itself.
+        hidden = relative[:-1]
+        first, most = int(np.argmin(hidden[: max(1, len(hidden) // 2)])), int(np.argmax(hidden))
+        if first < most and hidden[first] < hidden[most] / _ORDERS_OF_MAGNITUDE and e.learns_poorly:
+            name, ratio = names[first], hidden[first] / hidden[most]
+            what = f"the gradient of {name}, relative to its weights, is {ratio:.1e} of that of {names[most]}"
+            return _vanishing(e, name, what)
+    fading = fades(e)
+    if fading is None or not e.learns_poorly:
+        return None
+    layer, left = fading
+    return _vanishing(e, layer, f"before the first step, {left:.1e} is left there of what tells rows apart")
+
+
+def vanishing_over_time(e: Evidence) -> Finding | None:
+    """First steps of a sequence that hardly count. Weights that are shared over time hide it; inputs do not."""
+    flow = _flow_over_time(e) if e.learns_poorly else None
+    if flow is None or flow[0] * 10 * _ORDERS_OF_MAGNITUDE >= flow[1]:
+        return None
+    layer = e.norms.names[0] if e.norms.names else None
+    what = f"the gradient with respect to the first steps of the input is {flow[0] / flow[1]:.1e} of that of the last"
+    return _vanishing(e, layer, what)
+
+
+def _vanishing(e: Evidence, layer: str | None, what: str) -> Finding:
+    return Finding(
+        "vanishing",
+        layer,
+        e.n_epochs,
+        f"{what}; between 0.01 and 1 is usual. The skill is {e.skill:.3g}.",
+        "module__activation=torch.nn.ReLU or GELU with the initialisation that belongs to it, norm layers or "
+        "shortcuts, or fewer layers; over time, an LSTM or GRU.",
+    )
+
+
+def _flow_over_time(e: Evidence) -> tuple[float, float] | None:
+    """Gradient with respect to the first and to the last steps of a sequence; None of other inputs."""
+    flow = None if e.rows is None else input_gradient(e.net, e.rows)
+    if flow is None or not flow.max() > 0:
+        return None
+    n = max(1, len(flow) // 4)
+    return float(np.median(flow[:n])), float(np.median(flow[-n:]))
+
+
+def exploding(e: Evidence) -> Finding | None:
+    """A first loss far above a constant guess, or gradients growing towards the input, on a net that learns poorly."""
+    if not e.step_losses or e.constant is None:
+        return None
+    first = float(e.step_losses[0][0]) / e.constant.start if e.constant.start > 0 else 0.0
+    clip = "gradient_clipping='auto', "
+    if first > _FAR_ABOVE_CONSTANT and e.learns_poorly:
+        return Finding(
+            "exploding",
+            None,
+            e.n_epochs,
+            f"the first loss was {e.step_losses[0][0]:.3g}, {first:.3g} times that of a constant guess, "
+            f"{e.constant.start:.3g}; the skill is now {e.skill:.3g}.",
+            "smaller initial weights, a target of standard scale (preprocessing=True), norm layers, or a lower lr "
+            f"(it is {e.lr:.3g}).",
+        )
+    rows = e.norms.relative()
+    if len(rows) < 3 or rows.shape[1] < 3:
+        return None
+    relative = np.median(rows[:5, :, 0], axis=0)
+    n = max(1, len(relative) // 3)
+    grows = 0 < relative[-n:].max() < np.median(relative[:n]) / _ORDERS_OF_MAGNITUDE
+    if grows and e.learns_poorly:
+        layer = e.norms.names[int(np.argmax(relative[:n]))]
+        return Finding(
+            "exploding",
+            layer,
+            e.n_epochs,
+            f"the gradient of {layer}, relative to its weights, was "
+            f"{np.median(relative[:n]) / relative[-n:].max():.1e} times that of the last layers in the first "
+            f"steps; the skill is {e.skill:.3g}.",
+            f"{clip}smaller initial weights, norm layers or shortcuts, or a lower lr (it is {e.lr:.3g}).",
+        )
+    return None

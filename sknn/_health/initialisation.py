@@ -1,0 +1,147 @@
+"""Weights drawn anew and scaled by the data, so that no layer starts dead, saturated or out of scale."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .look import Look, as_evaluated, first_tensor
+from .observer import WEIGHING
+from .recorder import Operation, Recorder, recorded
+from .reference import Constant
+
+__all__ = ["can_initialise", "initialise_by_data"]
+
+_RESET = (nn.RNNBase, nn.RNNCellBase, nn.Embedding)
+# Activations whose mean is far from zero beside their spread: their sums would hide what tells rows apart.
+_OFF_CENTER = ("sigmoid", "hardsigmoid", "softplus")
+
+
+def _matrices(module: nn.Module, order: list[str]) -> dict[str, nn.Parameter]:
+    """Trainable weights that multiply, by name, without those that `_RESET` layers hold."""
+    reset = {id(p) for part in module.modules() if isinstance(part, _RESET) for p in part.parameters()}
+    found = dict(module.named_parameters())
+    names = [name for name in order if name in found and found[name].ndim > 1]
+    return {name: found[name] for name in names if found[name].requires_grad and id(found[name]) not in reset}
+
+
+def _layers_to_reset(module: nn.Module) -> list[Any]:
+    parts = [part for part in module.modules() if isinstance(part, _RESET)]
+    return [part for part in parts if all(p.requires_grad for p in part.parameters())]
+
+
+def can_initialise(module: nn.Module, look: Look) -> bool:
+    """Whether there are weights that `initialise_by_data` knows how to draw."""
+    return bool(_matrices(module, look.order) or _layers_to_reset(module))
+
+
+def _open_forget_gates(layer: nn.Module) -> None:
+    """A bias of 1 for the forget gate, as in R. Jozefowicz et al., ICML 2015."""
+    for name, parameter in layer.named_parameters(recurse=False):
+        if name.startswith("bias_ih"):
+            parameter.chunk(4)[1].fill_(1.0)
+
+
+def _keep_norms(layer: nn.Module) -> None:
+    """Recurrent weights that turn a state without changing its length: A. Saxe et al., ICLR 2014, arXiv:1312.6120."""
+    for name, parameter in layer.named_parameters(recurse=False):
+        if name.startswith("weight_hh"):
+            nn.init.orthogonal_(parameter)
+        elif name.startswith("bias"):
+            parameter.zero_()
+
+
+class _Scaling:
+    """Scales each matrix at its first use, and centers what it makes."""
+
+    def __init__(self, module: nn.Module, order: list[str], *, centers: bool) -> None:
+        self.matrices = _matrices(module, order)
+        self.parameters = dict(module.named_parameters())
+        self.centers = centers
+        self.done: list[str] = []
+
+    def __call__(self, operation: Operation) -> None:
+        """After an operation of the forward pass; later ones are given the scaled output."""
+        used = [name for name in operation.weights if name in self.matrices]
+        output = operation.output
+        if operation.name not in WEIGHING or len(used) != 1 or used[0] in self.done or not isinstance(output, Tensor):
+            return
+        self.done.append(used[0])
+        units = 1 if operation.name.startswith("conv") else output.ndim - 1
+        values = output.movedim(units, -1).flatten(0, -2).double()
+        means = values.mean(0)
+        size = (values - means if self.centers else values).square().mean().sqrt().item()
+        if not math.isfinite(size) or size < 1e-12:
+            return
+        self.matrices[used[0]].mul_(1 / size)
+        bias = next(
+            (self.parameters[name] for name in operation.weights if self._is_bias(name, output.shape[units])), None
+        )
+        shift = means / size if self.centers and bias is not None else torch.zeros_like(means)
+        if bias is not None:
+            bias.sub_(shift.to(bias.dtype))
+        shape = [1] * output.ndim
+        shape[units] = -1
+        operation.output = output / size - shift.view(shape).to(output.dtype)
+
+    def _is_bias(self, name: str, width: int) -> bool:
+        parameter = self.parameters.get(name)
+        return parameter is not None and parameter.shape == (width,) and parameter.requires_grad
+
+
+@torch.no_grad()
+def initialise_by_data(net: Any, rows: tuple[Any, Any], look: Look, constant: Constant) -> None:
+    """Draw all weights that multiply anew, then scale them in the order of their use.
+
+    Matrices and filters get orthogonal directions, a scale at which what they make of some rows has unit variance, and
+    biases of zero, or behind sigmoids those at which it has zero mean; the last one starts at the best constant guess,
+    with outputs of a tenth of the spread that they should reach. Norms go back to ones and zeros, recurrent layers and
+    embeddings to torch's defaults, but with open forget gates,
+    and orthogonal weights without gates.
+
+    References
+    ----------
+    D. Mishkin, J. Matas, "All you need is a good init", ICLR 2016, arXiv:1511.06422.
+    """
+    x, y = rows
+    module = net.module_
+    for part in module.modules():
+        if isinstance(part, (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)):
+            part.reset_parameters()
+    for part in _layers_to_reset(module):
+        part.reset_parameters()
+        if isinstance(part, (nn.LSTM, nn.LSTMCell)):
+            _open_forget_gates(part)
+        elif isinstance(part, (nn.RNN, nn.RNNCell)):
+            _keep_norms(part)
+    scaling = _Scaling(
+        module, look.order, centers=any(a.name in _OFF_CENTER and not a.is_gate for a in look.activations)
+    )
+    for name, matrix in scaling.matrices.items():
+        nn.init.orthogonal_(matrix)
+        bias = scaling.parameters.get(name.removesuffix("weight") + "bias") if name.endswith("weight") else None
+        if bias is not None and bias.requires_grad:
+            bias.zero_()
+    recorder = Recorder(module, after=scaling)
+    with as_evaluated(module), recorded(module, recorder):
+        raw = first_tensor(net.infer(x))
+    recorder.release()
+    if scaling.done:
+        _start_at_constant(scaling, y, raw, constant)
+
+
+def _start_at_constant(scaling: _Scaling, y: Any, raw: Tensor, constant: Constant) -> None:
+    """Outputs near the best constant guess, as far as they come straight from the last matrix and its bias."""
+    name = scaling.done[-1]
+    spread = 1.0
+    if isinstance(y, Tensor) and y.is_floating_point() and y.numel() == raw.numel():
+        spread = float(y.double().reshape(len(y), -1).std(0, correction=0).mean())
+    scaling.matrices[name].mul_(0.1 * spread)
+    bias = scaling.parameters.get(name.removesuffix("weight") + "bias") if name.endswith("weight") else None
+    if bias is not None and bias.requires_grad and bias.shape == constant.value.shape:
+        bias.mul_(0.1 * spread)
+        if bool(torch.isfinite(constant.value).all()):
+            bias.add_(constant.value.to(bias.dtype))

@@ -1,0 +1,139 @@
+"""Norms of gradients, weights and real updates of each layer, at a few steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..modules import Committee
+from .observer import layer_of
+from .record import LayerHealth
+
+__all__ = ["LayerNorms"]
+
+_torch: Any = torch  # functions of lists of tensors are not part of its documented face
+
+_FIRST_STEPS = 5
+
+
+class LayerNorms:
+    """Watches weights of two or more dimensions: at each of the first five steps, then at one of ten or fewer.
+
+    Parameters
+    ----------
+    module : nn.Module
+    order : sequence of str
+        Parameters in the order in which a forward pass uses them; others are not watched.
+
+    Attributes
+    ----------
+    names, parameters : list of str
+        Layers, and their weights.
+    """
+
+    def __init__(self, module: nn.Module, order: Sequence[str]) -> None:
+        found = dict(module.named_parameters())
+        # The networks of a committee are alike: the first one speaks for all.
+        others = {
+            id(parameter)
+            for part in module.modules()
+            if isinstance(part, Committee)
+            for network in part.networks[1:]
+            for parameter in network.parameters()
+        }
+        chosen = [
+            name
+            for name in order
+            if name in found and found[name].ndim > 1 and found[name].requires_grad
+            if "bias" not in name and id(found[name]) not in others
+        ]
+        self.parameters = chosen
+        self.names = [layer_of(name) for name in chosen]
+        self.names = [n if self.names.count(n) == 1 else c for n, c in zip(self.names, chosen, strict=True)]
+        self.weights = [found[name] for name in chosen]
+        # Of a layer that starts at zero a gradient cannot be measured by its weights: by those that it could have.
+        floors = [0.1 * (p.numel() / max(1, p[0].numel())) ** 0.5 for p in self.weights]
+        self.floors = torch.tensor(floors, dtype=torch.float64)
+        self.next_step = 1
+        self.step_of: list[int] = []
+        self._norms: list[tuple[Tensor, Tensor]] = []
+        self._updates: dict[int, Tensor] = {}
+        self._before: list[Tensor] | None = None
+        self._read: list[np.ndarray] = []
+        self._table = np.zeros((0, len(self.names), 3))
+        self.lrs: list[float] = []
+
+    def new_epoch(self) -> None:
+        """Look at the next step in any case."""
+        self.next_step = 0
+
+    def is_due(self, step: int) -> bool:
+        """Whether there is something to be measured at this step."""
+        return self._before is not None or step >= self.next_step
+
+    @torch.no_grad()
+    def at_gradient(self, step: int, lr: float) -> None:
+        """Between the backward pass and the step number `step`, from 1, at a learning rate."""
+        if not self.weights:
+            return
+        if self._before is not None:
+            change = _torch._foreach_sub([w.detach() for w in self.weights], self._before)
+            self._updates[len(self._norms) - 1] = torch.stack(_torch._foreach_norm(change))
+            self._before = None
+        if step < self.next_step:
+            return
+        self.next_step = step + 1 if step < _FIRST_STEPS else step + max(10, step // 10)
+        weights = [w.detach() for w in self.weights]
+        gradients = [torch.zeros((), device=w.device) if w.grad is None else w.grad for w in self.weights]
+        gradients = [g.to_dense() if g.is_sparse else g for g in gradients]
+        self._norms.append((torch.stack(_torch._foreach_norm(gradients)), torch.stack(_torch._foreach_norm(weights))))
+        self.step_of.append(step)
+        self.lrs.append(lr)
+        self._before = [w.clone() for w in weights]
+
+    def relative(self) -> np.ndarray:
+        """(n_samples, n_layers, 3): relative gradient, update and norm of the weights; NaN where not measured."""
+        while len(self._read) < len(self._norms):
+            i = len(self._read)
+            gradients, weights = (norms.double().cpu() for norms in self._norms[i])
+            update = self._updates.get(i)
+            if update is None and i == len(self._norms) - 1 and self._before is not None:  # its step is still to come
+                nothing = torch.full_like(weights, torch.nan)
+                row = self._row(gradients, weights, nothing)
+                return np.concatenate([self._table, row[None]])
+            changes = torch.full_like(weights, torch.nan) if update is None else update.double().cpu()
+            self._read.append(self._row(gradients, weights, changes))
+            self._table = np.array(self._read)
+        return self._table
+
+    def _row(self, gradients: Tensor, weights: Tensor, changes: Tensor) -> np.ndarray:
+        floor = torch.maximum(weights, self.floors)
+        return torch.stack([gradients / floor, changes / floor, weights], dim=1).numpy()
+
+    def update_per_lr(self) -> float:
+        """What one of the first steps changed, relative to the weights and for a learning rate of 1; NaN if unknown.
+
+        Median over layers, and over the first three steps that changed anything: later ones may follow a disaster.
+        Schedules begin with small steps, which the learning rate accounts for.
+        """
+        steps = zip(self.relative()[:_FIRST_STEPS, :, 1], self.lrs, strict=False)
+        sizes = [float(np.median(row)) / lr for row, lr in steps if lr > 0 and np.isfinite(row).all()]
+        usable = sorted([size for size in sizes if size > 0][:3])
+        return usable[(len(usable) - 1) // 2] if usable else float("nan")
+
+    def of_epoch(self, first_step: int) -> dict[str, LayerHealth]:
+        """Medians over the steps from `first_step` on."""
+        rows = self.relative()[[i for i, step in enumerate(self.step_of) if step >= first_step]]
+        if not len(rows):
+            return {}
+        known = ~np.isnan(rows[:, 0, 1])
+        updates = np.median(rows[known, :, 1], axis=0) if known.any() else np.full(len(self.names), np.nan)
+        gradients, weights = np.median(rows[:, :, 0], axis=0), np.median(rows[:, :, 2], axis=0)
+        return {
+            name: LayerHealth(float(g), float(u), float(w))
+            for name, g, u, w in zip(self.names, gradients, updates, weights, strict=True)
+        }

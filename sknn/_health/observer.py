@@ -1,0 +1,259 @@
+"""What a forward pass does, operation by operation: activations, the first weights, the last operation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from .recorder import Operation, Recorder
+
+__all__ = ["WEIGHING", "Activation", "FirstLayer", "Observer", "bounds_of", "layer_of"]
+
+# At inputs below these on every row a unit passes nothing on, and its derivative is below 1e-3.
+_INACTIVE_BELOW = {
+    "relu": 0.0, "relu_": 0.0, "threshold": 0.0, "relu6": 0.0, "clamp_min": 0.0, "hardswish": -3.0,
+    "gelu": -4.0, "silu": -12.0, "mish": -12.0, "elu": -8.0, "selu": -8.0, "celu": -8.0, "softplus": -8.0,
+}  # fmt: skip
+# At inputs beyond these the derivative is below a twentieth of its largest.
+_SATURATED_BEYOND = {"tanh": 2.2, "sigmoid": 4.4, "hardtanh": 1.0, "hardsigmoid": 3.0, "softsign": 3.5, "erf": 1.75}
+_SATURATED_TANH = 0.975  # its value there
+_OF_RECURRENT = {"rnn_tanh": "tanh", "rnn_tanh_cell": "tanh", "rnn_relu": "relu", "rnn_relu_cell": "relu"}
+WEIGHING = frozenset(
+    [
+        "linear",
+        "matmul",
+        "rmatmul",
+        "mm",
+        "addmm",
+        "bmm",
+        "baddbmm",
+        "bilinear",
+        "einsum",
+        "conv1d",
+        "conv2d",
+        "conv3d",
+        "lstm",
+        "gru",
+        "lstm_cell",
+        "gru_cell",
+        "rnn_tanh",
+        "rnn_relu",
+        "rnn_tanh_cell",
+        "rnn_relu_cell",
+    ]
+)
+_NORMS = frozenset(
+    ["batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm", "local_response_norm", "normalize"]
+)
+# Last operations whose results are limited: lower and upper bound.
+_BOUNDS = {
+    "sigmoid": (0.0, 1.0), "hardsigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0),
+    "relu": (0.0, math.inf), "relu_": (0.0, math.inf), "relu6": (0.0, 6.0), "hardtanh": (-1.0, 1.0),
+    "softplus": (0.0, math.inf), "exp": (0.0, math.inf), "abs": (0.0, math.inf), "square": (0.0, math.inf),
+    "softsign": (-1.0, 1.0), "elu": (-1.0, math.inf), "softmin": (0.0, 1.0), "erf": (-1.0, 1.0),
+    "log_softmax": (-math.inf, 0.0), "logsigmoid": (-math.inf, 0.0),
+}  # fmt: skip
+
+
+@dataclass
+class Activation:
+    """What an activation function did to the rows.
+
+    Attributes
+    ----------
+    layer : str
+        That computes what goes into it.
+    name : str
+        Of the function.
+    n_units : int
+    inactive, active : float
+        Share of the units of a rectifier that are inactive, and active, on every row.
+    spread : float
+        Mean over the units of the standard deviation, over the rows, of what goes into the function.
+    saturated : float
+        Share of rows and units at which a bounded function is flat.
+    is_gate : bool
+        Its output is multiplied with another tensor.
+    is_avoidable : bool
+        There is a way around it, such as a shortcut.
+    """
+
+    layer: str
+    name: str
+    n_units: int
+    inactive: float = 0.0
+    active: float = 0.0
+    spread: float = math.nan
+    saturated: float = 0.0
+    is_gate: bool = False
+    is_avoidable: bool = False
+
+
+@dataclass
+class FirstLayer:
+    """How inputs arrive at the first weights.
+
+    Attributes
+    ----------
+    layer : str
+    operation : str
+    scale : float
+        Root mean square of the inputs that are not zero.
+    output_scale : float
+        Root mean square of what the layer makes of them.
+    spread : Tensor of shape (n_columns,) or None
+        Standard deviation of each column; None of images.
+    """
+
+    layer: str
+    operation: str
+    scale: float
+    output_scale: float
+    spread: Tensor | None
+
+
+class Observer:
+    """Turns operations into what a look holds.
+
+    Parameters
+    ----------
+    n_rows : int
+        Of the batch.
+    """
+
+    def __init__(self, n_rows: int) -> None:
+        self.n_rows = n_rows
+        self.activations: dict[int, Activation] = {}  # by the identity of their operation
+        self.first: FirstLayer | None = None
+        self.seen_weights = False
+        self.layer = ""
+        self.convolved = False
+        self.order: dict[str, None] = {}
+        self.weighing: dict[int, tuple[str, ...]] = {}  # by the identity of the operation
+        self.pending: Activation | None = None
+        self.recorder: Recorder | None = None
+
+    def before(self, operation: Operation) -> None:
+        """In-place functions overwrite what they are given."""
+        self.pending = None
+        name = operation.name
+        if not self.seen_weights or not operation.args or not isinstance(operation.args[0], Tensor):
+            return
+        x = operation.args[0]
+        if not x.is_floating_point() or x.ndim < 2:
+            return
+        if name in _INACTIVE_BELOW:
+            if name == "clamp_min" and operation.args[1:] not in ((0,), (0.0,)):
+                return
+            self.pending = _rectified(self.layer, name, self._by_unit(x <= _INACTIVE_BELOW[name]))
+        elif name in _SATURATED_BEYOND:
+            flat = self._by_unit(x.abs() > _SATURATED_BEYOND[name])
+            self.pending = Activation(self.layer, name, flat[0].numel(), saturated=flat.float().mean().item())
+        if self.pending is not None:
+            self.pending.spread = self._by_unit(x).std(0, correction=0).mean().item()
+
+    def after(self, operation: Operation) -> None:
+        """Weights, gates, recurrent units."""
+        name = operation.name
+        for weight in operation.weights:
+            self.order[weight] = None
+        if name in WEIGHING and operation.weight is not None:
+            if not self.seen_weights:
+                self.first = self._first_layer(operation)
+            self.weighing[id(operation)] = operation.weights
+            if self.recorder is not None:
+                self.recorder.marked.add(id(operation))
+            self.seen_weights = True
+            self.layer = layer_of(operation.weight)
+            self.convolved = name.startswith("conv")
+        elif name in _NORMS or name == "embedding":
+            self.seen_weights = True
+        if self.pending is not None:
+            self._note(operation, self.pending)
+        if name in _OF_RECURRENT:
+            self._recurrent(operation)
+        if name in ("mul", "rmul", "imul") and len(operation.args) > 1 and self.recorder is not None:
+            factors = [factor for factor in operation.args[:2] if isinstance(factor, Tensor) and factor.numel() > 1]
+            for factor in factors if len(factors) == 2 else ():
+                source = self.recorder.made_by.get(id(factor))
+                if source is not None and id(source) in self.activations:
+                    self.activations[id(source)].is_gate = True
+
+    def _recurrent(self, operation: Operation) -> None:
+        """Units that the fused function hides, by its output: (batch, time, units), or (batch, units) of a cell."""
+        output = next(t for t in _flat([operation.output]))
+        if operation.name.startswith("rnn_relu"):
+            found = _rectified(self.layer, "relu", (output <= 0).flatten(0, -2))
+        else:
+            flat = (output.abs() > _SATURATED_TANH).float().mean().item()
+            found = Activation(self.layer, "tanh", output.shape[-1], saturated=flat)
+        self._note(operation, found)
+
+    def _note(self, operation: Operation, activation: Activation) -> None:
+        self.activations[id(operation)] = activation
+        if self.recorder is not None:
+            self.recorder.marked.add(id(operation))
+
+    def _by_unit(self, units: Tensor) -> Tensor:
+        """(n, ...): rows first, then units.
+
+        Rows are the dimension that is as long as the batch; where it is the first one, so are time and space.
+        """
+        rows = next((i for i, size in enumerate(units.shape) if size == self.n_rows), 0)
+        if rows == 0:
+            unit = 1 if units.ndim > 3 or (units.ndim == 3 and self.convolved) else units.ndim - 1
+            return units.movedim(unit, -1).flatten(0, -2)
+        return units.movedim(rows, 0)
+
+    def _first_layer(self, operation: Operation) -> FirstLayer | None:
+        tensors = list(_flat(operation.args[:2]))
+        x = tensors[0]
+        if not x.is_floating_point() or not x.numel() or not isinstance(operation.output, (Tensor, tuple)):
+            return None
+        n_filled = max(1, int((x != 0).sum()))
+        scale = (x.double().square().sum() / n_filled).sqrt().item()
+        output = next(_flat([operation.output]))
+        spread = None if operation.name.startswith("conv") else x.flatten(0, -2).double().std(0, correction=0)
+        return FirstLayer(
+            layer_of(operation.weight), operation.name, scale, output.double().square().mean().sqrt().item(), spread
+        )
+
+
+def _rectified(layer: str, name: str, inactive: Tensor) -> Activation:
+    """By whether each unit is inactive, (n, ...)."""
+    never, always = inactive.all(0).float().mean().item(), inactive.logical_not().all(0).float().mean().item()
+    return Activation(layer, name, inactive[0].numel(), inactive=never, active=always)
+
+
+def _flat(values: Any) -> Iterator[Tensor]:
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, (tuple, list)):
+            yield from _flat(value)
+
+
+def layer_of(weight: str | None) -> str:
+    """The layer that a parameter belongs to: its module, or itself where it is a parameter of a module of many."""
+    prefix, _, name = (weight or "").rpartition(".")
+    return prefix if prefix and name in ("weight", "bias", "in_proj_weight") else weight or ""
+
+
+def bounds_of(operation: Operation | None) -> tuple[float, float]:
+    if operation is None:
+        return -math.inf, math.inf
+    if operation.name in ("clamp", "clip", "hardtanh", "clamp_min", "clamp_max"):
+        given = [*operation.args[1:], *(v for k, v in operation.kwargs.items() if k in ("min", "max", "min_val"))]
+        limits = [v for v in given if isinstance(v, (int, float))]
+        if operation.name == "clamp_min":
+            return (limits or [-math.inf])[0], math.inf
+        if operation.name == "clamp_max":
+            return -math.inf, (limits or [math.inf])[0]
+        if len(limits) >= 2:
+            return limits[0], limits[1]
+        return (limits[0], math.inf) if limits and "max" not in operation.kwargs else (-math.inf, math.inf)
+    return _BOUNDS.get(operation.name, (-math.inf, math.inf))

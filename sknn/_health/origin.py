@@ -1,0 +1,152 @@
+"""Where a number that is no number came from: one replay of the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from skorch.dataset import unpack_data
+from torch import Tensor
+
+from .look import as_evaluated, first_tensor
+from .observer import layer_of
+from .recorder import Operation, Recorder, recorded
+
+__all__ = ["LARGEST", "Origin", "bad_parameters", "has_overflown", "origin_of"]
+
+# The square of a larger float32 is infinite, and norms are made of squares.
+LARGEST = 1e18
+
+
+@dataclass
+class Origin:
+    """What was no longer finite first.
+
+    Attributes
+    ----------
+    stage : {"input", "weight", "forward", "loss", "gradient", "unknown"}
+    layer : str or None
+        The column of an input, else the layer.
+    what : str
+        A clause that says it.
+    """
+
+    stage: str
+    layer: str | None
+    what: str
+
+
+def has_overflown(tensor: Tensor) -> bool:
+    """Whether it holds NaN, infinity, or a number so large that its square is infinite. Synchronises."""
+    if not tensor.is_floating_point() or not tensor.numel():
+        return False
+    return not bool(tensor.detach().abs().max() <= LARGEST)
+
+
+def _worst(tensor: Tensor) -> float:
+    """NaN if there is one, else the number of the largest absolute value."""
+    flat = tensor.detach().flatten()
+    nan = flat.isnan()
+    return float("nan") if bool(nan.any()) else flat[flat.abs().argmax()].item()
+
+
+def bad_parameters(module: Any, *, of_gradient: bool) -> list[str]:
+    """Names of the parameters that, or whose gradients, are not finite or overflow."""
+    found = []
+    for name, parameter in module.named_parameters():
+        values = parameter.grad if of_gradient else parameter
+        if values is not None and has_overflown(values.coalesce().values() if values.is_sparse else values):
+            found.append(name)
+    return found
+
+
+def origin_of(net: Any, batch: Any, columns: Sequence[str] | None = None, gradients: Sequence[str] = ()) -> Origin:
+    """Look for the first number that is no number: in the weights, the batch, the forward pass, the loss, the gradient.
+
+    Parameters
+    ----------
+    net : skorch net
+        As it was when the batch came.
+    batch : inputs and targets, or None
+    columns : sequence of str or None
+        Names of the columns of the input.
+    gradients : sequence of str
+        Parameters whose gradients are known not to be finite.
+    """
+    module = net.module_
+    if batch is not None:
+        x, y = unpack_data(batch)
+        found = _in_inputs(x, columns) or _in_targets(y)
+        if found is not None:
+            return found
+    weights = bad_parameters(module, of_gradient=False)
+    if weights:
+        worst = _worst(module.get_parameter(weights[0]))
+        return Origin("weight", layer_of(weights[0]), f"weights of {layer_of(weights[0])} hold {worst:g}")
+    if batch is not None:
+        found = _in_forward(net, x, y)
+        if found is not None:
+            return found
+    if gradients:
+        layer = layer_of(gradients[-1])  # backward passes begin at the output
+        return Origin("gradient", layer, f"the gradient of {layer} is not finite, though loss and activations are")
+    return Origin("unknown", None, "a number is not finite")
+
+
+def _in_inputs(x: Any, columns: Sequence[str] | None) -> Origin | None:
+    values = first_tensor(x)
+    if not has_overflown(values):
+        return None
+    bad = ~(values.detach().abs() <= LARGEST)
+    rows = int(bad.reshape(len(values), -1).any(1).sum())
+    worst = _worst(values)
+    if values.ndim < 2:
+        return Origin("input", None, f"the input holds {worst:g} in {rows} row(s) of the batch")
+    position = int(bad.reshape(-1, values.shape[-1]).any(0).nonzero()[0])
+    known = columns is not None and len(columns) == values.shape[-1]
+    column = str(columns[position]) if known and columns is not None else f"column {position}"
+    return Origin("input", column, f"{column} of the input holds {worst:g} in {rows} row(s) of the batch")
+
+
+def _in_targets(y: Any) -> Origin | None:
+    if isinstance(y, Tensor) and has_overflown(y):
+        return Origin("input", "y", f"the target holds {_worst(y):g}")
+    return None
+
+
+def _in_forward(net: Any, x: Any, y: Any) -> Origin | None:
+    found: list[Origin] = []
+    last_layer = [""]
+
+    def after(operation: Operation) -> None:
+        if operation.weight is not None:
+            last_layer[0] = layer_of(operation.weight)
+        outputs = operation.output if isinstance(operation.output, (tuple, list)) else [operation.output]
+        for output in outputs:
+            if not isinstance(output, Tensor) or not (operation.weight or recorder.comes_from_input(operation)):
+                continue  # constants may be infinite on purpose, as in masks
+            if not found and has_overflown(output):
+                layer = operation.layer or last_layer[0]
+                where = layer or type(net.module_).__name__
+                what = f"the forward pass: {operation.name} in {where} gives {_worst(output):g}"
+                found.append(Origin("forward", where, what))
+
+    module = net.module_
+    recorder = Recorder(module, after=after)
+    recorder.follow(x)
+    with torch.no_grad(), as_evaluated(module):
+        with recorded(module, recorder):
+            output = net.infer(x)
+        recorder.release()
+        if found:
+            return found[0]
+        loss = net.get_loss(output, y, X=x, training=False)
+    if has_overflown(loss):
+        raw = first_tensor(output)
+        largest = raw.abs().max().item()
+        return Origin(
+            "loss", type(net.criterion_).__name__, f"the loss is {loss.item():g} of raw scores up to {largest:g}"
+        )
+    return None

@@ -1,0 +1,203 @@
+"""What was found in a training, as text, HTML and a picture."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["SYMPTOMS", "EpochHealth", "Finding", "LayerHealth", "Repair", "TrainingHealth"]
+
+# Each one is a cause of those behind it: where several are seen, the first is reported.
+SYMPTOMS = (
+    "output_mismatch",
+    "symmetric_init",
+    "input_scale",
+    "non_finite",
+    "dead_units",
+    "saturated_units",
+    "exploding",
+    "loss_diverging",
+    "vanishing",
+    "not_learning",
+    "overfitting",
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with a training.
+
+    Attributes
+    ----------
+    symptom : str
+        One of ``"non_finite"``, ``"exploding"``, ``"vanishing"``, ``"dead_units"``, ``"saturated_units"``,
+        ``"loss_diverging"``, ``"not_learning"``, ``"overfitting"``, ``"input_scale"``, ``"output_mismatch"``,
+        ``"symmetric_init"``.
+    layer : str or None
+        Where it was seen, as named by ``module.named_parameters()`` or ``named_modules()``; a column for what comes
+        with the input.
+    epoch : int
+        When it was seen, from 1; 0 before the first step.
+    evidence : str
+        The number seen and the number expected.
+    remedy : str
+        The parameter of the estimator to change.
+    cause : str or None
+        Of ``"not_learning"``: ``"small_updates"``, ``"schedule"``, ``"constant_outputs"``, ``"ignores_inputs"``,
+        ``"cut_off"``, ``"unrelated_labels"`` or ``"unknown"``.
+    """
+
+    symptom: str
+    layer: str | None
+    epoch: int
+    evidence: str
+    remedy: str
+    cause: str | None = None
+
+    def __str__(self) -> str:
+        where = f" in {self.layer}" if self.layer else ""
+        when = f"in epoch {self.epoch}" if self.epoch else "before the first step"
+        return f"{self.symptom}{where} {when}: {self.evidence} Try {self.remedy}"
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One change that ``gradient_health="repair"`` made.
+
+    Attributes
+    ----------
+    symptom : str
+        What it was to cure.
+    epoch : int
+        After which it was made, from 1; 0 before the first step.
+    change : str
+        What was changed, from what to what.
+    kept : bool or None
+        Whether the skill was better after as many steps; if not, everything was put back. None: training ended before.
+    skill_before, skill_after : float
+        1 - training loss / that of the best constant guess.
+    """
+
+    symptom: str
+    epoch: int
+    change: str
+    kept: bool | None
+    skill_before: float
+    skill_after: float
+
+    def __str__(self) -> str:
+        fate = {True: "kept", False: "undone", None: "not judged, training ended"}[self.kept]
+        skills = f"skill {self.skill_before:.3g} before, {self.skill_after:.3g} after"
+        return f"repair of {self.symptom} after epoch {self.epoch}: {self.change} ({fate}; {skills})"
+
+
+@dataclass(frozen=True)
+class LayerHealth:
+    """A layer in an epoch: medians over the steps that were looked at.
+
+    Attributes
+    ----------
+    relative_gradient : float
+        Norm of the gradient / norm of the weights.
+    update : float
+        Norm of what a step really changed / norm of the weights; NaN where no step was measured.
+    weight_norm : float
+    """
+
+    relative_gradient: float
+    update: float
+    weight_norm: float
+
+
+@dataclass(frozen=True)
+class EpochHealth:
+    """An epoch of a training.
+
+    Attributes
+    ----------
+    epoch : int
+        From 1.
+    skill : float
+        1 - training loss / loss of the best constant guess: 0 for a network that learned nothing, at most 1.
+    layers : dict of str to LayerHealth
+        From the input to the output.
+    """
+
+    epoch: int
+    skill: float
+    layers: dict[str, LayerHealth]
+
+
+@dataclass
+class TrainingHealth:
+    """What was found in a training: printed as text, shown as a table in a notebook.
+
+    Attributes
+    ----------
+    findings : list of Finding
+        Root causes only: what follows from them is left out.
+    repairs : list of Repair
+    epochs : list of EpochHealth
+    constant_loss : float
+        Training loss of the best constant guess; NaN where it is not known.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    repairs: list[Repair] = field(default_factory=list)
+    epochs: list[EpochHealth] = field(default_factory=list)
+    constant_loss: float = float("nan")
+
+    @property
+    def status(self) -> str:
+        """``"healthy"``, ``"sick"``, or ``"repaired"`` where for each finding a change was kept."""
+        cured = {repair.symptom for repair in self.repairs if repair.kept}
+        if not self.findings:
+            return "healthy"
+        return "repaired" if all(finding.symptom in cured for finding in self.findings) else "sick"
+
+    @property
+    def n_repairs(self) -> int:
+        """Changes that were kept."""
+        return sum(repair.kept is True for repair in self.repairs)
+
+    def __str__(self) -> str:
+        return "\n".join([self.status, *map(str, self.findings), *map(str, self.repairs)])
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{name}</th>" for name in ("symptom", "layer", "epoch", "evidence", "remedy"))
+        rows = "".join(
+            "<tr>"
+            + "".join(
+                f"<td style='text-align:left'>{html.escape(str(value))}</td>"
+                for value in (f.symptom, f.layer or "", f.epoch, f.evidence, f.remedy)
+            )
+            + "</tr>"
+            for f in self.findings
+        )
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
+        repairs = "".join(f"<li>{html.escape(str(repair))}</li>" for repair in self.repairs)
+        return f"<div><b>Training: {self.status}</b>{table}{f'<ul>{repairs}</ul>' if repairs else ''}</div>"
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the relative gradient of each layer in each epoch.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        ax : matplotlib Axes
+
+        Raises
+        ------
+        ImportError
+            matplotlib is missing: ``pip install "sknn[plot]"``.
+        ValueError
+            No epoch was recorded.
+        """
+        from .picture import draw_gradient_flow
+
+        return draw_gradient_flow(self, ax)

@@ -1,0 +1,74 @@
+"""Hidden layers whose units are all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from .observer import layer_of
+
+__all__ = ["SymmetricLayers"]
+
+# Different summation in matrix kernels moves equal units apart by rounding only.
+_SAME_AT_START, _SAME_LATER = 1e-6, 1e-3
+
+
+def _deviation(rows: Tensor) -> float:
+    """Largest distance of a row from the mean row, relative to the longest row; 0 if all are zero."""
+    rows = rows.detach().flatten(1).double()
+    longest = rows.norm(dim=1).max()
+    return float((rows - rows.mean(0)).norm(dim=1).max() / longest) if longest > 0 else 0.0
+
+
+def _units_of_gates(weight: Tensor, hidden_size: int) -> Tensor:
+    """(n_gates * hidden_size, n) -> (hidden_size, n_gates * n)."""
+    return weight.view(-1, hidden_size, weight.shape[1]).transpose(0, 1)
+
+
+class SymmetricLayers:
+    """Notes which hidden layers start with identical units, and tells which of them still have.
+
+    Zeros at the start are common in last layers and residual branches; only units that stay the same are a fault.
+
+    Parameters
+    ----------
+    module : nn.Module
+    order : sequence of str
+        Parameters in the order of their first use; the last matrix makes the output, which has no hidden units.
+    """
+
+    def __init__(self, module: nn.Module, order: Sequence[str]) -> None:
+        found = dict(module.named_parameters())
+        hidden_sizes = {
+            id(p): part.hidden_size
+            for part in module.modules()
+            if isinstance(part, (nn.RNNBase, nn.RNNCellBase))
+            for p in part.parameters(recurse=False)
+        }
+        embeddings = {id(part.weight) for part in module.modules() if isinstance(part, (nn.Embedding, nn.EmbeddingBag))}
+        matrices = [n for n in order if n in found and found[n].ndim > 1 and id(found[n]) not in embeddings]
+        self.layers: list[tuple[str, Callable[[], Tensor]]] = []
+        for name in matrices[:-1]:
+            weight = found[name]
+            if not weight.requires_grad or min(weight.shape[:2]) < 2:
+                continue
+            if id(weight) in hidden_sizes:  # the rows of a unit's gates
+                self._note(name, partial(_units_of_gates, weight, hidden_sizes[id(weight)]))
+                continue
+            # A layer has a unit a row; a matrix of a module's own may have one a column.
+            axes = (0,) if name.endswith("weight") else (0, 1) if weight.ndim == 2 else ()
+            for axis in axes:
+                bias = found.get(name.removesuffix("weight") + "bias") if name.endswith("weight") else None
+                if bias is None or bias.ndim != 1 or _deviation(bias.unsqueeze(1)) < _SAME_AT_START:
+                    self._note(name, partial(torch.movedim, weight, axis, 0))
+
+    def _note(self, name: str, units: Callable[[], Tensor]) -> None:
+        if _deviation(units()) < _SAME_AT_START:
+            self.layers.append((name, units))
+
+    def still_symmetric(self) -> list[str]:
+        """Layers whose units are identical to this moment."""
+        return [layer_of(name) for name, units in self.layers if _deviation(units()) < _SAME_LATER]

@@ -1,0 +1,70 @@
+"""What outputs and loss owe to the inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .look import as_evaluated, first_tensor
+
+__all__ = ["depends_on_input", "input_gradient"]
+
+
+def _replaced(x: Any, new: Tensor) -> Any:
+    """The inputs with another first tensor."""
+    if isinstance(x, dict):
+        name = next(iter(x))
+        return {**x, name: new}
+    return type(x)([new, *x[1:]]) if isinstance(x, (tuple, list)) else new
+
+
+def input_gradient(net: Any, rows: tuple[Any, Any]) -> np.ndarray | None:
+    """Norm of the gradient of the loss with respect to each step of the input, (n_steps,).
+
+    None unless the input is a sequence (batch, time, features), or the network is recurrent and reads columns as steps.
+    """
+    x, y = rows
+    values = first_tensor(x)
+    module = net.module_
+    recurrent = any(isinstance(part, (nn.RNNBase, nn.RNNCellBase)) for part in module.modules())
+    if not values.is_floating_point() or values.ndim not in ((2, 3) if recurrent else (3,)) or values.shape[1] < 8:
+        return None
+    grads = [(p, p.grad) for p in module.parameters()]
+    try:
+        with torch.enable_grad(), as_evaluated(module):
+            given = values.detach().clone().requires_grad_()
+            loss = net.get_loss(net.infer(_replaced(x, given)), y, X=x, training=False)
+            (gradient,) = torch.autograd.grad(loss, given)
+    except RuntimeError:  # in-place code that cannot be differentiated with respect to its input
+        return None
+    finally:
+        for parameter, grad in grads:
+            parameter.grad = grad
+    steps = gradient.double().movedim(1, 0).flatten(1).norm(dim=1)
+    return steps.cpu().numpy()
+
+
+@torch.no_grad()
+def depends_on_input(net: Any, rows: tuple[Any, Any]) -> bool:
+    """Whether outputs follow the rows when these are put in another order."""
+    x, _ = rows
+    order = torch.arange(len(first_tensor(x))).roll(1)
+    module = net.module_
+    moved = x
+    if isinstance(x, dict):
+        moved = {
+            name: values[order.to(values.device)] if name.startswith("x_") or name == next(iter(x)) else values
+            for name, values in x.items()
+        }
+    else:
+        moved = _replaced(x, first_tensor(x)[order.to(first_tensor(x).device)])
+    with as_evaluated(module):
+        first = first_tensor(net.infer(x)).double()
+        second = first_tensor(net.infer(moved)).double()
+    expected = first[order.to(first.device)]
+    unlike = (second - expected).square().mean()
+    spread = (first - first.mean(0)).square().mean()
+    return bool(unlike < 0.5 * spread)

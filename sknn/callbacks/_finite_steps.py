@@ -1,0 +1,163 @@
+"""Steps without a finite gradient are not taken, and weights that are not finite are put back."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+from skorch.dataset import unpack_data
+from torch import Tensor
+
+from .._health.careful import careful
+from .._health.look import first_tensor
+from .._health.origin import LARGEST, Origin, bad_parameters, has_overflown, origin_of
+from ._gradients import parameter_norms, total_norm, trained_gradients
+from ._state import ModuleState
+
+__all__ = ["FiniteSteps", "Incident", "columns_of", "zero_gradients"]
+
+# Steps in a row without a finite gradient, and weights that had to be put back, after which training is given up.
+_MOST_SKIPPED, _MOST_PUT_BACK = 10, 3
+_UNKNOWN = Origin("unknown", None, "a gradient is not finite")
+
+
+class Incident(NamedTuple):
+    """A number that is no number.
+
+    Attributes
+    ----------
+    step : int
+        Of the training, from 1.
+    origin : Origin
+    """
+
+    step: int
+    origin: Origin
+
+
+class FiniteSteps:
+    """Guards the steps of a training.
+
+    Parameters
+    ----------
+    net : skorch net
+        Before its first step.
+    patient : bool
+        Whether to put weights back several times before training is given up.
+
+    Attributes
+    ----------
+    last_good : ModuleState
+        What is put back; whoever judges epochs saves it.
+    n_steps : int
+        Since the start of the training.
+    is_over : bool
+        Training is to be given up at the end of the epoch; no step is taken any more.
+    """
+
+    def __init__(self, net: Any, *, patient: bool) -> None:
+        self.last_good = ModuleState(net)
+        self.most_put_back = _MOST_PUT_BACK if patient else 1
+        self.n_steps = 0
+        self._device_flags: list[Tensor] = []
+        self.start_again()
+
+    def start_again(self) -> None:
+        """Be as patient as at the start."""
+        self.n_skipped = self.n_put_back = 0
+        self.is_over = False
+
+    def check(self, net: Any, named_parameters: Any, batch: Any) -> Incident | None:
+        """Between the backward pass and the step; gradients are zero afterwards if the step must not be taken."""
+        self.n_steps += 1
+        incident = None
+        if not self._has_finite_gradient(net, named_parameters) or (_is_exposed(net) and _is_poisoned(net, batch)):
+            incident = self._skip(net, batch)
+        else:
+            self.n_skipped = 0
+        if self.is_over:
+            zero_gradients(net)
+        return incident
+
+    def _has_finite_gradient(self, net: Any, named_parameters: Any) -> bool:
+        gradients = trained_gradients(net, named_parameters)
+        if not gradients:
+            return True
+        if all(gradient.is_cpu for gradient in gradients):
+            norm = total_norm(gradients)
+            if hasattr(net, "gradient_norm"):
+                object.__setattr__(net, "gradient_norm", norm)
+            return norm <= LARGEST
+        # No synchronisation in a step: what is not finite becomes zero there, and is read at the end of the epoch.
+        norm = torch.linalg.vector_norm(parameter_norms(gradients))
+        bad = (norm <= LARGEST).logical_not_()
+        for gradient in gradients:
+            gradient.masked_fill_(bad.to(gradient.device), 0.0)
+        self._device_flags.append(bad)
+        return True
+
+    def _skip(self, net: Any, batch: Any) -> Incident | None:
+        """Find out why, once in a row of such steps, and do not take the step."""
+        self.n_skipped += 1
+        incident = None
+        if self.n_skipped == 1:
+            gradients = bad_parameters(net.module_, of_gradient=True)
+            incident = Incident(
+                self.n_steps, careful(origin_of, net, batch, columns_of(net), gradients, otherwise=_UNKNOWN)
+            )
+        zero_gradients(net)
+        if hasattr(net, "gradient_norm"):  # clipping counts the step as skipped
+            object.__setattr__(net, "gradient_norm", math.nan)
+        self.put_back(net)
+        self.is_over = self.is_over or self.n_skipped >= _MOST_SKIPPED
+        return incident
+
+    def put_back(self, net: Any) -> bool:
+        """Make weights and buffers that are not finite those of the last good epoch; whether there were any."""
+        if self.last_good.is_finite() or not self.last_good.restore_overflown():
+            return False
+        self.n_put_back += 1
+        if hasattr(net, "weights_were_put_back"):
+            net.weights_were_put_back()
+        self.is_over = self.is_over or self.n_put_back >= self.most_put_back
+        return True
+
+    def end_epoch(self, net: Any, n_steps: int) -> Incident | None:
+        """After so many steps, look once more: at what was left on a device, and at the weights."""
+        first = self.n_steps - n_steps + 1
+        incident = None
+        if self._device_flags:
+            bad = torch.stack(self._device_flags).tolist()
+            self._device_flags = []
+            if any(bad):
+                incident = Incident(first + bad.index(True), careful(origin_of, net, None, otherwise=_UNKNOWN))
+                self.is_over = self.is_over or sum(bad) >= _MOST_SKIPPED
+        if not self.is_over and self.put_back(net):
+            incident = incident or Incident(self.n_steps, Origin("weight", None, "weights became NaN or infinite"))
+        return incident
+
+
+def _is_exposed(net: Any) -> bool:
+    """Whether others than the optimizer may change batches and weights: in a plain net, or by other callbacks."""
+    return bool(getattr(net, "foreign_steps", True))
+
+
+def _is_poisoned(net: Any, batch: Any) -> bool:
+    """Whether batch or weights hold NaN, infinity or 1e30, which norms and bounded functions may hide."""
+    if batch is not None and has_overflown(first_tensor(unpack_data(batch)[0])):
+        return True
+    return any(has_overflown(parameter) for parameter in net.module_.parameters())
+
+
+def zero_gradients(net: Any) -> None:
+    """So that the next step moves nothing but momentum and decay."""
+    for group in net.optimizer_.param_groups:
+        for parameter in group["params"]:
+            if parameter.grad is not None:
+                parameter.grad.zero_()
+
+
+def columns_of(net: Any) -> Any:
+    """Names of the columns of the input, where they are known."""
+    return getattr(getattr(net, "plan", None), "columns", None)

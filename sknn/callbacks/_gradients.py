@@ -1,0 +1,244 @@
+"""The gradients of a step, their norms, and what counts as a spike among these."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+__all__ = [
+    "LARGEST_UNBOUNDED",
+    "NamedGradient",
+    "SpikeBound",
+    "TensorSpikeBound",
+    "UnreadStep",
+    "clip_units_",
+    "named_gradients",
+    "norm_of_step",
+    "parameter_norms",
+    "total_norm",
+    "trained_gradients",
+    "wide_dtype",
+]
+
+_torch: Any = torch  # norms of many tensors in one call are not part of its documented face
+
+# Adam keeps the squares: those of larger float32 numbers are infinite, and stay so.
+LARGEST_UNBOUNDED = 1e19
+
+# Steps that a spike is compared with, and how many of them it takes to know what is ordinary: until then, only what is
+# larger by another order of magnitude is cut.
+WINDOW = 100
+WARM_UP = 5
+LOOSE = 10.0
+# What comes back more often than in one step of twenty is no spike: batches with a rare class, say.
+RARE = 20
+ABOVE_RARE = 2.0
+
+# Weights that begin at zero must be able to leave it (eps in arXiv:2102.06171, section 4.1).
+SMALLEST_UNIT_NORM = 1e-3
+
+
+class NamedGradient(NamedTuple):
+    """A parameter and its gradient; of a sparse gradient, the rows that are there."""
+
+    name: str
+    parameter: Tensor
+    values: Tensor
+
+
+def trained_gradients(net: Any, named_parameters: Iterable[tuple[str, Tensor]]) -> list[Tensor]:
+    """Tensors that hold all gradients, for changing them in place: one where they lie in a flat buffer."""
+    flat = getattr(net, "flat_parameters", None)
+    if flat is None:
+        values = [_values(parameter) for _, parameter in named_parameters]
+        return [gradient for gradient in values if gradient is not None]
+    if net.foreign_steps:  # a callback may have put another tensor into the place of a view
+        flat.attach()
+    groups = net.optimizer_.param_groups
+    if len(groups) == len(flat.groups):
+        return [flat.gradient]
+    values = [_values(parameter) for group in groups[len(flat.groups) :] for parameter in group["params"]]
+    return [flat.gradient, *(gradient for gradient in values if gradient is not None)]
+
+
+def named_gradients(net: Any, named_parameters: Iterable[tuple[str, Tensor]]) -> list[NamedGradient]:
+    """As `trained_gradients`, parameter by parameter."""
+    named = list(named_parameters)
+    flat = getattr(net, "flat_parameters", None)
+    if flat is not None:
+        known = {id(parameter) for _, parameter in named}
+        added = [p for group in net.optimizer_.param_groups[len(flat.groups) :] for p in group["params"]]
+        named += [("a parameter added to the optimizer", p) for p in added if id(p) not in known]
+    found = [(name, parameter, _values(parameter)) for name, parameter in named]
+    return [NamedGradient(name, parameter, values) for name, parameter, values in found if values is not None]
+
+
+def _values(parameter: Tensor) -> Tensor | None:
+    """The numbers of its gradient; rows that a sparse one holds twice are summed first, since only the sum counts."""
+    gradient = parameter.grad
+    if gradient is None:
+        return None
+    if gradient.is_sparse:
+        if not gradient.is_coalesced():
+            gradient = parameter.grad = gradient.coalesce()
+        gradient = gradient._values()
+    return gradient.detach()
+
+
+# ---------------------------------------------------------------------- norms
+
+
+def norm_of_step(net: Any, gradients: list[Tensor]) -> float:
+    """`total_norm`, which sknn's net keeps for the callbacks that come later in the step."""
+    norm = getattr(net, "gradient_norm", None)
+    return total_norm(gradients) if norm is None else norm
+
+
+def total_norm(gradients: list[Tensor]) -> float:
+    """Euclidean norm over all of them; NaN if a number is NaN or infinite. Reads from the device."""
+    if len(gradients) == 1:
+        norm = torch.linalg.vector_norm(gradients[0]).item()
+    else:
+        norm = torch.linalg.vector_norm(torch.stack(_torch._foreach_norm(gradients))).item()
+    return norm if norm < math.inf else _norm_of_large(gradients)
+
+
+def _norm_of_large(gradients: list[Tensor]) -> float:
+    """The same where squares overflow."""
+    largest = [torch.linalg.vector_norm(gradient, math.inf).item() for gradient in gradients if gradient.numel()]
+    if not all(map(math.isfinite, largest)):
+        return math.nan
+    scale = max(largest)
+    return scale * math.hypot(*(torch.linalg.vector_norm(gradient / scale).item() for gradient in gradients))
+
+
+def parameter_norms(gradients: list[Tensor]) -> Tensor:
+    """Norm of each, (len(gradients),), not read. Where the device has float64, no square overflows."""
+    norms = _torch._foreach_norm(gradients, 2, dtype=wide_dtype(gradients[0]))
+    return torch.stack([norm.to(norms[0].device) for norm in norms])
+
+
+def wide_dtype(tensor: Tensor) -> torch.dtype:
+    """The widest that its device has."""
+    return torch.float32 if tensor.device.type == "mps" else torch.float64
+
+
+def clip_units_(gradient: NamedGradient, ratio: float) -> Tensor:
+    """Bound the gradient of each unit by `ratio` times the norm of its weights; return the largest excess factor.
+
+    A unit is what belongs to one index of the first dimension, as in the weights of linear and convolutional layers
+    and in embeddings; vectors are one unit.
+    """
+    values, parameter = gradient.values, gradient.parameter
+    weights = parameter.detach()
+    if parameter.grad is not None and parameter.grad.is_sparse:
+        weights = weights[parameter.grad._indices()[0]]
+    dims = tuple(range(1, weights.ndim)) if sum(size > 1 for size in weights.shape) > 1 else None
+    options: Any = {"dim": dims, "keepdim": True, "dtype": wide_dtype(values)}
+    bound = ratio * torch.linalg.vector_norm(weights, **options).clamp_(min=SMALLEST_UNIT_NORM)
+    norm = torch.linalg.vector_norm(values, **options)
+    values.mul_((bound / norm).clamp_(max=1.0).to(values.dtype))  # 0 / 0 cannot be: the bound is positive
+    return (norm / bound).max()
+
+
+# ---------------------------------------------------------------------- spikes
+
+
+class SpikeBound:
+    r"""The largest ordinary norm, by the norms of the last steps.
+
+    .. math:: \max(k \cdot \mathrm{median}, 2 \cdot q_{0.95})
+
+    over the last 100 steps, as far as their gradients were finite and not zero; with :math:`10 k` while these are fewer
+    than 5, infinite while there is none. The quantile lets pass what comes back often. Norms enter as they were
+    applied, so that a row of spikes lifts the bound by a factor of 2 at a time.
+
+    Attributes
+    ----------
+    bound : float
+    """
+
+    def __init__(self, multiple: float) -> None:
+        self.multiple = multiple
+        self.bound = math.inf
+        self._recent: deque[float] = deque()  # a step without a usable norm is 0
+        self._ordered: list[float] = []
+
+    def take(self, norm: float) -> None:
+        """Count the norm of another step, from before clipping; 0 for a step that was skipped."""
+        recent, ordered = self._recent, self._ordered
+        norm = min(norm, self.bound)
+        if len(recent) == WINDOW:
+            oldest = recent.popleft()
+            if oldest:
+                del ordered[bisect_left(ordered, oldest)]
+        recent.append(norm)
+        if norm:
+            insort(ordered, norm)
+        n = len(ordered)
+        if not n:
+            self.bound = math.inf
+            return
+        multiple = self.multiple if n >= WARM_UP else LOOSE * self.multiple
+        self.bound = max(multiple * ordered[n // 2], ABOVE_RARE * ordered[-1 - n // RARE])
+
+
+class TensorSpikeBound:
+    """The same on a device, without reading from it: after the first steps, the bound is computed anew now and then.
+
+    Attributes
+    ----------
+    bound : Tensor of shape ()
+    limit : Tensor of shape ()
+        Norms must be below: infinity, or the largest number that may go unbounded.
+    """
+
+    refresh = 8
+    refreshed_always = 20  # steps from the first
+
+    def __init__(self, multiple: float, like: Tensor) -> None:
+        self.multiple = multiple
+        self.bound = torch.full_like(like, math.inf)
+        self.limit = torch.full_like(like, LARGEST_UNBOUNDED)
+        self._ordinary = torch.full((WINDOW,), math.inf, dtype=like.dtype, device=like.device)
+        self._new: list[Tensor] = []
+        self._n_steps = 0
+
+    def take(self, norm: Tensor) -> None:
+        """Count the norm of another step, from before clipping, whatever it is."""
+        self._new.append(norm)
+        self._n_steps += 1
+        if self._n_steps <= self.refreshed_always or len(self._new) >= self.refresh:
+            self._compute()
+
+    def _compute(self) -> None:
+        new = torch.stack(self._new)
+        self._new = []
+        usable = (new > 0) & (new < self.limit)
+        new = torch.where(usable, torch.minimum(new, self.bound), math.inf)
+        self._ordinary = torch.cat([self._ordinary[len(new) :], new])
+        ordered = self._ordinary.sort().values
+        n = (ordered < math.inf).sum().view(1)
+        median = ordered.gather(0, (n // 2).clamp(max=WINDOW - 1))
+        often = ordered.gather(0, (n - 1 - n // RARE).clamp(min=0))
+        multiple = torch.where(n >= WARM_UP, self.multiple, LOOSE * self.multiple)
+        # Without any ordinary norm, these are the infinities that stand for none.
+        self.bound = torch.maximum(multiple * median, ABOVE_RARE * often)[0]
+        self.limit = torch.where(self.bound < math.inf, math.inf, LARGEST_UNBOUNDED).to(self.bound.dtype)
+
+
+class UnreadStep(NamedTuple):
+    """What a step leaves on the device, to be read at the end of the epoch."""
+
+    norm: Tensor
+    excess: Tensor
+    bound: Tensor
+    bad: Tensor
+    norms: Tensor  # of each parameter
+    names: list[str]

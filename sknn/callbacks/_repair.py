@@ -1,0 +1,331 @@
+"""Changes that may cure a training: one at a time, kept only if the skill is better after as many steps."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .._health.evidence import Evidence
+from .._health.initialisation import can_initialise, initialise_by_data
+from .._health.learning import suggested_lr
+from .._health.look import first_tensor
+from .._health.record import Finding, Repair, TrainingHealth
+from ._state import ModuleState, TrainAgain
+from .early_stopping import EarlyStopping
+from .gradient_clipping import GradientClipping
+
+__all__ = ["Repairs", "can_train_again"]
+
+_MOST_REPAIRS = 3
+# A skill must be better by so much to be no accident.
+_CLEARLY = 0.01
+_AT_THE_START = ("symmetric_init", "dead_units", "saturated_units", "exploding", "vanishing")
+
+
+@dataclass
+class Change:
+    """Something to try.
+
+    Attributes
+    ----------
+    text : str
+        What is changed, from what to what.
+    restarts : bool
+        Whether training begins again from the initial weights, or goes on from the last good ones.
+    apply, undo : callable
+    """
+
+    text: str
+    restarts: bool
+    apply: Callable[[], None]
+    undo: Callable[[], None]
+
+
+@dataclass
+class _Attempt:
+    finding: Finding
+    change: Change
+    n_steps: int
+    skill: float
+    n_epochs: int
+    planned_epochs: int
+    before: _Snapshot | None = None
+
+
+class _Snapshot:
+    """Weights, buffers and optimizer as they are now."""
+
+    def __init__(self, net: Any) -> None:
+        self.weights = ModuleState(net)
+        self.optimizer = copy.deepcopy(net.optimizer_.state_dict())
+
+    def restore(self, net: Any) -> None:
+        """Put everything back."""
+        self.weights.restore()
+        net.optimizer_.load_state_dict(copy.deepcopy(self.optimizer))
+
+
+class Repairs:
+    """Tries changes, judges them, and keeps the books.
+
+    Parameters
+    ----------
+    net : skorch net
+        Before its first step.
+    health : TrainingHealth
+        Where repairs are recorded.
+
+    Attributes
+    ----------
+    lr : float
+        Learning rate in force.
+    """
+
+    def __init__(self, net: Any, health: TrainingHealth) -> None:
+        self.health = health
+        self.start = _Snapshot(net)
+        self.lr = self._first_lr = float(net.lr)
+        self._group_lrs = [group["lr"] for group in net.optimizer_.param_groups]
+        self.running: _Attempt | None = None
+        self.n_tried = 0
+        self.queue: list[Change] = []
+        self.clipping: GradientClipping | None = None
+        self.best: ModuleState | None = None
+        self._best_loss = math.inf
+
+    # ------------------------------------------------------------------ the course of a repair
+
+    def attempt(self, net: Any, e: Evidence, finding: Finding, watcher: Any) -> None:
+        """Make the first change that may cure a finding. Ends the present run of epochs where the net can begin "
+        "anew."""
+        if finding.symptom == "overfitting":
+            self._go_back_to_best(net, finding, e)
+            return
+        self.queue = self._changes(net, e, finding, ended=watcher.has_ended)
+        self._try_next(net, e, finding, watcher, lambda: None)
+
+    def judge(self, net: Any, e: Evidence, watcher: Any, *, ended: bool) -> bool:
+        """Keep or undo a change once it has had as many steps as went before; whether a change is still on trial."""
+        attempt = self.running
+        if attempt is None:
+            return False
+        collapsed = watcher.is_over or bool(e.train_skills and e.train_skills[-1] < min(attempt.skill, 0.0) - 2)
+        if not (ended or collapsed or e.n_steps >= attempt.n_steps):
+            return True
+        skill = e.skill if e.n_epochs else -math.inf
+        clearly = 0.0 if attempt.finding.symptom == "symmetric_init" else _CLEARLY
+        kept = not watcher.is_over and skill > attempt.skill + clearly
+        self.running = None
+        self.health.repairs.append(
+            Repair(attempt.finding.symptom, len(net.history), attempt.change.text, kept, attempt.skill, skill)
+        )
+        if kept:
+            return False
+
+        def back() -> None:
+            attempt.change.undo()
+            assert attempt.before is not None
+            attempt.before.restore(net)
+            self._put_lr(net)
+
+        if self.queue and self.n_tried < _MOST_REPAIRS:
+            self._try_next(net, e, attempt.finding, watcher, back, attempt)
+            return True
+        left = attempt.planned_epochs - attempt.n_epochs
+        self.queue = []
+        self.n_tried = _MOST_REPAIRS
+        self._go_on(net, watcher, back, epochs=left, ended=ended or watcher.is_over)
+        return True
+
+    def _try_next(
+        self,
+        net: Any,
+        e: Evidence,
+        finding: Finding,
+        watcher: Any,
+        first: Callable[[], None],
+        failed: _Attempt | None = None,
+    ) -> None:
+        """Make the next change of the queue, after `first`."""
+        if not self.queue or self.n_tried >= _MOST_REPAIRS or (watcher.has_ended and not can_train_again(net)):
+            return
+        change = self.queue.pop(0)
+        self.n_tried += 1
+        skill = e.skill if failed is None else failed.skill
+        attempt = _Attempt(
+            finding,
+            change,
+            e.n_steps if failed is None else failed.n_steps,
+            -math.inf if math.isnan(skill) else skill,
+            e.n_epochs if failed is None else failed.n_epochs,
+            e.planned_epochs if failed is None else failed.planned_epochs,
+        )
+
+        def begin() -> None:
+            first()
+            attempt.before = _Snapshot(net)
+            if change.restarts:
+                self.start.restore(net)
+            else:
+                watcher.restore_last_good()
+            change.apply()
+            self._put_lr(net)
+            self.running = attempt
+
+        epochs = attempt.planned_epochs if change.restarts else max(1, attempt.planned_epochs - attempt.n_epochs)
+        self._go_on(net, watcher, begin, epochs=epochs, ended=watcher.has_ended)
+
+    def _go_on(self, net: Any, watcher: Any, change: Callable[[], None], *, epochs: int, ended: bool) -> None:
+        """Make a change, and let training begin a new run of epochs; in a plain skorch net the present one goes on."""
+
+        def begin() -> None:
+            change()
+            watcher.start_again()
+            for _, callback in net.callbacks_:
+                if isinstance(callback, (EarlyStopping, GradientClipping)):
+                    callback.start_again()
+
+        if not can_train_again(net):
+            begin()
+        elif epochs > 0:
+            raise TrainAgain(begin, epochs)
+        else:
+            change()
+
+    def note_epoch(self, e: Evidence, record: Any, net: Any) -> None:
+        """Keep the weights of the best epoch, where nothing else does."""
+        loss = record.get("valid_loss", math.inf)
+        if e.restores_best or not loss < self._best_loss:
+            return
+        self._best_loss = loss
+        if self.best is None:
+            self.best = ModuleState(net)
+        self.best.save()
+
+    def _go_back_to_best(self, net: Any, finding: Finding, e: Evidence) -> None:
+        if self.best is None:
+            return
+        self.best.restore()
+        best = max(e.valid_skills)
+        self.health.repairs.append(
+            Repair(finding.symptom, len(net.history), "weights of the best epoch", True, e.valid_skills[-1], best)
+        )
+
+    # ------------------------------------------------------------------ what may be changed
+
+    def _changes(self, net: Any, e: Evidence, finding: Finding, *, ended: bool) -> list[Change]:
+        """What may cure a finding, the most likely first."""
+        symptom = finding.symptom
+        scale, weights = self._scaled_inputs(net, e), self._initial_weights(net, e)
+        lower, higher = self._other_lr(e, lower=True, ended=ended), self._other_lr(e, lower=False, ended=ended)
+        schedule, clip = self._usual_schedule(net, e), self._clipped(net)
+        if symptom == "input_scale":
+            found = [scale, lower]
+        elif symptom in _AT_THE_START:
+            found = [weights, lower, higher] if self._started_badly(e, finding) else [lower, weights]
+            if symptom == "saturated_units" and e.looks and e.looks[0].first and e.looks[0].first.scale > 3:
+                found = [scale, *found]
+        elif symptom in ("loss_diverging", "non_finite"):
+            found = [schedule, lower, self._other_lr(e, lower=True, ended=ended, further=0.1), clip, weights]
+        elif symptom == "not_learning":
+            by_cause = {
+                "small_updates": [higher, weights],
+                "schedule": [schedule],
+                "constant_outputs": [lower, weights],
+                "unknown": [weights, higher or lower],
+            }
+            found = by_cause.get(finding.cause or "", [])
+        else:
+            found = []
+        return [change for change in found if change is not None]
+
+    def _started_badly(self, e: Evidence, finding: Finding) -> bool:
+        if finding.symptom in ("symmetric_init", "exploding", "vanishing") or not e.looks:
+            return True
+        share = "inactive" if finding.symptom == "dead_units" else "saturated"
+        return any(getattr(activation, share) >= 0.5 for activation in e.looks[0].activations if not activation.is_gate)
+
+    def _other_lr(self, e: Evidence, *, lower: bool, ended: bool, further: float = 1.0) -> Change | None:
+        """The learning rate at which the first steps would have been usual ones, or a tenth where they were."""
+        old, new = self.lr, suggested_lr(e)
+        if lower and not new < old / 2:
+            new = old * 0.1
+        if not lower and not new > 2 * old:
+            return None
+        new *= further
+        goes_on = lower and not ended and max(e.skills, default=0.0) > 0.2
+
+        def put(lr: float) -> Callable[[], None]:
+            def change() -> None:
+                self.lr = lr
+
+            return change
+
+        return Change(f"lr {old:.3g} -> {new:.3g}", not goes_on, put(new), put(old))
+
+    def _usual_schedule(self, net: Any, e: Evidence) -> Change | None:
+        """Instead of a schedule that leads the learning rate far from what was asked for."""
+        plan, largest = getattr(net, "plan", None), max(e.norms.lrs, default=e.lr)
+        if plan is None or 0.03 * e.lr < largest < 3 * e.lr:
+            return None
+        old = plan.lr_schedule, plan.lr_schedule_params
+
+        def put(schedule: Any, params: Any) -> Callable[[], None]:
+            def change() -> None:
+                plan.lr_schedule, plan.lr_schedule_params = schedule, params
+
+            return change
+
+        name = getattr(old[0], "__name__", repr(old[0]))
+        return Change(f"lr_schedule {name} -> 'cosine'", True, put("cosine", {}), put(*old))
+
+    def _put_lr(self, net: Any) -> None:
+        factor = self.lr / self._first_lr
+        for group, lr in zip(net.optimizer_.param_groups, self._group_lrs, strict=False):
+            group["lr"] = lr * factor
+            if "initial_lr" in group:
+                group["initial_lr"] = lr * factor
+
+    def _initial_weights(self, net: Any, e: Evidence) -> Change | None:
+        rows, constant = e.rows, e.constant
+        if rows is None or constant is None or not e.looks or not can_initialise(net.module_, e.looks[0]):
+            return None
+        look = e.looks[0]
+
+        def apply() -> None:
+            initialise_by_data(net, rows, look, constant)
+
+        # Weights are part of what is put back anyway.
+        return Change("initial weights: drawn anew, scaled by the data (arXiv:1511.06422)", True, apply, lambda: None)
+
+    def _scaled_inputs(self, net: Any, e: Evidence) -> Change | None:
+        scale_inputs = getattr(getattr(net, "plan", None), "scale_inputs", None)
+        if scale_inputs is None or e.rows is None or first_tensor(e.rows[0]).ndim < 2:
+            return None
+        undo: list[Callable[[], None]] = []
+
+        def apply() -> None:
+            undo.append(scale_inputs())
+
+        return Change("inputs: as they are -> zero mean and unit variance", True, apply, lambda: undo.pop()())
+
+    def _clipped(self, net: Any) -> Change | None:
+        if any(isinstance(callback, GradientClipping) for _, callback in net.callbacks_):
+            return None
+
+        def apply() -> None:
+            self.clipping = GradientClipping("auto")
+            self.clipping.on_train_begin(net)
+
+        def undo() -> None:
+            self.clipping = None
+
+        return Change("gradient_clipping None -> 'auto'", False, apply, undo)
+
+
+def can_train_again(net: Any) -> bool:
+    """Whether the net's loop understands `TrainAgain`: ours does."""
+    return hasattr(net, "weights_were_put_back")
