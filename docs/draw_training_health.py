@@ -45,18 +45,18 @@ def gradient_norms(activation: nn.Module, weight_std: float) -> np.ndarray:
 def draw_layers(ax: Axes) -> None:
     """Gradients of one backward pass: growing, steady, shrinking."""
     he, glorot = math.sqrt(2 / WIDTH), math.sqrt(1 / WIDTH)
-    cases = [  # label, and where it stands: layer, factor above or below the line, alignment
-        ("ReLU, twice He's weights", nn.ReLU(), 2 * he, "tab:red", 9.0, 10.0, "left"),
-        ("ReLU, He's weights", nn.ReLU(), he, "tab:green", 2.0, 8.0, "left"),
-        ("tanh, Glorot's weights", nn.Tanh(), glorot, "tab:blue", 2.0, 0.006, "left"),
-        ("ReLU, half of He's weights", nn.ReLU(), he / 2, "tab:purple", 8.5, 0.0003, "left"),
-        ("sigmoid,\nGlorot's weights", nn.Sigmoid(), glorot, "tab:orange", 13.0, 3e-5, "left"),
+    cases = [  # label, and where it begins: layer, factor above or below the line
+        ("ReLU, twice He", nn.ReLU(), 2 * he, "tab:red", 10, 20.0),
+        ("ReLU, He", nn.ReLU(), he, "tab:green", 2, 8.0),
+        ("tanh, Glorot", nn.Tanh(), glorot, "tab:blue", 2, 0.03),
+        ("ReLU, half He", nn.ReLU(), he / 2, "tab:purple", 1, 2e4),
+        ("sigmoid, Glorot", nn.Sigmoid(), glorot, "tab:orange", 9, 2e-4),
     ]
     layers = np.arange(1, N_LAYERS + 1)
-    for label, activation, weight_std, colour, at, factor, align in cases:
+    for label, activation, weight_std, colour, at, factor in cases:
         norms = gradient_norms(activation, weight_std)
         ax.semilogy(layers, norms, color=colour, linewidth=2)
-        ax.text(at, norms[round(at) - 1] * factor, label, color=colour, ha=align, va="center")
+        ax.text(at, norms[at - 1] * factor, label, color=colour, va="center")
     ax.set_xticks([1, 5, 10, 15, 20, 25, 30])
     ax.set_xlabel("layer, from the input to the output")
     ax.set_ylabel("norm of the gradient / that at layer 30")
@@ -96,9 +96,9 @@ def main() -> None:
     """Draw and save."""
     figure, axes = plt.subplots(1, 3, figsize=(14, 4.4), layout="constrained")
     draw_layers(axes[0])
-    for ax, action, title in zip(axes[1:], ("warn", "repair"), ("a sick training", "repaired"), strict=True):
+    for ax, action, title in zip(axes[1:], ("warn", "repair"), ("sick", "repaired"), strict=True):
         health_of(action).plot(ax)
-        ax.set_title(f"12 hidden layers of sigmoid units: {title}")
+        ax.set_title(f"12 hidden sigmoid layers: {title}")
     axes[2].set_ylabel("")
     figure.savefig(Path(__file__).with_name("training_health.png"), dpi=110)
 

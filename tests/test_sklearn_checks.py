@@ -9,7 +9,6 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn.modules import MLP, ResNet
 
-
 # The checks fit noise, a few rows, and columns far from zero without preprocessing, and the estimators say so.
 pytestmark = pytest.mark.filterwarnings("ignore::sknn.exceptions.GradientHealthWarning")
 
