@@ -83,9 +83,11 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         Largest norm over all gradients. "auto" follows the norms of recent steps: ordinary steps pass, spikes are cut,
         see :class:`~sknn.callbacks.GradientClipping`. Except with None, a step whose gradient is NaN or infinite is
         skipped. Not used with LBFGS, which takes the curvature from whole gradients.
-    gradient_health : {"warn", "raise"} or None, default="warn"
-        What to do when a training is sick: a :class:`~sknn.exceptions.GradientHealthWarning`, or a
-        :class:`~sknn.exceptions.TrainingHealthError`.
+    gradient_health : {"warn", "raise", "repair"} or None, default="warn"
+        What to do when a training is sick: a :class:`~sknn.exceptions.GradientHealthWarning`, a
+        :class:`~sknn.exceptions.TrainingHealthError`, or a warning and up to three changes of learning rate, initial
+        weights, scale of untouched inputs or clipping, each kept only if it helps. See
+        :class:`~sknn.callbacks.GradientHealth`.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class, multiplied with `sample_weight`.
     preprocessing : bool, default=True
@@ -137,6 +139,8 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         held-out rows best), or the value of `scoring`.
     health_ : TrainingHealth or None
         What :class:`~sknn.callbacks.GradientHealth` found.
+    n_repairs_ : int
+        Changes of ``gradient_health="repair"`` that were kept.
 
     See Also
     --------

@@ -84,9 +84,11 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         Largest norm over all gradients. "auto" follows the norms of recent steps: ordinary steps pass, spikes are cut,
         see :class:`~sknn.callbacks.GradientClipping`. Except with None, a step whose gradient is NaN or infinite is
         skipped. Not used with LBFGS, which takes the curvature from whole gradients.
-    gradient_health : {"warn", "raise"} or None, default="warn"
-        What to do when a training is sick: a :class:`~sknn.exceptions.GradientHealthWarning`, or a
-        :class:`~sknn.exceptions.TrainingHealthError`.
+    gradient_health : {"warn", "raise", "repair"} or None, default="warn"
+        What to do when a training is sick: a :class:`~sknn.exceptions.GradientHealthWarning`, a
+        :class:`~sknn.exceptions.TrainingHealthError`, or a warning and up to three changes of learning rate, initial
+        weights, scale of untouched inputs or clipping, each kept only if it helps. See
+        :class:`~sknn.callbacks.GradientHealth`.
     preprocessing : bool, default=True
         Scale numbers, fill gaps, encode categories. False hands X and y to the network untouched, cast to float32.
     categorical_features : "from_dtype", array-like or None, default="from_dtype"
@@ -135,6 +137,8 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         Validation score of every epoch, higher is better: minus the loss, or the value of `scoring`.
     health_ : TrainingHealth or None
         What :class:`~sknn.callbacks.GradientHealth` found.
+    n_repairs_ : int
+        Changes of ``gradient_health="repair"`` that were kept.
 
     See Also
     --------

@@ -7,6 +7,7 @@ import inspect
 from pathlib import Path
 
 import pytest
+from skorch.callbacks import Callback
 
 import sknn
 from sknn import NeuralClassifier, NeuralRegressor, callbacks, losses, modules, optim
@@ -77,7 +78,7 @@ def documented_defaults(cls) -> dict[str, str]:
 PUBLIC = [
     NeuralClassifier,
     NeuralRegressor,
-    *(getattr(callbacks, name) for name in callbacks.__all__ if name not in ("Finding", "TrainingHealth")),
+    *(getattr(callbacks, name) for name in callbacks.__all__ if issubclass(getattr(callbacks, name), Callback)),
     *(getattr(modules, name) for name in modules.__all__),
 ]
 

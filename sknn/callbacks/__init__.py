@@ -2,6 +2,15 @@
 
 from .early_stopping import EarlyStopping
 from .gradient_clipping import GradientClipping
-from .gradient_health import Finding, GradientHealth, TrainingHealth
+from .gradient_health import EpochHealth, Finding, GradientHealth, LayerHealth, Repair, TrainingHealth
 
-__all__ = ["EarlyStopping", "Finding", "GradientClipping", "GradientHealth", "TrainingHealth"]
+__all__ = [
+    "EarlyStopping",
+    "EpochHealth",
+    "Finding",
+    "GradientClipping",
+    "GradientHealth",
+    "LayerHealth",
+    "Repair",
+    "TrainingHealth",
+]
