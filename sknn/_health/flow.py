@@ -59,8 +59,8 @@ def vanishing(e: Evidence) -> Finding | None:
 
 def vanishing_over_time(e: Evidence) -> Finding | None:
     """First steps of a sequence that hardly count. Weights that are shared over time hide it; inputs do not."""
-    flow = _flow_over_time(e) if e.learns_poorly else None
-    if flow is None or flow[0] * 10 * _ORDERS_OF_MAGNITUDE >= flow[1]:
+    flow = _flow_over_time(e) if e.skill < 0.5 else None
+    if flow is None or flow[0] * 10 * _ORDERS_OF_MAGNITUDE >= flow[1] or not e.learns_poorly:
         return None
     layer = e.norms.names[0] if e.norms.names else None
     what = f"the gradient with respect to the first steps of the input is {flow[0] / flow[1]:.1e} of that of the last"
