@@ -6,7 +6,7 @@ import doctest
 import re
 from pathlib import Path
 
-import matplotlib
+import matplotlib.pyplot as plt
 import pytest
 
 from sknn._health.record import SYMPTOMS
@@ -30,7 +30,7 @@ def section_of(text: str, symptom: str) -> str:
 
 
 def test_the_examples_print_what_the_page_says(text):
-    matplotlib.use("Agg")
+    plt.switch_backend("Agg")
     parser, runner, printed = doctest.DocTestParser(), doctest.DocTestRunner(optionflags=FLAGS), []
     names = {"__name__": "training_health"}
     for block in FENCE.finditer(text):
@@ -39,7 +39,7 @@ def test_the_examples_print_what_the_page_says(text):
         assert test.examples, f"{PAGE.name}, line {line + 1}: a block without >>>"
         runner.run(test, out=printed.append, clear_globs=False)
         names = test.globs  # blocks go on from those before
-    matplotlib.pyplot.close("all")
+    plt.close("all")
     assert runner.tries > 3 * len(SYMPTOMS)
     assert not runner.failures, "".join(printed)
 
