@@ -340,7 +340,7 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
         self._set_training(False)
         self._set(plan=TrainingPlan(self.plan.lr_schedule, self.plan.lr_schedule_params, self.plan.shuffle_seed))
         self._set(schedule=None, by_hand=None, paced_threads=None, compiled=None, step=None, frozen=[], average=None)
-        self._set(step_losses=None)
+        self._set(step_losses=None, gradient_norm=None)
 
     def attach(self, plan: TrainingPlan, callbacks: list[Any], lr: float, batch_size: int) -> None:
         """Get ready to train on."""

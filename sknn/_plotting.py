@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["draw_history"]
+__all__ = ["draw_history", "pyplot"]
+
+
+def pyplot(asked_by: str) -> Any:
+    """matplotlib.pyplot, or an ImportError that names the extra."""
+    try:
+        import matplotlib.pyplot
+    except ImportError as error:
+        raise ImportError(f'{asked_by} needs matplotlib: pip install "sknn[plot]"') from error
+    return matplotlib.pyplot
 
 
 def draw_history(history: Any, best_epoch: int, ax: Any = None) -> Any:
@@ -21,11 +30,9 @@ def draw_history(history: Any, best_epoch: int, ax: Any = None) -> Any:
     -------
     ax : matplotlib Axes
     """
-    try:
-        import matplotlib.pyplot as plt
-        from matplotlib.ticker import MaxNLocator
-    except ImportError as error:
-        raise ImportError('plot_history needs matplotlib: pip install "sknn[plot]"') from error
+    plt = pyplot("plot_history")
+    from matplotlib.ticker import MaxNLocator
+
     if ax is None:
         _, ax = plt.subplots(figsize=(7, 4.2), layout="constrained")
     epochs = range(1, len(history) + 1)

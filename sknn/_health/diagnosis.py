@@ -34,7 +34,7 @@ def diagnose(e: Evidence, *, ended: bool) -> Finding | None:
     if e.has_few_rows:
         return None
     diverging = loss_diverging(e, ended)
-    if diverging is not None and not diverging.evidence.startswith("the training loss fell"):
+    if diverging is not None and e.constant is not None and e.constant.is_bounded:
         return input_scale(e) or exploding(e) or diverging
     if not e.had_time(ended):
         return diverging

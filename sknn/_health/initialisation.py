@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .look import Look, as_evaluated, first_tensor
-from .observer import WEIGHING
+from .observer import WEIGHING, bias_of
 from .recorder import Operation, Recorder, recorded
 from .reference import Constant
 
@@ -122,7 +122,7 @@ def initialise_by_data(net: Any, rows: tuple[Any, Any], look: Look, constant: Co
     )
     for name, matrix in scaling.matrices.items():
         nn.init.orthogonal_(matrix)
-        bias = scaling.parameters.get(name.removesuffix("weight") + "bias") if name.endswith("weight") else None
+        bias = bias_of(name, scaling.parameters)
         if bias is not None and bias.requires_grad:
             bias.zero_()
     recorder = Recorder(module, after=scaling)
@@ -140,7 +140,7 @@ def _start_at_constant(scaling: _Scaling, y: Any, raw: Tensor, constant: Constan
     if isinstance(y, Tensor) and y.is_floating_point() and y.numel() == raw.numel():
         spread = float(y.double().reshape(len(y), -1).std(0, correction=0).mean())
     scaling.matrices[name].mul_(0.1 * spread)
-    bias = scaling.parameters.get(name.removesuffix("weight") + "bias") if name.endswith("weight") else None
+    bias = bias_of(name, scaling.parameters)
     if bias is not None and bias.requires_grad and bias.shape == constant.value.shape:
         bias.mul_(0.1 * spread)
         if bool(torch.isfinite(constant.value).all()):

@@ -60,8 +60,8 @@ def loss_diverging(e: Evidence, ended: bool) -> Finding | None:
         None,
         e.n_epochs,
         f"the training loss was {usual:.3g} at its best, {worst:.3g} at its worst, and is {last:.3g}; a constant "
-        "guess has "
-        f"{e.constant.loss:.3g}. A step changes {e.update_size():.1e} of the weights; {USUAL_UPDATE:g} is usual.",
+        f"guess has {e.constant.loss:.3g}. A step changes {e.update_size():.1e} of the weights; {USUAL_UPDATE:g} is "
+        "usual.",
         f"lr={suggested_lr(e):.1g} (it is {e.lr:.3g}), gradient_clipping='auto', a warm-up (lr_schedule='cosine'), or "
         "look at the sign of the loss.",
     )
@@ -77,8 +77,7 @@ def _unbounded(e: Evidence, ended: bool) -> Finding | None:
         None,
         e.n_epochs,
         f"the training loss fell from {means[0]:.3g} to {means[-1]:.3g}, and constant outputs alone can make it "
-        "as low as "
-        "you like: it has no minimum.",
+        "as low as you like: it has no minimum.",
         "the other sign of the loss, or a loss that is bounded below.",
     )
 
@@ -145,7 +144,7 @@ def not_learning(e: Evidence, ended: bool) -> Finding | None:
     if not e.related:
         if not ended or e.n_train < _ROWS_TO_DOUBT_LABELS:
             return None
-        return _not_learning(e, "unrelated_labels", f"{_UNRELATED}", _CHECK_ROWS)
+        return _not_learning(e, "unrelated_labels", _UNRELATED, _CHECK_ROWS)
     spread = _output_spread(e)
     if spread < 1e-3:
         return _not_learning(
@@ -153,8 +152,7 @@ def not_learning(e: Evidence, ended: bool) -> Finding | None:
             "constant_outputs",
             f"outputs are constant over the rows: their spread is {spread:.1e} of what the target asks for",
             "a look at what stands between input and output: a layer that is multiplied with zero, detached or "
-            "dead; or "
-            f"a lower lr (it is {e.lr:.3g}) where a few large steps may have killed it.",
+            f"dead; or a lower lr (it is {e.lr:.3g}) where a few large steps may have killed it.",
         )
     if _ignores_inputs(e):
         return _not_learning(

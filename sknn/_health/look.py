@@ -11,7 +11,7 @@ import torch
 from skorch.dataset import unpack_data
 from torch import Tensor, nn
 
-from .observer import Activation, FirstLayer, Observer, bounds_of
+from .observer import LARGE_SHARE, Activation, FirstLayer, Observer, bounds_of
 from .recorder import Recorder, recorded
 
 __all__ = ["Look", "as_evaluated", "first_tensor", "look_at", "same_random_numbers", "some_rows"]
@@ -56,7 +56,9 @@ class Look:
     @property
     def is_suspicious(self) -> bool:
         """Whether there is a layer most of whose units are inactive, or flat."""
-        return any(a.inactive >= 0.5 or (a.saturated >= 0.5 and not a.is_gate) for a in self.activations)
+        return any(
+            a.inactive >= LARGE_SHARE or (a.saturated >= LARGE_SHARE and not a.is_gate) for a in self.activations
+        )
 
 
 def first_tensor(x: Any) -> Tensor:

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from .recorder import Operation, Recorder
+from .recorder import Operation, Recorder, tensors_in
 
-__all__ = ["WEIGHING", "Activation", "FirstLayer", "Observer", "bounds_of", "layer_of"]
+__all__ = [
+    "LARGE_SHARE",
+    "WEIGHING",
+    "Activation",
+    "FirstLayer",
+    "Observer",
+    "bias_of",
+    "bounds_of",
+    "column_name",
+    "layer_of",
+]
+
+# So many of the units of a layer are most of it.
+LARGE_SHARE = 0.5
+
 
 # At inputs below these on every row a unit passes nothing on, and its derivative is below 1e-3.
 _INACTIVE_BELOW = {
@@ -185,7 +198,7 @@ class Observer:
 
     def _recurrent(self, operation: Operation) -> None:
         """Units that the fused function hides, by its output: (batch, time, units), or (batch, units) of a cell."""
-        output = next(t for t in _flat([operation.output]))
+        output = next(t for t in tensors_in([operation.output]))
         if operation.name.startswith("rnn_relu"):
             found = _rectified(self.layer, "relu", (output <= 0).flatten(0, -2))
         else:
@@ -210,13 +223,13 @@ class Observer:
         return units.movedim(rows, 0)
 
     def _first_layer(self, operation: Operation) -> FirstLayer | None:
-        tensors = list(_flat(operation.args[:2]))
+        tensors = list(tensors_in(operation.args[:2]))
         x = tensors[0]
         if not x.is_floating_point() or not x.numel() or not isinstance(operation.output, (Tensor, tuple)):
             return None
         n_filled = max(1, int((x != 0).sum()))
         scale = (x.double().square().sum() / n_filled).sqrt().item()
-        output = next(_flat([operation.output]))
+        output = next(tensors_in([operation.output]))
         spread = None if operation.name.startswith("conv") else x.flatten(0, -2).double().std(0, correction=0)
         return FirstLayer(
             layer_of(operation.weight), operation.name, scale, output.double().square().mean().sqrt().item(), spread
@@ -229,18 +242,20 @@ def _rectified(layer: str, name: str, inactive: Tensor) -> Activation:
     return Activation(layer, name, inactive[0].numel(), inactive=never, active=always)
 
 
-def _flat(values: Any) -> Iterator[Tensor]:
-    for value in values:
-        if isinstance(value, Tensor):
-            yield value
-        elif isinstance(value, (tuple, list)):
-            yield from _flat(value)
-
-
 def layer_of(weight: str | None) -> str:
     """The layer that a parameter belongs to: its module, or itself where it is a parameter of a module of many."""
     prefix, _, name = (weight or "").rpartition(".")
     return prefix if prefix and name in ("weight", "bias", "in_proj_weight") else weight or ""
+
+
+def bias_of(weight: str, parameters: Mapping[str, nn.Parameter]) -> nn.Parameter | None:
+    """The bias beside a parameter named weight."""
+    return parameters.get(weight.removesuffix("weight") + "bias") if weight.endswith("weight") else None
+
+
+def column_name(columns: Sequence[str] | None, position: int, n_columns: int) -> str:
+    """As the table calls it, or by its position where the names are not those of the input."""
+    return str(columns[position]) if columns is not None and len(columns) == n_columns else f"column {position}"
 
 
 def bounds_of(operation: Operation | None) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from skorch.dataset import unpack_data
 from torch import Tensor
 
 from .look import as_evaluated, first_tensor
-from .observer import layer_of
+from .observer import column_name, layer_of
 from .recorder import Operation, Recorder, recorded
 
 __all__ = ["LARGEST", "Origin", "bad_parameters", "has_overflown", "origin_of"]
@@ -105,8 +105,7 @@ def _in_inputs(x: Any, columns: Sequence[str] | None) -> Origin | None:
     if values.ndim < 2:
         return Origin("input", None, f"the input holds {worst:g} in {rows} row(s) of the batch")
     position = int(bad.reshape(-1, values.shape[-1]).any(0).nonzero()[0])
-    known = columns is not None and len(columns) == values.shape[-1]
-    column = str(columns[position]) if known and columns is not None else f"column {position}"
+    column = column_name(columns, position, values.shape[-1])
     return Origin("input", column, f"{column} of the input holds {worst:g} in {rows} row(s) of the batch")
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._plotting import pyplot
+
 if TYPE_CHECKING:
     from .record import TrainingHealth
 
@@ -16,12 +18,10 @@ _MOST_LABELS = 24
 
 def draw_gradient_flow(health: TrainingHealth, ax: Any = None) -> Any:
     """Norm of the gradient relative to that of the weights: a column for each epoch, a row for each layer."""
-    try:
-        import matplotlib.pyplot as plt
-        from matplotlib.colors import LogNorm
-        from matplotlib.ticker import MaxNLocator
-    except ImportError as error:
-        raise ImportError('TrainingHealth.plot needs matplotlib: pip install "sknn[plot]"') from error
+    plt = pyplot("TrainingHealth.plot")
+    from matplotlib.colors import LogNorm
+    from matplotlib.ticker import MaxNLocator
+
     epochs = [epoch for epoch in health.epochs if epoch.layers]
     if not epochs:
         raise ValueError("No epoch was recorded, so there is no gradient flow to draw. Fit for an epoch first.")

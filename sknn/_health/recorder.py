@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["Operation", "Recorder", "recorded"]
+__all__ = ["Operation", "Recorder", "recorded", "tensors_in"]
 
 # What only looks at a tensor in another way: the number that comes out was made by the operation before.
 _VIEWS = frozenset(
@@ -96,12 +96,13 @@ class Operation:
         return self.weights[0] if self.weights else None
 
 
-def _tensors(values: Any) -> Iterator[Tensor]:
+def tensors_in(values: Any) -> Iterator[Tensor]:
+    """Tensors among arguments or results, those in lists and tuples included."""
     for value in values:
         if isinstance(value, Tensor):
             yield value
         elif isinstance(value, (tuple, list)):
-            yield from _tensors(value)
+            yield from tensors_in(value)
 
 
 class Recorder(TorchFunctionMode):
@@ -142,13 +143,13 @@ class Recorder(TorchFunctionMode):
         name = getattr(func, "__name__", "").strip("_")
         if name in _IGNORED:
             return func(*args, **kwargs)
-        tensors = [*_tensors(args), *_tensors(kwargs.values())]
+        tensors = [*tensors_in(args), *tensors_in(kwargs.values())]
         weights = tuple(self.weights[id(t)] for t in tensors if id(t) in self.weights)
         operation = Operation(name, self.layers[-1], args, kwargs, weights, None)
         if self.before is not None and name not in _VIEWS:
             self.before(operation)
         operation.output = func(*args, **kwargs)
-        outputs = list(_tensors([operation.output]))
+        outputs = list(tensors_in([operation.output]))
         if weights and len(weights) == len(tensors):  # a weight, transposed or normalised
             self.weights.update({id(t): weights[0] for t in outputs})
         elif name in _VIEWS and tensors:
@@ -158,7 +159,7 @@ class Recorder(TorchFunctionMode):
         elif outputs:
             if self.after is not None:
                 self.after(operation)  # which may replace the output
-                outputs = list(_tensors([operation.output]))
+                outputs = list(tensors_in([operation.output]))
             self.made_by.update({id(t): operation for t in outputs})
         ways = [self.ways[id(t)] for t in tensors if id(t) in self.ways]
         if ways:
@@ -178,11 +179,11 @@ class Recorder(TorchFunctionMode):
 
     def comes_from_input(self, operation: Operation) -> bool:
         """Whether an argument of an operation does."""
-        return any(id(t) in self.ways for t in _tensors([*operation.args, *operation.kwargs.values()]))
+        return any(id(t) in self.ways for t in tensors_in([*operation.args, *operation.kwargs.values()]))
 
     def follow(self, x: Any) -> None:
         """Tell what is the input: a tensor, or several in a list or a dict."""
-        tensors = list(_tensors(x.values() if isinstance(x, dict) else [x]))
+        tensors = list(tensors_in(x.values() if isinstance(x, dict) else [x]))
         self.kept.append(tensors)
         self.ways.update({id(t): frozenset() for t in tensors})
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .evidence import Evidence
 from .look import FirstLayer, Look
+from .observer import column_name
 from .record import Finding
 
 __all__ = ["input_scale", "output_mismatch", "symmetric_init"]
@@ -214,8 +215,7 @@ def _column_out_of_scale(first: FirstLayer, e: Evidence) -> tuple[str, str] | No
     if not (share > _DOMINATES or (few and few <= len(varying) // 2)) or beyond < _FAR_BEYOND:
         return None
     position = int(spread.argmax())
-    known = e.columns is not None and len(e.columns) == len(spread)
-    column = str(e.columns[position]) if known and e.columns is not None else f"column {position}"
+    column = column_name(e.columns, position, len(spread))
     return column, (
         f"{column} has a standard deviation of {float(spread.max()):.3g}, {beyond:.3g} times that of the median "
         "column, "

@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from .observer import layer_of
+from .observer import bias_of, layer_of
 
 __all__ = ["SymmetricLayers"]
 
@@ -61,7 +61,7 @@ class SymmetricLayers:
             # A layer has a unit a row; a matrix of a module's own may have one a column.
             axes = (0,) if name.endswith("weight") else (0, 1) if weight.ndim == 2 else ()
             for axis in axes:
-                bias = found.get(name.removesuffix("weight") + "bias") if name.endswith("weight") else None
+                bias = bias_of(name, found)
                 if bias is None or bias.ndim != 1 or _deviation(bias.unsqueeze(1)) < _SAME_AT_START:
                     self._note(name, partial(torch.movedim, weight, axis, 0))
 

@@ -4,33 +4,31 @@ from __future__ import annotations
 
 from .evidence import Evidence
 from .flow import fades
-from .observer import Activation
+from .observer import LARGE_SHARE, Activation
 from .record import Finding
 
 __all__ = ["dead_units", "saturated_units"]
 
-# Shares of the units of a layer.
-_LARGE_SHARE, _NEARLY_ALL = 0.5, 0.9
+# Share of the units of a layer.
+_NEARLY_ALL = 0.9
 
 
-def _in_two_looks(e: Evidence, share: str, least: float) -> tuple[Activation, float] | None:
-    """The activation whose share of units was largest in the last two looks, if it was at least so large in both."""
-    if len(e.looks) < 2:
-        return None
-    before, now = e.looks[-2].activations, e.looks[-1].activations
-    if len(before) != len(now):
+def _in_two_looks(e: Evidence, share: str, *, gates: bool) -> tuple[Activation, float] | None:
+    """The activation whose share was largest in both of the last two looks, if it was large."""
+    looks = [[a for a in look.activations if gates or not a.is_gate] for look in e.looks[-2:]]
+    if len(looks) < 2 or len(looks[0]) != len(looks[1]):
         return None
     found = None
-    for a, b in zip(before, now, strict=True):
-        both = min(getattr(a, share), getattr(b, share))
-        if b.n_units >= 4 and both >= least and (found is None or both > found[1]):
-            found = b, both
+    for before, now in zip(*looks, strict=True):
+        both = min(getattr(before, share), getattr(now, share))
+        if now.n_units >= 4 and both >= LARGE_SHARE and (found is None or both > found[1]):
+            found = now, both
     return found
 
 
 def dead_units(e: Evidence, ended: bool) -> Finding | None:
     """Units that no row activates, most of a layer, in two looks in a row."""
-    found = _in_two_looks(e, "inactive", _LARGE_SHARE)
+    found = _in_two_looks(e, "inactive", gates=True)
     if found is None:
         return None
     activation, share = found
@@ -64,23 +62,15 @@ def dead_units(e: Evidence, ended: bool) -> Finding | None:
 
 def saturated_units(e: Evidence) -> Finding | None:
     """A bounded activation in its flat parts at most rows and units, lasting, on a net that learns poorly."""
-    looks = [_without_gates(look.activations) for look in e.looks[-2:]]
-    if len(looks) < 2 or len(looks[0]) != len(looks[1]):
+    found = _in_two_looks(e, "saturated", gates=False)
+    if found is None or not e.learns_poorly:
         return None
-    pairs = [(min(a.saturated, b.saturated), b) for a, b in zip(*looks, strict=True) if b.n_units >= 4]
-    share, activation = max(pairs, key=lambda pair: pair[0], default=(0.0, None))
-    if activation is None or share < _LARGE_SHARE or not e.learns_poorly:
-        return None
+    activation, share = found
     return Finding(
         "saturated_units",
         activation.layer,
         e.n_epochs,
         f"{activation.name} is flat, with a derivative below 5 % of its largest, at {share:.0%} of rows and "
-        "units; below "
-        f"20 % is usual. The skill is {e.skill:.3g}.",
+        f"units; below 20 % is usual. The skill is {e.skill:.3g}.",
         "smaller initial weights, scaled inputs (preprocessing=True), or a norm layer in front of the activation.",
     )
-
-
-def _without_gates(activations: list[Activation]) -> list[Activation]:
-    return [activation for activation in activations if not activation.is_gate]

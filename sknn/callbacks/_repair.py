@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .._health.evidence import Evidence
 from .._health.initialisation import can_initialise, initialise_by_data
 from .._health.learning import suggested_lr
 from .._health.look import first_tensor
+from .._health.observer import LARGE_SHARE
 from .._health.record import Finding, Repair, TrainingHealth
 from ._state import ModuleState, TrainAgain
 from .early_stopping import EarlyStopping
@@ -99,8 +100,7 @@ class Repairs:
     # ------------------------------------------------------------------ the course of a repair
 
     def attempt(self, net: Any, e: Evidence, finding: Finding, watcher: Any) -> None:
-        """Make the first change that may cure a finding. Ends the present run of epochs where the net can begin "
-        "anew."""
+        """Make the first change that may cure a finding; it ends the run of epochs where the net can begin anew."""
         if finding.symptom == "overfitting":
             self._go_back_to_best(net, finding, e)
             return
@@ -137,7 +137,7 @@ class Repairs:
         left = attempt.planned_epochs - attempt.n_epochs
         self.queue = []
         self.n_tried = _MOST_REPAIRS
-        self._go_on(net, watcher, back, epochs=left, ended=ended or watcher.is_over)
+        self._go_on(net, watcher, back, epochs=left)
         return True
 
     def _try_next(
@@ -154,15 +154,11 @@ class Repairs:
             return
         change = self.queue.pop(0)
         self.n_tried += 1
-        skill = e.skill if failed is None else failed.skill
-        attempt = _Attempt(
-            finding,
-            change,
-            e.n_steps if failed is None else failed.n_steps,
-            -math.inf if math.isnan(skill) else skill,
-            e.n_epochs if failed is None else failed.n_epochs,
-            e.planned_epochs if failed is None else failed.planned_epochs,
-        )
+        if failed is None:
+            skill = -math.inf if math.isnan(e.skill) else e.skill
+            attempt = _Attempt(finding, change, e.n_steps, skill, e.n_epochs, e.planned_epochs)
+        else:
+            attempt = replace(failed, change=change, before=None)
 
         def begin() -> None:
             first()
@@ -176,9 +172,9 @@ class Repairs:
             self.running = attempt
 
         epochs = attempt.planned_epochs if change.restarts else max(1, attempt.planned_epochs - attempt.n_epochs)
-        self._go_on(net, watcher, begin, epochs=epochs, ended=watcher.has_ended)
+        self._go_on(net, watcher, begin, epochs=epochs)
 
-    def _go_on(self, net: Any, watcher: Any, change: Callable[[], None], *, epochs: int, ended: bool) -> None:
+    def _go_on(self, net: Any, watcher: Any, change: Callable[[], None], *, epochs: int) -> None:
         """Make a change, and let training begin a new run of epochs; in a plain skorch net the present one goes on."""
 
         def begin() -> None:
@@ -246,7 +242,7 @@ class Repairs:
         if finding.symptom in ("symmetric_init", "exploding", "vanishing") or not e.looks:
             return True
         share = "inactive" if finding.symptom == "dead_units" else "saturated"
-        return any(getattr(activation, share) >= 0.5 for activation in e.looks[0].activations if not activation.is_gate)
+        return any(getattr(a, share) >= LARGE_SHARE for a in e.looks[0].activations if not a.is_gate)
 
     def _other_lr(self, e: Evidence, *, lower: bool, ended: bool, further: float = 1.0) -> Change | None:
         """The learning rate at which the first steps would have been usual ones, or a tenth where they were."""

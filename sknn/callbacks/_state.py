@@ -92,8 +92,7 @@ class ModuleState:
 
     @torch.no_grad()
     def restore_overflown(self) -> bool:
-        """Put those tensors back that hold NaN, infinity, or numbers without a finite square; whether there "
-        "were any."""
+        """Put tensors back that hold NaN, infinity, or numbers without a finite square; whether there were any."""
         found = False
         for saved, live in zip(self.saved, self.live, strict=True):
             if has_overflown(live):
