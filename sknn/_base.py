@@ -158,7 +158,8 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
         epochs = 1 if partial else recipe.epochs_for(self.max_epochs, n_rows, batch_size, stopped=valid is not None)
         plan = self._plan(recipe, seeds.shuffle, started, partial=partial)
         plan.validation_score = None if valid is None else data.scorer(self.scoring)
-        if data.inputs.mode == "array" and not train.sparse:
+        plan.weight_decay_follows_lr = recipe.chooses_weight_decay(self.optimizer_params, self.optimizer)
+        if data.inputs.can_be_scaled:
             resident = [rows for rows in (train, valid) if rows is not None]
             plan.columns = list(vars(self).get("feature_names_in_", ())) or None
             plan.scale_inputs = lambda: data.inputs.scale_from_now_on(resident)

@@ -91,11 +91,15 @@ class Recipe:
         self, params: dict[str, Any] | None, optimizer: Any, lr: float, n_samples: int, batch_size: int
     ) -> dict[str, Any]:
         """``optimizer_params``, with a ``weight_decay`` for AdamW where they have none."""
-        params = dict(params or {})
-        if self.decay_epochs is not None and optimizer is torch.optim.AdamW:
-            n_steps = math.ceil(n_samples / batch_size)
-            params.setdefault("weight_decay", 1 / (lr * self.decay_epochs * n_steps))
-        return params
+        if not self.chooses_weight_decay(params, optimizer):
+            return dict(params or {})
+        assert self.decay_epochs is not None
+        n_steps = math.ceil(n_samples / batch_size)
+        return {**(params or {}), "weight_decay": 1 / (lr * self.decay_epochs * n_steps)}
+
+    def chooses_weight_decay(self, params: dict[str, Any] | None, optimizer: Any) -> bool:
+        """Whether ``optimizer_params`` leave it to the recipe."""
+        return self.decay_epochs is not None and optimizer is torch.optim.AdamW and "weight_decay" not in (params or {})
 
     def stops_early(self, early_stopping: bool | str, n_samples: int) -> bool:
         """Whether rows are held out to stop early; "auto" needs enough of them."""

@@ -202,30 +202,50 @@ class Inputs:
         # A copy: a module may change its input in place, and that must not be the caller's memory.
         return np.array(array, dtype=np.float32, order="C", copy=True)
 
+    @property
+    def can_be_scaled(self) -> bool:
+        """Whether numbers go to the network untouched."""
+        return self.mode == "array" or (self.mode == "sparse" and self.encoder is None)
+
     def scale_from_now_on(self, resident: Sequence[Any]) -> Callable[[], None]:
         """Standardise numbers that were untouched so far, of resident `Rows` and at predict; return what undoes it.
 
         Columns of a table and features of a sequence each for itself, images as a whole; by the first of `resident`.
+        A sparse table stays sparse, and so do columns that are mostly zeros: these are divided, not shifted.
         """
-        x_num = resident[0].x_num
-        dims = tuple(range(x_num.ndim - 1)) if x_num.ndim in (2, 3) else tuple(range(x_num.ndim))
-        spread, center = torch.std_mean(x_num.double(), dims, keepdim=True)
-        spread[spread == 0] = 1.0
-        center, spread = center[0].float(), spread[0].float()
         before = [(rows, rows.x_num) for rows in resident]
-        scaled: dict[int, Tensor] = {}  # rows that are shared out refer to the same numbers
+        scale = self._scaling_of_sparse(before[0][1]) if self.mode == "sparse" else self._scaling_of_dense(before[0][1])
+        scaled: dict[int, Any] = {}  # rows that are shared out refer to the same numbers
         for rows, x in before:
             if id(x) not in scaled:
-                scaled[id(x)] = _standardised(x, center, spread)
+                scaled[id(x)] = scale(x)
             rows.x_num = scaled[id(x)]
-        self.rescaling = (center.cpu(), spread.cpu())
 
         def undo() -> None:
             self.rescaling = None
+            if self.mode == "sparse":
+                self.encoder = None
             for rows, x in before:
                 rows.x_num = x
 
         return undo
+
+    def _scaling_of_dense(self, x_num: Tensor) -> Callable[[Tensor], Tensor]:
+        dims = tuple(range(x_num.ndim - 1)) if x_num.ndim in (2, 3) else tuple(range(x_num.ndim))
+        numbers = x_num.double()
+        spread, center = torch.std_mean(numbers, dims, keepdim=True)
+        if x_num.ndim == 2:  # as in a sparse table, one value among a thousand zeros shall not become 30
+            is_sparse = (numbers == 0).double().mean(0, keepdim=True) > 0.5
+            power = (numbers.square().sum(0) / (numbers != 0).sum(0).clamp(min=1)).sqrt()
+            spread, center = torch.where(is_sparse, power, spread), torch.where(is_sparse, 0.0, center)
+        spread[spread == 0] = torch.inf  # what training never saw vary says nothing
+        center, spread = center[0].float(), spread[0].float()
+        self.rescaling = (center.cpu(), spread.cpu())
+        return lambda x: _standardised(x, center, spread)
+
+    def _scaling_of_sparse(self, x_num: Any) -> Callable[[Any], Any]:
+        self.encoder = encoder = Encoder.from_sparse(x_num, None)
+        return encoder.encode_sparse
 
     def check_shape(self, X: Any) -> None:
         """At predict: the same kind and shape of rows as at fit."""

@@ -148,6 +148,8 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
             again = self._run(rows, valid, epochs)
             while again is not None:
                 again.change()
+                if again.epochs == 0:
+                    break
                 again = self._run(rows, valid, epochs if again.epochs is None else again.epochs)
             self.notify("on_train_end", X=None, y=None)
             if valid is not None:

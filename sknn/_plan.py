@@ -20,6 +20,8 @@ class TrainingPlan:
     lr_schedule, lr_schedule_params
         As the estimators' parameters.
     shuffle_seed : int
+    weight_decay_follows_lr : bool
+        Whether the weight decay was chosen for the learning rate, so that only their product counts.
     deadline : float or None
         ``time.perf_counter()`` at which the fit shall be over; the schedule ends there too.
     started : float
@@ -43,6 +45,7 @@ class TrainingPlan:
     lr_schedule: str | type = "constant"
     lr_schedule_params: dict[str, Any] | None = None
     shuffle_seed: int = 0
+    weight_decay_follows_lr: bool = False
     deadline: float | None = None
     started: float = 0.0
     precision: str = "float32"

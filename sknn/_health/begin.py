@@ -9,8 +9,9 @@ from .careful import careful
 from .evidence import Evidence, copies
 from .layers import LayerNorms
 from .look import Look, look_at, some_rows
-from .reference import Constant, best_constant, is_related, linear_skill
+from .reference import Constant, best_constant, is_related, simple_skill
 from .symmetry import SymmetricLayers
+from .through_time import input_gradient
 
 __all__ = ["begin"]
 
@@ -24,13 +25,16 @@ def begin(
     planned_epochs: int,
     restores_best: bool,
     columns: Sequence[str] | None,
+    clipping: Any,
 ) -> Evidence:
     """Look at the network before its first step; what cannot be looked at is watched by losses and gradients alone."""
     rows, constant, looks = careful(_first_look, net, dataset, otherwise=(None, None, []))
     order = looks[0].order if looks else [name for name, _ in net.module_.named_parameters()]
 
-    def ask_linear() -> float:
-        return careful(linear_skill, net, looks[0], dataset, constant, otherwise=0.0) if constant is not None else 0.0
+    def ask_simple(linear: bool) -> float:
+        if constant is None:
+            return 0.0
+        return careful(simple_skill, net, looks[0], dataset, constant, linear=linear, otherwise=0.0)
 
     def ask_related() -> bool:
         return careful(is_related, some_rows(net, dataset, 2000), otherwise=True)
@@ -43,7 +47,7 @@ def begin(
         norms=LayerNorms(net.module_, order),
         symmetric=SymmetricLayers(net.module_, order),
         start=copies(net),
-        ask_linear=ask_linear,
+        ask_simple=ask_simple,
         ask_related=ask_related,
         restores_best=restores_best,
         columns=columns,
@@ -51,6 +55,9 @@ def begin(
         planned_epochs=planned_epochs,
         n_train=len(dataset) if hasattr(dataset, "__len__") else 0,
         n_valid=n_valid,
+        flow_at_start=None if rows is None else careful(input_gradient, net, rows),
+        clipping=clipping,
+        schedule=getattr(getattr(net, "plan", None), "lr_schedule", None),
     )
 
 

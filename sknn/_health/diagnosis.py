@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
+from .divergence import loss_diverging, overfitting
 from .evidence import Evidence
 from .flow import exploding, vanishing, vanishing_over_time
-from .learning import (
-    cut_off,
-    hardly_moving,
-    loss_diverging,
-    not_learning,
-    overfitting,
-    unrelated_labels,
-)
+from .learning import cut_off, hardly_moving, not_learning, shrinking, unrelated_labels
 from .record import Finding
 from .structure import input_scale, symmetric_init
 from .units import dead_units, saturated_units
@@ -35,11 +29,11 @@ def diagnose(e: Evidence, *, ended: bool) -> Finding | None:
         return None
     diverging = loss_diverging(e, ended)
     if diverging is not None and e.constant is not None and e.constant.is_bounded:
-        return input_scale(e) or exploding(e) or diverging
+        return input_scale(e) or saturated_units(e) or exploding(e) or diverging
     if not e.had_time(ended):
         return diverging
     found = input_scale(e) or dead_units(e, ended)
-    for rule in (saturated_units, exploding, cut_off, vanishing, hardly_moving, vanishing_over_time):
+    for rule in (saturated_units, exploding, cut_off, shrinking, vanishing, hardly_moving, vanishing_over_time):
         found = found or rule(e)
     found = found or diverging or unrelated_labels(e)
     if found is None and ended:

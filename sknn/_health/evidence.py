@@ -26,8 +26,8 @@ _FINE_SKILL = 0.5
 _ENOUGH_TO_JUDGE_BY = 20
 # Of fewer rows all sorts of things are seen by chance.
 _FEW_ROWS = 64
-# A network that learns reaches at least this share of what a linear model does.
-_SHARE_OF_LINEAR = 0.5
+# A network that learns reaches at least this share of what a simple guess does.
+_SHARE_OF_SIMPLE = 0.5
 
 
 @dataclass
@@ -46,8 +46,9 @@ class Evidence:
     symmetric : SymmetricLayers
     start : list of Tensor
         Weights before the first step.
-    ask_linear, ask_related : callable
-        For the skill of a linear guess, and whether a column is related to the target; asked at most once.
+    ask_simple, ask_related : callable
+        For the skill of a simple guess (linear or not), and whether a column is related to the target; asked at most
+        once.
     restores_best : bool
         Whether the best weights of the validation will be put back.
     columns : sequence of str or None
@@ -63,6 +64,11 @@ class Evidence:
         Of each epoch; the latter is empty without validation rows.
     n_valid, n_train : int
         Rows.
+    flow_at_start : ndarray or None
+        Norm of the gradient of the loss with respect to each step of a sequence, before the first step.
+    clipping, schedule : object
+        Bound of the gradient and schedule of the learning rate that are in force, as the estimators call them; None
+        where there is none, or where it is not known.
     """
 
     net: Any
@@ -72,7 +78,7 @@ class Evidence:
     norms: LayerNorms
     symmetric: SymmetricLayers
     start: list[Tensor]
-    ask_linear: Callable[[], float]
+    ask_simple: Callable[[bool], float]
     ask_related: Callable[[], bool]
     restores_best: bool
     columns: Sequence[str] | None
@@ -80,12 +86,16 @@ class Evidence:
     planned_epochs: int
     n_train: int
     n_valid: int = 0
+    flow_at_start: np.ndarray | None = None
+    clipping: Any = None
+    schedule: Any = None
     n_steps: int = 0
     n_epochs: int = 0
     step_losses: list[np.ndarray] = field(default_factory=list)
     train_skills: list[float] = field(default_factory=list)
     valid_skills: list[float] = field(default_factory=list)
     _linear: float | None = None
+    _simple: float | None = None
     _related: bool | None = None
 
     # ------------------------------------------------------------------ how much was learned
@@ -116,8 +126,15 @@ class Evidence:
     def linear_skill(self) -> float:
         """Skill of a linear guess."""
         if self._linear is None:
-            self._linear = self.ask_linear()
+            self._linear = self.ask_simple(True)
         return self._linear
+
+    @property
+    def simple_skill(self) -> float:
+        """Skill of a guess that is linear in the inputs and in random features of them, or of the linear one."""
+        if self._simple is None:
+            self._simple = max(self.linear_skill, self.ask_simple(False))
+        return self._simple
 
     @property
     def related(self) -> bool:
@@ -134,11 +151,21 @@ class Evidence:
 
     @property
     def learns_poorly(self) -> bool:
-        """Whether it has no skill, or much less than a linear guess."""
+        """Whether it has no skill, or much less than a simple guess."""
         skill = self.skill
         if math.isnan(skill) or skill >= _FINE_SKILL:
             return False
-        return skill < _HARDLY_ANY_SKILL or skill < _SHARE_OF_LINEAR * self.linear_skill
+        return skill < _HARDLY_ANY_SKILL or skill < _SHARE_OF_SIMPLE * self.simple_skill
+
+    @property
+    def has_no_skill(self) -> bool:
+        """Whether it is as good as a constant, or worse."""
+        return self.skill < _HARDLY_ANY_SKILL
+
+    @property
+    def evaluated_skills(self) -> list[float]:
+        """In evaluation mode, where dropout does not disturb: on held-out rows, else at the looks after the first."""
+        return self.valid_skills or [self.look_skill(look) for look in self.looks[1:]]
 
     # ------------------------------------------------------------------ how long it has been learning
 
@@ -156,16 +183,42 @@ class Evidence:
     # ------------------------------------------------------------------ what moved
 
     def displacement(self) -> float:
-        """How far the weights went from their start, relative to their norm: that of the layer that went furthest."""
+        """How far the weights went from their start, relative to their norm: that of the layer that went furthest.
+
+        Without the way along the weights themselves, which is that of weight decay.
+        """
         furthest = 0.0
-        for now, start in zip(trained(self.net), self.start, strict=True):
-            size = max(float(start.double().norm()), 0.1 * math.sqrt(start.numel() / max(1, start[:1].numel())))
-            furthest = max(furthest, float((now.detach().double() - start.double()).norm()) / size)
+        for now, start in self._now_and_start():
+            size = max(float(start.norm()), 0.1 * math.sqrt(start.numel() / max(1, start[:1].numel())))
+            way = now - start
+            if start.any():
+                way = way - start * ((way * start).sum() / start.square().sum())
+            furthest = max(furthest, float(way.norm()) / size)
         return furthest
+
+    def shrinkage(self) -> float:
+        """Norm of the weight matrices now, as a share of that at the start: the median over the layers."""
+        shares = [
+            float(now.norm() / start.norm()) for now, start in self._now_and_start() if now.ndim > 1 and start.any()
+        ]
+        return float(np.median(shares)) if shares else 1.0
+
+    def _now_and_start(self) -> list[tuple[Tensor, Tensor]]:
+        return [(p.detach().double(), start.double()) for p, start in zip(trained(self.net), self.start, strict=True)]
+
+    @property
+    def largest_lr(self) -> float:
+        """That was in force in a step: a schedule may have raised it beyond `lr`, or kept it below."""
+        return max(self.norms.lrs, default=self.lr)
+
+    @property
+    def schedule_raises_lr(self) -> bool:
+        """Whether it has gone clearly beyond `lr`."""
+        return self.largest_lr > 1.5 * self.lr
 
     def update_size(self) -> float:
         """What a step at the full learning rate changed at first, relative to the weights; NaN if unknown."""
-        return self.norms.update_per_lr() * self.lr
+        return self.norms.update_per_lr() * max(self.lr, self.largest_lr)
 
 
 def trained(net: Any) -> list[nn.Parameter]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from .evidence import Evidence
 from .record import Finding
+from .remedies import USUAL_UPDATE, bounded_gradient, lower_lr
 from .through_time import input_gradient
 
 __all__ = ["exploding", "fades", "relative_gradients", "vanishing", "vanishing_over_time"]
@@ -59,11 +60,14 @@ def vanishing(e: Evidence) -> Finding | None:
 
 def vanishing_over_time(e: Evidence) -> Finding | None:
     """First steps of a sequence that hardly count. Weights that are shared over time hide it; inputs do not."""
-    flow = _flow_over_time(e) if e.skill < 0.5 else None
-    if flow is None or flow[0] * 10 * _ORDERS_OF_MAGNITUDE >= flow[1] or not e.learns_poorly:
+    if not e.skill < 0.5:
+        return None
+    now = None if e.rows is None else input_gradient(e.net, e.rows)
+    shares = [share for share in map(_share_of_first_steps, (e.flow_at_start, now)) if share is not None]
+    if not shares or min(shares) * 10 * _ORDERS_OF_MAGNITUDE >= 1 or not e.learns_poorly:
         return None
     layer = e.norms.names[0] if e.norms.names else None
-    what = f"the gradient with respect to the first steps of the input is {flow[0] / flow[1]:.1e} of that of the last"
+    what = f"the gradient with respect to the first steps of the input is {min(shares):.1e} of that of the last"
     return _vanishing(e, layer, what)
 
 
@@ -78,46 +82,69 @@ def _vanishing(e: Evidence, layer: str | None, what: str) -> Finding:
     )
 
 
-def _flow_over_time(e: Evidence) -> tuple[float, float] | None:
-    """Gradient with respect to the first and to the last steps of a sequence; None of other inputs."""
-    flow = None if e.rows is None else input_gradient(e.net, e.rows)
+def _share_of_first_steps(flow: np.ndarray | None) -> float | None:
+    """Gradient with respect to the first steps of a sequence, as a share of that of the last; None of other inputs."""
     if flow is None or not flow.max() > 0:
         return None
     n = max(1, len(flow) // 4)
-    return float(np.median(flow[:n])), float(np.median(flow[-n:]))
+    if not np.median(flow[:n]) and flow[flow > 0].min() > flow.max() / _ORDERS_OF_MAGNITUDE:
+        return None  # it does not fade: these steps are not read
+    return float(np.median(flow[:n]) / max(np.median(flow[-n:]), np.finfo(float).tiny))
 
 
 def exploding(e: Evidence) -> Finding | None:
-    """A first loss far above a constant guess, or gradients growing towards the input, on a net that learns poorly."""
+    """A first loss far above a constant guess, gradients growing towards the input, or updates larger than weights.
+
+    On a net that learns poorly.
+    """
     if not e.step_losses or e.constant is None:
         return None
+    found = _far_above_constant(e) or _grows_towards_input(e) or _updates_beyond_weights(e)
+    if found is None or not e.learns_poorly:
+        return None
+    layer, cause, evidence, remedy = found
+    lower = f"lr={lower_lr(e):.1g} (it is {e.lr:.3g})"
+    evidence = f"{evidence}; the skill is now {e.skill:.3g}."
+    remedy = remedy.format(lower=lower, clip=bounded_gradient(e))
+    return Finding("exploding", layer, e.n_epochs, evidence, remedy, cause)
+
+
+def _far_above_constant(e: Evidence) -> tuple[str | None, str, str, str] | None:
+    assert e.constant is not None
     first = float(e.step_losses[0][0]) / e.constant.start if e.constant.start > 0 else 0.0
-    clip = "gradient_clipping='auto', "
-    if first > _FAR_ABOVE_CONSTANT and e.learns_poorly:
-        return Finding(
-            "exploding",
-            None,
-            e.n_epochs,
-            f"the first loss was {e.step_losses[0][0]:.3g}, {first:.3g} times that of a constant guess, "
-            f"{e.constant.start:.3g}; the skill is now {e.skill:.3g}.",
-            "smaller initial weights, a target of standard scale (preprocessing=True), norm layers, or a lower lr "
-            f"(it is {e.lr:.3g}).",
-        )
+    if not first > _FAR_ABOVE_CONSTANT:
+        return None
+    seen = (
+        f"the first loss was {e.step_losses[0][0]:.3g}, {first:.3g} times that of a constant guess, "
+        f"{e.constant.start:.3g}"
+    )
+    remedy = "smaller initial weights, a target of standard scale (preprocessing=True), norm layers, or {lower}."
+    return None, "initial_loss", seen, remedy
+
+
+def _grows_towards_input(e: Evidence) -> tuple[str | None, str, str, str] | None:
     rows = e.norms.relative()
     if len(rows) < 3 or rows.shape[1] < 3:
         return None
     relative = np.median(rows[:5, :, 0], axis=0)
     n = max(1, len(relative) // 3)
-    grows = 0 < relative[-n:].max() < np.median(relative[:n]) / _ORDERS_OF_MAGNITUDE
-    if grows and e.learns_poorly:
-        layer = e.norms.names[int(np.argmax(relative[:n]))]
-        return Finding(
-            "exploding",
-            layer,
-            e.n_epochs,
-            f"the gradient of {layer}, relative to its weights, was "
-            f"{np.median(relative[:n]) / relative[-n:].max():.1e} times that of the last layers in the first "
-            f"steps; the skill is {e.skill:.3g}.",
-            f"{clip}smaller initial weights, norm layers or shortcuts, or a lower lr (it is {e.lr:.3g}).",
-        )
-    return None
+    if not 0 < relative[-n:].max() < np.median(relative[:n]) / _ORDERS_OF_MAGNITUDE:
+        return None
+    layer = e.norms.names[int(np.argmax(relative[:n]))]
+    seen = (
+        f"the gradient of {layer}, relative to its weights, was {np.median(relative[:n]) / relative[-n:].max():.1e} "
+        "times that of the last layers in the first steps"
+    )
+    return layer, "gradients", seen, "{clip}, smaller initial weights, norm layers or shortcuts, or {lower}."
+
+
+def _updates_beyond_weights(e: Evidence) -> tuple[str | None, str, str, str] | None:
+    size = e.update_size()
+    if not size > 1:
+        return None
+    seen = (
+        f"a step at a learning rate of {e.largest_lr:.3g} changes about {size:.3g} times the norm of the weights "
+        f"({USUAL_UPDATE:g} is usual)"
+    )
+    raised = f"lr_schedule='cosine', which does not go beyond lr={e.lr:.3g}, or {{clip}}."
+    return None, "updates", seen, raised if e.schedule_raises_lr else "{lower}, {clip}, or a warm-up."

@@ -62,6 +62,7 @@ class LayerNorms:
         self.step_of: list[int] = []
         self._norms: list[tuple[Tensor, Tensor]] = []
         self._updates: dict[int, Tensor] = {}
+        self._turns: list[Tensor] = []  # updates of the first steps without what weight decay did
         self._before: list[Tensor] | None = None
         self._read: list[np.ndarray] = []
         self._table = np.zeros((0, len(self.names), 3))
@@ -83,6 +84,8 @@ class LayerNorms:
         if self._before is not None:
             change = _torch._foreach_sub([w.detach() for w in self.weights], self._before)
             self._updates[len(self._norms) - 1] = torch.stack(_torch._foreach_norm(change))
+            if len(self._turns) < _FIRST_STEPS:
+                self._turns.append(_without_decay(change, self._before))
             self._before = None
         if step < self.next_step:
             return
@@ -115,13 +118,18 @@ class LayerNorms:
         return torch.stack([gradients / floor, changes / floor, weights], dim=1).numpy()
 
     def update_per_lr(self) -> float:
-        """What one of the first steps changed, relative to the weights and for a learning rate of 1; NaN if unknown.
+        """What one of the first steps changed, relative to the weights at first and for a learning rate of 1.
 
-        Median over layers, and over the first three steps that changed anything: later ones may follow a disaster.
-        Schedules begin with small steps, which the learning rate accounts for.
+        NaN if unknown. Median over layers, and over the first three steps that changed anything: later ones may follow
+        a disaster. Schedules begin with small steps, which the learning rate accounts for. What shrinks weights is left
+        out: it is weight decay.
         """
-        steps = zip(self.relative()[:_FIRST_STEPS, :, 1], self.lrs, strict=False)
-        sizes = [float(np.median(row)) / lr for row, lr in steps if lr > 0 and np.isfinite(row).all()]
+        if not self._turns:
+            return float("nan")
+        floor = torch.maximum(self._norms[0][1].double().cpu(), self.floors)  # a step may have blown the weights up
+        turns = [turn.double().cpu() / floor for turn in self._turns]
+        steps = zip(turns, self.lrs, strict=False)
+        sizes = [float(turn.median()) / lr for turn, lr in steps if lr > 0 and bool(torch.isfinite(turn).all())]
         usable = sorted([size for size in sizes if size > 0][:3])
         return usable[(len(usable) - 1) // 2] if usable else float("nan")
 
@@ -137,3 +145,12 @@ class LayerNorms:
             name: LayerHealth(float(g), float(u), float(w))
             for name, g, u, w in zip(self.names, gradients, updates, weights, strict=True)
         }
+
+
+def _without_decay(change: list[Tensor], before: list[Tensor]) -> Tensor:
+    """Norms of the parts of the changes that do not lie along the weights."""
+    found = []
+    for part, weights in zip(change, before, strict=True):
+        share = (part * weights).sum() / weights.square().sum().clamp(min=torch.finfo(weights.dtype).tiny)
+        found.append((part - share * weights).norm())
+    return torch.stack(found)

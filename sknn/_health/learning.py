@@ -1,8 +1,9 @@
-"""Rules about whether the loss falls."""
+"""Rules about a loss that does not fall."""
 
 from __future__ import annotations
 
 import math
+from numbers import Real
 
 import numpy as np
 import torch
@@ -10,75 +11,40 @@ import torch
 from .evidence import Evidence
 from .flow import fades, relative_gradients
 from .record import Finding
+from .remedies import USUAL_UPDATE, lower_lr, suggested_lr
 from .through_time import depends_on_input
 
 __all__ = [
     "cut_off",
     "hardly_moving",
-    "loss_diverging",
     "not_learning",
-    "overfitting",
-    "suggested_lr",
+    "shrinking",
     "unrelated_labels",
 ]
 
-# What one of the first steps usually changes of the weights, and what is hardly a change over all steps.
-USUAL_UPDATE = 5e-3
-# What to aim at when the learning rate has to be lowered, or raised.
-_SAFE_UPDATE, _BOLD_UPDATE = 3e-3, 1e-2
-_HARDLY_MOVED = 0.02
+# Hardly a change over all steps.
+_HARDLY_MOVED, _HALFWAY = 0.02, 0.5
 # With fewer a real relation may well not show.
 _ROWS_TO_DOUBT_LABELS = 200
-_UNRELATED = "no column is related to the target (F tests at 1 %)"
+_UNRELATED = "neither a single column (F tests at 1 %) nor a simple model of all is related to the target"
+# A relation that a simple guess has found on rows it had not seen.
+_SOME_SKILL = 0.05
+# A schedule, and the norm of the weights, that have come down to so little.
+_HARDLY_ANY_LR, _SHRUNK = 0.01, 0.05
 _CHECK_ROWS = "a check that rows of X and y belong together: shuffled, sorted or merged apart?"
 
 
-def loss_diverging(e: Evidence, ended: bool) -> Finding | None:
-    """A training loss that has left its own range and the constant guess behind, upwards, for a while."""
-    if e.constant is None or not e.step_losses:
+def shrinking(e: Evidence) -> Finding | None:
+    """Weights that are nearly gone, on a net that learns poorly."""
+    shrinkage = e.shrinkage()
+    if shrinkage >= _SHRUNK or not e.learns_poorly:
         return None
-    if not e.constant.is_bounded:
-        return _unbounded(e, ended)
-    skills = e.train_skills
-    worst = float(np.max([np.median(epoch) for epoch in e.step_losses]))
-    usual = float(np.min([e.step_losses[0][:3].mean(), *(np.median(epoch) for epoch in e.step_losses)]))
-    lasting = 3 if len(skills) >= 3 else len(skills)
-    recent = skills[-lasting:]
-    last = float(np.median(e.step_losses[-1]))
-    above = (last - usual) / max(abs(e.constant.loss), e.constant.start)
-    best = max(skills)
-    long = max(4, len(skills) // 5)
-    collapsed = len(skills) >= 2 * long and best > 0.2 and max(skills[-long:]) < 0.25 * best
-    was_normal = e.step_losses[0][0] < 3 * e.constant.start
-    spiked = ended and e.had_time(True) and was_normal and min(skills) < -5 and e.learns_poorly
-    badly = e.n_steps >= 30 and lasting >= 3 and max(recent) < -2 and above > 2
-    in_the_end = ended and e.had_time(True) and e.skill < -0.1 and max(recent) < -0.1 and above > 0.5
-    if not (badly or in_the_end or collapsed or spiked):
-        return None
-    return Finding(
-        "loss_diverging",
-        None,
-        e.n_epochs,
-        f"the training loss was {usual:.3g} at its best, {worst:.3g} at its worst, and is {last:.3g}; a constant "
-        f"guess has {e.constant.loss:.3g}. A step changes {e.update_size():.1e} of the weights; {USUAL_UPDATE:g} is "
-        "usual.",
-        f"lr={suggested_lr(e):.1g} (it is {e.lr:.3g}), gradient_clipping='auto', a warm-up (lr_schedule='cosine'), or "
-        "look at the sign of the loss.",
-    )
-
-
-def _unbounded(e: Evidence, ended: bool) -> Finding | None:
-    """A loss that a constant can make as small as it likes, and that training follows."""
-    means = [float(np.mean(epoch)) for epoch in e.step_losses]
-    if len(means) < 3 or not ended or not means[-1] < means[0] - 10 * (1 + abs(means[0])):
-        return None
-    return Finding(
-        "loss_diverging",
-        None,
-        e.n_epochs,
-        f"the training loss fell from {means[0]:.3g} to {means[-1]:.3g}, and constant outputs alone can make it "
-        "as low as you like: it has no minimum.",
-        "the other sign of the loss, or a loss that is bounded below.",
+    decay = max(group.get("weight_decay", 0.0) for group in e.net.optimizer_.param_groups)
+    return _not_learning(
+        e,
+        "weight_decay",
+        f"the weights have shrunk to {shrinkage:.1%} of their norm",
+        f"optimizer__weight_decay={decay / 100:.1g} (it is {decay:.3g}), or a weaker penalty in the loss.",
     )
 
 
@@ -87,24 +53,25 @@ def hardly_moving(e: Evidence) -> Finding | None:
     if e.constant is None or not e.constant.is_bounded or not e.skill < 0.1:
         return None
     displacement = e.displacement()
-    if displacement >= _HARDLY_MOVED or not e.learns_poorly:
+    late = float(np.median(e.norms.lrs[len(e.norms.lrs) // 2 :] or [e.lr]))
+    comes_down = late < _HARDLY_ANY_LR * e.largest_lr
+    if displacement >= (_HALFWAY if comes_down else _HARDLY_MOVED) or not e.learns_poorly:
         return None
+    moved = f"all steps together changed {displacement:.1e} of the weights"
+    if e.largest_lr < 0.03 * e.lr:
+        kept = f"the schedule has kept the learning rate at or below {e.largest_lr:.1e}, where lr is {e.lr:.3g}, and "
+        return _not_learning(e, "schedule", kept + moved, "lr_schedule='cosine', or a shorter warm-up.")
+    if comes_down:
+        fell = f"the schedule soon took the learning rate from {e.largest_lr:.1e} to {late:.1e}, and "
+        return _not_learning(e, "schedule", fell + moved, "lr_schedule='cosine', or one that comes down more slowly.")
     lr = suggested_lr(e)
-    largest = max(e.norms.lrs, default=e.lr)
-    if largest < 0.03 * e.lr:
-        return _not_learning(
-            e,
-            "schedule",
-            f"the schedule has kept the learning rate at or below {largest:.1e}, where lr is {e.lr:.3g}, and all steps "
-            f"together changed {displacement:.1e} of the weights",
-            "lr_schedule='cosine', or a shorter warm-up.",
-        )
+    unbound = f"gradient_clipping='auto' (it is {e.clipping!r}), " if isinstance(e.clipping, Real) else ""
     return _not_learning(
         e,
         "small_updates",
-        f"updates are too small: all steps together changed {displacement:.1e} of the weights, one of the first steps "
-        f"{e.update_size():.1e}; {USUAL_UPDATE:g} is usual",
-        f"lr={lr:.1g}, about {lr / e.lr:.1g} times what it is ({e.lr:.3g}); unfreeze layers if most are frozen.",
+        f"updates are too small: {moved}, one of the first steps {e.update_size():.1e}; {USUAL_UPDATE:g} is usual",
+        f"{unbound}lr={lr:.1g}, about {lr / e.lr:.1g} times what it is ({e.lr:.3g}); unfreeze layers if most are "
+        "frozen.",
     )
 
 
@@ -115,7 +82,15 @@ def cut_off(e: Evidence) -> Finding | None:
         return _not_learning(
             e, "ignores_inputs", f"{first.layer} is given nothing but zeros", "a module whose forward uses its input."
         )
-    for names, relative in [] if fades(e) else relative_gradients(e):
+    gradients = e.norms.relative()[:, :, 0]
+    if len(gradients) >= 6 and e.norms.names and not np.median(gradients, axis=0).any() and e.learns_poorly:
+        return _not_learning(
+            e,
+            "cut_off",
+            "in most steps no gradient at all reaches the weights",
+            "less dropout (module__dropout), or a look at the loss and the last layers: detach(), a mask, a flat part.",
+        )
+    for names, relative in [] if fades(e) else relative_gradients(e)[:1]:
         for name, this, following in zip(names, relative, relative[1:], strict=False):
             # Gradients that only vanish become smaller step by step.
             if this == 0 and following > 1e-6 * relative.max() and e.learns_poorly:
@@ -141,7 +116,7 @@ def not_learning(e: Evidence, ended: bool) -> Finding | None:
     first, middle, last = (float(np.mean(part)) for part in np.array_split(e.skills, 3))
     if last > middle > first and last > first + 0.01:  # slowly, but it learns
         return None
-    if not e.related:
+    if not e.related and e.simple_skill < _SOME_SKILL:
         if not ended or e.n_train < _ROWS_TO_DOUBT_LABELS:
             return None
         return _not_learning(e, "unrelated_labels", _UNRELATED, _CHECK_ROWS)
@@ -152,7 +127,7 @@ def not_learning(e: Evidence, ended: bool) -> Finding | None:
             "constant_outputs",
             f"outputs are constant over the rows: their spread is {spread:.1e} of what the target asks for",
             "a look at what stands between input and output: a layer that is multiplied with zero, detached or "
-            f"dead; or a lower lr (it is {e.lr:.3g}) where a few large steps may have killed it.",
+            f"dead; or lr={lower_lr(e):.1g} (it is {e.lr:.3g}) where a few large steps may have killed it.",
         )
     if _ignores_inputs(e):
         return _not_learning(
@@ -161,15 +136,25 @@ def not_learning(e: Evidence, ended: bool) -> Finding | None:
             "outputs do not depend on the inputs: for other rows they are as different as for the same",
             "a module whose forward uses its input.",
         )
-    if not ended:
+    if not ended or (e.linear_skill < 0.1 and e.simple_skill < 0.3):
         return None
-    if e.linear_skill < 0.1:
-        return None
+    return _unknown(e)
+
+
+def _unknown(e: Evidence) -> Finding:
+    """Nothing but what the updates may tell."""
+    if not e.norms.names:
+        why, remedy = "no weight matrix is trained", "requires_grad=True for more layers: most are frozen."
+        return _not_learning(e, "frozen", why, remedy)
+    size, lr = e.update_size(), suggested_lr(e)
+    is_usual = not 1 / 3 < lr / e.lr < 3
     return _not_learning(
         e,
         "unknown",
-        f"one of the first steps changed {e.update_size():.1e} of the weights; {USUAL_UPDATE:g} is usual",
-        f"lr={suggested_lr(e):.1g} (it is {e.lr:.3g}), more epochs, or a larger module.",
+        f"a simple model reaches {e.simple_skill:.2g}; one of the first steps changed {size:.1e} of the weights, where "
+        f"{USUAL_UPDATE:g} is usual",
+        (f"lr={lr:.1g} (it is {e.lr:.3g}), " if is_usual else "")
+        + "more epochs, a larger module, or a look at what of its input it uses.",
     )
 
 
@@ -178,7 +163,7 @@ def unrelated_labels(e: Evidence) -> Finding | None:
     valid = [skill for skill in e.valid_skills if not math.isnan(skill)]
     if len(valid) < 3 or e.n_valid < 50 or e.n_train < _ROWS_TO_DOUBT_LABELS or max(valid) > 0.03:
         return None
-    if e.displacement() < _HARDLY_MOVED or e.related or e.linear_skill > 0.02:
+    if e.displacement() < _HARDLY_MOVED or e.related or e.simple_skill > _SOME_SKILL:
         return None
     return _not_learning(
         e,
@@ -215,36 +200,3 @@ def _output_spread(e: Evidence) -> float:
 def _ignores_inputs(e: Evidence) -> bool:
     """Whether outputs vary, but not with the inputs."""
     return e.rows is not None and not depends_on_input(e.net, e.rows)
-
-
-def overfitting(e: Evidence) -> Finding | None:
-    """Validation loss clearly and lastingly above its best while training loss goes on falling, unstopped."""
-    valid, train = e.valid_skills, e.train_skills
-    if e.restores_best or len(valid) < 8 or len(valid) != len(train) or e.n_valid < 20:
-        return None
-    best = int(np.argmax(valid))
-    lasting = max(4, len(valid) // 5)
-    if valid[best] < 0.01 or len(valid) - 1 - best < lasting:
-        return None
-    late = valid[-lasting:]
-    lost = valid[best] - max(late)
-    if lost < max(0.1 * valid[best], 0.02) or float(np.mean(train[-lasting:])) <= train[best] + 0.02:
-        return None
-    return Finding(
-        "overfitting",
-        None,
-        e.n_epochs,
-        f"the validation skill was {valid[best]:.3g} in epoch {best + 1} and is {valid[-1]:.3g} now, while the "
-        "training "
-        f"skill went from {train[best]:.3g} to {train[-1]:.3g}.",
-        "early_stopping=True, module__dropout=0.2, optimizer__weight_decay, or a smaller module.",
-    )
-
-
-def suggested_lr(e: Evidence) -> float:
-    """The learning rate at which one of the first steps would change a usual share of the weights, to one digit."""
-    size = e.update_size()
-    if not size > 0 or not math.isfinite(size):
-        return float(f"{e.lr * 0.1:.0e}")
-    goal = _SAFE_UPDATE if size > USUAL_UPDATE else _BOLD_UPDATE
-    return float(f"{e.lr * goal / size:.0e}")

@@ -11,7 +11,8 @@ import torch
 from skorch.dataset import unpack_data
 from torch import Tensor, nn
 
-from .observer import LARGE_SHARE, Activation, FirstLayer, Observer, bounds_of
+from .bounds import ending_of
+from .observer import LARGE_SHARE, Activation, FirstLayer, Observer
 from .recorder import Recorder, recorded
 
 __all__ = ["Look", "as_evaluated", "first_tensor", "look_at", "same_random_numbers", "some_rows"]
@@ -31,9 +32,9 @@ class Look:
     raw : Tensor
         What the loss is given, (n_rows, ...).
     last : str
-        Name of the last operation of the network.
+        Name of the last operation of the network, as in `Ending`.
     bounds : (float, float)
-        Which results the last operation can have.
+        Between which outputs can be.
     activations : list of Activation
         From the input to the output; without that of the output.
     first : FirstLayer or None
@@ -134,19 +135,17 @@ def look_at(net: Any, rows: tuple[Any, Any]) -> Look:
         raw = output if isinstance(output, Tensor) else output[0]
         loss = net.get_loss(output, y, X=x, training=False).item()
         result = recorder.result[0] if isinstance(recorder.result, (tuple, list)) else recorder.result
-    last = recorder.made_by.get(id(result))
+    ending = ending_of(recorder, result)
     unavoidable = recorder.ways.get(id(result), frozenset())
     for operation, activation in observer.activations.items():
         activation.is_avoidable = operation not in unavoidable
-    if last is not None:
-        observer.activations.pop(id(last), None)
-    bounds = bounds_of(last)
+    observer.activations.pop(id(ending.operation), None)
     recorder.release()
     return Look(
         loss=loss,
         raw=raw,
-        last="" if last is None else last.name,
-        bounds=bounds,
+        last=ending.name,
+        bounds=ending.bounds,
         activations=list(observer.activations.values()),
         first=observer.first,
         order=list(observer.order),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from .recorder import Operation, Recorder, tensors_in
@@ -17,7 +18,6 @@ __all__ = [
     "FirstLayer",
     "Observer",
     "bias_of",
-    "bounds_of",
     "column_name",
     "layer_of",
 ]
@@ -62,14 +62,6 @@ WEIGHING = frozenset(
 _NORMS = frozenset(
     ["batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm", "local_response_norm", "normalize"]
 )
-# Last operations whose results are limited: lower and upper bound.
-_BOUNDS = {
-    "sigmoid": (0.0, 1.0), "hardsigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0),
-    "relu": (0.0, math.inf), "relu_": (0.0, math.inf), "relu6": (0.0, 6.0), "hardtanh": (-1.0, 1.0),
-    "softplus": (0.0, math.inf), "exp": (0.0, math.inf), "abs": (0.0, math.inf), "square": (0.0, math.inf),
-    "softsign": (-1.0, 1.0), "elu": (-1.0, math.inf), "softmin": (0.0, 1.0), "erf": (-1.0, 1.0),
-    "log_softmax": (-math.inf, 0.0), "logsigmoid": (-math.inf, 0.0),
-}  # fmt: skip
 
 
 @dataclass
@@ -118,8 +110,8 @@ class FirstLayer:
         Root mean square of the inputs that are not zero.
     output_scale : float
         Root mean square of what the layer makes of them.
-    spread : Tensor of shape (n_columns,) or None
-        Standard deviation of each column; None of images.
+    spread, center : Tensor of shape (n_columns,) or None
+        Standard deviation and mean of each column, feature of a sequence, or channel.
     """
 
     layer: str
@@ -127,6 +119,7 @@ class FirstLayer:
     scale: float
     output_scale: float
     spread: Tensor | None
+    center: Tensor | None = None
 
 
 class Observer:
@@ -230,10 +223,10 @@ class Observer:
         n_filled = max(1, int((x != 0).sum()))
         scale = (x.double().square().sum() / n_filled).sqrt().item()
         output = next(tensors_in([operation.output]))
-        spread = None if operation.name.startswith("conv") else x.flatten(0, -2).double().std(0, correction=0)
-        return FirstLayer(
-            layer_of(operation.weight), operation.name, scale, output.double().square().mean().sqrt().item(), spread
-        )
+        columns = x.movedim(1, -1) if operation.name.startswith("conv") and x.ndim > 2 else x
+        spread, center = torch.std_mean(columns.flatten(0, -2).double(), 0, correction=0)
+        output_scale = output.double().square().mean().sqrt().item()
+        return FirstLayer(layer_of(operation.weight), operation.name, scale, output_scale, spread, center)
 
 
 def _rectified(layer: str, name: str, inactive: Tensor) -> Activation:
@@ -256,19 +249,3 @@ def bias_of(weight: str, parameters: Mapping[str, nn.Parameter]) -> nn.Parameter
 def column_name(columns: Sequence[str] | None, position: int, n_columns: int) -> str:
     """As the table calls it, or by its position where the names are not those of the input."""
     return str(columns[position]) if columns is not None and len(columns) == n_columns else f"column {position}"
-
-
-def bounds_of(operation: Operation | None) -> tuple[float, float]:
-    if operation is None:
-        return -math.inf, math.inf
-    if operation.name in ("clamp", "clip", "hardtanh", "clamp_min", "clamp_max"):
-        given = [*operation.args[1:], *(v for k, v in operation.kwargs.items() if k in ("min", "max", "min_val"))]
-        limits = [v for v in given if isinstance(v, (int, float))]
-        if operation.name == "clamp_min":
-            return (limits or [-math.inf])[0], math.inf
-        if operation.name == "clamp_max":
-            return -math.inf, (limits or [math.inf])[0]
-        if len(limits) >= 2:
-            return limits[0], limits[1]
-        return (limits[0], math.inf) if limits and "max" not in operation.kwargs else (-math.inf, math.inf)
-    return _BOUNDS.get(operation.name, (-math.inf, math.inf))

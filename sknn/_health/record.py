@@ -44,8 +44,9 @@ class Finding:
     remedy : str
         The parameter of the estimator to change.
     cause : str or None
-        Of ``"not_learning"``: ``"small_updates"``, ``"schedule"``, ``"constant_outputs"``, ``"ignores_inputs"``,
-        ``"cut_off"``, ``"unrelated_labels"`` or ``"unknown"``.
+        Of ``"not_learning"``: ``"small_updates"``, ``"schedule"``, ``"weight_decay"``, ``"frozen"``,
+        ``"constant_outputs"``, ``"ignores_inputs"``, ``"cut_off"``, ``"unrelated_labels"`` or ``"unknown"``; of
+        ``"exploding"``: ``"initial_loss"``, ``"gradients"`` or ``"updates"``.
     """
 
     symptom: str

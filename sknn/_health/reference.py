@@ -1,4 +1,4 @@
-"""What a network has to beat: the best constant guess, and the best linear one, under the user's own loss."""
+"""What a network has to beat: the best constant guess, and simple ones, under the user's own loss."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .look import Look, first_tensor, some_rows
 
-__all__ = ["Constant", "best_constant", "is_related", "linear_skill"]
+__all__ = ["Constant", "best_constant", "is_related", "simple_skill"]
 
 # What turns a free number into one that the loss can take, where the network ends in it.
 _LINKS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -24,7 +24,10 @@ _LINKS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 _MAX_ROWS = 5000
 _MAX_COLUMNS = 2000
-_ROWS_FOR_LINEAR = 1500
+_ROWS_FOR_GUESS = 1500
+# Cosines of random projections, and the standard deviation of the projected rows in radians.
+_N_RANDOM_FEATURES, _FREQUENCY = 256, 1.0
+_MOST_CODES = 20
 
 
 @dataclass
@@ -110,6 +113,7 @@ def best_constant(net: Any, look: Look, rows: tuple[Any, Any], dataset: Any = No
     with torch.no_grad():
         first = [loss_of([start]).item() for start in starts]
     best = starts[int(np.nanargmin(first))] if not all(map(math.isnan, first)) else value
+    best = _downhill(loss_of, best.detach())
     loss = _minimum(loss_of, [best], 20)
     size = 1 + abs(min(first))
     is_bounded = math.isfinite(loss) and loss > -10 * size and bool(best.detach().abs().max() < 1e6 * size)
@@ -119,15 +123,37 @@ def best_constant(net: Any, look: Look, rows: tuple[Any, Any], dataset: Any = No
     return Constant(best.detach(), loss, True, max(loss, first[0]) if near_zero else loss)
 
 
-def linear_skill(net: Any, look: Look, dataset: Any, constant: Constant) -> float:
-    """Skill of a linear guess from the standardised inputs: fitted on every other row, judged on those between."""
-    rows = some_rows(net, dataset, _ROWS_FOR_LINEAR)
+@torch.no_grad()
+def _downhill(loss_of: Callable[[list[Tensor]], Tensor], value: Tensor) -> Tensor:
+    """The value itself, or one beside it where the loss is lower: a maximum has no slope to leave it by."""
+    beside = [value, value + 0.1 * (1 + value.abs()), value - 0.1 * (1 + value.abs())]
+    losses = [loss_of([v]).item() for v in beside]
+    return beside[int(np.nanargmin(losses))] if not math.isnan(losses[0]) else value
+
+
+def simple_skill(net: Any, look: Look, dataset: Any, constant: Constant, *, linear: bool) -> float:
+    """Skill of a simple guess from the standardised inputs: fitted on every other row, judged on those between.
+
+    Parameters
+    ----------
+    net : skorch net
+    look : Look
+        For the form of the output.
+    dataset : Rows or other
+    constant : Constant
+    linear : bool
+        Whether the guess is linear in the inputs, or also in random Fourier features of them (A. Rahimi, B. Recht,
+        "Random features for large-scale kernel machines", NIPS 2007), which know curves and interactions.
+    """
+    rows = some_rows(net, dataset, _ROWS_FOR_GUESS)
     if rows is None or look.raw.ndim > 2 or math.isnan(constant.loss):
         return 0.0
     x, y = rows
     table = _columns(x)
     if table is None or len(table) < 40:
         return 0.0
+    if not linear:
+        table = torch.cat([table, _random_features(table)], dim=1)
     link = _LINKS.get(look.last)
     width = len(constant.value)
     weights = [constant.value.clone(), torch.zeros(table.shape[1], width, device=table.device)]
@@ -153,13 +179,25 @@ def linear_skill(net: Any, look: Look, dataset: Any, constant: Constant) -> floa
     return best
 
 
+def _random_features(table: Tensor) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    size = table.shape[1], _N_RANDOM_FEATURES
+    directions = torch.randn(size, generator=generator).to(table.device) * _FREQUENCY / math.sqrt(size[0])
+    phases = 2 * math.pi * torch.rand(size[1], generator=generator).to(table.device)
+    return math.sqrt(2) * torch.cos(table @ directions + phases)
+
+
 def _columns(x: Any) -> Tensor | None:
-    """Inputs as standardised columns without constant ones, (n_rows, n_columns)."""
-    table = first_tensor(x).detach()
-    if not table.is_floating_point() or not table.numel():
+    """Inputs as standardised columns without constant ones, categories one by one, (n_rows, n_columns)."""
+    first = first_tensor(x).detach()
+    parts = [first.reshape(len(first), -1).double()] if first.is_floating_point() else []
+    if isinstance(x, dict) and "x_cat" in x:
+        codes = x["x_cat"]
+        parts += [(codes[:, [i]] == codes[:, i].unique()[:_MOST_CODES]).double() for i in range(codes.shape[1])]
+    if not parts or not len(first):
         return None
-    table = table.reshape(len(table), -1).double()
-    if table.shape[1] > _MAX_COLUMNS or not bool(torch.isfinite(table).all()):
+    table = torch.cat(parts, dim=1)
+    if not 0 < table.shape[1] <= _MAX_COLUMNS or not bool(torch.isfinite(table).all()):
         return None
     table = table - table.mean(0)
     spread = table.std(0, correction=0)
@@ -174,23 +212,17 @@ def is_related(rows: tuple[Any, Any] | None) -> bool:
     """
     from sklearn.feature_selection import f_classif, f_regression
 
-    if rows is None:
+    table = None if rows is None else _columns(rows[0])
+    if rows is None or table is None or not isinstance(rows[1], Tensor):
         return True
-    x, y = rows
-    table = _columns(x)
-    has_codes = isinstance(x, dict) and "x_cat" in x
-    if (table is None and not has_codes) or not isinstance(y, Tensor):
-        return True
-    parts = [] if table is None else [table.cpu().numpy()]
-    if has_codes:
-        codes = x["x_cat"].cpu().numpy()
-        parts += [codes[:, [i]] == np.unique(codes[:, i])[:20] for i in range(codes.shape[1])]
-    columns = np.concatenate(parts, axis=1)
-    columns = columns[:, columns.std(axis=0) > 0]
+    columns, y = table.cpu().numpy(), rows[1]
     targets = y.cpu().numpy().reshape(len(y), -1)
     values = []
     for target in targets.T:
+        if len(np.unique(target)) < 2:
+            continue
         test = f_regression if targets.dtype.kind == "f" else f_classif
-        if len(np.unique(target)) > 1:
-            values.append(np.nanmin(test(columns, target)[1]))
+        with np.errstate(all="ignore"):
+            # A column that tells the target exactly leaves nothing within the classes: NaN.
+            values.append(np.nan_to_num(test(columns, target)[1], nan=0.0).min())
     return bool(values) and min(values) * columns.shape[1] * len(values) < 0.01

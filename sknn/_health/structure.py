@@ -9,15 +9,16 @@ import torch
 from torch import Tensor
 
 from .evidence import Evidence
-from .look import FirstLayer, Look
+from .look import FirstLayer, Look, first_tensor
 from .observer import column_name
 from .record import Finding
 
-__all__ = ["input_scale", "output_mismatch", "symmetric_init"]
+__all__ = ["input_scale", "is_out_of_scale", "output_mismatch", "symmetric_init"]
 
 # Loss that limited outputs cost, as a share of what there is to learn.
 _CLEAR_COST = 0.08
 _TOO_LARGE, _TOO_SMALL = 30.0, 1e-2
+_BEYOND_ALL_BOUNDS = 1e3
 # One column's share of the variance, and how far its spread is beyond that of the median column.
 _DOMINATES, _FAR_BEYOND = 0.99, 20.0
 
@@ -173,51 +174,68 @@ def symmetric_init(e: Evidence, ended: bool) -> Finding | None:
 
 def input_scale(e: Evidence) -> Finding | None:
     """Inputs far out of scale, on a net that learns poorly; whether it had time the caller knows."""
-    first = e.looks[0].first if e.looks else None
-    if first is None:
+    found = _out_of_scale(e)
+    if found is None or not e.is_worse_than_linear:
         return None
-    what = _column_out_of_scale(first, e) or _all_out_of_scale(first)
-    if what is None or not e.is_worse_than_linear:
+    layer, evidence, factor = found
+    # Nothing is lost where there is nothing to learn; what is beyond all bounds needs no such proof.
+    if factor < _BEYOND_ALL_BOUNDS and e.linear_skill < 0.05 and e.skill > -0.5:
         return None
-    if e.linear_skill < 0.05 and e.skill > -0.5:  # nothing is lost, since there is nothing to learn
-        return None
-    column, evidence = what
     skill = f" The network's skill is {e.skill:.3g}" + (
         f", a linear model's on scaled inputs {e.linear_skill:.3g}." if e.linear_skill > 0 else "."
     )
     remedy = "preprocessing=True, which scales every column, or a StandardScaler in front of the network."
-    return Finding("input_scale", column, e.n_epochs, evidence + skill, remedy)
+    if e.rows is not None and first_tensor(e.rows[0]).ndim > 2:
+        remedy = "standardised inputs: subtract the mean of each channel, divide by its standard deviation."
+    return Finding("input_scale", layer, e.n_epochs, evidence + skill, remedy)
 
 
-def _all_out_of_scale(first: FirstLayer) -> tuple[str, str] | None:
+def is_out_of_scale(e: Evidence) -> bool:
+    """Whether inputs arrive far out of scale, whatever became of it."""
+    return _out_of_scale(e) is not None
+
+
+def _out_of_scale(e: Evidence) -> tuple[str, str, float] | None:
+    """The column or layer, what is seen, and by which factor it is out of scale."""
+    first = e.looks[0].first if e.looks else None
+    return None if first is None else _column_out_of_scale(first, e) or _all_out_of_scale(first, e)
+
+
+def _all_out_of_scale(first: FirstLayer, e: Evidence) -> tuple[str, str, float] | None:
+    is_bounded = first.operation.startswith(("rnn", "lstm", "gru"))
+    is_large = first.scale > _TOO_LARGE and (is_bounded or first.output_scale > _TOO_LARGE / 3)
+    if not is_large and not 0 < first.scale < _TOO_SMALL:
+        return None
+    factor = max(first.scale, 1 / first.scale)
     seen = (
         f"inputs arrive at {first.layer} with a root mean square of {first.scale:.3g}, and leave it with "
         f"{first.output_scale:.3g}; about 1 was expected."
     )
-    is_bounded = first.operation.startswith(("rnn", "lstm", "gru"))
-    if first.scale > _TOO_LARGE and (is_bounded or first.output_scale > _TOO_LARGE / 3):
-        return first.layer, seen
-    if 0 < first.scale < _TOO_SMALL:
-        return first.layer, seen
-    return None
+    if first.center is not None and is_large and len(first.center) > 1:
+        position = int(first.center.abs().argmax())
+        if first.center[position].square() > _DOMINATES * first.center.square().sum():
+            column = column_name(e.columns, position, len(first.center))
+            return column, f"{column} has a mean of {float(first.center[position]):.3g}; " + seen, factor
+    return first.layer, seen, factor
 
 
-def _column_out_of_scale(first: FirstLayer, e: Evidence) -> tuple[str, str] | None:
+def _column_out_of_scale(first: FirstLayer, e: Evidence) -> tuple[str, str, float] | None:
     spread = first.spread
-    if spread is None or not len(spread):
+    if spread is None or first.scale < 3:
         return None
-    varying = spread[spread > 0]
-    if len(varying) < 3 or first.scale < 3:
+    varying = spread[spread > 0].sort().values
+    if len(varying) < 2:
         return None
+    usual = float(varying[(len(varying) - 1) // 2])
     share = float(spread.max().square() / spread.square().sum())
-    beyond = float(spread.max() / varying.median())
-    few = int((spread > _FAR_BEYOND * varying.median()).sum())
+    beyond = float(spread.max()) / usual
+    few = int((spread > _FAR_BEYOND * usual).sum())
     if not (share > _DOMINATES or (few and few <= len(varying) // 2)) or beyond < _FAR_BEYOND:
         return None
     position = int(spread.argmax())
     column = column_name(e.columns, position, len(spread))
-    return column, (
+    seen = (
         f"{column} has a standard deviation of {float(spread.max()):.3g}, {beyond:.3g} times that of the median "
-        "column, "
-        f"and carries {share:.2%} of the variance of the inputs."
+        f"column, and carries {share:.2%} of the variance of the inputs."
     )
+    return column, seen, beyond

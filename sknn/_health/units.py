@@ -6,10 +6,11 @@ from .evidence import Evidence
 from .flow import fades
 from .observer import LARGE_SHARE, Activation
 from .record import Finding
+from .remedies import bounded_gradient, lower_lr
 
 __all__ = ["dead_units", "saturated_units"]
 
-# Share of the units of a layer.
+# Share of the units, or of rows and units, of a layer.
 _NEARLY_ALL = 0.9
 
 
@@ -49,7 +50,7 @@ def dead_units(e: Evidence, ended: bool) -> Finding | None:
     if not (poor or (never_lived and e.is_worse_than_linear)):
         return None
     cause = "They were so before the first step" if never_lived else "They died in training"
-    lower = "" if never_lived else f"a lower lr (it is {e.lr:.3g}), gradient_clipping='auto', "
+    lower = "" if never_lived else f"lr={lower_lr(e):.1g} (it is {e.lr:.3g}), {bounded_gradient(e)}, "
     return Finding(
         "dead_units",
         activation.layer,
@@ -63,14 +64,22 @@ def dead_units(e: Evidence, ended: bool) -> Finding | None:
 def saturated_units(e: Evidence) -> Finding | None:
     """A bounded activation in its flat parts at most rows and units, lasting, on a net that learns poorly."""
     found = _in_two_looks(e, "saturated", gates=False)
-    if found is None or not e.learns_poorly:
+    if found is None:
         return None
     activation, share = found
+    at_start = [a for a in e.looks[0].activations if a.layer == activation.layer and not a.is_gate]
+    was_so = bool(at_start) and max(a.saturated for a in at_start) >= LARGE_SHARE
+    # The clearer what is seen, the less need be lost by it.
+    all_along = was_so and share >= _NEARLY_ALL and not activation.is_avoidable
+    if not (e.learns_poorly or (all_along and e.is_worse_than_linear)):
+        return None
+    lower = "" if was_so else f"lr={lower_lr(e):.1g} (it is {e.lr:.3g}), "
     return Finding(
         "saturated_units",
         activation.layer,
         e.n_epochs,
         f"{activation.name} is flat, with a derivative below 5 % of its largest, at {share:.0%} of rows and "
         f"units; below 20 % is usual. The skill is {e.skill:.3g}.",
-        "smaller initial weights, scaled inputs (preprocessing=True), or a norm layer in front of the activation.",
+        f"{lower}smaller initial weights, scaled inputs (preprocessing=True), or a norm layer in front of the "
+        "activation.",
     )

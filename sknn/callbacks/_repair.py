@@ -8,12 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from .._health.evidence import Evidence
 from .._health.initialisation import can_initialise, initialise_by_data
-from .._health.learning import suggested_lr
 from .._health.look import first_tensor
 from .._health.observer import LARGE_SHARE
 from .._health.record import Finding, Repair, TrainingHealth
+from .._health.remedies import FIXED_NORM, suggested_lr
+from .._health.structure import is_out_of_scale
 from ._state import ModuleState, TrainAgain
 from .early_stopping import EarlyStopping
 from .gradient_clipping import GradientClipping
@@ -23,6 +26,12 @@ __all__ = ["Repairs", "can_train_again"]
 _MOST_REPAIRS = 3
 # A skill must be better by so much to be no accident.
 _CLEARLY = 0.01
+# A training ends too early if, near its end, it still makes up such a share of what is left to learn.
+_STILL_RISING, _ENOUGH = 0.03, 0.9
+# Before a change is judged, however early what it is to cure was seen.
+_FEWEST_STEPS = 50
+# Learning rates that leave room between them, and what to try beyond one that is too low.
+_MUCH, _RAISED = 10.0, 3.0
 _AT_THE_START = ("symmetric_init", "dead_units", "saturated_units", "exploding", "vanishing")
 
 
@@ -37,12 +46,15 @@ class Change:
     restarts : bool
         Whether training begins again from the initial weights, or goes on from the last good ones.
     apply, undo : callable
+    lrs : (float, float) or None
+        The learning rates before and after, where these are what is changed.
     """
 
     text: str
     restarts: bool
     apply: Callable[[], None]
     undo: Callable[[], None]
+    lrs: tuple[float, float] | None = None
 
 
 @dataclass
@@ -53,20 +65,28 @@ class _Attempt:
     skill: float
     n_epochs: int
     planned_epochs: int
+    made_after: int
     before: _Snapshot | None = None
+    start: _Snapshot | None = None
 
 
 class _Snapshot:
-    """Weights, buffers and optimizer as they are now."""
+    """Weights, buffers, optimizer, and what early stopping holds for the best, as they are now."""
 
-    def __init__(self, net: Any) -> None:
+    def __init__(self, net: Any, stoppers: list[EarlyStopping]) -> None:
         self.weights = ModuleState(net)
         self.optimizer = copy.deepcopy(net.optimizer_.state_dict())
+        self.best = [(stopper, stopper.best_so_far()) for stopper in stoppers]
 
     def restore(self, net: Any) -> None:
         """Put everything back."""
         self.weights.restore()
         net.optimizer_.load_state_dict(copy.deepcopy(self.optimizer))
+
+    def restore_best(self) -> None:
+        """Forget what early stopping has found since: it may fit inputs that were scaled otherwise."""
+        for stopper, best in self.best:
+            stopper.go_back_to(best)
 
 
 class Repairs:
@@ -87,9 +107,11 @@ class Repairs:
 
     def __init__(self, net: Any, health: TrainingHealth) -> None:
         self.health = health
-        self.start = _Snapshot(net)
+        self.start = _Snapshot(net, [])
         self.lr = self._first_lr = float(net.lr)
         self._group_lrs = [group["lr"] for group in net.optimizer_.param_groups]
+        self._group_decays = [group.get("weight_decay") for group in net.optimizer_.param_groups]
+        self._last_lrs: tuple[float, float] | None = None  # before and after the last change of it that was kept
         self.running: _Attempt | None = None
         self.n_tried = 0
         self.queue: list[Change] = []
@@ -112,25 +134,36 @@ class Repairs:
         attempt = self.running
         if attempt is None:
             return False
-        collapsed = watcher.is_over or bool(e.train_skills and e.train_skills[-1] < min(attempt.skill, 0.0) - 2)
-        if not (ended or collapsed or e.n_steps >= attempt.n_steps):
+        collapsed = watcher.is_over or _collapses(e.train_skills, attempt.skill)
+        if not (ended or collapsed or e.n_steps >= max(attempt.n_steps, _FEWEST_STEPS)):
             return True
         skill = e.skill if e.n_epochs else -math.inf
-        clearly = 0.0 if attempt.finding.symptom == "symmetric_init" else _CLEARLY
+        clearly = _CLEARLY
+        if attempt.finding.symptom in ("symmetric_init", "input_scale"):  # right in any case, be it not enough
+            clearly = -_CLEARLY
         kept = not watcher.is_over and skill > attempt.skill + clearly
+        if not (kept or ended or collapsed) and _is_rising(e.skills):  # it may begin more slowly, and end better
+            return True
         self.running = None
         self.health.repairs.append(
-            Repair(attempt.finding.symptom, len(net.history), attempt.change.text, kept, attempt.skill, skill)
+            Repair(attempt.finding.symptom, attempt.made_after, attempt.change.text, kept, attempt.skill, skill)
         )
         if kept:
+            self.start = attempt.start or self.start
+            self._last_lrs = attempt.change.lrs or self._last_lrs or (self.lr, self.lr)
             return False
 
         def back() -> None:
             attempt.change.undo()
             assert attempt.before is not None
             attempt.before.restore(net)
+            attempt.before.restore_best()
             self._put_lr(net)
 
+        better = self._better_lr(e, attempt.change.lrs)
+        if better is not None and not collapsed and _is_rising(e.skills):
+            first, _ = attempt.change.lrs or (self.lr, self.lr)
+            self.queue.insert(0, self._lr_change(first, better, restarts=True))
         if self.queue and self.n_tried < _MOST_REPAIRS:
             self._try_next(net, e, attempt.finding, watcher, back, attempt)
             return True
@@ -156,23 +189,42 @@ class Repairs:
         self.n_tried += 1
         if failed is None:
             skill = -math.inf if math.isnan(e.skill) else e.skill
-            attempt = _Attempt(finding, change, e.n_steps, skill, e.n_epochs, e.planned_epochs)
+            attempt = _Attempt(finding, change, e.n_steps, skill, e.n_epochs, e.planned_epochs, len(net.history))
         else:
-            attempt = replace(failed, change=change, before=None)
+            attempt = replace(failed, change=change, made_after=len(net.history), before=None, start=None)
 
         def begin() -> None:
             first()
-            attempt.before = _Snapshot(net)
+            attempt.before = _Snapshot(net, [c for _, c in net.callbacks_ if isinstance(c, EarlyStopping)])
             if change.restarts:
                 self.start.restore(net)
             else:
                 watcher.restore_last_good()
             change.apply()
             self._put_lr(net)
+            attempt.start = _Snapshot(net, []) if change.restarts else self.start
             self.running = attempt
 
         epochs = attempt.planned_epochs if change.restarts else max(1, attempt.planned_epochs - attempt.n_epochs)
         self._go_on(net, watcher, begin, epochs=epochs)
+
+    def refine(self, net: Any, e: Evidence, watcher: Any) -> None:
+        """After a change that helped, but not enough, try another learning rate."""
+        better = self._better_lr(e, self._last_lrs)
+        is_enough = e.skill >= _ENOUGH or not (e.learns_poorly or _is_rising(e.skills))
+        if better is None or self._last_lrs is None or is_enough:
+            return
+        self.queue = [self._lr_change(self._last_lrs[1], better, restarts=True)]
+        self._try_next(net, e, self.health.findings[-1], watcher, lambda: None)
+
+    def _better_lr(self, e: Evidence, lrs: tuple[float, float] | None) -> float | None:
+        """Between a learning rate that is much too high and one that is too low; else, one that is higher."""
+        if lrs is None:
+            return None
+        first, last = lrs
+        if last < first:
+            return float(f"{math.sqrt(first * last):.0e}") if last < first / _MUCH else None
+        return max(suggested_lr(e), float(f"{_RAISED * last:.0e}"))
 
     def _go_on(self, net: Any, watcher: Any, change: Callable[[], None], *, epochs: int) -> None:
         """Make a change, and let training begin a new run of epochs; in a plain skorch net the present one goes on."""
@@ -184,12 +236,9 @@ class Repairs:
                 if isinstance(callback, (EarlyStopping, GradientClipping)):
                     callback.start_again()
 
-        if not can_train_again(net):
-            begin()
-        elif epochs > 0:
-            raise TrainAgain(begin, epochs)
-        else:
-            change()
+        if can_train_again(net):
+            raise TrainAgain(begin, max(0, epochs))
+        begin()
 
     def note_epoch(self, e: Evidence, record: Any, net: Any) -> None:
         """Keep the weights of the best epoch, where nothing else does."""
@@ -214,16 +263,15 @@ class Repairs:
 
     def _changes(self, net: Any, e: Evidence, finding: Finding, *, ended: bool) -> list[Change]:
         """What may cure a finding, the most likely first."""
-        symptom = finding.symptom
+        symptom, cause = finding.symptom, finding.cause
         scale, weights = self._scaled_inputs(net, e), self._initial_weights(net, e)
         lower, higher = self._other_lr(e, lower=True, ended=ended), self._other_lr(e, lower=False, ended=ended)
-        schedule, clip = self._usual_schedule(net, e), self._clipped(net)
+        schedule, clip = self._usual_schedule(net, e, always=cause == "schedule"), self._clipped(net)
         if symptom == "input_scale":
             found = [scale, lower]
         elif symptom in _AT_THE_START:
-            found = [weights, lower, higher] if self._started_badly(e, finding) else [lower, weights]
-            if symptom == "saturated_units" and e.looks and e.looks[0].first and e.looks[0].first.scale > 3:
-                found = [scale, *found]
+            of_weights = cause != "updates" and self._started_badly(e, finding)
+            found = [weights, lower, higher] if of_weights else [schedule, lower, weights]
         elif symptom in ("loss_diverging", "non_finite"):
             found = [schedule, lower, self._other_lr(e, lower=True, ended=ended, further=0.1), clip, weights]
         elif symptom == "not_learning":
@@ -233,9 +281,11 @@ class Repairs:
                 "constant_outputs": [lower, weights],
                 "unknown": [weights, higher or lower],
             }
-            found = by_cause.get(finding.cause or "", [])
+            found = by_cause.get(cause or "", [])
         else:
             found = []
+        if symptom != "input_scale" and found and is_out_of_scale(e):
+            found = [scale, *found]
         return [change for change in found if change is not None]
 
     def _started_badly(self, e: Evidence, finding: Finding) -> bool:
@@ -251,21 +301,22 @@ class Repairs:
             new = old * 0.1
         if not lower and not new > 2 * old:
             return None
-        new *= further
         goes_on = lower and not ended and max(e.skills, default=0.0) > 0.2
+        return self._lr_change(old, new * further, restarts=not goes_on)
 
+    def _lr_change(self, old: float, new: float, *, restarts: bool) -> Change:
         def put(lr: float) -> Callable[[], None]:
             def change() -> None:
                 self.lr = lr
 
             return change
 
-        return Change(f"lr {old:.3g} -> {new:.3g}", not goes_on, put(new), put(old))
+        return Change(f"lr {old:.3g} -> {new:.3g}", restarts, put(new), put(old), (old, new))
 
-    def _usual_schedule(self, net: Any, e: Evidence) -> Change | None:
+    def _usual_schedule(self, net: Any, e: Evidence, *, always: bool) -> Change | None:
         """Instead of a schedule that leads the learning rate far from what was asked for."""
-        plan, largest = getattr(net, "plan", None), max(e.norms.lrs, default=e.lr)
-        if plan is None or 0.03 * e.lr < largest < 3 * e.lr:
+        plan = getattr(net, "plan", None)
+        if plan is None or (not always and 0.03 * e.lr < e.largest_lr < 3 * e.lr):
             return None
         old = plan.lr_schedule, plan.lr_schedule_params
 
@@ -280,10 +331,14 @@ class Repairs:
 
     def _put_lr(self, net: Any) -> None:
         factor = self.lr / self._first_lr
-        for group, lr in zip(net.optimizer_.param_groups, self._group_lrs, strict=False):
+        follows = getattr(getattr(net, "plan", None), "weight_decay_follows_lr", False)
+        groups = zip(net.optimizer_.param_groups, self._group_lrs, self._group_decays, strict=False)
+        for group, lr, decay in groups:
             group["lr"] = lr * factor
             if "initial_lr" in group:
                 group["initial_lr"] = lr * factor
+            if follows and decay is not None:  # what a step takes of the weights is their product
+                group["weight_decay"] = decay / factor
 
     def _initial_weights(self, net: Any, e: Evidence) -> Change | None:
         rows, constant = e.rows, e.constant
@@ -309,17 +364,45 @@ class Repairs:
         return Change("inputs: as they are -> zero mean and unit variance", True, apply, lambda: undo.pop()())
 
     def _clipped(self, net: Any) -> Change | None:
-        if any(isinstance(callback, GradientClipping) for _, callback in net.callbacks_):
+        """Clipping where there was none, or a fixed bound instead of one that follows the norms."""
+        clippers = [callback for _, callback in net.callbacks_ if isinstance(callback, GradientClipping)]
+        if not clippers:
+
+            def apply() -> None:
+                self.clipping = GradientClipping("auto")
+                self.clipping.on_train_begin(net)
+
+            def undo() -> None:
+                self.clipping = None
+
+            return Change("gradient_clipping None -> 'auto'", False, apply, undo)
+        clipper = clippers[-1]
+        if clipper.max_norm != "auto":
             return None
 
-        def apply() -> None:
-            self.clipping = GradientClipping("auto")
-            self.clipping.on_train_begin(net)
+        def bound_by(max_norm: float | str) -> Callable[[], None]:
+            def change() -> None:
+                clipper.max_norm = max_norm
+                clipper.start_again()
 
-        def undo() -> None:
-            self.clipping = None
+            return change
 
-        return Change("gradient_clipping None -> 'auto'", False, apply, undo)
+        text = f"gradient_clipping 'auto' -> {FIXED_NORM}"
+        return Change(text, False, bound_by(FIXED_NORM), bound_by("auto"))
+
+
+def _collapses(skills: list[float], before: float) -> bool:
+    """Whether a change has made it clearly worse, and it gets worse and worse."""
+    return len(skills) > 1 and skills[-1] < min(before, 0.0) - 2 and skills[-1] < skills[0]
+
+
+def _is_rising(skills: list[float]) -> bool:
+    """Whether the last fifth of the epochs has made up a part of what was left to learn."""
+    n = max(1, len(skills) // 5)
+    if len(skills) < 5:
+        return False
+    before, last = float(np.mean(skills[-2 * n : -n])), float(np.mean(skills[-n:]))
+    return last - before > _STILL_RISING * (1 - before)
 
 
 def can_train_again(net: Any) -> bool:

@@ -49,7 +49,7 @@ class TrainAgain(StopTraining):
     change : callable
         Called without arguments once the schedule of the learning rate has been undone.
     epochs : int or None
-        Of the next run; None for as many as were planned for this one.
+        Of the next run; None for as many as were planned for this one, 0 for no run after the change.
     """
 
     def __init__(self, change: Callable[[], None], epochs: int | None = None) -> None:
@@ -77,6 +77,12 @@ class ModuleState:
         together = [] if flat is None else [flat.data]
         self.live = [*together, *(t.detach() for t in (*parameters, *buffers))]
         self.saved = [tensor.clone() for tensor in self.live]
+
+    def __copy__(self) -> ModuleState:
+        """What was saved is copied; the live tensors are the same."""
+        twin = object.__new__(ModuleState)
+        twin.live, twin.saved = self.live, [tensor.clone() for tensor in self.saved]
+        return twin
 
     @torch.no_grad()
     def save(self) -> None:

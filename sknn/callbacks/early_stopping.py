@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -84,6 +85,14 @@ class EarlyStopping(Callback):
         """Begin patience anew, where a training was repaired and goes on; the best score and weights so far stay."""
         self._reference = self._worst_score()
         self._waited = 0
+
+    def best_so_far(self) -> tuple[int, float, ModuleState | None]:
+        """The best epoch, its score, and a copy of its weights, for `go_back_to`."""
+        return self.best_epoch_, self.best_score_, copy.copy(self._state)
+
+    def go_back_to(self, best: tuple[int, float, ModuleState | None]) -> None:
+        """Forget what came after `best_so_far`."""
+        self.best_epoch_, self.best_score_, self._state = best
 
     def _worst_score(self) -> float:
         return math.inf if self.lower_is_better else -math.inf

@@ -24,6 +24,7 @@ from ._finite_steps import FiniteSteps, Incident, columns_of
 from ._repair import Repairs
 from ._state import StopTraining
 from .early_stopping import EarlyStopping
+from .gradient_clipping import GradientClipping
 
 __all__ = ["EpochHealth", "Finding", "GradientHealth", "LayerHealth", "Repair", "TrainingHealth"]
 
@@ -40,6 +41,8 @@ _WARNINGS = {
     "output_mismatch": exceptions.OutputMismatchWarning,
     "symmetric_init": exceptions.SymmetricInitWarning,
 }
+# What numbers that are no numbers follow from.
+_BEFORE_INFINITY = ("non_finite", "input_scale", "loss_diverging", "exploding")
 # Weights whose skill is so far below the best are not what one would go back to.
 _A_STEP_BACK = 0.2
 # With so much skill there is no doubt, and no need to look.
@@ -163,6 +166,7 @@ class GradientHealth(Callback):
 
     def _begin(self, net: Any, dataset_train: Any, dataset_valid: Any) -> None:
         stoppers = [callback for _, callback in net.callbacks_ if isinstance(callback, EarlyStopping)]
+        clippers = [callback for _, callback in net.callbacks_ if isinstance(callback, GradientClipping)]
         e = begin(
             net,
             dataset_train,
@@ -171,6 +175,7 @@ class GradientHealth(Callback):
             planned_epochs=getattr(net, "planned_epochs", None) or int(net.max_epochs),
             restores_best=any(stopper.restore_best for stopper in stoppers),
             columns=columns_of(net),
+            clipping=clippers[-1].max_norm if clippers else None,
         )
         self._evidence = e
         if e.constant is None or e.rows is None:
@@ -230,6 +235,8 @@ class GradientHealth(Callback):
             return
         found = careful(diagnose, e, ended=ended)
         if found is None:
+            if ended and self._repairs is not None:
+                self._repairs.refine(net, e, self)
             return
         self._report(found)
         if self._repairs is not None:
@@ -282,7 +289,7 @@ class GradientHealth(Callback):
 
     def _report_incident(self, net: Any, incident: Incident) -> None:
         on_trial = self._repairs is not None and self._repairs.running is not None
-        if on_trial or any(finding.symptom in ("non_finite", "input_scale") for finding in self.health_.findings):
+        if on_trial or any(f.symptom in _BEFORE_INFINITY for f in self.health_.findings):
             return
         step, origin = incident
         lower = f"a lower lr (it is {net.lr!r}), gradient_clipping='auto'"

@@ -1,0 +1,100 @@
+"""Which outputs a network can give, by the operations that it ends with."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from typing import NamedTuple
+
+from torch import Tensor
+
+from .recorder import Operation, Recorder, tensors_in
+
+__all__ = ["Ending", "ending_of"]
+
+# Last operations whose results are limited: lower and upper bound.
+_BOUNDS = {
+    "sigmoid": (0.0, 1.0), "hardsigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0),
+    "relu": (0.0, math.inf), "relu_": (0.0, math.inf), "relu6": (0.0, 6.0), "hardtanh": (-1.0, 1.0),
+    "softplus": (0.0, math.inf), "exp": (0.0, math.inf), "abs": (0.0, math.inf), "square": (0.0, math.inf),
+    "softsign": (-1.0, 1.0), "elu": (-1.0, math.inf), "softmin": (0.0, 1.0), "erf": (-1.0, 1.0),
+    "log_softmax": (-math.inf, 0.0), "logsigmoid": (-math.inf, 0.0),
+}  # fmt: skip
+# Operations with a number that leave bounds where they are, moved or stretched.
+_AFFINE = frozenset(["add", "radd", "iadd", "sub", "rsub", "isub", "mul", "rmul", "imul", "div", "truediv", "neg"])
+
+
+class Ending(NamedTuple):
+    """What a network ends with.
+
+    Attributes
+    ----------
+    name : str
+        Of the last operation; "scaled sigmoid", say, where numbers move or stretch what a bounded one gave.
+    bounds : (float, float)
+        Of the outputs.
+    operation : Operation or None
+        The last one, or the bounded one that is scaled.
+    """
+
+    name: str
+    bounds: tuple[float, float]
+    operation: Operation | None
+
+
+def ending_of(recorder: Recorder, result: Tensor) -> Ending:
+    """Follow the result of a network back through what only moves or stretches it by numbers."""
+    last = recorder.made_by.get(id(result))
+    if last is None:
+        return Ending("", (-math.inf, math.inf), None)
+    bounds = _bounds_after(recorder, last)
+    inner = last
+    if bounds != (-math.inf, math.inf):
+        while inner.name in _AFFINE:
+            inner = recorder.made_by[id(next(tensors_in(inner.args)))]
+    return Ending(inner.name if inner is last else f"scaled {inner.name}", bounds, inner)
+
+
+def _bounds_after(recorder: Recorder, operation: Operation) -> tuple[float, float]:
+    if operation.name not in _AFFINE:
+        return _bounds_of(operation)
+    tensors = list(tensors_in(operation.args))
+    numbers = [value for value in operation.args if isinstance(value, Real)]
+    source = recorder.made_by.get(id(tensors[0])) if len(tensors) == 1 else None
+    if source is None or operation.kwargs or len(numbers) != (operation.name != "neg"):
+        return -math.inf, math.inf
+    bounds = _bounds_after(recorder, source)
+    if bounds == (-math.inf, math.inf):
+        return bounds
+    moved = [_applied(operation, bound, float(numbers[0]) if numbers else 0.0) for bound in bounds]
+    return min(moved), max(moved)
+
+
+def _applied(operation: Operation, bound: float, number: float) -> float:
+    """What an affine operation makes of a bound; a stretch by zero leaves nothing of it."""
+    name = operation.name
+    if name in ("add", "radd", "iadd"):
+        return bound + number
+    if name in ("sub", "rsub", "isub"):
+        number_first = name == "rsub" or not isinstance(operation.args[0], Tensor)
+        return number - bound if number_first else bound - number
+    if name == "neg":
+        return -bound
+    if name in ("mul", "rmul", "imul"):
+        return bound * number if number else 0.0
+    number_first = not isinstance(operation.args[0], Tensor)
+    return math.inf if number_first or not number else bound / number
+
+
+def _bounds_of(operation: Operation) -> tuple[float, float]:
+    if operation.name in ("clamp", "clip", "hardtanh", "clamp_min", "clamp_max"):
+        given = [*operation.args[1:], *(v for k, v in operation.kwargs.items() if k in ("min", "max", "min_val"))]
+        limits = [v for v in given if isinstance(v, (int, float))]
+        if operation.name == "clamp_min":
+            return (limits or [-math.inf])[0], math.inf
+        if operation.name == "clamp_max":
+            return -math.inf, (limits or [math.inf])[0]
+        if len(limits) >= 2:
+            return limits[0], limits[1]
+        return (limits[0], math.inf) if limits and "max" not in operation.kwargs else (-math.inf, math.inf)
+    return _BOUNDS.get(operation.name, (-math.inf, math.inf))
