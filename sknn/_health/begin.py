@@ -8,7 +8,7 @@ from typing import Any
 from .careful import careful
 from .evidence import Evidence, copies
 from .layers import LayerNorms
-from .look import Look, look_at, some_rows
+from .look import Look, first_look_at, some_rows
 from .reference import Constant, best_constant, is_related, simple_skill
 from .symmetry import SymmetricLayers
 from .through_time import input_gradient
@@ -65,5 +65,5 @@ def _first_look(net: Any, dataset: Any) -> tuple[tuple[Any, Any] | None, Constan
     rows = some_rows(net, dataset)
     if rows is None:
         return None, None, []
-    look = look_at(net, rows)
+    look = first_look_at(net, rows)
     return rows, best_constant(net, look, rows, dataset), [look]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from numbers import Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
-from .recorder import Operation, Recorder, tensors_in
+from .recorder import Operation, Recorder, first_tensor, tensors_in
 
 __all__ = ["Ending", "ending_of"]
 
@@ -22,6 +23,9 @@ _BOUNDS = {
 }  # fmt: skip
 # Operations with a number that leave bounds where they are, moved or stretched.
 _AFFINE = frozenset(["add", "radd", "iadd", "sub", "rsub", "isub", "mul", "rmul", "imul", "div", "truediv", "neg"])
+# Of several tensors.
+_ADDING = frozenset(["add", "radd", "iadd", "sub", "rsub", "isub", "sum", "mean", "stack", "cat", "logsumexp"])
+_UNBOUNDED = (-math.inf, math.inf)
 
 
 class Ending(NamedTuple):
@@ -35,24 +39,63 @@ class Ending(NamedTuple):
         Of the outputs.
     operation : Operation or None
         The last one, or the bounded one that is scaled.
+    is_free : bool
+        Weights can make the outputs as large as they like.
     """
 
     name: str
     bounds: tuple[float, float]
     operation: Operation | None
+    is_free: bool
 
 
 def ending_of(recorder: Recorder, result: Tensor) -> Ending:
     """Follow the result of a network back through what only moves or stretches it by numbers."""
     last = recorder.made_by.get(id(result))
     if last is None:
-        return Ending("", (-math.inf, math.inf), None)
+        return Ending("", _UNBOUNDED, None, is_free=False)
     bounds = _bounds_after(recorder, last)
     inner = last
-    if bounds != (-math.inf, math.inf):
+    if bounds != _UNBOUNDED:
         while inner.name in _AFFINE:
             inner = recorder.made_by[id(next(tensors_in(inner.args)))]
-    return Ending(inner.name if inner is last else f"scaled {inner.name}", bounds, inner)
+    name = inner.name if inner is last else f"scaled {inner.name}"
+    return Ending(name, bounds, inner, is_free=_is_free(recorder, last))
+
+
+def _is_free(recorder: Recorder, operation: Operation) -> bool:
+    """Whether the last operation, or what it adds up, multiplies with weights as they are."""
+    if any(isinstance(t, nn.Parameter) for t in tensors_in([*operation.args, *operation.kwargs.values()])):
+        return True
+    if operation.name not in _ADDING:
+        return False
+    sources = (recorder.made_by.get(id(t)) for t in tensors_in(operation.args))
+    return any(source is not None and _is_free(recorder, source) for source in sources)
+
+
+@torch.no_grad()
+def probed_bounds(net: Any, x: Any) -> tuple[float, float]:
+    """Between which outputs stay when all weights grow a hundredfold, and a hundredfold again."""
+    parameters = list(net.module_.parameters())
+    before = [parameter.clone() for parameter in parameters]
+    ends = []
+    try:
+        for _ in range(2):
+            for parameter in parameters:
+                parameter.mul_(100)
+            raw = first_tensor(net.infer(x))
+            if not bool(torch.isfinite(raw).all()) or float(raw.std(0, correction=0).max()) == 0:
+                return _UNBOUNDED
+            ends.append((float(raw.min()), float(raw.max())))
+    finally:
+        for parameter, value in zip(parameters, before, strict=True):
+            parameter.copy_(value)
+    (low, high), (lower, higher) = ends
+    same = 0.01 * (1 + min(abs(low), abs(high)))
+    return (
+        low if abs(low - lower) < same else -math.inf,
+        high if abs(high - higher) < same else math.inf,
+    )
 
 
 def _bounds_after(recorder: Recorder, operation: Operation) -> tuple[float, float]:
@@ -62,9 +105,9 @@ def _bounds_after(recorder: Recorder, operation: Operation) -> tuple[float, floa
     numbers = [value for value in operation.args if isinstance(value, Real)]
     source = recorder.made_by.get(id(tensors[0])) if len(tensors) == 1 else None
     if source is None or operation.kwargs or len(numbers) != (operation.name != "neg"):
-        return -math.inf, math.inf
+        return _UNBOUNDED
     bounds = _bounds_after(recorder, source)
-    if bounds == (-math.inf, math.inf):
+    if bounds == _UNBOUNDED:
         return bounds
     moved = [_applied(operation, bound, float(numbers[0]) if numbers else 0.0) for bound in bounds]
     return min(moved), max(moved)
@@ -97,4 +140,4 @@ def _bounds_of(operation: Operation) -> tuple[float, float]:
         if len(limits) >= 2:
             return limits[0], limits[1]
         return (limits[0], math.inf) if limits and "max" not in operation.kwargs else (-math.inf, math.inf)
-    return _BOUNDS.get(operation.name, (-math.inf, math.inf))
+    return _BOUNDS.get(operation.name, _UNBOUNDED)

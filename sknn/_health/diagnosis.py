@@ -7,7 +7,8 @@ from .evidence import Evidence
 from .flow import exploding, vanishing, vanishing_over_time
 from .learning import cut_off, hardly_moving, not_learning, shrinking, unrelated_labels
 from .record import Finding
-from .structure import input_scale, symmetric_init
+from .scale import input_scale
+from .structure import symmetric_init
 from .units import dead_units, saturated_units
 
 __all__ = ["diagnose"]
@@ -29,11 +30,11 @@ def diagnose(e: Evidence, *, ended: bool) -> Finding | None:
         return None
     diverging = loss_diverging(e, ended)
     if diverging is not None and e.constant is not None and e.constant.is_bounded:
-        return input_scale(e) or saturated_units(e) or exploding(e) or diverging
+        return input_scale(e) or saturated_units(e, unavoidable=True) or exploding(e) or diverging
     if not e.had_time(ended):
         return diverging
-    found = input_scale(e) or dead_units(e, ended)
-    for rule in (saturated_units, exploding, cut_off, shrinking, vanishing, hardly_moving, vanishing_over_time):
+    found = input_scale(e) or dead_units(e, ended) or saturated_units(e, unavoidable=True)
+    for rule in (exploding, saturated_units, cut_off, shrinking, vanishing, hardly_moving, vanishing_over_time):
         found = found or rule(e)
     found = found or diverging or unrelated_labels(e)
     if found is None and ended:

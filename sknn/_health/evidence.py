@@ -27,7 +27,7 @@ _ENOUGH_TO_JUDGE_BY = 20
 # Of fewer rows all sorts of things are seen by chance.
 _FEW_ROWS = 64
 # A network that learns reaches at least this share of what a simple guess does.
-_SHARE_OF_SIMPLE = 0.5
+_SHARE_OF_SIMPLE, _CLEARLY_LESS = 0.5, 0.8
 
 
 @dataclass
@@ -146,16 +146,23 @@ class Evidence:
     @property
     def is_worse_than_linear(self) -> bool:
         """Whether it clearly has less skill than a linear guess, or none."""
-        skill = self.skill
-        return not math.isnan(skill) and (skill < _HARDLY_ANY_SKILL or skill < 0.8 * self.linear_skill)
+        return self.has_no_skill or self.skill < _CLEARLY_LESS * self.linear_skill
+
+    @property
+    def is_worse_than_simple(self) -> bool:
+        """Whether it clearly has less skill than a simple guess, or none."""
+        return self.has_no_skill or self.skill < _CLEARLY_LESS * self.simple_skill
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether it has, or at least fits, what no network without much skill could."""
+        fitted = [skill for skill in (self.skill, *self.train_skills[-1:]) if not math.isnan(skill)]
+        return max(fitted, default=math.nan) >= _FINE_SKILL
 
     @property
     def learns_poorly(self) -> bool:
-        """Whether it has no skill, or much less than a simple guess."""
-        skill = self.skill
-        if math.isnan(skill) or skill >= _FINE_SKILL:
-            return False
-        return skill < _HARDLY_ANY_SKILL or skill < _SHARE_OF_SIMPLE * self.simple_skill
+        """Whether it has no skill, or much less than a simple guess; one that learns by heart learns."""
+        return not self.is_fine and (self.has_no_skill or self.skill < _SHARE_OF_SIMPLE * self.simple_skill)
 
     @property
     def has_no_skill(self) -> bool:

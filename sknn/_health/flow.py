@@ -14,6 +14,7 @@ from .through_time import input_gradient
 __all__ = ["exploding", "fades", "relative_gradients", "vanishing", "vanishing_over_time"]
 
 _ORDERS_OF_MAGNITUDE = 1e3
+_NOTHING_LEFT = 1e-5
 # A first loss so many times that of a constant guess comes from the initial weights, or from the scale of the target.
 _FAR_ABOVE_CONSTANT = 20.0
 
@@ -34,11 +35,19 @@ def relative_gradients(e: Evidence) -> list[tuple[list[str], np.ndarray]]:
 
 def fades(e: Evidence) -> tuple[str, float] | None:
     """The layer at which the differences between rows are nearly gone, before the first step, and what is left."""
-    chain = [a for a in e.looks[0].activations if not a.is_avoidable and not math.isnan(a.spread)] if e.looks else []
-    if len(chain) < 2 or not chain[0].spread > 0:
+    if not e.looks:
         return None
-    left = chain[-1].spread / max(a.spread for a in chain)
-    return (chain[-1].layer, left) if left < 0.1 / _ORDERS_OF_MAGNITUDE else None
+    chain = [a for a in e.looks[0].activations if not a.is_avoidable and not math.isnan(a.spread)]
+    if len(chain) >= 2 and chain[0].spread > 0:
+        left = chain[-1].spread / max(a.spread for a in chain)
+        if left < 0.1 / _ORDERS_OF_MAGNITUDE:
+            return chain[-1].layer, left
+    # Whatever leads around, in front of the last layer it is all together: there, a share at the limit of float32.
+    shares = [share for _, share in e.looks[0].differences if not math.isnan(share)]
+    if len(shares) >= 3 and shares[-1] < _NOTHING_LEFT < 0.01 * max(shares):
+        is_gradual = any(10 * _NOTHING_LEFT < share < 0.3 * max(shares) for share in shares)
+        return (e.looks[0].differences[-1][0], shares[-1] / max(shares)) if is_gradual else None
+    return None
 
 
 def vanishing(e: Evidence) -> Finding | None:

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .look import Look, as_evaluated, first_tensor
+from .look import Look, as_evaluated
 from .observer import WEIGHING, bias_of
-from .recorder import Operation, Recorder, recorded
+from .recorder import Operation, Recorder, first_tensor, recorded
 from .reference import Constant
 
 __all__ = ["can_initialise", "initialise_by_data"]

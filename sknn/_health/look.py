@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,11 +12,11 @@ import torch
 from skorch.dataset import unpack_data
 from torch import Tensor, nn
 
-from .bounds import ending_of
+from .bounds import ending_of, probed_bounds
 from .observer import LARGE_SHARE, Activation, FirstLayer, Observer
-from .recorder import Recorder, recorded
+from .recorder import Recorder, first_tensor, recorded
 
-__all__ = ["Look", "as_evaluated", "first_tensor", "look_at", "same_random_numbers", "some_rows"]
+__all__ = ["Look", "as_evaluated", "first_look_at", "look_at", "same_random_numbers", "some_rows"]
 
 # Enough for a share of rows, few enough to cost no more than a step.
 N_ROWS = 256
@@ -35,12 +36,17 @@ class Look:
         Name of the last operation of the network, as in `Ending`.
     bounds : (float, float)
         Between which outputs can be.
+    has_open_end : bool
+        Whether `bounds` may be narrower than the last operation tells.
     activations : list of Activation
         From the input to the output; without that of the output.
     first : FirstLayer or None
         None behind a normalisation, and where the first weights do not multiply the input.
     order : list of str
         Parameters in the order of their first use.
+    differences : list of (str, float)
+        Of each layer with weights, the share of what goes into it that tells rows apart: the standard deviation over
+        the rows, relative to the root mean square.
     chain : set of str
         Those of them that everything passes on its way to the output: not in a branch beside a shortcut.
     """
@@ -49,9 +55,11 @@ class Look:
     raw: Tensor
     last: str
     bounds: tuple[float, float]
+    has_open_end: bool
     activations: list[Activation]
     first: FirstLayer | None
     order: list[str] = field(default_factory=list)
+    differences: list[tuple[str, float]] = field(default_factory=list)
     chain: set[str] = field(default_factory=set)
 
     @property
@@ -60,13 +68,6 @@ class Look:
         return any(
             a.inactive >= LARGE_SHARE or (a.saturated >= LARGE_SHARE and not a.is_gate) for a in self.activations
         )
-
-
-def first_tensor(x: Any) -> Tensor:
-    """The input of a batch, or of several the first."""
-    while not isinstance(x, Tensor):
-        x = next(iter(x.values() if isinstance(x, dict) else x))
-    return x
 
 
 def some_rows(net: Any, dataset: Any, most: int = N_ROWS) -> tuple[Any, Any] | None:
@@ -119,6 +120,15 @@ def same_random_numbers() -> Iterator[None]:
         torch.set_rng_state(generator)
 
 
+def first_look_at(net: Any, rows: tuple[Any, Any]) -> Look:
+    """A look that also finds out between which outputs a network stays whose last operation does not tell."""
+    look = look_at(net, rows)
+    if look.has_open_end and look.bounds == (-math.inf, math.inf):
+        with as_evaluated(net.module_):
+            look.bounds = probed_bounds(net, rows[0])
+    return look
+
+
 @torch.no_grad()
 def look_at(net: Any, rows: tuple[Any, Any]) -> Look:
     """Send rows through the network of a net, and see what they meet."""
@@ -146,8 +156,10 @@ def look_at(net: Any, rows: tuple[Any, Any]) -> Look:
         raw=raw,
         last=ending.name,
         bounds=ending.bounds,
+        has_open_end=not ending.is_free,
         activations=list(observer.activations.values()),
         first=observer.first,
         order=list(observer.order),
+        differences=observer.differences,
         chain={name for operation in unavoidable for name in observer.weighing.get(operation, ())},
     )

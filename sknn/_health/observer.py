@@ -31,9 +31,12 @@ _INACTIVE_BELOW = {
     "relu": 0.0, "relu_": 0.0, "threshold": 0.0, "relu6": 0.0, "clamp_min": 0.0, "hardswish": -3.0,
     "gelu": -4.0, "silu": -12.0, "mish": -12.0, "elu": -8.0, "selu": -8.0, "celu": -8.0, "softplus": -8.0,
 }  # fmt: skip
+# Units that pass nothing on between minus and plus their threshold.
+_INACTIVE_WITHIN = frozenset(["softshrink", "hardshrink"])
 # At inputs beyond these the derivative is below a twentieth of its largest.
 _SATURATED_BEYOND = {"tanh": 2.2, "sigmoid": 4.4, "hardtanh": 1.0, "hardsigmoid": 3.0, "softsign": 3.5, "erf": 1.75}
 _SATURATED_TANH = 0.975  # its value there
+_GATES = frozenset(["sigmoid", "hardsigmoid"])
 _OF_RECURRENT = {"rnn_tanh": "tanh", "rnn_tanh_cell": "tanh", "rnn_relu": "relu", "rnn_relu_cell": "relu"}
 WEIGHING = frozenset(
     [
@@ -82,7 +85,7 @@ class Activation:
     saturated : float
         Share of rows and units at which a bounded function is flat.
     is_gate : bool
-        Its output is multiplied with another tensor.
+        Its output, between 0 and 1, is multiplied with another tensor.
     is_avoidable : bool
         There is a way around it, such as a shortcut.
     """
@@ -140,6 +143,7 @@ class Observer:
         self.convolved = False
         self.order: dict[str, None] = {}
         self.weighing: dict[int, tuple[str, ...]] = {}  # by the identity of the operation
+        self.differences: list[tuple[str, float]] = []
         self.pending: Activation | None = None
         self.recorder: Recorder | None = None
 
@@ -156,6 +160,9 @@ class Observer:
             if name == "clamp_min" and operation.args[1:] not in ((0,), (0.0,)):
                 return
             self.pending = _rectified(self.layer, name, self._by_unit(x <= _INACTIVE_BELOW[name]))
+        elif name in _INACTIVE_WITHIN:
+            within = next((v for v in (*operation.args[1:], *operation.kwargs.values())), 0.5)
+            self.pending = _rectified(self.layer, name, self._by_unit(x.abs() <= within))
         elif name in _SATURATED_BEYOND:
             flat = self._by_unit(x.abs() > _SATURATED_BEYOND[name])
             self.pending = Activation(self.layer, name, flat[0].numel(), saturated=flat.float().mean().item())
@@ -176,6 +183,7 @@ class Observer:
             self.seen_weights = True
             self.layer = layer_of(operation.weight)
             self.convolved = name.startswith("conv")
+            self._note_differences(operation)
         elif name in _NORMS or name == "embedding":
             self.seen_weights = True
         if self.pending is not None:
@@ -186,8 +194,18 @@ class Observer:
             factors = [factor for factor in operation.args[:2] if isinstance(factor, Tensor) and factor.numel() > 1]
             for factor in factors if len(factors) == 2 else ():
                 source = self.recorder.made_by.get(id(factor))
-                if source is not None and id(source) in self.activations:
+                if source is not None and source.name in _GATES and id(source) in self.activations:
                     self.activations[id(source)].is_gate = True
+
+    def _note_differences(self, operation: Operation) -> None:
+        """How much of what goes into weights tells rows apart."""
+        known = {} if self.recorder is None else self.recorder.weights
+        x = next((t for t in tensors_in(operation.args) if id(t) not in known), None)
+        if x is not None and x.ndim > 1 and x.shape[0] == self.n_rows and x.is_floating_point():
+            units = x.flatten(1)
+            size = float(units.square().mean().sqrt())
+            spread = float((units - units.mean(0)).square().mean().sqrt())
+            self.differences.append((self.layer, spread / size if size > 0 else math.nan))
 
     def _recurrent(self, operation: Operation) -> None:
         """Units that the fused function hides, by its output: (batch, time, units), or (batch, units) of a cell."""

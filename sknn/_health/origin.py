@@ -10,9 +10,9 @@ import torch
 from skorch.dataset import unpack_data
 from torch import Tensor
 
-from .look import as_evaluated, first_tensor
+from .look import as_evaluated
 from .observer import column_name, layer_of
-from .recorder import Operation, Recorder, recorded
+from .recorder import Operation, Recorder, first_tensor, recorded
 
 __all__ = ["LARGEST", "Origin", "bad_parameters", "has_overflown", "origin_of"]
 

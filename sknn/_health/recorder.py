@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["Operation", "Recorder", "recorded", "tensors_in"]
+__all__ = ["Operation", "Recorder", "first_tensor", "recorded", "tensors_in"]
 
 # What only looks at a tensor in another way: the number that comes out was made by the operation before.
 _VIEWS = frozenset(
@@ -103,6 +103,13 @@ def tensors_in(values: Any) -> Iterator[Tensor]:
             yield value
         elif isinstance(value, (tuple, list)):
             yield from tensors_in(value)
+
+
+def first_tensor(x: Any) -> Tensor:
+    """The input of a batch, or of several the first."""
+    while not isinstance(x, Tensor):
+        x = next(iter(x.values() if isinstance(x, dict) else x))
+    return x
 
 
 class Recorder(TorchFunctionMode):

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .look import Look, first_tensor, some_rows
+from .look import Look, some_rows
+from .recorder import first_tensor
 
-__all__ = ["Constant", "best_constant", "is_related", "simple_skill"]
+__all__ = ["Constant", "best_constant", "is_related", "minimum", "simple_skill"]
 
 # What turns a free number into one that the loss can take, where the network ends in it.
 _LINKS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -61,7 +62,7 @@ class Constant:
         return (self.loss - loss) / abs(self.loss)
 
 
-def _minimum(loss_of: Callable[[list[Tensor]], Tensor], start: list[Tensor], n_steps: int) -> float:
+def minimum(loss_of: Callable[[list[Tensor]], Tensor], start: list[Tensor], n_steps: int) -> float:
     """Minimise over tensors in place by L-BFGS; the least loss met."""
     variables = [tensor.requires_grad_() for tensor in start]
     optimizer = torch.optim.LBFGS(variables, max_iter=n_steps, line_search_fn="strong_wolfe", tolerance_change=1e-7)
@@ -114,7 +115,7 @@ def best_constant(net: Any, look: Look, rows: tuple[Any, Any], dataset: Any = No
         first = [loss_of([start]).item() for start in starts]
     best = starts[int(np.nanargmin(first))] if not all(map(math.isnan, first)) else value
     best = _downhill(loss_of, best.detach())
-    loss = _minimum(loss_of, [best], 20)
+    loss = minimum(loss_of, [best], 20)
     size = 1 + abs(min(first))
     is_bounded = math.isfinite(loss) and loss > -10 * size and bool(best.detach().abs().max() < 1e6 * size)
     if not is_bounded:
@@ -171,7 +172,7 @@ def simple_skill(net: Any, look: Look, dataset: Any, constant: Constant, *, line
     best = 0.0
     for penalty in (0.03, 0.001):  # few rows for the columns there are want more of it
         trial = [w.detach().clone() for w in weights]
-        _minimum(lambda v, p=penalty: loss_on(fitted, v, p * abs(constant.loss)), trial, 30)
+        minimum(lambda v, p=penalty: loss_on(fitted, v, p * abs(constant.loss)), trial, 30)
         with torch.no_grad():
             gain = constant_here - loss_on(held_out, trial, 0.0).item()
         if math.isfinite(gain) and constant_here:

@@ -1,55 +1,67 @@
-"""Rules about how network, loss and inputs are put together."""
+"""Rules about how network and loss are put together."""
 
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .evidence import Evidence
-from .look import FirstLayer, Look, first_tensor
-from .observer import column_name
+from .look import Look
 from .record import Finding
+from .reference import minimum
 
-__all__ = ["input_scale", "is_out_of_scale", "output_mismatch", "symmetric_init"]
+__all__ = ["output_mismatch", "symmetric_init"]
 
 # Loss that limited outputs cost, as a share of what there is to learn.
 _CLEAR_COST = 0.08
-_TOO_LARGE, _TOO_SMALL = 30.0, 1e-2
-_BEYOND_ALL_BOUNDS = 1e3
-# One column's share of the variance, and how far its spread is beyond that of the median column.
-_DOMINATES, _FAR_BEYOND = 0.99, 20.0
 
 
 def output_mismatch(net: Any, look: Look, rows: tuple[Any, Any], constant_loss: float) -> Finding | None:
     """The last operation of the network and the loss do not belong together."""
-    _, y = rows
+    x, y = rows
     if not isinstance(y, Tensor):
         return None
-    return _broadcast(net, look, y) or _limited(net, look, rows, constant_loss)
+    return _broadcast(net, look, x, y) or _limited(net, look, rows, constant_loss)
 
 
-def _broadcast(net: Any, look: Look, y: Tensor) -> Finding | None:
-    """(n, 1) against (n,): torch compares each row with each other."""
+def _broadcast(net: Any, look: Look, x: Any, y: Tensor) -> Finding | None:
+    """(n, 1) against (n,), or against (n, 3): torch stretches the one to the shape of the other."""
     raw = look.raw
-    if not y.is_floating_point() or raw.shape == y.shape or raw.numel() != y.numel() or len(y) < 2:
+    # The estimators' losses check shapes.
+    if not y.is_floating_point() or raw.shape == y.shape or len(y) < 2 or hasattr(net, "flat_parameters"):
         return None
     try:
         together = torch.broadcast_shapes(raw.shape, y.shape)
     except RuntimeError:
         return None
-    if math.prod(together) <= raw.numel() or hasattr(net, "flat_parameters"):  # the estimators' losses check shapes
+    if math.prod(together) <= y.numel() or not _is_stretched(net, x, raw, y, together):
         return None
     return Finding(
         "output_mismatch",
         None,
         0,
-        f"the network returns shape {tuple(raw.shape)} and y has {tuple(y.shape)}; the loss compares every row with "
-        f"every other, {tuple(together)}.",
-        f"y.reshape{tuple(raw.shape)}, or a module that returns {tuple(y.shape)}.",
+        f"the network returns shape {tuple(raw.shape)} and y has {tuple(y.shape)}; the loss stretches both to "
+        f"{tuple(together)}, and compares what does not belong together.",
+        f"y.reshape{tuple(raw.shape)}, or a module that returns {tuple(y.shape)}."
+        if raw.numel() == y.numel()
+        else f"a module that returns {tuple(y.shape)}.",
     )
+
+
+def _is_stretched(net: Any, x: Any, raw: Tensor, y: Tensor, together: torch.Size) -> bool:
+    """Whether the loss is the same when both are stretched before: some losses know what several outputs mean."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        loss = net.get_loss(raw, y, X=x, training=False).item()
+        try:
+            stretched = net.get_loss(raw.expand(together), y.expand(together), X=x, training=False).item()
+        except (RuntimeError, ValueError, IndexError):
+            return False
+    return math.isclose(loss, stretched, rel_tol=1e-4)
 
 
 def _limited(net: Any, look: Look, rows: tuple[Any, Any], constant_loss: float) -> Finding | None:
@@ -149,10 +161,21 @@ def _least_of_numbers(net: Any, x: Any, y: Tensor, low: float, high: float) -> t
     exact = net.get_loss(y, y, X=x, training=False).item()
     limited = net.get_loss(y.clamp(low, high), y, X=x, training=False).item()
     at_zero = net.get_loss(torch.zeros_like(y), y, X=x, training=False).item()
-    # Only where the loss is least at the target itself: no log link, no quantile far off.
-    if not all(map(math.isfinite, (exact, limited, at_zero))) or exact > min(limited, at_zero):
-        return None
-    return limited, exact
+    # Where the loss is least at the target itself.
+    if all(map(math.isfinite, (exact, limited, at_zero))) and exact <= min(limited, at_zero):
+        return limited, exact
+    return _least_by_descent(net, x, y, low, high)
+
+
+def _least_by_descent(net: Any, x: Any, y: Tensor, low: float, high: float) -> tuple[float, float] | None:
+    """Of a loss with a link, say: by L-BFGS on the outputs themselves, row by row, in the bounds and without."""
+    start = y.clamp(low, high).clamp(-1, 1).clamp(low, high)
+    least = []
+    for bounds in ((low, high), (-math.inf, math.inf)):
+        loss = minimum(lambda v, b=bounds: net.get_loss(v[0].clamp(*b), y, X=x, training=False), [start.clone()], 50)
+        least.append(loss)
+    limited, free = least
+    return (limited, free) if all(map(math.isfinite, least)) and free > -1e6 * (1 + abs(limited)) else None
 
 
 def symmetric_init(e: Evidence, ended: bool) -> Finding | None:
@@ -170,72 +193,3 @@ def symmetric_init(e: Evidence, ended: bool) -> Finding | None:
         "the same gradient, so the layer counts as one unit.",
         "random initial weights in the module, as torch.nn.init.kaiming_uniform_ gives, instead of constant ones.",
     )
-
-
-def input_scale(e: Evidence) -> Finding | None:
-    """Inputs far out of scale, on a net that learns poorly; whether it had time the caller knows."""
-    found = _out_of_scale(e)
-    if found is None or not e.is_worse_than_linear:
-        return None
-    layer, evidence, factor = found
-    # Nothing is lost where there is nothing to learn; what is beyond all bounds needs no such proof.
-    if factor < _BEYOND_ALL_BOUNDS and e.linear_skill < 0.05 and e.skill > -0.5:
-        return None
-    skill = f" The network's skill is {e.skill:.3g}" + (
-        f", a linear model's on scaled inputs {e.linear_skill:.3g}." if e.linear_skill > 0 else "."
-    )
-    remedy = "preprocessing=True, which scales every column, or a StandardScaler in front of the network."
-    if e.rows is not None and first_tensor(e.rows[0]).ndim > 2:
-        remedy = "standardised inputs: subtract the mean of each channel, divide by its standard deviation."
-    return Finding("input_scale", layer, e.n_epochs, evidence + skill, remedy)
-
-
-def is_out_of_scale(e: Evidence) -> bool:
-    """Whether inputs arrive far out of scale, whatever became of it."""
-    return _out_of_scale(e) is not None
-
-
-def _out_of_scale(e: Evidence) -> tuple[str, str, float] | None:
-    """The column or layer, what is seen, and by which factor it is out of scale."""
-    first = e.looks[0].first if e.looks else None
-    return None if first is None else _column_out_of_scale(first, e) or _all_out_of_scale(first, e)
-
-
-def _all_out_of_scale(first: FirstLayer, e: Evidence) -> tuple[str, str, float] | None:
-    is_bounded = first.operation.startswith(("rnn", "lstm", "gru"))
-    is_large = first.scale > _TOO_LARGE and (is_bounded or first.output_scale > _TOO_LARGE / 3)
-    if not is_large and not 0 < first.scale < _TOO_SMALL:
-        return None
-    factor = max(first.scale, 1 / first.scale)
-    seen = (
-        f"inputs arrive at {first.layer} with a root mean square of {first.scale:.3g}, and leave it with "
-        f"{first.output_scale:.3g}; about 1 was expected."
-    )
-    if first.center is not None and is_large and len(first.center) > 1:
-        position = int(first.center.abs().argmax())
-        if first.center[position].square() > _DOMINATES * first.center.square().sum():
-            column = column_name(e.columns, position, len(first.center))
-            return column, f"{column} has a mean of {float(first.center[position]):.3g}; " + seen, factor
-    return first.layer, seen, factor
-
-
-def _column_out_of_scale(first: FirstLayer, e: Evidence) -> tuple[str, str, float] | None:
-    spread = first.spread
-    if spread is None or first.scale < 3:
-        return None
-    varying = spread[spread > 0].sort().values
-    if len(varying) < 2:
-        return None
-    usual = float(varying[(len(varying) - 1) // 2])
-    share = float(spread.max().square() / spread.square().sum())
-    beyond = float(spread.max()) / usual
-    few = int((spread > _FAR_BEYOND * usual).sum())
-    if not (share > _DOMINATES or (few and few <= len(varying) // 2)) or beyond < _FAR_BEYOND:
-        return None
-    position = int(spread.argmax())
-    column = column_name(e.columns, position, len(spread))
-    seen = (
-        f"{column} has a standard deviation of {float(spread.max()):.3g}, {beyond:.3g} times that of the median "
-        f"column, and carries {share:.2%} of the variance of the inputs."
-    )
-    return column, seen, beyond

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -14,13 +15,26 @@ __all__ = ["SymmetricLayers"]
 
 # Different summation in matrix kernels moves equal units apart by rounding only.
 _SAME_AT_START, _SAME_LATER = 1e-6, 1e-3
+# So many kinds of units, of so many units each, are still no layer that learns.
+_MOST_KINDS, _UNITS_OF_A_KIND = 4, 8
 
 
-def _deviation(rows: Tensor) -> float:
-    """Largest distance of a row from the mean row, relative to the longest row; 0 if all are zero."""
-    rows = rows.detach().flatten(1).double()
-    longest = rows.norm(dim=1).max()
-    return float((rows - rows.mean(0)).norm(dim=1).max() / longest) if longest > 0 else 0.0
+def _deviation(units: Tensor) -> float:
+    """Largest distance of a unit (a row) from those it is like, relative to the longest row; 0 if all are zero.
+
+    Cells written by hand stack the units of two to four gates: each of these may be alike in its own way.
+    """
+    rows = units.detach().flatten(1).double()
+    longest = float(rows.norm(dim=1).max())
+    if not longest > 0:
+        return 0.0
+    furthest = torch.full((len(rows),), math.inf, dtype=rows.dtype, device=rows.device)
+    for _ in range(min(_MOST_KINDS, len(rows) // _UNITS_OF_A_KIND) or 1):
+        kind = rows[int(furthest.argmax())]
+        furthest = torch.minimum(furthest, (rows - kind).norm(dim=1))
+        if float(furthest.max()) < _SAME_AT_START * longest:
+            break
+    return float(furthest.max()) / longest
 
 
 def _units_of_gates(weight: Tensor, hidden_size: int) -> Tensor:

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .look import as_evaluated, first_tensor
+from .look import as_evaluated
+from .recorder import first_tensor
 
 __all__ = ["depends_on_input", "input_gradient"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .evidence import Evidence
 from .flow import fades
 from .observer import LARGE_SHARE, Activation
@@ -14,9 +16,11 @@ __all__ = ["dead_units", "saturated_units"]
 _NEARLY_ALL = 0.9
 
 
-def _in_two_looks(e: Evidence, share: str, *, gates: bool) -> tuple[Activation, float] | None:
-    """The activation whose share was largest in both of the last two looks, if it was large."""
-    looks = [[a for a in look.activations if gates or not a.is_gate] for look in e.looks[-2:]]
+def _in_two_looks(
+    e: Evidence, share: str, counts: Callable[[Activation], bool] = lambda _: True
+) -> tuple[Activation, float] | None:
+    """The activation, of those that count, whose share was largest in both of the last two looks, if it was large."""
+    looks = [[a for a in look.activations if counts(a)] for look in e.looks[-2:]]
     if len(looks) < 2 or len(looks[0]) != len(looks[1]):
         return None
     found = None
@@ -29,7 +33,7 @@ def _in_two_looks(e: Evidence, share: str, *, gates: bool) -> tuple[Activation, 
 
 def dead_units(e: Evidence, ended: bool) -> Finding | None:
     """Units that no row activates, most of a layer, in two looks in a row."""
-    found = _in_two_looks(e, "inactive", gates=True)
+    found = _in_two_looks(e, "inactive")
     if found is None:
         return None
     activation, share = found
@@ -61,9 +65,16 @@ def dead_units(e: Evidence, ended: bool) -> Finding | None:
     )
 
 
-def saturated_units(e: Evidence) -> Finding | None:
-    """A bounded activation in its flat parts at most rows and units, lasting, on a net that learns poorly."""
-    found = _in_two_looks(e, "saturated", gates=False)
+def saturated_units(e: Evidence, *, unavoidable: bool = False) -> Finding | None:
+    """A bounded activation in its flat parts at most rows and units, lasting, on a net that learns poorly.
+
+    Parameters
+    ----------
+    e : Evidence
+    unavoidable : bool
+        Leave those out that a shortcut leads around: what floods a shortcut saturates them, too.
+    """
+    found = _in_two_looks(e, "saturated", lambda a: not (a.is_gate or (unavoidable and a.is_avoidable)))
     if found is None:
         return None
     activation, share = found
@@ -71,7 +82,8 @@ def saturated_units(e: Evidence) -> Finding | None:
     was_so = bool(at_start) and max(a.saturated for a in at_start) >= LARGE_SHARE
     # The clearer what is seen, the less need be lost by it.
     all_along = was_so and share >= _NEARLY_ALL and not activation.is_avoidable
-    if not (e.learns_poorly or (all_along and e.is_worse_than_linear)):
+    is_poor = e.learns_poorly or (all_along and (e.is_worse_than_simple or not e.is_fine))
+    if not is_poor:
         return None
     lower = "" if was_so else f"lr={lower_lr(e):.1g} (it is {e.lr:.3g}), "
     return Finding(

@@ -10,8 +10,8 @@ from skorch.dataset import unpack_data
 from torch import Tensor
 
 from .._health.careful import careful
-from .._health.look import first_tensor
 from .._health.origin import LARGEST, Origin, bad_parameters, has_overflown, origin_of
+from .._health.recorder import first_tensor
 from ._gradients import parameter_norms, total_norm, trained_gradients
 from ._state import ModuleState
 

@@ -12,11 +12,11 @@ import numpy as np
 
 from .._health.evidence import Evidence
 from .._health.initialisation import can_initialise, initialise_by_data
-from .._health.look import first_tensor
 from .._health.observer import LARGE_SHARE
 from .._health.record import Finding, Repair, TrainingHealth
+from .._health.recorder import first_tensor
 from .._health.remedies import FIXED_NORM, suggested_lr
-from .._health.structure import is_out_of_scale
+from .._health.scale import is_out_of_scale
 from ._state import ModuleState, TrainAgain
 from .early_stopping import EarlyStopping
 from .gradient_clipping import GradientClipping
@@ -211,20 +211,20 @@ class Repairs:
     def refine(self, net: Any, e: Evidence, watcher: Any) -> None:
         """After a change that helped, but not enough, try another learning rate."""
         better = self._better_lr(e, self._last_lrs)
-        is_enough = e.skill >= _ENOUGH or not (e.learns_poorly or _is_rising(e.skills))
+        is_enough = e.skill >= _ENOUGH or not (e.is_worse_than_simple or _is_rising(e.skills))
         if better is None or self._last_lrs is None or is_enough:
             return
         self.queue = [self._lr_change(self._last_lrs[1], better, restarts=True)]
         self._try_next(net, e, self.health.findings[-1], watcher, lambda: None)
 
     def _better_lr(self, e: Evidence, lrs: tuple[float, float] | None) -> float | None:
-        """Between a learning rate that is much too high and one that is too low; else, one that is higher."""
+        """Above a learning rate that is too low, else between the last two, if there is room."""
         if lrs is None:
             return None
         first, last = lrs
-        if last < first:
-            return float(f"{math.sqrt(first * last):.0e}") if last < first / _MUCH else None
-        return max(suggested_lr(e), float(f"{_RAISED * last:.0e}"))
+        if last >= first and (_is_rising(e.skills) or last == first):
+            return max(suggested_lr(e), float(f"{_RAISED * last:.0e}"))
+        return float(f"{math.sqrt(first * last):.0e}") if max(lrs) > _MUCH * min(lrs) else None
 
     def _go_on(self, net: Any, watcher: Any, change: Callable[[], None], *, epochs: int) -> None:
         """Make a change, and let training begin a new run of epochs; in a plain skorch net the present one goes on."""

@@ -18,6 +18,7 @@ from .._health.evidence import Evidence
 from .._health.look import look_at
 from .._health.origin import Origin, origin_of
 from .._health.record import EpochHealth, Finding, LayerHealth, Repair, TrainingHealth
+from .._health.scale import overflow_of_scale
 from .._health.structure import output_mismatch
 from ..exceptions import TrainingHealthError
 from ._finite_steps import FiniteSteps, Incident, columns_of
@@ -292,6 +293,12 @@ class GradientHealth(Callback):
         if on_trial or any(f.symptom in _BEFORE_INFINITY for f in self.health_.findings):
             return
         step, origin = incident
+        what = f"In step {step} {origin.what}; the step is skipped, and weights stay finite."
+        if origin.stage != "input" and self._evidence is not None:
+            cause = careful(overflow_of_scale, self._evidence, what)
+            if cause is not None:
+                self._report(cause)
+                return
         lower = f"a lower lr (it is {net.lr!r}), gradient_clipping='auto'"
         remedies = {
             "input": f"a look at {origin.layer}: clip or drop such rows, or preprocessing=True.",
@@ -301,7 +308,7 @@ class GradientHealth(Callback):
             "gradient": f"{lower}, or a look at that layer: the derivative of sqrt, log or a norm at zero.",
             "unknown": f"{lower}, or preprocessing=True where inputs are very large.",
         }
-        evidence = f"in step {step} {origin.what}; the step is skipped, and weights stay finite."
+        evidence = what[0].lower() + what[1:]
         self._report(Finding("non_finite", origin.layer, len(net.history), evidence, remedies[origin.stage]))
 
 
