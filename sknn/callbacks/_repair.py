@@ -222,7 +222,8 @@ class Repairs:
         if lrs is None:
             return None
         first, last = lrs
-        if last >= first and (_is_rising(e.skills) or last == first):
+        # Near its end a schedule makes any loss fall: rising skill alone does not tell that steps are too small.
+        if last == first or (last > first and _is_rising(e.skills) and last < _MUCH * suggested_lr(e)):
             return max(suggested_lr(e), float(f"{_RAISED * last:.0e}"))
         return float(f"{math.sqrt(first * last):.0e}") if max(lrs) > _MUCH * min(lrs) else None
 
