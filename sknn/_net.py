@@ -56,6 +56,7 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
             steps_done_=0,
             step_losses=None,
             gradient_norm=None,
+            quiet=None,
             lr_changed=False,
         )
         self.initialize()
@@ -283,6 +284,8 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
                     break
         if training:
             self._set(step_losses=torch.stack(losses))
+            if self.quiet is not None:
+                self.quiet.deliver()
         total = torch.stack(losses) @ torch.tensor(sizes, dtype=losses[0].dtype).to(losses[0].device)
         if judged:
             y, weights = (list(values) for values in zip(*targets, strict=True))
@@ -342,7 +345,7 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
         self._set_training(False)
         self._set(plan=TrainingPlan(self.plan.lr_schedule, self.plan.lr_schedule_params, self.plan.shuffle_seed))
         self._set(schedule=None, by_hand=None, paced_threads=None, compiled=None, step=None, frozen=[], average=None)
-        self._set(step_losses=None, gradient_norm=None)
+        self._set(step_losses=None, gradient_norm=None, quiet=None)
 
     def attach(self, plan: TrainingPlan, callbacks: list[Any], lr: float, batch_size: int) -> None:
         """Get ready to train on."""

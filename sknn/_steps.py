@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ._batches import Batch
 from ._chain import Chain
+from ._quiet_steps import QuietSteps
 from ._stack import Stack
 from ._threads import PacedThreads
 from .optim import step_of
@@ -35,6 +36,7 @@ class TrainingSteps:
         frozen: Any
         listeners: dict[str, list[Any]]
         foreign_steps: bool
+        quiet: QuietSteps | None
         batch_size: int
         steps_done_: int
         infer: Any
@@ -95,7 +97,10 @@ class TrainingSteps:
         return {"loss": loss, "y_pred": y_pred}
 
     def _notify_of_gradient(self, batch: Batch) -> None:
-        if self.listeners["on_grad_computed"]:
+        quiet = self.quiet
+        if self.listeners["on_grad_computed"] and (quiet is None or not quiet.passes(self)):
+            if quiet is not None:
+                quiet.deliver()
             self._set(gradient_norm=None)
             named = TeeGenerator(self.get_all_learnable_params())
             self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
@@ -123,7 +128,14 @@ class TrainingSteps:
             # A product for each thread at most: of one that threads share, the bits may depend on their number.
             self._set(paced_threads=PacedThreads(min(torch.get_num_threads(), len(by_hand.networks))))
             torch.set_num_threads(1)  # for all else; who called the training restores it
-        self._set(by_hand=by_hand, step=step, frozen=[] if flat is None else flat.frozen())
+        self._set(by_hand=by_hand, step=step, frozen=[] if flat is None else flat.frozen(), quiet=self._quiet_steps())
+
+    def _quiet_steps(self) -> QuietSteps | None:
+        """Where all gradients lie in one buffer of the CPU, and only callbacks of sknn look at steps."""
+        flat, listeners = self.flat_parameters, self.listeners["on_grad_computed"]
+        if flat is None or len(self.optimizer_.param_groups) != len(flat.groups) or not flat.gradient.is_cpu:
+            return None
+        return QuietSteps(flat.gradient, listeners) if QuietSteps.can_serve(listeners) else None
 
     def _step(self) -> None:
         """Optimizer step that leaves frozen parameters as they are, weight decay and momentum notwithstanding."""

@@ -17,8 +17,8 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sknn import NeuralClassifier
-from sknn.callbacks import EarlyStopping, GradientClipping, GradientHealth
-from sknn.callbacks._gradients import TensorSpikeBound, trained_gradients
+from sknn.callbacks import EarlyStopping, GradientClipping, GradientHealth, _gradients
+from sknn.callbacks._gradients import trained_gradients
 from sknn.modules import MLP
 
 X, Y = load_iris(return_X_y=True)
@@ -136,7 +136,7 @@ def random_norms(n=400) -> list[float]:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_the_automatic_bound_equals_the_slow_reference(path, monkeypatch):
-    monkeypatch.setattr(TensorSpikeBound, "refresh", 1)
+    monkeypatch.setattr(_gradients, "REFRESH", 1)
     norms = random_norms()
     found = norms_after(begun(), norms, path)
     applied = []

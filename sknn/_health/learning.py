@@ -109,12 +109,12 @@ def not_learning(e: Evidence, ended: bool) -> Finding | None:
     if e.constant is None or not e.constant.is_bounded or math.isnan(e.skill) or not e.train_skills:
         return None
     skill = max(e.skill, e.train_skills[-1])
-    if skill >= 0.3 or skill >= (0.3 * e.linear_skill if e.linear_skill >= 0.1 else 0.02):
-        return None
-    if len(e.skills) < 3:
+    if skill >= 0.3 or len(e.skills) < 3:
         return None
     first, middle, last = (float(np.mean(part)) for part in np.array_split(e.skills, 3))
     if last > middle > first and last > first + 0.01:  # slowly, but it learns
+        return None
+    if skill >= 0.02 and skill >= (0.3 * e.linear_skill if e.linear_skill >= 0.1 else 0.02):
         return None
     if not e.related and e.simple_skill < _SOME_SKILL:
         if not ended or e.n_train < _ROWS_TO_DOUBT_LABELS:

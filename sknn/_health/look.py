@@ -19,7 +19,7 @@ from .recorder import Recorder, first_tensor, recorded
 __all__ = ["Look", "as_evaluated", "first_look_at", "look_at", "same_random_numbers", "some_rows"]
 
 # Enough for a share of rows, few enough to cost no more than a step.
-N_ROWS = 256
+N_ROWS = 128
 
 
 @dataclass

@@ -23,7 +23,7 @@ _LINKS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "logsigmoid": torch.nn.functional.logsigmoid,
 }
-_MAX_ROWS = 5000
+_MAX_ROWS = 2000
 _MAX_COLUMNS = 2000
 _ROWS_FOR_GUESS = 1500
 # Cosines of random projections, and the standard deviation of the projected rows in radians.
@@ -65,7 +65,9 @@ class Constant:
 def minimum(loss_of: Callable[[list[Tensor]], Tensor], start: list[Tensor], n_steps: int) -> float:
     """Minimise over tensors in place by L-BFGS; the least loss met."""
     variables = [tensor.requires_grad_() for tensor in start]
-    optimizer = torch.optim.LBFGS(variables, max_iter=n_steps, line_search_fn="strong_wolfe", tolerance_change=1e-7)
+    optimizer = torch.optim.LBFGS(
+        variables, max_iter=n_steps, line_search_fn="strong_wolfe", tolerance_grad=1e-6, tolerance_change=1e-7
+    )
     least = [math.inf]
 
     def closure() -> Tensor:
@@ -111,10 +113,12 @@ def best_constant(net: Any, look: Look, rows: tuple[Any, Any], dataset: Any = No
     starts = [value]
     if isinstance(y, Tensor) and y.is_floating_point() and y.shape == shape and link is None:
         starts.append(y.reshape(-1, width).mean(0))
+    elif isinstance(y, Tensor) and not y.is_floating_point() and y.ndim == 1 and width > 1 and int(y.max()) < width:
+        starts.append(torch.bincount(y, minlength=width).clamp(min=0.5).div(len(y)).log().to(value.device))
     with torch.no_grad():
         first = [loss_of([start]).item() for start in starts]
-    best = starts[int(np.nanargmin(first))] if not all(map(math.isnan, first)) else value
-    best = _downhill(loss_of, best.detach())
+    lowest = int(np.nanargmin(first)) if not all(map(math.isnan, first)) else 0
+    best = _downhill(loss_of, starts[lowest].detach(), first[lowest])
     loss = minimum(loss_of, [best], 20)
     size = 1 + abs(min(first))
     is_bounded = math.isfinite(loss) and loss > -10 * size and bool(best.detach().abs().max() < 1e6 * size)
@@ -125,11 +129,11 @@ def best_constant(net: Any, look: Look, rows: tuple[Any, Any], dataset: Any = No
 
 
 @torch.no_grad()
-def _downhill(loss_of: Callable[[list[Tensor]], Tensor], value: Tensor) -> Tensor:
+def _downhill(loss_of: Callable[[list[Tensor]], Tensor], value: Tensor, loss: float) -> Tensor:
     """The value itself, or one beside it where the loss is lower: a maximum has no slope to leave it by."""
     beside = [value, value + 0.1 * (1 + value.abs()), value - 0.1 * (1 + value.abs())]
-    losses = [loss_of([v]).item() for v in beside]
-    return beside[int(np.nanargmin(losses))] if not math.isnan(losses[0]) else value
+    losses = [loss, *(loss_of([v]).item() for v in beside[1:])]
+    return beside[int(np.nanargmin(losses))] if not math.isnan(loss) else value
 
 
 def simple_skill(net: Any, look: Look, dataset: Any, constant: Constant, *, linear: bool) -> float:

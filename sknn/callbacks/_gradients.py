@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, insort
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -39,6 +39,8 @@ LOOSE = 10.0
 # What comes back more often than in one step of twenty is no spike: batches with a rare class, say.
 RARE = 20
 ABOVE_RARE = 2.0
+# After the first steps, the bound is computed anew in every sixteenth.
+REFRESH, REFRESHED_ALWAYS = 16, 20
 
 # Weights that begin at zero must be able to leave it (eps in arXiv:2102.06171, section 4.1).
 SMALLEST_UNIT_NORM = 1e-3
@@ -156,8 +158,9 @@ class SpikeBound:
     .. math:: \max(k \cdot \mathrm{median}, 2 \cdot q_{0.95})
 
     over the last 100 steps, as far as their gradients were finite and not zero; with :math:`10 k` while these are fewer
-    than 5, infinite while there is none. The quantile lets pass what comes back often. Norms enter as they were
-    applied, so that a row of spikes lifts the bound by a factor of 2 at a time.
+    than 5, infinite while there is none. After 20 steps it is computed anew in every sixteenth. The quantile lets pass
+    what comes back often. Norms enter as they were applied, so that a row of spikes lifts the bound by a factor of 2 at
+    a time.
 
     Attributes
     ----------
@@ -167,20 +170,24 @@ class SpikeBound:
     def __init__(self, multiple: float) -> None:
         self.multiple = multiple
         self.bound = math.inf
-        self._recent: deque[float] = deque()  # a step without a usable norm is 0
-        self._ordered: list[float] = []
+        self._recent: deque[float] = deque(maxlen=WINDOW)  # a step without a usable norm is 0
+        self._n_steps = 0
 
-    def take(self, norm: float) -> None:
-        """Count the norm of another step, from before clipping; 0 for a step that was skipped."""
-        recent, ordered = self._recent, self._ordered
-        norm = min(norm, self.bound)
-        if len(recent) == WINDOW:
-            oldest = recent.popleft()
-            if oldest:
-                del ordered[bisect_left(ordered, oldest)]
-        recent.append(norm)
-        if norm:
-            insort(ordered, norm)
+    def take(self, *norms: float) -> None:
+        """Count the norms of further steps at this bound, from before clipping; 0 for a step that was skipped."""
+        self._recent.extend(norms if max(norms) <= self.bound else [min(norm, self.bound) for norm in norms])
+        self._n_steps += len(norms)
+        if self.steps_at_this_bound in (0, REFRESH):
+            self._compute()
+
+    @property
+    def steps_at_this_bound(self) -> int:
+        """How many steps can be taken until the bound is computed anew."""
+        return 0 if self._n_steps < REFRESHED_ALWAYS else REFRESH - (self._n_steps - REFRESHED_ALWAYS) % REFRESH
+
+    def _compute(self) -> None:
+        ordered = sorted(self._recent)
+        del ordered[: bisect_right(ordered, 0.0)]
         n = len(ordered)
         if not n:
             self.bound = math.inf
@@ -190,7 +197,7 @@ class SpikeBound:
 
 
 class TensorSpikeBound:
-    """The same on a device, without reading from it: after the first steps, the bound is computed anew now and then.
+    """The same on a device, without reading from it.
 
     Attributes
     ----------
@@ -198,9 +205,6 @@ class TensorSpikeBound:
     limit : Tensor of shape ()
         Norms must be below: infinity, or the largest number that may go unbounded.
     """
-
-    refresh = 8
-    refreshed_always = 20  # steps from the first
 
     def __init__(self, multiple: float, like: Tensor) -> None:
         self.multiple = multiple
@@ -214,7 +218,7 @@ class TensorSpikeBound:
         """Count the norm of another step, from before clipping, whatever it is."""
         self._new.append(norm)
         self._n_steps += 1
-        if self._n_steps <= self.refreshed_always or len(self._new) >= self.refresh:
+        if self._n_steps <= REFRESHED_ALWAYS or len(self._new) >= REFRESH:
             self._compute()
 
     def _compute(self) -> None:

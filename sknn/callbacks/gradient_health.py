@@ -16,7 +16,7 @@ from .._health.careful import careful
 from .._health.diagnosis import diagnose
 from .._health.evidence import Evidence
 from .._health.look import look_at
-from .._health.origin import Origin, origin_of
+from .._health.origin import LARGEST, Origin, origin_of
 from .._health.record import EpochHealth, Finding, LayerHealth, Repair, TrainingHealth
 from .._health.scale import overflow_of_scale
 from .._health.structure import output_mismatch
@@ -46,8 +46,8 @@ _WARNINGS = {
 _BEFORE_INFINITY = ("non_finite", "input_scale", "loss_diverging", "exploding")
 # Weights whose skill is so far below the best are not what one would go back to.
 _A_STEP_BACK = 0.2
-# With so much skill there is no doubt, and no need to look.
-_NO_DOUBT = 0.3
+# With so much skill there is no doubt, and no need to look; with some, and more from epoch to epoch, there is none.
+_NO_DOUBT, _SOME_SKILL, _PROGRESS = 0.3, 0.1, 0.005
 
 
 class GradientHealth(Callback):
@@ -78,8 +78,9 @@ class GradientHealth(Callback):
     A step whose gradient is NaN or infinite, or so large that its norm is, is skipped. Weights or buffers that are not
     finite are put back to those of the last epoch; where that does not help, training stops.
 
-    Cost: the norm of the gradient in every step, norms of each layer in the first five steps and then in one of ten or
-    fewer, a copy of the weights an epoch, and a few looks at 256 rows. Watching does not change what is trained.
+    Cost: the norm of the gradient in every step, norms of each layer in the first five steps and then in one of twenty
+    or fewer, a copy of the weights an epoch, and at most four looks at 128 rows. Watching does not change what is
+    trained.
 
     Examples
     --------
@@ -126,6 +127,20 @@ class GradientHealth(Callback):
         if e.norms.is_due(steps.n_steps):
             e.norms.at_gradient(steps.n_steps, net.optimizer_.param_groups[0]["lr"])
 
+    def quiet(self, net: Any) -> tuple[float, float]:
+        """The largest norm that is no number to worry about, and how many of the next steps need not be looked at."""
+        steps, e = self._steps, self._evidence
+        changes_gradients = self._repairs is not None and self._repairs.clipping is not None
+        if steps is None or e is None or steps.is_over or changes_gradients:
+            return 0.0, 0.0
+        return LARGEST, e.norms.steps_to_next(steps.n_steps)
+
+    def passed(self, norms: list[float]) -> None:
+        """Count steps with finite gradients."""
+        assert self._steps is not None
+        self._steps.n_steps += len(norms)
+        self._steps.n_skipped = 0
+
     def on_epoch_end(self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any) -> None:
         """Add up the epoch, look at the network now and then, and judge."""
         e, steps = self._evidence, self._steps
@@ -143,9 +158,10 @@ class GradientHealth(Callback):
         skills = e.train_skills
         if np.isfinite(losses).any() and (not skills or not skills[-1] < max(skills) - _A_STEP_BACK):
             steps.last_good.save()
-        if self._is_time_to_look(e):
+        is_time = e.n_steps >= 5 and e.n_epochs in (1, max(3, e.planned_epochs // 2))
+        if is_time and self._has_doubt(e):
             self._look(net, e)
-        self._judge(net, e, ended=False)
+        self._judge(net, e, ended=False, quickly=not is_time and not _falls_back(skills))
 
     def training_ended(self, net: Any) -> None:
         """Give the last word, while training can still be taken up again; called once, before `on_train_end`."""
@@ -153,7 +169,7 @@ class GradientHealth(Callback):
         e = self._evidence
         if e is None or (self.is_over and self._repairs is None):
             return
-        if e.had_time(True) and self._has_doubt(e):
+        if e.had_time(True) and self._has_doubt(e) and self._looked_at != e.n_epochs:
             self._look(net, e)
         self._judge(net, e, ended=True)
 
@@ -179,6 +195,7 @@ class GradientHealth(Callback):
             clipping=clippers[-1].max_norm if clippers else None,
         )
         self._evidence = e
+        self._looked_at = 0
         if e.constant is None or e.rows is None:
             return
         self.health_.constant_loss = e.constant.loss
@@ -207,15 +224,11 @@ class GradientHealth(Callback):
         self.health_.epochs.append(EpochHealth(len(net.history), skill, e.norms.of_epoch(self._first_step)))
         return losses
 
-    def _is_time_to_look(self, e: Evidence) -> bool:
-        """After the first epoch, in the middle, and now and then, as long as there is doubt."""
-        n = e.n_epochs
-        middle = n == max(3, e.planned_epochs // 2)
-        return e.n_steps >= 5 and (n in (1, 4, 16, 64) or middle) and self._has_doubt(e)
-
     def _has_doubt(self, e: Evidence) -> bool:
-        """Whether it learns little so far, or started with units that are idle or flat."""
-        return e.skill < _NO_DOUBT or any(look.is_suspicious for look in e.looks[:1])
+        """Whether it learns little, and no more from epoch to epoch, or started with units that are idle or flat."""
+        if any(look.is_suspicious for look in e.looks[:1]) or not e.skill >= _SOME_SKILL:
+            return True
+        return e.skill < _NO_DOUBT and not (len(e.skills) > 2 and e.skills[-1] > e.skills[-3] + _PROGRESS)
 
     def _look(self, net: Any, e: Evidence) -> None:
         if e.rows is None or not e.looks:
@@ -223,16 +236,18 @@ class GradientHealth(Callback):
         look = careful(look_at, net, e.rows)
         if look is not None:
             e.looks.append(look)
+            self._looked_at = e.n_epochs
         del e.looks[1:-2]  # the first, and the last two
 
     # ------------------------------------------------------------------ judging
 
-    def _judge(self, net: Any, e: Evidence, *, ended: bool) -> None:
+    def _judge(self, net: Any, e: Evidence, *, ended: bool, quickly: bool = False) -> None:
+        """Find out what is wrong, or only, quickly, how a repair does."""
         if self._repairs is not None:
             self._repairs.note_epoch(e, net.history[-1], net)
             if self._repairs.judge(net, e, self, ended=ended):
                 return
-        if self.health_.findings and self.health_.status != "repaired":
+        if quickly or (self.health_.findings and self.health_.status != "repaired"):
             return
         found = careful(diagnose, e, ended=ended)
         if found is None:
@@ -310,6 +325,11 @@ class GradientHealth(Callback):
         }
         evidence = what[0].lower() + what[1:]
         self._report(Finding("non_finite", origin.layer, len(net.history), evidence, remedies[origin.stage]))
+
+
+def _falls_back(skills: list[float]) -> bool:
+    """Whether the last epoch was worse than a constant guess, or than an earlier one."""
+    return bool(skills) and not skills[-1] >= max(0.0, max(skills) - _A_STEP_BACK)
 
 
 def _step_losses(net: Any, record: Any) -> np.ndarray:
