@@ -17,7 +17,7 @@ PACKAGE = Path(sknn.__file__).parent
 # Each room imports only from rooms on a lower floor.
 FLOORS = [
     {"exceptions", "_table_scalars", "_random", "_split", "_sample_weight", "_progress", "_plotting",
-     "_sklearn_callbacks", "_threads", "_device", "_precision", "_plan", "_parameters",
+     "_sklearn_callbacks", "_quiet_steps", "_threads", "_device", "_precision", "_plan", "_parameters",
      "_links",
      "modules"},
     {"_health"},

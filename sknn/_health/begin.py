@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from .careful import careful
 from .evidence import Evidence, copies
 from .layers import LayerNorms
 from .look import Look, first_look_at, some_rows
-from .reference import Constant, best_constant, is_related, simple_skill
+from .reference import Constant, best_constant, is_related, loss_of_constant, simple_skill
 from .symmetry import SymmetricLayers
 from .through_time import input_gradient
 
@@ -19,7 +20,7 @@ __all__ = ["begin"]
 def begin(
     net: Any,
     dataset: Any,
-    n_valid: int,
+    valid: Any,
     *,
     lr: float,
     planned_epochs: int,
@@ -29,6 +30,8 @@ def begin(
 ) -> Evidence:
     """Look at the network before its first step; what cannot be looked at is watched by losses and gradients alone."""
     rows, constant, looks = careful(_first_look, net, dataset, otherwise=(None, None, []))
+    if constant is not None:
+        constant.held_out = careful(loss_of_constant, net, looks[0], constant, valid, otherwise=math.nan)
     order = looks[0].order if looks else [name for name, _ in net.module_.named_parameters()]
 
     def ask_simple(linear: bool) -> float:
@@ -54,7 +57,7 @@ def begin(
         lr=lr,
         planned_epochs=planned_epochs,
         n_train=len(dataset) if hasattr(dataset, "__len__") else 0,
-        n_valid=n_valid,
+        n_valid=len(valid) if hasattr(valid, "__len__") else 0,
         flow_at_start=None if rows is None else careful(input_gradient, net, rows),
         clipping=clipping,
         schedule=getattr(getattr(net, "plan", None), "lr_schedule", None),

@@ -14,7 +14,7 @@ from torch import Tensor
 from .look import Look, some_rows
 from .recorder import first_tensor
 
-__all__ = ["Constant", "best_constant", "is_related", "minimum", "simple_skill"]
+__all__ = ["Constant", "best_constant", "is_related", "loss_of_constant", "minimum", "simple_skill"]
 
 # What turns a free number into one that the loss can take, where the network ends in it.
 _LINKS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -46,20 +46,24 @@ class Constant:
     start : float
         What a network has before it learns: this loss, or that of raw scores of zero, where these are a sensible
         start. They are not where targets are far from zero.
+    held_out : float
+        Loss over held-out rows, which may vary more or less than those of the training; NaN without such rows.
     """
 
     value: Tensor
     loss: float
     is_bounded: bool
     start: float = math.nan
+    held_out: float = math.nan
 
-    def skill(self, loss: float) -> float:
+    def skill(self, loss: float, *, held_out: bool = False) -> float:
         """1 - loss / loss of the constant; of a loss that may be negative, its gain in units of the constant's."""
-        if not math.isfinite(self.loss) or self.loss == 0:
+        own = self.held_out if held_out and math.isfinite(self.held_out) and self.held_out else self.loss
+        if not math.isfinite(own) or own == 0:
             return math.nan
         if not math.isfinite(loss):
             return -math.inf
-        return (self.loss - loss) / abs(self.loss)
+        return (own - loss) / abs(own)
 
 
 def minimum(loss_of: Callable[[list[Tensor]], Tensor], start: list[Tensor], n_steps: int) -> float:
@@ -134,6 +138,18 @@ def _downhill(loss_of: Callable[[list[Tensor]], Tensor], value: Tensor, loss: fl
     beside = [value, value + 0.1 * (1 + value.abs()), value - 0.1 * (1 + value.abs())]
     losses = [loss, *(loss_of([v]).item() for v in beside[1:])]
     return beside[int(np.nanargmin(losses))] if not math.isnan(loss) else value
+
+
+@torch.no_grad()
+def loss_of_constant(net: Any, look: Look, constant: Constant, dataset: Any) -> float:
+    """Of the best constant guess on the rows of another dataset; NaN if it has none."""
+    rows = None if dataset is None else some_rows(net, dataset, _MAX_ROWS)
+    if rows is None or not constant.is_bounded:
+        return math.nan
+    x, y = rows
+    link = _LINKS.get(look.last)
+    raw = constant.value if link is None else link(constant.value)
+    return net.get_loss(raw.expand(len(y), *look.raw.shape[1:]), y, X=x, training=False).item()
 
 
 def simple_skill(net: Any, look: Look, dataset: Any, constant: Constant, *, linear: bool) -> float:

@@ -44,24 +44,35 @@ def _broadcast(net: Any, look: Look, x: Any, y: Tensor) -> Finding | None:
         "output_mismatch",
         None,
         0,
-        f"the network returns shape {tuple(raw.shape)} and y has {tuple(y.shape)}; the loss stretches both to "
-        f"{tuple(together)}, and compares what does not belong together.",
-        f"y.reshape{tuple(raw.shape)}, or a module that returns {tuple(y.shape)}."
-        if raw.numel() == y.numel()
-        else f"a module that returns {tuple(y.shape)}.",
+        f"the network returns shape {_shape(raw.shape)} and y has {_shape(y.shape)}; the loss stretches both to "
+        f"{_shape(together, len(y))}, and compares what does not belong together.",
+        f"{f'y.reshape{(-1, *raw.shape[1:])}, or ' if raw.numel() == y.numel() else ''}a module that returns "
+        f"{_shape(y.shape)}.",
     )
 
 
+def _shape(shape: torch.Size, n_rows: int | None = None) -> str:
+    """The shape, with "n" for the number of rows."""
+    n_rows = shape[0] if n_rows is None else n_rows
+    sizes = ["n" if size == n_rows and size > 1 else str(size) for size in shape]
+    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+
+
 def _is_stretched(net: Any, x: Any, raw: Tensor, y: Tensor, together: torch.Size) -> bool:
-    """Whether the loss is the same when both are stretched before: some losses know what several outputs mean."""
+    """Whether the loss stretches them: it is the same when they are so before, and when outputs change places.
+
+    Some losses know what several outputs mean, such as a mean and a variance.
+    """
+    pairs = [(raw, y), (raw.expand(together), y.expand(together)), (raw.flip(-1) if raw.ndim > 1 else raw, y)]
+    losses = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        loss = net.get_loss(raw, y, X=x, training=False).item()
-        try:
-            stretched = net.get_loss(raw.expand(together), y.expand(together), X=x, training=False).item()
-        except (RuntimeError, ValueError, IndexError):
-            return False
-    return math.isclose(loss, stretched, rel_tol=1e-4)
+        for outputs, targets in pairs:
+            try:
+                losses.append(net.get_loss(outputs, targets, X=x, training=False).item())
+            except (RuntimeError, ValueError, IndexError):
+                return False
+    return all(math.isclose(loss, losses[0], rel_tol=1e-4) for loss in losses)
 
 
 def _limited(net: Any, look: Look, rows: tuple[Any, Any], constant_loss: float) -> Finding | None:

@@ -187,7 +187,7 @@ class GradientHealth(Callback):
         e = begin(
             net,
             dataset_train,
-            len(dataset_valid) if hasattr(dataset_valid, "__len__") else 0,
+            dataset_valid,
             lr=float(net.lr) if self._repairs is None else self._repairs.lr,
             planned_epochs=getattr(net, "planned_epochs", None) or int(net.max_epochs),
             restores_best=any(stopper.restore_best for stopper in stoppers),
@@ -219,7 +219,7 @@ class GradientHealth(Callback):
                 loss = float(finite.mean())
             e.train_skills.append(e.constant.skill(loss))
             if "valid_loss" in record:
-                e.valid_skills.append(e.constant.skill(record["valid_loss"]))
+                e.valid_skills.append(e.constant.skill(record["valid_loss"], held_out=True))
         skill = e.train_skills[-1] if e.train_skills else math.nan
         self.health_.epochs.append(EpochHealth(len(net.history), skill, e.norms.of_epoch(self._first_step)))
         return losses
