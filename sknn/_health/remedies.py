@@ -6,8 +6,17 @@ import math
 from numbers import Real
 
 from .evidence import Evidence
+from .origin import Origin
 
-__all__ = ["USUAL_UPDATE", "bounded_gradient", "lower_lr", "suggested_lr", "usual_schedule"]
+__all__ = [
+    "FIXED_NORM",
+    "USUAL_UPDATE",
+    "bounded_gradient",
+    "for_overflow",
+    "lower_lr",
+    "suggested_lr",
+    "usual_schedule",
+]
 
 # What one of the first steps usually changes of the weights.
 USUAL_UPDATE = 5e-3
@@ -44,3 +53,17 @@ def usual_schedule(e: Evidence) -> str:
     """A schedule that begins with small steps, or more of them."""
     has_warm_up = e.schedule in ("cosine", "one_cycle")
     return "lr_schedule_params={'warmup': 0.3}" if has_warm_up else "lr_schedule='cosine'"
+
+
+def for_overflow(origin: Origin, step: int, lr: float, e: Evidence | None) -> str:
+    """Against numbers that are no numbers, by where they came from."""
+    if origin.stage == "input":
+        return f"a look at {origin.layer}: clip or drop such rows, or preprocessing=True."
+    look = {
+        "forward": "a look at that layer: eps in a division or square root, a mask for log",
+        "loss": "a look at the loss: eps in a logarithm, division or square root",
+        "gradient": "a look at that layer: the derivative of sqrt, log or a norm at zero",
+    }.get(origin.stage, "preprocessing=True where inputs are very large")
+    lower = f"a lower lr (it is {lr!r})" + ("" if e is None else f", {bounded_gradient(e)}")
+    # What is no number in the first step, no step has made so.
+    return f"{look}; or {lower}." if step == 1 else f"{lower}, or {look}."

@@ -18,6 +18,7 @@ from .._health.evidence import Evidence
 from .._health.look import look_at
 from .._health.origin import LARGEST, Origin, origin_of
 from .._health.record import EpochHealth, Finding, LayerHealth, Repair, TrainingHealth
+from .._health.remedies import for_overflow
 from .._health.scale import overflow_of_scale
 from .._health.structure import output_mismatch
 from ..exceptions import TrainingHealthError
@@ -122,15 +123,15 @@ class GradientHealth(Callback):
             self._report_incident(net, incident)
         if steps.is_over or e is None:
             return
-        if self._repairs is not None and self._repairs.clipping is not None:
-            self._repairs.clipping.on_grad_computed(net, named_parameters, batch=batch, **kwargs)
+        if self._repairs is not None and self._repairs.changes.clipping is not None:
+            self._repairs.changes.clipping.on_grad_computed(net, named_parameters, batch=batch, **kwargs)
         if e.norms.is_due(steps.n_steps):
             e.norms.at_gradient(steps.n_steps, net.optimizer_.param_groups[0]["lr"])
 
     def quiet(self, net: Any) -> tuple[float, float]:
         """The largest norm that is no number to worry about, and how many of the next steps need not be looked at."""
         steps, e = self._steps, self._evidence
-        changes_gradients = self._repairs is not None and self._repairs.clipping is not None
+        changes_gradients = self._repairs is not None and self._repairs.changes.clipping is not None
         if steps is None or e is None or steps.is_over or changes_gradients:
             return 0.0, 0.0
         return LARGEST, e.norms.steps_to_next(steps.n_steps)
@@ -188,7 +189,7 @@ class GradientHealth(Callback):
             net,
             dataset_train,
             dataset_valid,
-            lr=float(net.lr) if self._repairs is None else self._repairs.lr,
+            lr=float(net.lr) if self._repairs is None else self._repairs.changes.lr,
             planned_epochs=getattr(net, "planned_epochs", None) or int(net.max_epochs),
             restores_best=any(stopper.restore_best for stopper in stoppers),
             columns=columns_of(net),
@@ -314,17 +315,9 @@ class GradientHealth(Callback):
             if cause is not None:
                 self._report(cause)
                 return
-        lower = f"a lower lr (it is {net.lr!r}), gradient_clipping='auto'"
-        remedies = {
-            "input": f"a look at {origin.layer}: clip or drop such rows, or preprocessing=True.",
-            "weight": f"{lower}, or preprocessing=True where inputs are very large.",
-            "forward": f"{lower}, or a look at that layer: eps in a division or square root, a mask for log.",
-            "loss": f"{lower}, or a look at the loss: eps in a logarithm, division or square root.",
-            "gradient": f"{lower}, or a look at that layer: the derivative of sqrt, log or a norm at zero.",
-            "unknown": f"{lower}, or preprocessing=True where inputs are very large.",
-        }
         evidence = what[0].lower() + what[1:]
-        self._report(Finding("non_finite", origin.layer, len(net.history), evidence, remedies[origin.stage]))
+        remedy = for_overflow(origin, step, net.lr, self._evidence)
+        self._report(Finding("non_finite", origin.layer, len(net.history), evidence, remedy))
 
 
 def _falls_back(skills: list[float]) -> bool:
