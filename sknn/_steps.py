@@ -133,9 +133,10 @@ class TrainingSteps:
     def _quiet_steps(self) -> QuietSteps | None:
         """Where all gradients lie in one buffer of the CPU, and only callbacks of sknn look at steps."""
         flat, listeners = self.flat_parameters, self.listeners["on_grad_computed"]
-        if flat is None or len(self.optimizer_.param_groups) != len(flat.groups) or not flat.gradient.is_cpu:
+        if flat is None or len(self.optimizer_.param_groups) != len(flat.groups):
             return None
-        return QuietSteps(flat.gradient, listeners) if QuietSteps.can_serve(listeners) else None
+        is_usual = flat.gradient.is_cpu and flat.gradient.dtype is torch.float32
+        return QuietSteps(flat.gradient, listeners) if is_usual and QuietSteps.can_serve(listeners) else None
 
     def _step(self) -> None:
         """Optimizer step that leaves frozen parameters as they are, weight decay and momentum notwithstanding."""

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from .._quiet_steps import dot_with_itself
+
 __all__ = [
     "LARGEST_UNBOUNDED",
     "NamedGradient",
@@ -21,7 +23,6 @@ __all__ = [
     "named_gradients",
     "norm_of_step",
     "parameter_norms",
-    "square_of_norm",
     "total_norm",
     "trained_gradients",
     "wide_dtype",
@@ -105,17 +106,13 @@ def norm_of_step(net: Any, gradients: list[Tensor]) -> float:
 
 def total_norm(gradients: list[Tensor]) -> float:
     """Euclidean norm over all of them; NaN if a number is NaN or infinite. Reads from the device."""
-    if len(gradients) == 1:
-        norm = math.sqrt(square_of_norm(gradients[0]))
+    if len(gradients) == 1 and gradients[0].is_cpu and gradients[0].dtype is torch.float32:
+        norm = math.sqrt(dot_with_itself(gradients[0].numpy().reshape(-1)))
+    elif len(gradients) == 1:
+        norm = torch.linalg.vector_norm(gradients[0]).item()
     else:
         norm = torch.linalg.vector_norm(torch.stack(_torch._foreach_norm(gradients))).item()
     return norm if norm < math.inf else _norm_of_large(gradients)
-
-
-def square_of_norm(gradient: Tensor) -> float:
-    """Sum of the squares; reads from the device. One function for all that compare norms with each other."""
-    flat = gradient.view(-1) if gradient.is_contiguous() else gradient.reshape(-1)
-    return flat.dot(flat).item()
 
 
 def _norm_of_large(gradients: list[Tensor]) -> float:
