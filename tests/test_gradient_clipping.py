@@ -224,7 +224,9 @@ def test_on_a_device_nothing_is_read_until_the_epoch_ends(params):
             clipping._clip_on_device(NET, named, [named[0][1].grad])
     assert len(clipping.norms_) == 40
     assert clipping.first_skipped_ == (31, ["p"])
-    named[0][1].grad = torch.ones(3)
+    named.append(("q", nn.Parameter(torch.ones(3))))
+    for _, parameter in named:
+        parameter.grad = torch.ones(3)
     with NoReads(), pytest.raises(AssertionError, match="_local_scalar_dense"):  # on the CPU it is
         clipping.on_grad_computed(NET, named)
 

@@ -19,6 +19,8 @@ _BOUNDS = {
     "relu": (0.0, math.inf), "relu_": (0.0, math.inf), "relu6": (0.0, 6.0), "hardtanh": (-1.0, 1.0),
     "softplus": (0.0, math.inf), "exp": (0.0, math.inf), "abs": (0.0, math.inf), "square": (0.0, math.inf),
     "softsign": (-1.0, 1.0), "elu": (-1.0, math.inf), "softmin": (0.0, 1.0), "erf": (-1.0, 1.0),
+    "silu": (-0.279, math.inf), "gelu": (-0.17, math.inf), "mish": (-0.309, math.inf),
+    "hardswish": (-0.375, math.inf), "selu": (-1.759, math.inf), "celu": (-1.0, math.inf),
     "log_softmax": (-math.inf, 0.0), "logsigmoid": (-math.inf, 0.0),
 }  # fmt: skip
 # Operations with a number that leave bounds where they are, moved or stretched.

@@ -79,7 +79,9 @@ def overfitting(e: Evidence) -> Finding | None:
         return None
     late = valid[-lasting:]
     lost = valid[best] - max(late)
-    if lost < max(0.1 * valid[best], 0.02) or float(np.mean(train[-lasting:])) <= train[best] + 0.02:
+    # A tenth of the skill, and a twentieth of the loss: where there is little of one, there is much of the other.
+    clearly = max(0.1 * valid[best], 0.05 * (1 - valid[best]), 0.02)
+    if lost < clearly or float(np.mean(train[-lasting:])) <= train[best] + 0.02:
         return None
     return Finding(
         "overfitting",

@@ -159,7 +159,9 @@ class Observer:
         if name in _INACTIVE_BELOW:
             if name == "clamp_min" and operation.args[1:] not in ((0,), (0.0,)):
                 return
-            self.pending = _rectified(self.layer, name, self._by_unit(x <= _INACTIVE_BELOW[name]))
+            given = [*operation.args[1:2], *(v for k, v in operation.kwargs.items() if k == "threshold")]
+            limit = given[0] if name == "threshold" and given else _INACTIVE_BELOW[name]
+            self.pending = _rectified(self.layer, name, self._by_unit(x <= limit))
         elif name in _INACTIVE_WITHIN:
             within = next((v for v in (*operation.args[1:], *operation.kwargs.values())), 0.5)
             self.pending = _rectified(self.layer, name, self._by_unit(x.abs() <= within))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from .evidence import Evidence
 from .observer import FirstLayer, column_name
 from .record import Finding
@@ -44,7 +46,9 @@ def is_out_of_scale(e: Evidence) -> bool:
 def _out_of_scale(e: Evidence) -> tuple[str, str, float] | None:
     """The column or layer, what is seen, and by which factor it is out of scale."""
     first = e.looks[0].first if e.looks else None
-    return None if first is None else _column_out_of_scale(first, e) or _all_out_of_scale(first, e)
+    if first is None or not math.isfinite(first.scale):
+        return None
+    return _column_out_of_scale(first, e) or _all_out_of_scale(first, e)
 
 
 def _all_out_of_scale(first: FirstLayer, e: Evidence) -> tuple[str, str, float] | None:

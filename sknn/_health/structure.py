@@ -194,13 +194,17 @@ def symmetric_init(e: Evidence, ended: bool) -> Finding | None:
     if e.n_steps < (5 if ended else 100):
         return None
     layers = e.symmetric.still_symmetric()
+    still = f"and after {e.n_steps} steps"
+    if not layers and ended and e.has_no_skill:
+        # Where gradients are hardly more than rounding, Adam makes steps of it that move units apart after all.
+        layers, still = e.symmetric.constant, "and only rounding has moved them apart since"
     if not layers:
         return None
     return Finding(
         "symmetric_init",
         layers[0],
         e.n_epochs,
-        f"all units of {', '.join(layers)} are identical, before the first step and after {e.n_steps} steps: they get "
-        "the same gradient, so the layer counts as one unit.",
+        f"all units of {', '.join(layers)} are identical, before the first step {still}: they get the same "
+        "gradient, so the layer counts as one unit.",
         "random initial weights in the module, as torch.nn.init.kaiming_uniform_ gives, instead of constant ones.",
     )

@@ -65,6 +65,8 @@ class SymmetricLayers:
         embeddings = {id(part.weight) for part in module.modules() if isinstance(part, (nn.Embedding, nn.EmbeddingBag))}
         matrices = [n for n in order if n in found and found[n].ndim > 1 and id(found[n]) not in embeddings]
         self.layers: list[tuple[str, Callable[[], Tensor]]] = []
+        # Equal and not zero: nobody wants that.
+        self.constant: list[str] = []
         for name in matrices[:-1]:
             weight = found[name]
             if not weight.requires_grad or min(weight.shape[:2]) < 2:
@@ -82,6 +84,8 @@ class SymmetricLayers:
     def _note(self, name: str, units: Callable[[], Tensor]) -> None:
         if _deviation(units()) < _SAME_AT_START:
             self.layers.append((name, units))
+            if units().detach().any():
+                self.constant.append(layer_of(name))
 
     def still_symmetric(self) -> list[str]:
         """Layers whose units are identical to this moment."""

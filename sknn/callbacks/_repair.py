@@ -188,9 +188,10 @@ class Repairs:
         if lrs is None:
             return None
         first, last = lrs
-        # Near its end a schedule makes any loss fall: rising skill alone does not tell that steps are too small.
-        if last == first or (last > first and _is_rising(e.skills) and last < _MUCH * suggested_lr(e)):
-            return max(suggested_lr(e), float(f"{_RAISED * last:.0e}"))
+        # Near its end a schedule makes any loss fall: the size of the steps tells whether they are too small.
+        if last >= first and last < _MUCH * suggested_lr(e):
+            factor = _MUCH if last > first and e.is_worse_than_simple else _RAISED
+            return max(suggested_lr(e), float(f"{factor * last:.0e}"))
         return float(f"{math.sqrt(first * last):.0e}") if max(lrs) > _MUCH * min(lrs) else None
 
     def _go_on(self, net: Any, watcher: Any, change: Callable[[], None], *, epochs: int) -> None:
