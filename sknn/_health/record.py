@@ -46,7 +46,8 @@ class Finding:
     cause : str or None
         Of ``"not_learning"``: ``"small_updates"``, ``"schedule"``, ``"weight_decay"``, ``"frozen"``,
         ``"constant_outputs"``, ``"ignores_inputs"``, ``"cut_off"``, ``"unrelated_labels"`` or ``"unknown"``; of
-        ``"exploding"``: ``"initial_loss"``, ``"gradients"`` or ``"updates"``.
+        ``"exploding"``: ``"initial_loss"``, ``"gradients"`` or ``"updates"``; of ``"non_finite"``: ``"first_step"``
+        where no step can have been the cause.
     """
 
     symptom: str

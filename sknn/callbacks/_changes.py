@@ -75,6 +75,8 @@ class Changes:
         elif symptom in _AT_THE_START:
             of_weights = cause != "updates" and self._started_badly(e, finding)
             found = [weights, lower, higher] if of_weights else [schedule, lower, weights]
+        elif cause == "first_step":  # no learning rate has had a part in it
+            found = [weights]
         elif symptom in ("loss_diverging", "non_finite"):
             found = [schedule, lower, self._other_lr(e, lower=True, ended=ended, further=0.1), clip, weights]
         elif symptom == "not_learning":

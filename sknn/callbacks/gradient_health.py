@@ -248,7 +248,12 @@ class GradientHealth(Callback):
             self._repairs.note_epoch(e, net.history[-1], net)
             if self._repairs.judge(net, e, self, ended=ended):
                 return
-        if quickly or (self.health_.findings and self.health_.status != "repaired"):
+        if quickly:
+            return
+        if self.health_.findings and self.health_.status != "repaired":
+            # A step that was skipped need not be the end of it; if it was, it is to be repaired.
+            if self._repairs is not None and not self._repairs.n_tried and e.had_time(ended) and e.learns_poorly:
+                self._repairs.attempt(net, e, self.health_.findings[-1], self)
             return
         found = careful(diagnose, e, ended=ended)
         if found is None:
@@ -317,7 +322,8 @@ class GradientHealth(Callback):
                 return
         evidence = what[0].lower() + what[1:]
         remedy = for_overflow(origin, step, net.lr, self._evidence)
-        self._report(Finding("non_finite", origin.layer, len(net.history), evidence, remedy))
+        cause = "first_step" if step == 1 and origin.stage != "input" else None
+        self._report(Finding("non_finite", origin.layer, len(net.history), evidence, remedy, cause))
 
 
 def _falls_back(skills: list[float]) -> bool:
