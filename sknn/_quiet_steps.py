@@ -10,16 +10,24 @@ import numpy as np
 from scipy.linalg.blas import sdot
 from torch import Tensor
 
-__all__ = ["QuietSteps", "dot_with_itself"]
+__all__ = ["QuietSteps", "pieces", "sum_of_squares"]
 
 
-def dot_with_itself(values: np.ndarray) -> float:
-    """Sum of the squares of float32 values (n,): infinite where it overflows, NaN where a value is.
+# OpenBLAS shares out longer products among threads, which then wait for more in a loop, on the cores of the training.
+_NO_THREADS = 8192
 
-    A quarter of the time that torch takes for a small network, and it adds up in float64, so that the number of threads
-    does not show in the result.
+
+def pieces(values: np.ndarray) -> list[np.ndarray]:
+    """Views of float32 values (n,), short enough for one thread."""
+    return [values[start : start + _NO_THREADS] for start in range(0, len(values), _NO_THREADS)]
+
+
+def sum_of_squares(parts: Sequence[np.ndarray]) -> float:
+    """Of float32 values, in pieces: infinite where it overflows, NaN where a value is.
+
+    A quarter to a half of the time that torch takes, and the same bits whatever the number of threads.
     """
-    return sdot(values, values) if len(values) else 0.0
+    return sum([sdot(part, part) for part in parts])
 
 
 class QuietSteps:
@@ -37,7 +45,7 @@ class QuietSteps:
     """
 
     def __init__(self, gradient: Tensor, callbacks: Sequence[Any]) -> None:
-        self.values = gradient.numpy()
+        self.parts = pieces(gradient.numpy())
         self.callbacks = callbacks
         self.squares: list[float] = []
         self.limit = self.left = 0.0
@@ -54,7 +62,7 @@ class QuietSteps:
             self.renew(net)
             if not self.left:
                 return False
-        square = dot_with_itself(self.values)
+        square = sum_of_squares(self.parts)
         if not square <= self.limit:  # NaN is told, too
             self.left = 0
             return False

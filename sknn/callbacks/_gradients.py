@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .._quiet_steps import dot_with_itself
+from .._quiet_steps import pieces, sum_of_squares
 
 __all__ = [
     "LARGEST_UNBOUNDED",
@@ -107,7 +107,7 @@ def norm_of_step(net: Any, gradients: list[Tensor]) -> float:
 def total_norm(gradients: list[Tensor]) -> float:
     """Euclidean norm over all of them; NaN if a number is NaN or infinite. Reads from the device."""
     if len(gradients) == 1 and gradients[0].is_cpu and gradients[0].dtype is torch.float32:
-        norm = math.sqrt(dot_with_itself(gradients[0].numpy().reshape(-1)))
+        norm = math.sqrt(sum_of_squares(pieces(gradients[0].numpy().reshape(-1))))
     elif len(gradients) == 1:
         norm = torch.linalg.vector_norm(gradients[0]).item()
     else:

@@ -184,7 +184,7 @@ class GradientHealth(Callback):
 
     def _begin(self, net: Any, dataset_train: Any, dataset_valid: Any) -> None:
         stoppers = [callback for _, callback in net.callbacks_ if isinstance(callback, EarlyStopping)]
-        clippers = [callback for _, callback in net.callbacks_ if isinstance(callback, GradientClipping)]
+        clippers = [c for _, c in net.callbacks_ if isinstance(c, GradientClipping) and c.by == "norm"]
         e = begin(
             net,
             dataset_train,
