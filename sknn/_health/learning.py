@@ -31,7 +31,10 @@ _UNRELATED = "neither a single column (F tests at 1 %) nor a simple model of all
 _SOME_SKILL = 0.05
 # A schedule, and the norm of the weights, that have come down to so little.
 _HARDLY_ANY_LR, _SHRUNK = 0.01, 0.05
-_CHECK_ROWS = "a check that rows of X and y belong together: shuffled, sorted or merged apart?"
+_CHECK_ROWS = (
+    "a check that rows of X and y belong together: shuffled, sorted or merged apart? Or a larger module and more "
+    "epochs, where they are related in a more complicated way."
+)
 
 
 def shrinking(e: Evidence) -> Finding | None:
@@ -168,8 +171,8 @@ def unrelated_labels(e: Evidence) -> Finding | None:
     return _not_learning(
         e,
         "unrelated_labels",
-        f"on {e.n_valid} held-out rows no epoch was better than a constant guess (best skill {max(valid):.3g}), and "
-        f"{_UNRELATED}",
+        f"on {e.n_valid} held-out rows no epoch was clearly above a constant guess (best skill {max(valid):.3g}), "
+        f"and {_UNRELATED}",
         _CHECK_ROWS,
     )
 

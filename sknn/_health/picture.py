@@ -31,24 +31,25 @@ def draw_gradient_flow(health: TrainingHealth, ax: Any = None) -> Any:
     high = float(shown.max()) if shown.size else 1.0
     low = min(float(shown.min()) if shown.size else high / 10, high / 10)
     if ax is None:
-        _, ax = plt.subplots(figsize=(7, min(1.6 + 0.28 * len(layers), 10)), layout="constrained")
+        _, ax = plt.subplots(figsize=(7, min(2.0 + 0.28 * len(layers), 10)), layout="constrained")
     colours = plt.get_cmap("viridis").with_extremes(under="0.85", bad="0.85")
+    numbers = np.array([epoch.epoch for epoch in epochs])
     image = ax.pcolormesh(
-        np.array([epoch.epoch for epoch in epochs]),
-        np.arange(len(layers)),
+        np.append(numbers, numbers[-1] + 1) - 0.5,
+        np.arange(len(layers) + 1) - 0.5,
         np.where(flow > 0, flow, np.nan),
         norm=LogNorm(max(low, high * 1e-12), high),
         cmap=colours,
-        shading="nearest",
     )
     every = -(-len(layers) // _MOST_LABELS)
     ax.set_yticks(range(0, len(layers), every), layers[::every])
     ax.invert_yaxis()
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     found = ", ".join(dict.fromkeys(finding.symptom for finding in health.findings))
-    ax.set_xlabel("epoch")
-    ax.set_title(f"Gradient flow: {found or health.status}")
-    ax.set_ylabel("from the output (bottom) to the input")
+    fate = ", repaired" if health.status == "repaired" else ""
+    ax.set_xlabel("epoch" + (" (dotted: after it something was changed)" if health.repairs else ""))
+    ax.set_title(f"Gradient flow: {found or health.status}{fate}")
+    ax.set_ylabel("input at the top")
     for repair in health.repairs:
         ax.axvline(repair.epoch + 0.5, color="white", linestyle=":", linewidth=1)
     ax.figure.colorbar(image, ax=ax, label="|gradient| / |weights|")

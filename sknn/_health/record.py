@@ -131,7 +131,7 @@ class EpochHealth:
     layers: dict[str, LayerHealth]
 
 
-@dataclass
+@dataclass(repr=False)
 class TrainingHealth:
     """What was found in a training: printed as text, shown as a table in a notebook.
 
@@ -143,25 +143,36 @@ class TrainingHealth:
     epochs : list of EpochHealth
     constant_loss : float
         Training loss of the best constant guess; NaN where it is not known.
+    was_judged : bool
+        Whether there were rows and steps enough to find anything in a training without much skill.
     """
 
     findings: list[Finding] = field(default_factory=list)
     repairs: list[Repair] = field(default_factory=list)
     epochs: list[EpochHealth] = field(default_factory=list)
     constant_loss: float = float("nan")
+    was_judged: bool = True
 
     @property
     def status(self) -> str:
-        """``"healthy"``, ``"sick"``, or ``"repaired"`` where for each finding a change was kept."""
+        """``"healthy"``, ``"sick"``, ``"repaired"`` or ``"unknown"``.
+
+        Repaired: for each finding a change was kept. Unknown: nothing was found, but there were too few rows or steps
+        to judge by, and the network has learned little.
+        """
         cured = {repair.symptom for repair in self.repairs if repair.kept}
         if not self.findings:
-            return "healthy"
+            return "healthy" if self.was_judged else "unknown"
         return "repaired" if all(finding.symptom in cured for finding in self.findings) else "sick"
 
     @property
     def n_repairs(self) -> int:
         """Changes that were kept."""
         return sum(repair.kept is True for repair in self.repairs)
+
+    def __repr__(self) -> str:
+        found = "".join(f", {finding.symptom}" for finding in self.findings)
+        return f"<TrainingHealth: {self.status}{found}, {len(self.epochs)} epochs>"
 
     def __str__(self) -> str:
         return "\n".join([self.status, *map(str, self.findings), *map(str, self.repairs)])

@@ -64,6 +64,6 @@ def for_overflow(origin: Origin, step: int, lr: float, e: Evidence | None) -> st
         "loss": "a look at the loss: eps in a logarithm, division or square root",
         "gradient": "a look at that layer: the derivative of sqrt, log or a norm at zero",
     }.get(origin.stage, "preprocessing=True where inputs are very large")
-    lower = f"a lower lr (it is {lr!r})" + ("" if e is None else f", {bounded_gradient(e)}")
+    lower = f"a lower lr (it is {lr!r})" if e is None else f"lr={lower_lr(e):.1g} (it is {lr!r}), {bounded_gradient(e)}"
     # What is no number in the first step, no step has made so.
     return f"{look}; or {lower}." if step == 1 else f"{lower}, or {look}."

@@ -17,6 +17,8 @@ from .gradient_clipping import GradientClipping
 
 __all__ = ["Change", "Changes"]
 
+# Of the norm of the weights, in one of the first steps.
+_THROWN_ABOUT = 0.1
 _AT_THE_START = ("symmetric_init", "dead_units", "saturated_units", "exploding", "vanishing")
 
 
@@ -106,7 +108,8 @@ class Changes:
             new = old * 0.1
         if not lower and not new > 2 * old:
             return None
-        goes_on = lower and not ended and max(e.skills, default=0.0) > 0.2
+        # Weights that steps have thrown about from the first on are not worth going on from.
+        goes_on = lower and not ended and max(e.skills, default=0.0) > 0.2 and e.update_size() < _THROWN_ABOUT
         return self.of_lr(old, new * further, restarts=not goes_on)
 
     def of_lr(self, old: float, new: float, *, restarts: bool) -> Change:

@@ -30,10 +30,13 @@ class Incident(NamedTuple):
     step : int
         Of the training, from 1.
     origin : Origin
+    was_skipped : bool
+        Whether the step was not taken.
     """
 
     step: int
     origin: Origin
+    was_skipped: bool = True
 
 
 class FiniteSteps:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from typing import Any
 
@@ -45,6 +46,8 @@ _WARNINGS = {
 }
 # What numbers that are no numbers follow from.
 _BEFORE_INFINITY = ("non_finite", "input_scale", "loss_diverging", "exploding")
+# What lies between the user's call of `fit` and here.
+_BETWEEN = ("sknn", "skorch", "sklearn", "contextlib", "joblib")
 # Weights whose skill is so far below the best are not what one would go back to.
 _A_STEP_BACK = 0.2
 # With so much skill there is no doubt, and no need to look; with some, and more from epoch to epoch, there is none.
@@ -157,7 +160,7 @@ class GradientHealth(Callback):
             self._give_up(net, e)
             return
         skills = e.train_skills
-        if np.isfinite(losses).any() and (not skills or not skills[-1] < max(skills) - _A_STEP_BACK):
+        if np.isfinite(losses[-1:]).all() and (not skills or not skills[-1] < max(skills) - _A_STEP_BACK):
             steps.last_good.save()
         is_time = e.n_steps >= 5 and e.n_epochs in (1, max(3, e.planned_epochs // 2))
         if is_time and self._has_doubt(e):
@@ -170,6 +173,7 @@ class GradientHealth(Callback):
         e = self._evidence
         if e is None or (self.is_over and self._repairs is None):
             return
+        self.health_.was_judged = e.is_fine or (e.had_time(True) and not e.has_few_rows)
         if e.had_time(True) and self._has_doubt(e) and self._looked_at != e.n_epochs:
             self._look(net, e)
         self._judge(net, e, ended=True)
@@ -268,7 +272,7 @@ class GradientHealth(Callback):
         self.health_.findings.append(finding)
         if self.action == "raise":
             raise TrainingHealthError(str(finding), self.health_)
-        warnings.warn(str(finding), _WARNINGS[finding.symptom], stacklevel=2)
+        warnings.warn(str(finding), _WARNINGS[finding.symptom], stacklevel=_level_of_caller())
 
     # ------------------------------------------------------------------ what repairs ask for
 
@@ -298,6 +302,8 @@ class GradientHealth(Callback):
             elif self.health_.findings:
                 self._repairs.attempt(net, e, self.health_.findings[-1], self)
         if self.is_over:
+            if not math.isfinite(net.history[-1].get("train_loss", math.nan)):  # outputs overflow, if weights do not
+                self.restore_last_good()
             raise StopTraining
 
     # ------------------------------------------------------------------ numbers that are no numbers
@@ -305,16 +311,17 @@ class GradientHealth(Callback):
     def _incident_of_loss(self, net: Any, e: Evidence, losses: np.ndarray) -> Incident:
         """A loss that is not finite though its gradients are."""
         step = self._first_step + int(np.argmin(np.isfinite(losses)))
-        unknown = Origin("loss", type(net.criterion_).__name__, "the loss is not finite, though its gradient is")
+        loss = type(net.criterion_).__name__
+        unknown = Origin("loss", loss, "the loss is not finite, though its gradient is, so the step was taken")
         origin = unknown if e.rows is None else careful(origin_of, net, e.rows, columns_of(net), otherwise=unknown)
-        return Incident(step, unknown if origin.stage == "unknown" else origin)
+        return Incident(step, unknown if origin.stage == "unknown" else origin, was_skipped=False)
 
     def _report_incident(self, net: Any, incident: Incident) -> None:
         on_trial = self._repairs is not None and self._repairs.running is not None
         if on_trial or any(f.symptom in _BEFORE_INFINITY for f in self.health_.findings):
             return
-        step, origin = incident
-        what = f"In step {step} {origin.what}; the step is skipped, and weights stay finite."
+        step, origin, was_skipped = incident
+        what = f"In step {step} {origin.what}{'; the step is skipped, and weights stay finite' if was_skipped else ''}."
         if origin.stage != "input" and self._evidence is not None:
             cause = careful(overflow_of_scale, self._evidence, what)
             if cause is not None:
@@ -324,6 +331,14 @@ class GradientHealth(Callback):
         remedy = for_overflow(origin, step, net.lr, self._evidence)
         cause = "first_step" if step == 1 and origin.stage != "input" else None
         self._report(Finding("non_finite", origin.layer, len(net.history), evidence, remedy, cause))
+
+
+def _level_of_caller() -> int:
+    """Frames from `_report` to the code that called `fit`, for `warnings.warn`."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] in _BETWEEN:
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _falls_back(skills: list[float]) -> bool:
