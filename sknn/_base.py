@@ -114,6 +114,8 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
         before = dict(attributes)
         net = before.get("net_")
         net_settings = {} if net is None else net.settings()
+        inputs = before.get("_inputs")
+        scaling = None if inputs is None else inputs.scaling
         try:
             yield
         except BaseException:
@@ -121,6 +123,8 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
             attributes.update(before)
             if net is not None:
                 vars(net).update(net_settings)
+            if inputs is not None:
+                inputs.scaling = scaling
             raise
 
     @with_callbacks

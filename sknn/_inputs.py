@@ -207,13 +207,22 @@ class Inputs:
         """Whether numbers go to the network untouched."""
         return self.mode == "array" or (self.mode == "sparse" and self.encoder is None)
 
+    @property
+    def scaling(self) -> tuple[Any, Any]:
+        """What `scale_from_now_on` changes."""
+        return self.rescaling, self.encoder
+
+    @scaling.setter
+    def scaling(self, value: tuple[Any, Any]) -> None:
+        self.rescaling, self.encoder = value
+
     def scale_from_now_on(self, resident: Sequence[Any]) -> Callable[[], None]:
         """Standardise numbers that were untouched so far, of resident `Rows` and at predict; return what undoes it.
 
         Columns of a table and features of a sequence each for itself, images as a whole; by the first of `resident`.
         A sparse table stays sparse, and so do columns that are mostly zeros: these are divided, not shifted.
         """
-        before = [(rows, rows.x_num) for rows in resident]
+        before, previous = [(rows, rows.x_num) for rows in resident], self.rescaling
         scale = self._scaling_of_sparse(before[0][1]) if self.mode == "sparse" else self._scaling_of_dense(before[0][1])
         scaled: dict[int, Any] = {}  # rows that are shared out refer to the same numbers
         for rows, x in before:
@@ -222,7 +231,7 @@ class Inputs:
             rows.x_num = scaled[id(x)]
 
         def undo() -> None:
-            self.rescaling = None
+            self.rescaling = previous
             if self.mode == "sparse":
                 self.encoder = None
             for rows, x in before:
@@ -240,7 +249,12 @@ class Inputs:
             spread, center = torch.where(is_sparse, power, spread), torch.where(is_sparse, 0.0, center)
         spread[spread == 0] = torch.inf  # what training never saw vary says nothing
         center, spread = center[0].float(), spread[0].float()
-        self.rescaling = (center.cpu(), spread.cpu())
+        if self.rescaling is None:
+            self.rescaling = (center.cpu(), spread.cpu())
+        else:  # numbers that have been scaled before are scaled once more
+            first_center, first_spread = self.rescaling
+            shift = torch.where(torch.isinf(first_spread), 0.0, first_spread * center.cpu())
+            self.rescaling = (first_center + shift, first_spread * spread.cpu())
         return lambda x: _standardised(x, center, spread)
 
     def _scaling_of_sparse(self, x_num: Any) -> Callable[[Any], Any]:

@@ -18,7 +18,7 @@ from ._build import committee_of, first_output, network_inputs
 from ._plan import TrainingPlan
 from ._scoring_face import ScoringFace
 from ._steps import TrainingSteps, by_member
-from .callbacks._state import ModuleState, StopTraining, TrainAgain, raised_on_purpose
+from .callbacks._state import ModuleState, StopTraining, TrainAgain, UserStop, raised_on_purpose
 from .losses import Loss
 from .optim import LRSchedule, WeightAverage, build_optimizer
 
@@ -124,15 +124,22 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
         """Call those callbacks that override the event. A deliberate KeyboardInterrupt of theirs means: stop."""
         getattr(self, method_name)(self, **cb_kwargs)
         stop: StopTraining | None = None
+        again: TrainAgain | None = None
         for callback in self.listeners[method_name]:
             try:
                 getattr(callback, method_name)(self, **cb_kwargs)
+            except TrainAgain as error:
+                again = error
             except StopTraining as error:  # once all have been told
                 stop = stop or error
             except KeyboardInterrupt as error:
                 if not raised_on_purpose(error):
                     raise
-                stop = stop or StopTraining()
+                stop = UserStop()
+        if again is not None and not isinstance(stop, UserStop):
+            raise again
+        if again is not None:
+            again.end()
         if stop is not None:
             raise stop
 
@@ -163,16 +170,24 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
         try:
             try:
                 self.fit_loop(rows, epochs=epochs, valid=valid)
-            except TrainAgain:
+            except (TrainAgain, UserStop):
                 raise
             except StopTraining:
                 pass
-            for _, callback in self.callbacks_:
-                if hasattr(callback, "training_ended"):
-                    callback.training_ended(self)
+            self._training_ended()
         except TrainAgain as again:
             return again
+        except UserStop:
+            try:
+                self._training_ended()
+            except TrainAgain as again:
+                again.end()
         return None
+
+    def _training_ended(self) -> None:
+        for _, callback in self.callbacks_:
+            if hasattr(callback, "training_ended"):
+                callback.training_ended(self)
 
     def weights_were_put_back(self) -> None:
         """A callback has replaced weights that were not finite: their average begins anew."""
@@ -225,12 +240,18 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
             self.schedule.after_epoch(record.get("valid_loss", record["train_loss"]))
             record["dur"] = time.perf_counter() - started
             self._set_training(False)  # callbacks may predict
-            stop = False
+            stop, again = False, None
             try:
                 self.notify("on_epoch_end", dataset_train=rows, dataset_valid=valid)
+            except TrainAgain as error:
+                again = error
             finally:
                 if plan.after_epoch is not None:
                     stop = plan.after_epoch()
+            if again is not None and not stop:
+                raise again
+            if again is not None:
+                again.end()
             if stop or (end is not None and time.perf_counter() >= end - validation_s):
                 break
 

@@ -29,7 +29,9 @@ def begin(
     clipping: Any,
 ) -> Evidence:
     """Look at the network before its first step; what cannot be looked at is watched by losses and gradients alone."""
-    rows, constant, looks = careful(_first_look, net, dataset, otherwise=(None, None, []))
+    rows, constant, looks = None, None, []
+    if planned_epochs > 1 or not net.history[:-1]:  # later parts of a stream are too short to be judged
+        rows, constant, looks = careful(_first_look, net, dataset, otherwise=(None, None, []))
     if constant is not None:
         constant.held_out = careful(loss_of_constant, net, looks[0], constant, valid, otherwise=math.nan)
     order = looks[0].order if looks else [name for name, _ in net.module_.named_parameters()]
@@ -47,8 +49,8 @@ def begin(
         rows=rows,
         constant=constant,
         looks=looks,
-        norms=LayerNorms(net.module_, order),
-        symmetric=SymmetricLayers(net.module_, order),
+        norms=careful(LayerNorms, net.module_, order) or LayerNorms(net.module_, []),
+        symmetric=careful(SymmetricLayers, net.module_, order) or SymmetricLayers(net.module_, []),
         start=copies(net),
         ask_simple=ask_simple,
         ask_related=ask_related,

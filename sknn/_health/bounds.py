@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .recorder import Operation, Recorder, first_tensor, tensors_in
 
-__all__ = ["Ending", "ending_of"]
+__all__ = ["Ending", "ending_of", "probed_bounds"]
 
 # Last operations whose results are limited: lower and upper bound.
 _BOUNDS = {

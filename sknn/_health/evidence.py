@@ -211,7 +211,10 @@ class Evidence:
         return float(np.median(shares)) if shares else 1.0
 
     def _now_and_start(self) -> list[tuple[Tensor, Tensor]]:
-        return [(p.detach().double(), start.double()) for p, start in zip(trained(self.net), self.start, strict=True)]
+        return [
+            (p.detach().cpu().double(), start.cpu().double())
+            for p, start in zip(trained(self.net), self.start, strict=True)
+        ]
 
     @property
     def largest_lr(self) -> float:
@@ -229,8 +232,8 @@ class Evidence:
 
 
 def trained(net: Any) -> list[nn.Parameter]:
-    """Parameters of the network that require gradients."""
-    return [p for p in net.module_.parameters() if p.requires_grad]
+    """Real parameters of the network that require gradients."""
+    return [p for p in net.module_.parameters() if p.requires_grad and p.is_floating_point()]
 
 
 def copies(net: Any) -> list[Tensor]:

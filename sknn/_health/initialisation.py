@@ -71,7 +71,7 @@ class _Scaling:
             return
         self.done.append(used[0])
         units = 1 if operation.name.startswith("conv") else output.ndim - 1
-        values = output.movedim(units, -1).flatten(0, -2).double()
+        values = output.movedim(units, -1).flatten(0, -2).float()
         means = values.mean(0)
         size = (values - means if self.centers else values).square().mean().sqrt().item()
         if not math.isfinite(size) or size < 1e-12:
@@ -109,7 +109,8 @@ def initialise_by_data(net: Any, rows: tuple[Any, Any], look: Look, constant: Co
     x, y = rows
     module = net.module_
     for part in module.modules():
-        if isinstance(part, (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)):
+        is_norm = isinstance(part, (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm))
+        if is_norm and all(parameter.requires_grad for parameter in part.parameters()):
             part.reset_parameters()
     for part in _layers_to_reset(module):
         part.reset_parameters()
@@ -121,7 +122,7 @@ def initialise_by_data(net: Any, rows: tuple[Any, Any], look: Look, constant: Co
         module, look.order, centers=any(a.name in _OFF_CENTER and not a.is_gate for a in look.activations)
     )
     for name, matrix in scaling.matrices.items():
-        nn.init.orthogonal_(matrix)
+        matrix.copy_(nn.init.orthogonal_(torch.empty_like(matrix, dtype=torch.float32)))  # half precision has no QR
         bias = bias_of(name, scaling.parameters)
         if bias is not None and bias.requires_grad:
             bias.zero_()
@@ -138,7 +139,7 @@ def _start_at_constant(scaling: _Scaling, y: Any, raw: Tensor, constant: Constan
     name = scaling.done[-1]
     spread = 1.0
     if isinstance(y, Tensor) and y.is_floating_point() and y.numel() == raw.numel():
-        spread = float(y.double().reshape(len(y), -1).std(0, correction=0).mean())
+        spread = float(y.float().reshape(len(y), -1).std(0, correction=0).mean())
     scaling.matrices[name].mul_(0.1 * spread)
     bias = bias_of(name, scaling.parameters)
     if bias is not None and bias.requires_grad and bias.shape == constant.value.shape:

@@ -49,7 +49,8 @@ class LayerNorms:
         chosen = [
             name
             for name in order
-            if name in found and found[name].ndim > 1 and found[name].requires_grad
+            if name in found and found[name].ndim > 1 and found[name].requires_grad and found[name].numel()
+            if found[name].is_floating_point()
             if "bias" not in name and id(found[name]) not in others
         ]
         self.parameters = chosen
@@ -109,9 +110,9 @@ class LayerNorms:
         first = len(self._table)
         new = []
         for i in range(first, len(self._norms)):
-            gradients, weights = (norms.double().cpu() for norms in self._norms[i])
+            gradients, weights = (norms.cpu().double() for norms in self._norms[i])
             update = self._updates.get(i)
-            changes = torch.full_like(weights, torch.nan) if update is None else update.double().cpu()
+            changes = torch.full_like(weights, torch.nan) if update is None else update.cpu().double()
             new.append(self._row(gradients, weights, changes))
         if not new:
             return self._table
@@ -133,8 +134,8 @@ class LayerNorms:
         """
         if not self._turns:
             return float("nan")
-        floor = torch.maximum(self._norms[0][1].double().cpu(), self.floors)  # a step may have blown the weights up
-        turns = [turn.double().cpu() / floor for turn in self._turns]
+        floor = torch.maximum(self._norms[0][1].cpu().double(), self.floors)  # a step may have blown the weights up
+        turns = [turn.cpu().double() / floor for turn in self._turns]
         steps = zip(turns, self.lrs, strict=False)
         sizes = [float(turn.median()) / lr for turn, lr in steps if lr > 0 and bool(torch.isfinite(turn).all())]
         usable = sorted([size for size in sizes if size > 0][:3])

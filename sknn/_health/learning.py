@@ -192,11 +192,11 @@ def _not_learning(e: Evidence, cause: str, why: str, remedy: str) -> Finding:
 
 def _output_spread(e: Evidence) -> float:
     """Standard deviation of the outputs over the rows, in units of the targets', or of 1 for raw scores."""
-    raw = e.looks[-1].raw.double().reshape(len(e.looks[-1].raw), -1)
+    raw = e.looks[-1].raw.cpu().double().reshape(len(e.looks[-1].raw), -1)
     unit = 1.0
     y = None if e.rows is None else e.rows[1]
     if isinstance(y, torch.Tensor) and y.is_floating_point() and y.numel() == raw.numel():
-        unit = float(y.double().std(correction=0)) or 1.0
+        unit = float(y.cpu().double().std(correction=0)) or 1.0
     return float(raw.std(0, correction=0).max()) / unit
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from skorch.dataset import unpack_data
 from torch import Tensor, nn
@@ -112,12 +114,14 @@ def as_evaluated(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def same_random_numbers() -> Iterator[None]:
-    """What is drawn inside does not move the generator of the training."""
-    generator = torch.get_rng_state()
+    """What is drawn inside does not move the generators of the training: torch's, numpy's and Python's."""
+    states = torch.get_rng_state(), np.random.get_state(), random.getstate()
     try:
         yield
     finally:
-        torch.set_rng_state(generator)
+        torch.set_rng_state(states[0])
+        np.random.set_state(states[1])
+        random.setstate(states[2])
 
 
 def first_look_at(net: Any, rows: tuple[Any, Any]) -> Look:

@@ -241,11 +241,11 @@ class Observer:
         if not x.is_floating_point() or not x.numel() or not isinstance(operation.output, (Tensor, tuple)):
             return None
         n_filled = max(1, int((x != 0).sum()))
-        scale = (x.double().square().sum() / n_filled).sqrt().item()
+        scale = (x.cpu().double().square().sum() / n_filled).sqrt().item()
         output = next(tensors_in([operation.output]))
         columns = x.movedim(1, -1) if operation.name.startswith("conv") and x.ndim > 2 else x
-        spread, center = torch.std_mean(columns.flatten(0, -2).double(), 0, correction=0)
-        output_scale = output.double().square().mean().sqrt().item()
+        spread, center = torch.std_mean(columns.flatten(0, -2).cpu().double(), 0, correction=0)
+        output_scale = output.cpu().double().square().mean().sqrt().item()
         return FirstLayer(layer_of(operation.weight), operation.name, scale, output_scale, spread, center)
 
 

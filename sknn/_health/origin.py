@@ -14,7 +14,7 @@ from .look import as_evaluated
 from .observer import column_name, layer_of
 from .recorder import Operation, Recorder, first_tensor, recorded
 
-__all__ = ["LARGEST", "Origin", "bad_parameters", "has_overflown", "origin_of"]
+__all__ = ["LARGEST", "Origin", "bad_parameters", "has_overflown", "largest_of", "origin_of"]
 
 # The square of a larger float32 is infinite, and norms are made of squares.
 LARGEST = 1e18
@@ -38,11 +38,16 @@ class Origin:
     what: str
 
 
+def largest_of(dtype: torch.dtype) -> float:
+    """The largest number that counts as finite; half precision ends before."""
+    return min(LARGEST, torch.finfo(dtype).max)
+
+
 def has_overflown(tensor: Tensor) -> bool:
     """Whether it holds NaN, infinity, or a number so large that its square is infinite. Synchronises."""
     if not tensor.is_floating_point() or not tensor.numel():
         return False
-    return not bool(tensor.detach().abs().max() <= LARGEST)
+    return not bool(tensor.detach().abs().max() <= largest_of(tensor.dtype))
 
 
 def _worst(tensor: Tensor) -> float:

@@ -75,8 +75,8 @@ class Repair:
         After which it was made, from 1; 0 before the first step.
     change : str
         What was changed, from what to what.
-    kept : bool or None
-        Whether the skill was better after as many steps; if not, everything was put back. None: training ended before.
+    kept : bool
+        Whether the skill was better after as many steps; if not, everything was put back.
     skill_before, skill_after : float
         1 - training loss / that of the best constant guess.
     """
@@ -84,12 +84,12 @@ class Repair:
     symptom: str
     epoch: int
     change: str
-    kept: bool | None
+    kept: bool
     skill_before: float
     skill_after: float
 
     def __str__(self) -> str:
-        fate = {True: "kept", False: "undone", None: "not judged, training ended"}[self.kept]
+        fate = "kept" if self.kept else "undone"
         skills = f"skill {self.skill_before:.3g} before, {self.skill_after:.3g} after"
         return f"repair of {self.symptom} after epoch {self.epoch}: {self.change} ({fate}; {skills})"
 
@@ -168,7 +168,7 @@ class TrainingHealth:
     @property
     def n_repairs(self) -> int:
         """Changes that were kept."""
-        return sum(repair.kept is True for repair in self.repairs)
+        return sum(repair.kept for repair in self.repairs)
 
     def __repr__(self) -> str:
         found = "".join(f", {finding.symptom}" for finding in self.findings)

@@ -108,6 +108,8 @@ def tensors_in(values: Any) -> Iterator[Tensor]:
 def first_tensor(x: Any) -> Tensor:
     """The input of a batch, or of several the first."""
     while not isinstance(x, Tensor):
+        if isinstance(x, (str, bytes)):
+            raise TypeError(f"expected tensors in a batch, found {type(x).__name__}")
         x = next(iter(x.values() if isinstance(x, dict) else x))
     return x
 
@@ -138,7 +140,8 @@ class Recorder(TorchFunctionMode):
         # Tensors are kept, or the memory of one that is gone would lend its identity to the next.
         self.kept: list[Any] = []
         self.made_by: dict[int, Operation] = {}
-        self.weights = {id(parameter): name for name, parameter in module.named_parameters(remove_duplicate=False)}
+        # Of weights that are shared, by their first name, as everywhere.
+        self.weights = {id(parameter): name for name, parameter in module.named_parameters()}
         self.result: Any = None  # of the whole module
         # Tensors that come from the input -> operations, of those marked, that all ways to them lead through.
         self.ways: dict[int, frozenset[int]] = {}

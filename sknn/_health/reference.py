@@ -105,6 +105,9 @@ def best_constant(net: Any, look: Look, rows: tuple[Any, Any], dataset: Any = No
         x = {} if dataset.weight is None else {"sample_weight": dataset.weight[::step]}
     width = look.raw.shape[-1] if look.raw.ndim > 1 else 1
     value = torch.zeros(width, device=look.raw.device)
+    if isinstance(y, Tensor) and not y.is_floating_point() and look.raw.ndim > 2 and y.ndim == look.raw.ndim - 1:
+        width = look.raw.shape[1]  # classes come first, as in images whose points are classified
+        value = torch.zeros(width, *[1] * (look.raw.ndim - 2), device=look.raw.device)
     if isinstance(y, Tensor) and bool((y == y[:1]).all()):
         return Constant(value, math.nan, True)
     shape = (len(y), *look.raw.shape[1:])
@@ -211,19 +214,22 @@ def _random_features(table: Tensor) -> Tensor:
 def _columns(x: Any) -> Tensor | None:
     """Inputs as standardised columns without constant ones, categories one by one, (n_rows, n_columns)."""
     first = first_tensor(x).detach()
-    parts = [first.reshape(len(first), -1).double()] if first.is_floating_point() else []
+    parts = [first.reshape(len(first), -1).float()] if first.is_floating_point() else []
     if isinstance(x, dict) and "x_cat" in x:
         codes = x["x_cat"]
-        parts += [(codes[:, [i]] == codes[:, i].unique()[:_MOST_CODES]).double() for i in range(codes.shape[1])]
+        parts += [(codes[:, [i]] == codes[:, i].unique()[:_MOST_CODES]).float() for i in range(codes.shape[1])]
     if not parts or not len(first):
         return None
     table = torch.cat(parts, dim=1)
     if not 0 < table.shape[1] <= _MAX_COLUMNS or not bool(torch.isfinite(table).all()):
         return None
-    table = table - table.mean(0)
+    center = table.mean(0)
+    table = table - center
     spread = table.std(0, correction=0)
-    table = table[:, spread > 0] / spread[spread > 0]
-    return table.float() if table.shape[1] else None
+    # Columns of float32 far from zero keep little more than their rounding.
+    varies = spread > 1e-6 * (1e-30 + center.abs())
+    table = table[:, varies] / spread[varies]
+    return table if table.shape[1] else None
 
 
 def is_related(rows: tuple[Any, Any] | None) -> bool:

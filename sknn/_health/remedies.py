@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from numbers import Real
 
+import torch
+
 from .evidence import Evidence
 from .origin import Origin
 
@@ -29,6 +31,8 @@ FIXED_NORM = 1.0
 def suggested_lr(e: Evidence) -> float:
     """The learning rate at which one of the first steps would change a usual share of the weights, to one digit."""
     size = e.update_size()
+    if not size > 0 or not math.isfinite(size):  # then by the way that was gone in all steps
+        size = e.displacement() / max(1, e.n_steps)
     if not size > 0 or not math.isfinite(size):
         return float(f"{e.lr * 0.1:.0e}")
     return float(f"{e.lr * _BOLD_UPDATE / size:.0e}")
@@ -41,7 +45,9 @@ def lower_lr(e: Evidence) -> float:
 
 
 def bounded_gradient(e: Evidence) -> str:
-    """Clipping that is tighter than what there is."""
+    """Clipping that is tighter than what there is; another optimizer where clipping does harm."""
+    if isinstance(e.net.optimizer_, torch.optim.LBFGS):
+        return "optimizer=torch.optim.AdamW"
     if e.clipping is None:
         return "gradient_clipping='auto'"
     if isinstance(e.clipping, Real):

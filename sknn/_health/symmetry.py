@@ -24,7 +24,7 @@ def _deviation(units: Tensor) -> float:
 
     Cells written by hand stack the units of two to four gates: each of these may be alike in its own way.
     """
-    rows = units.detach().flatten(1).double()
+    rows = units.detach().flatten(1).cpu().double()
     longest = float(rows.norm(dim=1).max())
     if not longest > 0:
         return 0.0
@@ -69,9 +69,9 @@ class SymmetricLayers:
         self.constant: list[str] = []
         for name in matrices[:-1]:
             weight = found[name]
-            if not weight.requires_grad or min(weight.shape[:2]) < 2:
+            if not weight.requires_grad or min(weight.shape[:2]) < 2 or not weight.is_floating_point():
                 continue
-            if id(weight) in hidden_sizes:  # the rows of a unit's gates
+            if id(weight) in hidden_sizes and weight.shape[0] % hidden_sizes[id(weight)] == 0:  # a unit's gates
                 self._note(name, partial(_units_of_gates, weight, hidden_sizes[id(weight)]))
                 continue
             # A layer has a unit a row; a matrix of a module's own may have one a column.

@@ -44,7 +44,7 @@ def input_gradient(net: Any, rows: tuple[Any, Any]) -> np.ndarray | None:
     finally:
         for parameter, grad in grads:
             parameter.grad = grad
-    steps = gradient.double().movedim(1, 0).flatten(1).norm(dim=1)
+    steps = gradient.cpu().double().movedim(1, 0).flatten(1).norm(dim=1)
     return steps.cpu().numpy()
 
 
@@ -54,7 +54,6 @@ def depends_on_input(net: Any, rows: tuple[Any, Any]) -> bool:
     x, _ = rows
     order = torch.arange(len(first_tensor(x))).roll(1)
     module = net.module_
-    moved = x
     if isinstance(x, dict):
         moved = {
             name: values[order.to(values.device)] if name.startswith("x_") or name == next(iter(x)) else values
@@ -63,8 +62,8 @@ def depends_on_input(net: Any, rows: tuple[Any, Any]) -> bool:
     else:
         moved = _replaced(x, first_tensor(x)[order.to(first_tensor(x).device)])
     with as_evaluated(module):
-        first = first_tensor(net.infer(x)).double()
-        second = first_tensor(net.infer(moved)).double()
+        first = first_tensor(net.infer(x)).cpu().double()
+        second = first_tensor(net.infer(moved)).cpu().double()
     expected = first[order.to(first.device)]
     unlike = (second - expected).square().mean()
     spread = (first - first.mean(0)).square().mean()

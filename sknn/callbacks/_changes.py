@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from .._health.evidence import Evidence
 from .._health.initialisation import can_initialise, initialise_by_data
 from .._health.observer import LARGE_SHARE
@@ -35,6 +37,8 @@ class Change:
     apply, undo : callable
     lrs : (float, float) or None
         The learning rates before and after, where these are what is changed.
+    forgets_best : bool
+        Whether weights of before are of no use after it.
     """
 
     text: str
@@ -42,6 +46,7 @@ class Change:
     apply: Callable[[], None]
     undo: Callable[[], None]
     lrs: tuple[float, float] | None = None
+    forgets_best: bool = False
 
 
 class Changes:
@@ -65,6 +70,8 @@ class Changes:
         self._group_lrs = [group["lr"] for group in net.optimizer_.param_groups]
         self._group_decays = [group.get("weight_decay") for group in net.optimizer_.param_groups]
         self.clipping: GradientClipping | None = None
+        # In a plain net, a scheduler of skorch sets the learning rate from numbers of its own.
+        self._is_scheduled = any(hasattr(callback, "policy") for _, callback in net.callbacks_)
 
     def that_may_cure(self, finding: Finding, net: Any, e: Evidence, *, ended: bool) -> list[Change]:
         """The most likely one first."""
@@ -103,6 +110,8 @@ class Changes:
 
     def _other_lr(self, e: Evidence, *, lower: bool, ended: bool, further: float = 1.0) -> Change | None:
         """The learning rate at which the first steps would have been usual ones, or a tenth where they were."""
+        if self._is_scheduled:
+            return None
         old, new = self.lr, suggested_lr(e)
         if lower and not new < old / 2:
             new = old * 0.1
@@ -172,10 +181,15 @@ class Changes:
         def apply() -> None:
             undo.append(scale_inputs())
 
-        return Change("inputs: as they are -> zero mean and unit variance", True, apply, lambda: undo.pop()())
+        text = "inputs: as they are -> zero mean and unit variance"
+        return Change(text, True, apply, lambda: undo.pop()(), forgets_best=True)
 
     def _clipped(self, net: Any) -> Change | None:
         """Clipping where there was none, or a fixed bound instead of one that follows the norms."""
+        if isinstance(
+            net.optimizer_, torch.optim.LBFGS
+        ):  # clipped differences tell it of a curvature that is not there
+            return None
         clippers = [callback for _, callback in net.callbacks_ if isinstance(callback, GradientClipping)]
         if not clippers:
 

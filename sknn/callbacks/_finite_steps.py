@@ -147,10 +147,18 @@ def _is_exposed(net: Any) -> bool:
 
 
 def _is_poisoned(net: Any, batch: Any) -> bool:
-    """Whether batch or weights hold NaN, infinity or 1e30, which norms and bounded functions may hide."""
-    if batch is not None and has_overflown(first_tensor(unpack_data(batch)[0])):
+    """Whether batch or weights hold numbers such as 1e30, which norms and bounded functions may hide.
+
+    NaN and infinity in a batch are none if the gradient is finite: the module knows what to do with them.
+    """
+    if batch is not None and careful(_is_huge, batch, otherwise=False):
         return True
-    return any(has_overflown(parameter) for parameter in net.module_.parameters())
+    return any(has_overflown(parameter) for parameter in net.module_.parameters() if parameter.requires_grad)
+
+
+def _is_huge(batch: Any) -> bool:
+    x = first_tensor(unpack_data(batch)[0])
+    return has_overflown(x) and bool(torch.isfinite(x).all())
 
 
 def zero_gradients(net: Any) -> None:

@@ -136,7 +136,7 @@ class Repairs:
         left = attempt.planned_epochs - attempt.n_epochs
         self.queue = []
         self.n_tried = _MOST_REPAIRS
-        self._go_on(net, watcher, back, epochs=left)
+        self._go_on(net, watcher, back, epochs=left, instead=back)
         return True
 
     def _try_next(
@@ -167,12 +167,16 @@ class Repairs:
             else:
                 watcher.restore_last_good()
             change.apply()
+            if change.forgets_best:
+                self.best, self._best_loss = None, math.inf
+                for stopper, _ in attempt.before.best:
+                    stopper.forget_best()
             self.changes.put_lr(net)
             attempt.start = _Snapshot(net, []) if change.restarts else self.start
             self.running = attempt
 
         epochs = attempt.planned_epochs if change.restarts else max(1, attempt.planned_epochs - attempt.n_epochs)
-        self._go_on(net, watcher, begin, epochs=epochs)
+        self._go_on(net, watcher, begin, epochs=epochs, instead=first)
 
     def refine(self, net: Any, e: Evidence, watcher: Any) -> None:
         """After a change that helped, but not enough, try another learning rate."""
@@ -194,8 +198,13 @@ class Repairs:
             return max(suggested_lr(e), float(f"{factor * last:.0e}"))
         return float(f"{math.sqrt(first * last):.0e}") if max(lrs) > _MUCH * min(lrs) else None
 
-    def _go_on(self, net: Any, watcher: Any, change: Callable[[], None], *, epochs: int) -> None:
-        """Make a change, and let training begin a new run of epochs; in a plain skorch net the present one goes on."""
+    def _go_on(
+        self, net: Any, watcher: Any, change: Callable[[], None], *, epochs: int, instead: Callable[[], None]
+    ) -> None:
+        """Make a change, and let training begin a new run of epochs; in a plain skorch net the present one goes on.
+
+        If somebody wants training to end, `instead` is called: what undoes a change that did not help.
+        """
 
         def begin() -> None:
             change()
@@ -205,7 +214,7 @@ class Repairs:
                     callback.start_again()
 
         if can_train_again(net):
-            raise TrainAgain(begin, max(0, epochs))
+            raise TrainAgain(begin, max(0, epochs), instead)
         begin()
 
     def note_epoch(self, e: Evidence, record: Any, net: Any) -> None:

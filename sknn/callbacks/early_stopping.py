@@ -94,6 +94,10 @@ class EarlyStopping(Callback):
         """Forget what came after `best_so_far`."""
         self.best_epoch_, self.best_score_, self._state = best
 
+    def forget_best(self) -> None:
+        """As if there had been no epoch so far."""
+        self.go_back_to((0, self._worst_score(), None))
+
     def _worst_score(self) -> float:
         return math.inf if self.lower_is_better else -math.inf
 

@@ -129,7 +129,7 @@ class GradientHealth(Callback):
         if self._repairs is not None and self._repairs.changes.clipping is not None:
             self._repairs.changes.clipping.on_grad_computed(net, named_parameters, batch=batch, **kwargs)
         if e.norms.is_due(steps.n_steps):
-            e.norms.at_gradient(steps.n_steps, net.optimizer_.param_groups[0]["lr"])
+            careful(e.norms.at_gradient, steps.n_steps, net.optimizer_.param_groups[0]["lr"])
 
     def quiet(self, net: Any) -> tuple[float, float]:
         """The largest norm that is no number to worry about, and how many of the next steps need not be looked at."""
@@ -184,6 +184,10 @@ class GradientHealth(Callback):
             self.training_ended(net)
         self._steps = self._evidence = self._repairs = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what belongs to a training, which an error may have left."""
+        return {**vars(self), "_steps": None, "_evidence": None, "_repairs": None}
+
     # ------------------------------------------------------------------ watching
 
     def _begin(self, net: Any, dataset_train: Any, dataset_valid: Any) -> None:
@@ -226,7 +230,9 @@ class GradientHealth(Callback):
             if "valid_loss" in record:
                 e.valid_skills.append(e.constant.skill(record["valid_loss"], held_out=True))
         skill = e.train_skills[-1] if e.train_skills else math.nan
-        self.health_.epochs.append(EpochHealth(len(net.history), skill, e.norms.of_epoch(self._first_step)))
+        self.health_.epochs.append(
+            EpochHealth(len(net.history), skill, careful(e.norms.of_epoch, self._first_step, otherwise={}))
+        )
         return losses
 
     def _has_doubt(self, e: Evidence) -> bool:
@@ -350,6 +356,6 @@ def _step_losses(net: Any, record: Any) -> np.ndarray:
     """Training loss of each step of the epoch."""
     losses = getattr(net, "step_losses", None)
     if isinstance(losses, Tensor):
-        return losses.double().cpu().numpy()
+        return losses.cpu().double().numpy()
     batches = [batch["train_loss"] for batch in record.get("batches", ()) if "train_loss" in batch]
     return np.array(batches or [record.get("train_loss", math.nan)], dtype=float)
