@@ -22,6 +22,7 @@ __all__ = ["Look", "as_evaluated", "first_look_at", "look_at", "same_random_numb
 
 # Enough for a share of rows, few enough to cost no more than a step.
 N_ROWS = 128
+_MOST_SPARSE = 512
 
 
 @dataclass
@@ -77,6 +78,8 @@ def some_rows(net: Any, dataset: Any, most: int = N_ROWS) -> tuple[Any, Any] | N
     n_rows = len(dataset) if hasattr(dataset, "__len__") else 0
     if not n_rows:
         return None
+    if getattr(dataset, "sparse", False):  # what is made dense shall be no more than a batch
+        most = min(most, _MOST_SPARSE)
     step = max(1, n_rows // most)
     if hasattr(dataset, "take"):
         x_num, x_cat, y, weight = dataset.take(slice(None, None, step))
