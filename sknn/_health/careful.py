@@ -18,12 +18,22 @@ def raise_own_errors() -> None:
     _raises[0] = True
 
 
-def careful(function: Callable[..., _Result], *args: Any, otherwise: Any = None, **kwargs: Any) -> Any:
+def careful(
+    function: Callable[..., _Result], *args: Any, otherwise: Any = None, draws: bool = True, **kwargs: Any
+) -> Any:
     """The result, or `otherwise` where a user's module, loss or data do what nobody thought of.
 
-    Random numbers that it draws do not move the generator of the training.
+    Parameters
+    ----------
+    function : callable
+    otherwise : object
+    draws : bool
+        Whether random numbers may be drawn, in which case they do not move the generators of the training. To put
+        these back takes as long as the norms of a network.
     """
     try:
+        if not draws:
+            return function(*args, **kwargs)
         with same_random_numbers():
             return function(*args, **kwargs)
     except Exception:

@@ -151,7 +151,7 @@ def _is_poisoned(net: Any, batch: Any) -> bool:
 
     NaN and infinity in a batch are none if the gradient is finite: the module knows what to do with them.
     """
-    if batch is not None and careful(_is_huge, batch, otherwise=False):
+    if batch is not None and careful(_is_huge, batch, otherwise=False, draws=False):
         return True
     return any(has_overflown(parameter) for parameter in net.module_.parameters() if parameter.requires_grad)
 

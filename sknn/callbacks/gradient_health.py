@@ -129,7 +129,7 @@ class GradientHealth(Callback):
         if self._repairs is not None and self._repairs.changes.clipping is not None:
             self._repairs.changes.clipping.on_grad_computed(net, named_parameters, batch=batch, **kwargs)
         if e.norms.is_due(steps.n_steps):
-            careful(e.norms.at_gradient, steps.n_steps, net.optimizer_.param_groups[0]["lr"])
+            careful(e.norms.at_gradient, steps.n_steps, net.optimizer_.param_groups[0]["lr"], draws=False)
 
     def quiet(self, net: Any) -> tuple[float, float]:
         """The largest norm that is no number to worry about, and how many of the next steps need not be looked at."""
@@ -231,7 +231,7 @@ class GradientHealth(Callback):
                 e.valid_skills.append(e.constant.skill(record["valid_loss"], held_out=True))
         skill = e.train_skills[-1] if e.train_skills else math.nan
         self.health_.epochs.append(
-            EpochHealth(len(net.history), skill, careful(e.norms.of_epoch, self._first_step, otherwise={}))
+            EpochHealth(len(net.history), skill, careful(e.norms.of_epoch, self._first_step, otherwise={}, draws=False))
         )
         return losses
 
