@@ -44,7 +44,7 @@ def draw_gradient_flow(health: TrainingHealth, ax: Any = None) -> Any:
     every = -(-len(layers) // _MOST_LABELS)
     ax.set_yticks(range(0, len(layers), every), layers[::every])
     ax.invert_yaxis()
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
     found = ", ".join(dict.fromkeys(finding.symptom for finding in health.findings))
     fate = ", repaired" if health.status == "repaired" else ""
     ax.set_xlabel("epoch" + (" (dotted: after it something was changed)" if health.repairs else ""))
