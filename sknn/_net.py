@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -14,11 +13,12 @@ from skorch.callbacks import Callback
 from torch import Tensor, nn
 
 from ._batches import Batch, Batches, Rows, network_by_network
+from ._between_fits import BetweenFits
 from ._build import committee_of, first_output, network_inputs
 from ._plan import TrainingPlan
 from ._scoring_face import ScoringFace
 from ._steps import TrainingSteps, by_member
-from .callbacks._state import ModuleState, StopTraining, TrainAgain, UserStop, raised_on_purpose
+from .callbacks._state import StopTraining, TrainAgain, UserStop, raised_on_purpose
 from .losses import Loss
 from .optim import LRSchedule, WeightAverage, build_optimizer
 
@@ -32,7 +32,7 @@ _EVENTS = (
 _PASSES_OVER_VALIDATION_ROWS = 2
 
 
-class _Net(TrainingSteps, ScoringFace, NeuralNet):
+class _Net(TrainingSteps, BetweenFits, ScoringFace, NeuralNet):
     """skorch's net around resident tensors, with a lean loop.
 
     Data are :class:`~sknn._batches.Rows`. `module`, `criterion` are instances, `optimizer` a class. Batches are
@@ -356,65 +356,3 @@ class _Net(TrainingSteps, ScoringFace, NeuralNet):
         if plan.deadline is not None:
             progress = max(progress, (time.perf_counter() - plan.started) / (plan.deadline - plan.started))
         return progress
-
-    # ------------------------------------------------------------------ between fits
-
-    def release(self) -> None:
-        """Parameters own their memory again; nothing refers to data or callables of the fit."""
-        if self.flat_parameters is not None:
-            self.flat_parameters.release()
-        self._set_training(False)
-        self._set(plan=TrainingPlan(self.plan.lr_schedule, self.plan.lr_schedule_params, self.plan.shuffle_seed))
-        self._set(schedule=None, by_hand=None, paced_threads=None, compiled=None, step=None, frozen=[], average=None)
-        self._set(step_losses=None, gradient_norm=None, quiet=None)
-
-    def attach(self, plan: TrainingPlan, callbacks: list[Any], lr: float, batch_size: int) -> None:
-        """Get ready to train on."""
-        self._set(lr_changed=lr != self.lr or self.optimizer_ is None)
-        self._set(plan=plan, callbacks=callbacks, lr=lr, batch_size=batch_size)
-        self.initialize_callbacks()
-        if self.optimizer_ is None:
-            self._initialize_optimizer()
-        if self.flat_parameters is not None:
-            self.flat_parameters.attach()
-
-    def settings(self) -> dict[str, Any]:
-        """What `attach` changes, for putting it back."""
-        names = ("callbacks", "callbacks_", "listeners", "foreign_steps", "lr", "batch_size")
-        return {name: vars(self)[name] for name in names}
-
-    @contextmanager
-    def unchanged_on_failure(self) -> Iterator[None]:
-        """Weights, optimizer and history are put back if training on fails."""
-        weights = ModuleState(self)
-        optimizer_state = copy.deepcopy(self.optimizer_.state_dict())
-        n_epochs, n_steps = len(self.history), self.steps_done_
-        try:
-            yield
-        except BaseException:
-            weights.restore()
-            self.optimizer_.load_state_dict(optimizer_state)
-            del self.history[n_epochs:]
-            self._set(steps_done_=n_steps)
-            self.release()
-            raise
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Plain attributes, tensors on the CPU, so that a model of a GPU loads anywhere.
-
-        The optimizer's moments, twice the size of the weights, stay behind: a loaded model that trains on starts
-        new ones.
-        """
-        state = self.__dict__.copy()
-        state.update(optimizer_=None, flat_parameters=None, schedule=None)
-        if torch.device(self.device).type != "cpu":
-            state.update(device="cpu")
-            state.update(module_=copy.deepcopy(self.module_).cpu(), criterion_=copy.deepcopy(self.criterion_).cpu())
-        if self.module is self.module_:
-            state["module"] = state["module_"]
-        if self.criterion is self.criterion_:
-            state["criterion"] = state["criterion_"]
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self._set(**state)

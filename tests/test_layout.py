@@ -22,7 +22,7 @@ FLOORS = [
      "modules"},
     {"_health"},
     {"_quantiles", "callbacks", "losses", "optim", "_batches", "_table_columns"},
-    {"_encoder", "_table_categories", "_component_params", "_targets", "_scoring_face"},
+    {"_encoder", "_table_categories", "_component_params", "_targets", "_scoring_face", "_between_fits"},
     {"_table", "_scoring", "_build", "_defaults"},
     {"_chain"},
     {"_stack"},

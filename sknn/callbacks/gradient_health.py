@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-import sys
-import warnings
 from typing import Any
 
 import numpy as np
 from skorch.callbacks import Callback
 from torch import Tensor
 
-from .. import exceptions
 from .._health.begin import begin
 from .._health.careful import careful
 from .._health.diagnosis import diagnose
@@ -25,29 +22,15 @@ from .._health.structure import output_mismatch
 from ..exceptions import TrainingHealthError
 from ._finite_steps import FiniteSteps, Incident, columns_of
 from ._repair import Repairs
+from ._report import warn_of
 from ._state import StopTraining
 from .early_stopping import EarlyStopping
 from .gradient_clipping import GradientClipping
 
 __all__ = ["EpochHealth", "Finding", "GradientHealth", "LayerHealth", "Repair", "TrainingHealth"]
 
-_WARNINGS = {
-    "non_finite": exceptions.NonFiniteWarning,
-    "exploding": exceptions.ExplodingWarning,
-    "vanishing": exceptions.VanishingWarning,
-    "dead_units": exceptions.DeadUnitsWarning,
-    "saturated_units": exceptions.SaturatedUnitsWarning,
-    "loss_diverging": exceptions.LossDivergingWarning,
-    "not_learning": exceptions.NotLearningWarning,
-    "overfitting": exceptions.OverfittingWarning,
-    "input_scale": exceptions.InputScaleWarning,
-    "output_mismatch": exceptions.OutputMismatchWarning,
-    "symmetric_init": exceptions.SymmetricInitWarning,
-}
 # What numbers that are no numbers follow from.
 _BEFORE_INFINITY = ("non_finite", "input_scale", "loss_diverging", "exploding")
-# What lies between the user's call of `fit` and here.
-_BETWEEN = ("sknn", "skorch", "sklearn", "contextlib", "joblib")
 # Weights whose skill is so far below the best are not what one would go back to.
 _A_STEP_BACK = 0.2
 # With so much skill there is no doubt, and no need to look; with some, and more from epoch to epoch, there is none.
@@ -278,7 +261,7 @@ class GradientHealth(Callback):
         self.health_.findings.append(finding)
         if self.action == "raise":
             raise TrainingHealthError(str(finding), self.health_)
-        warnings.warn(str(finding), _WARNINGS[finding.symptom], stacklevel=_level_of_caller())
+        warn_of(finding)
 
     # ------------------------------------------------------------------ what repairs ask for
 
@@ -337,14 +320,6 @@ class GradientHealth(Callback):
         remedy = for_overflow(origin, step, net.lr, self._evidence)
         cause = "first_step" if step == 1 and origin.stage != "input" else None
         self._report(Finding("non_finite", origin.layer, len(net.history), evidence, remedy, cause))
-
-
-def _level_of_caller() -> int:
-    """Frames from `_report` to the code that called `fit`, for `warnings.warn`."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] in _BETWEEN:
-        level, frame = level + 1, frame.f_back
-    return level
 
 
 def _falls_back(skills: list[float]) -> bool:
