@@ -192,24 +192,20 @@ def sequences(n_steps: int, n_train: int = 600, what: str = "mean", n_features: 
 
 def with_X(source: Source, change: Change, *, test: bool = True) -> Source:
     """The columns changed, of the training rows and, if test, of those held out."""
-
-    def make(seed: int) -> Table:
-        table = source(seed)
-        rng = np.random.default_rng(seed)
-        X = change(np.array(table.X), rng)
-        return replace(table, X=X, X_test=change(np.array(table.X_test), rng) if test else table.X_test)
-
-    return make
+    return _changed(source, "X", change, test=test)
 
 
 def with_y(source: Source, change: Change, *, test: bool = False) -> Source:
     """The targets changed, among the training rows only unless test."""
+    return _changed(source, "y", change, test=test)
 
+
+def _changed(source: Source, part: str, change: Change, *, test: bool) -> Source:
     def make(seed: int) -> Table:
         table = source(seed)
         rng = np.random.default_rng(seed)
-        y = change(np.array(table.y), rng)
-        return replace(table, y=y, y_test=change(np.array(table.y_test), rng) if test else table.y_test)
+        names = [part, f"{part}_test"] if test else [part]
+        return replace(table, **{name: change(np.array(getattr(table, name)), rng) for name in names})
 
     return make
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .look import Look, as_evaluated
+from .look import Look, as_evaluated, same_random_numbers
 from .observer import WEIGHING, bias_of
 from .recorder import Operation, Recorder, first_tensor, recorded
 from .reference import Constant
@@ -127,7 +127,7 @@ def initialise_by_data(net: Any, rows: tuple[Any, Any], look: Look, constant: Co
         if bias is not None and bias.requires_grad:
             bias.zero_()
     recorder = Recorder(module, after=scaling)
-    with as_evaluated(module), recorded(module, recorder):
+    with as_evaluated(module), same_random_numbers(), recorded(module, recorder):
         raw = first_tensor(net.infer(x))
     recorder.release()
     if scaling.done:

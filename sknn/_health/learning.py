@@ -119,7 +119,7 @@ def not_learning(e: Evidence, ended: bool) -> Finding | None:
         return None
     if skill >= 0.02 and skill >= (0.3 * e.linear_skill if e.linear_skill >= 0.1 else 0.02):
         return None
-    if not e.related and e.simple_skill < _SOME_SKILL:
+    if _is_unrelated(e):
         if not ended or e.n_train < _ROWS_TO_DOUBT_LABELS:
             return None
         return _not_learning(e, "unrelated_labels", _UNRELATED, _CHECK_ROWS)
@@ -150,15 +150,20 @@ def _unknown(e: Evidence) -> Finding:
         why, remedy = "no weight matrix is trained", "requires_grad=True for more layers: most are frozen."
         return _not_learning(e, "frozen", why, remedy)
     size, lr = e.update_size(), suggested_lr(e)
-    is_usual = not 1 / 3 < lr / e.lr < 3
+    is_unusual = not 1 / 3 < lr / e.lr < 3
     return _not_learning(
         e,
         "unknown",
         f"a simple model reaches {e.simple_skill:.2g}; one of the first steps changed {size:.1e} of the weights, where "
         f"{USUAL_UPDATE:g} is usual",
-        (f"lr={lr:.1g} (it is {e.lr:.3g}), " if is_usual else "")
+        (f"lr={lr:.1g} (it is {e.lr:.3g}), " if is_unusual else "")
         + "more epochs, a larger module, or a look at what of its input it uses.",
     )
+
+
+def _is_unrelated(e: Evidence) -> bool:
+    """Whether neither a column nor a simple model of all tells anything of the target."""
+    return not e.related and e.simple_skill < _SOME_SKILL
 
 
 def unrelated_labels(e: Evidence) -> Finding | None:
@@ -166,7 +171,7 @@ def unrelated_labels(e: Evidence) -> Finding | None:
     valid = [skill for skill in e.valid_skills if not math.isnan(skill)]
     if len(valid) < 3 or e.n_valid < 50 or e.n_train < _ROWS_TO_DOUBT_LABELS or max(valid) > 0.03:
         return None
-    if e.displacement() < _HARDLY_MOVED or e.related or e.simple_skill > _SOME_SKILL:
+    if e.displacement() < _HARDLY_MOVED or not _is_unrelated(e):
         return None
     return _not_learning(
         e,

@@ -98,15 +98,14 @@ def some_rows(net: Any, dataset: Any, most: int = N_ROWS) -> tuple[Any, Any] | N
 def as_evaluated(module: nn.Module) -> Iterator[None]:
     """Evaluation mode, but with the statistics of the batch in batch norms: theirs may not have been learned yet.
 
-    Modes, buffers and the random numbers of the training are as before afterwards.
+    Modes and buffers are as before afterwards; that random numbers are, too, `careful` sees to.
     """
     modes = [(part, part.training) for part in module.modules()]
     buffers = [(buffer, buffer.clone()) for buffer in module.buffers()]
     try:
         for part, _ in modes:
             part.training = isinstance(part, nn.modules.batchnorm._BatchNorm)
-        with same_random_numbers():
-            yield
+        yield
     finally:
         for part, training in modes:
             part.training = training

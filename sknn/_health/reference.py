@@ -86,6 +86,12 @@ def minimum(loss_of: Callable[[list[Tensor]], Tensor], start: list[Tensor], n_st
     return least[0]
 
 
+def _linked(look: Look, raw: Tensor) -> Tensor:
+    """Free numbers as the loss is given them, by the link that the network ends in."""
+    link = _LINKS.get(look.last)
+    return raw if link is None else link(raw)
+
+
 def best_constant(net: Any, look: Look, rows: tuple[Any, Any], dataset: Any = None) -> Constant:
     """The best constant output of a network under its loss, by L-BFGS on one vector of raw scores.
 
@@ -111,14 +117,12 @@ def best_constant(net: Any, look: Look, rows: tuple[Any, Any], dataset: Any = No
     if isinstance(y, Tensor) and bool((y == y[:1]).all()):
         return Constant(value, math.nan, True)
     shape = (len(y), *look.raw.shape[1:])
-    link = _LINKS.get(look.last)
 
     def loss_of(variables: list[Tensor]) -> Tensor:
-        raw = variables[0] if link is None else link(variables[0])
-        return net.get_loss(raw.expand(shape), y, X=x, training=False)
+        return net.get_loss(_linked(look, variables[0]).expand(shape), y, X=x, training=False)
 
     starts = [value]
-    if isinstance(y, Tensor) and y.is_floating_point() and y.shape == shape and link is None:
+    if isinstance(y, Tensor) and y.is_floating_point() and y.shape == shape and look.last not in _LINKS:
         starts.append(y.reshape(-1, width).mean(0))
     elif isinstance(y, Tensor) and not y.is_floating_point() and y.ndim == 1 and width > 1 and int(y.max()) < width:
         starts.append(torch.bincount(y, minlength=width).clamp(min=0.5).div(len(y)).log().to(value.device))
@@ -150,8 +154,7 @@ def loss_of_constant(net: Any, look: Look, constant: Constant, dataset: Any) -> 
     if rows is None or not constant.is_bounded:
         return math.nan
     x, y = rows
-    link = _LINKS.get(look.last)
-    raw = constant.value if link is None else link(constant.value)
+    raw = _linked(look, constant.value)
     return net.get_loss(raw.expand(len(y), *look.raw.shape[1:]), y, X=x, training=False).item()
 
 
@@ -178,13 +181,11 @@ def simple_skill(net: Any, look: Look, dataset: Any, constant: Constant, *, line
         return 0.0
     if not linear:
         table = torch.cat([table, _random_features(table)], dim=1)
-    link = _LINKS.get(look.last)
     width = len(constant.value)
     weights = [constant.value.clone(), torch.zeros(table.shape[1], width, device=table.device)]
 
     def loss_on(part: slice, variables: list[Tensor], penalty: float) -> Tensor:
-        raw = variables[0] + table[part] @ variables[1]
-        raw = (raw if link is None else link(raw)).reshape(-1, *look.raw.shape[1:])
+        raw = _linked(look, variables[0] + table[part] @ variables[1]).reshape(-1, *look.raw.shape[1:])
         inputs = {name: v[part] for name, v in x.items() if v is not None} if isinstance(x, dict) else x
         loss = net.get_loss(raw, y[part], X=inputs, training=False)
         return loss + penalty * variables[1].square().sum()

@@ -93,9 +93,7 @@ def _limited(net: Any, look: Look, rows: tuple[Any, Any], constant_loss: float) 
         return None
     name = type(getattr(net.criterion_, "module", net.criterion_)).__name__
     bounds = f"[{low:g}, {high:g}]"
-    if (y.is_floating_point() and look.last not in ("softmax", "sigmoid")) or (
-        y.is_floating_point() and y.unique().numel() > 2
-    ):
+    if y.is_floating_point() and (look.last not in ("softmax", "sigmoid") or y.unique().numel() > 2):
         outside = float(((y < low) | (y > high)).float().mean())
         evidence = (
             f"{look.last} is the last operation, so outputs lie in {bounds}, but {outside:.0%} of the targets, as the "
@@ -123,25 +121,9 @@ def _least_loss(net: Any, look: Look, x: Any, y: Tensor, low: float, high: float
     link is not.
     """
     raw = look.raw
-    if not y.is_floating_point():
-        if raw.ndim < 2 or raw.shape[-1] < 2 or raw.ndim != 2 or y.ndim != 1 or int(y.max()) >= raw.shape[1]:
-            if raw.ndim > 1 and raw.shape[-1] == 1 and y.ndim == 1 and int(y.max()) <= 1:
-                right = (2.0 * y - 1.0).unsqueeze(1)
-            else:
-                return None
-        else:
-            right = 2.0 * torch.nn.functional.one_hot(y, raw.shape[1]) - 1.0
-    elif (
-        y.unique().numel() <= 2
-        and bool(((y == 0) | (y == 1)).all())
-        and y.shape == raw.shape
-        and _is_link_loss(net, x, y, raw)
-    ):
-        right = 2.0 * y - 1.0
-    elif y.shape == raw.shape:
-        return _least_of_numbers(net, x, y, low, high)
-    else:
-        return None
+    right = _signs_of_right_scores(net, x, y, raw)
+    if right is None:
+        return _least_of_numbers(net, x, y, low, high) if y.is_floating_point() and y.shape == raw.shape else None
 
     def least(low: float, high: float) -> float:
         losses = []
@@ -159,6 +141,20 @@ def _least_loss(net: Any, look: Look, x: Any, y: Tensor, low: float, high: float
     limited = least(low, high)
     free = min(least(-math.inf, math.inf), limited) if high > 0 else limited
     return (limited, free) if math.isfinite(limited) else None
+
+
+def _signs_of_right_scores(net: Any, x: Any, y: Tensor, raw: Tensor) -> Tensor | None:
+    """1 where a raw score should be large and -1 where small, in the shape of `raw`; None of other targets."""
+    if y.is_floating_point():
+        is_binary = y.shape == raw.shape and bool(((y == 0) | (y == 1)).all())
+        return 2.0 * y - 1.0 if is_binary and _is_link_loss(net, x, y, raw) else None
+    if raw.ndim < 2 or y.ndim != 1:
+        return None
+    if raw.shape[-1] == 1:
+        return (2.0 * y - 1.0).unsqueeze(1) if int(y.max()) <= 1 else None
+    if raw.ndim > 2 or int(y.max()) >= raw.shape[1]:
+        return None
+    return 2.0 * torch.nn.functional.one_hot(y, raw.shape[1]) - 1.0
 
 
 def _is_link_loss(net: Any, x: Any, y: Tensor, raw: Tensor) -> bool:

@@ -56,10 +56,7 @@ class _Snapshot:
         """Put everything back."""
         self.weights.restore()
         net.optimizer_.load_state_dict(copy.deepcopy(self.optimizer))
-
-    def restore_best(self) -> None:
-        """Forget what early stopping has found since: it may fit inputs that were scaled otherwise."""
-        for stopper, best in self.best:
+        for stopper, best in self.best:  # what was found since may fit inputs that were scaled otherwise
             stopper.go_back_to(best)
 
 
@@ -123,7 +120,6 @@ class Repairs:
             attempt.change.undo()
             assert attempt.before is not None
             attempt.before.restore(net)
-            attempt.before.restore_best()
             self.changes.put_lr(net)
 
         better = self._better_lr(e, attempt.change.lrs)
