@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from ._optional import optional_import
+
 __all__ = ["draw_history", "pyplot"]
 
 
 def pyplot(asked_by: str) -> Any:
     """matplotlib.pyplot, or an ImportError that names the extra."""
-    try:
-        import matplotlib.pyplot
-    except ImportError as error:
-        raise ImportError(f'{asked_by} needs matplotlib: pip install "sknn[plot]"') from error
-    return matplotlib.pyplot
+    return optional_import("matplotlib.pyplot", asked_by=asked_by, extra="plot")
 
 
 def draw_history(history: Any, best_epoch: int, ax: Any = None) -> Any:

@@ -5,19 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "CheckpointError",
+    "DamagedFileError",
     "DeadUnitsWarning",
     "ExplodingWarning",
+    "FileError",
     "GradientHealthWarning",
     "InputScaleWarning",
+    "JournalError",
     "LossDivergingWarning",
     "NonFiniteWarning",
     "NotLearningWarning",
     "OutputMismatchWarning",
     "OverfittingWarning",
+    "ReproductionError",
     "SaturatedUnitsWarning",
     "SymmetricInitWarning",
     "TrainingHealthError",
+    "UntrustedFileError",
     "VanishingWarning",
+    "VersionError",
 ]
 
 
@@ -84,3 +91,31 @@ class TrainingHealthError(ValueError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (str(self), self.health)
+
+
+class FileError(ValueError):
+    """A file that :func:`sknn.load` cannot serve; nothing of it was executed. There is a subclass for each reason."""
+
+
+class DamagedFileError(FileError):
+    """Truncated, edited, incomplete, or no file of :func:`sknn.save` at all."""
+
+
+class UntrustedFileError(FileError):
+    """It names classes that nobody allowed, paths outside the file, or sizes that no model has."""
+
+
+class VersionError(FileError):
+    """Written in a format that this version of sknn does not read."""
+
+
+class ReproductionError(FileError):
+    """The model that was loaded does not predict what it predicted when it was saved."""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that a fit cannot go on from: of other data or other parameters, damaged, or not to be written."""
+
+
+class JournalError(ValueError):
+    """A folder that :func:`sknn.journal` cannot use."""

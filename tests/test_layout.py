@@ -16,6 +16,7 @@ PACKAGE = Path(sknn.__file__).parent
 
 # Each room imports only from rooms on a lower floor.
 FLOORS = [
+    {"_optional"},
     {"exceptions", "_table_scalars", "_random", "_split", "_sample_weight", "_progress", "_plotting",
      "_sklearn_callbacks", "_quiet_steps", "_threads", "_device", "_precision", "_plan", "_parameters",
      "_links",
@@ -33,6 +34,7 @@ FLOORS = [
     {"_fitted"},
     {"_base"},
     {"_classifier", "_regressor"},
+    {"_file", "_export", "_journal"},
     {"__init__"},
 ]  # fmt: skip
 
