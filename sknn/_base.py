@@ -23,6 +23,7 @@ from ._inputs import Inputs, as_table
 from ._make_net import make_net
 from ._net import _Net
 from ._parameters import BUILT_WITH, CONSTRAINTS
+from ._pickling import PicklingMixin
 from ._plan import TrainingPlan
 from ._progress import EpochReport
 from ._random import Seeds, isolated_random_state, random_generator
@@ -37,7 +38,7 @@ from .losses._make import can_weigh_rows
 __all__ = ["BaseNeuralEstimator"]
 
 
-class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetworkMixin, BaseEstimator):
+class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetworkMixin, PicklingMixin, BaseEstimator):
     """What classifier and regressor share. The subclasses say how y becomes a tensor and back."""
 
     _parameter_constraints: dict[str, list[Any]] = CONSTRAINTS
@@ -232,6 +233,7 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
             compile=bool(self.compile),
             deadline=None if partial or self.max_time is None else started + self.max_time,
             ema_decay=recipe.ema_decay if self.ema_decay == "auto" else self.ema_decay,
+            keeps_optimizer=bool(self.warm_start),
         )
 
     def _training_callbacks(self, recipe: Recipe, *, stop_early: bool, partial: bool) -> list[Any]:

@@ -11,12 +11,15 @@ import torch
 
 from ._plan import TrainingPlan
 from .callbacks._state import ModuleState
+from .optim._pickled import load_pickled, to_pickle
 
 __all__ = ["BetweenFits"]
 
 
 class BetweenFits:
     """The life of a net from the end of a fit to the next; a part of `_Net`."""
+
+    pickled_optimizer: dict[str, Any] | None = None  # of a loaded net, until it trains on
 
     if TYPE_CHECKING:  # what the net has
         plan: Any
@@ -40,17 +43,22 @@ class BetweenFits:
         if self.flat_parameters is not None:
             self.flat_parameters.release()
         self._set_training(False)
-        self._set(plan=TrainingPlan(self.plan.lr_schedule, self.plan.lr_schedule_params, self.plan.shuffle_seed))
+        plan = self.plan
+        kept = TrainingPlan(plan.lr_schedule, plan.lr_schedule_params, plan.shuffle_seed)
+        kept.keeps_optimizer = plan.keeps_optimizer
+        self._set(plan=kept)
         self._set(schedule=None, by_hand=None, paced_threads=None, compiled=None, step=None, frozen=[], average=None)
         self._set(step_losses=None, gradient_norm=None, quiet=None)
 
     def attach(self, plan: TrainingPlan, callbacks: list[Any], lr: float, batch_size: int) -> None:
         """Get ready to train on."""
-        self._set(lr_changed=lr != self.lr or self.optimizer_ is None)
+        self._set(lr_changed=lr != self.lr or (self.optimizer_ is None and self.pickled_optimizer is None))
         self._set(plan=plan, callbacks=callbacks, lr=lr, batch_size=batch_size)
         self.initialize_callbacks()
         if self.optimizer_ is None:
             self._initialize_optimizer()
+            load_pickled(self.optimizer_, self.pickled_optimizer)
+            self._set(pickled_optimizer=None)
         if self.flat_parameters is not None:
             self.flat_parameters.attach()
 
@@ -78,11 +86,14 @@ class BetweenFits:
     def __getstate__(self) -> dict[str, Any]:
         """Plain attributes, tensors on the CPU, so that a model of a GPU loads anywhere.
 
-        The optimizer's moments, twice the size of the weights, stay behind: a loaded model that trains on starts
-        new ones.
+        The optimizer's moments, twice the size of the weights, stay behind unless the plan keeps them: a loaded model
+        that trains on then starts new ones.
         """
         state = self.__dict__.copy()
-        state.update(optimizer_=None, flat_parameters=None, schedule=None)
+        pickled = None
+        if self.plan.keeps_optimizer:
+            pickled = self.pickled_optimizer if self.optimizer_ is None else to_pickle(self.optimizer_)
+        state.update(optimizer_=None, flat_parameters=None, schedule=None, pickled_optimizer=pickled)
         if torch.device(self.device).type != "cpu":
             state.update(device="cpu")
             state.update(module_=copy.deepcopy(self.module_).cpu(), criterion_=copy.deepcopy(self.criterion_).cpu())

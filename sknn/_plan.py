@@ -32,6 +32,8 @@ class TrainingPlan:
         Whether training runs the network through ``torch.compile``.
     ema_decay : float or None
         Of the moving average of the weights that is validated and kept; None keeps the weights themselves.
+    keeps_optimizer : bool
+        Whether the optimizer's state is pickled with the net, for a training that goes on elsewhere.
     validation_score : callable or None
         Link output of the validation rows, float32 (n_valid, n_values) -> score, higher is better.
     columns : list of str or None
@@ -51,6 +53,7 @@ class TrainingPlan:
     precision: str = "float32"
     compile: bool = False
     ema_decay: float | None = None
+    keeps_optimizer: bool = False
     validation_score: Callable[[np.ndarray], float] | None = None
     columns: list[str] | None = None
     scale_inputs: Callable[[], Callable[[], None]] | None = None

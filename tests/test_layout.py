@@ -19,7 +19,7 @@ FLOORS = [
     {"_optional"},
     {"exceptions", "_table_scalars", "_random", "_split", "_sample_weight", "_progress", "_plotting",
      "_sklearn_callbacks", "_quiet_steps", "_threads", "_device", "_precision", "_plan", "_parameters",
-     "_links",
+     "_links", "_pickling",
      "modules"},
     {"_health"},
     {"_quantiles", "callbacks", "losses", "optim", "_batches", "_table_columns"},

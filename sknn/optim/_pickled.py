@@ -1,0 +1,51 @@
+"""An optimizer's state on its way into a pickle and back."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["load_pickled", "to_pickle"]
+
+
+def to_pickle(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """State and groups of the optimizer on the CPU, and the shapes of what it updates."""
+    return {"shapes": _shapes(optimizer), "state": _on_cpu(optimizer.state_dict())}
+
+
+def load_pickled(optimizer: torch.optim.Optimizer, pickled: dict[str, Any] | None) -> None:
+    """Give a new optimizer the state that another had; None leaves it new.
+
+    A callback may have frozen parameters or added a group. What the optimizer updates is then not what it was, and it
+    begins anew, with a warning.
+    """
+    if pickled is None:
+        return
+    if pickled["shapes"] != _shapes(optimizer):
+        warnings.warn(
+            f"The loaded state of {type(optimizer).__name__} is of parameters {pickled['shapes']}, but the network now "
+            f"trains {_shapes(optimizer)}: a callback froze or added some. The optimizer begins anew.",
+            UserWarning,
+            stacklevel=2,
+        )
+        return
+    optimizer.load_state_dict(pickled["state"])
+
+
+def _shapes(optimizer: torch.optim.Optimizer) -> list[list[tuple[int, ...]]]:
+    return [[tuple(parameter.shape) for parameter in group["params"]] for group in optimizer.param_groups]
+
+
+def _on_cpu(value: Any) -> Any:
+    """The same structure with tensors on the CPU, in memory of their own."""
+    if isinstance(value, Tensor):
+        # A view would be pickled with the whole of the buffer it is a part of.
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {key: _on_cpu(item) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_on_cpu(item) for item in value)
+    return value
