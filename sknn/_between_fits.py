@@ -57,6 +57,7 @@ class BetweenFits:
         self.initialize_callbacks()
         if self.optimizer_ is None:
             self._initialize_optimizer()
+        if self.optimizer_ is not None and self.pickled_optimizer is not None:
             load_pickled(self.optimizer_, self.pickled_optimizer)
             self._set(pickled_optimizer=None)
         if self.flat_parameters is not None:

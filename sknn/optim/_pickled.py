@@ -16,14 +16,12 @@ def to_pickle(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     return {"shapes": _shapes(optimizer), "state": _on_cpu(optimizer.state_dict())}
 
 
-def load_pickled(optimizer: torch.optim.Optimizer, pickled: dict[str, Any] | None) -> None:
-    """Give a new optimizer the state that another had; None leaves it new.
+def load_pickled(optimizer: torch.optim.Optimizer, pickled: dict[str, Any]) -> None:
+    """Give a new optimizer the state that another had.
 
     A callback may have frozen parameters or added a group. What the optimizer updates is then not what it was, and it
     begins anew, with a warning.
     """
-    if pickled is None:
-        return
     if pickled["shapes"] != _shapes(optimizer):
         warnings.warn(
             f"The loaded state of {type(optimizer).__name__} is of parameters {pickled['shapes']}, but the network now "
