@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +12,11 @@ from sklearn.utils.validation import check_consistent_length
 
 from ._batches import Rows
 from ._inputs import Inputs, as_table, take_rows
-from ._sample_weight import MERGE_LIMIT, check_weights, merge_equal_rows
+from ._refusals import refused_as
+from ._sample_weight import MERGE_LIMIT, check_weights, merge_equal_rows, within_range
 from ._scoring import validation_scorer
 from ._split import validation_split, validation_splits
+from ._table_scalars import is_missing
 from ._targets import dense
 
 __all__ = ["TrainingData"]
@@ -40,10 +43,11 @@ class TrainingData:
     def __init__(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> None:
         if y is None:
             raise ValueError("This estimator requires y to be passed, but the target y is None.")
-        check_consistent_length(X, y, groups)
+        with refused_as("y", "one value for each row of X"):
+            check_consistent_length(X, y)
         self.X = X
         self.y = y.to_numpy() if hasattr(y, "to_numpy") and not isinstance(y, np.ndarray) else y
-        self.groups = None if groups is None else np.asarray(groups)
+        self.groups = None if groups is None else _group_codes(groups, len(self))
         self.weight = check_weights(sample_weight, X)
         self.sample_weight = self.weight  # what scorers are given: class weights are for the loss alone
         self.n_copies: float | None = None  # rows that merged ones stand for
@@ -97,6 +101,7 @@ class TrainingData:
         class_weight = extra_weight(self.y, self.weight)
         if class_weight is None:
             return
+        class_weight = within_range(class_weight)
         self.weight = class_weight if self.weight is None else self.weight * class_weight
         if not self.weight.any():
             raise ValueError("class_weight: all rows have weight zero; give a class of y a positive weight.")
@@ -144,14 +149,17 @@ class TrainingData:
         check_y: Callable[[Any], None],
     ) -> None:
         """Use these rows for validation."""
-        self.valid = TrainingData(as_table(X), y, sample_weight)
+        if y is None:
+            raise ValueError("y_val is None: X_val and y_val belong together. Pass both, or neither.")
+        with refused_as("y_val", "targets like y", instead_of="y"):
+            check_consistent_length(X, y)
+        with refused_as("sample_weight_val", "numbers >= 0, one for each row of X_val", instead_of="sample_weight"):
+            self.valid = TrainingData(as_table(X), y, sample_weight)
         self.valid.inputs, self.valid.targets = self.inputs, self.targets
-        self.valid._weigh_classes(extra_weight)
-        try:
+        with refused_as("y_val", "targets like y", instead_of="y"):
             self.targets.encode(self.valid.y)
             check_y(self.valid.y)
-        except ValueError as error:
-            raise ValueError(f"y_val: {error}") from error
+            self.valid._weigh_classes(extra_weight)
 
     def encode(self, device: torch.device) -> tuple[Rows, Rows | None]:
         """Training rows, and validation rows or None, on their device."""
@@ -162,7 +170,8 @@ class TrainingData:
         if self.shares is not None:
             return train.shared_out(self.shares[0]), train.shared_out(self.shares[1])
         if self.valid is not None:
-            return train, self.valid._rows(None, self.targets.encode(self.valid.y), device)
+            with refused_as("X_val", "a table like X", instead_of="X"):
+                return train, self.valid._rows(None, self.targets.encode(self.valid.y), device)
         return train, None if self.valid_rows is None else self._rows(self.valid_rows, y, device)
 
     def _rows(self, rows: np.ndarray | None, y: np.ndarray, device: torch.device) -> Rows:
@@ -185,3 +194,29 @@ class TrainingData:
             y = self.targets.classes_[self.targets.encode(y)]
         weight = None if held_out.sample_weight is None else held_out.sample_weight[rows]
         return validation_scorer(scoring, self.targets, y[rows], weight)
+
+
+def _group_codes(groups: Any, n_samples: int) -> np.ndarray:
+    """Groups as int64 codes (n_samples,), in the order of the groups where they have one.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Not one value for each row, or missing values.
+    """
+    with refused_as("groups", "one value for each row of X, the same for all rows of a group"):
+        values = groups.to_numpy() if hasattr(groups, "to_numpy") else groups
+        if isinstance(values, (list, tuple)):  # numpy would make strings of numbers beside strings, rows of tuples
+            values = np.fromiter(values, dtype=object, count=len(values))
+        values = np.asarray(values)
+        if values.shape != (n_samples,):
+            raise ValueError(f"groups has shape {values.shape}, expected ({n_samples},): one value for each row of X.")
+        items = values.tolist()
+        n_missing = sum(map(is_missing, items)) if values.dtype.kind in "fOmM" else 0
+        if n_missing:
+            raise ValueError(f"groups: {n_missing} of {n_samples} rows have none. Give these a group of their own.")
+        known = list(dict.fromkeys(items))
+        with contextlib.suppress(TypeError):  # strings among numbers: in the order of the rows
+            known = sorted(known)
+        code_of = {group: code for code, group in enumerate(known)}
+        return np.fromiter(map(code_of.__getitem__, items), dtype=np.int64, count=n_samples)

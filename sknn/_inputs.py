@@ -13,6 +13,7 @@ from sklearn.utils import check_array
 from torch import Tensor
 
 from ._encoder import Encoder
+from ._refusals import refused_as
 from ._table import TableReader
 
 __all__ = ["Inputs", "as_table", "take_rows"]
@@ -22,6 +23,7 @@ _CHUNK_BYTES = 4 * 2**20
 # Quantiles of more rows are no different for our purpose, and a column with so few gaps that none is among
 # these needs no indicator of them.
 _MAX_ROWS_FOR_STATISTICS = 100_000
+_TABLE = "a table in memory: an array, a data frame, a sparse matrix, or a list of rows of equal length"
 _PLAIN_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -45,6 +47,11 @@ def as_table(X: Any) -> Any:
     """
     if is_plain(X):
         return X
+    with refused_as("X", _TABLE):
+        return _checked_table(X)
+
+
+def _checked_table(X: Any) -> Any:
     if is_frame(X):
         n_rows, n_columns = X.shape
         if n_rows == 0:
@@ -191,14 +198,17 @@ class Inputs:
 
     def _untouched(self, X: Any) -> np.ndarray:
         """X as finite float32, nothing else done to it."""
-        try:
-            array = check_array(
-                X, dtype=np.float32, allow_nd=True, input_name="X", ensure_min_features=0, order="C"
-            )  # fmt: skip
-        except (ValueError, TypeError) as error:
-            what = "preprocessing=False hands X" if not self.preprocessing else "Arrays of more than two dimensions go"
-            kind = TypeError if isinstance(error, TypeError) else ValueError
-            raise kind(f"{error}\n{what} to the network untouched, so X must be finite numbers.") from error
+        what = "preprocessing=False hands X" if not self.preprocessing else "Arrays of more than two dimensions go"
+        expected = f"finite numbers, since {what[0].lower()}{what[1:]} to the network untouched"
+        # What float32 cannot hold becomes infinity, and is reported.
+        with refused_as("X", expected), np.errstate(over="ignore", invalid="ignore"):
+            try:
+                array = check_array(
+                    X, dtype=np.float32, allow_nd=True, input_name="X", ensure_min_features=0, order="C"
+                )  # fmt: skip
+            except (ValueError, TypeError) as error:
+                kind = TypeError if isinstance(error, TypeError) else ValueError
+                raise kind(f"X: {error}\n{what} to the network untouched, so X must be finite numbers.") from error
         # A copy: a module may change its input in place, and that must not be the caller's memory.
         return np.array(array, dtype=np.float32, order="C", copy=True)
 
@@ -263,7 +273,7 @@ class Inputs:
 
     def check_shape(self, X: Any) -> None:
         """At predict: the same kind and shape of rows as at fit."""
-        if self.mode == "array" and len(self.row_shape) > 1 and tuple(X.shape[1:]) != self.row_shape:
+        if self.mode == "array" and tuple(X.shape[1:]) != self.row_shape:
             raise ValueError(f"X: expected rows of shape {self.row_shape} as in fit, got {tuple(X.shape[1:])}.")
         if self.mode == "table" and sparse.issparse(X):
             if self.cardinalities:

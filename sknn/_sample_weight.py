@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
-__all__ = ["MERGE_LIMIT", "check_weights", "merge_equal_rows"]
+from ._refusals import refused_as
+
+__all__ = ["MERGE_LIMIT", "check_weights", "merge_equal_rows", "within_range"]
 
 # Tables that are fitted whole. On larger ones a validation split of distinct rows would take whole groups of equal rows
 # from the training side, and exact equality to the bit is of no use there.
@@ -24,12 +26,21 @@ def check_weights(sample_weight: Any, X: Any) -> np.ndarray | None:
     """
     if sample_weight is None:
         return None
-    weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    if isinstance(sample_weight, np.ma.MaskedArray):
+        sample_weight = sample_weight.filled(0)
+    with refused_as("sample_weight", "numbers >= 0, one for each row of X"), np.errstate(all="ignore"):
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     if not weights.any():
         raise ValueError("sample_weight: all weights are zero; at least one row needs a positive weight.")
     if (weights == weights[0]).all():
         return None
-    return weights
+    return within_range(weights)
+
+
+def within_range(weights: np.ndarray) -> np.ndarray:
+    """The weights (n,), divided by the largest where their sums or products would not fit float64."""
+    largest = weights.max(initial=0.0)
+    return weights if 1e-100 < largest < 1e100 or largest == 0 else weights / largest
 
 
 def merge_equal_rows(rows: list[np.ndarray], weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray] | None:

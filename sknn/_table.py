@@ -7,6 +7,7 @@ import narwhals as nw
 import numpy as np
 import scipy.sparse
 
+from ._refusals import refused_as, shown
 from ._table_categories import Column, category_codes, check_free_text, forced_positions, sorted_categories
 from ._table_columns import (
     Content,
@@ -18,6 +19,9 @@ from ._table_columns import (
     parse_numbers,
     read_column,
 )
+
+# What messages say was expected of a column.
+_READABLE = "numbers, strings, booleans, dates or categories, with None or NaN for missing"
 
 
 class TableReader:
@@ -154,15 +158,16 @@ class TableReader:
         i_numeric = i_categorical = 0
         for position, (column, values) in enumerate(zip(self.columns_, iter_columns(table, rows), strict=True)):
             label = column_label(column.name, position)
-            content = read_column(values, label, as_labels=column.kind == "categorical")
-            if isinstance(content, Labels) and column.kind == "categorical":
-                _check_labels_finite(content, label)
-                codes[:, i_categorical] = category_codes(column, content)
-                i_categorical += 1
-            else:
-                with np.errstate(over="ignore"):  # an overflow is infinity, which is reported below
+            # An overflow is infinity, which is reported below.
+            with refused_as(f"X: {label}", _READABLE), np.errstate(over="ignore"):
+                content = read_column(values, label, as_labels=column.kind == "categorical")
+                if isinstance(content, Labels) and column.kind == "categorical":
+                    _check_labels_finite(content, label)
+                    codes[:, i_categorical] = category_codes(column, content)
+                    i_categorical += 1
+                else:
                     numeric[:, i_numeric] = self._as_numbers(content, position, label)
-                i_numeric += 1
+                    i_numeric += 1
         self._check_finite(numeric, self.numeric_)
         return numeric, codes
 
@@ -196,6 +201,10 @@ class TableReader:
     def _learn(self, values: Any, name: Hashable, position: int, forced: bool) -> Column:
         """Learn one column."""
         label = column_label(name, position)
+        with refused_as(f"X: {label}", _READABLE):
+            return self._learned(values, name, position, label, forced)
+
+    def _learned(self, values: Any, name: Hashable, position: int, label: str, forced: bool) -> Column:
         content = read_column(values, label, as_labels=forced)
         if isinstance(content, Labels) and self.categorical_features is None:
             parsed, offender = parse_numbers(content)
@@ -222,7 +231,7 @@ class TableReader:
         parsed, offender = parse_numbers(content)
         if offender is not None:
             raise ValueError(
-                f"X: {label} holds {offender!r}, but numbers were expected, as in fit. Replace it by NaN if "
+                f"X: {label} holds {shown(offender)}, but numbers were expected, as in fit. Replace it by NaN if "
                 "it means missing, or fit again with this column in categorical_features."
             )
         return parsed
@@ -269,6 +278,10 @@ def _check_labels_finite(labels: Labels, label: str) -> None:
 
 def _real_csr(X: Any) -> scipy.sparse.csr_array:
     """Return a sparse matrix of any format as rows; raise if it holds infinity or complex numbers."""
+    if not scipy.sparse.issparse(X):  # at predict, where fit saw a sparse matrix
+        with refused_as("X", "numbers in every column, as in the sparse matrix of fit"):
+            X = np.asarray(X)
+            X = X if X.dtype.kind in "biufc" else X.astype(np.float64)
     if X.dtype.kind == "c":
         raise ValueError("Complex data not supported: X is complex, but real numbers were expected. Pass X.real.")
     csr = scipy.sparse.csr_array(X)

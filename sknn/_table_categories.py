@@ -1,13 +1,14 @@
 """Categories: which columns have them, what is known of them, and their codes."""
 
 import numbers
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
+from ._refusals import refused_as, shown
 from ._table_columns import Labels
 
 # A column of strings counts as free text above both: such categories hardly ever come back in new rows.
@@ -44,12 +45,17 @@ def forced_positions(spec: Any, names: list[Hashable]) -> set[int]:
         return set()
     expected = "'from_dtype', None, or a list of column names or positions, or a boolean mask"
     if isinstance(spec, str | bytes) or not hasattr(spec, "__iter__"):
-        raise ValueError(f"categorical_features={spec!r}, but {expected} was expected. For one column: [{spec!r}].")
-    items = list(spec)
+        raise ValueError(
+            f"categorical_features={shown(spec)}, but {expected} was expected. For one column: [{shown(spec)}]."
+        )
+    if isinstance(spec, Iterator):
+        raise ValueError(f"categorical_features={shown(spec)} can be read only once, but {expected} was expected.")
+    with refused_as("categorical_features", expected):
+        items = list(spec)
     if items and all(isinstance(item, bool | np.bool_) for item in items):
         if len(items) != len(names):
             raise ValueError(
-                f"categorical_features is a mask of length {len(items)} ({spec!r}), but X has {len(names)} "
+                f"categorical_features is a mask of length {len(items)} ({shown(spec)}), but X has {len(names)} "
                 "columns. Pass one boolean per column, or the names of the columns."
             )
         return {position for position, item in enumerate(items) if item}
@@ -57,16 +63,16 @@ def forced_positions(spec: Any, names: list[Hashable]) -> set[int]:
         unknown = [item for item in items if item not in names]
         if unknown:
             raise ValueError(
-                f"categorical_features={spec!r} names {unknown}, but the columns of X are "
+                f"categorical_features={shown(spec)} names {shown(unknown)}, but the columns of X are "
                 f"{_abridged(names)}. Correct the names; arrays without column names need positions."
             )
         return {position for position, name in enumerate(names) if name in items}
     if not all(isinstance(item, numbers.Integral) and not isinstance(item, bool | np.bool_) for item in items):
-        raise ValueError(f"categorical_features={spec!r}, but {expected} was expected. Do not mix these.")
+        raise ValueError(f"categorical_features={shown(spec)}, but {expected} was expected. Do not mix these.")
     outside = [int(item) for item in items if not 0 <= item < len(names)]
     if outside:
         raise ValueError(
-            f"categorical_features={spec!r} names the positions {outside}, but X has {len(names)} columns, "
+            f"categorical_features={shown(spec)} names the positions {shown(outside)}, but X has {len(names)} columns, "
             f"at the positions 0 to {len(names) - 1}. Count from 0."
         )
     return {int(item) for item in items}
@@ -117,10 +123,11 @@ def check_free_text(labels: Labels, name: Hashable, label: str) -> None:
             f"X: {label} looks like free text or an identifier: {n_distinct} of its {n_present} values are "
             "distinct, but categories that come back in new rows were expected. Drop it, encode it as text "
             "(e.g. skrub.TextEncoder, sklearn's HashingVectorizer), or keep it as it is with "
-            f"categorical_features=[{name!r}]."
+            f"categorical_features=[{shown(name)}]."
         )
 
 
 def _abridged(names: list[Hashable]) -> str:
     """Return the names for a message, the first 20 at most."""
-    return repr(names) if len(names) <= 20 else f"{names[:20]!r} and {len(names) - 20} more"
+    listed = f"[{', '.join(map(shown, names[:20]))}]"
+    return listed if len(names) <= 20 else f"{listed} and {len(names) - 20} more"

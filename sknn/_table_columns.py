@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 import narwhals as nw
 import numpy as np
 
+from ._refusals import shown
 from ._table_scalars import (
     BOOLEAN,
     COMPLEX,
@@ -85,7 +86,8 @@ def iter_columns(table: Any, rows: slice) -> Iterator[Any]:
 
 def column_label(name: Hashable, position: int) -> str:
     """Return how messages call a column."""
-    return f"column {position}" if name == position else f"column {name!r} (position {position})"
+    is_position = isinstance(name, int) and name == position
+    return f"column {position}" if is_position else f"column {shown(name)} (position {position})"
 
 
 # --- one column -----------------------------------------------------------------------------------

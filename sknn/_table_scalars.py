@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ._refusals import shown
+
 MISSING, NUMBER, BOOLEAN, TIME, LABEL, COMPLEX, NESTED = range(7)
 _ZERO_TIME = datetime.datetime(1970, 1, 1)
 
@@ -62,6 +64,8 @@ def seconds(value: Any) -> float:
         return value.hour * 3600 + value.minute * 60 + value.second + value.microsecond / 1e6
     if not isinstance(value, datetime.datetime):
         value = datetime.datetime(value.year, value.month, value.day)
+    if hasattr(value, "to_datetime64"):  # pandas knows years that datetime does not
+        return value.timestamp()
     # timestamp() of a naive datetime would use this computer's time zone.
     return value.timestamp() if value.tzinfo is not None else (value - _ZERO_TIME).total_seconds()
 
@@ -82,7 +86,7 @@ def refuse(items: list[Any], label: str) -> None:
             raise ValueError(complex_message(label))
         if kind == NESTED:
             raise TypeError(
-                f"X: {label} holds {value!r} of type {type(value).__name__}, but each value given as "
+                f"X: {label} holds {shown(value)} of type {type(value).__name__}, but each value given as "
                 "an argument must be a string or a number. Expand the column into plain columns first, e.g. "
                 "with pandas.json_normalize, or drop it."
             )

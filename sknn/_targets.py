@@ -11,7 +11,11 @@ import numpy as np
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+from ._refusals import refused_as, shown
+
 __all__ = ["ClassTargets", "MultilabelTargets", "RealTargets", "class_targets", "dense"]
+
+_LABELS = "labels of one type, one for each row, or a label indicator matrix"
 
 # As many classes as rows is what an identifier or a regression target looks like; below this many rows it may be a toy.
 _MIN_ROWS_TO_DOUBT_CLASSES = 20
@@ -25,7 +29,17 @@ def class_targets(y: Any, classes: Any = None) -> tuple[ClassTargets | Multilabe
     ValueError
         NaN, a continuous or unknown target, one class only, a class of its own for every row.
     """
-    y = _checked_labels(y)
+    with refused_as("y", _LABELS), np.errstate(all="ignore"):
+        y = _checked_labels(y)
+        if classes is None:
+            return _learned_classes(y)
+    with refused_as("classes", "all labels that y will ever hold, as np.unique(y) gives them"):
+        known = np.unique(_checked_labels(classes, "classes"))
+    with refused_as("y", _LABELS), np.errstate(all="ignore"):
+        return _learned_classes(y, known)
+
+
+def _learned_classes(y: Any, classes: np.ndarray | None = None) -> tuple[ClassTargets | MultilabelTargets, np.ndarray]:
     labels = y if y.dtype == object and y.ndim == 1 else ()
     kinds = {"str" if isinstance(label, str) else type(label).__name__ for label in labels}
     if len(kinds) > 1:
@@ -37,10 +51,10 @@ def class_targets(y: Any, classes: Any = None) -> tuple[ClassTargets | Multilabe
         return MultilabelTargets(y.shape[1]), y
     check_classification_targets(y)
     y = column_or_1d(y, warn=True)
-    known = np.unique(y) if classes is None else np.unique(np.asarray(classes))
+    known = np.unique(y) if classes is None else classes
     if len(known) < 2:
         raise ValueError(
-            f"y: a classifier needs at least 2 classes, got 1 class: {known.tolist()!r}. "
+            f"y: a classifier needs at least 2 classes, got {len(known)} class: {shown(known.tolist())}. "
             "Check how the rows were selected, or use sklearn.dummy.DummyClassifier."
         )
     if classes is None and len(known) == len(y) >= _MIN_ROWS_TO_DOUBT_CLASSES:
@@ -56,7 +70,7 @@ def dense(y: Any) -> np.ndarray:
     return y.toarray() if hasattr(y, "toarray") else np.asarray(y)
 
 
-def _checked_labels(y: Any) -> Any:
+def _checked_labels(y: Any, name: str = "y") -> Any:
     """y as an array (or sparse indicator) without missing labels."""
     if y is None:
         raise ValueError("requires y to be passed, but the target y is None.")
@@ -67,7 +81,7 @@ def _checked_labels(y: Any) -> Any:
         n_missing = sum(map(_is_missing, flat))
         if n_missing:
             raise ValueError(
-                f"Input y contains NaN or None in {n_missing} of {len(flat)} rows; every row needs a label. "
+                f"Input {name} contains NaN or None in {n_missing} of {len(flat)} rows; every row needs a label. "
                 "Drop these rows, or give them a label of their own."
             )
         if isinstance(y, np.ndarray) and y.size and not isinstance(flat[0], str):
@@ -75,7 +89,13 @@ def _checked_labels(y: Any) -> Any:
             plain = np.asarray(y.tolist())
             y = plain if plain.dtype.kind in "biuf" else y
     return check_array(
-        y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y", ensure_min_samples=0, ensure_min_features=0
+        y,
+        accept_sparse="csr",
+        ensure_2d=False,
+        dtype=None,
+        input_name=name,
+        ensure_min_samples=0,
+        ensure_min_features=0,
     )
 
 
@@ -106,6 +126,10 @@ class ClassTargets:
 
     def encode(self, y: Any) -> np.ndarray:
         """Labels -> codes int64 (n_samples,). Unknown labels are a ValueError."""
+        with refused_as("y", _LABELS), np.errstate(all="ignore"):
+            return self._codes(y)
+
+    def _codes(self, y: Any) -> np.ndarray:
         y = column_or_1d(_checked_labels(y), warn=True)
         if y.dtype == self.classes_.dtype or (y.dtype.kind in "biuf" and self.classes_.dtype.kind in "biuf"):
             codes = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
@@ -157,7 +181,8 @@ class MultilabelTargets:
 
     def encode(self, y: Any) -> np.ndarray:
         """Indicators -> float32 (n_samples, n_labels)."""
-        y = dense(_checked_labels(y))
+        with refused_as("y", "a label indicator matrix of zeros and ones"):
+            y = dense(_checked_labels(y))
         if y.ndim != 2 or y.shape[1] != self.n_targets:
             raise ValueError(f"y: expected an indicator matrix with {self.n_targets} labels, got shape {y.shape}.")
         return y.astype(np.float32)
@@ -173,6 +198,17 @@ class MultilabelTargets:
     def decision(self, raw: np.ndarray) -> np.ndarray:
         """Raw prediction (n_samples, n_labels)."""
         return raw
+
+
+# Beyond, squares are infinite in float32.
+_MAX_ENCODED = 1e18
+
+
+def _unit(columns: np.ndarray) -> np.ndarray:
+    """A power of two for each of the columns (n, n_outputs), so that squares of its multiples fit float64."""
+    largest = np.abs(columns).max(axis=0, initial=0.0)
+    extreme = (largest > 1e100) | ((largest < 1e-100) & (largest > 0))
+    return np.where(extreme, np.exp2(np.frexp(largest)[1].clip(-1021, 1023)), 1.0)
 
 
 class RealTargets:
@@ -197,15 +233,16 @@ class RealTargets:
         self.mean = np.zeros(self.n_targets)
         self.scale = np.ones(self.n_targets)
         if scaling is not None:
+            unit = _unit(columns)
+            columns = columns / unit
             mean = np.average(columns, axis=0, weights=weight)
+            scale = mean
             if scaling == "standard":
-                self.mean = mean
-                self.scale = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weight))
-            else:
-                self.scale = mean
+                self.mean = mean * unit
+                scale = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weight))
             # A constant target: nothing to divide by. Relative, since 0.1 summed and divided is not 0.1.
             floor = 8 * np.finfo(np.float64).eps * np.abs(mean)
-            self.scale = np.where(self.scale > floor, self.scale, 1.0)
+            self.scale = np.where(scale > floor, scale * unit, 1.0)
         # float32 has 24 bits: with a mean above about 1,000 spreads, the spread would be rounded visibly.
         # scikit-learn expects float64 of several outputs.
         rounded_away = (np.abs(self.mean) > 1e3 * self.scale).any()
@@ -217,6 +254,11 @@ class RealTargets:
         """y as finite float64 of one or two dimensions."""
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None.")
+        with refused_as("y", "finite numbers, one or several for each row"), np.errstate(all="ignore"):
+            return RealTargets._checked(y)
+
+    @staticmethod
+    def _checked(y: Any) -> np.ndarray:
         try:
             if getattr(getattr(y, "dtype", None), "kind", "f") in "mM":  # polars' dtypes have no kind
                 raise ValueError("dates and durations could not be converted")  # silently to nanoseconds
@@ -241,7 +283,18 @@ class RealTargets:
         columns = columns.reshape(len(columns), -1)
         if columns.shape[1] != self.n_targets:
             raise ValueError(f"y: expected {self.n_targets} outputs as in the training target, got {columns.shape[1]}.")
-        return ((columns - self.mean) / self.scale).astype(np.float32)
+        with np.errstate(over="ignore"):
+            encoded = (columns - self.mean) / self.scale
+            far = np.isinf(encoded)  # the difference of two finite numbers, perhaps
+            encoded[far] = ((columns / 2 - self.mean / 2) / self.scale * 2)[far]
+        too_large = np.abs(encoded) > _MAX_ENCODED
+        if too_large.any():
+            raise ValueError(
+                f"y holds {columns[too_large][0]:g}, too large beside the other values of the training target for "
+                "float32, in which networks compute. Drop such rows, or fit to np.arcsinh(y), say; with "
+                "preprocessing=False, scale y."
+            )
+        return encoded.astype(np.float32)
 
     def predict(self, values: np.ndarray) -> np.ndarray:
         """Link output float32 (n_samples, n_values) -> the shape and unit of y.
@@ -249,5 +302,8 @@ class RealTargets:
         Several quantile levels of one output give (n_samples, n_levels).
         """
         # In float64: near zero the sum would keep only the rounding errors of float32.
-        values = (values.astype(np.float64) * self.scale + self.mean).astype(self.dtype, copy=False)
+        largest = np.finfo(self.dtype).max
+        with np.errstate(over="ignore"):
+            values = values.astype(np.float64) * self.scale + self.mean
+        values = np.clip(values, -largest, largest).astype(self.dtype, copy=False)
         return values[:, 0] if self.ndim == 1 and values.shape[1] == 1 else values

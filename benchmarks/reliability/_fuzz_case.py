@@ -66,7 +66,9 @@ def _time_limit(seconds: float) -> Iterator[None]:
 
 
 def _failed_at(error: BaseException) -> str:
-    frames = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+    frames = [
+        f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)
+    ]
     try:
         text = str(error)[:300]
     except Exception:
@@ -108,11 +110,15 @@ class _Case:
 
 def _copy_of(X: Any) -> Any:
     """The numbers of an array as they are now; None for what is not compared."""
-    return X.copy() if isinstance(X, np.ndarray) and X.dtype.kind in "biufcMm" else None
+    return (
+        np.array(X)
+        if isinstance(X, np.ndarray) and X.dtype.kind in "biufcMm" and not isinstance(X, np.ma.MaskedArray)
+        else None
+    )
 
 
 def _changed(X: Any, before: Any) -> bool:
-    return before is not None and not np.array_equal(np.asarray(X).view(np.uint8), np.asarray(before).view(np.uint8))
+    return before is not None and np.ascontiguousarray(X).tobytes() != np.ascontiguousarray(before).tobytes()
 
 
 def _check_predictions(case: _Case, what: str, model: Any, X: Any, *, must_serve: bool = False) -> None:
@@ -125,7 +131,12 @@ def _check_predictions(case: _Case, what: str, model: Any, X: Any, *, must_serve
             return
         wrong = wrong_prediction(values, n_rows, probabilities=name == "predict_proba")
         one_label = values.ndim == 1 if name == "predict" else one_label
-        if wrong is None and name == "predict_proba" and one_label and np.abs(values.sum(axis=1) - 1).max(initial=0) > 1e-4:
+        if (
+            wrong is None
+            and name == "predict_proba"
+            and one_label
+            and np.abs(values.sum(axis=1) - 1).max(initial=0) > 1e-4
+        ):
             wrong = "probabilities do not sum to 1"
         if wrong is not None:
             case.fail(f"{name} of {what}: {wrong}")
@@ -180,7 +191,9 @@ def run_case(seed: int) -> Outcome:
         fitted = case.call("partial_fit", lambda: model.partial_fit(X, y, **arguments))
     else:
         fitted = case.call("fit", lambda: model.fit(X, y, **given))
-    if fitted is None and not (vars(model).keys() == before.keys() and all(vars(model)[k] is before[k] for k in before)):
+    if fitted is None and not (
+        vars(model).keys() == before.keys() and all(vars(model)[k] is before[k] for k in before)
+    ):
         case.fail("a failed fit changed the estimator")
     if fitted is not None:
         _check_predictions(case, "the table of fit", model, X, must_serve=True)

@@ -33,7 +33,19 @@ from ._fuzz_parameters import PARAMETERS
 __all__ = ["unclear_refusal", "unexpected_warnings", "wrong_prediction"]
 
 _ARGUMENTS = ("X", "y", "sample_weight", "X_val", "y_val", "sample_weight_val", "groups", "classes", "classes_")
-_PARTS = ("array", "column", "columns", "feature", "features", "row", "rows", "sample", "samples", "sample(s)", "feature(s)")
+_PARTS = (
+    "array",
+    "column",
+    "columns",
+    "feature",
+    "features",
+    "row",
+    "rows",
+    "sample",
+    "samples",
+    "sample(s)",
+    "feature(s)",
+)
 _PARTS += ("class", "label", "labels", "sparse", "dataframe", "input", "estimator", "n_samples")
 _NAMES = frozenset((*_ARGUMENTS, *_PARTS, *PARAMETERS))
 
@@ -85,7 +97,9 @@ def unexpected_warnings(caught: Iterable[warnings.WarningMessage]) -> list[str]:
         of_y = "The number of unique classes" in text or "least populated class" in text
         names = "feature names" in text  # X has names where fit saw none, or the other way round
         if not (own or of_y or names):
-            odd.append(f"{warning.category.__name__} at {warning.filename.rpartition('/')[2]}:{warning.lineno}: {text[:200]}")
+            odd.append(
+                f"{warning.category.__name__} at {warning.filename.rpartition('/')[2]}:{warning.lineno}: {text[:200]}"
+            )
     return odd
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,9 @@ __all__ = ["PARAMETERS", "draw_parameters"]
 
 Rng = np.random.Generator
 
-PARAMETERS = tuple(dict.fromkeys(name for kind in (NeuralClassifier, NeuralRegressor) for name in kind().get_params(False)))
+PARAMETERS = tuple(
+    dict.fromkeys(name for kind in (NeuralClassifier, NeuralRegressor) for name in kind().get_params(False))
+)
 
 # Wrong for most parameters, whatever these are.
 _JUNK: tuple[Callable[[], Any], ...] = (
@@ -152,6 +155,7 @@ _ODD: dict[str, tuple[Callable[[], Any], ...]] = {
         lambda: np.random, lambda: "a", lambda: 1.5, lambda: None,
     ),
     "verbose": (lambda: 0,),
+    "checkpoint": (lambda: "net.ckpt", lambda: Path("net.ckpt"), lambda: "no/such/folder/net.ckpt", lambda: "."),
 }  # fmt: skip
 
 # What would print, compile for a minute, or train for as long as it is told to.
@@ -186,8 +190,8 @@ def draw_parameters(rng: Rng, classifier: bool, oddness: float) -> tuple[str, di
     names = [name for name in PARAMETERS if name in kind().get_params(False)]
     for _ in range(int(rng.random() < oddness) + int(rng.random() < oddness / 3)):
         name = names[rng.integers(len(names))]
-        own = _ODD[name]
-        value = own[rng.integers(len(own))]() if rng.random() < 0.6 else _JUNK[rng.integers(len(_JUNK))]()
+        own = _ODD.get(name, ())
+        value = own[rng.integers(len(own))]() if own and rng.random() < 0.6 else _JUNK[rng.integers(len(_JUNK))]()
         if any(type(value) is type(other) and value == other for other in _LEFT_OUT.get(name, ())):
             continue
         if name == "max_epochs" and isinstance(value, str) and value == "auto":

@@ -1,0 +1,90 @@
+"""Refusing what cannot be served, whatever failed on it: an error of ours, of numpy, or of the value itself."""
+
+from __future__ import annotations
+
+import re
+from types import TracebackType
+from typing import Any
+
+__all__ = ["refused_as", "shown"]
+
+# Values and reasons in messages are cut to these lengths, in characters.
+_LONGEST_VALUE = 200
+_LONGEST_REASON = 2000
+
+
+def shown(value: Any) -> str:
+    """repr of a value for a message: cut where it is long, and of any object, even one whose repr fails."""
+    try:
+        return _cut(repr(value), _LONGEST_VALUE)
+    except Exception:
+        return f"<{type(value).__name__}, whose repr fails>"
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}... ({len(text)} characters)"
+
+
+class refused_as:  # noqa: N801, a context manager that reads as a verb
+    """While a part of the input is read, any failure becomes a ValueError or TypeError that names the part.
+
+    Values may be of any class, and then ``==``, ``hash`` or ``float`` of one may raise anything; numpy, pandas and
+    narwhals have errors of their own, which do not say which argument was at fault.
+
+    Parameters
+    ----------
+    part : str
+        What is read, as messages begin: ``"X"``, ``"X: column 'age' (position 0)"``.
+    expected : str
+        What was expected of it; ends a message that does not name the part.
+    instead_of : str, default=""
+        Another name of the part, by which what is called inside begins its messages; replaced.
+
+    Notes
+    -----
+    Errors that name the part pass as they are. TypeErrors stay TypeErrors. MemoryErrors, warnings that were turned into
+    errors, and what is no error, such as Ctrl-C, pass.
+    """
+
+    __slots__ = ("expected", "instead_of", "part")
+
+    def __init__(self, part: str, expected: str, instead_of: str = "") -> None:
+        self.part = part
+        self.expected = expected
+        self.instead_of = instead_of
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None or isinstance(error, MemoryError | Warning):
+            return
+        # A panic of polars is no Exception.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            return
+        reason = _reason(error)
+        own = isinstance(error, ValueError | TypeError)
+        if own and len(reason) <= _LONGEST_REASON and self._is_named_in(reason):
+            return
+        raise (TypeError if isinstance(error, TypeError) else ValueError)(self._message(error, reason)) from error
+
+    def _is_named_in(self, reason: str) -> bool:
+        return re.search(rf"(?<!\w){re.escape(self.part)}(?!\w)", reason) is not None
+
+    def _message(self, error: BaseException, reason: str) -> str:
+        if self.instead_of and reason.startswith(f"{self.instead_of}:"):
+            return self.part + _cut(reason, _LONGEST_REASON)[len(self.instead_of) :]
+        if not isinstance(error, ValueError | TypeError):
+            reason = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+        if self._is_named_in(reason):
+            return _cut(reason, _LONGEST_REASON)
+        return f"{self.part}: {_cut(reason, _LONGEST_REASON).rstrip('. ')}. Expected {self.expected}."
+
+
+def _reason(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return ""
