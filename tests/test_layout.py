@@ -16,19 +16,20 @@ PACKAGE = Path(sknn.__file__).parent
 
 # Each room imports only from rooms on a lower floor.
 FLOORS = [
-    {"_optional"},
+    {"_optional", "_refusals", "_atomic"},
     {"exceptions", "_table_scalars", "_random", "_split", "_sample_weight", "_progress", "_plotting",
      "_sklearn_callbacks", "_quiet_steps", "_threads", "_device", "_precision", "_plan", "_parameters",
      "_links", "_pickling",
      "modules"},
     {"_health"},
     {"_quantiles", "callbacks", "losses", "optim", "_batches", "_table_columns"},
-    {"_encoder", "_table_categories", "_component_params", "_targets", "_scoring_face", "_between_fits"},
+    {"_encoder", "_table_categories", "_component_params", "_targets", "_scoring_face", "_between_fits", "_resuming", "_checkpoint"},
     {"_table", "_scoring", "_build", "_defaults"},
     {"_chain"},
     {"_stack"},
     {"_steps"},
     {"_net"},
+    {"_training"},
     {"_inputs"},
     {"_data", "_prediction", "_make_net"},
     {"_fitted"},
