@@ -1,0 +1,112 @@
+"""A fitted estimator -> weights in a file, and a predictor in numpy beside it."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._model import exported_model, node_as_json
+from ._predictor import FORMAT
+from ._standalone import MARK, source
+from ._write import write_atomically
+
+__all__ = ["export_numpy"]
+
+
+def export_numpy(estimator: Any, path: str | os.PathLike[str]) -> Path:
+    """Write a fitted estimator for machines that have numpy, but neither torch nor sknn.
+
+    Two files are written: `path` with the weights, and a module of Python with the same name beside it, which reads
+    it and predicts from raw tables.
+
+    Parameters
+    ----------
+    estimator : NeuralClassifier or NeuralRegressor
+        Fitted, with any module whose operations are known (docs/export.md lists them).
+    path : path-like
+        Ends with ``.npz``, which is appended otherwise. Both files appear whole or not at all.
+
+    Returns
+    -------
+    path : Path
+        Of the weights; the predictor is ``path.with_suffix(".py")``.
+
+    Raises
+    ------
+    NotFittedError
+        The estimator is not fitted.
+    TypeError
+        It is no estimator of sknn: of a pipeline, export the last step.
+    ValueError
+        The module uses an operation that is not known, decides by the values of its input, or predicts a row by
+        others; or a category or label is neither string, number, boolean nor date.
+    FileExistsError
+        There is a module of Python of that name which sknn did not write.
+
+    Notes
+    -----
+    Probabilities differ from `predict_proba` by about 1e-6: the same operations in the same precision, in another
+    order. The files hold weights, statistics of the columns, and categories; no row of the training table.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.datasets import load_iris
+    >>> from sknn import NeuralClassifier, export_numpy
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = NeuralClassifier(max_epochs=2, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = export_numpy(clf, Path(folder) / "iris.npz")
+    ...     sorted(file.name for file in path.parent.iterdir())
+    ['iris.npz', 'iris.py']
+    """
+    path = _weights_path(path)
+    predictor = path.with_suffix(".py")
+    _check_free(predictor)
+    model = exported_model(estimator, "sknn.export_numpy")
+    description = {
+        "format": FORMAT,
+        "sknn": importlib.import_module("sknn").__version__,
+        "estimator": model.estimator,
+        "columns": model.columns,
+        "feature_names": model.feature_names,
+        "row_shape": model.row_shape,
+        "allow_nan": model.allow_nan,
+        "target": model.target,
+        "widest": model.graph.widest,
+        "nodes": [node_as_json(node) for node in model.graph.nodes],
+        "output": model.graph.output,
+    }
+    text = json.dumps(description, ensure_ascii=True, separators=(",", ":"))
+    file = io.BytesIO()
+    np.savez(file, model=np.frombuffer(text.encode("ascii"), dtype=np.uint8), **model.graph.constants)
+    write_atomically(predictor, source().encode())
+    write_atomically(path, file.getvalue())
+    return path
+
+
+def _weights_path(path: str | os.PathLike[str]) -> Path:
+    path = Path(path)
+    return path if path.suffix == ".npz" else path.with_name(f"{path.name}.npz")
+
+
+def _check_free(predictor: Path) -> None:
+    """Raise if the predictor would hide a module, or replace a file of the user's."""
+    if predictor.stem in sys.stdlib_module_names or predictor.stem == "numpy":
+        raise ValueError(
+            f"path: {predictor.name} would hide the module {predictor.stem!r} from every program in its folder. Choose "
+            "another name."
+        )
+    if predictor.exists() and not predictor.read_bytes().startswith(MARK.encode()):
+        raise FileExistsError(
+            f"path: {predictor} exists and was not written by sknn.export_numpy, which would replace it by the "
+            "predictor. Choose another name, or remove the file."
+        )
