@@ -1,8 +1,9 @@
 """Neural networks that behave like any other scikit-learn estimator."""
 
 from ._classifier import NeuralClassifier
+from ._journal import journal
 from ._regressor import NeuralRegressor
 
 __version__ = "0.1.0"
 
-__all__ = ["NeuralClassifier", "NeuralRegressor", "__version__"]
+__all__ = ["NeuralClassifier", "NeuralRegressor", "__version__", "journal"]

@@ -1,0 +1,120 @@
+"""A hash that is fed values part by part: what the digests of all kinds of objects have in common."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["Stream", "UndigestibleError", "plain"]
+
+_FLUSH = 10_000  # values of a list that are handed to the hash at once
+
+
+class UndigestibleError(TypeError):
+    """An object that tells nothing by which it could be known again, such as a generator or an open file."""
+
+    def __init__(self, value: Any, where: Iterable[str]) -> None:
+        super().__init__(f"{'.'.join(where) or 'the value'} is or holds a {type(value).__name__}")
+
+
+def plain(value: Any) -> bytes | None:
+    """Bytes of a value of Python's simple types, none of which is the beginning of another's; None for the rest."""
+    kind = type(value)
+    if kind is str:
+        text = value.encode("utf-8", "surrogatepass")
+        return b"s%d:%s" % (len(text), text)
+    if kind is float or kind is int or kind is bool or kind is complex:
+        return b"%s %s;" % (kind.__name__.encode(), repr(value).encode())
+    if value is None or value is Ellipsis or value is NotImplemented:
+        return b"%s;" % repr(value).encode()
+    if kind is bytes or kind is bytearray:
+        return b"%s %d:%s" % (kind.__name__.encode(), len(value), bytes(value))
+    return None
+
+
+class Stream:
+    """Feeds one object to a hash; subclasses say how it comes apart.
+
+    Parameters
+    ----------
+    as_cloned : bool
+        Estimators count by their parameters alone, until something is met that is not cloned.
+    """
+
+    def __init__(self, as_cloned: bool) -> None:
+        self.hash = hashlib.sha256()
+        self.as_cloned = as_cloned
+        self.where: list[str] = []
+        self._open: dict[int, int] = {}  # containers that are being fed -> depth, for circles
+
+    def add(self, value: Any) -> None:
+        """Feed any value."""
+        raise NotImplementedError
+
+    def _tag(self, name: str, *facts: Any) -> None:
+        self.hash.update(b"<%s" % name.encode())
+        for fact in facts:
+            self.hash.update(plain(fact) or b"")
+        self.hash.update(b">")
+
+    def _parts(self, name: str, parts: list[Any]) -> None:
+        self._tag(name, len(parts))
+        for part in parts:
+            self.add(part)
+
+    def _sequence(self, values: Iterable[Any]) -> None:
+        """Many values, of which most are plain."""
+        ready: list[bytes] = []
+        for place, value in enumerate(values):
+            token = plain(value)
+            if token is not None:
+                ready.append(token)
+                if len(ready) >= _FLUSH:
+                    self.hash.update(b"".join(ready))
+                    ready.clear()
+            else:
+                self.hash.update(b"".join(ready))
+                ready.clear()
+                with self.inside(str(place)):
+                    self.add(value)
+        self.hash.update(b"".join(ready))
+
+    def _items(self, mapping: Mapping[Any, Any], *, by_name: bool = False) -> None:
+        """Keys and values, in their order or in that of the names where the order means nothing."""
+        names = sorted(mapping, key=lambda key: (type(key).__name__, str(key))) if by_name else mapping
+        for key in names:
+            self.add(key)
+            with self.inside(str(key)):
+                self.add(mapping[key])
+
+    def _labelled(self, parts: Iterator[tuple[str, Any]]) -> None:
+        for label, part in parts:
+            self._tag("part", label)
+            with self.inside(label):
+                self.add(part)
+
+    @contextmanager
+    def inside(self, name: str) -> Iterator[None]:
+        """Feed a part that messages call so."""
+        if name:
+            self.where.append(name)
+        try:
+            yield
+        finally:
+            if name:
+                self.where.pop()
+
+    @contextmanager
+    def _learned(self) -> Iterator[None]:
+        """Where nothing is cloned: what estimators have learned counts."""
+        before, self.as_cloned = self.as_cloned, False
+        try:
+            yield
+        finally:
+            self.as_cloned = before
+
+    def _bytes(self, pieces: Iterator[Any]) -> None:
+        for piece in pieces:
+            self.hash.update(piece)
