@@ -12,10 +12,11 @@ from ._inputs import Inputs
 from ._net import _Net
 from ._plan import TrainingPlan
 from ._random import isolated_random_state
+from ._threads import threads
 from .losses import Loss, make_loss
 from .modules import TabM
 
-__all__ = ["make_net"]
+__all__ = ["make_net", "untrained_network"]
 
 # Quantiles of more rows are no different for a few dozen knots; of a sparse matrix few rows are made dense.
 _ROWS_FOR_KNOTS, _SPARSE_ROWS_FOR_KNOTS = 20_000, 1000
@@ -65,7 +66,7 @@ def make_net(
             "class_weight was given. Give it a `reduction` argument as torch's losses have, or derive it from "
             "sknn.losses.Loss."
         )
-    with isolated_random_state(seed, train.device):
+    with isolated_random_state(seed, train.device), threads(1):  # some initialisations decompose matrices
         network = _make_network(params, inputs, targets, train, loss, n_networks)
     net = _Net(
         network,
@@ -83,25 +84,31 @@ def make_net(
     return net.prepare(plan, dict(params["optimizer_params"] or {}), targets.kind)
 
 
-def _make_network(
-    params: dict[str, Any], inputs: Inputs, targets: Any, train: Rows, loss: Loss, n_networks: int
-) -> nn.Module:
-    module = params["module"]
-    width = loss.out_features(targets.n_targets)
-    module_params = dict(params["module_params"] or {})
-    if module is TabM and (train.sparse or inputs.row_shape[-1] > _MAX_COLUMNS_WITH_CURVES):
+def untrained_network(params: dict[str, Any], inputs: Inputs, out_features: int, n_networks: int) -> nn.Module:
+    """The network, or a committee of them, that these parameters mean for these columns."""
+    module, module_params = params["module"], dict(params["module_params"] or {})
+    if module is TabM and (inputs.mode == "sparse" or inputs.row_shape[-1] > _MAX_COLUMNS_WITH_CURVES):
         module_params.setdefault("n_bins", 0)
-    n_rows = _SPARSE_ROWS_FOR_KNOTS if train.sparse else _ROWS_FOR_KNOTS
     network = build_network(
         module,
         module_params,
         input_shape=inputs.row_shape,
         cat_cardinalities=inputs.cardinalities,
-        out_features=width,
+        out_features=out_features,
         n_networks=n_networks,
     )
+    return network.float()
+
+
+def _make_network(
+    params: dict[str, Any], inputs: Inputs, targets: Any, train: Rows, loss: Loss, n_networks: int
+) -> nn.Module:
+    module = params["module"]
+    width = loss.out_features(targets.n_targets)
+    n_rows = _SPARSE_ROWS_FOR_KNOTS if train.sparse else _ROWS_FOR_KNOTS
+    network = untrained_network(params, inputs, width, n_networks)
     check_batch_norm(network, len(train))
-    network = network.float().to(train.device)
+    network = network.to(train.device)
     some = slice(None, None, 1 + len(train) // n_rows)
     fit_knots(network, lambda: (train.inputs(some), None if train.weight is None else train.weight[some]))
     # Two classes may be told by one raw score and a sigmoid.

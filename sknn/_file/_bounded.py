@@ -1,0 +1,132 @@
+"""Build a network that a file describes, and find before it takes any memory that it is not the one in the file."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules import module as registration
+from torch.nn.parameter import is_lazy
+
+from .._random import isolated_random_state
+from ..exceptions import DamagedFileError, FileError, UntrustedFileError
+
+__all__ = ["build_like", "state_of"]
+
+# A constructor makes layers only to draw weights from, and layers without weights: more than there are tensors.
+_PARTS_BESIDE, _PARTS_A_TENSOR = 2000, 20
+_BYTES_BESIDE, _BYTES_A_BYTE = 2**26, 8
+# Modules registered over and over, that is layers in a number that the file says.
+_CPU = torch.device("cpu")
+_REGISTER = ("parameter", "buffer", "module")
+
+
+def state_of(module: nn.Module, where: str) -> dict[str, Tensor]:
+    """Parameters and buffers of a module, on the CPU.
+
+    Raises
+    ------
+    TypeError
+        It has a state that is no tensor.
+    """
+    state = module.state_dict()
+    for name, tensor in state.items():
+        if not isinstance(tensor, Tensor) or is_lazy(tensor) or tensor.layout != torch.strided:
+            raise TypeError(
+                f"{where} has a state {name!r} that is no plain tensor, which a file cannot hold. Keep what it learns "
+                "in parameters and buffers, without get_extra_state."
+            )
+    return {name: tensor.detach().cpu() for name, tensor in state.items()}
+
+
+def build_like(make: Callable[[], nn.Module], state: dict[str, Tensor], where: str, *, own_code: bool) -> nn.Module:
+    """The module that `make` makes, with this state.
+
+    It is made on the meta device first, where weights have a shape but take no memory, and its shapes are compared with
+    those of `state`.
+
+    Parameters
+    ----------
+    make : callable
+    state : dict of str to Tensor
+    where : str
+    own_code : bool
+        Whether a class of the user's is in it, which may not be possible on the meta device.
+
+    Raises
+    ------
+    DamagedFileError
+        Constructor or shapes refuse it.
+    UntrustedFileError
+        It would be far larger than the file.
+    """
+    try:
+        with _limited(state, where, bytes_too=False), isolated_random_state(0, _CPU), torch.device("meta"):
+            trial = make()
+        _compare(trial, state, where)
+    except FileError:
+        raise
+    except Exception as error:
+        if not own_code:
+            raise _refused(error, where) from error
+    try:
+        with _limited(state, where, bytes_too=True), isolated_random_state(0, _CPU):
+            built = make()
+        _compare(built, state, where)
+        built.load_state_dict(state, strict=True)
+    except FileError:
+        raise
+    except Exception as error:
+        raise _refused(error, where) from error
+    return built
+
+
+def _refused(error: Exception, where: str) -> DamagedFileError:
+    return DamagedFileError(f"{where} cannot be built from what the file says: {type(error).__name__}: {error}")
+
+
+def _compare(built: nn.Module, state: dict[str, Tensor], where: str) -> None:
+    if not isinstance(built, nn.Module):
+        raise DamagedFileError(f"{where}: expected a torch.nn.Module, got a {type(built).__name__}.")
+    expected = built.state_dict(keep_vars=True)
+    if expected.keys() != state.keys():
+        wrong = sorted(expected.keys() ^ state.keys())[:5]
+        raise DamagedFileError(f"{where} and the tensors of the file do not belong together: {wrong} are only in one.")
+    for name, tensor in expected.items():
+        found = state[name]
+        if is_lazy(tensor):
+            continue
+        if tensor.shape != found.shape or tensor.dtype != found.dtype:
+            raise DamagedFileError(
+                f"{where}: tensor {name} has shape {tuple(found.shape)} and {found.dtype} in the file; expected "
+                f"{tuple(tensor.shape)} and {tensor.dtype}."
+            )
+
+
+@contextmanager
+def _limited(state: dict[str, Tensor], where: str, *, bytes_too: bool) -> Iterator[None]:
+    """A context in which no more layers can be made than belong to so many tensors."""
+    n_parts = _PARTS_BESIDE + _PARTS_A_TENSOR * len(state)
+    n_bytes = _BYTES_BESIDE + _BYTES_A_BYTE * sum(tensor.nbytes for tensor in state.values())
+    thread = threading.get_ident()  # the hooks hold for all modules of the process
+
+    def count(module: nn.Module, name: str, part: Any) -> None:
+        nonlocal n_parts, n_bytes
+        if threading.get_ident() != thread:
+            return
+        n_parts -= 1
+        if bytes_too and isinstance(part, Tensor) and not is_lazy(part):
+            n_bytes -= part.nbytes
+        if n_parts < 0 or n_bytes < 0:
+            raise UntrustedFileError(f"{where} would be far larger than the file, as no saved model is.")
+
+    handles = [getattr(registration, f"register_module_{part}_registration_hook")(count) for part in _REGISTER]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,178 @@
+"""Objects of scikit-learn that hold estimators of sknn at any depth: written by skops, with placeholders inside."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import importlib
+import inspect
+import io
+import pickle
+from typing import Any
+
+from .._base import BaseNeuralEstimator
+from .._optional import optional_import
+from ..exceptions import DamagedFileError, FileError, UntrustedFileError
+from ._archive import unpack
+from ._names import Trust, known_names
+from ._skops_parts import canonical, checked
+
+__all__ = ["Placeholder", "read_foreign", "take_apart", "write_foreign"]
+
+# Rooms of scikit-learn whose classes keep data and do nothing when they are made; estimators are known to skops.
+_SKLEARN_ROOMS = (
+    "sklearn.calibration", "sklearn.compose._column_transformer", "sklearn.compose._target",
+    "sklearn.ensemble._base", "sklearn.ensemble._stacking", "sklearn.ensemble._voting",
+    "sklearn.gaussian_process.kernels", "sklearn.metrics._scorer", "sklearn.model_selection._search",
+    "sklearn.model_selection._split", "sklearn.preprocessing._function_transformer", "sklearn.utils._bunch",
+)  # fmt: skip
+_PLAIN_TYPES = (
+    "collections.OrderedDict", "datetime.date", "datetime.datetime", "datetime.timedelta", "numpy.dtype",
+    "numpy.ma.MaskedArray", "numpy.ma.core.MaskedArray", "scipy.sparse._csr.csr_array", "scipy.sparse._csr.csr_matrix",
+    "scipy.sparse._csc.csc_array", "scipy.sparse._csc.csc_matrix",
+)  # fmt: skip
+
+
+class Placeholder:
+    """Stands for the estimator of this number, which is stored in parts of its own.
+
+    Parameters
+    ----------
+    index : int
+    """
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+    def __deepcopy__(self, memo: dict[Any, Any]) -> Any:
+        estimators = memo.get(Placeholder)
+        index = vars(self).get("index")
+        if estimators is None:
+            return Placeholder(self.index)
+        if type(index) is not int or not 0 <= index < len(estimators) or len(vars(self)) != 1:
+            raise DamagedFileError(f"a placeholder for the estimator {str(index)[:40]!r}, of {len(estimators)}.")
+        used = memo.setdefault("used", set())
+        used.add(index)
+        return estimators[index]
+
+
+class _TakingApart(pickle.Pickler):
+    """Notes the estimators of sknn on its way through an object."""
+
+    def __init__(self, file: Any) -> None:
+        super().__init__(file, protocol=5)
+        self.estimators: list[BaseNeuralEstimator] = []
+        self._index: dict[int, int] = {}
+
+    def persistent_id(self, obj: Any) -> int | None:
+        """Its number, instead of what is in it."""
+        if not isinstance(obj, BaseNeuralEstimator):
+            return None
+        if id(obj) not in self._index:
+            self._index[id(obj)] = len(self.estimators)
+            self.estimators.append(obj)
+        return self._index[id(obj)]
+
+
+class _PuttingTogether(pickle.Unpickler):
+    def __init__(self, file: Any) -> None:
+        super().__init__(file)
+        self._placeholders: dict[int, Placeholder] = {}
+
+    def persistent_load(self, pid: Any) -> Placeholder:
+        return self._placeholders.setdefault(pid, Placeholder(pid))
+
+
+def take_apart(thing: Any) -> tuple[Any, list[BaseNeuralEstimator]]:
+    """A copy with a `Placeholder` for each estimator of sknn, and these estimators.
+
+    The copy is made by pickling an object of the caller's, in memory; nothing of it goes to the file.
+
+    Raises
+    ------
+    TypeError
+        It cannot be copied, for a lambda or an open file in it.
+    """
+    buffer = io.BytesIO()
+    pickler = _TakingApart(buffer)
+    try:
+        pickler.dump(thing)
+    except Exception as error:
+        raise TypeError(
+            f"{type(thing).__name__} holds something that cannot be stored: {error}. Functions must be defined in a "
+            "module, not as lambdas."
+        ) from error
+    buffer.seek(0)
+    return _PuttingTogether(buffer).load(), pickler.estimators
+
+
+def write_foreign(thing: Any) -> bytes:
+    """The archive that skops makes of an object with placeholders, the same bytes for the same object.
+
+    Raises
+    ------
+    TypeError
+        skops cannot store it.
+    """
+    skops = optional_import("skops.io", asked_by="sknn.save of a scikit-learn object", extra="files")
+    try:
+        data = skops.dumps(thing)
+        return canonical(data)
+    except Exception as error:
+        raise TypeError(f"{type(thing).__name__} holds something that skops cannot store: {error}") from error
+
+
+def read_foreign(data: bytes, estimators: list[BaseNeuralEstimator], trust: Trust, what: str) -> Any:
+    """The object, with the estimators in their places.
+
+    Raises
+    ------
+    FileError
+    """
+    skops = optional_import("skops.io", asked_by="sknn.load of a scikit-learn object", extra="files")
+    exceptions = importlib.import_module("skops.io.exceptions")
+    archive = checked(unpack(data, what), what, _names_of_types())
+    allowed = [*_trusted_types(), *trust.paths, *trust.things]
+    try:
+        thing = skops.loads(archive, trusted=allowed)
+        memo: dict[Any, Any] = {Placeholder: estimators}
+        whole = copy.deepcopy(thing, memo)
+    except FileError:
+        raise
+    except exceptions.UntrustedTypesFoundException as error:
+        raise UntrustedFileError(
+            f"{what}: {error} If you know these and trust the file's author, pass load(path, trusted=[...]) with them."
+        ) from error
+    except Exception as error:
+        raise DamagedFileError(f"{what} is damaged: {type(error).__name__}: {error}") from error
+    if memo.get("used", set()) != set(range(len(estimators))):
+        raise DamagedFileError(f"{what} has no place for some of its {len(estimators)} estimators.")
+    return whole
+
+
+def _full_name(thing: Any) -> str:
+    return f"{thing.__module__}.{thing.__name__}"
+
+
+@functools.lru_cache(maxsize=1)
+def _names_of_types() -> frozenset[str]:
+    """Classes and functions that a file may name, but not make objects of in this way."""
+    return frozenset(_full_name(thing) for thing in known_names().values() if hasattr(thing, "__module__"))
+
+
+@functools.lru_cache(maxsize=1)
+def _trusted_types() -> tuple[str, ...]:
+    """What skops may make beside what it knows itself."""
+    names = {_full_name(Placeholder), *_PLAIN_TYPES}
+    names |= {name for name in _names_of_types() if not name.startswith(("builtins.", "None."))}
+    for room in _SKLEARN_ROOMS:
+        try:
+            module = importlib.import_module(room)
+        except ImportError:  # another version of scikit-learn
+            continue
+        members = [thing for thing in vars(module).values() if isinstance(thing, type)]
+        names |= {_full_name(thing) for thing in members if thing.__module__ == room}
+    metrics = importlib.import_module("sklearn.metrics")
+    functions = [getattr(metrics, name) for name in metrics.__all__ if inspect.isfunction(getattr(metrics, name))]
+    names |= {_full_name(function) for function in functions}
+    return tuple(sorted(names))

@@ -1,0 +1,116 @@
+"""JSON without its loose ends: no NaN, no double names, no depth without limit."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from ..exceptions import DamagedFileError, UntrustedFileError
+
+__all__ = ["check_keys", "expect", "read_json", "write_json"]
+
+# Deeper than any parameter is nested, and far from the recursion limit.
+MAX_DEPTH = 100
+# A list in memory takes up to 30 times its text.
+_MAX_BYTES = 512 * 2**20
+
+
+def write_json(value: Any, *, sort_names: bool = True) -> bytes:
+    """JSON with sorted names, ASCII only, so that the same value gives the same bytes."""
+    return json.dumps(value, sort_keys=sort_names, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def read_json(data: bytes, what: str, max_depth: int = MAX_DEPTH) -> Any:
+    """The value of JSON that `write_json` could have written.
+
+    Raises
+    ------
+    DamagedFileError
+        No JSON, names that occur twice, or NaN, infinity and numbers that become infinite.
+    UntrustedFileError
+        Nested too deep, or too large.
+    """
+    if len(data) > _MAX_BYTES:
+        raise UntrustedFileError(f"{what} has {len(data)} bytes of JSON; at most {_MAX_BYTES} were expected.")
+    if _depth(data) > max_depth:
+        raise UntrustedFileError(f"{what} is nested deeper than {max_depth} levels, which no model is.")
+    try:
+        return json.loads(
+            data.decode("ascii"),
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            object_pairs_hook=_without_doubles,
+        )
+    except (ValueError, RecursionError) as error:
+        raise DamagedFileError(f"{what} is no valid JSON: {error}.") from error
+
+
+def expect(value: Any, kind: type | tuple[type, ...], where: str) -> Any:
+    """`value`, if it is exactly of this type or one of these; a bool is no int here.
+
+    Raises
+    ------
+    DamagedFileError
+    """
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    if type(value) not in kinds:
+        names = " or ".join("null" if one is type(None) else one.__name__ for one in kinds)
+        raise DamagedFileError(f"{where} is {_abridged(value)}; expected {names}.")
+    return value
+
+
+def check_keys(value: Any, names: set[str], where: str) -> dict[str, Any]:
+    """`value`, if it is an object with exactly these names.
+
+    Raises
+    ------
+    DamagedFileError
+    """
+    found = set(expect(value, dict, where))
+    if found != names:
+        wrong = sorted(found ^ names)[:5]
+        raise DamagedFileError(f"{where} has not the names that it should: {wrong} are missing or too many.")
+    return value
+
+
+def _abridged(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return f"a {type(value).__name__} of {len(value)}"
+    text = repr(value)
+    return text if len(text) <= 80 else text[:80] + "..."
+
+
+def _depth(data: bytes) -> int:
+    """The deepest nesting of brackets outside of strings."""
+    outside = data.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]
+    depth = deepest = 0
+    for byte in b"".join(outside).translate(None, delete=_NO_BRACKETS):
+        if byte in _OPENING:
+            depth += 1
+            deepest = max(deepest, depth)
+        else:
+            depth -= 1
+    return deepest
+
+
+_OPENING = frozenset(b"[{")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is beyond all numbers")
+    return value
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name occurs twice")
+    return found

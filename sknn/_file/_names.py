@@ -1,0 +1,190 @@
+"""Classes and functions by name: the known ones, and those that the caller of `load` allows.
+
+A name from a file is looked up in a table or compared with what the caller listed. Nothing is imported, and no
+attribute is looked up, because a file says so.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import types
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import skorch.callbacks
+import torch
+from torch import nn
+
+from .. import callbacks, losses, modules
+from .._classifier import NeuralClassifier
+from .._regressor import NeuralRegressor
+from ..exceptions import DamagedFileError, UntrustedFileError
+
+__all__ = ["Names", "Trust", "known_names", "name_of"]
+
+# Those of skorch that write no files, send nothing and call nothing that a file could choose.
+_SKORCH_CALLBACKS = (
+    "BatchScoring", "EarlyStopping", "EpochScoring", "EpochTimer", "GradientNormClipping", "LRScheduler",
+    "PassthroughScoring", "PrintLog", "ProgressBar", "WarmRestartLR",
+)  # fmt: skip
+_ACTIVATIONS = (
+    "celu", "elu", "gelu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "logsigmoid", "mish", "relu", "relu6",
+    "selu", "sigmoid", "silu", "softplus", "softsign", "tanh", "tanhshrink",
+)  # fmt: skip
+_BUILTINS = (bool, int, float, complex, str, bytes, list, tuple, dict, set)
+_MAX_NAME = 500
+
+
+@functools.lru_cache(maxsize=1)
+def known_names() -> dict[str, Any]:
+    """Public name -> class or function that any file may name."""
+    known: dict[str, Any] = {f"sknn.{kind.__name__}": kind for kind in (NeuralClassifier, NeuralRegressor)}
+    for package, label in ((modules, "sknn.modules"), (losses, "sknn.losses"), (callbacks, "sknn.callbacks")):
+        found = {name: getattr(package, name) for name in package.__all__}
+        known |= {f"{label}.{name}": thing for name, thing in found.items() if isinstance(thing, type)}
+    known |= {f"skorch.callbacks.{name}": getattr(skorch.callbacks, name) for name in _SKORCH_CALLBACKS}
+    # Transformers copy a layer as often as a number says, which no limit on parameters can see.
+    known |= _subclasses(torch.nn, nn.Module, "torch.nn", lambda name: not name.startswith("Transformer"))
+    known |= _subclasses(torch.optim, torch.optim.Optimizer, "torch.optim")
+    schedules = torch.optim.lr_scheduler
+    known |= _subclasses(schedules, schedules.LRScheduler, "torch.optim.lr_scheduler")
+    known |= {f"torch.nn.functional.{name}": getattr(nn.functional, name) for name in _ACTIVATIONS}
+    known |= {f"torch.{name}": getattr(torch, name) for name in ("relu", "sigmoid", "tanh")}
+    known |= {f"builtins.{kind.__name__}": kind for kind in _BUILTINS}
+    scalars = sorted(set(np.sctypeDict.values()) - {np.object_}, key=lambda kind: kind.__name__)
+    return known | {f"numpy.{kind.__name__}": kind for kind in scalars}
+
+
+def _subclasses(package: Any, base: type, label: str, wanted: Any = lambda name: True) -> dict[str, Any]:
+    found = {name: getattr(package, name) for name in sorted(dir(package)) if not name.startswith("_")}
+    return {
+        f"{label}.{name}": thing
+        for name, thing in found.items()
+        if isinstance(thing, type) and issubclass(thing, base) and thing is not base and wanted(name)
+    }
+
+
+@functools.lru_cache(maxsize=1)
+def _public_names() -> dict[int, str]:
+    return {id(thing): name for name, thing in reversed(known_names().items())}
+
+
+def name_of(thing: Any) -> str:
+    """The public name of what every file may name; of anything else its module and qualified name."""
+    return _public_names().get(id(thing)) or f"{thing.__module__}.{thing.__qualname__}"
+
+
+class Trust:
+    """What the caller of `load` allows beside the known names.
+
+    Parameters
+    ----------
+    trusted : iterable of classes, functions and str
+        Strings are import paths, ``"package.MyModule"``; they are imported when a file names them.
+
+    Raises
+    ------
+    TypeError
+        `trusted` is something else.
+    """
+
+    def __init__(self, trusted: Iterable[Any] = ()) -> None:
+        if isinstance(trusted, str | bytes | bool) or not isinstance(trusted, Iterable):
+            raise TypeError(
+                f"trusted={trusted!r}; expected a list of classes, functions and import paths, as [MyModule] or "
+                "['package.MyModule']. There is no way to trust everything."
+            )
+        self.paths: set[str] = set()
+        self.things: dict[str, Any] = {}
+        for thing in trusted:
+            if isinstance(thing, str):
+                self.paths.add(thing)
+            elif isinstance(thing, type) or inspect.isroutine(thing):
+                self.things[f"{thing.__module__}.{thing.__qualname__}"] = thing
+            else:
+                raise TypeError(
+                    f"trusted holds {thing!r}, a {type(thing).__name__}; expected classes, functions or import paths."
+                )
+
+    def is_own(self, thing: Any) -> bool:
+        """Whether it is the user's, and no one that every file may name."""
+        return id(thing) not in _public_names()
+
+    def find(self, name: Any, where: str) -> Any:
+        """The class or function of this name.
+
+        Raises
+        ------
+        UntrustedFileError
+            Nobody allowed it.
+        DamagedFileError
+            No name at all, or a trusted path that leads nowhere.
+        """
+        if type(name) is not str or not name or len(name) > _MAX_NAME:
+            raise DamagedFileError(f"{where}: expected the name of a class or function, got {str(name)[:80]!r}.")
+        known = known_names().get(name)
+        if known is not None:
+            return known
+        if name in self.things:
+            return self.things[name]
+        if name.startswith("__main__."):  # the script that saved it is not the one that loads it
+            candidates = [thing for thing in self.things.values() if thing.__qualname__ == name[len("__main__.") :]]
+            if len(candidates) == 1:
+                return candidates[0]
+        if name in self.paths:
+            return _imported(name, where)
+        raise UntrustedFileError(
+            f"{where}: the file names {name}, which nobody allowed. If you know it and trust the file's author, pass "
+            f"the class itself, load(path, trusted=[{name.rpartition('.')[2]}]), or trusted=[{name!r}]."
+        )
+
+
+class Names:
+    """Names given to classes and functions while something is saved."""
+
+    def __init__(self) -> None:
+        self.things: dict[str, Any] = {}
+
+    def add(self, thing: Any, where: str) -> str:
+        """The name under which `load` will find it.
+
+        Raises
+        ------
+        TypeError
+            It has none: a lambda, or two different things of the same name.
+        """
+        if "<lambda>" in getattr(thing, "__qualname__", "<lambda>") or getattr(thing, "__module__", None) is None:
+            raise TypeError(
+                f"{where} is {thing!r}, which has no name that a file could hold. Define a function or class in a "
+                "module of yours, and pass it to load as trusted=[...]."
+            )
+        name = name_of(thing)
+        if id(thing) in _public_names():
+            return name
+        if self.things.setdefault(name, thing) is not thing:
+            raise TypeError(f"{where}: there are two different {name}, so a file could not tell them apart.")
+        return name
+
+
+def _imported(path: str, where: str) -> Any:
+    """What stands at an import path that the user listed."""
+    names = path.split(".")
+    for n_modules in range(len(names) - 1, 0, -1):
+        module_name = ".".join(names[:n_modules])
+        try:
+            found: Any = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not (module_name == error.name or module_name.startswith(error.name + ".")):
+                raise  # the user's own module lacks something
+            continue
+        for name in names[n_modules:]:
+            found = getattr(found, name, None)
+        if isinstance(found, type) or (callable(found) and not isinstance(found, types.ModuleType)):
+            return found
+        break
+    raise DamagedFileError(
+        f"{where}: trusted={path!r} leads to no class or function. Correct the path, or pass the class."
+    )
