@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import validate_data
 
 from ._build import committee_of
 from ._component_params import ComponentParamsMixin
@@ -27,12 +27,14 @@ from ._pickling import PicklingMixin
 from ._plan import TrainingPlan
 from ._progress import EpochReport
 from ._random import Seeds, isolated_random_state, random_generator
+from ._refusals import refused_as
 from ._sklearn_callbacks import (
     CallbackSupportMixin,  # pyright: ignore[reportAttributeAccessIssue]
     EpochContexts,
     with_callbacks,  # pyright: ignore[reportAttributeAccessIssue]
 )
 from ._threads import limited_threads
+from ._training import find_checkpoint, scaling_of, train
 from .losses._make import can_weigh_rows
 
 __all__ = ["BaseNeuralEstimator"]
@@ -149,6 +151,10 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
         if go_on:
             self._check_same_network()
         random = copy.deepcopy(self._random) if go_on else random_generator(self.random_state)
+        fit_data = dict(X=X, y=y, sample_weight=sample_weight, groups=groups, validation=validation)
+        checkpoint = None if partial else self._checkpoint(fit_data, device, go_on)
+        if checkpoint is not None:
+            random = checkpoint.begin(random, is_fresh=not go_on and self.random_state is None)
         seeds = Seeds.draw(random)
         recipe = Recipe.of(self.module)
 
@@ -156,18 +162,17 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
         n_networks = self._n_networks(recipe, len(data), go_on=go_on, partial=partial)
         if not partial:
             self._choose_validation(data, validation, seeds.split, n_networks, recipe)
-        train, valid = data.encode(device)
+        rows, valid = data.encode(device)
         lr = recipe.lr if self.lr == "auto" else self.lr
-        n_rows = train.n_per_epoch
+        n_rows = rows.n_per_epoch
         batch_size = recipe.batch_size_for(self.batch_size, n_rows, data.n_copies)
         epochs = 1 if partial else recipe.epochs_for(self.max_epochs, n_rows, batch_size, stopped=valid is not None)
         plan = self._plan(recipe, seeds.shuffle, started, partial=partial)
         plan.validation_score = None if valid is None else data.scorer(self.scoring)
         plan.weight_decay_follows_lr = recipe.chooses_weight_decay(self.optimizer_params, self.optimizer)
         if data.inputs.can_be_scaled:
-            resident = [rows for rows in (train, valid) if rows is not None]
             plan.columns = list(vars(self).get("feature_names_in_", ())) or None
-            plan.scale_inputs = lambda: data.inputs.scale_from_now_on(resident)
+            plan.scale_inputs = scaling_of(plan, data.inputs, [part for part in (rows, valid) if part is not None])
         callbacks = self._training_callbacks(recipe, stop_early=valid is not None, partial=partial)
         contexts = EpochContexts(self, epochs, X, y, sample_weight)
         if go_on:
@@ -183,7 +188,7 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
                 params,
                 data.inputs,
                 data.targets,
-                train,
+                rows,
                 batch_size=batch_size,
                 callbacks=callbacks,
                 plan=plan,
@@ -203,16 +208,28 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
 
         plan.before_epoch, plan.after_epoch = contexts.begin_epoch, after_epoch
         try:
-            with isolated_random_state(seeds.training, device), limited_threads(net.work), _guarded(net, go_on):
-                net.train(train, valid, epochs)
+            few_threads = limited_threads(net.work, repeatable=self.random_state is not None)
+            with isolated_random_state(seeds.training, device), few_threads, _guarded(net, go_on):
+                kept = train(
+                    net, rows, valid, epochs, checkpoint=checkpoint, learned=(data.inputs, data.targets),
+                    keeps_interrupted=self.on_interrupt == "keep",
+                )  # fmt: skip
         finally:
             report.close()
         net.release()
         for name, value in state.items():
             setattr(self, name, value)
-        self._record_training()
+        self._record_training(kept)
         contexts.end(state)
         return self
+
+    def _checkpoint(self, data: dict[str, Any], device: torch.device, go_on: bool) -> Any:
+        before = None
+        if go_on:
+            state = (self.net_.module_.state_dict(), self.net_.criterion_.state_dict())
+            before = [*((name, t.cpu().numpy()) for part in state for name, t in part.items()), len(self.net_.history)]
+        version = sys.modules[__package__ or "sknn"].__version__
+        return find_checkpoint(self.get_params(deep=False), data, device=device, version=version, before=before)
 
     def _n_networks(self, recipe: Recipe, n_samples: int, *, go_on: bool, partial: bool) -> int:
         """Networks of the committee: those there are, or as many as so many rows deserve; a stream has no number."""
@@ -254,7 +271,7 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
     ) -> TrainingData:
         """Rows, and what is learned from them about columns and targets."""
         X = as_table(X)
-        validate_data(self, X, reset=not go_on, skip_check_array=True)
+        self._check_columns(X, reset=not go_on)
         data = TrainingData(X, y, sample_weight, groups)
         merge = self.scoring in (None, "loss") and can_weigh_rows(self.criterion, self.criterion_params)
         if go_on:
@@ -276,12 +293,10 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
             missing = "y_val" if y_val is None else "X_val"
             raise ValueError(f"{missing} is None: X_val and y_val belong together. Pass both, or neither.")
         if X_val is not None:
-            X_val = as_table(X_val)
-            try:
-                validate_data(self, X_val, reset=False, skip_check_array=True)
+            with refused_as("X_val", "a table like X", instead_of="X"):
+                X_val = as_table(X_val)
+                self._check_columns(X_val, reset=False)
                 data.inputs.check_shape(X_val)
-            except ValueError as error:
-                raise ValueError(f"X_val: {error}") from error
             data.validate_on(X_val, y_val, sample_weight_val, self._extra_weight, self._check_y)
         elif sample_weight_val is not None:
             raise ValueError("sample_weight_val is given without X_val and y_val. Pass these too, or leave it out.")

@@ -48,7 +48,7 @@ class BetweenFits:
         kept.keeps_optimizer = plan.keeps_optimizer
         self._set(plan=kept)
         self._set(schedule=None, by_hand=None, paced_threads=None, compiled=None, step=None, frozen=[], average=None)
-        self._set(step_losses=None, gradient_norm=None, quiet=None)
+        self._set(step_losses=None, gradient_norm=None, quiet=None, kept_epoch=None, is_resumed=False)
 
     def attach(self, plan: TrainingPlan, callbacks: list[Any], lr: float, batch_size: int) -> None:
         """Get ready to train on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from sklearn.utils.multiclass import is_multilabel
 from torch import nn
 
 from ._base import BaseNeuralEstimator
+from ._refusals import refused_as, shown
 from ._targets import class_targets, dense
 from .losses._make import can_fit
 from .modules import TabM
@@ -101,6 +103,18 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         Copied in fit, and called in their order. An instance of GradientHealth, GradientClipping or EarlyStopping
         replaces the default and is called after all others, in this order, so that clipping has the last word on a
         gradient.
+    checkpoint : path-like, default=None
+        File that the state of the training is written to. If a fit is killed, fit of the same data and parameters goes
+        on from it and ends with the same bits; with others it is a :class:`~sknn.exceptions.CheckpointError`. A folder
+        that exists holds a file for each fit, as in a search. See docs/checkpoints.md. Not used by `partial_fit`.
+    checkpoint_every_s : float, default=10.0
+        Seconds between two checkpoints, which are written at the end of an epoch; more where writing would take a
+        twentieth of the training.
+    checkpoint_every_epochs : int or None, default=None
+        Epochs between two checkpoints, instead of seconds.
+    on_interrupt : {"raise", "keep"}, default="raise"
+        What Ctrl-C does: end the fit with a KeyboardInterrupt, the estimator as it was before; or "keep" the weights of
+        the best epoch so far, with ``interrupted_ = True``. Searches, cross-validation and ensembles end in any case.
     device : str or torch.device, default="auto"
         "auto" takes CUDA, then MPS, then the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -137,6 +151,8 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
     validation_scores_ : list of float or None
         Validation score of every epoch, higher is better: minus the loss (log_loss: at the temperature that suits the
         held-out rows best), or the value of `scoring`.
+    interrupted_ : bool
+        Whether Ctrl-C ended the training, with ``on_interrupt="keep"``.
     health_ : TrainingHealth or None
         What :class:`~sknn.callbacks.GradientHealth` found.
     n_repairs_ : int
@@ -192,6 +208,10 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         categorical_features: Any = "from_dtype",
         warm_start: bool = False,
         callbacks: list[Any] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every_s: float = 10.0,
+        checkpoint_every_epochs: int | None = None,
+        on_interrupt: str = "raise",
         device: str | torch.device = "auto",
         precision: str = "auto",
         compile: bool = False,
@@ -224,6 +244,10 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         self.categorical_features = categorical_features
         self.warm_start = warm_start
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
+        self.checkpoint_every_s = checkpoint_every_s
+        self.checkpoint_every_epochs = checkpoint_every_epochs
+        self.on_interrupt = on_interrupt
         self.device = device
         self.precision = precision
         self.compile = compile
@@ -334,10 +358,11 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
             codes = np.unique(y, return_inverse=True)[1]
             total = np.bincount(codes, weights=weight)
             return (total.sum() / (len(total) * total))[codes]
-        class_weight = compute_sample_weight(self.class_weight, y)
+        with refused_as("class_weight", "a weight >= 0 for each class, 'balanced' or None"):
+            class_weight = compute_sample_weight(self.class_weight, y)
         if not (np.isfinite(class_weight) & (class_weight >= 0)).all():
             raise ValueError(
-                f"class_weight={self.class_weight!r} holds weights that are negative or not finite. Give each class a "
+                f"class_weight={shown(self.class_weight)} holds weights that are negative or not finite. Give each class a "
                 "weight >= 0."
             )
         return class_weight

@@ -13,6 +13,7 @@ from ._build import users_network
 from ._inputs import Inputs, as_table, is_plain
 from ._net import _Net
 from ._prediction import raw_prediction
+from ._refusals import refused_as
 from .callbacks import EarlyStopping, GradientHealth
 from .losses import Loss
 
@@ -28,6 +29,7 @@ class FittedNetworkMixin:
     loss_curve_: list[float]
     validation_scores_: Any
     best_epoch_: int
+    interrupted_: bool
     health_: Any
     n_repairs_: int
     _inputs: Inputs
@@ -46,9 +48,14 @@ class FittedNetworkMixin:
             check_is_fitted(self, "net_")  # raises
         X = as_table(X)
         if "feature_names_in_" in fitted or not is_plain(X) or X.shape[1] != self.n_features_in_:
-            validate_data(self, X, reset=False, skip_check_array=True)
+            self._check_columns(X, reset=False)
         self._inputs.check_shape(X)
         return X
+
+    def _check_columns(self, X: Any, *, reset: bool) -> None:
+        """Learn number and names of the columns of X, as returned by `as_table`, or compare them with those of fit."""
+        with refused_as("X", "columns with distinct names, all of them strings or none"):
+            validate_data(self, X, reset=reset, skip_check_array=True)
 
     def _raw_prediction(self, X: Any) -> Tensor:
         """Raw prediction float32 (n_samples, out_features) on the CPU."""
@@ -64,8 +71,8 @@ class FittedNetworkMixin:
     def _loss(self) -> Loss:
         return self.net_.criterion_
 
-    def _record_training(self) -> None:
-        """Attributes that tell how training went."""
+    def _record_training(self, kept_epoch: int | None) -> None:
+        """Attributes that tell how training went, and whether it was broken off: then one epoch was kept."""
         history = self.net_.history
         self.n_iter_ = len(history)
         self.loss_curve_ = [record["train_loss"] for record in history]
@@ -73,7 +80,9 @@ class FittedNetworkMixin:
         self.validation_scores_ = None if None in scores else scores
         callbacks = [callback for _, callback in self.net_.callbacks_]
         stoppers = [cb for cb in callbacks if isinstance(cb, EarlyStopping)]
-        self.best_epoch_ = stoppers[-1].best_epoch_ if stoppers and stoppers[-1].best_epoch_ else self.n_iter_
+        best_epochs = [stopper.best_epoch_ for stopper in stoppers[-1:]]
+        self.best_epoch_ = next(filter(None, [*best_epochs, kept_epoch]), self.n_iter_)
+        self.interrupted_ = kept_epoch is not None
         watchers = [cb for cb in callbacks if isinstance(cb, GradientHealth)]
         self.health_ = watchers[-1].health_ if watchers else None
         self.n_repairs_ = 0 if self.health_ is None else self.health_.n_repairs

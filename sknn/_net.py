@@ -16,6 +16,7 @@ from ._batches import Batch, Batches, Rows, network_by_network
 from ._between_fits import BetweenFits
 from ._build import committee_of, first_output, network_inputs
 from ._plan import TrainingPlan
+from ._resuming import Resuming
 from ._scoring_face import ScoringFace
 from ._steps import TrainingSteps, by_member
 from .callbacks._state import StopTraining, TrainAgain, UserStop, raised_on_purpose
@@ -32,7 +33,7 @@ _EVENTS = (
 _PASSES_OVER_VALIDATION_ROWS = 2
 
 
-class _Net(TrainingSteps, BetweenFits, ScoringFace, NeuralNet):
+class _Net(TrainingSteps, BetweenFits, Resuming, ScoringFace, NeuralNet):
     """skorch's net around resident tensors, with a lean loop.
 
     Data are :class:`~sknn._batches.Rows`. `module`, `criterion` are instances, `optimizer` a class. Batches are
@@ -58,6 +59,8 @@ class _Net(TrainingSteps, BetweenFits, ScoringFace, NeuralNet):
             gradient_norm=None,
             quiet=None,
             lr_changed=False,
+            kept_epoch=None,
+            is_resumed=False,
         )
         self.initialize()
         return self
@@ -65,7 +68,14 @@ class _Net(TrainingSteps, BetweenFits, ScoringFace, NeuralNet):
     @property
     def work(self) -> int:
         """Multiplications of a forward pass of one batch, about."""
-        return self.batch_size * sum(p.numel() for p in self.module_.parameters())
+        return self.batch_size * self.n_weights
+
+    @property
+    def n_weights(self) -> int:
+        """Numbers in the parameters of the network; counted once, since a prediction of one row has no time for it."""
+        if "_n_weights" not in vars(self):
+            self._set(_n_weights=sum(p.numel() for p in self.module_.parameters()))
+        return vars(self)["_n_weights"]
 
     # ------------------------------------------------------------------ skorch's hooks
 
@@ -147,12 +157,13 @@ class _Net(TrainingSteps, BetweenFits, ScoringFace, NeuralNet):
 
     def train(self, rows: Rows, valid: Rows | None, epochs: int) -> None:
         """Train for `epochs` more epochs, or until a callback, the plan or the deadline ends it."""
-        if self.lr_changed:  # initial_lr is what the schedulers of torch that go on start from
-            for group in self.optimizer_.param_groups:
-                group["lr"] = group["initial_lr"] = self.lr
         self.verbose = 1  # no default callback prints, and those that the user passed shall
         try:
-            self.notify("on_train_begin", X=None, y=None)
+            if not self.is_resumed:
+                if self.lr_changed:  # initial_lr is what the schedulers of torch that go on start from
+                    for group in self.optimizer_.param_groups:
+                        group["lr"] = group["initial_lr"] = self.lr
+                self.notify("on_train_begin", X=None, y=None)
             again = self._run(rows, valid, epochs)
             while again is not None:
                 again.change()
@@ -162,6 +173,8 @@ class _Net(TrainingSteps, BetweenFits, ScoringFace, NeuralNet):
             self.notify("on_train_end", X=None, y=None)
             if valid is not None:
                 self._calibrate(valid)
+            if self.plan.checkpoint is not None:
+                self.plan.checkpoint.write(self, self.training_state(), finished=True)
         finally:
             self.verbose = 0
 
@@ -196,33 +209,38 @@ class _Net(TrainingSteps, BetweenFits, ScoringFace, NeuralNet):
 
     def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, *, valid: Any = None, **kwargs: Any) -> _Net:
         """Epochs over `X`, scored on `valid`."""
-        epochs = self.max_epochs if epochs is None else epochs
         batches = self.get_iterator(X, training=True)
         valid_batches = None if valid is None else self.get_iterator(valid, training=False)
-        plan = self.plan
-        self._set(
-            schedule=LRSchedule(plan.lr_schedule, plan.lr_schedule_params or {}, self.optimizer_, epochs * len(batches))
-        )
-        self._set(planned_steps=epochs * len(batches), planned_epochs=epochs)
+        if self.is_resumed:
+            batches.generator.set_state(self.shuffle_state)
+            self._set(is_resumed=False, shuffle_state=None)
+        else:
+            self._begin_run(self.max_epochs if epochs is None else epochs, len(batches))
         # Held beside skorch's registry: a pickled net has the plain module only.
-        self._set(first_step=self.steps_done_, compiled=torch.compile(self.module_) if plan.compile else None)
-        self._set(average=None if plan.ema_decay is None else WeightAverage(self._trained_tensors(), plan.ema_decay))
+        self._set(compiled=torch.compile(self.module_) if self.plan.compile else None)
         try:
-            self._epochs(X, valid, batches, valid_batches, epochs)
+            self._epochs(X, valid, batches, valid_batches)
         finally:
             self.schedule.undo()
         return self
+
+    def _begin_run(self, epochs: int, n_batches: int) -> None:
+        """Schedule, average and counts of a run of epochs."""
+        plan, n_steps = self.plan, epochs * n_batches
+        self._set(schedule=LRSchedule(plan.lr_schedule, plan.lr_schedule_params or {}, self.optimizer_, n_steps))
+        self._set(planned_steps=n_steps, planned_epochs=epochs, first_step=self.steps_done_, epochs_of_run=0)
+        self._set(average=None if plan.ema_decay is None else WeightAverage(self._trained_tensors(), plan.ema_decay))
 
     def _trained_tensors(self) -> list[Tensor]:
         """What the optimizer changes: the flat buffer, or every parameter."""
         groups = self.optimizer_.param_groups
         return [parameter for group in groups for parameter in group["params"]]
 
-    def _epochs(self, rows: Rows, valid: Rows | None, batches: Any, valid_batches: Any, n_epochs: int) -> None:
+    def _epochs(self, rows: Rows, valid: Rows | None, batches: Any, valid_batches: Any) -> None:
         """Train, validate and report, until somebody says stop."""
         plan = self.plan
         validation_s = 0.0 if plan.deadline is None else self._validation_seconds(valid_batches)
-        for _ in range(n_epochs):
+        for _ in range(self.epochs_of_run, self.planned_epochs):
             started = time.perf_counter()
             if plan.before_epoch is not None:
                 plan.before_epoch()
@@ -240,6 +258,9 @@ class _Net(TrainingSteps, BetweenFits, ScoringFace, NeuralNet):
             self.schedule.after_epoch(record.get("valid_loss", record["train_loss"]))
             record["dur"] = time.perf_counter() - started
             self._set_training(False)  # callbacks may predict
+            self._set(epochs_of_run=self.epochs_of_run + 1)
+            if plan.keeps_interrupted:
+                self.keep_epoch()
             stop, again = False, None
             try:
                 self.notify("on_epoch_end", dataset_train=rows, dataset_valid=valid)
@@ -254,6 +275,8 @@ class _Net(TrainingSteps, BetweenFits, ScoringFace, NeuralNet):
                 again.end()
             if stop or (end is not None and time.perf_counter() >= end - validation_s):
                 break
+            if plan.checkpoint is not None:
+                plan.checkpoint.after_epoch(self, lambda: self.training_state(batches.generator))
 
     @torch.no_grad()
     def _validation_seconds(self, batches: Any) -> float:

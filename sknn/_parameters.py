@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from numbers import Integral, Real
 from typing import Any
 
@@ -37,6 +38,10 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "categorical_features": [StrOptions({"from_dtype"}), "array-like", None],
     "warm_start": ["boolean"],
     "callbacks": [list, tuple, None],
+    "checkpoint": [str, os.PathLike, None],
+    "checkpoint_every_s": [Interval(Real, 0, None, closed="left")],
+    "checkpoint_every_epochs": [Interval(Integral, 1, None, closed="left"), None],
+    "on_interrupt": [StrOptions({"raise", "keep"})],
     "device": [str, torch.device],
     "precision": [StrOptions({"auto", "float32", "bfloat16"})],
     "compile": ["boolean"],

@@ -40,6 +40,12 @@ class TrainingPlan:
         Names of the columns of numbers that reach the network untouched.
     scale_inputs : callable or None
         Scales these from now on, in training and prediction; returns what undoes it.
+    n_scalings : int
+        How often that was done and not undone.
+    checkpoint : Checkpoint or None
+        Is told of every epoch, and of the end.
+    keeps_interrupted : bool
+        Whether the best epoch is kept for the case that somebody breaks the training off.
     before_epoch, after_epoch : callable or None
         Called around every epoch, after the callbacks; `after_epoch` returns whether to stop.
     """
@@ -57,5 +63,8 @@ class TrainingPlan:
     validation_score: Callable[[np.ndarray], float] | None = None
     columns: list[str] | None = None
     scale_inputs: Callable[[], Callable[[], None]] | None = None
+    n_scalings: int = 0
+    checkpoint: Any = None
+    keeps_interrupted: bool = False
     before_epoch: Callable[[], None] | None = None
     after_epoch: Callable[[], bool] | None = None

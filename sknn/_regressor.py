@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -100,6 +101,18 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         Copied in fit, and called in their order. An instance of GradientHealth, GradientClipping or EarlyStopping
         replaces the default and is called after all others, in this order, so that clipping has the last word on a
         gradient.
+    checkpoint : path-like, default=None
+        File that the state of the training is written to. If a fit is killed, fit of the same data and parameters goes
+        on from it and ends with the same bits; with others it is a :class:`~sknn.exceptions.CheckpointError`. A folder
+        that exists holds a file for each fit, as in a search. See docs/checkpoints.md. Not used by `partial_fit`.
+    checkpoint_every_s : float, default=10.0
+        Seconds between two checkpoints, which are written at the end of an epoch; more where writing would take a
+        twentieth of the training.
+    checkpoint_every_epochs : int or None, default=None
+        Epochs between two checkpoints, instead of seconds.
+    on_interrupt : {"raise", "keep"}, default="raise"
+        What Ctrl-C does: end the fit with a KeyboardInterrupt, the estimator as it was before; or "keep" the weights of
+        the best epoch so far, with ``interrupted_ = True``. Searches, cross-validation and ensembles end in any case.
     device : str or torch.device, default="auto"
         "auto" takes CUDA, then MPS, then the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -135,6 +148,8 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         Training loss of every epoch.
     validation_scores_ : list of float or None
         Validation score of every epoch, higher is better: minus the loss, or the value of `scoring`.
+    interrupted_ : bool
+        Whether Ctrl-C ended the training, with ``on_interrupt="keep"``.
     health_ : TrainingHealth or None
         What :class:`~sknn.callbacks.GradientHealth` found.
     n_repairs_ : int
@@ -187,6 +202,10 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         categorical_features: Any = "from_dtype",
         warm_start: bool = False,
         callbacks: list[Any] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every_s: float = 10.0,
+        checkpoint_every_epochs: int | None = None,
+        on_interrupt: str = "raise",
         device: str | torch.device = "auto",
         precision: str = "auto",
         compile: bool = False,
@@ -218,6 +237,10 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         self.categorical_features = categorical_features
         self.warm_start = warm_start
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
+        self.checkpoint_every_s = checkpoint_every_s
+        self.checkpoint_every_epochs = checkpoint_every_epochs
+        self.on_interrupt = on_interrupt
         self.device = device
         self.precision = precision
         self.compile = compile

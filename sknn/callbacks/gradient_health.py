@@ -171,6 +171,10 @@ class GradientHealth(Callback):
         """Without what belongs to a training, which an error may have left."""
         return {**vars(self), "_steps": None, "_evidence": None, "_repairs": None}
 
+    def _state_in_training(self) -> dict[str, Any]:
+        """All of it, for a checkpoint of the training."""
+        return dict(vars(self))
+
     # ------------------------------------------------------------------ watching
 
     def _begin(self, net: Any, dataset_train: Any, dataset_valid: Any) -> None:

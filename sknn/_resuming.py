@@ -1,0 +1,113 @@
+"""What a net is in the middle of a training, for going on elsewhere; and what is left of one that was interrupted."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from .callbacks._state import ModuleState, TrainAgain
+
+__all__ = ["Resuming"]
+
+# Made anew by every fit or epoch, or not of the net.
+_NOT_OF_THE_TRAINING = frozenset(
+    ["plan", "by_hand", "paced_threads", "compiled", "step", "frozen", "quiet", "virtual_params_", "kept_epoch"]
+)
+
+
+class Resuming:
+    """Training states that can be stored and taken up again; a part of `_Net`."""
+
+    if TYPE_CHECKING:  # what the net has
+        plan: Any
+        module_: Any
+        device: Any
+        history: Any
+        callbacks_: Any
+        kept_epoch: tuple[float, int, ModuleState, int] | None  # score, number, weights, scalings of the inputs
+        n_complete: int
+        notify: Any
+        _set: Any
+        _calibrate: Any
+        _training_ended: Any
+
+    def training_state(self, shuffle: torch.Generator | None = None) -> dict[str, Any]:
+        """Everything that decides how training goes on from the end of an epoch.
+
+        Parameters
+        ----------
+        shuffle : torch.Generator or None
+            That shuffles the rows.
+        """
+        net = {name: value for name, value in vars(self).items() if name not in _NOT_OF_THE_TRAINING}
+        plan, device = self.plan, torch.device(self.device)
+        accelerator = getattr(torch, device.type) if device.type in ("cuda", "mps") else None
+        return {
+            "net": net,
+            "shuffle": None if shuffle is None else shuffle.get_state(),
+            "global generators": (
+                torch.get_rng_state(),
+                None if accelerator is None else accelerator.get_rng_state(),
+                np.random.get_state(),
+                random.getstate(),
+            ),
+            "schedule": (plan.lr_schedule, plan.lr_schedule_params),
+            "n_scalings": plan.n_scalings,
+            "elapsed_s": time.perf_counter() - plan.started,
+        }
+
+    def continue_from(self, state: dict[str, Any]) -> None:
+        """Be the net that `training_state` was asked of; also the global generators of random numbers."""
+        self._set(**state["net"])
+        plan, device = self.plan, torch.device(self.device)
+        torch_state, accelerator_state, numpy_state, python_state = state["global generators"]
+        torch.set_rng_state(torch_state.cpu())
+        if accelerator_state is not None:
+            getattr(torch, device.type).set_rng_state(accelerator_state.cpu())
+        np.random.set_state(numpy_state)
+        random.setstate(python_state)
+        plan.lr_schedule, plan.lr_schedule_params = state["schedule"]
+        for _ in range(state["n_scalings"]):
+            plan.scale_inputs()
+        if plan.deadline is not None:  # the time that was used before counts
+            shift = time.perf_counter() - state["elapsed_s"] - plan.started
+            plan.started += shift
+            plan.deadline += shift
+        self._set(shuffle_state=state["shuffle"], is_resumed=True)
+
+    def keep_epoch(self) -> None:
+        """Copy the weights of the epoch that has just ended, if it is the best one so far, for `end_interrupted`."""
+        record = self.history[-1]
+        score = -record["valid_loss"] if "valid_loss" in record else float(len(self.history))
+        score = record.get("valid_score", score)
+        kept = self.kept_epoch
+        # Weights of before fit no inputs that were scaled since.
+        if kept is None or score > kept[0] or kept[3] != self.plan.n_scalings:
+            weights = ModuleState(self) if kept is None else kept[2]
+            weights.save()
+            self._set(kept_epoch=(score, len(self.history), weights, self.plan.n_scalings))
+        self._set(n_complete=len(self.history))
+
+    def end_interrupted(self, valid: Any) -> int | None:
+        """End a training that somebody broke off with the weights of its best epoch, and return its number.
+
+        None, and nothing is done, if there is none yet.
+        """
+        if self.kept_epoch is None or self.kept_epoch[3] != self.plan.n_scalings:
+            return None
+        _, best_epoch, weights, _ = self.kept_epoch
+        weights.restore()
+        self._set(average=None)
+        del self.history[self.n_complete :]  # the epoch that was not finished
+        try:
+            self._training_ended()
+        except TrainAgain as again:
+            again.end()
+        self.notify("on_train_end", X=None, y=None)
+        if valid is not None:
+            self._calibrate(valid)
+        return best_epoch

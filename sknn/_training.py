@@ -1,0 +1,171 @@
+"""The training of one fit, whether it begins anew, goes on from a checkpoint, or is broken off."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import sklearn
+import skorch
+import torch
+
+from ._batches import Rows
+from ._checkpoint import Checkpoint
+from ._net import _Net
+from ._plan import TrainingPlan
+
+__all__ = ["find_checkpoint", "scaling_of", "train"]
+
+# Parameters that change no bit of what is learned.
+_WITHOUT_EFFECT = ("verbose", "on_interrupt", "checkpoint", "checkpoint_every_s", "checkpoint_every_epochs", "max_time")
+_LONGEST_SHOWN = 60
+
+
+def find_checkpoint(
+    params: Mapping[str, Any],
+    data: Mapping[str, Any],
+    *,
+    device: torch.device,
+    version: str,
+    before: Any = None,
+) -> Checkpoint | None:
+    """The checkpoint that a fit asks for, which may have `found` what a fit before it left; None if it asks for none.
+
+    Parameters
+    ----------
+    params : mapping
+        Of the estimator.
+    data : mapping
+        Arguments of fit by name.
+    device : torch.device
+    version : str
+        Of sknn.
+    before : object
+        What training goes on from, where it does not begin with new weights.
+
+    Raises
+    ------
+    CheckpointError
+        The folder cannot be used, or the file is another fit's, or damaged.
+    """
+    if params["checkpoint"] is None:
+        return None
+    identity = {name: joblib.hash(value) for name, value in params.items() if name not in _WITHOUT_EFFECT}
+    identity |= {name: joblib.hash(value) for name, value in data.items()}
+    versions = {
+        "sknn": version, "torch": torch.__version__, "numpy": np.__version__,
+        "scikit-learn": sklearn.__version__, "skorch": skorch.__version__,
+    }  # fmt: skip
+    settings = {**{f"version of {name}": str(v) for name, v in versions.items()}, "device": str(device)}
+    identity |= settings
+    identity["weights before"] = joblib.hash(before)
+    shown = settings | {name: _abridged(params[name]) for name in params if name not in _WITHOUT_EFFECT}
+    checkpoint = Checkpoint(
+        Path(params["checkpoint"]), params["checkpoint_every_s"], params["checkpoint_every_epochs"], identity, shown
+    )
+    checkpoint.look_for()
+    return checkpoint
+
+
+def _abridged(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "..."
+
+
+def scaling_of(plan: TrainingPlan, inputs: Any, resident: list[Rows]) -> Callable[[], Callable[[], None]]:
+    """What scales untouched inputs from now on, and returns what undoes it; the plan counts how often."""
+
+    def scale() -> Callable[[], None]:
+        undo_scaling = inputs.scale_from_now_on(resident)
+        plan.n_scalings += 1
+
+        def undo() -> None:
+            undo_scaling()
+            plan.n_scalings -= 1
+
+        return undo
+
+    return scale
+
+
+def train(
+    net: _Net,
+    rows: Rows,
+    valid: Rows | None,
+    epochs: int,
+    *,
+    checkpoint: Checkpoint | None,
+    learned: tuple[Any, Any],
+    keeps_interrupted: bool,
+) -> int | None:
+    """Train to the end.
+
+    Parameters
+    ----------
+    net : _Net
+        Initialised.
+    rows, valid : Rows
+    epochs : int
+    checkpoint : Checkpoint or None
+        Where to write; what it has found is gone on from.
+    learned : (Inputs, Targets)
+        What was learned from the data before training.
+    keeps_interrupted : bool
+        Whether Ctrl-C ends the training with the weights of its best epoch.
+
+    Returns
+    -------
+    best_epoch : int or None
+        The epoch whose weights are kept if Ctrl-C ended the training, else None.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Ctrl-C, where that is not to be kept, or there is nothing to keep.
+    """
+    net.plan.keeps_interrupted = keeps_interrupted
+    try:
+        is_over = False
+        if checkpoint is not None:
+            surroundings = _surroundings(net, rows, valid, learned)
+            checkpoint.surroundings = lambda: surroundings
+            net.plan.checkpoint = checkpoint
+            if checkpoint.found is not None:
+                is_over = checkpoint.restore(net, rows.device)
+        if not is_over:
+            net.train(rows, valid, epochs)
+    except KeyboardInterrupt:
+        best_epoch = None if not keeps_interrupted or _is_one_of_many() else net.end_interrupted(valid)
+        if best_epoch is None:
+            raise
+        return best_epoch
+    return None
+
+
+def _surroundings(net: _Net, rows: Rows, valid: Rows | None, learned: tuple[Any, Any]) -> dict[str, Any]:
+    """What a checkpoint names and does not hold: data, and classes that only the script knows."""
+    found: dict[str, Any] = {"net": net, "plan": net.plan, "inputs": learned[0], "targets": learned[1]}
+    for name, part in (("rows", rows), ("valid", valid)):
+        if part is None:
+            continue
+        found[name] = part
+        values = {key: getattr(part, key) for key in ("x_num", "x_cat", "targets", "weight", "shares")}
+        found |= {f"{name}.{key}": value for key, value in values.items() if value is not None}
+    parts = [*net.module_.modules(), *net.criterion_.modules(), *(callback for _, callback in net.callbacks_)]
+    kinds = dict.fromkeys([*(type(part) for part in parts), type(net.optimizer_)])
+    found |= {f"class {i}": kind for i, kind in enumerate(kinds) if "<locals>" in kind.__qualname__}
+    return found
+
+
+def _is_one_of_many() -> bool:
+    """Whether joblib runs this fit, as in searches, cross-validation and ensembles: these are to end, too."""
+    frame = sys._getframe()
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").startswith("joblib."):
+            return True
+        frame = frame.f_back
+    return False
