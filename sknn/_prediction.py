@@ -11,6 +11,7 @@ from torch import Tensor
 from ._chain import evaluated
 from ._inputs import Inputs, take_rows
 from ._net import _Net
+from ._threads import limited_threads
 
 __all__ = ["raw_prediction"]
 
@@ -31,13 +32,20 @@ def raw_prediction(net: _Net, inputs: Inputs, X: Any) -> Tensor:
         Trained, in evaluation mode.
     inputs : Inputs
     X : as returned by `as_table`, of the columns seen in fit
+
+    Notes
+    -----
+    On one thread up to 2^27 multiplications, so that the number of threads changes no bit; beyond, the last bits may
+    depend on it.
     """
     width = max(math.prod(inputs.row_shape) + sum(inputs.cardinalities), 512)
     chunk = max(64, _CHUNK_FLOATS // width)
-    if X.shape[0] <= chunk:
-        return _one_chunk(net, *inputs.encode(X))
-    chunks = (slice(start, start + chunk) for start in range(0, X.shape[0], chunk))
-    return torch.cat([_one_chunk(net, *inputs.encode(take_rows(X, rows))) for rows in chunks])
+    n_rows = X.shape[0]
+    with limited_threads(min(n_rows, chunk) * net.n_weights, repeatable=True):
+        if n_rows <= chunk:
+            return _one_chunk(net, *inputs.encode(X))
+        chunks = (slice(start, start + chunk) for start in range(0, n_rows, chunk))
+        return torch.cat([_one_chunk(net, *inputs.encode(take_rows(X, rows))) for rows in chunks])
 
 
 @torch.inference_mode()

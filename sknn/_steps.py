@@ -13,10 +13,12 @@ from ._batches import Batch
 from ._chain import Chain
 from ._quiet_steps import QuietSteps
 from ._stack import Stack
-from ._threads import PacedThreads
+from ._threads import PacedThreads, product_threads, threads
 from .optim import step_of
 
 __all__ = ["TrainingSteps", "by_member"]
+
+_SHARED_SUM = 2**15  # torch's grain size
 
 
 class TrainingSteps:
@@ -49,6 +51,8 @@ class TrainingSteps:
     def train_step(self, batch: Batch, **fit_params: Any) -> dict[str, Tensor]:
         """Forward, loss, backward, callbacks (clipping), step, schedule."""
         self.schedule.before_step(self._progress())
+        if self.foreign_steps:
+            self._look_again()
         if self.by_hand is not None and batch[0]["x_num"].ndim == 2:
             with torch.no_grad(), self.paced_threads or nullcontext():
                 step = self._gradient_by_hand(batch)
@@ -91,7 +95,8 @@ class TrainingSteps:
         if not by_hand.covers_all:
             self.flat_parameters.gradient.zero_()
         y_pred = by_hand.forward(inputs)
-        loss, gradient = self.criterion_.value_and_gradient(*by_member(y_pred, y, inputs.get("sample_weight")))
+        with _one_thread_for(y_pred):
+            loss, gradient = self.criterion_.value_and_gradient(*by_member(y_pred, y, inputs.get("sample_weight")))
         by_hand.backward(gradient.view(y_pred.shape))
         self._notify_of_gradient(batch)
         return {"loss": loss, "y_pred": y_pred}
@@ -103,19 +108,32 @@ class TrainingSteps:
                 quiet.deliver()
             self._set(gradient_norm=None)
             named = TeeGenerator(self.get_all_learnable_params())
-            self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
+            with torch.set_grad_enabled(self.foreign_steps or torch.is_grad_enabled()):
+                self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
         # Somebody may have put other tensors into the place of the views that the optimizer reads.
-        if self.flat_parameters is not None and self.by_hand is None:
+        if self.flat_parameters is not None and (self.foreign_steps or self.by_hand is None):
             self.flat_parameters.attach()
 
     def _by_hand(self) -> Chain | Stack | None:
         """The network as a chain of known layers, or a stack of known networks, if its gradients have their place."""
         flat = self.flat_parameters
-        # Whoever looks at steps may change anything between them, which only automatic differentiation notices.
-        if flat is None or self.plan.compile or self.foreign_steps:
+        if flat is None or self.plan.compile:
             return None
         chain = Chain.of(self.module_, flat.parameters, self.plan.precision, self.batch_size)
         return chain if chain is not None or self.plan.precision == "bfloat16" else Stack.of(self.module_, flat)
+
+    def _look_again(self) -> None:
+        """Find the way anew: whoever looks at steps may have changed anything since the last one.
+
+        The way itself does not depend on who looks. A stack is the same as automatic differentiation up to rounding
+        only, and a callback that changes nothing must change no bit.
+        """
+        if self.flat_parameters is not None:
+            self.flat_parameters.attach()
+        before, by_hand = self.by_hand, self._by_hand()
+        if isinstance(before, Stack) and isinstance(by_hand, Stack):
+            by_hand.buffers = before.buffers
+        self._set(by_hand=by_hand)
 
     def _prepare_steps(self) -> None:
         """Find the quickest way through the steps of this epoch."""
@@ -126,7 +144,8 @@ class TrainingSteps:
         by_hand = self._by_hand()
         if isinstance(by_hand, Stack) and self.paced_threads is None:
             # A product for each thread at most: of one that threads share, the bits may depend on their number.
-            self._set(paced_threads=PacedThreads(min(torch.get_num_threads(), len(by_hand.networks))))
+            n_threads = 1 if self.foreign_steps else min(product_threads(), len(by_hand.networks))
+            self._set(paced_threads=PacedThreads(n_threads))
             torch.set_num_threads(1)  # for all else; who called the training restores it
         self._set(by_hand=by_hand, step=step, frozen=[] if flat is None else flat.frozen(), quiet=self._quiet_steps())
 
@@ -164,6 +183,11 @@ class TrainingSteps:
         with torch.no_grad():
             y_pred = self.infer(inputs)
             return {"loss": self.get_loss(y_pred, y, X=inputs), "y_pred": y_pred}
+
+
+def _one_thread_for(y_pred: Tensor) -> Any:
+    """A context for the sum of a loss, which from so many numbers on threads would share, and round otherwise."""
+    return threads(1) if y_pred.numel() >= _SHARED_SUM and torch.get_num_threads() > 1 else nullcontext()
 
 
 def by_member(y_pred: Tensor, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor | None]:

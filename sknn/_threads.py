@@ -1,18 +1,27 @@
-"""How many threads a computation deserves."""
+"""How many threads a computation deserves, and what they may share without a change of its bits."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 
-__all__ = ["PacedThreads", "limited_threads", "threads"]
+__all__ = ["PacedThreads", "limited_threads", "product_threads", "threads"]
 
 # Multiplications per step that are worth one more thread: below, waking and waiting costs more than it gains, and on a
 # machine with other work a waiting thread can cost a hundred times the computation.
 _WORK_PER_THREAD = 2**23
+
+# A sum that threads share is rounded in another order: of one random product of matrices in five (MKL, up to 600 rows
+# and columns, 1 to 4 threads) the last bits depend on the number of threads, and so do those of sums over all of a
+# tensor, of the gradients of layer and batch norms, and of attention. Up to so many multiplications a step, some tens
+# of milliseconds, the same bits are worth more than the time.
+_WORK_BEYOND_REPEATABILITY = 2**27
+
+_PRODUCT_THREADS: ContextVar[int] = ContextVar("_PRODUCT_THREADS", default=1)
 
 
 @contextmanager
@@ -27,17 +36,29 @@ def threads(number: int) -> Iterator[None]:
 
 
 @contextmanager
-def limited_threads(work: int) -> Iterator[None]:
+def limited_threads(work: int, *, repeatable: bool = False) -> Iterator[None]:
     """Use at most the threads that joblib or the user allows, and fewer for little work; restore them.
 
     Parameters
     ----------
     work : int
         Multiplications of one step: about the rows of a batch times the number of parameters.
+    repeatable : bool, default=False
+        Whether the bits must not depend on how many threads are allowed. All but the largest work is then done on one,
+        and `product_threads` says how many may work on products that belong to one thread each.
     """
-    allowed = torch.get_num_threads()
-    with threads(max(1, min(allowed, work // _WORK_PER_THREAD + 1))):
-        yield
+    number = max(1, min(torch.get_num_threads(), work // _WORK_PER_THREAD + 1))
+    token = _PRODUCT_THREADS.set(number)
+    try:
+        with threads(1 if repeatable and work < _WORK_BEYOND_REPEATABILITY else number):
+            yield
+    finally:
+        _PRODUCT_THREADS.reset(token)
+
+
+def product_threads() -> int:
+    """Threads that may work on a step inside `limited_threads`, if each has products of its own; 1 outside."""
+    return _PRODUCT_THREADS.get()
 
 
 class PacedThreads:

@@ -184,7 +184,7 @@ def stacks(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 class Watch(Callback):
-    """Looks at every step, so that nothing may be done by hand."""
+    """Looks at every step, and changes nothing."""
 
     def on_grad_computed(self, net: Any, named_parameters: Any, **kwargs: Any) -> None:
         """Look."""
@@ -193,14 +193,20 @@ class Watch(Callback):
 
 @pytest.mark.parametrize("n_splits", [1, 3])
 @pytest.mark.parametrize("weighted", [True, False])
-def test_a_fit_learns_the_same_by_hand(stacks: list[Any], n_splits: int, weighted: bool) -> None:
+def test_a_fit_learns_the_same_by_hand(
+    stacks: list[Any], n_splits: int, weighted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     X, y = table()
     weight = np.random.default_rng(1).random(len(y)) + 0.5 if weighted else None
     params = {"max_epochs": 3, "module_params": SMALL, "n_splits": n_splits, "random_state": 0}
     by_hand = NeuralClassifier(**params).fit(X, y, weight)
     assert [type(stack) for stack in stacks] == [Stack] * 3
+    watched = NeuralClassifier(**params, callbacks=[Watch()]).fit(X, y, weight)
+    assert watched.loss_curve_ == by_hand.loss_curve_
+    np.testing.assert_array_equal(watched.predict_proba(X), by_hand.predict_proba(X))
     stacks.clear()
-    automatic = NeuralClassifier(**params, callbacks=[Watch()]).fit(X, y, weight)
+    monkeypatch.setattr(Stack, "of", lambda *args: None)
+    automatic = NeuralClassifier(**params).fit(X, y, weight)
     assert stacks == [None] * 3
     np.testing.assert_allclose(by_hand.loss_curve_, automatic.loss_curve_, rtol=1e-3)
     np.testing.assert_allclose(by_hand.predict_proba(X), automatic.predict_proba(X), atol=5e-3)
