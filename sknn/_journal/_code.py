@@ -19,6 +19,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from ._stream import Stream, UndigestibleError
+from ._writes import is_state, names_written
 
 __all__ = ["CodeStream", "code_facts"]
 
@@ -116,6 +117,36 @@ def names_used(code: CodeType) -> list[str]:
     return sorted({name for part in _codes(code) for name in part.co_names})
 
 
+def _meant(function: FunctionType) -> dict[str, Any]:
+    """What names in a function stand for: globals, and variables of the functions around it."""
+    meant = {name: function.__globals__[name] for name in names_used(function.__code__) if name in function.__globals__}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with suppress(ValueError):
+            meant[name] = cell.cell_contents
+    return meant
+
+
+def _functions_of_class(cls: type) -> Iterator[FunctionType]:
+    for _, value in class_items(cls):
+        for part in (
+            value,
+            getattr(value, "__func__", None),
+            getattr(value, "fget", None),
+            getattr(value, "fset", None),
+        ):
+            if isinstance(part, FunctionType):
+                yield part
+
+
+def _codes_of_class(cls: type) -> Iterator[CodeType]:
+    for function in _functions_of_class(cls):
+        yield from _codes(function.__code__)
+
+
+def _meant_in_class(cls: type) -> dict[str, Any]:
+    return {name: value for function in _functions_of_class(cls) for name, value in _meant(function).items()}
+
+
 def imported_inside(function: FunctionType) -> Iterator[tuple[str, bytes]]:
     """Modules of the user's own that a function imports when it runs: name, and the text of the file.
 
@@ -178,9 +209,11 @@ class CodeStream(Stream):
                 self.add(base)
             if type(cls) is not type:
                 self.add(type(cls))
+            written = names_written(_codes_of_class(cls), _meant_in_class(cls), vars(cls))
             for name, value in class_items(cls):
                 self._tag("item", name)
-                self._of_code(value)
+                if name not in written or callable(value):
+                    self._of_code(value)
 
     def _function(self, function: FunctionType) -> None:
         self._name(function)
@@ -188,17 +221,19 @@ class CodeStream(Stream):
         if (installed and is_importable(function)) or self._is_known(function):
             return
         with self._learned():
+            written = names_written(_codes(function.__code__), _meant(function))
             if not installed:
                 self._parts("code", code_facts(function.__code__, function.__doc__))
                 self._of_code(function.__defaults__)
                 self._of_code(function.__kwdefaults__)
-                self._globals(function)
-            for cell in function.__closure__ or ():
+                self._globals(function, written)
+            for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
                 self._tag("cell")
                 with suppress(ValueError):  # a cell that is empty yet
-                    self._of_code(cell.cell_contents)
+                    if name not in written or callable(cell.cell_contents):
+                        self._of_code(cell.cell_contents)
 
-    def _globals(self, function: FunctionType) -> None:
+    def _globals(self, function: FunctionType, written: set[str]) -> None:
         names = names_used(function.__code__)
         for name in names:
             if name in function.__globals__:
@@ -206,7 +241,7 @@ class CodeStream(Stream):
                 value = function.__globals__[name]
                 if isinstance(value, ModuleType):
                     self._module(value, names)
-                else:
+                elif name not in written or callable(value):
                     self._of_code(value)
         for name, text in imported_inside(function):
             self._tag("import", name, text)
@@ -235,6 +270,9 @@ class CodeStream(Stream):
             self._tag("property")
             for part in (value.fget, value.fset, value.fdel):
                 self._of_code(part)
+            return
+        if is_state(value):
+            self._tag("state", type(value).__qualname__)
             return
         try:
             self.add(value)

@@ -178,6 +178,9 @@ class _Digest(CodeStream):
         for part in state[:2]:
             self.add(part)
         attributes = state[2] if len(state) > 2 else None
+        if type(attributes) is dict and any(base.__name__ == "rv_generic" for base in type(value).__mro__):
+            # Distributions of scipy hold numpy's global generator; searches draw by one of their own.
+            attributes = {name: part for name, part in attributes.items() if name != "_random_state"}
         if type(attributes) is dict:
             self._tag("attributes", len(attributes))
             self._items(attributes, by_name=True)

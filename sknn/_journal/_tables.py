@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import narwhals.stable.v2 as nw
+import narwhals.stable.v1 as nw
 import numpy as np
 import torch
 from scipy import sparse
