@@ -28,6 +28,9 @@ _DTYPES = {
 # Where and how memory lies, which is no part of the result.
 _ABOUT_MEMORY = ("device", "layout", "pin_memory", "memory_format", "non_blocking", "implicit")
 
+# Operations that are quicker as they are than as what torch makes of them.
+_WHOLE = (torch.ops.aten.scaled_dot_product_attention.default, torch.ops.aten.silu.default, torch.ops.aten.mish.default)
+
 _IDENTITIES = (
     "clone.default", "alias.default", "detach.default", "lift_fresh_copy.default", "contiguous.default",
     "_conj.default", "positive.default",
@@ -85,6 +88,8 @@ def capture(net: _Net, inputs: Inputs) -> Graph:
 
 def _recorded(computation: Computation, shape: tuple[int, ...], n_categorical: int, n_rows: int, name: str) -> Any:
     """What torch records for so many rows."""
+    from torch.export import default_decompositions, export  # a second that only an export shall take
+
     rows = [torch.zeros((n_rows, *shape), dtype=torch.float64)]
     if n_categorical:
         rows.append(torch.zeros((n_rows, n_categorical), dtype=torch.int64))
@@ -93,8 +98,11 @@ def _recorded(computation: Computation, shape: tuple[int, ...], n_categorical: i
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # about what is being recorded, and nothing that a user could change
-            program = torch.export.export(computation, tuple(rows), strict=False)
-            return program.run_decompositions()
+            program = export(computation, tuple(rows), strict=False)
+            decompositions = default_decompositions()
+            for whole in _WHOLE:
+                decompositions.pop(whole, None)
+            return program.run_decompositions(decompositions)
     except Exception as error:
         reason = (str(error).strip().splitlines() or [""])[0]
         raise ValueError(

@@ -184,13 +184,19 @@ def _group_norm(input, weight, bias, N, C, HxW, group, eps):
     return _affine(x, weight, bias), None, None
 
 
-def _attention(query, key, value, dropout_p=0.0, is_causal=False, attn_mask=None, scale=None):
+def _attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False):
+    if enable_gqa:
+        raise NotImplementedError("attention with enable_gqa=True")
     scores = np.matmul(query, np.swapaxes(key, -1, -2)) * (query.shape[-1] ** -0.5 if scale is None else scale)
     if is_causal:
         scores = np.where(np.tri(*scores.shape[-2:], dtype=bool), scores, -np.inf)
     if attn_mask is not None:
         scores = np.where(attn_mask, scores, -np.inf) if attn_mask.dtype == bool else scores + attn_mask
-    return np.matmul(_softmax(scores, -1), value), None
+    return np.matmul(_softmax(scores, -1), value)
+
+
+def _attention_of_cpu(query, key, value, dropout_p=0.0, is_causal=False, attn_mask=None, scale=None):
+    return _attention(query, key, value, attn_mask, dropout_p, is_causal, scale), None
 
 
 def _windows(x, size, stride, padding, dilation, fill):
@@ -405,9 +411,8 @@ OPERATIONS = {
     "hardsigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1), "hardswish": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
     "log_sigmoid_forward": lambda x: (np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x))), None),
     "_softmax": _softmax, "softmax": _softmax, "_log_softmax": _log_softmax, "log_softmax": _log_softmax,
-    "scaled_dot_product_attention": lambda query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False,
-    scale=None, enable_gqa=False: _attention(query, key, value, dropout_p, is_causal, attn_mask, scale)[0],
-    "_scaled_dot_product_flash_attention_for_cpu": _attention,
+    "scaled_dot_product_attention": _attention,
+    "_scaled_dot_product_flash_attention_for_cpu": _attention_of_cpu,
     # reductions
     "sum": _reduction(np.sum), "mean": _reduction(np.mean), "prod": _reduction(np.prod), "amax": _reduction(np.max),
     "amin": _reduction(np.min), "any": _reduction(np.any), "all": _reduction(np.all), "logsumexp": _logsumexp,
