@@ -22,7 +22,7 @@ class EpochReport:
 
     def __init__(self, verbose: int, max_epochs: int, n_before: int = 0) -> None:
         self.verbose = verbose
-        self.last_epoch = n_before + max_epochs
+        self.n_before, self.last_epoch = n_before, n_before + max_epochs
         self.best: float | None = None
         self.bar: Any = None
         if verbose == 1:
@@ -41,7 +41,7 @@ class EpochReport:
             if self.best is not None:
                 shown["best_valid"] = f"{self.best:.4g}"
             self.bar.set_postfix(shown, refresh=False)
-            self.bar.update()
+            self.bar.update(record["epoch"] - self.n_before - self.bar.n)  # more than 1 after a checkpoint
             return
         parts = [f"epoch {record['epoch']}/{self.last_epoch}", f"train_loss {record['train_loss']:.5g}"]
         parts += [f"{name} {record[name]:.5g}" for name in ("valid_loss", "valid_score") if name in record]

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import sklearn
 import skorch
@@ -15,8 +14,10 @@ import torch
 
 from ._batches import Rows
 from ._checkpoint import Checkpoint
+from ._journal._digest import UndigestibleError, digest
 from ._net import _Net
 from ._plan import TrainingPlan
+from .exceptions import CheckpointError
 
 __all__ = ["find_checkpoint", "scaling_of", "train"]
 
@@ -54,21 +55,30 @@ def find_checkpoint(
     """
     if params["checkpoint"] is None:
         return None
-    identity = {name: joblib.hash(value) for name, value in params.items() if name not in _WITHOUT_EFFECT}
-    identity |= {name: joblib.hash(value) for name, value in data.items()}
+    decisive = {name: value for name, value in params.items() if name not in _WITHOUT_EFFECT}
+    identity = {name: _known_by(name, value) for name, value in {**decisive, **data, "weights before": before}.items()}
     versions = {
         "sknn": version, "torch": torch.__version__, "numpy": np.__version__,
         "scikit-learn": sklearn.__version__, "skorch": skorch.__version__,
     }  # fmt: skip
     settings = {**{f"version of {name}": str(v) for name, v in versions.items()}, "device": str(device)}
     identity |= settings
-    identity["weights before"] = joblib.hash(before)
-    shown = settings | {name: _abridged(params[name]) for name in params if name not in _WITHOUT_EFFECT}
+    shown = settings | {name: _abridged(value) for name, value in decisive.items()}
     checkpoint = Checkpoint(
         Path(params["checkpoint"]), params["checkpoint_every_s"], params["checkpoint_every_epochs"], identity, shown
     )
     checkpoint.look_for()
     return checkpoint
+
+
+def _known_by(name: str, value: Any) -> str:
+    try:
+        return digest(value, name)
+    except UndigestibleError as error:
+        raise CheckpointError(
+            f"checkpoint: {error}, by which a later fit could not be told to be the same. Pass what can be pickled, or "
+            "leave checkpoint=None."
+        ) from error
 
 
 def _abridged(value: Any) -> str:
