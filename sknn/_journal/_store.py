@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import errno
 import hashlib
+import importlib
 import io
 import json
 import os
@@ -13,7 +14,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 
 from ..exceptions import JournalError
@@ -224,12 +224,17 @@ def _encode(value: Any, pickles: io.BytesIO) -> Any:
 def _pickled(estimator: Any) -> bytes:
     try:
         return pickle.dumps(estimator, protocol=5)
-    except Exception:
-        pass
-    try:  # lambdas and classes defined on the spot; joblib ships it for its workers
-        return joblib.externals.cloudpickle.dumps(estimator)
     except Exception as error:
-        raise UnstorableError(f"a {type(estimator).__name__} that cannot be pickled ({error})") from error
+        reason = error
+    # Lambdas, and classes defined on the spot. joblib needs it for its workers, and brought it along until 1.5.
+    for module in ("cloudpickle", "joblib.externals.cloudpickle"):
+        try:
+            return importlib.import_module(module).dumps(estimator)
+        except ImportError:
+            continue
+        except Exception as error:
+            reason = error
+    raise UnstorableError(f"a {type(estimator).__name__} that cannot be pickled ({reason})")
 
 
 def _decode(value: Any, pickles: bytes | None) -> Any:
