@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ._component_params import IN_FEATURES, OUT_FEATURES
+from ._refusals import refused_as, shown
 from .losses import Loss
 from .modules import Committee, OneHot, UnknownMasking
 
@@ -167,7 +168,8 @@ def _construct(
     module: Any, params: dict[str, Any], in_features: int, cat_cardinalities: list[int], out_features: int
 ) -> nn.Module:
     name = _name(module)
-    parameters = _parameters_of(module)
+    with refused_as("module", "a class of torch.nn.Module, an instance, or a function that makes one"):
+        parameters = _parameters_of(module)
     filled: dict[str, Any] = {}
     given = {**getattr(module, "keywords", {}), **params}  # those of a functools.partial
     for alias in parameters:
@@ -191,7 +193,8 @@ def _construct(
             f"module: {name} needs {missing}, which fit cannot fill in. Pass module_params={{{example}}} "
             f"(input and output widths are filled in under the names {IN_FEATURES} and {OUT_FEATURES})."
         )
-    network = module(**filled, **params)
+    with refused_as(f"module: {name}", f"a constructor that accepts module_params={shown(params)}"):
+        network = module(**filled, **params)
     if not isinstance(network, nn.Module):
         raise TypeError(f"module: {name} returned a {type(network).__name__}, expected a torch.nn.Module.")
     return network
@@ -222,6 +225,8 @@ def fit_knots(network: nn.Module, some_rows: Callable[[], tuple[dict[str, Tensor
         return
     inputs, weight = some_rows()
     x_num = inputs["x_num"]
+    if x_num.ndim != 2:  # no table: `check_network` will say so
+        return
     if isinstance(network, TableNetwork) and network.one_hot is not None:
         x_num = torch.cat([x_num, network.one_hot(inputs["x_cat"])], dim=1)
     inside.fit_knots(x_num, weight)  # pyright: ignore[reportCallIssue]

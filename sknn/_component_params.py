@@ -7,7 +7,9 @@ import inspect
 from typing import Any
 
 import torch
+from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
+from ._refusals import shown
 from .losses import LOSSES
 
 __all__ = ["IN_FEATURES", "OUT_FEATURES", "ComponentParamsMixin", "accepted_params"]
@@ -146,6 +148,39 @@ class ComponentParamsMixin:
             if values:
                 setattr(self, f"{kind}_params", {**(getattr(self, f"{kind}_params") or {}), **values})
         return self
+
+    def _validate_params(self) -> None:
+        """scikit-learn's check against ``_parameter_constraints``, of any object and in few words."""
+        try:
+            super()._validate_params()  # type: ignore[misc]
+            self._check_magnitudes()
+        except Exception as error:  # its message holds the repr of the value, which may fail, or be endless
+            if isinstance(error, InvalidParameterError) and len(str(error)) < 1000:
+                raise
+            name, value = self._odd_parameter()
+            raise InvalidParameterError(
+                f"The {name!r} parameter of {type(self).__name__} is {shown(value)} of type {type(value).__name__}, "
+                "which it cannot be. See the docstring for what is allowed."
+            ) from error
+
+    def _check_magnitudes(self) -> None:
+        """Integers that no float can hold: to scikit-learn they are numbers in the range like any other."""
+        for name, value in self.get_params(deep=False).items():  # type: ignore[misc]
+            if isinstance(value, int) and abs(value) >= 2**1023:
+                raise InvalidParameterError(
+                    f"The {name!r} parameter of {type(self).__name__} is an integer of {value.bit_length()} bits, too "
+                    "large to compute with. Expected a number below 1e308."
+                )
+
+    def _odd_parameter(self) -> tuple[str, Any]:
+        """The first parameter that scikit-learn's check refuses, or fails on."""
+        params = self.get_params(deep=False)  # type: ignore[misc]
+        for name, value in params.items():
+            try:
+                validate_parameter_constraints(self._parameter_constraints, {name: value}, type(self).__name__)  # type: ignore[attr-defined]
+            except Exception:
+                return name, value
+        raise AssertionError("all parameters are allowed")
 
     def _check_component_params(self) -> None:
         """At fit: names in ``*_params`` that the component does not accept are an error."""

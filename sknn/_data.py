@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,10 @@ class TrainingData:
         if y is None:
             raise ValueError("This estimator requires y to be passed, but the target y is None.")
         with refused_as("y", "one value for each row of X"):
+            if isinstance(y, str | bytes | Mapping | Set):  # of these, len says nothing of rows
+                raise TypeError(
+                    f"y is a {type(y).__name__}, expected a list or an array of one value for each row of X."
+                )
             check_consistent_length(X, y)
         self.X = X
         self.y = y.to_numpy() if hasattr(y, "to_numpy") and not isinstance(y, np.ndarray) else y

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from skorch.callbacks import Callback
 
+from ._refusals import shown
 from ._sample_weight import MERGE_LIMIT
 from .callbacks import EarlyStopping, GradientClipping, GradientHealth
 from .modules import TabM
@@ -206,10 +207,11 @@ def training_callbacks(
     """
     for callback in given or ():
         made = _instance(callback)
-        if not (isinstance(made, Callback) or (isinstance(made, type) and issubclass(made, Callback))):
+        is_pair = not isinstance(callback, tuple) or (len(callback) == 2 and isinstance(callback[0], str))
+        if not is_pair or not (isinstance(made, Callback) or (isinstance(made, type) and issubclass(made, Callback))):
             raise TypeError(
-                f"callbacks holds {made!r}; expected skorch callbacks, or (name, callback) pairs. scikit-learn's own "
-                "callbacks are registered by set_callbacks."
+                f"callbacks holds {shown(callback)}; expected skorch callbacks, or (name, callback) pairs. "
+                "scikit-learn's own callbacks are registered by set_callbacks."
             )
     callbacks = [copy.deepcopy(callback) for callback in given or ()]
     if partial:
@@ -242,4 +244,4 @@ def _is_a(callback: Any, kind: type) -> bool:
 
 
 def _instance(callback: Any) -> Any:
-    return callback[1] if isinstance(callback, tuple) else callback
+    return callback[-1] if isinstance(callback, tuple) and callback else callback

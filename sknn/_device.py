@@ -19,11 +19,12 @@ def resolve_device(device: str | torch.device) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    fix = "Use 'auto', 'cpu', or a device that torch lists."
     try:
         resolved = torch.device(device)
         torch.empty(0, device=resolved)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(
-            f"device={device!r} is not available here ({error}). Use 'auto', 'cpu', or a device that torch lists."
-        ) from error
+    except Exception as error:  # torch has several, NotImplementedError among them
+        raise ValueError(f"device={device!r} is not available here ({error}). {fix}") from error
+    if resolved.type == "meta":
+        raise ValueError(f"device={device!r} holds no numbers, so nothing can be trained on it. {fix}")
     return resolved

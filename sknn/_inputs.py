@@ -153,7 +153,9 @@ class Inputs:
         if self.mode == "table":
             return [block for block in self.reader.read(X) if block.size]
         if self.mode == "sparse":
-            return [X.toarray()] if X.shape[0] * X.shape[1] <= 2**20 else None
+            small = X.shape[0] * X.shape[1] <= 2**20
+            rows = X if sparse.issparse(X) or not small else TableReader(None).read_sparse(X)
+            return [rows.toarray()] if small else None
         return [self._untouched(X)]
 
     def encode(self, X: Any, rows: np.ndarray | None = None) -> tuple[Tensor | Any, Tensor | None]:
@@ -200,6 +202,8 @@ class Inputs:
         """X as finite float32, nothing else done to it."""
         what = "preprocessing=False hands X" if not self.preprocessing else "Arrays of more than two dimensions go"
         expected = f"finite numbers, since {what[0].lower()}{what[1:]} to the network untouched"
+        if nw.dependencies.is_pandas_dataframe(X) and any(type(dtype).__name__ == "SparseDtype" for dtype in X.dtypes):
+            X = X.to_numpy()  # scikit-learn warns that it does the same
         # What float32 cannot hold becomes infinity, and is reported.
         with refused_as("X", expected), np.errstate(over="ignore", invalid="ignore"):
             try:

@@ -42,7 +42,8 @@ def to_numbers(items: list[Any], label: str) -> np.ndarray:
     """Return Python numbers as float64, missing as NaN."""
     try:
         try:
-            return np.array(items, dtype=object).astype(np.float64)  # None becomes NaN here
+            with np.errstate(over="ignore"):  # a long double beyond float64 becomes infinity, and is reported
+                return np.array(items, dtype=object).astype(np.float64)  # None becomes NaN here
         except TypeError:  # pandas.NA
             return np.array([math.nan if is_missing(value) else float(value) for value in items])
     except OverflowError as error:

@@ -242,10 +242,10 @@ class RealTargets:
                 scale = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weight))
             # A constant target: nothing to divide by. Relative, since 0.1 summed and divided is not 0.1.
             floor = 8 * np.finfo(np.float64).eps * np.abs(mean)
-            self.scale = np.where(scale > floor, scale * unit, 1.0)
+            self.scale = np.where(scale > floor, np.maximum(scale * unit, np.finfo(np.float64).tiny), 1.0)
         # float32 has 24 bits: with a mean above about 1,000 spreads, the spread would be rounded visibly.
         # scikit-learn expects float64 of several outputs.
-        rounded_away = (np.abs(self.mean) > 1e3 * self.scale).any()
+        rounded_away = (np.abs(self.mean) / 1e3 > self.scale).any()
         out_of_range = ((self.scale > 1e30) | (self.scale < 1e-30)).any()
         self.dtype = np.float64 if rounded_away or out_of_range or self.ndim == 2 else np.float32
 

@@ -15,7 +15,7 @@ import numpy as np
 from sknn import NeuralClassifier, NeuralRegressor
 
 from ._fuzz_judge import unclear_refusal, unexpected_warnings, wrong_prediction
-from ._fuzz_parameters import draw_parameters
+from ._fuzz_parameters import NotFinite, draw_parameters
 from ._fuzz_tables import changed, draw_table, n_rows_of
 from ._fuzz_targets import draw_classes, draw_groups, draw_target, draw_weight
 
@@ -130,6 +130,8 @@ def _check_predictions(case: _Case, what: str, model: Any, X: Any, *, must_serve
         if values is None:
             return
         wrong = wrong_prediction(values, n_rows, probabilities=name == "predict_proba")
+        if model.module is NotFinite:  # fit has warned that its numbers are none
+            wrong = None
         one_label = values.ndim == 1 if name == "predict" else one_label
         if (
             wrong is None
@@ -168,14 +170,14 @@ def run_case(seed: int) -> Outcome:
     rng = np.random.default_rng(seed)
     case = _Case(seed)
     classifier = bool(rng.random() < 0.6)
-    odd_part = rng.integers(5)  # one part is odd in most cases: what is odd twice is refused for the first
+    odd_part = rng.integers(6)  # one part is odd in most cases: what is odd twice is refused for the first
     n = int((1, 2, 3, 7, 30, 70, 24, 24)[rng.integers(8)])
     d = int((0, 1, 2, 3, 3, 4, 6)[rng.integers(7)])
     table, X = draw_table(rng, n, d, plain=0.15 if odd_part == 0 else 0.5)
     n_rows = n_rows_of(X, n)
     target, y = draw_target(rng, n_rows, classifier, 0.8 if odd_part == 1 else 0.05)
-    odd, params = draw_parameters(rng, classifier, 0.9 if odd_part == 2 else 0.05)
-    extra, given = _fit_arguments(rng, n_rows, max(d, 1), classifier) if odd_part > 2 else ("", {})
+    odd, params = draw_parameters(rng, classifier, 0.9 if odd_part in (2, 3) else 0.05)
+    extra, given = _fit_arguments(rng, n_rows, max(d, 1), classifier) if odd_part > 3 else ("", {})
     kind = NeuralClassifier if classifier else NeuralRegressor
     case.outcome.described = f"{kind.__name__}({odd}) on {table} ({n_rows}, {d}), y {target}; {extra}"
 

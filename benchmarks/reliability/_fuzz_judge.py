@@ -6,12 +6,12 @@ A refusal is clear if
 2. it was raised on purpose: the innermost frame is a ``raise`` of sknn or of scikit-learn's validation, not a failure
    inside numpy, torch, pandas, or inside an object that was passed;
 3. its message has at least four words, of which one is the name of an argument of the call (`X`, `y`, `sample_weight`,
-   ...), of a parameter of the estimator, or what part of the table is meant (column, feature, row, sample, class, label);
-4. words of other libraries' internals ("could not broadcast", "expected Tensor") do not stand in its first sentence, and
-   those of an object's memory address or a million characters nowhere.
+   ...) or of a parameter, or says what part of the table is meant (column, feature, row, sample, class, label);
+4. words of other libraries' internals ("could not broadcast", "expected Tensor") do not begin it, and
+   it is no longer than a page.
 
-A prediction is right if it is an array of one row for each row of X, finite, and, of probabilities, in [0, 1] with a sum
-of one. Warnings are those of sknn, of scikit-learn about the shape or kind of y, and of nothing else.
+A prediction is right if it is an array of one row for each row of X, finite, and, of probabilities, in [0, 1] with a
+sum of one. Warnings are those of sknn, of scikit-learn about the shape or kind of y, and of nothing else.
 """
 
 from __future__ import annotations
@@ -47,13 +47,14 @@ _PARTS = (
     "feature(s)",
 )
 _PARTS += ("class", "label", "labels", "sparse", "dataframe", "input", "estimator", "n_samples")
-_NAMES = frozenset((*_ARGUMENTS, *_PARTS, *PARAMETERS))
+_CALLBACKS = ("EarlyStopping", "GradientClipping", "GradientHealth")  # their parameters are the user's, too
+_NAMES = frozenset((*_ARGUMENTS, *_PARTS, *PARAMETERS, *_CALLBACKS))
 
 _INTERNAL = re.compile(
-    r"could not broadcast|out of (range|bounds)|expected Tensor|object has no attribute|not supported between|unhashable"
-    r"|size mismatch|mat1 and mat2|positional argument|unexpected keyword|not subscriptable|object is not iterable"
-    r"|sequence of length|must be real number|invalid literal|inhomogeneous|ambiguous|cannot be interpreted|too large to convert"
-    r"|cannot convert float|not callable|cannot reshape|hostile|NoneType|ufunc|dtype\('O'\)|_UFunc",
+    r"could not broadcast|out of (range|bounds)|expected Tensor|object has no attribute|not supported between"
+    r"|unhashable|size mismatch|mat1 and mat2|positional argument|unexpected keyword|not subscriptable|cannot reshape"
+    r"|object is not iterable|sequence of length|must be real number|invalid literal|inhomogeneous|ambiguous|hostile"
+    r"|cannot be interpreted|too large to convert|cannot convert float|not callable|'NoneType' object|[Uu]func"
 )
 # What may raise on purpose: a statement in one of these packages.
 _DELIBERATE = ("/sknn/", "/sklearn/")
@@ -82,7 +83,7 @@ def unclear_refusal(error: BaseException) -> str | None:
     internal = _INTERNAL.search(first_sentence)
     if internal:
         return f"a message that begins with {internal[0]!r}"
-    if len(message) > 20_000:
+    if len(message) > 5_000:
         return f"a message of {len(message)} characters"
     return None
 

@@ -17,7 +17,7 @@ from sknn.modules import MLP, FTTransformer, ResNet, TabM
 
 from ._fuzz_tables import Hostile
 
-__all__ = ["PARAMETERS", "draw_parameters"]
+__all__ = ["PARAMETERS", "NotFinite", "draw_parameters"]
 
 Rng = np.random.Generator
 
@@ -55,7 +55,9 @@ class _FailsLater(nn.Module):
         return self.layer(x)
 
 
-class _NotFinite(nn.Module):
+class NotFinite(nn.Module):
+    """Never a number: fit warns of it, and what it predicts is its own."""
+
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__()
         self.layer = nn.Linear(in_features, out_features)
@@ -68,7 +70,7 @@ class _NotFinite(nn.Module):
 # Values that are right by type and wrong, or odd, in themselves.
 _ODD: dict[str, tuple[Callable[[], Any], ...]] = {
     "module": (
-        lambda: _Fails, lambda: _FailsLater, lambda: _NotFinite, lambda: nn.Linear, lambda: nn.Identity,
+        lambda: _Fails, lambda: _FailsLater, lambda: NotFinite, lambda: nn.Linear, lambda: nn.Identity,
         lambda: nn.Linear(2, 1), lambda: lambda: nn.Linear(2, 2), lambda: nn.Module, lambda: nn.Module(), lambda: TabM,
         lambda: ResNet, lambda: FTTransformer, lambda: nn.Sequential(nn.LazyLinear(4), nn.ReLU(), nn.LazyLinear(2)),
         lambda: nn.Conv2d, lambda: nn.Sequential, lambda: nn.Embedding,

@@ -278,7 +278,8 @@ def _derived(rng: Rng, n: int, d: int) -> Any:
         return np.ma.masked_array(rng.integers(0, 9, X.shape), True)
     if kind == 4:
         return np.array([tuple(row) for row in X], dtype=[(f"f{i}", "f8") for i in range(max(d, 1))][:d] or "f8")
-    return X.astype(np.float32).view(np.recarray)
+    with np.errstate(over="ignore"):
+        return X.astype(np.float32).view(np.recarray)
 
 
 def _names(rng: Rng, d: int) -> Any:

@@ -119,7 +119,7 @@ _ODD: dict[str, Callable[[Rng, int], Any]] = {
     "durations": lambda rng, n: np.arange(n).astype("m8[s]"),
     "periods": lambda rng, n: pd.Series(pd.period_range("2024", periods=n, freq="D")),
     "intervals": lambda rng, n: pd.Series(pd.interval_range(0, n)),
-    "cut": lambda rng, n: pd.cut(np.arange(n), 2),
+    "cut": lambda rng, n: pd.cut(np.arange(max(n, 1)), 2),
     "too long": lambda rng, n: np.zeros(n + 1),
     "too short": lambda rng, n: np.arange(max(n - 1, 0)) % 2,
     "empty": lambda rng, n: [],

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from .._refusals import refused_as, shown
 from ._base import Loss, Target
 from ._module import ModuleLoss, unfit_error
 from ._names import LOSSES
@@ -56,19 +57,19 @@ def make_loss(criterion: Any, criterion_params: dict[str, Any], target: Target) 
         fitting = [kind for kind in LOSSES[criterion] if target in kind.targets]
         if not fitting:
             raise unfit_error(repr(criterion), target)
-        return fitting[0](**_bound(fitting[0], criterion_params, repr(criterion)))
+        return _constructed(fitting[0], criterion_params, repr(criterion))
     if isinstance(criterion, nn.Module):
         if criterion_params:
             raise ValueError(
-                f"criterion_params={criterion_params!r} came with an instance, whose parameters are fixed; "
+                f"criterion_params={shown(criterion_params)} came with an instance, whose parameters are fixed; "
                 f"pass the class, criterion={type(criterion).__name__}, or no criterion_params."
             )
         loss = copy.deepcopy(criterion)
     elif isinstance(criterion, type) and issubclass(criterion, nn.Module):
-        loss = criterion(**_bound(criterion, criterion_params, criterion.__name__))
+        loss = _constructed(criterion, criterion_params)
     else:
         raise TypeError(
-            f"criterion={criterion!r} is a {type(criterion).__name__}; expected one of {sorted(LOSSES)}, a "
+            f"criterion={shown(criterion)} is a {type(criterion).__name__}; expected one of {sorted(LOSSES)}, a "
             "class or an instance of sknn.losses.Loss or torch.nn.Module."
         )
     if not isinstance(loss, Loss):
@@ -93,8 +94,16 @@ def can_weigh_rows(criterion: Any, criterion_params: dict[str, Any] | None) -> b
     """False for a loss of the user's that returns a scalar only."""
     if isinstance(criterion, str):
         return True
-    loss = criterion(**(criterion_params or {})) if isinstance(criterion, type) else criterion
+    params = criterion_params or {}
+    loss = _constructed(criterion, params) if isinstance(criterion, type) else criterion
     return bool(getattr(loss, "supports_sample_weight", hasattr(loss, "reduction")))
+
+
+def _constructed(kind: type[Any], params: dict[str, Any], label: str = "") -> Any:
+    """An instance of ``kind``; a ValueError or TypeError that names the parameters where it refuses them."""
+    label = label or kind.__name__
+    with refused_as(f"criterion={label}", f"a constructor that accepts criterion_params={shown(params)}"):
+        return kind(**_bound(kind, params, label))
 
 
 def _bound(kind: type[nn.Module], params: dict[str, Any], label: str) -> dict[str, Any]:
@@ -105,7 +114,7 @@ def _bound(kind: type[nn.Module], params: dict[str, Any], label: str) -> dict[st
         signature.bind(**params)
     except TypeError as error:
         raise ValueError(
-            f"criterion_params={params!r} does not fit criterion={label}: {error}; valid names are "
+            f"criterion_params={shown(params)} does not fit criterion={label}: {error}; valid names are "
             f"{sorted(signature.parameters)}."
         ) from error
     return params

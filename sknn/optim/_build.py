@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from .._refusals import refused_as, shown
 from ._flat import FlatParameters, parameter_groups
 
 __all__ = ["build_optimizer"]
@@ -75,7 +76,8 @@ def build_optimizer(
             f"module: {type(modules[0]).__name__} has no parameters that require gradients, so there is nothing to "
             "train. Set requires_grad=True on some of them."
         )
-    accepted = inspect.signature(optimizer).parameters
+    with refused_as("optimizer", "a class of torch.optim, or a function that makes an optimizer"):
+        accepted = inspect.signature(optimizer).parameters
     flat = None
     if _can_be_flat(optimizer, modules, groups):
         flat = FlatParameters(groups)
@@ -83,6 +85,12 @@ def build_optimizer(
         on_known_device = groups[0][0].device.type in ("cpu", "cuda")
         if optimizer in FUSED and on_known_device and "foreach" not in params and not params.get("differentiable"):
             params = {"fused": True, **params}
+    is_sparse = any(getattr(part, "sparse", False) for module in modules for part in module.modules())
+    if isinstance(optimizer, type) and issubclass(optimizer, torch.optim.SparseAdam) and not is_sparse:
+        raise ValueError(
+            f"optimizer: {optimizer.__name__} needs sparse gradients, as those of nn.Embedding(..., sparse=True), but "
+            f"{type(modules[0]).__name__} has none. Use torch.optim.Adam."
+        )
     # The decayed group comes first; where all parameters are exempt, the one group is exempt.
     exempt = [(len(groups) == 2 and i == 1) or not parameter_groups(modules)[0] for i in range(len(groups))]
     if "weight_decay" in accepted:
@@ -94,8 +102,12 @@ def build_optimizer(
     if optimizer is torch.optim.LBFGS:  # it allows one group only
         specs = [p for g in groups for p in g]
     try:
-        return optimizer(specs, lr=lr, **params), flat  # type: ignore[call-arg]
-    except (TypeError, ValueError) as error:
+        made: Any = optimizer(specs, lr=lr, **params)  # type: ignore[call-arg]
+    except Exception as error:
+        name = getattr(optimizer, "__name__", type(optimizer).__name__)
         raise ValueError(
-            f"optimizer: {optimizer.__name__} refuses lr={lr!r}, optimizer_params={params!r}: {error}"
+            f"optimizer: {name} refuses lr={lr!r}, optimizer_params={shown(params)}: {error or type(error).__name__}"
         ) from error
+    if not isinstance(made, torch.optim.Optimizer):
+        raise TypeError(f"optimizer: {shown(optimizer)} made {shown(made)}, expected a torch.optim.Optimizer.")
+    return made, flat

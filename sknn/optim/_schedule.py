@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from .._refusals import refused_as, shown
+
 __all__ = ["LRSchedule"]
 
 
@@ -88,19 +90,28 @@ class LRSchedule:
         if schedule == "plateau":
             cls = torch.optim.lr_scheduler.ReduceLROnPlateau
             params = {"factor": 0.5, "patience": 5, **params}
-        accepted = inspect.signature(cls).parameters
+        name = getattr(cls, "__name__", type(cls).__name__)
+        with refused_as(
+            "lr_schedule", "a class of torch.optim.lr_scheduler, or a function that makes one"
+        ):
+            accepted = inspect.signature(cls).parameters
         unknown = [name for name in params if name not in accepted]
         if unknown:
             names = sorted(set(accepted) - {"optimizer"})
-            raise ValueError(f"lr_schedule_params: {unknown[0]!r} is unknown to {cls.__name__}. Valid names: {names}.")
+            raise ValueError(f"lr_schedule_params: {unknown[0]!r} is unknown to {name}. Valid names: {names}.")
         if cls is torch.optim.lr_scheduler.OneCycleLR:
             params = {"max_lr": self.base_lrs, "total_steps": total_steps, **params}
             if "epochs" in params:
                 params.pop("total_steps")
         try:
             self.scheduler = cls(self.optimizer, **params)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"lr_schedule: {cls.__name__} refuses lr_schedule_params={params!r}: {error}") from error
+        except Exception as error:
+            reason = str(error) or type(error).__name__
+            raise ValueError(f"lr_schedule: {name} refuses lr_schedule_params={shown(params)}: {reason}") from error
+        if not callable(getattr(self.scheduler, "step", None)):
+            raise TypeError(
+                f"lr_schedule: {name} made {shown(self.scheduler)}, expected a scheduler with step()."
+            )
         self.per_batch = cls in STEPPED_PER_BATCH
         self.needs_metric = isinstance(self.scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
 
