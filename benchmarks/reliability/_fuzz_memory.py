@@ -1,6 +1,6 @@
 """Peak memory and time of fits that are large in one direction, with the defaults, each in a process of its own.
 
-    python -m benchmarks.reliability._fuzz_memory columns 0
+python -m benchmarks.reliability._fuzz_memory columns 0
 """
 
 from __future__ import annotations
