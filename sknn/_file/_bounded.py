@@ -26,16 +26,17 @@ _REGISTER = ("parameter", "buffer", "module")
 
 
 def state_of(module: nn.Module, where: str) -> dict[str, Tensor]:
-    """Parameters and buffers of a module, on the CPU.
+    """Parameters and buffers of a module, on the CPU; lazy layers that have not seen a row have none yet.
 
     Raises
     ------
     TypeError
         It has a state that is no tensor.
     """
-    state = module.state_dict()
+    state = module.state_dict(keep_vars=True)
+    state = {name: tensor for name, tensor in state.items() if not is_lazy(tensor)}
     for name, tensor in state.items():
-        if not isinstance(tensor, Tensor) or is_lazy(tensor) or tensor.layout != torch.strided:
+        if not isinstance(tensor, Tensor) or tensor.layout != torch.strided:
             raise TypeError(
                 f"{where} has a state {name!r} that is no plain tensor, which a file cannot hold. Keep what it learns "
                 "in parameters and buffers, without get_extra_state."
@@ -77,7 +78,7 @@ def build_like(make: Callable[[], nn.Module], state: dict[str, Tensor], where: s
         with _limited(state, where, bytes_too=True), isolated_random_state(0, _CPU):
             built = make()
         _compare(built, state, where)
-        built.load_state_dict(state, strict=True)
+        built.load_state_dict(state, strict=False)  # the names have been compared
     except FileError:
         raise
     except Exception as error:
@@ -93,11 +94,12 @@ def _compare(built: nn.Module, state: dict[str, Tensor], where: str) -> None:
     if not isinstance(built, nn.Module):
         raise DamagedFileError(f"{where}: expected a torch.nn.Module, got a {type(built).__name__}.")
     expected = built.state_dict(keep_vars=True)
-    if expected.keys() != state.keys():
-        wrong = sorted(expected.keys() ^ state.keys())[:5]
+    needed = {name for name, tensor in expected.items() if not is_lazy(tensor)}
+    if not needed <= state.keys() <= expected.keys():
+        wrong = sorted((needed - state.keys()) | (state.keys() - expected.keys()))[:5]
         raise DamagedFileError(f"{where} and the tensors of the file do not belong together: {wrong} are only in one.")
-    for name, tensor in expected.items():
-        found = state[name]
+    for name, found in state.items():
+        tensor = expected[name]
         if is_lazy(tensor):
             continue
         if tensor.shape != found.shape or tensor.dtype != found.dtype:

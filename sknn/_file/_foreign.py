@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import importlib
 import inspect
 import io
 import pickle
+from contextvars import ContextVar
 from typing import Any
 
 from .._base import BaseNeuralEstimator
@@ -33,27 +33,44 @@ _PLAIN_TYPES = (
 )  # fmt: skip
 
 
+class _Filling:
+    """Estimators that take the places of placeholders while skops makes an object, and which of them did."""
+
+    def __init__(self, estimators: list[BaseNeuralEstimator]) -> None:
+        self.estimators = estimators
+        self.used: set[int] = set()
+
+    def take(self, index: Any) -> BaseNeuralEstimator:
+        if type(index) is not int or not 0 <= index < len(self.estimators):
+            raise DamagedFileError(f"a place for the estimator {str(index)[:40]!r}, of {len(self.estimators)}.")
+        self.used.add(index)
+        return self.estimators[index]
+
+
+_FILLING: ContextVar[_Filling | None] = ContextVar("_FILLING", default=None)
+
+
 class Placeholder:
-    """Stands for the estimator of this number, which is stored in parts of its own.
+    """Stands for the estimator of this number, which is stored in parts of its own; to make one while a file is read is
+    to get that estimator.
 
     Parameters
     ----------
     index : int
     """
 
-    def __init__(self, index: int) -> None:
-        self.index = index
+    index: int
 
-    def __deepcopy__(self, memo: dict[Any, Any]) -> Any:
-        estimators = memo.get(Placeholder)
-        index = vars(self).get("index")
-        if estimators is None:
-            return Placeholder(self.index)
-        if type(index) is not int or not 0 <= index < len(estimators) or len(vars(self)) != 1:
-            raise DamagedFileError(f"a placeholder for the estimator {str(index)[:40]!r}, of {len(estimators)}.")
-        used = memo.setdefault("used", set())
-        used.add(index)
-        return estimators[index]
+    def __new__(cls, index: int) -> Any:
+        filling = _FILLING.get()
+        if filling is not None:
+            return filling.take(index)
+        placeholder = super().__new__(cls)
+        placeholder.index = index
+        return placeholder
+
+    def __reduce__(self) -> tuple[Any, ...]:  # skops stores it as a call of its class
+        return Placeholder, (self.index,)
 
 
 class _TakingApart(pickle.Pickler):
@@ -133,10 +150,10 @@ def read_foreign(data: bytes, estimators: list[BaseNeuralEstimator], trust: Trus
     exceptions = importlib.import_module("skops.io.exceptions")
     archive = checked(unpack(data, what), what, _names_of_types())
     allowed = [*_trusted_types(), *trust.paths, *trust.things]
+    filling = _Filling(estimators)
+    token = _FILLING.set(filling)
     try:
         thing = skops.loads(archive, trusted=allowed)
-        memo: dict[Any, Any] = {Placeholder: estimators}
-        whole = copy.deepcopy(thing, memo)
     except FileError:
         raise
     except exceptions.UntrustedTypesFoundException as error:
@@ -145,9 +162,11 @@ def read_foreign(data: bytes, estimators: list[BaseNeuralEstimator], trust: Trus
         ) from error
     except Exception as error:
         raise DamagedFileError(f"{what} is damaged: {type(error).__name__}: {error}") from error
-    if memo.get("used", set()) != set(range(len(estimators))):
+    finally:
+        _FILLING.reset(token)
+    if filling.used != set(range(len(estimators))):
         raise DamagedFileError(f"{what} has no place for some of its {len(estimators)} estimators.")
-    return whole
+    return thing
 
 
 def _full_name(thing: Any) -> str:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from skorch.callbacks import Callback
 from torch import Tensor, nn
+from torch.nn.modules.lazy import LazyModuleMixin
+from torch.nn.parameter import is_lazy
 
 from .._random import isolated_random_state
 from ..exceptions import DamagedFileError
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["read_instance", "write_instance"]
 
 _CONTAINERS: tuple[type, ...] = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+# Of torch's layers and losses: deprecated, or only of the initial weights and where these lie.
+_WITHOUT_EFFECT = frozenset(["device", "dtype", "init", "reduce", "size_average"])
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -69,7 +73,9 @@ def _check_layers(layer: nn.Module, where: str) -> None:
     named = [id(p) for _, part in layer.named_modules(remove_duplicate=False) for p in part.parameters(recurse=False)]
     if len(named) != len(set(parameters)):
         raise TypeError(f"{where} uses the same weights in two places. Pass a class that shares them, and trust it.")
-    if any(getattr(part, hooks) for part in layer.modules() for hooks in _HOOKS):
+    # A lazy layer has hooks of its own until it has seen a row.
+    parts = [part for part in layer.modules() if not isinstance(part, LazyModuleMixin)]
+    if any(getattr(part, hooks) for part in parts for hooks in _HOOKS):
         raise TypeError(f"{where} has hooks, which are code and cannot be stored. Pass a class of your own instead.")
 
 
@@ -131,9 +137,10 @@ def _arguments(instance: Any, where: str) -> dict[str, Any]:
             extra = {n: v for n, v in vars(instance).items() if not n.startswith("_") and not n.endswith("_")}
             found |= {n: v for n, v in extra.items() if n not in parameters and not isinstance(instance, nn.Module)}
             continue
-        if name in ("device", "dtype"):
+        if name.startswith("_") or name in _WITHOUT_EFFECT:
             continue
-        value = getattr(instance, name, parameter.default)
+        # Without a trace nobody knows whether it was the default.
+        value = getattr(instance, name, parameter.empty)
         if isinstance(value, nn.Parameter) or (value is None and name in getattr(instance, "_parameters", ())):
             value = value is not None  # bias=True makes a parameter called bias
         if value is parameter.empty or parameter.kind is parameter.VAR_POSITIONAL:
@@ -186,8 +193,8 @@ def _public(instance: Any) -> dict[str, str]:
 
 
 def _shapes(layer: nn.Module) -> list[tuple[str, Any, Any]]:
-    """Name, shape and dtype of parameters and buffers, the values of buffers that are never saved aside."""
-    tensors = [*layer.named_parameters(), *layer.named_buffers()]
+    """Name, shape and dtype of parameters and buffers."""
+    tensors = [named for named in (*layer.named_parameters(), *layer.named_buffers()) if not is_lazy(named[1])]
     return [(name, tuple(tensor.shape), tensor.dtype) for name, tensor in tensors]
 
 

@@ -34,10 +34,10 @@ def canonical(data: bytes) -> bytes:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     schema = read_json(parts.pop(_SCHEMA), "the schema of skops", _MAX_DEPTH)
-    names, numbers = _numbered(schema)
-    schema = _rewritten(schema, names, numbers)
+    rewriting = _Rewriting(schema)
+    schema = rewriting.rewritten(schema)
     schema.pop("_skops_version", None)
-    stored = {names[name]: _canonical_part(name, content) for name, content in parts.items() if name in names}
+    stored = {new: _canonical_part(old, parts[old]) for old, new in rewriting.names.items()}
     # The order of a dict is that of its names here, and skops pairs names and their types by it.
     return pack({_SCHEMA: write_json(schema, sort_names=False), **dict(sorted(stored.items()))})
 
@@ -49,33 +49,47 @@ def _canonical_part(name: str, content: bytes) -> bytes:
         return pack({entry: archive.read(entry) for entry in sorted(archive.namelist())})
 
 
-def _numbered(schema: Any) -> tuple[dict[str, str], dict[int, int]]:
-    """New names of parts, and new numbers of the objects that stand in several places, in the order of the schema."""
-    names: dict[str, str] = {}
-    seen: dict[int, int] = {}
-    for node in _nodes(schema):
-        file, number = node.get("file"), node.get("__id__")
-        if isinstance(file, str) and file not in names:
-            names[file] = f"{len(names)}.{file.rpartition('.')[2]}"
-        if number is not None and node.get("__loader__") not in ("JsonNode", "TypeNode", "FunctionNode"):
-            seen[number] = seen.get(number, 0) + 1
-    shared = [number for number, times in seen.items() if times > 1]
-    return names, {number: i for i, number in enumerate(shared, start=1)}
+class _Rewriting:
+    """Numbers of objects that stand in several places, and names of parts, in the order of the schema.
 
+    Attributes
+    ----------
+    names : dict of str to str
+        Old name of a part -> new one.
+    """
 
-def _rewritten(value: Any, names: dict[str, str], numbers: dict[int, int]) -> Any:
-    if isinstance(value, list):
-        return [_rewritten(item, names, numbers) for item in value]
-    if not isinstance(value, dict):
-        return value
-    found = {key: _rewritten(item, names, numbers) for key, item in value.items()}
-    if "__loader__" in found:
-        number = numbers.get(found.pop("__id__", None))
-        if number is not None:
-            found["__id__"] = number
+    def __init__(self, schema: Any) -> None:
+        self.names: dict[str, str] = {}
+        self._times: dict[int, int] = {}
+        self._first: dict[int, dict[str, Any]] = {}
+        for node in _nodes(schema):
+            number = node.get("__id__")
+            if number is not None and node["__loader__"] not in ("JsonNode", "TypeNode", "FunctionNode"):
+                self._times[number] = self._times.get(number, 0) + 1
+
+    def rewritten(self, value: Any) -> Any:
+        """The value with new numbers and names; an object is written the same way wherever it stands."""
+        if isinstance(value, list):
+            return [self.rewritten(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if "__loader__" not in value:
+            return {key: self.rewritten(item) for key, item in value.items()}
+        number = value.get("__id__")
+        is_shared = self._times.get(number, 0) > 1
+        if is_shared and number in self._first:  # a tree makes new arrays whenever it is asked for its state
+            return self._first[number]
+        found = {key: item for key, item in value.items() if key != "__id__"}
+        if is_shared:
+            self._first[number] = found
+            found["__id__"] = len(self._first)
         if isinstance(found.get("file"), str):
-            found["file"] = names[found["file"]]
-    return found
+            found["file"] = self.names.setdefault(
+                found["file"], f"{len(self.names)}.{found['file'].rpartition('.')[2]}"
+            )
+        for key, item in found.items():
+            found[key] = self.rewritten(item) if key not in ("file", "__id__") else item
+        return found
 
 
 def checked(parts: dict[str, bytes], what: str, only_named: frozenset[str]) -> bytes:
@@ -130,6 +144,10 @@ def _check_node(node: dict[str, Any], parts: dict[str, bytes], what: str, only_n
         raise UntrustedFileError(f"{what} holds a {loader} of {full_name[:120]}, which calls what the file says.")
     if full_name in only_named and loader not in ("TypeNode", "FunctionNode", "JsonNode") and not _is_scalar(names[0]):
         raise UntrustedFileError(f"{what} makes a {full_name[:120]} by a {loader}; only its name was expected there.")
+    # An attribute such as __reduce_ex__ would be asked instead of the class.
+    content = node.get("content")
+    if loader == "DictNode" and isinstance(content, dict) and any(name.startswith("__") for name in content):
+        raise UntrustedFileError(f"{what} sets an attribute whose name begins with two underscores.")
     if loader == "RandomGeneratorNode" and _pool_size(node) > _MAX_POOL:
         raise UntrustedFileError(f"{what}: a random generator with a pool of that size.")
     if "file" in node and (type(node["file"]) is not str or node["file"] not in parts or node["file"] == _SCHEMA):
