@@ -7,6 +7,7 @@ that does them, and the results are put together in order.
 
 from __future__ import annotations
 
+import builtins
 import functools
 import importlib
 import inspect
@@ -42,15 +43,13 @@ _OF_NO_CONSEQUENCE = {"verbose", "split_progress", "candidate_progress", "caller
 # Other ones for each fit; of the rest a digest serves the whole evaluation.
 _OF_ONE_FIT = {"estimator", "rfe", "parameters", "train", "test"}
 _CLONED = {"estimator", "rfe", "parameters"}
-# Failures of the machine, not of the fit: not stored, so that the next run tries again.
-_PASSING_FAILURES = (
-    "MemoryError",
-    "_ArrayMemoryError",
+# Failures of the machine, not of the fit: not stored, so that the next run tries again. By name, since a traceback is
+# all that scikit-learn keeps.
+_PASSING_FAILURES = {
     "OutOfMemoryError",
-    "OSError",
-    "BrokenPipeError",
-    "TimeoutError",
-)
+    "_ArrayMemoryError",
+    *(n for n, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, OSError | MemoryError)),
+}
 
 
 @functools.cache
