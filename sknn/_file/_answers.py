@@ -4,23 +4,44 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from ..exceptions import DamagedFileError, ReproductionError
+from ._json import check_keys, expect
 from ._probe import answers, differ, read_rows
-from ._values import ValueReader
+from ._values import ValueReader, ValueWriter
 from ._versions import compared
 
-__all__ = ["CPU", "OTHER_DEVICE", "check_answers", "move"]
+__all__ = ["CPU", "OTHER_DEVICE", "check_answers", "move", "write_answers"]
 
 CPU = torch.device("cpu")
+_ANSWERS = ("raw", "values")
 OTHER_DEVICE = 100.0  # times the tolerance: a GPU rounds the products of convolutions to 10 bits
 
 
-def check_answers(net: Any, inputs: Any, reader: ValueReader, versions: dict[str, Any], device: torch.device) -> None:
-    """Ask the rows again, on the CPU and where the network goes."""
+def write_answers(found: tuple[Tensor, Tensor]) -> dict[str, Any]:
+    """JSON for raw prediction and link output."""
+    writer = ValueWriter()
+    return {name: writer.write(tensor.numpy(), "probe") for name, tensor in zip(_ANSWERS, found, strict=True)}
+
+
+def check_answers(
+    value: Any, net: Any, inputs: Any, reader: ValueReader, versions: dict[str, Any], device: torch.device
+) -> None:
+    """Ask the rows again, on the CPU and where the network goes.
+
+    Raises
+    ------
+    ReproductionError
+        The answers are others than `value` says.
+    DamagedFileError
+        There are no such rows or answers.
+    """
     rows = read_rows(inputs, reader)
-    expected = [reader.tensor(f"probe.{name}", "probe") for name in ("raw", "values")]
+    check_keys(value, set(_ANSWERS), "probe")
+    expected = [_read_answer(reader.read(value[name], "probe")) for name in _ANSWERS]
     for place in dict.fromkeys((CPU, device)):
         move(net, place)
         looseness = 1.0 if place == CPU else OTHER_DEVICE
@@ -34,6 +55,12 @@ def check_answers(net: Any, inputs: Any, reader: ValueReader, versions: dict[str
         worst = max((d for d in differences if d is not None), default=None)
         if worst is not None:
             raise ReproductionError(_reproduction_message(worst, versions, place))
+
+
+def _read_answer(value: Any) -> Tensor:
+    if expect(value, np.ndarray, "probe").dtype != np.float32 or value.ndim != 2:
+        raise DamagedFileError("probe: answers that no network gives.")
+    return torch.from_numpy(value)
 
 
 def _reproduction_message(worst: float, versions: dict[str, Any], device: torch.device) -> str:

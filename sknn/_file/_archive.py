@@ -22,10 +22,10 @@ _MAX_NAME = 200
 
 
 def pack(parts: dict[str, bytes]) -> bytes:
-    """The archive of these parts, in their order."""
+    """The archive of these parts, in the order of their names."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in parts.items():
+        for name, content in sorted(parts.items()):
             entry = zipfile.ZipInfo(name, _DATE)
             entry.create_system, entry.external_attr = 3, 0o600 << 16  # the same on every system
             archive.writestr(entry, content)

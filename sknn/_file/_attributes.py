@@ -39,7 +39,13 @@ def check_attributes(estimator: Any, found: dict[str, Any], inputs: Any, targets
         "feature_names_in_": (np.ndarray,), "classes_": (np.ndarray,), "n_outputs_": (int,), "interrupted_": (bool,),
     }  # fmt: skip
     for name, value in found.items():
-        if not name.isidentifier() or name.startswith("__") or hasattr(type(estimator), name) or name in OWN:
+        if (
+            not name.isidentifier()
+            or name.startswith("__")
+            or name in OWN
+            or hasattr(type(estimator), name)
+            or hasattr(estimator, name)
+        ):
             raise DamagedFileError(f"the attribute {name[:80]!r} is none that fit sets.")
         if name in expected:
             expect(value, expected[name], f"the attribute {name}")

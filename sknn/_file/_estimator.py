@@ -14,7 +14,7 @@ from .._base import BaseNeuralEstimator
 from .._parameters import BUILT_WITH
 from ..exceptions import DamagedFileError, FileError, VersionError
 from ..losses import Loss
-from ._answers import CPU, OTHER_DEVICE, check_answers, move
+from ._answers import CPU, OTHER_DEVICE, check_answers, move, write_answers
 from ._attributes import check_attributes, write_attributes
 from ._json import check_keys, expect
 from ._names import Trust
@@ -77,7 +77,7 @@ def _write_fitted(estimator: Any, writer: ValueWriter) -> tuple[dict[str, Any], 
         "inputs": inputs,
         "targets": write_targets(estimator._targets, writer),
         "net": net,
-        "probe": False,
+        "probe": None,
     }
     return fitted, {**input_tensors, **net_tensors}
 
@@ -99,10 +99,9 @@ def _with_probe(
         if any(differ(a, b) is not None for a, b in zip(here, again, strict=True)):
             return data  # it draws random numbers when it predicts
         twice = _answers_of_twin(estimator, twin, here, rows)
-        # On the CPU, where every file is read first.
-        probe = dict(zip(("probe.raw", "probe.values"), twice, strict=True))
-        data = write_tensors({**tensors, **rows, **probe})
-        written["fitted"]["probe"] = True
+        # On the CPU, where every file is read first; apart from the weights, which another file may have.
+        written["fitted"]["probe"] = write_answers(twice)
+        data = write_tensors({**tensors, **rows})
         _finish(written, data)
         break
     return data
@@ -212,8 +211,8 @@ def _read_fitted(
     if not isinstance(net.criterion_, Loss):
         raise DamagedFileError("criterion: expected a loss.")
     check_attributes(estimator, attributes, inputs, targets, net)
-    if expect(value["probe"], bool, "probe"):
-        check_answers(net, inputs, reader, versions, device)
+    if value["probe"] is not None:
+        check_answers(value["probe"], net, inputs, reader, versions, device)
     move(net, device)
     vars(estimator).update(attributes, net_=net, _inputs=inputs, _targets=targets, _random=random)
     estimator._built_with = built_with

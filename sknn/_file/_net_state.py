@@ -66,8 +66,8 @@ def read_net(value: Any, params: dict[str, Any], inputs: Inputs, targets: Any, r
     check_keys(value, _NAMES, "net")
     read = {name: reader.read(value[name], name) for name in ("lr", "max_epochs", "batch_size", "optimizer_params")}
     for name, kind in (("lr", float), ("max_epochs", int), ("batch_size", int)):
-        if expect(read[name], (kind, int), name) <= 0:
-            raise DamagedFileError(f"net: {name} is {read[name]}; expected a number > 0.")
+        if not 0 < expect(read[name], (kind, int), name) < 2**62:
+            raise DamagedFileError(f"net: {name} is none; expected a number > 0.")
     expect(read["optimizer_params"], dict, "optimizer_params")
     loss, network = _read_modules(value, params, inputs, targets, reader)
     net = _Net(

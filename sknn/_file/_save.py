@@ -103,7 +103,7 @@ def _written(estimator: Any) -> bytes:
         "versions": {**versions_in_use(), "device": ", ".join(sorted(devices))},
         "parts": {n: {"size": len(c), "sha256": hashlib.sha256(c).hexdigest()} for n, c in sorted(parts.items())},
     }
-    return pack({"manifest.json": write_json(manifest), **dict(sorted(parts.items()))})
+    return pack({"manifest.json": write_json(manifest), **parts})
 
 
 def _check_fitted(estimator: Any) -> None:

@@ -39,14 +39,14 @@ def canonical(data: bytes) -> bytes:
     schema.pop("_skops_version", None)
     stored = {new: _canonical_part(old, parts[old]) for old, new in rewriting.names.items()}
     # The order of a dict is that of its names here, and skops pairs names and their types by it.
-    return pack({_SCHEMA: write_json(schema, sort_names=False), **dict(sorted(stored.items()))})
+    return pack({_SCHEMA: write_json(schema, sort_names=False), **stored})
 
 
 def _canonical_part(name: str, content: bytes) -> bytes:
     if not name.endswith(".npz"):
         return content
     with zipfile.ZipFile(io.BytesIO(content)) as archive:  # numpy writes the time, and compresses
-        return pack({entry: archive.read(entry) for entry in sorted(archive.namelist())})
+        return pack({entry: archive.read(entry) for entry in archive.namelist()})
 
 
 class _Rewriting:
@@ -60,8 +60,8 @@ class _Rewriting:
 
     def __init__(self, schema: Any) -> None:
         self.names: dict[str, str] = {}
-        self._times: dict[int, int] = {}
-        self._first: dict[int, dict[str, Any]] = {}
+        self._times: dict[Any, int] = {}
+        self._first: dict[Any, dict[str, Any]] = {}
         for node in _nodes(schema):
             number = node.get("__id__")
             if number is not None and node["__loader__"] not in ("JsonNode", "TypeNode", "FunctionNode"):

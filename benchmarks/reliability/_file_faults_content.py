@@ -1,0 +1,344 @@
+"""Files whose hashes are right, made by somebody who knows the format, with content that no model has."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ._file_parts import Parts, packed, with_header
+
+__all__ = ["manifests", "names", "random_edits", "sizes", "skops_parts", "swapped", "tensors", "values"]
+
+_JSON, _TENSORS = "estimators/0.json", "estimators/0.safetensors"
+NAMES = (
+    "os.system", "posix.system", "builtins.eval", "builtins.exec", "builtins.__import__", "builtins.open", "subprocess.Popen",
+    "subprocess.call", "pickle.loads", "torch.load", "torch.hub.load", "torch.jit.load", "numpy.load", "joblib.load",
+    "importlib.import_module", "shutil.rmtree", "canary_module.Payload", "canary_module", "sknn._base.BaseNeuralEstimator",
+    "sknn.load", "torch.nn.Module.__init__", "torch.nn.modules.linear.Linear.__subclasses__", "skorch.callbacks.Checkpoint",
+    "__main__.Payload", "a" * 10_000, "", ".", "os", 5, None, ["os.system"],
+)  # fmt: skip
+
+
+def _named(name: Any) -> dict[str, Any]:
+    return {"$": "name", "name": name}
+
+
+def _dict(**items: Any) -> dict[str, Any]:
+    return {"$": "dict", "items": [[key, value] for key, value in items.items()]}
+
+
+def _tuple(*items: Any) -> dict[str, Any]:
+    return {"$": "tuple", "items": list(items)}
+
+
+def names(parts: Parts, draw: random.Random) -> Iterator[tuple[str, bytes]]:
+    """Classes and functions that nobody allowed, wherever a name may stand."""
+    places: dict[str, Callable[[Any, Any], Any]] = {
+        "the class": lambda value, name: value.update({"class": name}),
+        "module": lambda value, name: value["parameters"].update(module=_named(name)),
+        "criterion": lambda value, name: value["parameters"].update(criterion=_named(name)),
+        "optimizer": lambda value, name: value["parameters"].update(optimizer=_named(name)),
+        "scoring": lambda value, name: value["parameters"].update(scoring=_named(name)),
+        "lr_schedule": lambda value, name: value["parameters"].update(lr_schedule=_named(name)),
+        "a callback": lambda value, name: value["parameters"].update(
+            callbacks=[{"$": "object", "class": name, "arguments": {}}]
+        ),
+        "a layer": lambda value, name: value["parameters"].update(
+            module={"$": "layer", "class": name, "arguments": {}, "children": [], "state": {}, "training": True}
+        ),
+        "a partial": lambda value, name: value["parameters"].update(
+            module={"$": "partial", "func": _named(name), "args": _tuple("true"), "keywords": _dict()}
+        ),
+        "an activation": lambda value, name: value["parameters"].update(module_params=_dict(activation=_named(name))),
+        "an attribute": lambda value, name: value["fitted"]["attributes"].update(extra_=_named(name)),
+        "a category": lambda value, name: value["fitted"]["targets"].update(classes=[_named(name)]),
+    }
+    for i, name in enumerate(NAMES):
+        for place in draw.sample(sorted(places), 2) if i else sorted(places):
+            yield f"{str(name)[:40]!r} as {place}", parts.changed(_JSON, lambda v, p=place, n=name: places[p](v, n))
+
+
+def sizes(parts: Parts) -> Iterator[tuple[str, bytes]]:
+    """Networks, columns and arrays that would fill any memory."""
+    huge = 10**9
+    for params in (
+        {"width": huge}, {"n_blocks": huge}, {"n_members": huge}, {"n_bins": huge}, {"numeric_embedding_size": huge},
+        {"width": 10**30}, {"width": -1}, {"width": 2.5}, {"width": "8"}, {"n_blocks": 10**6}, {"unknown": 1},
+        {"cat_cardinalities": [huge]}, {"dropout": 2.0}, {"activation": 3},
+    ):  # fmt: skip
+        change = lambda v, p=params: v["parameters"].update(module_params=_dict(**p))  # noqa: E731
+        yield f"module_params {params}", parts.changed(_JSON, change)
+    fitted: dict[str, Callable[[Any], Any]] = {
+        "n_networks": lambda f: f["net"].update(n_networks=huge),
+        "no networks": lambda f: f["net"].update(n_networks=0),
+        "row_shape": lambda f: f["inputs"].update(row_shape=[huge]),
+        "row_shape of an image": lambda f: f["inputs"].update(row_shape=[huge, huge, 3], mode="array", table=None),
+        "n_labels": lambda f: f.update(targets={"kind": "multilabel", "n_labels": 10**12}),
+        "labels": lambda f: f.update(targets={"kind": "multilabel", "n_labels": 10**9}),
+        "range": lambda f: f["attributes"].update(classes_={"$": "range", "parts": [0, 10**18, 1]}),
+        "array": lambda f: f["targets"].update(
+            classes={"$": "array", "form": "array", "dtype": "<f8", "shape": [10**12], "items": ""}
+        ),
+        "strings": lambda f: f["targets"].update(
+            classes={"$": "array", "form": "array", "dtype": "<U999999999", "shape": [2], "items": "AAAA"}
+        ),
+        "objects": lambda f: f["targets"].update(
+            classes={"$": "array", "form": "array", "dtype": "O", "shape": [10**12], "items": []}
+        ),
+        "dimensions": lambda f: f["targets"].update(
+            classes={"$": "array", "form": "array", "dtype": "<f8", "shape": [0] * 10_000, "items": ""}
+        ),
+    }
+    for name, change in fitted.items():
+        yield f"size of {name}", parts.changed(_JSON, lambda v, c=change: c(v["fitted"]) and None)
+    transformer = {
+        "$": "partial",
+        "func": _named("torch.nn.Transformer"),
+        "args": _tuple(),
+        "keywords": _dict(num_encoder_layers=huge),
+    }
+    yield "a transformer of 1e9 layers", parts.changed(_JSON, lambda v: v["parameters"].update(module=transformer))
+    layer = {"$": "layer", "class": "torch.nn.LSTM", "arguments": {"input_size": 1, "hidden_size": 1, "num_layers": huge},
+             "children": [], "state": {}, "training": True}  # fmt: skip
+    yield "an LSTM of 1e9 layers", parts.changed(_JSON, lambda v: v["parameters"].update(module=layer))
+    layer = {**layer, "class": "torch.nn.Linear", "arguments": {"in_features": 10**6, "out_features": 10**6}}
+    yield "a layer of 1e12 weights", parts.changed(_JSON, lambda v: v["parameters"].update(module=layer))
+
+
+def manifests(parts: Parts) -> Iterator[tuple[str, bytes]]:
+    """Lists of parts that are none."""
+    for value in (0, 2, 99, -1, 10**30, "1", True, None, 1.0, [1], {}):
+        yield f"format {value!r}", parts.changed("manifest.json", lambda m, v=value: m.update(format=v))
+    for root in (None, [], {}, {"estimator": 1}, {"estimator": True}, {"estimator": "0"}, {"skops": 1}, {"skops": -1},
+                 {"skops": 10**12}, {"skops": None}, {"estimator": 0, "skops": 1}, "manifest.json"):  # fmt: skip
+        yield f"root {root!r}", parts.changed("manifest.json", lambda m, r=root: m.update(root=r))
+    for name in ("format", "root", "versions", "parts"):
+        yield f"manifest without {name}", parts.changed("manifest.json", lambda m, n=name: m.pop(n) and None)
+    for value in (None, [], {"sknn": 1}, {"sknn": None}, "0.1"):
+        yield f"versions {value!r}", parts.changed("manifest.json", lambda m, v=value: m.update(versions=v))
+    for value in (None, [], {}, {_JSON: None}, {"/etc/passwd": {"size": 1, "sha256": ""}}):
+        yield f"parts {value!r}", parts.changed("manifest.json", lambda m, v=value: m.update(parts=v))
+    for content in (b"", b"null", b"[]", b"{", b"nonsense", b"\xef\xbb\xbf{}", b"{}".decode().encode("utf-16"), b"\x00" * 9,
+                    b'{"format":NaN}', b'{"format":1,"format":1}', b'{"format":1e999}', b"[" * 100_000, b'{"a":' * 5000,
+                    b"9" * 100_000, b'"' + b"a" * 1000, b'{"format": "\xff"}'):  # fmt: skip
+        yield f"manifest {content[:20]!r}", parts.replaced("manifest.json", content)
+        yield f"estimator {content[:20]!r}", parts.replaced(_JSON, content)
+
+
+def values(parts: Parts, draw: random.Random, n: int) -> Iterator[tuple[str, bytes]]:
+    """Wrong types in the places that must have others."""
+    wrong = (None, True, -1, 10**400, 1.5, "x", [], {}, {"$": "none"}, {"$": ["set"]}, {"$": "float", "value": "1"},
+             {"$": "bytes", "value": "?"}, {"$": "tensor", "name": "nowhere"}, {"$": "dtype", "value": "float3"},
+             {"$": "timezone", "parts": ["../../etc/passwd"]}, {"$": "timezone", "parts": ["/etc/passwd"]},
+             {"$": "dict", "items": [[[], 1]]}, {"$": "dict", "items": [["a", 1], ["a", 2]]}, {"$": "set", "items": [[]]},
+             {"$": "record", "type": "Finding", "fields": {}}, {"$": "generator", "face": "RandomState", "state": 1, "gauss": 1},
+             {"$": "array", "form": "array", "dtype": "|O", "shape": [1], "items": "AAAA"},
+             {"$": "array", "form": "array", "dtype": "(1000000,)f8", "shape": [0], "items": ""},
+             {"$": "decimal", "parts": ["x"]}, {"$": "device", "value": "nowhere:0"}, {"$": "partial"})  # fmt: skip
+    strict = ("class", "parameters", "fitted", "fitted/inputs", "fitted/inputs/mode", "fitted/inputs/row_shape",
+              "fitted/inputs/preprocessing", "fitted/inputs/table", "fitted/targets", "fitted/net", "fitted/net/lr",
+              "fitted/net/n_networks", "fitted/net/plan", "fitted/net/history", "fitted/net/counts", "fitted/random",
+              "fitted/built_with", "fitted/attributes", "fitted/net/frozen", "fitted/probe", "fitted/attributes/n_features_in_",
+              "fitted/attributes/classes_", "fitted/attributes/loss_curve_", "fitted/attributes/n_iter_", "parameters/module",
+              "parameters/optimizer", "parameters/max_epochs", "parameters/validation_fraction", "parameters/device")  # fmt: skip
+    # Which of these are right there, after all.
+    right = {("fitted/net/frozen", "[]"), ("fitted", "null"), ("fitted/net/lr", "1.5"), ("parameters/device", '"x"')}
+    original = parts.json(_JSON)
+    for path, value in draw.sample([(path, value) for path in strict for value in wrong], n):
+        if (path, json.dumps(value)) not in right and _get(original, path.split("/")) != value:
+            edit = lambda v, p=path, new=value: _put(v, p.split("/"), new)  # noqa: E731
+            yield f"{path} = {str(value)[:60]}", parts.changed(_JSON, edit)
+    for name in ("predict", "__class__", "net_", "_inputs", "not a name", "fit", "module"):
+        yield f"attribute {name}", parts.changed(_JSON, lambda v, n=name: v["fitted"]["attributes"].update({n: 1}))
+    yield "unknown parameter", parts.changed(_JSON, lambda v: v["parameters"].update(no_such=1))
+    yield "depth", parts.changed(_JSON, lambda v: v["parameters"].update(tol=_nested(150)))
+    columns: dict[str, Callable[[list[Any]], Any]] = {
+        "a column less": lambda c: c.pop() and None,
+        "a column twice": lambda c: c.append(c[0]),
+        "another kind": lambda c: c[0].update(kind="categorical", categories=[]),
+        "no kind": lambda c: c[0].update(kind="eval"),
+        "categories of a number": lambda c: c[0].update(categories=["a"]),
+        "a category twice": lambda c: c[1].update(categories=["x", "x"]),
+        "a category more": lambda c: c[1]["categories"].append("z"),
+        "an unhashable category": lambda c: c[1].update(categories=["x", []]),
+        "an unhashable name": lambda c: c[0].update(name=[]),
+    }
+    for name, change in columns.items():
+        edit = lambda v, c=change: c(v["fitted"]["inputs"]["table"]["columns"])  # noqa: E731
+        yield f"columns: {name}", parts.changed(_JSON, lambda v, e=edit: e(v) and None)
+
+
+def _get(value: Any, path: list[str]) -> Any:
+    for name in path:
+        value = value[name]
+    return value
+
+
+def _put(value: Any, path: list[str], new: Any) -> None:
+    for name in path[:-1]:
+        value = value[name]
+    value[path[-1]] = new
+
+
+def _nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def random_edits(parts: Parts, draw: random.Random, n: int) -> Iterator[tuple[str, bytes]]:
+    """Any place in the JSON, any other value: some of these are other models, and may load as such."""
+    original = parts.json(_JSON)
+    places = list(_places(original, ()))
+    found = [original]
+    for _ in range(n):
+        value, path = copy.deepcopy(original), draw.choice(places)
+        at, old = value, original
+        for key in path[:-1]:
+            at = at[key]
+        for key in path:
+            old = old[key]
+        other = original
+        for key in draw.choice(places):
+            other = other[key]
+        new = draw.choice([None, not old, -1, 0, 10**20, -1.5, "", "x", [], {}, [old], copy.deepcopy(other)])
+        at[path[-1]] = new
+        yield f"{'/'.join(map(str, path))} = {str(new)[:60]}", parts.replaced(_JSON, json.dumps(value).encode())
+    del found
+
+
+def _places(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield (*path, key)
+        yield from _places(item, (*path, key))
+
+
+def tensors(parts: Parts) -> Iterator[tuple[str, bytes]]:
+    """Headers that lie, and numbers that no model has."""
+    header, body = parts.tensors(_TENSORS)
+    weight = max(
+        (n for n in header if n.startswith("network.")),
+        key=lambda n: header[n]["data_offsets"][1] - header[n]["data_offsets"][0],
+    )
+
+    def lying(**entry: Any) -> bytes:
+        return parts.replaced(_TENSORS, with_header({**header, weight: {**header[weight], **entry}}, body))
+
+    start, end = header[weight]["data_offsets"]
+    for offsets in (
+        [0, end],
+        [start, len(body) + 4],
+        [-4, end],
+        [end, start],
+        [start],
+        [start, 2**70],
+        "0",
+        [start, start],
+    ):
+        yield f"offsets {offsets}", lying(data_offsets=offsets)
+    for shape in ([2**62], [-1], [10**9, 10**9], "x", [], [1.5], None, [*header[weight]["shape"], 1]):
+        yield f"shape {shape}", lying(shape=shape)
+    for dtype in ("F64", "F16", "I32", "BOOL", "OBJECT", "F4", None, "U8"):
+        yield f"dtype {dtype}", lying(dtype=dtype)
+    for size in (0, 1, 2**31, 2**63 - 1, 2**64 - 1, len(body) * 10):
+        content = size.to_bytes(8, "little") + parts.parts[_TENSORS][8:]
+        yield f"a header of {size} bytes", parts.replaced(_TENSORS, content)
+    for name in (weight, "encoder.center", "encoder.scale", "probe.numbers", "probe.codes"):
+        yield (
+            f"{name} is called otherwise",
+            parts.replaced(
+                _TENSORS,
+                with_header({(f"{key}?" if key == name else key): value for key, value in header.items()}, body),
+            ),
+        )
+    yield "no tensors", parts.replaced(_TENSORS, with_header({}, b""))
+    yield "no bytes", parts.replaced(_TENSORS, b"")
+    for name, change in {
+        "weights half as large": (weight, lambda a: a * 0.5),
+        "weights upside down": (weight, lambda a: a[::-1].copy()),
+        "weights that are NaN": (weight, lambda a: a * np.nan),
+        "half of a column's scale": ("encoder.scale", lambda a: a * 0.5),
+        "NaN in the encoder": ("encoder.center", lambda a: a * np.nan),
+        "negative scales": ("encoder.scale", lambda a: -1.0 - a),
+        "infinite scales": ("encoder.scale", lambda a: a + np.inf),
+        "codes beyond all": ("probe.codes", lambda a: a + 10**6),
+        "negative codes": ("probe.codes", lambda a: a - 10**6),
+        "infinite rows": ("probe.numbers", lambda a: a + np.inf),
+    }.items():
+        yield name, parts.replaced(_TENSORS, _with_numbers(header, body, *change))
+
+
+def _with_numbers(header: Any, body: bytes, name: str, change: Callable[[np.ndarray], np.ndarray]) -> bytes:
+    start, end = header[name]["data_offsets"]
+    dtype = {"F32": "<f4", "F64": "<f8", "I64": "<i8"}[header[name]["dtype"]]
+    numbers = change(np.frombuffer(body[start:end], dtype=dtype)).astype(dtype)
+    return with_header(header, body[:start] + numbers.tobytes() + body[end:])
+
+
+def swapped(a: Parts, b: Parts) -> Iterator[tuple[str, bytes]]:
+    """Parts of two files in one; the list of parts is that of what is there."""
+    for name in sorted(set(a.parts) & set(b.parts)):
+        if a.parts[name] == b.parts[name]:
+            continue
+        mixed = copy.deepcopy(a)
+        mixed.parts[name] = b.parts[name]
+        yield f"{name} of another file", mixed.packed()
+        if name.endswith(".safetensors"):
+            yield f"{name} of another file, signed", mixed.signed()
+
+
+def skops_parts(parts: Parts) -> Iterator[tuple[str, bytes]]:
+    """Objects that skops must not make."""
+
+    def node(loader: Any, module: Any, name: Any, **more: Any) -> dict[str, Any]:
+        return {"__class__": name, "__module__": module, "__loader__": loader, "protocol": 2, **more}
+
+    text = node("JsonNode", "builtins", "str", content='"true"', is_json=True)
+    listed = node("ListNode", "builtins", "list", content=[text])
+    loaders = ("FunctionNode", "TypeNode", "ObjectNode", "ConstructorFromReduceNode", "PartialNode", "MethodNode", "NoNode",
+               "OperatorFuncNode", "CachedNode", "TreeNode", "LossNode", "NdArrayNode", None, 5)  # fmt: skip
+    for loader in loaders:
+        for module, name in (
+            ("os", "system"),
+            ("builtins", "eval"),
+            ("canary_module", "Payload"),
+            ("torch.nn", "Linear"),
+        ):
+            more = {
+                "content": listed,
+                "attrs": listed,
+                "__reduce__": {"args": listed},
+                "__id__": 1,
+                "type": "numpy",
+                "file": "0.npy",
+            }
+            yield f"skops: {loader} of {module}.{name}", _with_skops(parts, node(loader, module, name, **more))
+    for schema in (
+        {},
+        [],
+        None,
+        1,
+        {"protocol": 2},
+        {**text, "protocol": 0},
+        {**text, "protocol": 99},
+        {**text, "protocol": "2"},
+        text,
+    ):
+        yield f"skops: schema {str(schema)[:30]}", _with_skops(parts, schema)
+    yield "skops: no zip", parts.replaced("sklearn.skops", b"PK")
+    yield "skops: empty", parts.replaced("sklearn.skops", packed({}))
+    yield "skops: base64", parts.replaced("sklearn.skops", base64.b64encode(parts.parts["sklearn.skops"]))
+
+
+def _with_skops(parts: Parts, schema: Any) -> bytes:
+    inner = Parts(parts.parts["sklearn.skops"])
+    inner.parts["schema.json"] = json.dumps(schema).encode()
+    return parts.replaced("sklearn.skops", inner.packed())
