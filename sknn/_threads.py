@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,15 @@ _WORK_PER_THREAD = 2**23
 _WORK_BEYOND_REPEATABILITY = 2**27
 
 _PRODUCT_THREADS: ContextVar[int] = ContextVar("_PRODUCT_THREADS", default=1)
+
+
+def _one_thread_in_child() -> None:
+    """A forked child inherits the belief in OpenMP's waiting threads, but not the threads: it would wait for ever."""
+    torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_one_thread_in_child)
 
 
 @contextmanager
