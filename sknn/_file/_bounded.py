@@ -114,6 +114,7 @@ def _limited(state: dict[str, Tensor], where: str, *, bytes_too: bool) -> Iterat
     """A context in which no more layers can be made than belong to so many tensors."""
     n_parts = _PARTS_BESIDE + _PARTS_A_TENSOR * len(state)
     n_bytes = _BYTES_BESIDE + _BYTES_A_BYTE * sum(tensor.nbytes for tensor in state.values())
+    too_large = UntrustedFileError(f"{where} would be far larger than the file, as no saved model is.")
     thread = threading.get_ident()  # the hooks hold for all modules of the process
 
     def count(module: nn.Module, name: str, part: Any) -> None:
@@ -124,11 +125,15 @@ def _limited(state: dict[str, Tensor], where: str, *, bytes_too: bool) -> Iterat
         if bytes_too and isinstance(part, Tensor) and not is_lazy(part):
             n_bytes -= part.nbytes
         if n_parts < 0 or n_bytes < 0:
-            raise UntrustedFileError(f"{where} would be far larger than the file, as no saved model is.")
+            raise too_large
 
     handles = [getattr(registration, f"register_module_{part}_registration_hook")(count) for part in _REGISTER]
     try:
         yield
+    except Exception as error:  # perhaps made of it by a constructor that explains its errors
+        if error is not too_large and (n_parts < 0 or n_bytes < 0):
+            raise too_large from error
+        raise
     finally:
         for handle in handles:
             handle.remove()
