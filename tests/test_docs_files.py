@@ -1,0 +1,55 @@
+"""The examples of docs/files.md run as they stand, and every error is explained there."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+from sknn import exceptions
+
+PAGE = Path(__file__).parents[1] / "docs" / "files.md"
+FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    if not PAGE.exists():
+        pytest.skip("installed without the repository")
+    return PAGE.read_text(encoding="utf-8")
+
+
+def test_the_examples_print_what_the_page_says(text):
+    printed: list[str] = []
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+    test = doctest.DocTestParser().get_doctest("\n".join(blocks), {"__name__": "docs_files"}, PAGE.name, str(PAGE), 0)
+    runner = doctest.DocTestRunner(optionflags=FLAGS)
+    runner.run(test, out=printed.append)
+    assert runner.tries > 20
+    assert not runner.failures, "".join(printed)
+
+
+def test_every_error_is_explained(text):
+    kinds = [name for name in exceptions.__all__ if issubclass(getattr(exceptions, name), exceptions.FileError)]
+    assert len(kinds) > 4
+    for name in kinds:
+        assert f"`{name}`" in text or f"`sknn.exceptions.{name}`" in text, name
+
+
+def test_every_part_is_listed(text, tmp_path):
+    import zipfile
+
+    from sklearn.datasets import load_iris
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    import sknn
+    from sknn.modules import MLP
+
+    X, y = load_iris(return_X_y=True)
+    sknn.save(make_pipeline(StandardScaler(), sknn.NeuralClassifier(MLP, max_epochs=1)).fit(X, y), tmp_path / "m")
+    with zipfile.ZipFile(tmp_path / "m") as archive:
+        for name in archive.namelist():
+            assert f"| `{name}` |" in text
