@@ -10,6 +10,7 @@ import sys
 import threading
 import types
 from collections import Counter, OrderedDict, defaultdict
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from unittest import mock
@@ -101,6 +102,7 @@ OBJECTS = {
     "time zones": lambda: MOMENTS["t"].dt.tz_localize("Europe/Paris"),
     "levels": lambda: pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("a", 1), ("b", 2)])),
     "polars": lambda: pl.DataFrame({"a": [1.0, None], "b": ["x", None], "c": pl.Series(["u", "v"], dtype=pl.Categorical)}),
+    "moments": lambda: [pl.DataFrame({"t": [datetime(2020, 1, 1), None], "d": [date(2020, 1, 1), None], "h": [time(1), None]}), datetime(2020, 1, 1, tzinfo=UTC)],
     "arrow": lambda: pa.table({"a": [1, None], "b": ["x", "y"]}),
     "random states": lambda: [np.random.RandomState(3), np.random.default_rng(3), np.random.PCG64(5)],
     "distribution": lambda: loguniform(1e-4, 1e-1),
@@ -196,6 +198,11 @@ DIFFERENT = {
     "a moment": (MOMENTS, changed(MOMENTS, (0, 0), pd.Timestamp("2020-01-02"))),
     "time zone": (MOMENTS["t"].dt.tz_localize("UTC"), MOMENTS["t"].dt.tz_localize("Europe/Paris")),
     "a gap and zero, polars": (pl.DataFrame({"a": [1, 0]}), pl.DataFrame({"a": [1, None]})),
+    "a moment, polars": tuple(pl.DataFrame({"t": [datetime(2020, 1, d), None]}) for d in (1, 2)),
+    "a moment, Arrow": tuple(pa.table({"t": [datetime(2020, 1, d), None]}) for d in (1, 2)),
+    "a gap among moments": tuple(pl.DataFrame({"t": [datetime(2020, 1, 1), t]}) for t in (None, datetime(1970, 1, 1))),
+    "dates and moments": (date(2020, 1, 1), datetime(2020, 1, 1)),
+    "digits of a decimal": (Decimal("1.0"), Decimal("1.00")),
     "kind of table": (pl.DataFrame({"a": [1]}), pd.DataFrame({"a": [1]})),
     "sparse": (sp.csr_array(np.eye(3)), sp.csr_array(np.eye(3)[::-1])),
     "a parameter": (LogisticRegression(), LogisticRegression(C=2.0)),

@@ -54,6 +54,7 @@ def is_installed(module: str) -> bool:
     return _is_packaged(getattr(sys.modules.get(module) or sys.modules.get(top), "__file__", None))
 
 
+@functools.cache
 def _is_packaged(file: str | None) -> bool:
     return file is not None and not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)
 

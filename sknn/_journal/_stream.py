@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 __all__ = ["Stream", "UndigestibleError", "plain"]
 
+_DOUBLE = struct.Struct("<d").pack
 _FLUSH = 10_000  # values of a list that are handed to the hash at once
 
 
@@ -25,13 +29,32 @@ def plain(value: Any) -> bytes | None:
     if kind is str:
         text = value.encode("utf-8", "surrogatepass")
         return b"s%d:%s" % (len(text), text)
-    if kind is float or kind is int or kind is bool or kind is complex:
-        return b"%s %s;" % (kind.__name__.encode(), repr(value).encode())
-    if value is None or value is Ellipsis or value is NotImplemented:
-        return b"%s;" % repr(value).encode()
+    if kind is float:
+        return b"f" + _DOUBLE(value) if value == value else b"F"  # NaN is NaN, whatever its bits
+    if kind is int:
+        return b"i%d;" % value
+    if value is None or kind is bool or value is Ellipsis or value is NotImplemented:
+        return b"=%s;" % repr(value).encode()
+    if kind is complex:
+        return b"c%s;" % repr(value).encode()
+    if kind is date or (kind is datetime and value.tzinfo is None) or kind is Decimal:
+        return b"%s %s;" % (kind.__name__.encode(), str(value).encode())
     if kind is bytes or kind is bytearray:
-        return b"%s %d:%s" % (kind.__name__.encode(), len(value), bytes(value))
+        return b"%s %d:%s" % (kind.__name__[-5:].encode(), len(value), bytes(value))
     return None
+
+
+def tag(name: str, *facts: Any) -> bytes:
+    """What stands before a value that is made of others: its kind, and how many there are."""
+    return b"<%s%s>" % (name.encode(), b"".join(plain(fact) or b"" for fact in facts))
+
+
+def _row(value: Any) -> bytes | None:
+    """Bytes of a list or tuple of plain values, None for others."""
+    if type(value) is not list and type(value) is not tuple:
+        return None
+    tokens = [plain(item) for item in value]
+    return None if None in tokens else tag(type(value).__name__, len(value)) + b"".join(tokens)  # pyright: ignore
 
 
 class Stream:
@@ -54,10 +77,7 @@ class Stream:
         raise NotImplementedError
 
     def _tag(self, name: str, *facts: Any) -> None:
-        self.hash.update(b"<%s" % name.encode())
-        for fact in facts:
-            self.hash.update(plain(fact) or b"")
-        self.hash.update(b">")
+        self.hash.update(tag(name, *facts))
 
     def _parts(self, name: str, parts: list[Any]) -> None:
         self._tag(name, len(parts))
@@ -68,7 +88,7 @@ class Stream:
         """Many values, of which most are plain."""
         ready: list[bytes] = []
         for place, value in enumerate(values):
-            token = plain(value)
+            token = plain(value) or _row(value)
             if token is not None:
                 ready.append(token)
                 if len(ready) >= _FLUSH:

@@ -60,6 +60,8 @@ def is_table(value: Any) -> Callable[[Any], Iterator[tuple[str, Any]]] | None:
     """How a dataframe or series comes apart, or None if it is none."""
     if _is_pandas(value):
         return pandas_parts
+    if not (hasattr(type(value), "shape") or hasattr(type(value), "to_pylist")):  # what is quick to ask
+        return None
     if nw.dependencies.is_into_dataframe(value) or nw.dependencies.is_into_series(value):
         return table_parts
     return None
@@ -94,9 +96,11 @@ def _pandas_values(label: str, column: Any) -> Iterator[tuple[str, Any]]:
         yield label, np.asarray((column.cat if column.ndim == 1 and hasattr(column, "cat") else column).codes)
     elif isinstance(column.dtype, np.dtype):
         yield label, column.to_numpy()
+    elif isinstance(column.dtype, pd.DatetimeTZDtype):
+        yield label, column.to_numpy(dtype=f"datetime64[{column.dtype.unit}]")
     else:
         yield f"{label} missing", np.asarray(column.isna())
-        yield label, column.to_numpy(dtype=object)
+        yield label, column.to_numpy(dtype=object, na_value=None)
 
 
 def table_parts(table: Any) -> Iterator[tuple[str, Any]]:
@@ -112,5 +116,7 @@ def table_parts(table: Any) -> Iterator[tuple[str, Any]]:
                 yield f"{place} missing", np.asarray(missing.to_numpy(), dtype=bool)
                 column = column.fill_null(0)
             yield str(place), column.to_numpy()
+        elif isinstance(column.dtype, nw.Date | nw.Datetime | nw.Duration):
+            yield str(place), column.to_numpy()  # a gap is NaT
         else:
             yield str(place), column.to_list()
