@@ -1,7 +1,7 @@
 """Categories: which columns have them, what is known of them, and their codes."""
 
 import numbers
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -48,8 +48,6 @@ def forced_positions(spec: Any, names: list[Hashable]) -> set[int]:
         raise ValueError(
             f"categorical_features={shown(spec)}, but {expected} was expected. For one column: [{shown(spec)}]."
         )
-    if isinstance(spec, Iterator):
-        raise ValueError(f"categorical_features={shown(spec)} can be read only once, but {expected} was expected.")
     with refused_as("categorical_features", expected):
         items = list(spec)
     if items and all(isinstance(item, bool | np.bool_) for item in items):

@@ -112,11 +112,9 @@ def _read_array(array: np.ndarray, label: str, as_labels: bool) -> Content:
     if kind == "c":
         raise ValueError(complex_message(label))
     if kind in "Mm":
-        array = array.astype(f"{array.dtype.str[:2]}8[us]")  # tolist() of nanoseconds would give integers
         if not as_labels:
-            seconds = array.view(np.int64) / 1e6
-            seconds[np.isnat(array)] = np.nan
-            return seconds
+            return _numpy_seconds(array)
+        array = array.astype(f"{array.dtype.str[:2]}8[us]")  # tolist() of nanoseconds would give integers
         kind = "O"
     if kind in "OUST":
         return _read_objects(array.tolist(), label, as_labels, booleans_as_labels=False)
@@ -132,6 +130,28 @@ def _read_array(array: np.ndarray, label: str, as_labels: bool) -> Content:
         values = values[:-1]
         positions[positions == values.size] = -1
     return Labels(values.tolist(), positions)
+
+
+# Seconds of numpy's units of time, of which microseconds are no whole part.
+_UNIT_SECONDS = {"W": 604800.0, "D": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+
+
+def _numpy_seconds(array: np.ndarray) -> np.ndarray:
+    """Dates or durations (n,) of numpy as seconds, float64; microseconds in int64 end after 292,000 years."""
+    unit, step = np.datetime_data(array.dtype)
+    missing = np.isnat(array)
+    if unit in ("Y", "M") and array.dtype.kind == "M":
+        if (np.abs(array.view(np.int64)[~missing].astype(np.float64)) > 1e13).any():
+            raise ValueError("dates too far away to be counted in days")
+        array, unit, step = array.astype("datetime64[D]"), "D", 1
+    if unit in _UNIT_SECONDS:
+        seconds = array.astype(np.int64).astype(np.float64) * (_UNIT_SECONDS[unit] * step)
+    elif unit == "ms":
+        seconds = array.astype(np.int64).astype(np.float64) * step / 1e3
+    else:
+        seconds = array.astype(f"{array.dtype.str[:2]}8[us]").astype(np.int64) / 1e6
+    seconds[missing] = np.nan
+    return seconds
 
 
 def _read_pandas(series: Any, label: str, as_labels: bool) -> Content:
@@ -164,9 +184,13 @@ def _read_series(series: nw.Series, label: str, as_labels: bool, find: Callable[
             return find()
         if dtype.is_numeric():
             return series.cast(nw.Float64).to_numpy()
-        is_duration = isinstance(dtype, nw.Duration)
-        microseconds = series.dt.total_microseconds() if is_duration else series.dt.timestamp("us")
-        return microseconds.cast(nw.Float64).to_numpy() / 1e6
+        # Microseconds of coarser units may be more than int64 holds.
+        fine = getattr(dtype, "time_unit", "ms") in ("us", "ns")
+        if isinstance(dtype, nw.Duration):
+            ticks = series.dt.total_microseconds() if fine else series.dt.total_milliseconds()
+        else:
+            ticks = series.dt.timestamp("us" if fine else "ms")
+        return ticks.cast(nw.Float64).to_numpy() / (1e6 if fine else 1e3)
     # Lists, structs (both refused there), binary, times of day, null, intervals and plain objects.
     return _read_objects(series.to_list(), label, as_labels, booleans_as_labels=True)
 

@@ -20,6 +20,8 @@ _LOG_SPREAD = 0.5
 _LARGEST_LOG = 1.5
 # Enough to fit one number.
 _ROWS_FOR_TEMPERATURE = 20_000
+# Of thousands of classes, a grid over 10,000 rows would take longer than the training.
+_SCORES_FOR_TEMPERATURE = 2**20
 
 
 class LogLoss(Loss):
@@ -121,11 +123,12 @@ class LogLoss(Loss):
 
     def _best_scale(self, raw_prediction: Tensor, y: Tensor, sample_weight: Tensor | None) -> float:
         """1 / temperature, by steps of Newton on the objective of `calibrate`, which is nearly convex in it."""
-        raw_prediction, y = _some_rows(raw_prediction).double(), _some_rows(y)
+        raw_prediction, y, sample_weight = _some_rows(raw_prediction, y, sample_weight)
+        raw_prediction = raw_prediction.double()
         if raw_prediction.shape[1] == 1:
             raw_prediction = torch.cat([torch.zeros_like(raw_prediction), raw_prediction], dim=1)
         ones = torch.ones(len(y), dtype=torch.float64, device=y.device)
-        weight = ones if sample_weight is None else _some_rows(sample_weight).double()
+        weight = ones if sample_weight is None else sample_weight.double()
         true = raw_prediction.gather(1, y.long().unsqueeze(1))[:, 0] * (1 - self.label_smoothing)
         true = true + self.label_smoothing * raw_prediction.mean(1)
         scale = 1.0
@@ -151,8 +154,9 @@ class LogLoss(Loss):
         if not self.temperature_scaling or len(y) == 0 or not bool(torch.isfinite(raw_prediction).all()):
             return
         log_temperatures = torch.linspace(-_LARGEST_LOG, _LARGEST_LOG, 121, dtype=torch.float64)
-        raw_prediction, y = _some_rows(raw_prediction).double(), _some_rows(y)
-        weight = None if sample_weight is None else _some_rows(sample_weight).double()
+        raw_prediction, y, sample_weight = _some_rows(raw_prediction, y, sample_weight)
+        raw_prediction = raw_prediction.double()
+        weight = None if sample_weight is None else sample_weight.double()
         best = math.inf
         for log_temperature in log_temperatures.tolist():
             losses = self.pointwise(raw_prediction / math.exp(log_temperature), y)
@@ -210,9 +214,11 @@ class MultilabelLogLoss(Loss):
         return sigmoid
 
 
-def _some_rows(rows: Tensor) -> Tensor:
-    """At most so many, evenly spread."""
-    return rows[:: 1 + len(rows) // _ROWS_FOR_TEMPERATURE]
+def _some_rows(raw_prediction: Tensor, y: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+    """At most so many, fewer of many classes, evenly spread."""
+    most = min(_ROWS_FOR_TEMPERATURE, _SCORES_FOR_TEMPERATURE // raw_prediction.shape[1] + 1)
+    some = slice(None, None, 1 + len(y) // most)
+    return raw_prediction[some], y[some], None if weight is None else weight[some]
 
 
 def _smooth(share: Tensor, smoothing: float) -> Tensor:
