@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import os
 import pickle
 import re
@@ -281,6 +282,42 @@ def test_there_is_no_trusting_everything(trusted, tmp_path):
 def test_trusted_holds_classes_functions_and_paths(trusted, tmp_path):
     with pytest.raises(TypeError, match="trusted holds"):
         sknn.load(tmp_path / "m", trusted=trusted)
+
+
+def test_frozen_layers_stay_frozen(tmp_path):
+    network = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3))
+    network[0].requires_grad_(False)
+    model = NeuralClassifier(network, **FEW).fit(X, Y)
+    sknn.save(model, tmp_path / "m")
+    again = sknn.load(tmp_path / "m")
+    for frozen in (again.module[0], again.module_[0], clone(again).fit(X, Y).module_[0]):
+        assert not frozen.weight.requires_grad
+    np.testing.assert_array_equal(again.partial_fit(X, Y).module_[0].weight.detach(), network[0].weight.detach())
+    assert again.module_[2].weight.requires_grad
+
+
+def factory(in_features, out_features, *, width=6):
+    """A user's function that makes a network."""
+    return nn.Sequential(nn.Linear(in_features, width), nn.ReLU(), nn.Linear(width, out_features))
+
+
+@pytest.mark.parametrize("module", [factory, functools.partial(factory, width=3), functools.partial(MLP, hidden_sizes=(5,))],
+                         ids=["function", "partial of a function", "partial of a class"])  # fmt: skip
+def test_functions_that_make_networks(module, tmp_path):
+    model = NeuralClassifier(module, **FEW).fit(X, Y)
+    sknn.save(model, tmp_path / "m")
+    again = sknn.load(tmp_path / "m", trusted=[factory])
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+    if "factory" in repr(module):
+        with pytest.raises(UntrustedFileError, match="factory"):
+            sknn.load(tmp_path / "m")
+
+
+def test_a_checkpoint_stays_on_its_machine(tmp_path):
+    """Training on must not write where a file says."""
+    model = NeuralClassifier(MLP, **FEW).fit(X, Y).set_params(checkpoint=tmp_path / "checkpoint")
+    sknn.save(model, tmp_path / "m")
+    assert sknn.load(tmp_path / "m").checkpoint is None
 
 
 # ---------------------------------------------------------------------- what cannot be saved

@@ -142,7 +142,9 @@ def changed(files, change):
 def test_each_kind_of_error_says_what_to_do(files, tmp_path):
     data, parts = files["table"], Parts(files["table"])
     header, body = parts.tensors("estimators/0.safetensors")
-    weights = of_content._with_numbers(header, body, "network.network.networks.0.head_bias", lambda a: a + np.eye(1, len(a))[0] * 0.05)
+    weights = of_content._with_numbers(
+        header, body, "network.network.networks.0.head_bias", lambda a: a + np.eye(1, len(a))[0] * 0.05
+    )
     cases = [
         (b"", DamagedFileError, "is empty"),
         (b"\x80\x04abc", DamagedFileError, "as a pickle does, which could run any code"),
@@ -326,3 +328,20 @@ def test_a_saved_model_is_small_beside_its_weights(tmp_path):
     sknn.save(model, tmp_path / "m")
     n_bytes = sum(p.numel() * 4 for p in model.module_.parameters())
     assert (tmp_path / "m").stat().st_size < n_bytes + 30_000
+
+
+@pytest.mark.parametrize("layer", [nn.ConstantPad1d((0, 3), 0.0), nn.Upsample(scale_factor=4)], ids=["pad", "upsample"])
+def test_layers_that_make_too_much_of_a_row(layer, tmp_path):
+    network = nn.Sequential(nn.Unflatten(1, (1, 4)), layer, nn.AdaptiveAvgPool1d(3), nn.Flatten())
+    sknn.save(
+        NeuralClassifier(nn.Sequential(network, nn.Linear(3, 3)), max_epochs=1, random_state=0).fit(X, Y),
+        tmp_path / "m",
+    )
+    text = '{"$":"tuple","items":[0,3]}' if isinstance(layer, nn.ConstantPad1d) else '"scale_factor":4.0'
+    huge = '{"$":"tuple","items":[0,30000000000]}' if isinstance(layer, nn.ConstantPad1d) else '"scale_factor":1e10'
+    parts = Parts((tmp_path / "m").read_bytes())
+    content = parts.parts["estimators/0.json"].decode()
+    assert content.count(text) == 1
+    (tmp_path / "m").write_bytes(parts.replaced("estimators/0.json", content.replace(text, huge).encode()))
+    with pytest.raises(UntrustedFileError, match="far more of a few rows"):
+        sknn.load(tmp_path / "m")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,15 +13,19 @@ from torch import Tensor, nn
 from torch.nn.modules import module as registration
 from torch.nn.parameter import is_lazy
 
+from .._build import network_inputs
 from .._random import isolated_random_state
 from ..exceptions import DamagedFileError, FileError, UntrustedFileError
+from ._json import expect
 
-__all__ = ["build_like", "state_of"]
+__all__ = ["build_like", "check_outputs", "freeze", "state_of"]
 
 # A constructor makes layers only to draw weights from, and layers without weights: more than there are tensors.
 _PARTS_BESIDE, _PARTS_A_TENSOR = 2000, 20
 _BYTES_BESIDE, _BYTES_A_BYTE = 2**26, 8
 # Modules registered over and over, that is layers in a number that the file says.
+# Of what one layer gives for a few rows: 1 GiB.
+_MAX_OUTPUTS = 2**28
 _CPU = torch.device("cpu")
 _REGISTER = ("parameter", "buffer", "module")
 
@@ -84,6 +89,44 @@ def build_like(make: Callable[[], nn.Module], state: dict[str, Tensor], where: s
     except Exception as error:
         raise _refused(error, where) from error
     return built
+
+
+def check_outputs(network: nn.Module, inputs: dict[str, Tensor], where: str) -> None:
+    """Ask on the meta device how large the outputs of all layers are for such inputs.
+
+    Layers that pad or repeat need no weights to fill any memory.
+
+    Raises
+    ------
+    UntrustedFileError
+        They are far larger than those of any model.
+    """
+
+    def check(layer: nn.Module, args: Any, output: Any) -> None:
+        for tensor in output if isinstance(output, tuple | list) else (output,):
+            if isinstance(tensor, Tensor) and tensor.numel() > _MAX_OUTPUTS:
+                raise too_large
+
+    too_large = UntrustedFileError(f"{where} makes far more of a few rows than fits any memory.")
+    trial = copy.deepcopy(network).to("meta")
+    for layer in trial.modules():
+        layer.register_forward_hook(check)
+    try:
+        with torch.inference_mode():
+            trial(*network_inputs({name: tensor.to("meta") for name, tensor in inputs.items()}))
+    except UntrustedFileError:
+        raise
+    except Exception:  # where shapes depend on numbers; the rows themselves tell what is wrong
+        return
+
+
+def freeze(module: nn.Module, names: Any, where: str) -> None:
+    """Let the parameters of these names, as a file gives them, need no gradient."""
+    parameters = dict(module.named_parameters())
+    for name in expect(names, list, where):
+        if expect(name, str, where) not in parameters:
+            raise DamagedFileError(f"{where}: there is no parameter {name[:80]!r} that could be frozen.")
+        parameters[name].requires_grad_(False)
 
 
 def _refused(error: Exception, where: str) -> DamagedFileError:

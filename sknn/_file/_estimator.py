@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable
 from typing import Any
@@ -158,7 +159,7 @@ def read_estimator(
     if not (isinstance(kind, type) and issubclass(kind, BaseNeuralEstimator)):
         raise DamagedFileError(f"the estimator is a {value['class']}; expected one of sknn.")
     estimator = kind(**_read_parameters(kind, value["parameters"], reader, versions))
-    _check_parameters(estimator)
+    _check_parameters(estimator, trust)
     if value["fitted"] is not None:
         _read_fitted(estimator, value["fitted"], reader, versions, place(estimator))
     left = sorted(set(reader.tensors) - reader.read_tensors)
@@ -178,18 +179,26 @@ def _read_parameters(kind: Any, value: Any, reader: ValueReader, versions: dict[
     return {name: reader.read(item, name) for name, item in value.items()}
 
 
-def _check_parameters(estimator: Any) -> None:
+def _check_parameters(estimator: Any, trust: Trust) -> None:
     """Refuse parameters that fit would refuse, before anything is built of them."""
     try:
         estimator._validate_params()
     except (ValueError, TypeError) as error:
         raise DamagedFileError(f"a parameter of the file is none of this estimator: {error}") from error
+    _check_components(estimator.get_params(deep=False), trust)
+
+
+def _check_components(params: dict[str, Any], trust: Trust) -> None:
+    """What is called to build a network is a class of networks, or a function of the user's."""
     for name, base in (("module", nn.Module), ("criterion", nn.Module), ("optimizer", torch.optim.Optimizer)):
-        value = getattr(estimator, name)
-        if isinstance(value, type) and not issubclass(value, base):
-            raise DamagedFileError(
-                f"{name} is {value.__module__}.{value.__qualname__}; expected a {base.__name__} class."
-            )
+        value = params[name]
+        while isinstance(value, functools.partial):
+            value = value.func
+        if isinstance(value, type) and issubclass(value, base):
+            continue
+        if isinstance(value, base | str) or (callable(value) and trust.is_own(value)):
+            continue
+        raise DamagedFileError(f"{name} is {str(value)[:80]}; expected a class derived from {base.__name__}.")
 
 
 def _read_fitted(
@@ -201,6 +210,7 @@ def _read_fitted(
         if name not in built_with:
             raise DamagedFileError(f"built_with: {name[:40]!r} is no parameter that a network is built with.")
         built_with[name] = reader.read(item, name)
+    _check_components(built_with, reader.trust)
     random = reader.read(value["random"], "random_state")
     expect(random, np.random.RandomState, "random_state")
     attributes = expect(value["attributes"], dict, "attributes")

@@ -18,7 +18,7 @@ from torch.nn.parameter import is_lazy
 
 from .._random import isolated_random_state
 from ..exceptions import DamagedFileError
-from ._bounded import build_like, state_of
+from ._bounded import build_like, freeze, state_of
 from ._json import check_keys, expect
 
 if TYPE_CHECKING:
@@ -84,14 +84,16 @@ def _write_layer(writer: ValueWriter, layer: nn.Module, where: str) -> dict[str,
     written: dict[str, Any] = {"$": "layer", "class": writer.names.add(kind, where), "training": layer.training}
     if kind in _CONTAINERS:
         children = [[name, _write_layer(writer, child, f"{where}.{name}")] for name, child in _children(layer)]
-        return {**written, "arguments": {}, "children": children, "state": {}}
+        return {**written, "arguments": {}, "children": children, "state": {}, "frozen": []}
     arguments = _arguments(layer, where)
     with isolated_random_state(0, torch.device("cpu")), torch.device("meta"):
         again = _made_again(kind, arguments, where)
     if repr(again) != repr(layer) or _shapes(again) != _shapes(layer) or _public(again) != _public(layer):
         raise _not_again(layer, where)
     state = {name: writer.add_tensor(tensor, f"{where}.{name}") for name, tensor in state_of(layer, where).items()}
-    return {**written, "arguments": _write_all(writer, arguments, where), "children": [], "state": state}
+    frozen = [name for name, parameter in layer.named_parameters() if not parameter.requires_grad]
+    arguments = _write_all(writer, arguments, where)
+    return {**written, "arguments": arguments, "children": [], "state": state, "frozen": frozen}
 
 
 def _children(layer: nn.Module) -> list[tuple[str, nn.Module]]:
@@ -100,7 +102,7 @@ def _children(layer: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 def _read_layer(reader: ValueReader, value: dict[str, Any], where: str) -> nn.Module:
-    check_keys(value, {"$", "class", "arguments", "children", "state", "training"}, where)
+    check_keys(value, {"$", "class", "arguments", "children", "state", "training", "frozen"}, where)
     kind = reader.trust.find(value["class"], where)
     if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
         raise DamagedFileError(f"{where}: expected a layer, got {value['class']}.")
@@ -121,6 +123,7 @@ def _read_layer(reader: ValueReader, value: dict[str, Any], where: str) -> nn.Mo
         state = {name: reader.tensor(tensor, where) for name, tensor in names.items()}
         own_code = reader.trust.is_own(kind)
         layer = build_like(lambda: kind(**arguments), state, where, own_code=own_code)
+        freeze(layer, value["frozen"], where)
     layer.training = training
     return layer
 

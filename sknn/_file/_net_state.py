@@ -16,12 +16,13 @@ from .._net import _Net
 from .._plan import TrainingPlan
 from ..exceptions import DamagedFileError
 from ..losses import Loss, make_loss
-from ._bounded import build_like, state_of
+from ._bounded import build_like, check_outputs, freeze, state_of
 from ._json import check_keys, expect
 from ._values import ValueReader, ValueWriter
 
 __all__ = ["read_net", "write_net"]
 
+_N_FEW = 16  # rows that every prediction may be asked for at once
 _COUNTS = ("steps_done_", "planned_steps", "planned_epochs", "first_step")
 _PLAN = ("lr_schedule", "lr_schedule_params", "shuffle_seed")
 _NAMES = {"lr", "max_epochs", "batch_size", "optimizer_params", "n_networks", "counts", "plan", "history", "frozen"}
@@ -110,12 +111,19 @@ def _read_modules(
         "module",
         own_code=own_code,
     )
-    parameters = dict(network.named_parameters())
-    for name in expect(value["frozen"], list, "frozen"):
-        if expect(name, str, "frozen") not in parameters:
-            raise DamagedFileError(f"net: there is no parameter {name[:80]!r} that could be frozen.")
-        parameters[name].requires_grad_(False)
-    return loss, network.eval()
+    freeze(network, value["frozen"], "module")
+    network.eval()
+    if not own_code:
+        check_outputs(network, _few_rows(inputs), "module")
+    return loss, network
+
+
+def _few_rows(inputs: Inputs) -> dict[str, Tensor]:
+    """As many encoded rows as a prediction computes at least, without memory."""
+    rows = {"x_num": torch.empty(_N_FEW, *inputs.row_shape, device="meta")}
+    if inputs.cardinalities:
+        rows["x_cat"] = torch.zeros(_N_FEW, len(inputs.cardinalities), dtype=torch.int64, device="meta")
+    return rows
 
 
 def _state(reader: ValueReader, prefix: str) -> dict[str, Tensor]:
