@@ -272,7 +272,8 @@ class RealTargets:
                 f"y: numbers were expected ({error}). Use NeuralClassifier for labels, or make numbers of them, as by "
                 "y.astype(float)."
             ) from error
-        y = np.asarray(y, dtype=np.float64)
+        # In rows: means of columns in another order in memory differ in the last bit.
+        y = np.ascontiguousarray(y, dtype=np.float64)
         if y.ndim not in (1, 2):
             raise ValueError(f"y: expected shape (n_samples,) or (n_samples, n_outputs), got {y.shape}.")
         return y
