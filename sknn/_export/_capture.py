@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import io
+import logging
 import warnings
 from typing import Any
 
@@ -95,8 +98,11 @@ def _recorded(computation: Computation, shape: tuple[int, ...], n_categorical: i
         rows.append(torch.zeros((n_rows, n_categorical), dtype=torch.int64))
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # one opaque operation for a whole transformer layer
+    muted = logging.root.manager.disable
+    logging.disable(logging.ERROR)  # a failure is told by the error below, without pages of a graph
     try:
-        with warnings.catch_warnings(), torch.no_grad():
+        quiet = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
+        with warnings.catch_warnings(), torch.no_grad(), quiet[0], quiet[1]:
             warnings.simplefilter("ignore")  # about what is being recorded, and nothing that a user could change
             program = export(computation, tuple(rows), strict=False)
             decompositions = default_decompositions()
@@ -104,13 +110,14 @@ def _recorded(computation: Computation, shape: tuple[int, ...], n_categorical: i
                 decompositions.pop(whole, None)
             return program.run_decompositions(decompositions)
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [""])[0]
+        reason = (str(error).strip().splitlines() or [""])[0].rstrip(".")
         raise ValueError(
             f"module: {name} cannot be exported, since torch.export.export cannot record it: "
-            f"{type(error).__name__}: {reason}. Its forward must not decide by the values of its input (if x.sum() > 0, "
-            ".item(), .tolist(), numpy); use torch.where and other tensor operations instead."
+            f"{type(error).__name__}: {reason}. Its forward must not decide by the values of its input (if "
+            "x.sum() > 0, .item(), .tolist(), numpy); use torch.where and other tensor operations instead."
         ) from error
     finally:
+        logging.disable(muted)
         torch.backends.mha.set_fastpath_enabled(fast)
 
 
@@ -141,18 +148,18 @@ class _Comparison:
         return graph
 
     def _add_placeholder(self, graph: Graph, node: Any, other: Any) -> None:
-        tensors = [_tensor_of(program, place.name) for program, place in zip(self.programs, (node, other), strict=True)]
+        tensor, again = _tensor_of(self.programs[0], node.name), _tensor_of(self.programs[1], other.name)
         self.values[node] = Ref(node.name)
-        if tensors[0] is None:
+        if tensor is None or again is None:
             value = node.meta["val"]
             graph.inputs[node.name] = self._dtype(value.dtype, "its input")
             graph.shapes[node.name] = self._shape(node, other)
             return
-        if not (tensors[0].shape == tensors[1].shape and torch.equal(tensors[0], tensors[1])):
-            raise self._error(f"makes a tensor of shape {tuple(tensors[0].shape)} that follows the number of rows")
-        self._dtype(tensors[0].dtype, f"its tensor {node.name}")
-        graph.constants[node.name] = tensors[0].detach().cpu().contiguous().numpy()
-        graph.shapes[node.name] = tuple(tensors[0].shape)
+        if tensor.shape != again.shape or not torch.equal(tensor.nan_to_num(), again.nan_to_num()):
+            raise self._error(f"makes a tensor of shape {tuple(tensor.shape)} that follows the number of rows")
+        self._dtype(tensor.dtype, f"its tensor {node.name}")
+        graph.constants[node.name] = tensor.detach().cpu().contiguous().numpy()
+        graph.shapes[node.name] = tuple(tensor.shape)
 
     def _add_node(self, graph: Graph, node: Any, other: Any) -> None:
         op = _operation_name(node)
@@ -250,5 +257,5 @@ def _origin(node: Any) -> str:
         return "forward"
     path, kind = stack[-1]
     kind = kind if isinstance(kind, str) else kind.__name__
-    path = str(path).removeprefix("L['self'].")
+    path = str(path).removeprefix("network.").removeprefix("network.")  # ours, around the user's module
     return f"layer {path!r} ({kind.rpartition('.')[2]})" if path else kind.rpartition(".")[2]

@@ -9,7 +9,17 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["BatchSize", "Dtype", "Graph", "Node", "Ref", "as_json", "fold_constants", "references", "without_dead_nodes"]
+__all__ = [
+    "BatchSize",
+    "Dtype",
+    "Graph",
+    "Node",
+    "Ref",
+    "as_json",
+    "fold_constants",
+    "references",
+    "without_dead_nodes",
+]
 
 # A folded constant may be so many times larger than what it is made of; small ones always may.
 _MAX_GROWTH, _ALWAYS_FOLDED = 1.5, 4096
@@ -153,7 +163,7 @@ def fold_constants(graph: Graph, compute: Callable[[Node, dict[str, Any]], Any])
 
 
 def as_json(arg: Any) -> Any:
-    """An argument in JSON: a value ``{"value": name}``, a size ``{"rows": [factor, offset]}``, a ``{"dtype": name}``."""
+    """An argument in JSON: ``{"value": name}``, ``{"rows": [factor, offset]}``, ``{"dtype": name}``, or itself."""
     if isinstance(arg, Ref):
         return {"value": arg.name}
     if isinstance(arg, BatchSize):

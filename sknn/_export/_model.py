@@ -101,10 +101,12 @@ def _check_estimator(estimator: Any, asked_by: str) -> None:
     if steps and isinstance(steps[-1][1], BaseNeuralEstimator):
         raise TypeError(
             f"estimator is a {name}, of which sknn can export the last step only: {asked_by}(pipeline[-1], path). "
-            "Leave the other steps out, since sknn takes raw tables, or convert them with skl2onnx and apply them first."
+            "Leave the other steps out, as sknn takes raw tables, or convert them with skl2onnx and apply them first."
         )
     if isinstance(getattr(estimator, "best_estimator_", None), BaseNeuralEstimator):
-        raise TypeError(f"estimator is a {name}; export the one that it found: {asked_by}(search.best_estimator_, path).")
+        raise TypeError(
+            f"estimator is a {name}; export the one that it found: {asked_by}(search.best_estimator_, path)."
+        )
     raise TypeError(f"estimator is a {name}; expected a fitted NeuralClassifier or NeuralRegressor.")
 
 

@@ -104,6 +104,11 @@ class OnnxGraph:
             self._constants[key] = name
         return name
 
+    def used_initializers(self) -> list[Any]:
+        """Those that a node reads; onnxruntime warns of others."""
+        read = {name for node in self.nodes for name in node.input}
+        return [tensor for tensor in self.initializers if tensor.name in read]
+
     def ints(self, values: Sequence[int]) -> str:
         """An int64 vector."""
         return self.constant(np.array(list(values), dtype=np.int64).reshape(-1))
@@ -141,7 +146,7 @@ class OnnxGraph:
             target = self.ints([-1 if isinstance(size, BatchSize) else size for size in shape])
         else:
             target = self.sizes(shape)
-        return self.op("Reshape", name, target, **({"allowzero": 1} if 0 in shape else {}))
+        return self.op("Reshape", name, target, allowzero=int(0 in shape))
 
     def permute(self, name: str, dims: Sequence[int]) -> str:
         """Transpose."""

@@ -139,7 +139,8 @@ def _compared(column: dict[str, Any], name: str) -> tuple[str, list[Any]]:
     categories = [scalar(category) for category in column["categories"]]
     if categories and not any(isinstance(category, str) for category in categories):
         values = [_number(category, name) for category in categories]
-        exact = all(value == category or not isinstance(category, int) for value, category in zip(values, categories))
+        pairs = zip(values, categories, strict=True)
+        exact = all(value == category or not isinstance(category, int) for value, category in pairs)
         if exact and len(set(values)) == len(values):
             return "double", values
     texts = [str(category) for category in categories]

@@ -120,7 +120,7 @@ def _logarithm(base: float) -> Callable[..., Emitted]:
     return lambda c, x: c.op("Mul", c.op("Log", c(x)), c(1 / math.log(base)))
 
 
-def _clamp(c: _Call, x: Any, min: Any = None, max: Any = None) -> Emitted:  # noqa: A002
+def _clamp(c: _Call, x: Any, min: Any = None, max: Any = None) -> Emitted:
     name = c(x)
     if c.dtype == "float64" and not isinstance(min, Value) and not isinstance(max, Value):
         # The encoder's numbers may be NaN, which stays NaN in torch; Clip of ONNX leaves it open.
@@ -215,6 +215,10 @@ def _softmax(kind: str) -> Callable[..., Emitted]:
     return lambda c, x, dim, half_to_float=False, dtype=None: c.op(kind, c(x), axis=dim)
 
 
+def _rrelu(c: _Call, x: Any, noise: Any, lower: float = 1 / 8, upper: float = 1 / 3, **_: Any) -> Emitted:
+    return c.op("LeakyRelu", c(x, x.dtype), alpha=(lower + upper) / 2)
+
+
 def _attention(c: _Call, query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0,
                is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False) -> Emitted:  # fmt: skip
     if enable_gqa:
@@ -256,12 +260,19 @@ def _baddbmm(c: _Call, x: Any, batch1: Any, batch2: Any, beta: float = 1, alpha:
     return c.op("Add", product, c(x) if beta == 1 else c.op("Mul", c(x), c(beta)))
 
 
-def _linear(c: _Call, input: Any, weight: Any, bias: Any = None) -> Emitted:  # noqa: A002
+def _linear(c: _Call, input: Any, weight: Any, bias: Any = None) -> Emitted:
     product = c.op("MatMul", c(input), c.graph.permute(c(weight), [1, 0]))
     return product if bias is None else c.op("Add", product, c(bias))
 
 
-def _convolution(c: _Call, input: Any, weight: Any, bias: Any, stride: list[int], padding: list[int],  # noqa: A002
+def _trilinear(c: _Call, i1: Any, i2: Any, i3: Any, expand1: list[int], expand2: list[int], expand3: list[int],
+               sumdim: list[int], unroll_dim: int = 1) -> Emitted:  # fmt: skip
+    expanded = zip((i1, i2, i3), (expand1, expand2, expand3), strict=True)
+    a, b, d = (c.op("Unsqueeze", c(x), c.ints(dims)) if dims else c(x) for x, dims in expanded)
+    return c.op("ReduceSum", c.op("Mul", c.op("Mul", a, b), d), c.ints(sumdim), keepdims=0)
+
+
+def _convolution(c: _Call, input: Any, weight: Any, bias: Any, stride: list[int], padding: list[int],
                  dilation: list[int], transposed: bool, output_padding: list[int], groups: int) -> Emitted:  # fmt: skip
     if transposed:
         raise NotImplementedError("a transposed convolution")
@@ -322,7 +333,7 @@ def _var_mean(c: _Call, x: Any, dim: Any = None, correction: float | None = 1, k
     return _var(c, x, dim, correction, keepdim), mean
 
 
-def _vector_norm(c: _Call, x: Any, ord: float = 2, dim: Any = None, keepdim: bool = False,  # noqa: A002
+def _vector_norm(c: _Call, x: Any, ord: float = 2, dim: Any = None, keepdim: bool = False,
                  dtype: Any = None) -> Emitted:  # fmt: skip
     if ord not in (1, 2):
         raise NotImplementedError(f"a norm of order {ord}")
@@ -359,7 +370,7 @@ def _scaled(c: _Call, name: str, weight: Any, bias: Any, ndim: int) -> str:
     return name if bias is None else c.op("Add", name, _along_channels(c, bias, ndim))
 
 
-def _layer_norm(c: _Call, input: Any, normalized_shape: list[int], weight: Any = None, bias: Any = None,  # noqa: A002
+def _layer_norm(c: _Call, input: Any, normalized_shape: list[int], weight: Any = None, bias: Any = None,
                 eps: float = 1e-5) -> Emitted:  # fmt: skip
     shape = list(normalized_shape)
     scale = c.graph.constant(np.ones(shape), input.dtype) if weight is None else c(weight, input.dtype)
@@ -367,7 +378,7 @@ def _layer_norm(c: _Call, input: Any, normalized_shape: list[int], weight: Any =
     return c.op("LayerNormalization", *inputs, axis=-len(shape), epsilon=float(eps)), None, None
 
 
-def _batch_norm(c: _Call, input: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any,  # noqa: A002
+def _batch_norm(c: _Call, input: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any,
                 momentum: float, eps: float) -> Emitted:  # fmt: skip
     n = input.ndim
     spread = c.op("Sqrt", c.op("Add", _along_channels(c, running_var, n), c(eps, "float32")))
@@ -380,13 +391,13 @@ def _standardised(c: _Call, name: str, axes: list[int], eps: float) -> str:
     return c.op("Div", center, c.op("Sqrt", c.op("Add", power, c(eps, "float32"))))
 
 
-def _batch_norm_of_batch(c: _Call, input: Any, weight: Any, bias: Any, training: bool, momentum: float,  # noqa: A002
+def _batch_norm_of_batch(c: _Call, input: Any, weight: Any, bias: Any, training: bool, momentum: float,
                          eps: float) -> Emitted:  # fmt: skip
     name = _standardised(c, input.name, [0, *range(2, input.ndim)], eps)
     return _scaled(c, name, weight, bias, input.ndim), None, None
 
 
-def _group_norm(c: _Call, input: Any, weight: Any, bias: Any, N: Any, C: int, HxW: int, group: int,  # noqa: A002, N803
+def _group_norm(c: _Call, input: Any, weight: Any, bias: Any, N: Any, C: int, HxW: int, group: int,
                 eps: float) -> Emitted:  # fmt: skip
     grouped = c.graph.reshape(input.name, [N, group, C // group * HxW])
     name = c.graph.reshape(_standardised(c, grouped, [2], eps), list(input.shape))
@@ -401,7 +412,11 @@ def _pool(kind: str) -> Callable[..., Emitted]:
             raise NotImplementedError("pooling with ceil_mode=True")
         n = len(kernel_size)
         padding, dilation = ((list(v) * n)[:n] if isinstance(v, list) else [v] * n for v in (padding, dilation))
-        attributes = {"kernel_shape": kernel_size, "strides": (list(stride or kernel_size) * n)[:n], "pads": padding * 2}
+        attributes = {
+            "kernel_shape": kernel_size,
+            "strides": (list(stride or kernel_size) * n)[:n],
+            "pads": padding * 2,
+        }
         if kind == "MaxPool":
             return c.op(kind, x.name, dilations=dilation, **attributes), None
         if divisor_override:
@@ -416,18 +431,17 @@ def _max_pool(c: _Call, **args: Any) -> Emitted:
     return _pool("MaxPool")(c, **args)
 
 
-def _adaptive_avg_pool(c: _Call, x: Any, output_size: list[int]) -> Emitted:
-    name = x.name
-    for axis, n in zip(range(x.ndim - len(output_size), x.ndim), output_size, strict=True):
-        size = x.shape[axis]
-        share = np.zeros((size, n), dtype=np.float32)
-        for i in range(n):
-            piece = slice(i * size // n, -(-(i + 1) * size // n))
-            share[piece, i] = 1 / (piece.stop - piece.start)
-        order = [*(a for a in range(x.ndim) if a != axis), axis]
-        name = c.op("MatMul", c.graph.permute(name, order), c.graph.constant(share))
-        name = c.graph.permute(name, list(np.argsort(order)))
-    return name
+def _adaptive_pool(kind: str) -> Callable[..., Emitted]:
+    def pool(c: _Call, x: Any, output_size: list[int]) -> Emitted:
+        name = x.name
+        for axis, n in zip(range(x.ndim - len(output_size), x.ndim), output_size, strict=True):
+            size = x.shape[axis]
+            pieces = [c.graph.slice(name, axis, i * size // n, -(-(i + 1) * size // n)) for i in range(n)]
+            pieces = [c.op(kind, piece, c.ints([axis]), keepdims=1) for piece in pieces]
+            name = c.op("Concat", *pieces, axis=axis)
+        return name if kind == "ReduceMean" else (name, None)
+
+    return pool
 
 
 # ------------------------------------------------------------------------------- shapes
@@ -581,7 +595,7 @@ def _scatter_add(c: _Call, x: Any, dim: int, index: Any, src: Any) -> Emitted:
     return c.op("ScatterElements", c(x), c(index, "int64"), c(src), axis=_axis(dim, x.ndim), reduction="add")
 
 
-def _topk(c: _Call, x: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Emitted:  # noqa: A002
+def _topk(c: _Call, x: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Emitted:
     axis = _axis(dim, x.ndim)
     return tuple(c.graph.ops("TopK", 2, x.name, c.size(k), axis=axis, largest=int(largest), sorted=1))
 
@@ -663,10 +677,14 @@ CONVERTERS: dict[str, Callable[..., Emitted]] = {
     "argmin": _arg_extreme("ArgMin"), "cumsum": _cumsum,
     "native_layer_norm": _layer_norm, "_native_batch_norm_legit_no_training": _batch_norm,
     "_native_batch_norm_legit.no_stats": _batch_norm_of_batch, "native_group_norm": _group_norm,
-    "max_pool2d_with_indices": _max_pool, "max_pool3d_with_indices": _max_pool, "avg_pool1d": _pool("AveragePool"),
+    "rrelu_with_noise": _rrelu, "rrelu_with_noise_functional": lambda c, **args: (_rrelu(c, **args), None),
+    "_trilinear": _trilinear, "max_pool2d_with_indices": _max_pool,
+    "max_pool3d_with_indices": _max_pool, "avg_pool1d": _pool("AveragePool"),
     "avg_pool2d": _pool("AveragePool"), "avg_pool3d": _pool("AveragePool"),
-    "_adaptive_avg_pool2d": _adaptive_avg_pool, "_adaptive_avg_pool3d": _adaptive_avg_pool,
-    "adaptive_avg_pool1d": _adaptive_avg_pool,
+    "_adaptive_avg_pool2d": _adaptive_pool("ReduceMean"), "_adaptive_avg_pool3d": _adaptive_pool("ReduceMean"),
+    "adaptive_avg_pool1d": _adaptive_pool("ReduceMean"), "adaptive_max_pool2d": _adaptive_pool("ReduceMax"),
+    "adaptive_max_pool3d": _adaptive_pool("ReduceMax"),
+    "copy": lambda c, x, src: c.op("Expand", c(src), c.sizes(list(x.shape))),
     "view": _view, "_unsafe_view": _view, "reshape": _view, "expand": _expand, "permute": _permute,
     "transpose": _transpose, "t": _t, "unsqueeze": _unsqueeze, "squeeze": _squeeze, "cat": _cat, "stack": _stack,
     "slice": _slice, "slice_scatter": _slice_scatter, "select": _select, "select_scatter": _select_scatter,

@@ -6,8 +6,6 @@ import math
 
 import numpy as np
 
-# ruff: noqa: A002, N803 (ATen's names)
-
 
 def _axes(dim):
     """Axes of a reduction; None and an empty list mean all."""
@@ -37,6 +35,13 @@ def _baddbmm(x, batch1, batch2, beta=1, alpha=1):
 def _linear(input, weight, bias=None):
     product = np.matmul(input, weight.T)
     return product if bias is None else product + bias
+
+
+def _trilinear(i1, i2, i3, expand1, expand2, expand3, sumdim, unroll_dim=1):
+    a, b, c = (
+        np.expand_dims(x, tuple(dims)) for x, dims in zip((i1, i2, i3), (expand1, expand2, expand3), strict=True)
+    )
+    return (a * b * c).sum(axis=tuple(sumdim))
 
 
 def _add(x, other, alpha=1):
@@ -94,6 +99,10 @@ def _elu(x, alpha=1.0, scale=1.0, input_scale=1.0):
 
 def _softplus(x, beta=1.0, threshold=20.0):
     return np.where(x * beta > threshold, x, np.log1p(np.exp(np.minimum(x * beta, threshold))) / beta)
+
+
+def _rrelu(x, noise, lower=1 / 8, upper=1 / 3, training=False, generator=None):
+    return np.where(x > 0, x, x * ((lower + upper) / 2))
 
 
 def _softmax(x, dim, half_to_float=False, dtype=None):
@@ -165,11 +174,9 @@ def _layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
 
 
 def _batch_norm(input, weight, bias, running_mean, running_var, momentum, eps):
-    def shaped(values):
-        return None if values is None else _along_channels(values, input.ndim)
-
-    x = (input - shaped(running_mean)) / np.sqrt(shaped(running_var) + np.float32(eps))
-    return _affine(x, shaped(weight), shaped(bias)), None, None
+    mean, var = (_along_channels(values, input.ndim) for values in (running_mean, running_var))
+    weight, bias = (None if v is None else _along_channels(v, input.ndim) for v in (weight, bias))
+    return _affine((input - mean) / np.sqrt(var + np.float32(eps)), weight, bias), None, None
 
 
 def _batch_norm_of_batch(input, weight, bias, training, momentum, eps):
@@ -204,7 +211,7 @@ def _windows(x, size, stride, padding, dilation, fill):
     n = len(size)
     stride, padding, dilation = ((list(v) * n)[:n] for v in (stride or size, padding, dilation))
     x = np.pad(x, [(0, 0)] * (x.ndim - n) + [(p, p) for p in padding], constant_values=fill)
-    spans = [d * (s - 1) + 1 for s, d in zip(size, dilation)]
+    spans = [d * (s - 1) + 1 for s, d in zip(size, dilation, strict=True)]
     windows = np.lib.stride_tricks.sliding_window_view(x, spans, axis=tuple(range(-n, 0)))
     ends = [slice(None, None, s) for s in stride] + [slice(None, None, d) for d in dilation]
     return windows[(..., *ends)]
@@ -220,7 +227,7 @@ def _convolution(input, weight, bias, stride, padding, dilation, transposed, out
     n = weight.ndim - 2
     windows = _windows(input, weight.shape[2:], stride, padding, dilation, 0)
     outputs = []
-    for x, w in zip(np.split(windows, groups, axis=1), np.split(weight, groups)):
+    for x, w in zip(np.split(windows, groups, axis=1), np.split(weight, groups), strict=True):
         axes = [1, *range(2 + n, 2 + 2 * n)]
         outputs.append(np.moveaxis(np.tensordot(x, w, (axes, [1, *range(2, 2 + n)])), -1, 1))
     out = np.concatenate(outputs, axis=1)
@@ -246,13 +253,18 @@ def _avg_pool(x, kernel_size, stride=(), padding=0, ceil_mode=False, count_inclu
     return total / _windows(np.ones_like(x), kernel_size, stride, _listed(padding), [1], 0).sum(axis=axes)
 
 
-def _adaptive_avg_pool(x, output_size):
-    for axis, n in zip(range(-len(output_size), 0), output_size):
-        size = x.shape[axis]
-        pieces = [slice(i * size // n, -(-(i + 1) * size // n)) for i in range(n)]
-        means = [x[(..., piece) + (slice(None),) * (-axis - 1)].mean(axis=axis, keepdims=True) for piece in pieces]
-        x = np.concatenate(means, axis=axis)
-    return x
+def _adaptive_pool(reduce):
+    def pool(x, output_size):
+        for axis, n in zip(range(-len(output_size), 0), output_size, strict=True):
+            size = x.shape[axis]
+            pieces = [_slice(x, axis, i * size // n, -(-(i + 1) * size // n)) for i in range(n)]
+            x = np.concatenate([reduce(piece, axis=axis, keepdims=True) for piece in pieces], axis=axis)
+        return x
+
+    return pool
+
+
+_adaptive_avg_pool, _adaptive_largest = _adaptive_pool(np.mean), _adaptive_pool(np.max)
 
 
 def _expand(x, size, implicit=False):
@@ -316,9 +328,8 @@ def _index(x, indices):
 def _index_put(x, indices, values, accumulate=False):
     out, key = np.array(x), tuple(slice(None) if index is None else index for index in indices)
     if accumulate:
-        np.add.at(out, key, values)
-    else:
-        out[key] = values
+        raise NotImplementedError("index_put with accumulate=True")
+    out[key] = values
     return out
 
 
@@ -362,7 +373,7 @@ def _topk(x, k, dim=-1, largest=True, sorted=True):
 def _pad(x, pad, value=0.0):
     widths = [(0, 0)] * (x.ndim - len(pad) // 2) + [(pad[i], pad[i + 1]) for i in range(len(pad) - 2, -1, -2)]
     x = np.pad(x, [(max(0, a), max(0, b)) for a, b in widths], constant_values=value)
-    return x[tuple(slice(max(0, -a), n - max(0, -b)) for (a, b), n in zip(widths, x.shape))]
+    return x[tuple(slice(max(0, -a), n - max(0, -b)) for (a, b), n in zip(widths, x.shape, strict=True))]
 
 
 def _arange(start=0, end=None, step=1, dtype=None):
@@ -410,7 +421,9 @@ OPERATIONS = {
     "hardtanh": lambda x, min_val=-1, max_val=1: np.clip(x, min_val, max_val),
     "hardsigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1), "hardswish": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
     "log_sigmoid_forward": lambda x: (np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x))), None),
-    "_softmax": _softmax, "softmax": _softmax, "_log_softmax": _log_softmax, "log_softmax": _log_softmax,
+    "rrelu_with_noise": _rrelu, "rrelu_with_noise_functional": lambda **args: (_rrelu(**args), None),
+    "_trilinear": _trilinear, "_softmax": _softmax, "softmax": _softmax,
+    "_log_softmax": _log_softmax, "log_softmax": _log_softmax,
     "scaled_dot_product_attention": _attention,
     "_scaled_dot_product_flash_attention_for_cpu": _attention_of_cpu,
     # reductions
@@ -428,7 +441,10 @@ OPERATIONS = {
     "max_pool2d_with_indices": _max_pool, "max_pool3d_with_indices": _max_pool, "avg_pool1d": _avg_pool,
     "avg_pool2d": _avg_pool, "avg_pool3d": _avg_pool, "_adaptive_avg_pool2d": _adaptive_avg_pool,
     "_adaptive_avg_pool3d": _adaptive_avg_pool, "adaptive_avg_pool1d": _adaptive_avg_pool,
+    "adaptive_max_pool2d": lambda x, output_size: (_adaptive_largest(x, output_size), None),
+    "adaptive_max_pool3d": lambda x, output_size: (_adaptive_largest(x, output_size), None),
     # shapes
+    "copy": lambda x, src, non_blocking=False: np.broadcast_to(src, x.shape),
     "view": lambda x, size: np.reshape(x, size), "_unsafe_view": lambda x, size: np.reshape(x, size),
     "reshape": lambda x, shape: np.reshape(x, shape), "expand": _expand, "transpose": _transpose,
     "permute": lambda x, dims: np.transpose(x, dims), "t": lambda x: np.transpose(x), "unsqueeze": _unsqueeze,

@@ -1,4 +1,4 @@
-"""Predictions of a network that was exported by sknn. Needs Python 3.9 and numpy 1.23, nothing else.
+"""Predictions of a network that was exported by sknn. Needs Python 3.10 and numpy 1.23, nothing else.
 
     from model import load              # this file, beside model.npz
     model = load("model.npz")
@@ -15,10 +15,14 @@ import datetime
 import json
 import math
 import numbers
+from typing import Any
 
 import numpy as np
 
 from ._operations import OPERATIONS
+
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+# Tables of any kind come in, told apart by what they can do: the packages that make them may be absent.
 
 FORMAT = 1
 _CHUNK_FLOATS = 2**22  # numbers of the widest layer that are held at a time, about
@@ -27,10 +31,10 @@ _CHUNK_FLOATS = 2**22  # numbers of the widest layer that are held at a time, ab
 # ---------------------------------------------------------------------------------------- the model
 
 
-def load(path):
+def load(path: Any) -> Any:
     """Return the model in a file of ``sknn.export_numpy``: a `Classifier` or a `Regressor`."""
     with np.load(path, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
+        arrays = {name.removeprefix("value_"): file[name] for name in file.files}
     if "model" not in arrays:
         raise ValueError(f"{path} holds no model of sknn.export_numpy: it has no entry 'model'.")
     description = json.loads(arrays.pop("model").tobytes().decode("ascii"))
@@ -59,7 +63,7 @@ class Model:
         self._forget = _last_uses(self._nodes, description["output"])
         self._codes = [_codes_of(column) for column in self.columns]
 
-    def values(self, X):
+    def values(self, X: Any) -> np.ndarray:
         """Output of the loss's inverse link, float32 (n_rows, n_values)."""
         numeric, codes = self.read(X)
         widest = self.description["widest"]
@@ -71,13 +75,13 @@ class Model:
             parts.append(compute(self._nodes, {**self._arrays, **inputs}, self.description["output"], self._forget))
         return np.concatenate(parts)
 
-    def read(self, X):
+    def read(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         """Numbers, float64 (n_rows, ...), NaN = missing, and category codes, int64 (n_rows, n_categorical)."""
         if not self.columns:
             return self._untouched(X)
         columns, n_rows = open_table(X, self.feature_names, len(self.columns))
         numeric, codes = [np.empty((n_rows, 0))], [np.empty((n_rows, 0), dtype=np.int64)]
-        for position, (column, values) in enumerate(zip(self.columns, columns)):
+        for position, (column, values) in enumerate(zip(self.columns, columns, strict=True)):
             label = f"column {position}" if column["name"] is None else f"column {column['name']!r}"
             if column["kind"] == "categorical":
                 codes.append(category_codes(values, self._codes[position], column, label)[:, None])
@@ -89,11 +93,11 @@ class Model:
                 numeric.append(numbers_[:, None])
         return np.concatenate(numeric, axis=1), np.concatenate(codes, axis=1)
 
-    def _untouched(self, X):
+    def _untouched(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         if hasattr(X, "toarray"):
             X = X.toarray()
         if hasattr(X, "columns") or isinstance(X, dict):
-            columns, n_rows = open_table(X, self.feature_names, self.description["row_shape"][0])
+            columns, _ = open_table(X, self.feature_names, self.description["row_shape"][0])
             X = np.column_stack([np.asarray(column, dtype=np.float32) for column in columns])
         array = np.asarray(X, dtype=np.float32)
         expected = tuple(self.description["row_shape"])
@@ -117,11 +121,11 @@ class Classifier(Model):
         super().__init__(description, arrays)
         self.classes_ = np.array([scalar(item) for item in self.target["classes"]])
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities, float32 (n_rows, n_classes)."""
         return self.values(X)
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """Most probable labels (n_rows,); of several labels a row, indicators int64 (n_rows, n_labels)."""
         probabilities = self.values(X)
         if self.target["kind"] == "multilabel":
@@ -132,7 +136,7 @@ class Classifier(Model):
 class Regressor(Model):
     """A regressor: `predict`."""
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """Values in the unit of y, (n_rows,), or (n_rows, n_values) of several outputs or quantiles."""
         target = self.target
         values = self.values(X).astype(np.float64) * np.array(target["scale"]) + np.array(target["mean"])
@@ -143,7 +147,7 @@ class Regressor(Model):
 # ---------------------------------------------------------------------------------------- tables
 
 
-def open_table(X, names, n_columns):
+def open_table(X: Any, names: list | None, n_columns: int) -> tuple[list, int]:
     """Return the columns in the order of training, and the number of rows."""
     if isinstance(X, (list, tuple)) and X and isinstance(X[0], dict):
         X = {name: [row.get(name) for row in X] for name in dict.fromkeys(name for row in X for name in row)}
@@ -176,7 +180,7 @@ def _by_name(given, columns, names, n_columns):
     return [columns[position[name]] for name in names]
 
 
-def _columns_of_array(X, n_columns):
+def _columns_of_array(X: Any, n_columns: int) -> list:
     if isinstance(X, np.ma.MaskedArray):
         kind, fill = (np.float64, np.nan) if X.dtype.kind in "biuf" else (object, None)
         X = np.ma.filled(X.astype(kind), fill)
@@ -190,12 +194,12 @@ def _columns_of_array(X, n_columns):
     return list(array.T)
 
 
-def is_missing(value):
+def is_missing(value: Any) -> bool:
     """Tell whether a scalar is None, NaN, NaT or pandas.NA."""
     return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
 
 
-def scalar(item):
+def scalar(item: Any) -> Any:
     """A category or label from its form in JSON: itself, or ``[type, text]``."""
     if not isinstance(item, list):
         return item
@@ -210,7 +214,7 @@ def _codes_of(column):
     return {scalar(category): code for code, category in enumerate(column.get("categories", ()), start=1)}
 
 
-def _items(column):
+def _items(column: Any) -> list:
     """Values of a column as Python objects."""
     if isinstance(column, np.ndarray):
         if column.dtype.kind in "Mm":
@@ -222,7 +226,7 @@ def _items(column):
     return list(column)
 
 
-def category_codes(column, code_of, description, label):
+def category_codes(column: Any, code_of: dict, description: dict, label: str) -> np.ndarray:
     """Return int64 codes (n,): 0 unknown, 1 to K known, K + 1 missing, or 0 where training saw no gap."""
     missing = 0 if description["never_missing"] else len(code_of) + 1
     seen = {}
@@ -238,7 +242,7 @@ def category_codes(column, code_of, description, label):
     return codes
 
 
-def _code(value, code_of, label):
+def _code(value: Any, code_of: dict, label: str) -> int:
     if isinstance(value, (float, np.floating)) and math.isinf(value):
         raise ValueError(f"X: {label} contains infinity; give finite numbers, or NaN for missing.")
     if hasattr(value, "to_timestamp"):  # a period of pandas
@@ -247,7 +251,7 @@ def _code(value, code_of, label):
     return code if code else code_of.get(_other_spelling(value), 0)
 
 
-def _other_spelling(value):
+def _other_spelling(value: Any) -> Any:
     """Return a number for a string and a string for a number."""
     if isinstance(value, str):
         if value in ("True", "False"):
@@ -256,12 +260,13 @@ def _other_spelling(value):
             return float(value)
         except ValueError:
             return None
-    if isinstance(value, numbers.Real) and not isinstance(value, bool) and value == int(value):
-        return str(int(value))
-    return str(value) if isinstance(value, (numbers.Real, np.bool_)) else None
+    if not isinstance(value, (numbers.Real, np.bool_)):
+        return None
+    is_whole = not isinstance(value, (bool, np.bool_)) and float(value).is_integer()
+    return str(int(float(value)) if isinstance(value, float) else int(value)) if is_whole else str(value)
 
 
-def numbers_of(column, label, all_missing):
+def numbers_of(column: Any, label: str, all_missing: bool) -> np.ndarray:
     """Return a column as float64 (n,), NaN = missing; dates and durations as seconds."""
     array = None if isinstance(column, (list, tuple)) else np.asarray(column)
     if array is not None and array.dtype.kind in "biuf":
@@ -276,7 +281,7 @@ def numbers_of(column, label, all_missing):
     return np.array([_number(value, label) for value in items], dtype=np.float64)
 
 
-def _number(value, label):
+def _number(value: Any, label: str) -> float:
     """Return a scalar as a float; a date as seconds since 1970, UTC where it has no zone."""
     if is_missing(value):
         return math.nan
@@ -308,7 +313,7 @@ def _number(value, label):
 # ---------------------------------------------------------------------------------------- the network
 
 
-def compute(nodes, values, output, forget=None):
+def compute(nodes: list, values: dict, output: str, forget: list | None = None) -> np.ndarray:
     """Carry out the nodes in their order and return the output.
 
     `values` holds constants and inputs, and is filled; `forget` lists what no later node reads, node by node.
@@ -321,7 +326,7 @@ def compute(nodes, values, output, forget=None):
     return values[output]
 
 
-def compute_node(node, values, n_rows):
+def compute_node(node: dict, values: dict, n_rows: int) -> Any:
     """Carry out one node."""
     arguments = {name: _argument(value, values, n_rows) for name, value in node["args"].items()}
     with np.errstate(all="ignore"):
@@ -358,6 +363,6 @@ def _names(argument):
     return [name for item in argument for name in _names(item)] if isinstance(argument, list) else []
 
 
-def operation(name):
+def operation(name: str) -> Any:
     """The function of an operation of ATen, or None. Arguments have the names of ATen, ``self`` is ``x``."""
     return OPERATIONS.get(name) or OPERATIONS.get(name.partition(".")[0])

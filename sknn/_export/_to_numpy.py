@@ -87,7 +87,8 @@ def export_numpy(estimator: Any, path: str | os.PathLike[str]) -> Path:
     }
     text = json.dumps(description, ensure_ascii=True, separators=(",", ":"))
     file = io.BytesIO()
-    np.savez(file, model=np.frombuffer(text.encode("ascii"), dtype=np.uint8), **model.graph.constants)
+    arrays: dict[str, Any] = {f"value_{name}": array for name, array in model.graph.constants.items()}
+    np.savez(file, model=np.frombuffer(text.encode("ascii"), dtype=np.uint8), **arrays)
     write_atomically(predictor, source().encode())
     write_atomically(path, file.getvalue())
     return path

@@ -105,7 +105,7 @@ class _ModelBuilder:
         helper = self.onnx.helper
         proto = helper.make_graph(
             self.graph.nodes, "sknn", [self._input_info(spec) for spec in self.inputs.inputs], outputs,
-            initializer=self.graph.initializers,
+            initializer=self.graph.used_initializers(),
         )  # fmt: skip
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_ML, _ML_OPSET)]
         version = importlib.import_module("sknn").__version__
@@ -117,7 +117,13 @@ class _ModelBuilder:
 
     def _metadata(self, version: str) -> dict[str, str]:
         specs = [
-            {"name": spec.name, "type": spec.type, "columns": spec.columns, "shape": spec.shape, "missing": spec.missing}
+            {
+                "name": spec.name,
+                "type": spec.type,
+                "columns": spec.columns,
+                "shape": spec.shape,
+                "missing": spec.missing,
+            }
             for spec in self.inputs.inputs
         ]
         target = {key: value for key, value in self.model.target.items() if key in ("kind", "classes")}
@@ -176,16 +182,16 @@ class _ModelBuilder:
                 raise ValueError(f"module: {node.origin} uses a result that export_onnx does not know how to compute.")
         elif converter(node.op) is None:
             raise ValueError(
-                f"module: {node.origin} uses the operation {node.op!r} of torch, which {ASKED_BY} does not know. Replace "
-                "it by other tensor operations in the module's forward, or use sknn.export_numpy."
+                f"module: {node.origin} uses the operation {node.op!r} of torch, which {ASKED_BY} does not know. "
+                "Replace it by other tensor operations in the module's forward, or use sknn.export_numpy."
             )
         else:
             try:
                 name = emit(self.graph, node.op, args, node.dtype)
             except (NotImplementedError, TypeError) as error:
                 raise ValueError(
-                    f"module: {node.origin} uses {node.op!r} in a form that {ASKED_BY} does not know ({error}). Replace "
-                    "it by other tensor operations in the module's forward, or use sknn.export_numpy."
+                    f"module: {node.origin} uses {node.op!r} in a form that {ASKED_BY} does not know ({error}). "
+                    "Replace it by other tensor operations in the module's forward, or use sknn.export_numpy."
                 ) from error
         is_one = node.dtype is not None and isinstance(name, str)
         self.values[node.out] = Value(name, str(node.dtype), self.model.graph.shapes[node.out]) if is_one else name
@@ -211,8 +217,8 @@ class _ModelBuilder:
         classes = np.array([scalar(label) for label in target["classes"]])
         if classes.dtype.kind not in "iufbUO" or (classes.dtype == object and not isinstance(classes[0], str)):
             raise ValueError(
-                f"classes_ are of type {type(classes[0]).__name__}, which has no form in ONNX; expected strings, numbers "
-                "or booleans. Convert y before fit, as by .astype(str)."
+                f"classes_ are of type {type(classes[0]).__name__}, which has no form in ONNX; expected strings, "
+                "numbers or booleans. Convert y before fit, as by .astype(str)."
             )
         if classes.dtype.kind in "iu":
             classes = classes.astype(np.int64)
@@ -229,7 +235,9 @@ class _ModelBuilder:
             name = self.graph.cast(name, target["dtype"])
         n_values = max(values.shape[1], len(target["scale"]))
         if target["ndim"] == 1 and n_values == 1:
-            return self._named(self.graph.op("Squeeze", name, self.graph.ints([1])), "prediction", target["dtype"], [_BATCH])
+            return self._named(
+                self.graph.op("Squeeze", name, self.graph.ints([1])), "prediction", target["dtype"], [_BATCH]
+            )
         return self._named(name, "prediction", target["dtype"], [_BATCH, n_values])
 
     def _named(self, name: str, output: str, dtype: str, shape: list[Any]) -> Any:
