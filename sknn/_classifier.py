@@ -329,7 +329,8 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         -------
         log_probabilities : ndarray float32 of shape (n_samples, n_classes)
         """
-        return np.log(self.predict_proba(X))
+        with np.errstate(divide="ignore"):  # of a probability that is 0 in float32, minus infinity
+            return np.log(self.predict_proba(X))
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Raw scores, before the link.

@@ -16,6 +16,7 @@ from torch import nn
 
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn._refusals import refused_as, shown
+from sknn.losses import LogLoss
 from sknn.modules import MLP
 
 N = 30
@@ -430,3 +431,37 @@ def test_a_panic_of_a_compiled_library_is_refused():
         classifier().fit(frame, Y)
     except (ValueError, TypeError) as error:
         assert "X" in str(error)
+
+
+# --- sizes ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_temperature_of_many_classes_is_fitted_to_fewer_rows(weighted, monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    raw = 4 * torch.randn(4000, 1000, generator=generator)
+    y = torch.multinomial((raw / 2).softmax(1), 1, generator=generator)[:, 0]
+    weight = torch.ones(4000) if weighted else None
+    if weight is not None:  # rows that say otherwise, and do not count
+        y[::2], weight[::2] = torch.randint(1000, (2000,), generator=generator), 0.0
+        raw, y, weight = raw.repeat(2, 1), y.repeat(2), weight.repeat(2)
+        order = torch.randperm(8000, generator=generator)
+        raw, y, weight = raw[order], y[order], weight[order]
+    sizes = []
+    pointwise = LogLoss.pointwise
+    monkeypatch.setattr(
+        LogLoss, "pointwise", lambda self, raw, y: (sizes.append(raw.numel()), pointwise(self, raw, y))[1]
+    )
+    loss = LogLoss()
+    loss.calibrate(raw, y, weight)
+    assert 1.7 < float(loss.temperature) < 2.3
+    assert max(sizes) <= 2**20 + 2000
+    assert abs(1 / loss._best_scale(raw, y, weight) - float(loss.temperature)) < 0.1
+
+
+def test_a_probability_of_zero_has_a_logarithm_without_a_warning():
+    model = classifier(module_params={"hidden_sizes": ()}, criterion_params={"temperature_scaling": False}).fit(X, Y)
+    with torch.no_grad():
+        model.module_.layers[-1].weight.mul_(0.0)
+        model.module_.layers[-1].bias.copy_(torch.tensor([0.0, 1000.0]))
+    assert model.predict_log_proba(X)[0].tolist() == [-np.inf, 0.0]

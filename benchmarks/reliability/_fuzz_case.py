@@ -142,6 +142,16 @@ def _check_predictions(case: _Case, what: str, model: Any, X: Any, *, must_serve
             wrong = "probabilities do not sum to 1"
         if wrong is not None:
             case.fail(f"{name} of {what}: {wrong}")
+    if not must_serve or not isinstance(model, NeuralClassifier):
+        return
+    scores = case.call(f"decision_function of {what}", lambda: model.decision_function(X), must_serve=True)
+    logarithms = case.call(f"predict_log_proba of {what}", lambda: model.predict_log_proba(X), must_serve=True)
+    if scores is not None and model.module is not NotFinite:
+        wrong = wrong_prediction(scores, n_rows, probabilities=False)
+        if wrong is None and not np.allclose(np.exp(logarithms), values, atol=1e-5):
+            wrong = "logarithms are not those of the probabilities"
+        if wrong is not None:
+            case.fail(f"decision_function or predict_log_proba of {what}: {wrong}")
 
 
 def _fit_arguments(rng: np.random.Generator, n: int, d: int, classifier: bool) -> tuple[str, dict[str, Any]]:

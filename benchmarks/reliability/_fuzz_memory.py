@@ -50,7 +50,7 @@ def _categories(rng: Rng) -> tuple[Any, Any, Any]:
 
 
 def _sparse(rng: Rng) -> tuple[Any, Any, Any]:
-    X = scipy.sparse.random_array((20_000, 100_000), density=1e-4, format="csr", rng=rng)
+    X = scipy.sparse.random_array((20_000, 20_000), density=5e-4, format="csr", rng=rng)
     return NeuralClassifier(random_state=0, max_epochs=2), X, np.arange(20_000) % 2
 
 
