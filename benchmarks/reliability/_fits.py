@@ -7,6 +7,8 @@ import copy
 import hashlib
 import io
 import pickle
+import signal
+import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -190,9 +192,8 @@ class _Raises(Callback):
 
     def interrupt(self) -> None:
         """Where the error comes from."""
-        if self.error is KeyboardInterrupt:
-            import signal
-
+        # A signal reaches the main thread, whoever raised it.
+        if self.error is KeyboardInterrupt and threading.current_thread() is threading.main_thread():
             signal.raise_signal(signal.SIGINT)
         raise self.error("in an earlier fit")
 
