@@ -191,6 +191,9 @@ class _Net(TrainingSteps, BetweenFits, Resuming, ScoringFace, NeuralNet):
         except TrainAgain as again:
             return again
         except UserStop:
+            last = "train_loss" if valid is None else "valid_loss"
+            if len(self.history) and last not in self.history[-1]:  # broken off: there is no loss to tell of
+                del self.history[-1:]
             try:
                 self._training_ended()
             except TrainAgain as again:

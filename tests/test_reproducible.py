@@ -309,3 +309,28 @@ def test_ctrl_c_in_a_thread_of_its_own_leaves_the_lock_free():
     thread.start()
     thread.join(60)
     assert done == [expected(NeuralClassifier, "MLP", True)]
+
+
+class Stops(Callback):
+    """Ends the training in a step, as skorch's callbacks do."""
+
+    def __init__(self, step: int) -> None:
+        self.left = step
+
+    def on_grad_computed(self, net: Any, **kwargs: Any) -> None:
+        """Stop."""
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("stop", [True, False])
+def test_a_stop_within_an_epoch_tells_of_the_whole_epochs(stop):
+    n_steps = 8 if stop else 10  # of an epoch: 16 rows each
+    for step, n_epochs in [(1, 0), (n_steps + 2, 1)]:
+        model = estimator(NeuralClassifier, "MLP", early_stopping=stop, callbacks=[Stops(step)])
+        learned(model)
+        assert model.n_iter_ == len(model.loss_curve_) == n_epochs
+        assert (model.validation_scores_ is not None and len(model.validation_scores_) == n_epochs) == (
+            stop or not n_epochs
+        )
