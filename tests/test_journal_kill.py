@@ -79,6 +79,7 @@ print(json.dumps(outcomes))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_killed_at_any_step_of_storing(tmp_path):
     ran = subprocess.run(
