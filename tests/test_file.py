@@ -347,6 +347,13 @@ class Traceless(Callback):
         self._every = period
 
 
+class Doubling(Callback):
+    """Changes its argument."""
+
+    def __init__(self, period=5):
+        self.period = 2 * period
+
+
 class NoTrace(nn.Module):
     """Keeps no trace of its argument."""
 
@@ -366,6 +373,7 @@ def shared() -> nn.Module:
 REFUSED = {
     "lambda": ({"scoring": lambda e, X, y: 0.5}, "scoring is .*no name"),
     "instance": ({"callbacks": [EpochScoring(lambda net, X, y: 0.5, use_caching=False)]}, r"callbacks\[0\]"),
+    "changed argument": ({"callbacks": [Doubling(3)]}, "Doubling"),
     "no trace of a default": ({"criterion": losses.LogLoss(), "callbacks": [Traceless(3)]}, "Traceless"),
     "no trace": ({"module": NoTrace(5)}, "module is an instance of NoTrace.*Pass the class"),
     "shared weights": ({"module": shared()}, "module uses the same weights"),

@@ -19,12 +19,15 @@ from torch import nn
 import sknn
 from benchmarks.reliability import _file_faults_bytes as of_bytes
 from benchmarks.reliability import _file_faults_content as of_content
+from benchmarks.reliability import _file_faults_parts as of_parts
 from benchmarks.reliability._file_parts import Parts, packed
 from benchmarks.reliability.files import models
 from sknn import NeuralClassifier
 from sknn._file._archive import pack, unpack
+from sknn._file._bounded import _limited
 from sknn._file._json import read_json, write_json
 from sknn._file._names import Trust, known_names
+from sknn._file._values import ValueReader
 from sknn.exceptions import DamagedFileError, FileError, ReproductionError, UntrustedFileError, VersionError
 from sknn.modules import MLP
 
@@ -103,17 +106,17 @@ def test_wrong_types_and_values(files, tmp_path, canary):
 
 
 def test_tensors_that_lie(files, tmp_path, canary):
-    check_refused(of_content.tensors(Parts(files["table"])), tmp_path, 40)
+    check_refused(of_parts.tensors(Parts(files["table"])), tmp_path, 40)
 
 
 def test_parts_of_another_file(files, tmp_path, canary):
     parts = {name: Parts(data) for name, data in files.items()}
-    check_refused(of_content.swapped(parts["table"], parts["other"]), tmp_path, 3)
-    check_refused(of_content.swapped(parts["numbers"], parts["table"]), tmp_path, 3)
+    check_refused(of_parts.swapped(parts["table"], parts["other"]), tmp_path, 3)
+    check_refused(of_parts.swapped(parts["numbers"], parts["table"]), tmp_path, 3)
 
 
 def test_objects_that_skops_must_not_make(files, tmp_path, canary):
-    check_refused(of_content.skops_parts(Parts(files["pipeline"])), tmp_path, 50)
+    check_refused(of_parts.skops_parts(Parts(files["pipeline"])), tmp_path, 50)
 
 
 def test_random_edits_are_errors_or_models(files, tmp_path, canary):
@@ -142,7 +145,7 @@ def changed(files, change):
 def test_each_kind_of_error_says_what_to_do(files, tmp_path):
     data, parts = files["table"], Parts(files["table"])
     header, body = parts.tensors("estimators/0.safetensors")
-    weights = of_content._with_numbers(
+    weights = of_parts.with_numbers(
         header, body, "network.network.networks.0.head_bias", lambda a: a + np.eye(1, len(a))[0] * 0.05
     )
     cases = [
@@ -171,7 +174,7 @@ def test_a_reproduction_error_names_the_versions(files, tmp_path):
     value["versions"] = {**value["versions"], "torch": "1.2.3", "device": "cuda:0"}
     parts.parts["manifest.json"] = json.dumps(value).encode()
     header, body = parts.tensors("estimators/0.safetensors")
-    content = of_content._with_numbers(header, body, "encoder.center", lambda a: a + 0.1)
+    content = of_parts.with_numbers(header, body, "encoder.center", lambda a: a + 0.1)
     (tmp_path / "m").write_bytes(parts.replaced("estimators/0.safetensors", content))
     version = torch.__version__.partition("+")[0]
     with pytest.raises(ReproductionError, match=rf"saved on cuda:0 by torch 1.2.3, here {version}"):
@@ -210,30 +213,38 @@ def test_a_users_module_does_not_become_larger_than_its_file(tmp_path):
         sknn.load(tmp_path / "m", trusted=[Sized])
 
 
-def test_limits_hold_for_the_thread_that_loads(files, tmp_path):
+def test_limits_hold_for_the_thread_that_loads():
     """Networks that other threads build meanwhile are not counted."""
-    (tmp_path / "m").write_bytes(files["table"])
-    stop, problems = threading.Event(), []
+    problems = []
 
     def build():
-        while not stop.is_set():
-            try:
-                nn.Sequential(*(nn.Linear(1, 1) for _ in range(3000)))
-            except Exception as error:
-                problems.append(error)
+        try:
+            nn.Sequential(*(nn.Linear(1, 1) for _ in range(3000)))
+        except UntrustedFileError as error:
+            problems.append(error)
 
-    thread = threading.Thread(target=build)
-    thread.start()
-    for _ in range(3):
-        sknn.load(tmp_path / "m")
-    stop.set()
-    thread.join()
+    with _limited({}, "here", bytes_too=True):
+        thread = threading.Thread(target=build)
+        thread.start()
+        thread.join()
     assert not problems
+    with pytest.raises(UntrustedFileError, match="far larger"), _limited({}, "here", bytes_too=True):
+        nn.Sequential(*(nn.Linear(1, 1) for _ in range(3000)))
     assert not nn.modules.module._global_parameter_registration_hooks
 
 
+@pytest.mark.parametrize(
+    "value",
+    [{"$": "dict", "items": [["a", 1], ["a", 2]]}, {"$": "array", "form": "array", "dtype": "|b1", "shape": [1], "items": "Ag=="},
+     {"$": "array", "form": "array", "dtype": "<U1", "shape": [1], "items": "/////w=="}, {"$": "float", "value": "1.0"}, {"a": 1}],
+)  # fmt: skip
+def test_values_that_are_none(value):
+    with pytest.raises(DamagedFileError, match="here"):
+        ValueReader({}, Trust()).read(value, "here")
+
+
 def test_warnings_of_damage_do_not_reach_the_caller(files, tmp_path, recwarn):
-    for _, data in of_content.tensors(Parts(files["table"])):
+    for _, data in of_parts.tensors(Parts(files["table"])):
         (tmp_path / "m").write_bytes(data)
         with pytest.raises(FileError):
             sknn.load(tmp_path / "m")

@@ -1,27 +1,26 @@
-"""Files whose hashes are right, made by somebody who knows the format, with content that no model has."""
+"""Files whose hashes are right, made by somebody who knows the format, with JSON that no model has."""
 
 from __future__ import annotations
 
-import base64
 import copy
 import json
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
+from ._file_parts import Parts
 
-from ._file_parts import Parts, packed, with_header
+__all__ = ["manifests", "names", "random_edits", "sizes", "values"]
 
-__all__ = ["manifests", "names", "random_edits", "sizes", "skops_parts", "swapped", "tensors", "values"]
-
-_JSON, _TENSORS = "estimators/0.json", "estimators/0.safetensors"
+_JSON = "estimators/0.json"
 NAMES = (
-    "os.system", "posix.system", "builtins.eval", "builtins.exec", "builtins.__import__", "builtins.open", "subprocess.Popen",
-    "subprocess.call", "pickle.loads", "torch.load", "torch.hub.load", "torch.jit.load", "numpy.load", "joblib.load",
-    "importlib.import_module", "shutil.rmtree", "canary_module.Payload", "canary_module", "sknn._base.BaseNeuralEstimator",
-    "sknn.load", "torch.nn.Module.__init__", "torch.nn.modules.linear.Linear.__subclasses__", "skorch.callbacks.Checkpoint",
-    "__main__.Payload", "a" * 10_000, "", ".", "os", 5, None, ["os.system"],
+    "os.system", "posix.system", "builtins.eval", "builtins.exec", "builtins.__import__", "builtins.open",
+    "subprocess.Popen",     "subprocess.call", "pickle.loads", "torch.load", "torch.hub.load",
+    "torch.jit.load", "numpy.load", "joblib.load",
+    "importlib.import_module", "shutil.rmtree", "canary_module.Payload", "canary_module",
+    "sknn._base.BaseNeuralEstimator",     "sknn.load", "torch.nn.Module.__init__",
+    "torch.nn.modules.linear.Linear.__subclasses__",
+    "skorch.callbacks.Checkpoint",     "__main__.Payload", "a" * 10_000, "", ".", "os", 5, None, ["os.system"],
 )  # fmt: skip
 
 
@@ -50,7 +49,15 @@ def names(parts: Parts, draw: random.Random) -> Iterator[tuple[str, bytes]]:
             callbacks=[{"$": "object", "class": name, "arguments": {}}]
         ),
         "a layer": lambda value, name: value["parameters"].update(
-            module={"$": "layer", "class": name, "arguments": {}, "children": [], "state": {}, "training": True}
+            module={
+                "$": "layer",
+                "class": name,
+                "arguments": {},
+                "children": [],
+                "state": {},
+                "training": True,
+                "frozen": [],
+            }
         ),
         "a partial": lambda value, name: value["parameters"].update(
             module={"$": "partial", "func": _named(name), "args": _tuple("true"), "keywords": _dict()}
@@ -104,8 +111,17 @@ def sizes(parts: Parts) -> Iterator[tuple[str, bytes]]:
         "keywords": _dict(num_encoder_layers=huge),
     }
     yield "a transformer of 1e9 layers", parts.changed(_JSON, lambda v: v["parameters"].update(module=transformer))
-    layer = {"$": "layer", "class": "torch.nn.LSTM", "arguments": {"input_size": 1, "hidden_size": 1, "num_layers": huge},
-             "children": [], "state": {}, "training": True}  # fmt: skip
+    for func in ("builtins.bytes", "builtins.list", "numpy.bytes_", "numpy.void", "torch.nn.functional.relu"):
+        module = {"$": "partial", "func": _named(func), "args": _tuple(10**13), "keywords": _dict()}
+        yield (
+            f"a partial of {func} as module",
+            parts.changed(_JSON, lambda v, m=module: v["parameters"].update(module=m)),
+        )
+        edit = lambda v, m=module: v["fitted"]["built_with"].update(module=m)  # noqa: E731
+        yield f"a partial of {func} as built module", parts.changed(_JSON, edit)
+    layer = {"$": "layer", "class": "torch.nn.LSTM",
+             "arguments": {"input_size": 1, "hidden_size": 1, "num_layers": huge},
+             "children": [], "state": {}, "training": True, "frozen": []}  # fmt: skip
     yield "an LSTM of 1e9 layers", parts.changed(_JSON, lambda v: v["parameters"].update(module=layer))
     layer = {**layer, "class": "torch.nn.Linear", "arguments": {"in_features": 10**6, "out_features": 10**6}}
     yield "a layer of 1e12 weights", parts.changed(_JSON, lambda v: v["parameters"].update(module=layer))
@@ -124,8 +140,8 @@ def manifests(parts: Parts) -> Iterator[tuple[str, bytes]]:
         yield f"versions {value!r}", parts.changed("manifest.json", lambda m, v=value: m.update(versions=v))
     for value in (None, [], {}, {_JSON: None}, {"/etc/passwd": {"size": 1, "sha256": ""}}):
         yield f"parts {value!r}", parts.changed("manifest.json", lambda m, v=value: m.update(parts=v))
-    for content in (b"", b"null", b"[]", b"{", b"nonsense", b"\xef\xbb\xbf{}", b"{}".decode().encode("utf-16"), b"\x00" * 9,
-                    b'{"format":NaN}', b'{"format":1,"format":1}', b'{"format":1e999}', b"[" * 100_000, b'{"a":' * 5000,
+    for content in (b"", b"null", b"[]", b"{", b"nonsense", b"\xef\xbb\xbf{}", "{}".encode("utf-16"),
+                    b"\x00" * 9,                     b'{"format":NaN}', b'{"format":1,"format":1}', b'{"format":1e999}', b"[" * 100_000, b'{"a":' * 5000,
                     b"9" * 100_000, b'"' + b"a" * 1000, b'{"format": "\xff"}'):  # fmt: skip
         yield f"manifest {content[:20]!r}", parts.replaced("manifest.json", content)
         yield f"estimator {content[:20]!r}", parts.replaced(_JSON, content)
@@ -136,17 +152,21 @@ def values(parts: Parts, draw: random.Random, n: int) -> Iterator[tuple[str, byt
     wrong = (None, True, -1, 10**400, 1.5, "x", [], {}, {"$": "none"}, {"$": ["set"]}, {"$": "float", "value": "1"},
              {"$": "bytes", "value": "?"}, {"$": "tensor", "name": "nowhere"}, {"$": "dtype", "value": "float3"},
              {"$": "timezone", "parts": ["../../etc/passwd"]}, {"$": "timezone", "parts": ["/etc/passwd"]},
-             {"$": "dict", "items": [[[], 1]]}, {"$": "dict", "items": [["a", 1], ["a", 2]]}, {"$": "set", "items": [[]]},
-             {"$": "record", "type": "Finding", "fields": {}}, {"$": "generator", "face": "RandomState", "state": 1, "gauss": 1},
+             {"$": "dict", "items": [[[], 1]]}, {"$": "dict", "items": [["a", 1], ["a", 2]]},
+             {"$": "set", "items": [[]]},              {"$": "record", "type": "Finding", "fields": {}},
+             {"$": "generator", "face": "RandomState", "state": 1, "gauss": 1},
              {"$": "array", "form": "array", "dtype": "|O", "shape": [1], "items": "AAAA"},
              {"$": "array", "form": "array", "dtype": "(1000000,)f8", "shape": [0], "items": ""},
              {"$": "decimal", "parts": ["x"]}, {"$": "device", "value": "nowhere:0"}, {"$": "partial"})  # fmt: skip
     strict = ("class", "parameters", "fitted", "fitted/inputs", "fitted/inputs/mode", "fitted/inputs/row_shape",
               "fitted/inputs/preprocessing", "fitted/inputs/table", "fitted/targets", "fitted/net", "fitted/net/lr",
               "fitted/net/n_networks", "fitted/net/plan", "fitted/net/history", "fitted/net/counts", "fitted/random",
-              "fitted/built_with", "fitted/attributes", "fitted/net/frozen", "fitted/probe", "fitted/attributes/n_features_in_",
-              "fitted/attributes/classes_", "fitted/attributes/loss_curve_", "fitted/attributes/n_iter_", "parameters/module",
-              "parameters/optimizer", "parameters/max_epochs", "parameters/validation_fraction", "parameters/device")  # fmt: skip
+              "fitted/built_with", "fitted/attributes", "fitted/net/frozen", "fitted/probe",
+              "fitted/attributes/n_features_in_",               "fitted/attributes/classes_",
+              "fitted/attributes/loss_curve_", "fitted/attributes/n_iter_",
+              "parameters/module",               "parameters/optimizer", "parameters/max_epochs",
+              "parameters/validation_fraction",
+              "parameters/device")  # fmt: skip
     # Which of these are right there, after all.
     right = {("fitted/net/frozen", "[]"), ("fitted", "null"), ("fitted/net/lr", "1.5"), ("parameters/device", '"x"')}
     original = parts.json(_JSON)
@@ -219,126 +239,3 @@ def _places(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
     for key, item in items:
         yield (*path, key)
         yield from _places(item, (*path, key))
-
-
-def tensors(parts: Parts) -> Iterator[tuple[str, bytes]]:
-    """Headers that lie, and numbers that no model has."""
-    header, body = parts.tensors(_TENSORS)
-    weight = max(
-        (n for n in header if n.startswith("network.")),
-        key=lambda n: header[n]["data_offsets"][1] - header[n]["data_offsets"][0],
-    )
-
-    def lying(**entry: Any) -> bytes:
-        return parts.replaced(_TENSORS, with_header({**header, weight: {**header[weight], **entry}}, body))
-
-    start, end = header[weight]["data_offsets"]
-    for offsets in (
-        [0, end],
-        [start, len(body) + 4],
-        [-4, end],
-        [end, start],
-        [start],
-        [start, 2**70],
-        "0",
-        [start, start],
-    ):
-        yield f"offsets {offsets}", lying(data_offsets=offsets)
-    for shape in ([2**62], [-1], [10**9, 10**9], "x", [], [1.5], None, [*header[weight]["shape"], 1]):
-        yield f"shape {shape}", lying(shape=shape)
-    for dtype in ("F64", "F16", "I32", "BOOL", "OBJECT", "F4", None, "U8"):
-        yield f"dtype {dtype}", lying(dtype=dtype)
-    for size in (0, 1, 2**31, 2**63 - 1, 2**64 - 1, len(body) * 10):
-        content = size.to_bytes(8, "little") + parts.parts[_TENSORS][8:]
-        yield f"a header of {size} bytes", parts.replaced(_TENSORS, content)
-    for name in (weight, "encoder.center", "encoder.scale", "probe.numbers", "probe.codes"):
-        yield (
-            f"{name} is called otherwise",
-            parts.replaced(
-                _TENSORS,
-                with_header({(f"{key}?" if key == name else key): value for key, value in header.items()}, body),
-            ),
-        )
-    yield "no tensors", parts.replaced(_TENSORS, with_header({}, b""))
-    yield "no bytes", parts.replaced(_TENSORS, b"")
-    for name, change in {
-        "weights half as large": (weight, lambda a: a * 0.5),
-        "weights upside down": (weight, lambda a: a[::-1].copy()),
-        "weights that are NaN": (weight, lambda a: a * np.nan),
-        "half of a column's scale": ("encoder.scale", lambda a: a * 0.5),
-        "NaN in the encoder": ("encoder.center", lambda a: a * np.nan),
-        "negative scales": ("encoder.scale", lambda a: -1.0 - a),
-        "infinite scales": ("encoder.scale", lambda a: a + np.inf),
-        "codes beyond all": ("probe.codes", lambda a: a + 10**6),
-        "negative codes": ("probe.codes", lambda a: a - 10**6),
-        "infinite rows": ("probe.numbers", lambda a: a + np.inf),
-    }.items():
-        yield name, parts.replaced(_TENSORS, _with_numbers(header, body, *change))
-
-
-def _with_numbers(header: Any, body: bytes, name: str, change: Callable[[np.ndarray], np.ndarray]) -> bytes:
-    start, end = header[name]["data_offsets"]
-    dtype = {"F32": "<f4", "F64": "<f8", "I64": "<i8"}[header[name]["dtype"]]
-    numbers = change(np.frombuffer(body[start:end], dtype=dtype)).astype(dtype)
-    return with_header(header, body[:start] + numbers.tobytes() + body[end:])
-
-
-def swapped(a: Parts, b: Parts) -> Iterator[tuple[str, bytes]]:
-    """Parts of two files in one; the list of parts is that of what is there."""
-    for name in sorted(set(a.parts) & set(b.parts)):
-        if a.parts[name] == b.parts[name]:
-            continue
-        mixed = copy.deepcopy(a)
-        mixed.parts[name] = b.parts[name]
-        yield f"{name} of another file", mixed.packed()
-        if name.endswith(".safetensors"):
-            yield f"{name} of another file, signed", mixed.signed()
-
-
-def skops_parts(parts: Parts) -> Iterator[tuple[str, bytes]]:
-    """Objects that skops must not make."""
-
-    def node(loader: Any, module: Any, name: Any, **more: Any) -> dict[str, Any]:
-        return {"__class__": name, "__module__": module, "__loader__": loader, "protocol": 2, **more}
-
-    text = node("JsonNode", "builtins", "str", content='"true"', is_json=True)
-    listed = node("ListNode", "builtins", "list", content=[text])
-    loaders = ("FunctionNode", "TypeNode", "ObjectNode", "ConstructorFromReduceNode", "PartialNode", "MethodNode", "NoNode",
-               "OperatorFuncNode", "CachedNode", "TreeNode", "LossNode", "NdArrayNode", None, 5)  # fmt: skip
-    for loader in loaders:
-        for module, name in (
-            ("os", "system"),
-            ("builtins", "eval"),
-            ("canary_module", "Payload"),
-            ("torch.nn", "Linear"),
-        ):
-            more = {
-                "content": listed,
-                "attrs": listed,
-                "__reduce__": {"args": listed},
-                "__id__": 1,
-                "type": "numpy",
-                "file": "0.npy",
-            }
-            yield f"skops: {loader} of {module}.{name}", _with_skops(parts, node(loader, module, name, **more))
-    for schema in (
-        {},
-        [],
-        None,
-        1,
-        {"protocol": 2},
-        {**text, "protocol": 0},
-        {**text, "protocol": 99},
-        {**text, "protocol": "2"},
-        text,
-    ):
-        yield f"skops: schema {str(schema)[:30]}", _with_skops(parts, schema)
-    yield "skops: no zip", parts.replaced("sklearn.skops", b"PK")
-    yield "skops: empty", parts.replaced("sklearn.skops", packed({}))
-    yield "skops: base64", parts.replaced("sklearn.skops", base64.b64encode(parts.parts["sklearn.skops"]))
-
-
-def _with_skops(parts: Parts, schema: Any) -> bytes:
-    inner = Parts(parts.parts["sklearn.skops"])
-    inner.parts["schema.json"] = json.dumps(schema).encode()
-    return parts.replaced("sklearn.skops", inner.packed())

@@ -1,7 +1,7 @@
 """Damaged and hostile files: each must be a clear error, and none may crash the process or run code.
 
-A child process loads them, so that one that dies of a file is seen. Code of a file would leave a mark: pickles and commands
-make a file, an import of ``canary_module`` as well.
+A child process loads them, so that one that dies of a file is seen. Code of a file would leave a mark: pickles and
+commands make a file, an import of ``canary_module`` as well.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from sknn.modules import MLP, TabM
 
 from . import _file_faults_bytes as of_bytes
 from . import _file_faults_content as of_content
+from . import _file_faults_parts as of_parts
 from ._figures import Figure
 from ._file_parts import Parts
 
@@ -75,10 +76,10 @@ def faults(files: dict[str, bytes], mark: Path, seed: int, share: float) -> Iter
         of_content.sizes(parts["table"]),
         of_content.manifests(parts["table"]),
         of_content.values(parts["table"], draw, 40 * n),
-        of_content.tensors(parts["table"]),
-        of_content.swapped(parts["table"], parts["other"]),
-        of_content.swapped(parts["numbers"], parts["table"]),
-        of_content.skops_parts(parts["pipeline"]),
+        of_parts.tensors(parts["table"]),
+        of_parts.swapped(parts["table"], parts["other"]),
+        of_parts.swapped(parts["numbers"], parts["table"]),
+        of_parts.skops_parts(parts["pipeline"]),
     ]
     for case in itertools.chain(*groups):
         if share >= 1.0 or draw.random() < share:

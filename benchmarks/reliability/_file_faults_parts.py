@@ -1,0 +1,142 @@
+"""Files whose hashes are right, with tensors that lie, parts of other files, or objects that skops must not make."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ._file_parts import Parts, packed, with_header
+
+__all__ = ["skops_parts", "swapped", "tensors", "with_numbers"]
+
+_TENSORS = "estimators/0.safetensors"
+
+
+def tensors(parts: Parts) -> Iterator[tuple[str, bytes]]:
+    """Headers that lie, and numbers that no model has."""
+    header, body = parts.tensors(_TENSORS)
+    weight = max(
+        (n for n in header if n.startswith("network.")),
+        key=lambda n: header[n]["data_offsets"][1] - header[n]["data_offsets"][0],
+    )
+
+    def lying(**entry: Any) -> bytes:
+        return parts.replaced(_TENSORS, with_header({**header, weight: {**header[weight], **entry}}, body))
+
+    start, end = header[weight]["data_offsets"]
+    for offsets in (
+        [0, end],
+        [start, len(body) + 4],
+        [-4, end],
+        [end, start],
+        [start],
+        [start, 2**70],
+        "0",
+        [start, start],
+    ):
+        yield f"offsets {offsets}", lying(data_offsets=offsets)
+    for shape in ([2**62], [-1], [10**9, 10**9], "x", [], [1.5], None, [*header[weight]["shape"], 1]):
+        yield f"shape {shape}", lying(shape=shape)
+    for dtype in ("F64", "F16", "I32", "BOOL", "OBJECT", "F4", None, "U8"):
+        yield f"dtype {dtype}", lying(dtype=dtype)
+    for size in (0, 1, 2**31, 2**63 - 1, 2**64 - 1, len(body) * 10):
+        content = size.to_bytes(8, "little") + parts.parts[_TENSORS][8:]
+        yield f"a header of {size} bytes", parts.replaced(_TENSORS, content)
+    for name in (weight, "encoder.center", "encoder.scale", "probe.numbers", "probe.codes"):
+        yield (
+            f"{name} is called otherwise",
+            parts.replaced(
+                _TENSORS,
+                with_header({(f"{key}?" if key == name else key): value for key, value in header.items()}, body),
+            ),
+        )
+    yield "no tensors", parts.replaced(_TENSORS, with_header({}, b""))
+    yield "no bytes", parts.replaced(_TENSORS, b"")
+    for name, change in {
+        "weights half as large": (weight, lambda a: a * 0.5),
+        "weights upside down": (weight, lambda a: a[::-1].copy()),
+        "weights that are NaN": (weight, lambda a: a * np.nan),
+        "half of a column's scale": ("encoder.scale", lambda a: a * 0.5),
+        "NaN in the encoder": ("encoder.center", lambda a: a * np.nan),
+        "negative scales": ("encoder.scale", lambda a: -1.0 - a),
+        "infinite scales": ("encoder.scale", lambda a: a + np.inf),
+        "codes beyond all": ("probe.codes", lambda a: a + 10**6),
+        "negative codes": ("probe.codes", lambda a: a - 10**6),
+        "infinite rows": ("probe.numbers", lambda a: a + np.inf),
+    }.items():
+        yield name, parts.replaced(_TENSORS, with_numbers(header, body, *change))
+
+
+def with_numbers(header: Any, body: bytes, name: str, change: Callable[[np.ndarray], np.ndarray]) -> bytes:
+    """Tensors of which one is changed."""
+    start, end = header[name]["data_offsets"]
+    dtype = {"F32": "<f4", "F64": "<f8", "I64": "<i8"}[header[name]["dtype"]]
+    numbers = change(np.frombuffer(body[start:end], dtype=dtype)).astype(dtype)
+    return with_header(header, body[:start] + numbers.tobytes() + body[end:])
+
+
+def swapped(a: Parts, b: Parts) -> Iterator[tuple[str, bytes]]:
+    """Parts of two files in one; the list of parts is that of what is there."""
+    for name in sorted(set(a.parts) & set(b.parts)):
+        if a.parts[name] == b.parts[name]:
+            continue
+        mixed = copy.deepcopy(a)
+        mixed.parts[name] = b.parts[name]
+        yield f"{name} of another file", mixed.packed()
+        if name.endswith(".safetensors"):
+            yield f"{name} of another file, signed", mixed.signed()
+
+
+def skops_parts(parts: Parts) -> Iterator[tuple[str, bytes]]:
+    """Objects that skops must not make."""
+
+    def node(loader: Any, module: Any, name: Any, **more: Any) -> dict[str, Any]:
+        return {"__class__": name, "__module__": module, "__loader__": loader, "protocol": 2, **more}
+
+    text = node("JsonNode", "builtins", "str", content='"true"', is_json=True)
+    listed = node("ListNode", "builtins", "list", content=[text])
+    loaders = ("FunctionNode", "TypeNode", "ObjectNode", "ConstructorFromReduceNode", "PartialNode", "MethodNode",
+               "NoNode",                "OperatorFuncNode", "CachedNode", "TreeNode", "LossNode",
+               "NdArrayNode", None, 5)  # fmt: skip
+    for loader in loaders:
+        for module, name in (
+            ("os", "system"),
+            ("builtins", "eval"),
+            ("canary_module", "Payload"),
+            ("torch.nn", "Linear"),
+        ):
+            more = {
+                "content": listed,
+                "attrs": listed,
+                "__reduce__": {"args": listed},
+                "__id__": 1,
+                "type": "numpy",
+                "file": "0.npy",
+            }
+            yield f"skops: {loader} of {module}.{name}", _with_skops(parts, node(loader, module, name, **more))
+    for schema in (
+        {},
+        [],
+        None,
+        1,
+        {"protocol": 2},
+        {**text, "protocol": 0},
+        {**text, "protocol": 99},
+        {**text, "protocol": "2"},
+        text,
+    ):
+        yield f"skops: schema {str(schema)[:30]}", _with_skops(parts, schema)
+    yield "skops: no zip", parts.replaced("sklearn.skops", b"PK")
+    yield "skops: empty", parts.replaced("sklearn.skops", packed({}))
+    yield "skops: base64", parts.replaced("sklearn.skops", base64.b64encode(parts.parts["sklearn.skops"]))
+
+
+def _with_skops(parts: Parts, schema: Any) -> bytes:
+    inner = Parts(parts.parts["sklearn.skops"])
+    inner.parts["schema.json"] = json.dumps(schema).encode()
+    return parts.replaced("sklearn.skops", inner.packed())
