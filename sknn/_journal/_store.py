@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from .._atomic import sync_folder
 from ..exceptions import JournalError
 
 __all__ = ["Store", "UnstorableError"]
@@ -160,7 +161,10 @@ class Store:
             return
 
     def _write(self, path: Path, content: bytes) -> None:
-        """All of it under its name, or nothing: a process may be killed between any two instructions."""
+        """All of it under its name, or nothing: a process may be killed between any two instructions.
+
+        Under a name of its own meanwhile, since threads and processes may be writing the same entry.
+        """
         temporary = self.folder / _temporary(path.stem)
         try:
             with open(temporary, "xb") as file:
@@ -171,25 +175,11 @@ class Store:
         except BaseException:
             self._remove(temporary)
             raise
-        _sync_folder(self.folder)
+        sync_folder(self.folder)
 
 
 def _temporary(stem: str) -> str:
     return f".{stem[:16]}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
-
-
-def _sync_folder(folder: Path) -> None:
-    """The new name survives a loss of power, where the system can promise it."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    except OSError:
-        return
-    finally:
-        os.close(handle)
 
 
 def _head(body: bytes) -> bytes:
