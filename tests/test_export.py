@@ -145,7 +145,11 @@ TARGETS = {
     "strings": (NeuralClassifier, lambda r: np.where(r > 0, "ja", "né"), {"n_splits": 2}),
     "one score": (NeuralClassifier, lambda r: r > 0, {"criterion": nn.BCEWithLogitsLoss}),
     "outputs": (NeuralRegressor, lambda r: np.stack([r, r * 2], 1), {}),
-    "quantiles": (NeuralRegressor, lambda r: r, {"criterion": "quantile", "criterion_params": {"quantile": [0.9, 0.1]}}),
+    "quantiles": (
+        NeuralRegressor,
+        lambda r: r,
+        {"criterion": "quantile", "criterion_params": {"quantile": [0.9, 0.1]}},
+    ),
     "poisson": (NeuralRegressor, lambda r: np.exp(r).round(), {"criterion": "poisson", "n_splits": 2}),
     "huge mean": (NeuralRegressor, lambda r: r + 1e9, {}),
     "untouched": (NeuralRegressor, lambda r: r, {"preprocessing": False}),
@@ -294,7 +298,9 @@ def test_other_kinds_of_tables_mean_the_same(tmp_path):
 def test_other_spellings_dates_and_numbers_as_categories(tmp_path):
     days = [datetime.datetime(2024, 1, 1 + i % 3) for i in range(N_ROWS)]
     mixed = np.array([1, "x", 2.5, None], dtype=object)[np.arange(N_ROWS) % 4]
-    table = pd.DataFrame({"day": days, "id": np.arange(N_ROWS) % 5, "mixed": mixed, "big": 2**60 + np.arange(N_ROWS) % 2})
+    table = pd.DataFrame(
+        {"day": days, "id": np.arange(N_ROWS) % 5, "mixed": mixed, "big": 2**60 + np.arange(N_ROWS) % 2}
+    )
     y = np.arange(N_ROWS) % 2
     forced = ["day", "id", "mixed", "big"]
     clf = NeuralClassifier(MLP, module_params=SMALL[MLP], categorical_features=forced, **QUICK).fit(table, y)
