@@ -116,7 +116,7 @@ def zips(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
     inner = packed({"0": bytes(100 * 2**20)}, compression=zipfile.ZIP_DEFLATED)
     yield f"{name}: a bomb in a bomb", packed({**parts, "1.zip": inner}, compression=zipfile.ZIP_DEFLATED)
     for path in ("/etc/passwd", "../evil.py", "a/../../evil.py", "..\\evil.py", "C:\\evil.py", "a//b", "a/",
-                 "./manifest.json",                  "manifest.json/", "estimators/\u2603.json",
+                 "./manifest.json", "manifest.json/", "estimators/\u2603.json",
                  "n" * 5000, "~/evil", "a\nb", ".hidden"):  # fmt: skip
         yield f"{name}: a part called {path[:20]!r}", packed({**parts, path: b"import os"})
     for part in ("manifest.json", "estimators/0.json"):

@@ -15,12 +15,12 @@ __all__ = ["manifests", "names", "random_edits", "sizes", "values"]
 _JSON = "estimators/0.json"
 NAMES = (
     "os.system", "posix.system", "builtins.eval", "builtins.exec", "builtins.__import__", "builtins.open",
-    "subprocess.Popen",     "subprocess.call", "pickle.loads", "torch.load", "torch.hub.load",
+    "subprocess.Popen", "subprocess.call", "pickle.loads", "torch.load", "torch.hub.load",
     "torch.jit.load", "numpy.load", "joblib.load",
     "importlib.import_module", "shutil.rmtree", "canary_module.Payload", "canary_module",
-    "sknn._base.BaseNeuralEstimator",     "sknn.load", "torch.nn.Module.__init__",
+    "sknn._base.BaseNeuralEstimator", "sknn.load", "torch.nn.Module.__init__",
     "torch.nn.modules.linear.Linear.__subclasses__",
-    "skorch.callbacks.Checkpoint",     "__main__.Payload", "a" * 10_000, "", ".", "os", 5, None, ["os.system"],
+    "skorch.callbacks.Checkpoint", "__main__.Payload", "a" * 10_000, "", ".", "os", 5, None, ["os.system"],
 )  # fmt: skip
 
 
@@ -141,7 +141,8 @@ def manifests(parts: Parts) -> Iterator[tuple[str, bytes]]:
     for value in (None, [], {}, {_JSON: None}, {"/etc/passwd": {"size": 1, "sha256": ""}}):
         yield f"parts {value!r}", parts.changed("manifest.json", lambda m, v=value: m.update(parts=v))
     for content in (b"", b"null", b"[]", b"{", b"nonsense", b"\xef\xbb\xbf{}", "{}".encode("utf-16"),
-                    b"\x00" * 9,                     b'{"format":NaN}', b'{"format":1,"format":1}', b'{"format":1e999}', b"[" * 100_000, b'{"a":' * 5000,
+                    b"\x00" * 9, b'{"format":NaN}', b'{"format":1,"format":1}', b'{"format":1e999}',
+                    b"[" * 100_000, b'{"a":' * 5000,
                     b"9" * 100_000, b'"' + b"a" * 1000, b'{"format": "\xff"}'):  # fmt: skip
         yield f"manifest {content[:20]!r}", parts.replaced("manifest.json", content)
         yield f"estimator {content[:20]!r}", parts.replaced(_JSON, content)
@@ -153,7 +154,7 @@ def values(parts: Parts, draw: random.Random, n: int) -> Iterator[tuple[str, byt
              {"$": "bytes", "value": "?"}, {"$": "tensor", "name": "nowhere"}, {"$": "dtype", "value": "float3"},
              {"$": "timezone", "parts": ["../../etc/passwd"]}, {"$": "timezone", "parts": ["/etc/passwd"]},
              {"$": "dict", "items": [[[], 1]]}, {"$": "dict", "items": [["a", 1], ["a", 2]]},
-             {"$": "set", "items": [[]]},              {"$": "record", "type": "Finding", "fields": {}},
+             {"$": "set", "items": [[]]}, {"$": "record", "type": "Finding", "fields": {}},
              {"$": "generator", "face": "RandomState", "state": 1, "gauss": 1},
              {"$": "array", "form": "array", "dtype": "|O", "shape": [1], "items": "AAAA"},
              {"$": "array", "form": "array", "dtype": "(1000000,)f8", "shape": [0], "items": ""},
@@ -162,15 +163,22 @@ def values(parts: Parts, draw: random.Random, n: int) -> Iterator[tuple[str, byt
               "fitted/inputs/preprocessing", "fitted/inputs/table", "fitted/targets", "fitted/net", "fitted/net/lr",
               "fitted/net/n_networks", "fitted/net/plan", "fitted/net/history", "fitted/net/counts", "fitted/random",
               "fitted/built_with", "fitted/attributes", "fitted/net/frozen", "fitted/probe",
-              "fitted/attributes/n_features_in_",               "fitted/attributes/classes_",
+              "fitted/attributes/n_features_in_", "fitted/attributes/classes_",
               "fitted/attributes/loss_curve_", "fitted/attributes/n_iter_",
-              "parameters/module",               "parameters/optimizer", "parameters/max_epochs",
+              "parameters/module", "parameters/optimizer", "parameters/max_epochs",
               "parameters/validation_fraction",
               "parameters/device")  # fmt: skip
     # Which of these are right there, after all.
-    right = {("fitted/net/frozen", "[]"), ("fitted", "null"), ("fitted/net/lr", "1.5"), ("parameters/device", '"x"')}
+    right = {
+        ("fitted/net/frozen", "[]"),
+        ("fitted", "null"),
+        ("fitted/net/lr", "1.5"),
+        ("parameters/device", '"x"'),
+        ("parameters/max_epochs", "true"),
+    }
     original = parts.json(_JSON)
-    for path, value in draw.sample([(path, value) for path in strict for value in wrong], n):
+    pairs = [(path, value) for path in strict for value in wrong]
+    for path, value in draw.sample(pairs, min(n, len(pairs))):
         if (path, json.dumps(value)) not in right and _get(original, path.split("/")) != value:
             edit = lambda v, p=path, new=value: _put(v, p.split("/"), new)  # noqa: E731
             yield f"{path} = {str(value)[:60]}", parts.changed(_JSON, edit)

@@ -101,7 +101,7 @@ def skops_parts(parts: Parts) -> Iterator[tuple[str, bytes]]:
     text = node("JsonNode", "builtins", "str", content='"true"', is_json=True)
     listed = node("ListNode", "builtins", "list", content=[text])
     loaders = ("FunctionNode", "TypeNode", "ObjectNode", "ConstructorFromReduceNode", "PartialNode", "MethodNode",
-               "NoNode",                "OperatorFuncNode", "CachedNode", "TreeNode", "LossNode",
+               "NoNode", "OperatorFuncNode", "CachedNode", "TreeNode", "LossNode",
                "NdArrayNode", None, 5)  # fmt: skip
     for loader in loaders:
         for module, name in (
