@@ -297,6 +297,14 @@ def test_modules_of_the_users_own_by_what_is_used_of_them(tmp_path, monkeypatch,
     assert seen("K = 20\ndef weigh(x):\n    return K") != first
 
 
+def test_packages_that_code_only_mentions_are_not_imported(tmp_path, monkeypatch):
+    package = tmp_path / "site-packages" / "a_large_package"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise RuntimeError('imported')")
+    monkeypatch.syspath_prepend(package.parent)
+    digest(written("def subject(x):\n    import a_large_package.part\n    from a_large_package import other"))
+
+
 def test_functions_that_call_each_other_whichever_is_asked_first():
     text = "def subject(n):\n    return other(n)\ndef other(n):\n    return subject(n)"
     module, again = written(text).__globals__, written(text).__globals__

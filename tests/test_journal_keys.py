@@ -8,6 +8,7 @@ import pytest
 from journal_subjects import BASE, Counting, X, Y, assert_same
 from scipy import sparse
 from sklearn import config_context
+from sklearn.ensemble import BaggingClassifier
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -15,6 +16,7 @@ from sklearn.model_selection import (
     cross_val_score,
     cross_validate,
 )
+from sklearn.tree import DecisionTreeClassifier
 
 import sknn
 
@@ -118,6 +120,17 @@ def test_groups_weights_and_routed_metadata(tmp_path):
         weight[0] = 3.0
         scores()
     assert (fits.n_stored, fits.n_skipped) == (12, 0)
+
+
+def test_what_a_candidate_has_learned_before_is_no_matter(tmp_path):
+    """It is cloned."""
+    tree = DecisionTreeClassifier(random_state=0)
+    search = GridSearchCV(BaggingClassifier(n_estimators=2, random_state=0), {"estimator": [tree]}, cv=2, refit=False)
+    with sknn.journal(tmp_path) as fits:
+        search.fit(X, Y)
+        tree.fit(X, Y)
+        search.fit(X, Y)
+    assert (fits.n_stored, fits.n_skipped) == (2, 2)
 
 
 class Unknowable:

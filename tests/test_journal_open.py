@@ -138,8 +138,9 @@ class Watching:
     def teardown(self, estimator, context):
         pass
 
-    def on_fit_task_begin(self, estimator, context, *, X=None, y=None):
-        self.seen.append(("begin", context.task_name, context.task_id, np.shape(X), np.shape(y)))
+    def on_fit_task_begin(self, estimator, context, *, X=None, y=None, metadata=None):
+        weight = (metadata or {}).get("sample_weight")
+        self.seen.append(("begin", context.task_name, context.task_id, np.shape(X), np.shape(y), np.shape(weight)))
 
     def on_fit_task_end(self, estimator, context):
         self.seen.append(("end", context.task_name, context.task_id))
@@ -152,11 +153,11 @@ def test_callbacks_of_a_search_are_told_of_what_was_done_before(tmp_path):
         callback = Watching()
         search = GridSearchCV(Counting(), {"rate": [1.0, 2.0]}, cv=2).set_callbacks(callback)
         with sknn.journal(tmp_path) as fits:
-            search.fit(X, Y)
+            search.fit(X, Y, sample_weight=np.ones(len(Y)))
         seen.append(callback.seen)
     assert fits.n_skipped == 4
     assert seen[0] == seen[1]
-    assert ("begin", "candidate-split-evaluation", 3, (75, 4), (75,)) in seen[0]
+    assert ("begin", "candidate-split-evaluation", 3, (75, 4), (75,), (75,)) in seen[0]
 
 
 def test_a_scorer_made_anew_is_the_same(tmp_path):

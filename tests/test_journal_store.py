@@ -125,9 +125,9 @@ def test_entries_hold_no_rows(tmp_path):
     frame = pd.DataFrame({"a": table[:, 0], "b": ["a secret"] * 20})
     with sknn.journal(tmp_path) as fits:
         cross_val_score(Counting(), table, np.arange(20) % 2, params={"sample_weight": np.full(20, 98765.25)})
-        search = GridSearchCV(Counting(), {"mood": [frame, table]}, refit=False)
+        search = GridSearchCV(Counting(), {"mood": [frame, table, "a secret, " * 30]}, refit=False)
         search.fit(frame, np.arange(20) % 2)
-    assert fits.n_stored == 15
+    assert fits.n_stored == 20
     for path in tmp_path.iterdir():
         content = path.read_bytes()
         for secret in (b"123456", b"98765", b"secret", np.float64(123456.75).tobytes()):

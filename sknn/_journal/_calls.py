@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import delayed
 
@@ -218,13 +219,11 @@ def _about(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
     if value is None or type(value) in (bool, int, float) or (type(value) is str and len(value) <= 200):
         return value
-    return getattr(value, "__qualname__", type(value).__qualname__) if not hasattr(value, "item") else _scalar(value)
-
-
-def _scalar(value: Any) -> Any:
-    return _shown(value.item()) if getattr(value, "size", 0) == 1 else type(value).__qualname__
+    return getattr(value, "__qualname__", type(value).__qualname__)
 
 
 def _tell_callbacks(arguments: dict[str, Any]) -> None:
@@ -233,10 +232,12 @@ def _tell_callbacks(arguments: dict[str, Any]) -> None:
     if context is None:
         return
     X, y, train = arguments["X"], arguments["y"], arguments["train"]
+    weight = (arguments.get("fit_params") or {}).get("sample_weight")
     told = dict(
         estimator=arguments["caller"],
         X=lambda: _safe_indexing(X, train),  # called only if a callback asks for it
         y=lambda: None if y is None else _safe_indexing(y, train),
+        metadata=None if weight is None else lambda: {"sample_weight": _safe_indexing(weight, train)},
     )
     context.call_on_fit_task_begin(**told)
     context.call_on_fit_task_end(**told)

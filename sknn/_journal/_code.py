@@ -172,7 +172,10 @@ def _file_of(name: str, package: str) -> Path | None:
         top = absolute.partition(".")[0]
         if top == "sknn" or top in sys.stdlib_module_names:
             return None
-        spec = importlib.util.find_spec(absolute)
+        # The package first: looking for a module in it imports it, which must not befall what is only mentioned.
+        spec = importlib.util.find_spec(top)
+        if spec is not None and top != absolute and not _is_packaged(spec.origin):
+            spec = importlib.util.find_spec(absolute)
     except (ImportError, ValueError, AttributeError):
         return None
     origin = None if spec is None else spec.origin
