@@ -247,6 +247,12 @@ class MeanOfRows(nn.Linear):
         return super().forward(x) / float(len(x))
 
 
+class HalvesTheRows(nn.Linear):
+    def forward(self, x):
+        half = len(x) // 2
+        return torch.cat([super().forward(x[:half]), super().forward(x[half:])])
+
+
 class DecidesByRows(nn.Linear):
     def forward(self, x):
         return super().forward(-x if len(x) == 7 else x)
@@ -257,8 +263,9 @@ class DecidesByRows(nn.Linear):
     ("module", "message"),
     [
         (DecidesByValues, "DecidesByValues cannot be exported.*torch.where"),
-        (RandomAtPredict, "operation 'rand.default'.*Replace it"),
+        (RandomAtPredict, "RandomAtPredict uses the operation 'rand.default'.*Replace it"),
         (MeanOfRows, "MeanOfRows uses the number 6.0 for 6 rows"),
+        (HalvesTheRows, "HalvesTheRows uses a size of 3 for 6 rows and of 5 for 11"),
         (DecidesByRows, "predicts something else"),
     ],
 )

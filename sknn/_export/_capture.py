@@ -101,8 +101,7 @@ def _recorded(computation: Computation, shape: tuple[int, ...], n_categorical: i
     muted = logging.root.manager.disable
     logging.disable(logging.ERROR)  # a failure is told by the error below, without pages of a graph
     try:
-        quiet = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
-        with warnings.catch_warnings(), torch.no_grad(), quiet[0], quiet[1]:
+        with warnings.catch_warnings(), torch.no_grad(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")  # about what is being recorded, and nothing that a user could change
             program = export(computation, tuple(rows), strict=False)
             decompositions = default_decompositions()
@@ -257,5 +256,5 @@ def _origin(node: Any) -> str:
         return "forward"
     path, kind = stack[-1]
     kind = kind if isinstance(kind, str) else kind.__name__
-    path = str(path).removeprefix("network.").removeprefix("network.")  # ours, around the user's module
+    path = "" if path == "network" else str(path).removeprefix("network.").removeprefix("network.")  # ours, around it
     return f"layer {path!r} ({kind.rpartition('.')[2]})" if path else kind.rpartition(".")[2]
