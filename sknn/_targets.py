@@ -274,6 +274,8 @@ class RealTargets:
             ) from error
         # In rows: means of columns in another order in memory differ in the last bit.
         y = np.ascontiguousarray(y, dtype=np.float64)
+        if not np.isfinite(y).all():  # None, which is converted after scikit-learn looked
+            raise ValueError("Input y contains NaN or None. Every row needs a finite number as its y: drop the others.")
         if y.ndim not in (1, 2):
             raise ValueError(f"y: expected shape (n_samples,) or (n_samples, n_outputs), got {y.shape}.")
         return y

@@ -16,6 +16,7 @@ from torch import nn
 
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn._refusals import refused_as, shown
+from sknn.callbacks import EarlyStopping
 from sknn.losses import LogLoss
 from sknn.modules import MLP
 
@@ -206,6 +207,18 @@ def test_a_target_of_ordinary_magnitude_has_the_mean_and_spread_that_numpy_says(
         assert targets.scale[0] == np.sqrt(np.average((y - mean) ** 2))
 
 
+def test_the_smallest_target_there_is_has_a_spread():
+    from sknn._targets import RealTargets
+
+    y = np.array([0.0, 5e-324])
+    assert np.isfinite(RealTargets(y, None, "standard").encode(y)).all()
+
+
+@pytest.mark.parametrize("y", [[None] * N, objects(None), objects(1.0, None), pl.Series([None] * N)], ids=range(4))
+def test_targets_without_values_are_refused(y):
+    assert "y" in refusal(regressor().fit, X, y).split(".")[0]
+
+
 def test_targets_beyond_float32_are_refused_where_nothing_scales_them():
     y = np.where(np.arange(N) == 4, 1e30, Y_REAL)
     assert "y holds 1e+30, too large" in refusal(regressor(preprocessing=False).fit, X, y)
@@ -285,8 +298,8 @@ def test_groups_of_any_type_are_kept_together(groups):
 
 def test_sortable_groups_split_as_their_numbers_do():
     numbers, strings = (classifier(early_stopping=True, max_epochs=3) for _ in range(2))
-    numbers.fit(X, Y, groups=np.array(GROUPS))
-    strings.fit(X, Y, groups=[f"g{g}" for g in GROUPS])
+    numbers.fit(X, Y, groups=np.array(GROUPS[::-1]))
+    strings.fit(X, Y, groups=[f"g{g}" for g in GROUPS[::-1]])
     np.testing.assert_array_equal(numbers.predict_proba(X), strings.predict_proba(X))
 
 
@@ -383,6 +396,7 @@ def failing_schedule(optimizer):
         ({"categorical_features": [Hostile("repr")]}, "categorical_features"),
         ({"callbacks": [("a",)]}, "callbacks holds"),
         ({"callbacks": [()]}, "callbacks holds"),
+        ({"callbacks": [(EarlyStopping(),)]}, "callbacks holds"),
         ({"class_weight": {0: "a", 1: 1}}, "class_weight"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
