@@ -177,7 +177,7 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
         contexts = EpochContexts(self, epochs, X, y, sample_weight)
         if go_on:
             net = self.net_
-            net.attach(plan, callbacks, lr, batch_size)
+            net.attach(plan, callbacks, lr, batch_size, device)
         else:
             params = {**self.get_params(deep=False), "lr": lr, "max_epochs": epochs}
             if not partial:  # the steps of an epoch say nothing of a stream

@@ -50,8 +50,11 @@ class BetweenFits:
         self._set(schedule=None, by_hand=None, paced_threads=None, compiled=None, step=None, frozen=[], average=None)
         self._set(step_losses=None, gradient_norm=None, quiet=None, kept_epoch=None, is_resumed=False)
 
-    def attach(self, plan: TrainingPlan, callbacks: list[Any], lr: float, batch_size: int) -> None:
+    def attach(
+        self, plan: TrainingPlan, callbacks: list[Any], lr: float, batch_size: int, device: torch.device
+    ) -> None:
         """Get ready to train on."""
+        self._move_to(device)
         self._set(lr_changed=lr != self.lr or (self.optimizer_ is None and self.pickled_optimizer is None))
         self._set(plan=plan, callbacks=callbacks, lr=lr, batch_size=batch_size)
         self.initialize_callbacks()
@@ -62,6 +65,17 @@ class BetweenFits:
             self._set(pickled_optimizer=None)
         if self.flat_parameters is not None:
             self.flat_parameters.attach()
+
+    def _move_to(self, device: torch.device) -> None:
+        """Compute there: a model of a GPU was pickled on the CPU, and may be back on a machine that has one."""
+        present = {parameter.device for parameter in self.module_.parameters()}
+        target = torch.empty(0, device=device).device  # "cuda" is "cuda:0"
+        if present <= {target}:
+            return
+        if self.optimizer_ is not None:
+            self._set(pickled_optimizer=to_pickle(self.optimizer_))
+        self._set(module_=self.module_.to(target), criterion_=self.criterion_.to(target), device=str(target))
+        self._set(optimizer_=None, flat_parameters=None)
 
     def settings(self) -> dict[str, Any]:
         """What `attach` changes, for putting it back."""

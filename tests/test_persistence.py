@@ -258,3 +258,15 @@ def test_a_model_of_a_gpu_is_written_with_tensors_of_the_cpu():
     assert criterion is model.net_.criterion_
     np.testing.assert_array_equal(again.predict_proba(X), expected)
     again.partial_fit(X, Y)
+
+
+def test_a_net_is_moved_to_where_it_trains_on():
+    """The meta device stands in for a GPU that is back."""
+    net = NeuralClassifier(MLP, max_epochs=1, random_state=0).fit(X, Y).net_
+    optimizer = net.optimizer_
+    net._move_to(torch.device("cpu"))
+    assert net.optimizer_ is optimizer
+    net._move_to(torch.device("meta"))
+    assert {p.device.type for p in net.module_.parameters()} == {"meta"} == {net.device}
+    assert net.optimizer_ is None
+    assert net.pickled_optimizer is not None
