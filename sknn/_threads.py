@@ -25,8 +25,13 @@ _WORK_BEYOND_REPEATABILITY = 2**27
 _PRODUCT_THREADS: ContextVar[int] = ContextVar("_PRODUCT_THREADS", default=1)
 
 
+_is_forked_child = False
+
+
 def _one_thread_in_child() -> None:
     """A forked child inherits the belief in OpenMP's waiting threads, but not the threads: it would wait for ever."""
+    global _is_forked_child
+    _is_forked_child = True
     torch.set_num_threads(1)
 
 
@@ -57,7 +62,8 @@ def limited_threads(work: int, *, repeatable: bool = False) -> Iterator[None]:
         Whether the bits must not depend on how many threads are allowed. All but the largest work is then done on one,
         and `product_threads` says how many may work on products that belong to one thread each.
     """
-    number = max(1, min(torch.get_num_threads(), work // _WORK_PER_THREAD + 1))
+    allowed = 1 if _is_forked_child else torch.get_num_threads()
+    number = max(1, min(allowed, work // _WORK_PER_THREAD + 1))
     token = _PRODUCT_THREADS.set(number)
     try:
         with threads(1 if repeatable and work < _WORK_BEYOND_REPEATABILITY else number):

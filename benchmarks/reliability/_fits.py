@@ -6,6 +6,7 @@ import contextlib
 import copy
 import hashlib
 import io
+import multiprocessing
 import pickle
 import signal
 import threading
@@ -215,6 +216,8 @@ def _fail_oneself(fit: _Fit) -> None:
 
 @contextlib.contextmanager
 def _threads(number: int) -> Any:
+    if multiprocessing.current_process().daemon:  # a forked child would wait for threads that its parent had
+        number = 1
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:
