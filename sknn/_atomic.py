@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
 from pathlib import Path
 
-__all__ = ["replace_file", "sync_folder"]
+__all__ = ["remove_abandoned", "replace_file"]
+
+_ENDING = ".partial"
+# Age at which a file that nobody finished belongs to a process that was killed.
+_ABANDONED_S = 3600.0
 
 
 def replace_file(path: Path, data: bytes, *, keep_previous: Path | None = None) -> None:
@@ -23,9 +29,10 @@ def replace_file(path: Path, data: bytes, *, keep_previous: Path | None = None) 
     OSError
         The folder is not there, may not be written, or is full. The old file is as it was, and nothing else is left.
     """
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    # Of this call alone: threads, processes and machines may be writing the same file.
+    partial = path.with_name(f".{path.name[:100]}.{os.urandom(6).hex()}{_ENDING}")
     try:
-        with open(partial, "wb") as file:
+        with open(partial, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -33,20 +40,28 @@ def replace_file(path: Path, data: bytes, *, keep_previous: Path | None = None) 
             os.replace(path, keep_previous)
         os.replace(partial, path)
     except BaseException:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    _sync_folder(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
+def remove_abandoned(folder: Path, name: str = "*") -> None:
+    """Remove what processes that were killed left half-written of the files that match `name`."""
+    for path in folder.glob(f".{name}.*{_ENDING}"):
+        with contextlib.suppress(OSError):  # another process was quicker
+            if time.time() - path.stat().st_mtime > _ABANDONED_S:
+                path.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
     """Make the names in a folder last through a power cut, where the system can."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError:  # Windows opens no folders
         return
     try:
-        os.fsync(descriptor)
-    except OSError:  # some network file systems cannot
-        pass
+        with contextlib.suppress(OSError):  # some network file systems cannot
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -14,7 +14,7 @@ import torch
 
 from ._batches import Rows
 from ._checkpoint import Checkpoint
-from ._journal._digest import UndigestibleError, digest
+from ._digest import UndigestibleError, digest
 from ._net import _Net
 from ._plan import TrainingPlan
 from .exceptions import CheckpointError

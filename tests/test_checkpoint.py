@@ -333,13 +333,15 @@ def test_a_full_disk_is_a_warning_and_the_last_state_stays(tmp_path, monkeypatch
 
 
 def test_what_a_killed_writer_left_is_removed(tmp_path):
-    process = multiprocessing.get_context("fork").Process(target=int)
-    process.start()
-    process.join()
-    (tmp_path / f"a.{process.pid}.partial").write_bytes(b"half")
-    (tmp_path / f"a.{os.getpid()}.partial").write_bytes(b"of a fit that runs")
+    old, new, foreign = (tmp_path / name for name in (".a.12.partial", ".a.34.partial", ".b.56.partial"))
+    for path in (old, new, foreign):
+        path.write_bytes(b"half")
+    for path in (old, foreign):
+        os.utime(path, (time.time() - 7200, time.time() - 7200))
     quick(checkpoint=tmp_path / "a", max_epochs=1).fit(X, Y)
-    assert not (tmp_path / f"a.{process.pid}.partial").exists()
+    assert not old.exists()
+    assert new.exists()
+    assert foreign.exists()
 
 
 def test_a_folder_that_is_not_there_is_an_error_before_training(tmp_path):

@@ -148,7 +148,7 @@ def test_what_the_folder_holds_can_be_listed_and_cleared(tmp_path):
 
 
 def test_what_killed_processes_left_is_swept_and_others_are_let_alone(tmp_path):
-    old, new = tmp_path / ".old.1.ab.tmp", tmp_path / ".new.2.cd.tmp"
+    old, new = tmp_path / ".old.ab.partial", tmp_path / ".new.cd.partial"
     for path in (old, new):
         path.write_bytes(b"half")
     os.utime(old, (time.time() - 7200,) * 2)

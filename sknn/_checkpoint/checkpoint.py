@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import io
 import os
@@ -14,6 +15,7 @@ from typing import Any
 
 import torch
 
+from .._atomic import remove_abandoned
 from ..exceptions import CheckpointError
 from .file import CheckpointFile, Damaged
 from .graph import dumps, loads
@@ -202,18 +204,4 @@ def _check_folder(path: Path) -> None:
         raise CheckpointError(f"checkpoint={str(path)!r}: there is no folder {str(folder)!r}. Make it first.")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise CheckpointError(f"checkpoint={str(path)!r}: the folder {str(folder)!r} may not be written to.")
-    for left in folder.glob(f"{path.name}.*.partial"):  # of fits that were killed while they wrote
-        if not _is_running(left.name):
-            left.unlink(missing_ok=True)
-
-
-def _is_running(name: str) -> bool:
-    """Whether the process whose number a partial file bears still runs."""
-    number = name.removesuffix(".partial").rpartition(".")[2]
-    try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return False
-    except (ValueError, OSError):
-        return True
-    return True
+    remove_abandoned(folder, glob.escape(path.name))

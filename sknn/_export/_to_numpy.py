@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from .._atomic import replace_file
 from ._model import exported_model, node_as_json
 from ._predictor import FORMAT
 from ._standalone import MARK, source
-from ._write import write_atomically
 
 __all__ = ["export_numpy"]
 
@@ -89,8 +89,8 @@ def export_numpy(estimator: Any, path: str | os.PathLike[str]) -> Path:
     file = io.BytesIO()
     arrays: dict[str, Any] = {f"value_{name}": array for name, array in model.graph.constants.items()}
     np.savez(file, model=np.frombuffer(text.encode("ascii"), dtype=np.uint8), **arrays)
-    write_atomically(predictor, source().encode())
-    write_atomically(path, file.getvalue())
+    replace_file(predictor, source().encode())
+    replace_file(path, file.getvalue())
     return path
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from .._atomic import replace_file
 from ._graph import BatchSize, Dtype, Node, Ref
 from ._model import ExportedModel, exported_model
 from ._onnx_graph import ASKED_BY, OnnxGraph, Value, onnx_module
 from ._onnx_inputs import NUMERIC, OnnxInputs, onnx_inputs
 from ._onnx_operations import converter, emit
 from ._predictor import scalar
-from ._write import write_atomically
 
 __all__ = ["export_onnx"]
 
@@ -81,7 +81,7 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> OnnxInputs:
     inputs = onnx_inputs(model)
     proto = _ModelBuilder(model, inputs).build()
     onnx.checker.check_model(proto, full_check=True)
-    write_atomically(Path(path), proto.SerializeToString())
+    replace_file(Path(path), proto.SerializeToString())
     return inputs
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import delayed
 
-from ._digest import UndigestibleError, digest
+from .._digest import UndigestibleError, digest
 from ._store import UnstorableError
 from ._versions import surroundings
 from ._warnings import noted_warnings

@@ -5,18 +5,17 @@ from __future__ import annotations
 import base64
 import errno
 import hashlib
-import importlib
 import io
 import json
 import os
 import pickle
-import time
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import numpy as np
 
-from .._atomic import sync_folder
+from .._atomic import remove_abandoned, replace_file
 from ..exceptions import JournalError
 
 __all__ = ["Store", "UnstorableError"]
@@ -25,7 +24,6 @@ _FORMAT = 1
 _MARKER = "sknn-journal.json"
 _SUFFIX = ".fit"
 _MAGIC = b"sknn-journal-fit"
-_LEFT_OVER_S = 3600.0  # age at which a file that nobody finished belongs to a process that was killed
 
 
 class UnstorableError(TypeError):
@@ -59,12 +57,12 @@ class Store:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not self._is_marked():
-                self._write(self.folder / _MARKER, json.dumps({"format": _FORMAT}).encode())
+                replace_file(self.folder / _MARKER, json.dumps({"format": _FORMAT}).encode())
             else:
-                probe = self.folder / _temporary("probe")
+                probe = self.folder / f".{os.urandom(6).hex()}.probe"
                 probe.write_bytes(b"probe")
                 probe.unlink()
-            self._sweep()
+            remove_abandoned(self.folder)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT) and self.folder.is_dir():
                 return str(error)
@@ -85,15 +83,6 @@ class Store:
                 f"format {_FORMAT}. Update sknn, or choose another folder."
             )
         return True
-
-    def _sweep(self) -> None:
-        """Remove what killed processes left half-written."""
-        for path in self.folder.glob(".*.tmp"):
-            try:
-                if time.time() - path.stat().st_mtime > _LEFT_OVER_S:
-                    path.unlink()
-            except OSError:
-                continue  # another process was quicker
 
     # ------------------------------------------------------------------ entries
 
@@ -147,7 +136,7 @@ class Store:
         pickles = io.BytesIO()
         record = {"key": key, **about, "result": _encode(result, pickles)}
         body = json.dumps(record).encode() + b"\n" + pickles.getvalue()
-        self._write(self._path(key), _head(body) + b"\n" + body)
+        replace_file(self._path(key), _head(body) + b"\n" + body)
 
     def remove(self, keys: list[str]) -> None:
         for key in keys:
@@ -159,27 +148,6 @@ class Store:
             path.unlink(missing_ok=True)
         except OSError:
             return
-
-    def _write(self, path: Path, content: bytes) -> None:
-        """All of it under its name, or nothing: a process may be killed between any two instructions.
-
-        Under a name of its own meanwhile, since threads and processes may be writing the same entry.
-        """
-        temporary = self.folder / _temporary(path.stem)
-        try:
-            with open(temporary, "xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            self._remove(temporary)
-            raise
-        sync_folder(self.folder)
-
-
-def _temporary(stem: str) -> str:
-    return f".{stem[:16]}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
 
 
 def _head(body: bytes) -> bytes:
@@ -214,17 +182,12 @@ def _encode(value: Any, pickles: io.BytesIO) -> Any:
 def _pickled(estimator: Any) -> bytes:
     try:
         return pickle.dumps(estimator, protocol=5)
+    except Exception:
+        pass
+    try:  # lambdas, and classes defined on the spot
+        return cloudpickle.dumps(estimator)
     except Exception as error:
-        reason = error
-    # Lambdas, and classes defined on the spot. joblib needs it for its workers, and brought it along until 1.5.
-    for module in ("cloudpickle", "joblib.externals.cloudpickle"):
-        try:
-            return importlib.import_module(module).dumps(estimator)
-        except ImportError:
-            continue
-        except Exception as error:
-            reason = error
-    raise UnstorableError(f"a {type(estimator).__name__} that cannot be pickled ({reason})")
+        raise UnstorableError(f"a {type(estimator).__name__} that cannot be pickled ({error})") from error
 
 
 def _decode(value: Any, pickles: bytes | None) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sklearn import get_config
 
-from ._digest import digest
+from .._digest import digest
 
 __all__ = ["surroundings"]
 

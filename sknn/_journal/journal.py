@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .._digest import digest
 from ._calls import Outcome
-from ._digest import digest
 from ._open import close, open_
 from ._store import Store
 from ._warnings import give_again

@@ -16,9 +16,9 @@ import torch
 from scipy import sparse
 from sklearn.base import BaseEstimator
 
-from ._code import CodeStream, code_facts
-from ._stream import UndigestibleError, plain
-from ._tables import array_pieces, is_table, sparse_parts, tensor_pieces
+from .code import CodeStream, code_facts
+from .stream import UndigestibleError, plain
+from .tables import array_pieces, is_table, sparse_parts, tensor_pieces
 
 __all__ = ["UndigestibleError", "digest"]
 

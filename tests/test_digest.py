@@ -39,7 +39,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from skorch.callbacks import EpochScoring
 
 from sknn import NeuralClassifier
-from sknn._journal._digest import UndigestibleError, digest
+from sknn._digest import UndigestibleError, digest
 
 X, Y = load_iris(return_X_y=True)
 FRAME = pd.DataFrame({"a": [1.0, np.nan, 3.0], "b": ["x", None, "z"], "c": pd.Categorical(["u", "v", "u"])})
@@ -133,7 +133,7 @@ def test_the_same_in_another_process():
     """Whatever the seed of hashes, from which follows the order of sets."""
     script = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "from test_journal_digest import OBJECTS, digest\n"
+        "from test_digest import OBJECTS, digest\n"
         "print({name: digest(make()) for name, make in OBJECTS.items()})\n"
     )
     ran = subprocess.run(

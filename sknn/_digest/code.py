@@ -18,8 +18,8 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from ._stream import Stream, UndigestibleError
-from ._writes import is_state, names_written
+from .stream import Stream, UndigestibleError
+from .writes import is_state, names_written
 
 __all__ = ["CodeStream", "code_facts"]
 
