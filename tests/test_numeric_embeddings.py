@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from sknn import NeuralRegressor
 from sknn.modules import MLP, PeriodicEmbeddings, PiecewiseLinearEmbeddings
+from sknn.modules.numeric_embeddings import quantile_knots
 
 EMBEDDINGS = [PeriodicEmbeddings, PiecewiseLinearEmbeddings]
 
@@ -157,8 +158,8 @@ def test_piecewise_linear_equals_a_slow_reference(column: str) -> None:
     module = PiecewiseLinearEmbeddings(1, n_bins=6).fit_knots(x)
     knots = module.knots[0].tolist()
     assert knots == sorted(knots)
-    assert knots[0] == x.min()
-    assert knots[-1] == x.max()
+    assert knots[0] == pytest.approx(float(x.min()), abs=grid_of(x))
+    assert knots[-1] == pytest.approx(float(x.max()), abs=grid_of(x))
     asked = torch.cat([x[:20], torch.tensor([[-9.0], [9.0]])])
     expected = torch.tensor([[reference_encoding(value, knots) for value in asked[:, 0].tolist()]])
     torch.testing.assert_close(module.encode(asked), expected, rtol=1e-4, atol=1e-5)
@@ -169,7 +170,28 @@ def test_piecewise_linear_equals_a_slow_reference(column: str) -> None:
 def test_knots_lie_at_quantiles_and_not_at_equal_distances() -> None:
     x = torch.exp(torch.linspace(0, 6, 1001))[:, None]
     module = PiecewiseLinearEmbeddings(1, n_bins=4).fit_knots(x)
-    torch.testing.assert_close(module.knots[0], x[[0, 250, 500, 750, 1000], 0])
+    torch.testing.assert_close(module.knots[0], x[[0, 250, 500, 750, 1000], 0], rtol=0, atol=grid_of(x))
+
+
+def grid_of(x: torch.Tensor) -> float:
+    """Largest distance of a knot from the value that it stands for."""
+    return float(x.max() - x.min()) / 4096 / 2
+
+
+@pytest.mark.parametrize("scale", [1e-42, 1e-30, 1.0, 1e9, 3e38])
+def test_knots_are_near_values_of_the_table_and_none_of_them(scale: float) -> None:
+    x = torch.randn(500, 1, generator=torch.Generator().manual_seed(0)).clamp(-1.1, 1.1) * scale
+    knots = quantile_knots(x, 20)
+    assert torch.isfinite(knots).all()
+    assert len(set(knots[0].tolist()) & set(x[:, 0].tolist())) <= (21 if scale < 1e-37 else 1)
+    assert (knots[0].double() - x.double()).abs().amin(0).max() <= 1.01 * (x.double().max() - x.double().min()) / 8192
+
+
+def test_few_values_stay_apart_on_the_grid() -> None:
+    x = torch.tensor([[0.0], [0.1], [0.2], [0.3], [7.0]])
+    knots = quantile_knots(x, 10)[0]
+    assert len(torch.unique(knots)) == 5
+    torch.testing.assert_close(knots[:5], x[:, 0], rtol=0, atol=1e-3)
 
 
 def test_knots_follow_the_rows_they_are_fitted_to_again() -> None:

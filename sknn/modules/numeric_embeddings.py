@@ -11,6 +11,8 @@ from ._checks import check_columns, check_positive, check_size
 
 # The inverse of a width below it would overflow.
 _SMALLEST_WIDTH = 1e-30
+# Steps of the grid over a range that is a power of two; finer ones tell more than a curve of 48 pieces can use.
+_GRID_BITS = 12
 
 
 class _NumericEmbeddings(nn.Module):
@@ -206,6 +208,9 @@ def quantile_knots(x_num: Tensor, n_bins: int, sample_weight: Tensor | None = No
 
     A row counts as often as `sample_weight` (n_rows,) says; None stands for ones.
 
+    They lie on a grid of 4,096 to 8,192 steps over the range of the column, so that a fitted network holds no cell of
+    the table to the last digit: the smallest and the largest are those that tell most of a person.
+
     No value counts for more than the share of one piece: where nine rows in ten hold the same value, as in counts and
     amounts, that value gets one knot and the others share the rest. With too few distinct values each has its knot, and
     the last one is repeated.
@@ -225,9 +230,21 @@ def quantile_knots(x_num: Tensor, n_bins: int, sample_weight: Tensor | None = No
             # float64: a float32 could not count beyond 16 million rows
             counts = torch.bincount(inverse, None if sample_weight is None else sample_weight.double())
             distinct = _spread(distinct, counts.double(), n_bins + 1)
+        distinct = _on_a_grid(distinct)
         row.fill_(distinct[-1])
         row[: len(distinct)] = distinct
     return knots
+
+
+def _on_a_grid(values: Tensor) -> Tensor:
+    """Ascending values, each moved to the next multiple of a power of two, about the range / 4,096; without repetition."""
+    wide = values.double()
+    width = float(wide[-1] - wide[0]) or abs(float(wide[0]))
+    if not width:
+        return values
+    step = 2.0 ** (math.floor(math.log2(width)) - _GRID_BITS)
+    largest = torch.finfo(values.dtype).max
+    return torch.unique(((wide / step).round() * step).clamp(-largest, largest)).to(values.dtype)
 
 
 def _spread(distinct: Tensor, counts: Tensor, n_knots: int) -> Tensor:
