@@ -18,6 +18,9 @@ __all__ = ["raw_prediction"]
 # Rows of a chunk, times the width of a row: large enough that calls cost nothing, small enough to stay in cache.
 _CHUNK_FLOATS = 2**22
 
+# Scores of a row for each output that are in memory together: those of all members, and what becomes of them.
+_SCORES_AT_ONCE = 8
+
 # Matrix products take rows in tiles and sum the left-over rows in another order, so that the last bits of a
 # prediction would depend on how many rows it was asked for with. Whole tiles make it a function of the row alone.
 _ROW_TILE = 4
@@ -38,7 +41,8 @@ def raw_prediction(net: _Net, inputs: Inputs, X: Any) -> Tensor:
     On one thread up to 2^27 multiplications, so that the number of threads changes no bit; beyond, the last bits may
     depend on it.
     """
-    width = max(math.prod(inputs.row_shape) + sum(inputs.cardinalities), 512)
+    n_scores = _SCORES_AT_ONCE * getattr(net, "n_classes", 1)
+    width = max(math.prod(inputs.row_shape) + sum(inputs.cardinalities), n_scores, 512)
     chunk = max(64, _CHUNK_FLOATS // width)
     n_rows = X.shape[0]
     with limited_threads(min(n_rows, chunk) * net.n_weights, repeatable=True):

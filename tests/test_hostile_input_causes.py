@@ -479,3 +479,16 @@ def test_a_probability_of_zero_has_a_logarithm_without_a_warning():
         model.module_.layers[-1].weight.mul_(0.0)
         model.module_.layers[-1].bias.copy_(torch.tensor([0.0, 1000.0]))
     assert model.predict_log_proba(X)[0].tolist() == [-np.inf, 0.0]
+
+
+def test_of_many_classes_fewer_rows_are_predicted_at_once(monkeypatch):
+    from sknn import _prediction
+
+    sizes = []
+    one_chunk = _prediction._one_chunk
+    monkeypatch.setattr(_prediction, "_one_chunk", lambda net, x, c: (sizes.append(len(x)), one_chunk(net, x, c))[1])
+    rows = RNG.normal(size=(2000, 2))
+    model = classifier(early_stopping=False).fit(rows, np.arange(2000) % 1000)
+    together = model.predict_proba(rows)
+    assert max(sizes) * 1000 * 8 <= 2**22
+    np.testing.assert_array_equal(model.predict_proba(rows[1990:]), together[1990:])

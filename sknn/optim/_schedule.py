@@ -91,9 +91,7 @@ class LRSchedule:
             cls = torch.optim.lr_scheduler.ReduceLROnPlateau
             params = {"factor": 0.5, "patience": 5, **params}
         name = getattr(cls, "__name__", type(cls).__name__)
-        with refused_as(
-            "lr_schedule", "a class of torch.optim.lr_scheduler, or a function that makes one"
-        ):
+        with refused_as("lr_schedule", "a class of torch.optim.lr_scheduler, or a function that makes one"):
             accepted = inspect.signature(cls).parameters
         unknown = [name for name in params if name not in accepted]
         if unknown:
@@ -109,9 +107,7 @@ class LRSchedule:
             reason = str(error) or type(error).__name__
             raise ValueError(f"lr_schedule: {name} refuses lr_schedule_params={shown(params)}: {reason}") from error
         if not callable(getattr(self.scheduler, "step", None)):
-            raise TypeError(
-                f"lr_schedule: {name} made {shown(self.scheduler)}, expected a scheduler with step()."
-            )
+            raise TypeError(f"lr_schedule: {name} made {shown(self.scheduler)}, expected a scheduler with step().")
         self.per_batch = cls in STEPPED_PER_BATCH
         self.needs_metric = isinstance(self.scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
 
