@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
-from ._build import committee_of
+from ._batches import Rows
+from ._choices import TrainingChoicesMixin
 from ._component_params import ComponentParamsMixin
 from ._data import TrainingData
-from ._defaults import Recipe, training_callbacks
+from ._defaults import Recipe
 from ._device import resolve_device
 from ._fitted import FittedNetworkMixin, validation_score
 from ._inputs import Inputs, as_table
@@ -24,7 +25,6 @@ from ._make_net import make_net
 from ._net import _Net
 from ._parameters import BUILT_WITH, CONSTRAINTS
 from ._pickling import PicklingMixin
-from ._plan import TrainingPlan
 from ._progress import EpochReport
 from ._random import Seeds, isolated_random_state, random_generator
 from ._refusals import refused_as
@@ -40,7 +40,9 @@ from .losses._make import can_weigh_rows
 __all__ = ["BaseNeuralEstimator"]
 
 
-class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetworkMixin, PicklingMixin, BaseEstimator):
+class BaseNeuralEstimator(
+    ComponentParamsMixin, CallbackSupportMixin, TrainingChoicesMixin, FittedNetworkMixin, PicklingMixin, BaseEstimator
+):
     """What classifier and regressor share. The subclasses say how y becomes a tensor and back."""
 
     _parameter_constraints: dict[str, list[Any]] = CONSTRAINTS
@@ -147,81 +149,82 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
         self._check_component_params()
         device = resolve_device(self.device)
         go_on = hasattr(self, "net_") and (partial or self.warm_start)
-        # A copy: a fit that fails must not move the generator on.
         if go_on:
             self._check_same_network()
+        recipe = Recipe.of(self.module)
+
+        data = self._training_data(X, y, sample_weight, groups, classes, go_on)
+        # A copy: a fit that fails must not move the generator on.
         random = copy.deepcopy(self._random) if go_on else random_generator(self.random_state)
         fit_data = dict(X=X, y=y, sample_weight=sample_weight, groups=groups, validation=validation)
         checkpoint = None if partial else self._checkpoint(fit_data, device, go_on)
         if checkpoint is not None:
             random = checkpoint.begin(random, is_fresh=not go_on and self.random_state is None)
         seeds = Seeds.draw(random)
-        recipe = Recipe.of(self.module)
-
-        data = self._training_data(X, y, sample_weight, groups, classes, go_on)
         n_networks = self._n_networks(recipe, len(data), go_on=go_on, partial=partial)
         if not partial:
             self._choose_validation(data, validation, seeds.split, n_networks, recipe)
         rows, valid = data.encode(device)
-        lr = recipe.lr if self.lr == "auto" else self.lr
-        n_rows = rows.n_per_epoch
-        batch_size = recipe.batch_size_for(self.batch_size, n_rows, data.n_copies)
-        epochs = 1 if partial else recipe.epochs_for(self.max_epochs, n_rows, batch_size, stopped=valid is not None)
+
         plan = self._plan(recipe, seeds.shuffle, started, partial=partial)
+        plan.checkpoint, plan.keeps_interrupted = checkpoint, self.on_interrupt == "keep"
         plan.validation_score = None if valid is None else data.scorer(self.scoring)
-        plan.weight_decay_follows_lr = recipe.chooses_weight_decay(self.optimizer_params, self.optimizer)
         if data.inputs.can_be_scaled:
             plan.columns = list(vars(self).get("feature_names_in_", ())) or None
             plan.scale_inputs = scaling_of(plan, data.inputs, [part for part in (rows, valid) if part is not None])
-        callbacks = self._training_callbacks(recipe, stop_early=valid is not None, partial=partial)
+        n_batch = recipe.batch_size_for(self.batch_size, rows.n_per_epoch, data.n_copies)
+        n_rows, stopped = rows.n_per_epoch, valid is not None
+        epochs = 1 if partial else recipe.epochs_for(self.max_epochs, n_rows, n_batch, stopped=stopped)
+        callbacks = self._training_callbacks(recipe, stop_early=stopped, partial=partial)
         contexts = EpochContexts(self, epochs, X, y, sample_weight)
+        lr = recipe.lr if self.lr == "auto" else self.lr
         if go_on:
             net = self.net_
-            net.attach(plan, callbacks, lr, batch_size, device)
+            net.attach(plan, callbacks, lr, n_batch, device)
         else:
-            params = {**self.get_params(deep=False), "lr": lr, "max_epochs": epochs}
-            if not partial:  # the steps of an epoch say nothing of a stream
-                params["optimizer_params"] = recipe.optimizer_params_for(
-                    self.optimizer_params, self.optimizer, lr, n_rows, batch_size
-                )
+            params = self._net_params(recipe, lr, epochs, n_rows, n_batch, partial=partial)
             net = make_net(
-                params,
-                data.inputs,
-                data.targets,
-                rows,
-                batch_size=batch_size,
-                callbacks=callbacks,
-                plan=plan,
-                seed=seeds.initialisation,
-                n_networks=n_networks,
-            )
+                params, data.inputs, data.targets, rows, batch_size=n_batch, callbacks=callbacks, plan=plan,
+                seed=seeds.initialisation, n_networks=n_networks,
+            )  # fmt: skip
         state = dict(net_=net, _inputs=data.inputs, _targets=data.targets, _random=random)
         state["_built_with"] = {name: getattr(self, name) for name in BUILT_WITH}
         state.update(self._public_targets(data.targets))
-        # Only now: a bar that an error leaves behind would stay on the screen.
-        report = EpochReport(0 if partial else int(self.verbose), epochs, n_before=len(net.history))
-
-        def after_epoch() -> bool:
-            record = net.history[-1]
-            report.epoch(record, validation_score(record))
-            return contexts.end_epoch(lambda: state)
-
-        plan.before_epoch, plan.after_epoch = contexts.begin_epoch, after_epoch
-        try:
-            few_threads = limited_threads(net.work, repeatable=self.random_state is not None)
-            with isolated_random_state(seeds.training, device), few_threads, _guarded(net, go_on):
-                kept = train(
-                    net, rows, valid, epochs, checkpoint=checkpoint, learned=(data.inputs, data.targets),
-                    keeps_interrupted=self.on_interrupt == "keep",
-                )  # fmt: skip
-        finally:
-            report.close()
+        with isolated_random_state(seeds.training, device), _guarded(net, go_on):
+            kept = self._train(net, rows, valid, epochs, contexts, state, is_silent=partial)
         net.release()
         for name, value in state.items():
             setattr(self, name, value)
         self._record_training(kept)
         contexts.end(state)
         return self
+
+    def _train(
+        self,
+        net: _Net,
+        rows: Rows,
+        valid: Rows | None,
+        epochs: int,
+        contexts: EpochContexts,
+        state: dict[str, Any],
+        *,
+        is_silent: bool,
+    ) -> int | None:
+        """Train, and tell of every epoch; the epoch that is kept if Ctrl-C ended it, else None."""
+        # Only now: a bar that an error leaves behind would stay on the screen.
+        report = EpochReport(0 if is_silent else int(self.verbose), epochs, n_before=len(net.history))
+
+        def after_epoch() -> bool:
+            record = net.history[-1]
+            report.epoch(record, validation_score(record))
+            return contexts.end_epoch(lambda: state)
+
+        net.plan.before_epoch, net.plan.after_epoch = contexts.begin_epoch, after_epoch
+        try:
+            with limited_threads(net.work, repeatable=self.random_state is not None):
+                return train(net, rows, valid, epochs, learned=(state["_inputs"], state["_targets"]))
+        finally:
+            report.close()
 
     def _checkpoint(self, data: dict[str, Any], device: torch.device, go_on: bool) -> Any:
         before = None
@@ -230,41 +233,6 @@ class BaseNeuralEstimator(ComponentParamsMixin, CallbackSupportMixin, FittedNetw
             before = [*((name, t.cpu().numpy()) for part in state for name, t in part.items()), len(self.net_.history)]
         version = sys.modules[__package__ or "sknn"].__version__
         return find_checkpoint(self.get_params(deep=False), data, device=device, version=version, before=before)
-
-    def _n_networks(self, recipe: Recipe, n_samples: int, *, go_on: bool, partial: bool) -> int:
-        """Networks of the committee: those there are, or as many as so many rows deserve; a stream has no number."""
-        if go_on:
-            committee = committee_of(self.net_.module_)
-            return 1 if committee is None else len(committee.networks)
-        if partial and self.n_splits == "auto":
-            return recipe.n_networks
-        return recipe.n_networks_for(self.n_splits, n_samples)
-
-    def _plan(self, recipe: Recipe, shuffle_seed: int, started: float, *, partial: bool) -> TrainingPlan:
-        return TrainingPlan(
-            lr_schedule="constant" if partial else self.lr_schedule,
-            lr_schedule_params={} if partial else self.lr_schedule_params,
-            shuffle_seed=shuffle_seed,
-            started=started,
-            precision=self.precision,
-            compile=bool(self.compile),
-            deadline=None if partial or self.max_time is None else started + self.max_time,
-            ema_decay=recipe.ema_decay if self.ema_decay == "auto" else self.ema_decay,
-            keeps_optimizer=bool(self.warm_start),
-        )
-
-    def _training_callbacks(self, recipe: Recipe, *, stop_early: bool, partial: bool) -> list[Any]:
-        return training_callbacks(
-            self.callbacks,
-            # Differences of clipped gradients would tell LBFGS of a curvature that is not there: it diverges.
-            gradient_clipping=None if self.optimizer is torch.optim.LBFGS else self.gradient_clipping,
-            gradient_health=self.gradient_health,
-            stop_early=stop_early and bool(self.early_stopping),
-            by_loss=self.scoring in (None, "loss"),
-            patience=recipe.patience if self.n_iter_no_change == "auto" else self.n_iter_no_change,
-            tol=self.tol,
-            partial=partial,
-        )
 
     def _training_data(
         self, X: Any, y: Any, sample_weight: Any, groups: Any, classes: Any, go_on: bool

@@ -363,8 +363,8 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
             class_weight = compute_sample_weight(self.class_weight, y)
         if not (np.isfinite(class_weight) & (class_weight >= 0)).all():
             raise ValueError(
-                f"class_weight={shown(self.class_weight)} holds weights that are negative or not finite. Give each class a "
-                "weight >= 0."
+                f"class_weight={shown(self.class_weight)} holds weights that are negative or not finite. Give each "
+                "class a weight >= 0."
             )
         return class_weight
 

@@ -17,6 +17,7 @@ from ._checkpoint import Checkpoint
 from ._digest import UndigestibleError, digest
 from ._net import _Net
 from ._plan import TrainingPlan
+from ._refusals import refused_as, shown
 from .exceptions import CheckpointError
 
 __all__ = ["find_checkpoint", "scaling_of", "train"]
@@ -63,26 +64,26 @@ def find_checkpoint(
     }  # fmt: skip
     settings = {**{f"version of {name}": str(v) for name, v in versions.items()}, "device": str(device)}
     identity |= settings
-    shown = settings | {name: _abridged(value) for name, value in decisive.items()}
-    checkpoint = Checkpoint(
-        Path(params["checkpoint"]), params["checkpoint_every_s"], params["checkpoint_every_epochs"], identity, shown
-    )
-    checkpoint.look_for()
+    shown_values = settings | {name: _abridged(value) for name, value in decisive.items()}
+    every = params["checkpoint_every_s"], params["checkpoint_every_epochs"]
+    with refused_as("checkpoint", "the path of a file, or of a folder that exists"):
+        checkpoint = Checkpoint(Path(params["checkpoint"]), *every, identity, shown_values)
+        checkpoint.look_for()
     return checkpoint
 
 
 def _known_by(name: str, value: Any) -> str:
     try:
         return digest(value, name)
-    except UndigestibleError as error:
+    except (UndigestibleError, RecursionError, RuntimeError, AttributeError) as error:
         raise CheckpointError(
-            f"checkpoint: {error}, by which a later fit could not be told to be the same. Pass what can be pickled, or "
-            "leave checkpoint=None."
+            f"checkpoint: {error}, by which a later fit could not be told to be the same ({name}). Pass what can be "
+            "pickled, or leave checkpoint=None."
         ) from error
 
 
 def _abridged(value: Any) -> str:
-    text = " ".join(repr(value).split())
+    text = " ".join(shown(value).split())
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "..."
 
 
@@ -108,24 +109,19 @@ def train(
     valid: Rows | None,
     epochs: int,
     *,
-    checkpoint: Checkpoint | None,
     learned: tuple[Any, Any],
-    keeps_interrupted: bool,
 ) -> int | None:
-    """Train to the end.
+    """Train to the end, from where the plan's checkpoint has found an earlier fit if there is one.
 
     Parameters
     ----------
     net : _Net
-        Initialised.
+        Initialised. Its plan says where to write checkpoints, and whether Ctrl-C ends the training with the weights of
+        its best epoch.
     rows, valid : Rows
     epochs : int
-    checkpoint : Checkpoint or None
-        Where to write; what it has found is gone on from.
     learned : (Inputs, Targets)
         What was learned from the data before training.
-    keeps_interrupted : bool
-        Whether Ctrl-C ends the training with the weights of its best epoch.
 
     Returns
     -------
@@ -137,19 +133,19 @@ def train(
     KeyboardInterrupt
         Ctrl-C, where that is not to be kept, or there is nothing to keep.
     """
-    net.plan.keeps_interrupted = keeps_interrupted
+    checkpoint = net.plan.checkpoint
     try:
         is_over = False
         if checkpoint is not None:
             surroundings = _surroundings(net, rows, valid, learned)
             checkpoint.surroundings = lambda: surroundings
-            net.plan.checkpoint = checkpoint
             if checkpoint.found is not None:
                 is_over = checkpoint.restore(net, rows.device)
         if not is_over:
             net.train(rows, valid, epochs)
     except KeyboardInterrupt:
-        best_epoch = None if not keeps_interrupted or _is_one_of_many() else net.end_interrupted(valid)
+        is_kept = net.plan.keeps_interrupted and not _is_one_of_many()
+        best_epoch = net.end_interrupted(valid) if is_kept else None
         if best_epoch is None:
             raise
         return best_epoch

@@ -31,7 +31,7 @@ FLOORS = [
     {"_net"},
     {"_training"},
     {"_inputs"},
-    {"_data", "_prediction", "_make_net"},
+    {"_data", "_prediction", "_make_net", "_choices"},
     {"_fitted"},
     {"_base"},
     {"_classifier", "_regressor"},

@@ -237,7 +237,7 @@ def quantile_knots(x_num: Tensor, n_bins: int, sample_weight: Tensor | None = No
 
 
 def _on_a_grid(values: Tensor) -> Tensor:
-    """Ascending values, each moved to the next multiple of a power of two, about the range / 4,096; without repetition."""
+    """Ascending values, each moved to the next multiple of a power of two, about the range / 4,096; each once."""
     wide = values.double()
     width = float(wide[-1] - wide[0]) or abs(float(wide[0]))
     if not width:
