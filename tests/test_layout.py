@@ -28,6 +28,7 @@ FLOORS = [
     {"_chain"},
     {"_stack"},
     {"_steps"},
+    {"_epochs"},
     {"_net"},
     {"_training"},
     {"_inputs"},
