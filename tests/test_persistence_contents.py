@@ -168,11 +168,14 @@ def test_the_canaries_would_be_found():
         assert leaked(model, model, frame, y) != []
 
 
-def test_what_is_there_by_design():
-    """Categories, and values of training cells as knots: quantiles, the smallest and the largest of a column."""
+def test_knots_are_no_cells_of_the_table():
+    """The smallest and the largest cell tell most; encoded, and untouched."""
     frame, y = table()
     model = NeuralRegressor(max_epochs=1, random_state=0).fit(frame, y)
     data, x_num = pickle.dumps(model), model._inputs.encode(frame)[0]
-    assert x_num[:, 0].max().numpy().tobytes() in data
-    data = pickle.dumps(NeuralRegressor(MLP, max_epochs=1, random_state=0).fit(frame, y))
-    assert x_num[:, 0].max().numpy().tobytes() not in data
+    plain = x_num.numpy()
+    untouched = pickle.dumps(NeuralRegressor(max_epochs=1, preprocessing=False, random_state=0).fit(plain, y))
+    for cell in (x_num[:, 0].max(), x_num[:, 0].min()):
+        assert cell.numpy().tobytes() not in data
+        assert cell.numpy().tobytes() not in untouched
+    assert model.module_.networks[0].knots[0, -1].numpy().tobytes() in data  # near it

@@ -50,7 +50,7 @@ def test_a_failing_fit_leaves_the_generators_as_they_were():
             raise RuntimeError("no")
 
     before = global_state()
-    with pytest.raises(RuntimeError, match="no"):
+    with pytest.raises(ValueError, match="Fails: RuntimeError: no"):
         NeuralClassifier(Fails, random_state=0).fit(X, Y)
     assert global_state() == before
 
