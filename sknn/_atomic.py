@@ -37,13 +37,24 @@ def replace_file(path: Path, data: bytes, *, keep_previous: Path | None = None) 
             file.flush()
             os.fsync(file.fileno())
         if keep_previous is not None and path.exists():
-            os.replace(path, keep_previous)
+            _move_aside(path, keep_previous)
         os.replace(partial, path)
     except BaseException:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def _move_aside(path: Path, previous: Path) -> None:
+    """Give a file a second name, so that it keeps the first one until another file takes it."""
+    second = previous.with_name(f".{previous.name[:100]}.{os.urandom(6).hex()}{_ENDING}")
+    try:
+        os.link(path, second)
+    except OSError:  # no links on this file system
+        os.replace(path, previous)
+    else:
+        os.replace(second, previous)
 
 
 def remove_abandoned(folder: Path, name: str = "*") -> None:

@@ -227,10 +227,7 @@ class BaseNeuralEstimator(
             report.close()
 
     def _checkpoint(self, data: dict[str, Any], device: torch.device, go_on: bool) -> Any:
-        before = None
-        if go_on:
-            state = (self.net_.module_.state_dict(), self.net_.criterion_.state_dict())
-            before = [*((name, t.cpu().numpy()) for part in state for name, t in part.items()), len(self.net_.history)]
+        before = (self.net_.weights_and_moments(), self._random) if go_on else None
         version = sys.modules[__package__ or "sknn"].__version__
         return find_checkpoint(self.get_params(deep=False), data, device=device, version=version, before=before)
 

@@ -9,11 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ._parametrized import allow_pickling
 from ._plan import TrainingPlan
 from .callbacks._state import ModuleState
 from .optim._pickled import load_pickled, to_pickle
 
 __all__ = ["BetweenFits"]
+
+
+# What a net has only while it is trained.
+_OF_A_TRAINING: dict[str, Any] = dict(
+    schedule=None, by_hand=None, paced_threads=None, compiled=None, step=None, frozen=[], average=None,
+    step_losses=None, gradient_norm=None, quiet=None, kept_epoch=None, shuffle_state=None, is_resumed=False,
+    ended_by_clock=False,
+)  # fmt: skip
+
+
+def _lasting(plan: TrainingPlan) -> TrainingPlan:
+    """What is left of a plan: no data, no callables."""
+    lasting = TrainingPlan(plan.lr_schedule, plan.lr_schedule_params, plan.shuffle_seed)
+    lasting.keeps_optimizer = plan.keeps_optimizer
+    return lasting
 
 
 class BetweenFits:
@@ -43,12 +59,7 @@ class BetweenFits:
         if self.flat_parameters is not None:
             self.flat_parameters.release()
         self._set_training(False)
-        plan = self.plan
-        kept = TrainingPlan(plan.lr_schedule, plan.lr_schedule_params, plan.shuffle_seed)
-        kept.keeps_optimizer = plan.keeps_optimizer
-        self._set(plan=kept)
-        self._set(schedule=None, by_hand=None, paced_threads=None, compiled=None, step=None, frozen=[], average=None)
-        self._set(step_losses=None, gradient_norm=None, quiet=None, kept_epoch=None, is_resumed=False)
+        self._set(plan=_lasting(self.plan), verbose=0, **_OF_A_TRAINING)
 
     def attach(
         self, plan: TrainingPlan, callbacks: list[Any], lr: float, batch_size: int, device: torch.device
@@ -77,6 +88,12 @@ class BetweenFits:
         self._set(module_=self.module_.to(target), criterion_=self.criterion_.to(target), device=str(target))
         self._set(optimizer_=None, flat_parameters=None)
 
+    def weights_and_moments(self) -> list[Any]:
+        """All that training goes on from."""
+        states = [self.module_.state_dict(), self.criterion_.state_dict()]
+        moments = self.pickled_optimizer if self.optimizer_ is None else to_pickle(self.optimizer_)
+        return [[(name, t) for state in states for name, t in state.items()], moments, len(self.history)]
+
     def settings(self) -> dict[str, Any]:
         """What `attach` changes, for putting it back."""
         names = ("callbacks", "callbacks_", "listeners", "foreign_steps", "lr", "batch_size")
@@ -104,11 +121,14 @@ class BetweenFits:
         The optimizer's moments, twice the size of the weights, stay behind unless the plan keeps them: a loaded model
         that trains on then starts new ones.
         """
+        for module in (self.module_, self.criterion_):
+            allow_pickling(module)
         state = self.__dict__.copy()
         pickled = None
         if self.plan.keeps_optimizer:
             pickled = self.pickled_optimizer if self.optimizer_ is None else to_pickle(self.optimizer_)
-        state.update(optimizer_=None, flat_parameters=None, schedule=None, pickled_optimizer=pickled)
+        state.update(_OF_A_TRAINING, plan=_lasting(self.plan))  # a callback may pickle the net
+        state.update(optimizer_=None, flat_parameters=None, pickled_optimizer=pickled)
         if torch.device(self.device).type != "cpu":
             state.update(device="cpu")
             state.update(module_=copy.deepcopy(self.module_).cpu(), criterion_=copy.deepcopy(self.criterion_).cpu())

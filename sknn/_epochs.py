@@ -47,7 +47,7 @@ class Epochs:
             self.notify("on_train_end", X=None, y=None)
             if valid is not None:
                 self._calibrate(valid)
-            if self.plan.checkpoint is not None:
+            if self.plan.checkpoint is not None and not self.ended_by_clock:  # with more time there is more to do
                 self.plan.checkpoint.write(self, self.training_state(), finished=True)
         finally:
             self.verbose = 0
@@ -117,6 +117,10 @@ class Epochs:
         """Train, validate and report, until somebody says stop."""
         plan = self.plan
         validation_s = 0.0 if plan.deadline is None else self._validation_seconds(valid_batches)
+        was_over = self.ended_by_clock and plan.deadline is not None  # before it was taken up again
+        if was_over and time.perf_counter() >= plan.deadline - 2 * validation_s:
+            return
+        self._set(ended_by_clock=False)
         for _ in range(self.epochs_of_run, self.planned_epochs):
             started = time.perf_counter()
             if plan.before_epoch is not None:
@@ -150,7 +154,11 @@ class Epochs:
                 raise again
             if again is not None:
                 again.end()
-            if stop or (end is not None and time.perf_counter() >= end - validation_s):
+            if end is not None and time.perf_counter() >= end - validation_s:
+                self._set(ended_by_clock=True)
+                if plan.checkpoint is not None and not stop:
+                    plan.checkpoint.write(self, self.training_state(batches.generator), finished=False)
+            if stop or self.ended_by_clock:
                 break
             if plan.checkpoint is not None:
                 plan.checkpoint.after_epoch(self, lambda: self.training_state(batches.generator))

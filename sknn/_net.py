@@ -54,6 +54,7 @@ class _Net(Epochs, TrainingSteps, BetweenFits, Resuming, ScoringFace, NeuralNet)
             lr_changed=False,
             kept_epoch=None,
             is_resumed=False,
+            ended_by_clock=False,
         )
         self.initialize()
         return self

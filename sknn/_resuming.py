@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import time
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,12 @@ from .callbacks._state import ModuleState, TrainAgain
 
 __all__ = ["Resuming"]
 
+# Of parameters, which torch does not pickle.
+_HOOKS = ("_backward_hooks", "_post_accumulate_grad_hooks")
+
 # Made anew by every fit or epoch, or not of the net.
 _NOT_OF_THE_TRAINING = frozenset(
-    ["plan", "by_hand", "paced_threads", "compiled", "step", "frozen", "quiet", "virtual_params_", "kept_epoch"]
+    ["plan", "by_hand", "paced_threads", "compiled", "step", "frozen", "quiet", "virtual_params_"]
 )
 
 
@@ -25,6 +29,8 @@ class Resuming:
     if TYPE_CHECKING:  # what the net has
         plan: Any
         module_: Any
+        optimizer_: Any
+        schedule: Any
         device: Any
         history: Any
         callbacks_: Any
@@ -62,7 +68,14 @@ class Resuming:
 
     def continue_from(self, state: dict[str, Any]) -> None:
         """Be the net that `training_state` was asked of; also the global generators of random numbers."""
+        hooks = {name: [getattr(p, kind) for kind in _HOOKS] for name, p in self.module_.named_parameters()}
         self._set(**state["net"])
+        for name, parameter in self.module_.named_parameters():
+            for kind, value in zip(_HOOKS, hooks.get(name, ()), strict=False):
+                if value is not None:
+                    setattr(parameter, kind, value)
+        if self.schedule is not None and self.schedule.scheduler is not None:
+            _count_steps(self.optimizer_)
         plan, device = self.plan, torch.device(self.device)
         torch_state, accelerator_state, numpy_state, python_state = state["global generators"]
         torch.set_rng_state(torch_state.cpu())
@@ -78,6 +91,8 @@ class Resuming:
             plan.started += shift
             plan.deadline += shift
         self._set(shuffle_state=state["shuffle"], is_resumed=True)
+        if plan.keeps_interrupted and self.kept_epoch is None and self.history:
+            self.keep_epoch()
 
     def keep_epoch(self) -> None:
         """Copy the weights of the epoch that has just ended, if it is the best one so far, for `end_interrupted`."""
@@ -111,3 +126,16 @@ class Resuming:
         if valid is not None:
             self._calibrate(valid)
         return best_epoch
+
+
+def _count_steps(optimizer: torch.optim.Optimizer) -> None:
+    """As torch's schedulers do when they are made: they warn if they are stepped before the optimizer is."""
+    step = optimizer.step
+
+    @functools.wraps(step)
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        setattr(optimizer, "_opt_called", True)  # noqa: B010
+        return step(*args, **kwargs)
+
+    setattr(counted, "_wrapped_by_lr_sched", True)  # noqa: B010
+    setattr(optimizer, "step", counted)  # noqa: B010

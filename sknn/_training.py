@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ import skorch
 import torch
 
 from ._batches import Rows
-from ._checkpoint import Checkpoint
+from ._checkpoint import Checkpoint, has_a_name
 from ._digest import UndigestibleError, digest
 from ._net import _Net
 from ._plan import TrainingPlan
@@ -59,7 +60,7 @@ def find_checkpoint(
     decisive = {name: value for name, value in params.items() if name not in _WITHOUT_EFFECT}
     identity = {name: _known_by(name, value) for name, value in {**decisive, **data, "weights before": before}.items()}
     versions = {
-        "sknn": version, "torch": torch.__version__, "numpy": np.__version__,
+        "Python": platform.python_version(), "sknn": version, "torch": torch.__version__, "numpy": np.__version__,
         "scikit-learn": sklearn.__version__, "skorch": skorch.__version__,
     }  # fmt: skip
     settings = {**{f"version of {name}": str(v) for name, v in versions.items()}, "device": str(device)}
@@ -67,7 +68,8 @@ def find_checkpoint(
     shown_values = settings | {name: _abridged(value) for name, value in decisive.items()}
     every = params["checkpoint_every_s"], params["checkpoint_every_epochs"]
     with refused_as("checkpoint", "the path of a file, or of a folder that exists"):
-        checkpoint = Checkpoint(Path(params["checkpoint"]), *every, identity, shown_values)
+        # Once: the fit may change the folder, or the file be a link.
+        checkpoint = Checkpoint(Path(params["checkpoint"]).resolve(), *every, identity, shown_values)
         checkpoint.look_for()
     return checkpoint
 
@@ -140,7 +142,7 @@ def train(
             surroundings = _surroundings(net, rows, valid, learned)
             checkpoint.surroundings = lambda: surroundings
             if checkpoint.found is not None:
-                is_over = checkpoint.restore(net, rows.device)
+                is_over = checkpoint.restore(net)
         if not is_over:
             net.train(rows, valid, epochs)
     except KeyboardInterrupt:
@@ -163,7 +165,9 @@ def _surroundings(net: _Net, rows: Rows, valid: Rows | None, learned: tuple[Any,
         found |= {f"{name}.{key}": value for key, value in values.items() if value is not None}
     parts = [*net.module_.modules(), *net.criterion_.modules(), *(callback for _, callback in net.callbacks_)]
     kinds = dict.fromkeys([*(type(part) for part in parts), type(net.optimizer_)])
-    found |= {f"class {i}": kind for i, kind in enumerate(kinds) if "<locals>" in kind.__qualname__}
+    # A worker process has another __main__ than the script.
+    foreign = [kind.__module__ == "__main__" or not has_a_name(kind) for kind in kinds]
+    found |= {f"class {i}": kind for i, (kind, named) in enumerate(zip(kinds, foreign, strict=True)) if named}
     return found
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
 import pickle
 import shutil
+import signal
 import time
 import warnings
 
@@ -302,6 +304,120 @@ def test_the_pickle_of_somebody_else_is_not_opened(tmp_path):
     assert not Canary.ran
     pickle.loads(pickle.dumps(Canary()))
     assert Canary.ran
+
+
+def test_nobody_can_forge_one_from_a_true_one(tmp_path):
+    """With all that can be read in the file: the code is made of what only the data tell."""
+    cut_off(quick, tmp_path / "a", 2)
+    head, *_ = CheckpointFile.read(tmp_path / "a")
+    joined = "\n".join(f"{name}={value}" for name, value in sorted(head["identity"].items()))
+    key = hashlib.sha256(b"key of a checkpoint\n" + joined.encode()).digest()
+    CheckpointFile(tmp_path / "a").write(head, pickle.dumps(Canary()), key)
+    Canary.ran = False
+    with pytest.raises(CheckpointError, match="not written by this fit"):
+        quick(checkpoint=tmp_path / "a").fit(X, Y)
+    assert not Canary.ran
+
+
+@pytest.mark.parametrize("head", [[], {}, 3, {"identity": 1, "shown": {}, "epoch": 1, "finished": False}])
+def test_a_head_of_another_form_is_damage(head, tmp_path):
+    CheckpointFile(tmp_path / "a").write(head, b"", b"key")
+    with pytest.raises(CheckpointError, match="is damaged: its head"):
+        quick(checkpoint=tmp_path / "a").fit(X, Y)
+
+
+def test_of_damage_no_generation_is_made(tmp_path, monkeypatch):
+    """Killed after the damaged file was moved and before another took its place, nothing would be left."""
+    cut_off(quick, tmp_path / "a", 4)
+    damage(tmp_path / "a", "truncated")
+    with pytest.warns(UserWarning, match="of epoch 3"):
+        cut_off(quick, tmp_path / "a", 4)
+    assert CheckpointFile.read(tmp_path / "a.previous")[0]["epoch"] == 3
+
+
+def test_the_present_file_stays_until_another_takes_its_place(tmp_path, monkeypatch):
+    cut_off(quick, tmp_path / "a", 3)
+    before, real = (tmp_path / "a").read_bytes(), os.replace
+
+    def refuse(source, target):
+        if str(target).endswith("a"):
+            raise OSError("refused")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(OSError, match="refused"):
+        CheckpointFile(tmp_path / "a").write({}, b"", b"key")
+    assert (tmp_path / "a").read_bytes() == before
+
+
+def test_the_folder_may_change_during_the_fit(tmp_path, monkeypatch):
+    class Moves(Quiet):
+        def on_epoch_end(self, net, **kwargs):
+            os.chdir(tmp_path / "other")
+
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    quick(callbacks=[Moves()], checkpoint="a").fit(X, Y)
+    assert (tmp_path / "a").exists()
+    assert not list((tmp_path / "other").iterdir())
+
+
+class Halved(nn.Module):
+    """Layers that torch refuses to pickle, and hooks of parameters, which it leaves out."""
+
+    def __init__(self, in_features, out_features):
+        super().__init__()
+        self.first = nn.utils.parametrizations.weight_norm(nn.Linear(in_features, 8))
+        self.second = nn.Linear(8, out_features)
+        self.second.weight.register_hook(lambda gradient: 0.5 * gradient)
+
+    def forward(self, x):
+        return self.second(self.first(x).relu())
+
+
+def test_hooks_of_parameters_and_computed_weights_go_on(tmp_path):
+    def make(**kwargs):
+        return quick(module=Halved, module_params=None, optimizer=torch.optim.SGD, lr=0.1, **kwargs)
+
+    unbroken = make().fit(X, Y)
+    cut_off(make, tmp_path / "a", 2)
+    assert same_bits(make(checkpoint=tmp_path / "a").fit(X, Y), unbroken)
+
+
+def test_more_time_is_used(tmp_path):
+    """A fit that its time has ended is not over."""
+
+    def make(**kwargs):
+        return quick(max_epochs=40, early_stopping=False, checkpoint=tmp_path / "a", **kwargs)
+
+    short = make(max_time=1e-3).fit(X, Y)
+    assert short.n_iter_ < 40
+    again = make(max_time=1e-3).fit(X, Y)
+    assert again.n_iter_ == short.n_iter_
+    assert make(max_time=None).fit(X, Y).n_iter_ == 40
+
+
+def test_what_was_the_best_epoch_before_is_kept_after_an_interrupt(tmp_path):
+    def make(**kwargs):
+        return quick(callbacks=[Quiet(), Interrupts()], max_epochs=30, lr=0.1, early_stopping=False,
+                     checkpoint=tmp_path / "a", on_interrupt="keep", **kwargs)  # fmt: skip
+
+    validation = dict(X_val=X[:50], y_val=1 - Y[:50])  # the first epochs are the best
+    cut_after(8)
+    with pytest.raises(RuntimeError):
+        make().fit(X[50:], Y[50:], **validation)
+    cut_after(None)
+    os.environ["INTERRUPT_AFTER"] = "12"
+    kept = make().fit(X[50:], Y[50:], **validation)
+    del os.environ["INTERRUPT_AFTER"]
+    assert kept.interrupted_
+    assert kept.best_epoch_ == 1 + int(np.argmax(kept.validation_scores_)) < 8
+
+
+class Interrupts(Callback):
+    def on_epoch_begin(self, net, **kwargs):
+        if os.environ.get("INTERRUPT_AFTER") == str(len(net.history) - 1):
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_the_head_tells_people_and_programs_what_it_is_of(tmp_path):

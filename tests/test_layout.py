@@ -16,7 +16,7 @@ PACKAGE = Path(sknn.__file__).parent
 
 # Each room imports only from rooms on a lower floor.
 FLOORS = [
-    {"_optional", "_refusals", "_atomic", "_digest"},
+    {"_optional", "_refusals", "_atomic", "_digest", "_parametrized"},
     {"exceptions", "_table_scalars", "_random", "_split", "_sample_weight", "_progress", "_plotting",
      "_sklearn_callbacks", "_quiet_steps", "_threads", "_device", "_precision", "_plan", "_parameters",
      "_links", "_pickling",

@@ -270,3 +270,38 @@ def test_a_net_is_moved_to_where_it_trains_on():
     assert {p.device.type for p in net.module_.parameters()} == {"meta"} == {net.device}
     assert net.optimizer_ is None
     assert net.pickled_optimizer is not None
+
+
+class Normed(torch.nn.Module):
+    """Layers that torch refuses to pickle."""
+
+    def __init__(self, in_features, out_features):
+        super().__init__()
+        parametrizations = torch.nn.utils.parametrizations
+        self.first = parametrizations.weight_norm(torch.nn.Linear(in_features, 8))
+        self.second = parametrizations.spectral_norm(torch.nn.Linear(8, out_features))
+
+    def forward(self, x):
+        return self.second(self.first(x).relu())
+
+
+@pytest.mark.parametrize("copier", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m)),
+                                    lambda m: pickle.loads(cloudpickle.dumps(m))])  # fmt: skip
+def test_layers_whose_weights_are_computed_are_pickled(copier):
+    model = NeuralClassifier(Normed, max_epochs=2, random_state=0).fit(X, Y)
+    again = copier(model)
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+    np.testing.assert_array_equal(copier(again.partial_fit(X, Y)).predict_proba(X), again.predict_proba(X))
+    assert torch.nn.utils.parametrize.is_parametrized(again.module_.first, "weight")
+    assert not np.array_equal(again.predict_proba(X), model.predict_proba(X))
+
+
+class Pickles(EpochScoring):
+    def on_epoch_end(self, net, **kwargs):
+        self.size_ = len(pickle.dumps(net))
+
+
+def test_a_callback_may_pickle_the_net_in_the_middle_of_a_training():
+    model = NeuralClassifier(MLP, max_epochs=2, callbacks=[Pickles("accuracy")], random_state=0).fit(X, Y)
+    weights = sum(p.numel() for p in model.module_.parameters()) * 4
+    assert weights < dict(model.net_.callbacks_)["Pickles"].size_ < 8 * weights

@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from .._atomic import remove_abandoned
 from ..exceptions import CheckpointError
 from .file import CheckpointFile, Damaged
@@ -61,7 +59,8 @@ class Checkpoint:
         identity: Mapping[str, str],
         shown: Mapping[str, str],
     ) -> None:
-        self.identity, self.shown = dict(identity), dict(shown)
+        # The head of a file is for everybody to read: it holds hashes of what the key is made of.
+        self.marks, self.shown = {name: _mark(name, digest) for name, digest in identity.items()}, dict(shown)
         joined = "\n".join(f"{name}={digest}" for name, digest in sorted(identity.items()))
         self._key = hashlib.sha256(b"key of a checkpoint\n" + joined.encode()).digest()
         if path.is_dir():
@@ -74,7 +73,7 @@ class Checkpoint:
         self._written_at = time.perf_counter()
         self._cost_s = 0.0
         self._n_epochs = 0
-        self._has_warned = False
+        self._has_warned = self._is_present_damaged = False
         _check_folder(path)
 
     # ------------------------------------------------------------------ going on
@@ -103,6 +102,7 @@ class Checkpoint:
                 raise CheckpointError(
                     f"checkpoint={str(path)!r} was not written by this fit, and is not opened. Delete it to begin anew."
                 )
+            self._is_present_damaged = bool(damage)
             if damage:
                 warnings.warn(f"{damage} The one before it, of epoch {head['epoch']}, is used.", stacklevel=2)
             self.found = pickle.load(io.BytesIO(body))
@@ -113,7 +113,7 @@ class Checkpoint:
 
     def _check_identity(self, path: Path, head: dict[str, Any]) -> None:
         theirs, shown = head["identity"], head["shown"]
-        names = [name for name in {**self.identity, **theirs} if theirs.get(name) != self.identity.get(name)]
+        names = [name for name in {**self.marks, **theirs} if theirs.get(name) != self.marks.get(name)]
         if not names:
             return
         differences = [
@@ -125,10 +125,23 @@ class Checkpoint:
             "give this fit a path of its own; a folder that exists holds the checkpoints of many fits."
         )
 
-    def restore(self, net: Any, device: torch.device) -> bool:
-        """Put the net where the fit that was cut off was; whether that fit was over."""
+    def restore(self, net: Any) -> bool:
+        """Put the net where the fit that was cut off was; whether that fit was over.
+
+        Raises
+        ------
+        CheckpointError
+            Something in it is not to be had here.
+        """
         assert self.found is not None
-        state = loads(self.found["graph"], self.surroundings(), device)
+        try:
+            state = loads(self.found["graph"], self.surroundings())
+        except Exception as error:
+            raise CheckpointError(
+                f"checkpoint={str(self.file.path)!r} cannot be gone on from here: {type(error).__name__}: {error}. "
+                "Classes and functions of a script are looked for where they were defined: go on in the same way as "
+                "before (such as with n_jobs=1), keep them in a module of their own, or delete it to begin anew."
+            ) from error
         net.continue_from(state)
         self._n_epochs = len(net.history)
         self._written_at = time.perf_counter()
@@ -169,9 +182,10 @@ class Checkpoint:
                 f"{_culprit(net, self.surroundings())}"
             ) from error
         body = pickle.dumps({"random": self._random, "graph": graph, "finished": finished})
-        head = {"identity": self.identity, "shown": self.shown, "epoch": len(net.history), "finished": finished}
+        head = {"identity": self.marks, "shown": self.shown, "epoch": len(net.history), "finished": finished}
         try:
-            self.file.write(head, body, self._key)
+            self.file.write(head, body, self._key, keeps_present=not self._is_present_damaged)
+            self._is_present_damaged = False
         except OSError as error:
             if not self._has_warned:
                 warnings.warn(
@@ -185,14 +199,21 @@ class Checkpoint:
         self._cost_s = self._written_at - started
 
 
+def _mark(name: str, digest: str) -> str:
+    """What tells whether two digests are the same, and not what they are."""
+    return hashlib.sha256(f"mark of a checkpoint\n{name}\n{digest}".encode()).hexdigest()
+
+
 def _culprit(net: Any, surroundings: dict[str, Any]) -> str:
-    """Which callback or module is to blame."""
+    """Which module or callback is to blame; modules first, since callbacks know of them."""
     for kind, name, part in [
-        *(("callback", name, callback) for name, callback in net.callbacks_),
         *(("module", name or type(part).__name__, part) for name, part in net.module_.named_modules()),
+        *(("callback", name, callback) for name, callback in net.callbacks_),
     ]:
+        # Of a module without the modules inside, which come by themselves.
+        state = {key: value for key, value in vars(part).items() if kind == "callback" or key != "_modules"}
         try:
-            dumps(vars(part), surroundings)
+            dumps(state, surroundings)
         except Exception:
             return f"The {kind} {name} holds it: keep what cannot be pickled out of its attributes."
     return "Leave checkpoint=None, or look for what cannot be pickled."

@@ -41,13 +41,16 @@ class CheckpointFile:
         """The generation before."""
         return self.path.with_name(self.path.name + ".previous")
 
-    def write(self, head: dict[str, Any], body: bytes, key: bytes) -> None:
-        """Replace the file; the present one becomes the one before. An OSError leaves both as they were."""
+    def write(self, head: dict[str, Any], body: bytes, key: bytes, *, keeps_present: bool = True) -> None:
+        """Replace the file; the present one becomes the one before, unless it is no good.
+
+        An OSError leaves the present one as it was.
+        """
         text = json.dumps(head).encode()
         content = b"".join([_MAGIC, len(text).to_bytes(_LENGTH_BYTES, "little"), text, body])
         code = hmac.digest(key, content, "sha256")
         data = b"".join([content, hashlib.sha256(content).digest(), code])
-        replace_file(self.path, data, keep_previous=self.previous)
+        replace_file(self.path, data, keep_previous=self.previous if keeps_present else None)
 
     @staticmethod
     def read(path: Path) -> tuple[dict[str, Any], bytes, bytes, bytes]:
@@ -64,11 +67,21 @@ class CheckpointFile:
         stop = start + int.from_bytes(content[len(_MAGIC) : start], "little")
         try:
             head = json.loads(content[start:stop])
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Damaged("its head is no JSON") from error
+        if not _is_head(head):
+            raise Damaged("its head is not one of a checkpoint")
         return head, content[stop:], content, code
 
     @staticmethod
     def is_own(content: bytes, code: bytes, key: bytes) -> bool:
         """Whether somebody wrote the content who knew data and parameters."""
         return hmac.compare_digest(hmac.digest(key, content, "sha256"), code)
+
+
+def _is_head(head: Any) -> bool:
+    """Whether it has the entries that `Checkpoint` reads, of their types."""
+    if not isinstance(head, dict) or type(head.get("epoch")) is not int or type(head.get("finished")) is not bool:
+        return False
+    tables = [head.get(name) for name in ("identity", "shown")]
+    return all(isinstance(table, dict) and all(isinstance(v, str) for v in table.values()) for table in tables)

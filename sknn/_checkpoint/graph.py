@@ -12,9 +12,12 @@ from typing import Any
 
 import cloudpickle
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
-__all__ = ["dumps", "loads"]
+from .._parametrized import reduce_parametrized
+
+__all__ = ["dumps", "has_a_name", "loads"]
 
 _surroundings: ContextVar[Mapping[str, Any]] = ContextVar("surroundings")
 
@@ -49,10 +52,10 @@ def dumps(state: Any, surroundings: Mapping[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def loads(data: bytes, surroundings: Mapping[str, Any], device: torch.device) -> Any:
-    """The object graph again, its tensors on `device`. It runs code that the bytes name: they must be one's own."""
+def loads(data: bytes, surroundings: Mapping[str, Any]) -> Any:
+    """The object graph again, tensors on their devices. It runs code that the bytes name: they must be one's own."""
     with _surrounded_by(surroundings):
-        return torch.load(io.BytesIO(data), map_location=device, weights_only=False)
+        return torch.load(io.BytesIO(data), weights_only=False)
 
 
 @contextmanager
@@ -74,8 +77,10 @@ class _GraphPickler(cloudpickle.CloudPickler):
         name = self.known.get(id(obj))
         if name is not None:
             return _surrounding, (name,)
-        if isinstance(obj, (type, types.FunctionType)) and _has_a_name(obj):
+        if isinstance(obj, (type, types.FunctionType)) and has_a_name(obj):
             return NotImplemented
+        if isinstance(obj, nn.Module) and parametrize.is_parametrized(obj):  # of a class that torch made for it alone
+            return reduce_parametrized(obj)
         if type(obj) is Tensor and obj.layout is torch.strided and obj.numel():
             name = self.memory.get(obj.untyped_storage().data_ptr())
             if name is not None:
@@ -89,7 +94,7 @@ class _GraphPickler(cloudpickle.CloudPickler):
         return super().reducer_override(obj)
 
 
-def _has_a_name(obj: Any) -> bool:
+def has_a_name(obj: Any) -> bool:
     """Whether a class or function is what its module knows under its name."""
     found: Any = sys.modules.get(obj.__module__ or "")
     for part in obj.__qualname__.split("."):

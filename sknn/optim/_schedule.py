@@ -114,6 +114,9 @@ class LRSchedule:
     def before_step(self, progress: float) -> None:
         """Set the rate for the step that starts at `progress`, the share of the planned training that is over."""
         if self.curve is not None:
+            for group in self.optimizer.param_groups[len(self.base_lrs) :]:  # that a callback has added
+                self.base_lrs.append(group["lr"])
+                self._before.append({name: group[name] for name in SCHEDULED if name in group})
             factor = self.curve(min(progress, 1.0))
             for group, lr in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
                 group["lr"] = lr * factor
@@ -132,7 +135,7 @@ class LRSchedule:
         """Put back the rates that the schedule started from, for a training that goes on from this one."""
         if self.curve is None and self.scheduler is None:  # "constant": rates are the user's callbacks' affair
             return
-        for group, before in zip(self.optimizer.param_groups, self._before, strict=True):
+        for group, before in zip(self.optimizer.param_groups, self._before, strict=False):
             for name in SCHEDULED:
                 group.pop(name, None)
             group.update(before)
