@@ -23,7 +23,7 @@ from ._figures import Figure
 __all__ = ["measure"]
 
 _RUNS = 100
-# A run is killed up to so many times, then left alone.
+# A run is killed once at least, up to so many times, then left alone.
 _MOST_KILLS = 4
 
 
@@ -113,11 +113,17 @@ def measure(seed: int, data: Path, share: float) -> list[Figure]:
                 references[key] = (folder / "reference").read_bytes(), time.perf_counter() - started
             reference, seconds = references[key]
             checkpoint, result = folder / f"{i}.ckpt", folder / f"{i}.result"
-            for _ in range(int(rng.integers(1, _MOST_KILLS + 1))):
-                if _run(setting, task_seed, checkpoint, result, float(rng.uniform(0, 1.2 * seconds))):
+            n_wanted, n_done = int(rng.integers(1, _MOST_KILLS + 1)), 0
+            while n_done < n_wanted:
+                if not _run(setting, task_seed, checkpoint, result, float(rng.uniform(0, seconds))):
+                    n_done += 1
+                    n_after_writing += checkpoint.exists()
+                elif n_done:
                     break
-                n_kills += 1
-                n_after_writing += checkpoint.exists()
+                else:  # it was quicker than the kill: once more from the start
+                    for path in (checkpoint, checkpoint.with_name(checkpoint.name + ".previous"), result):
+                        path.unlink(missing_ok=True)
+            n_kills += n_done
             if not result.exists():
                 _run(setting, task_seed, checkpoint, result, None)
             if not result.exists() or result.read_bytes() != reference:
