@@ -258,6 +258,27 @@ class DecidesByRows(nn.Linear):
         return super().forward(-x if len(x) == 7 else x)
 
 
+class CentersTheRows(nn.Linear):
+    def forward(self, x):
+        h = super().forward(x)
+        return h - h.mean(0)
+
+
+class ScalesByTheLargest(nn.Linear):
+    def forward(self, x):
+        return super().forward(x / x.abs().amax().clamp(min=1))
+
+
+def attention_along_the_rows(in_features, out_features):
+    return nn.Sequential(
+        nn.TransformerEncoderLayer(in_features, 2, 8, batch_first=True), nn.Linear(in_features, out_features)
+    )
+
+
+def norm_of_the_batch(in_features, out_features):
+    return nn.Sequential(nn.BatchNorm1d(in_features, track_running_stats=False), nn.Linear(in_features, out_features))
+
+
 @pytest.mark.parametrize("export", [export_numpy, export_onnx])
 @pytest.mark.parametrize(
     ("module", "message"),
@@ -267,6 +288,10 @@ class DecidesByRows(nn.Linear):
         (MeanOfRows, "MeanOfRows uses the number 6.0 for 6 rows"),
         (HalvesTheRows, "HalvesTheRows uses a size of 3 for 6 rows and of 5 for 11"),
         (DecidesByRows, "predicts something else"),
+        (CentersTheRows, "CentersTheRows predicts a row by the rows beside it.*rows one by one"),
+        (ScalesByTheLargest, "ScalesByTheLargest predicts a row by the rows beside it"),
+        (attention_along_the_rows, "predicts a row by the rows beside it"),
+        (norm_of_the_batch, "predicts a row by the rows beside it.*running statistics"),
     ],
 )
 def test_modules_that_cannot_be_exported_say_why(export, module, message, tmp_path, capfd):
@@ -433,6 +458,35 @@ def test_a_predictor_replaces_no_module_of_the_users(tmp_path):
     with pytest.raises(ValueError, match="json.py would hide"):
         export_numpy(clf, tmp_path / "json.npz")
     assert (tmp_path / "mine.py").read_text() == "x = 1\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "valid"),
+    [
+        ("my model.npz", "my_model"),
+        ("x-1", "x_1"),
+        ("1x.npz", "model_1x"),
+        ("x.bin.npz", "x_bin"),
+        ("class", "model_class"),
+    ],
+)
+def test_a_predictor_that_import_cannot_name_is_refused(name, valid, tmp_path):
+    X = numbers()
+    clf = NeuralClassifier(MLP, module_params=SMALL[MLP], **QUICK).fit(X, X[:, 0] > 0)
+    with pytest.raises(ValueError, match=rf"could not be imported.*such as {valid}\.npz"):
+        export_numpy(clf, tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("export", [export_numpy, export_onnx])
+def test_a_folder_that_is_not_there_is_said_before_anything_is_recorded(export, tmp_path):
+    X = numbers()
+    clf = NeuralClassifier(DecidesByValues, **QUICK).fit(X, X[:, 0] > 0)
+    with pytest.raises(FileNotFoundError, match=r"nowhere is not there\. Make it first"):
+        export(clf, tmp_path / "nowhere" / "model.npz")
+    (tmp_path / "model.npz").mkdir()
+    with pytest.raises(IsADirectoryError, match="is a folder"):
+        export(clf, tmp_path / "model.npz")
 
 
 def test_export_onnx_names_the_extra(tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from .._inputs import Inputs
 from .._net import _Net
 from ._graph import BatchSize, Dtype, Graph, Node, Ref, without_dead_nodes
 
-__all__ = ["Computation", "capture"]
+__all__ = ["Computation", "capture", "module_name"]
 
 # The graph is recorded twice. What differs between the recordings follows the number of rows, however the module came
 # by it: len(x), x.shape[0], x.size(0). Their difference is odd, so that half a batch is not taken for a multiple.
@@ -83,10 +83,15 @@ def capture(net: _Net, inputs: Inputs) -> Graph:
         The module decides by the values of its input, or is no function of the batch that can be recorded.
     """
     computation = Computation(net, inputs)
-    name = type(net.module_).__name__ if not hasattr(net.module_, "network") else type(net.module_.network).__name__
+    name = module_name(net)
     shape = (len(inputs.reader.numeric_),) if inputs.mode == "table" else inputs.row_shape
     first, second = (_recorded(computation, shape, len(inputs.cardinalities), n_rows, name) for n_rows in _N_ROWS)
     return without_dead_nodes(_Comparison(first, second, name).graph())
+
+
+def module_name(net: _Net) -> str:
+    """Class of the module as its author knows it, without what is around it."""
+    return type(getattr(net.module_, "network", net.module_)).__name__
 
 
 def _recorded(computation: Computation, shape: tuple[int, ...], n_categorical: int, n_rows: int, name: str) -> Any:

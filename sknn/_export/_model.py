@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._base import BaseNeuralEstimator
 from .._inputs import Inputs
-from ._capture import Computation, capture
+from ._capture import Computation, capture, module_name
 from ._graph import Graph, Node, as_json, fold_constants
 from ._predictor import compute, compute_node, operation
 
@@ -20,6 +20,7 @@ __all__ = ["ExportedModel", "exported_model", "node_as_json"]
 
 _ROWS_TO_VERIFY = 7  # other numbers of rows than those of the recordings
 _TOLERANCE = 1e-4
+_TOLERANCE_OF_NEIGHBOURS = 1e-5  # of as many rows, by the same operations of the same library
 
 
 @dataclass
@@ -196,6 +197,34 @@ def _verify(model: ExportedModel, estimator: Any) -> None:
             "module: what was recorded of it predicts something else than the module itself, so it was not exported. "
             "Its forward must not depend on other rows, on state that it changes, on random numbers or, by Python's "
             "if, on the values of its input."
+        )
+    _check_rows_are_apart(model, {"numeric": numeric, "codes": codes}, found, scale, module_name(estimator.net_))
+
+
+def _check_rows_are_apart(
+    model: ExportedModel, rows: dict[str, np.ndarray], found: np.ndarray, scale: float, name: str
+) -> None:
+    """Raise if the answer for a row depends on the rows beside it: larger ones, or fewer."""
+    nodes = [node_as_json(node) for node in model.graph.nodes]
+
+    def answers(batch: dict[str, np.ndarray]) -> np.ndarray:
+        return compute(nodes, {**model.graph.constants, **batch}, model.graph.output)
+
+    n = len(found) // 2
+    first = {key: value[:n] for key, value in rows.items()}
+    others = {
+        "numeric": np.concatenate([rows["numeric"][:n], 5 * rows["numeric"][n:]]),
+        "codes": np.concatenate([rows["codes"][:n], rows["codes"][: len(found) - n]]),
+    }
+    for batch, tolerance in ((others, _TOLERANCE_OF_NEIGHBOURS), (first, _TOLERANCE)):
+        change = float(np.abs(answers(batch)[:n] - found[:n]).max())
+        if change <= tolerance * scale:
+            continue
+        raise ValueError(
+            f"module: {name} predicts a row by the rows beside it, which cannot be exported: an answer changed by "
+            f"{change:.2g} when other rows were given with it. In evaluation mode it must treat rows one by one, as "
+            "predict expects, too: no mean, norm, sort or attention along the batch. BatchNorm with running "
+            "statistics does."
         )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import keyword
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .._atomic import replace_file
+from ._destination import check_destination
 from ._model import exported_model, node_as_json
 from ._predictor import FORMAT
 from ._standalone import MARK, source
@@ -31,7 +34,8 @@ def export_numpy(estimator: Any, path: str | os.PathLike[str]) -> Path:
     estimator : NeuralClassifier or NeuralRegressor
         Fitted, with any module whose operations are known (docs/export.md lists them).
     path : path-like
-        Ends with ``.npz``, which is appended otherwise. Both files appear whole or not at all.
+        Ends with ``.npz``, which is appended otherwise. The name is one that ``import`` takes: letters, digits and
+        underscores. Both files appear whole or not at all.
 
     Returns
     -------
@@ -46,7 +50,10 @@ def export_numpy(estimator: Any, path: str | os.PathLike[str]) -> Path:
         It is no estimator of sknn: of a pipeline, export the last step.
     ValueError
         The module uses an operation that is not known, decides by the values of its input, or predicts a row by
-        others; or a category or label is neither string, number, boolean nor date.
+        others; a category or label is neither string, number, boolean nor date; or the predictor's name would be
+        none of a module, or hide one of Python's.
+    FileNotFoundError
+        The folder is not there.
     FileExistsError
         There is a module of Python of that name which sknn did not write.
 
@@ -70,6 +77,8 @@ def export_numpy(estimator: Any, path: str | os.PathLike[str]) -> Path:
     """
     path = _weights_path(path)
     predictor = path.with_suffix(".py")
+    check_destination(path)
+    _check_importable(predictor)
     _check_free(predictor)
     model = exported_model(estimator, "sknn.export_numpy")
     description = {
@@ -97,6 +106,19 @@ def export_numpy(estimator: Any, path: str | os.PathLike[str]) -> Path:
 def _weights_path(path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     return path if path.suffix == ".npz" else path.with_name(f"{path.name}.npz")
+
+
+def _check_importable(predictor: Path) -> None:
+    """Raise if no ``import`` can name the predictor."""
+    name = predictor.stem
+    if name.isidentifier() and not keyword.iskeyword(name):
+        return
+    valid = re.sub(r"\W", "_", name)
+    valid = valid if valid.isidentifier() and not keyword.iskeyword(valid) else f"model_{valid}"
+    raise ValueError(
+        f"path: {predictor.name}, the predictor beside {name}.npz, could not be imported, as {name!r} is no name of a "
+        f"module. Use letters, digits and underscores, such as {valid}.npz."
+    )
 
 
 def _check_free(predictor: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._atomic import replace_file
+from ._destination import check_destination
 from ._graph import BatchSize, Dtype, Node, Ref
 from ._model import ExportedModel, exported_model
 from ._onnx_graph import ASKED_BY, OnnxGraph, Value, onnx_module
@@ -77,6 +78,7 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> OnnxInputs:
     [OnnxInput(name='numeric', type='double', columns=[0, 1, 2, 3], shape=[4], missing=None)]
     """
     onnx = onnx_module()
+    check_destination(Path(path))
     model = exported_model(estimator, ASKED_BY)
     inputs = onnx_inputs(model)
     proto = _ModelBuilder(model, inputs).build()
