@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._model import ExportedModel
-from ._predictor import _code, _codes_of, _items, _number, is_missing, numbers_of, open_table, scalar
+from ._predictor import _code, _codes_of, _items, _number, is_missing, numbers_of, open_array, open_table, scalar
 
 __all__ = ["OnnxInput", "OnnxInputs", "onnx_inputs"]
 
@@ -72,8 +72,7 @@ class OnnxInputs:
         """
         model = self._model
         if not model.columns:
-            X = X.toarray() if hasattr(X, "toarray") else X
-            return {NUMERIC: np.asarray(X, dtype=np.float64)}
+            return {NUMERIC: open_array(X, model.feature_names, model.row_shape, model.allow_nan)}
         columns, n_rows = open_table(X, model.feature_names, len(model.columns))
         feeds: dict[str, np.ndarray] = {}
         for spec in self.inputs:

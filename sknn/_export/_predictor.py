@@ -11,10 +11,13 @@ training table: numbers, categories, dates and gaps as they are. Loading a file 
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import io
 import json
 import math
 import numbers
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -26,25 +29,110 @@ from ._operations import OPERATIONS
 
 FORMAT = 1
 _CHUNK_FLOATS = 2**22  # numbers of the widest layer that are held at a time, about
+_MOST_NUMBERS = 2**28  # of any value: a file that asks for more is no network of an export
 
 
 # ---------------------------------------------------------------------------------------- the model
 
 
 def load(path: Any) -> Any:
-    """Return the model in a file of ``sknn.export_numpy``: a `Classifier` or a `Regressor`."""
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {name.removeprefix("value_"): file[name] for name in file.files}
+    """Return the model in a file of ``sknn.export_numpy``: a `Classifier` or a `Regressor`.
+
+    Nothing in the file is executed, and it takes no more memory than it is long. What it computes with is checked for
+    being complete, and for values of absurd size; how much time a network takes is the network's.
+    """
+    arrays = {name.removeprefix("value_"): array for name, array in _arrays(path).items()}
     if "model" not in arrays:
         raise ValueError(f"{path} holds no model of sknn.export_numpy: it has no entry 'model'.")
-    description = json.loads(arrays.pop("model").tobytes().decode("ascii"))
-    if description["format"] != FORMAT:
-        raise ValueError(
-            f"{path} has format {description['format']}, this predictor reads {FORMAT}. Use the .py file that was "
-            "written together with it."
-        )
-    kind = Regressor if description["target"]["kind"] == "real" else Classifier
-    return kind(description, arrays)
+    try:
+        description = json.loads(arrays.pop("model").tobytes().decode("ascii"))
+        found = description["format"]
+        if found == FORMAT:
+            _check_description(description, arrays)
+            kind = Regressor if description["target"]["kind"] == "real" else Classifier
+            return kind(description, arrays)
+    except UnknownOperationError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise _damaged(path, f"{type(error).__name__}: {error}") from error
+    raise ValueError(
+        f"{path} has format {found}, this predictor reads {FORMAT}. Use the .py file that was written together with it."
+    )
+
+
+class UnknownOperationError(ValueError):
+    """The file asks for what this predictor cannot compute."""
+
+
+def _damaged(path, what):
+    return ValueError(f"{path} is damaged, or was not written by sknn.export_numpy: {what}. Export the model again.")
+
+
+def _arrays(path):
+    """Read the arrays of a file, none of which can be larger than the file."""
+    with contextlib.ExitStack() as stack:
+        file = path if hasattr(path, "read") else stack.enter_context(open(path, "rb"))
+        length = file.seek(0, 2)
+        try:
+            archive = stack.enter_context(zipfile.ZipFile(file))
+            entries = archive.infolist()
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+                raise ValueError("an entry is compressed, which none of an export is")
+            if sum(max(entry.file_size, entry.compress_size) for entry in entries) > length:
+                raise ValueError("its entries are longer than the file")
+            return {entry.filename.removesuffix(".npy"): _array(archive.read(entry)) for entry in entries}
+        except Exception as error:  # damage comes as any error of zipfile, struct, tokenize or numpy
+            raise _damaged(path, str(error)) from error
+
+
+def _array(data):
+    """Return an array of numbers from the bytes of a .npy file, without a copy."""
+    file = io.BytesIO(data)
+    version = np.lib.format.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"an array has version {version}")
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran_order, dtype = read(file)
+    if dtype.kind not in "biuf" or min(shape, default=0) < 0:
+        raise ValueError(f"an array has shape {shape} and dtype {dtype}; expected numbers")
+    offset = file.tell()
+    if math.prod(shape) * dtype.itemsize != len(data) - offset:
+        raise ValueError(f"an array has shape {shape} and dtype {dtype}, but {len(data) - offset} bytes")
+    return np.ndarray(shape, dtype, data, offset, order="F" if fortran_order else "C")
+
+
+_FIELDS = {
+    "columns": list, "feature_names": (list, type(None)), "row_shape": list, "allow_nan": bool, "target": dict,
+    "widest": int, "nodes": list, "output": str,
+}  # fmt: skip
+
+
+def _check_description(description, arrays):
+    """Raise unless everything is there that predictions read."""
+    for name, kind in _FIELDS.items():
+        if not isinstance(description[name], kind):
+            raise TypeError(f"{name!r} is {str(description[name])[:50]}")
+    wanted = {
+        "categorical": {"name", "kind", "categories", "never_missing"},
+        "numeric": {"name", "kind", "all_missing"},
+    }
+    missing = [wanted[column["kind"]] - set(column) for column in description["columns"]]
+    target = description["target"]
+    missing.append(({"mean", "scale", "dtype", "ndim"} if target["kind"] == "real" else {"classes"}) - set(target))
+    missing += [{"op", "dtype", "args", "out"} - set(node) for node in description["nodes"]]
+    if any(missing):
+        raise KeyError(*sorted(set().union(*missing)))
+    names = description["feature_names"]
+    if names is not None and description["columns"] and len(names) != len(description["columns"]):
+        raise ValueError(f"{len(names)} names for {len(description['columns'])} columns")
+    known = {"numeric", "codes", *arrays}
+    for node in description["nodes"]:
+        unknown = set(_names(list(node["args"].values()))) - known
+        if unknown:
+            raise ValueError(f"nothing computes {sorted(unknown)}")
+        known.add(node["out"])
+    if description["output"] not in known:
+        raise ValueError("nothing computes its output")
 
 
 class Model:
@@ -59,7 +147,7 @@ class Model:
         self._nodes = description["nodes"]
         unknown = sorted({node["op"] for node in self._nodes if operation(node["op"]) is None})
         if unknown:
-            raise ValueError(f"the model uses operations that this predictor lacks: {unknown}.")
+            raise UnknownOperationError(f"the model uses operations that this predictor lacks: {unknown}.")
         self._forget = _last_uses(self._nodes, description["output"])
         self._codes = [_codes_of(column) for column in self.columns]
 
@@ -67,7 +155,7 @@ class Model:
         """Output of the loss's inverse link, float32 (n_rows, n_values)."""
         numeric, codes = self.read(X)
         widest = self.description["widest"]
-        chunk = max(16, _CHUNK_FLOATS // max(1, widest))
+        chunk = max(1, _CHUNK_FLOATS // max(1, widest))
         parts = []
         for start in range(0, len(numeric), chunk):
             rows = slice(start, start + chunk)
@@ -78,7 +166,9 @@ class Model:
     def read(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         """Numbers, float64 (n_rows, ...), NaN = missing, and category codes, int64 (n_rows, n_categorical)."""
         if not self.columns:
-            return self._untouched(X)
+            given = self.description
+            array = open_array(X, self.feature_names, given["row_shape"], given["allow_nan"])
+            return array, np.empty((len(array), 0), dtype=np.int64)
         columns, n_rows = open_table(X, self.feature_names, len(self.columns))
         numeric, codes = [np.empty((n_rows, 0))], [np.empty((n_rows, 0), dtype=np.int64)]
         for position, (column, values) in enumerate(zip(self.columns, columns, strict=True)):
@@ -92,20 +182,6 @@ class Model:
                     raise ValueError(f"X: {label} contains infinity; give finite numbers, or NaN for missing.")
                 numeric.append(numbers_[:, None])
         return np.concatenate(numeric, axis=1), np.concatenate(codes, axis=1)
-
-    def _untouched(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
-        if hasattr(X, "toarray"):
-            X = X.toarray()
-        if hasattr(X, "columns") or isinstance(X, dict):
-            columns, _ = open_table(X, self.feature_names, self.description["row_shape"][0])
-            X = np.column_stack([np.asarray(column, dtype=np.float32) for column in columns])
-        array = np.asarray(X, dtype=np.float32)
-        expected = tuple(self.description["row_shape"])
-        if array.shape[1:] != expected or len(array) == 0:
-            raise ValueError(f"X has shape {array.shape}; expected (n_rows, {', '.join(map(str, expected))}).")
-        if not self.description["allow_nan"] and not np.isfinite(array).all():
-            raise ValueError("X contains NaN or infinity; the network was trained on finite numbers.")
-        return array.astype(np.float64), np.empty((len(array), 0), dtype=np.int64)
 
 
 class Classifier(Model):
@@ -149,9 +225,10 @@ class Regressor(Model):
 
 def open_table(X: Any, names: list | None, n_columns: int) -> tuple[list, int]:
     """Return the columns in the order of training, and the number of rows."""
-    if isinstance(X, (list, tuple)) and X and isinstance(X[0], dict):
-        X = {name: [row.get(name) for row in X] for name in dict.fromkeys(name for row in X for name in row)}
+    if _holds_records(X):
+        X = _columns_of_records(X)
     if isinstance(X, dict):
+        _check_columns(X)
         columns = _by_name(list(X), [X[name] for name in X], names, n_columns)
     elif hasattr(X, "columns") and hasattr(X, "iloc"):  # pandas, whose names may be doubled
         columns = _by_name(list(X.columns), [X.iloc[:, i] for i in range(X.shape[1])], names, n_columns)
@@ -165,6 +242,46 @@ def open_table(X: Any, names: list | None, n_columns: int) -> tuple[list, int]:
     if len(lengths) != 1 or 0 in lengths:
         raise ValueError(f"X: expected columns of one length with at least one row, got the lengths {sorted(lengths)}.")
     return columns, lengths.pop()
+
+
+def open_array(X: Any, names: list | None, row_shape: list, allow_nan: bool) -> np.ndarray:
+    """Return rows of numbers that nothing is done to, float64 (n_rows, ...), rounded to float32 as in training."""
+    if hasattr(X, "toarray"):
+        X = X.toarray()
+    if hasattr(X, "columns") or isinstance(X, dict) or _holds_records(X):
+        columns, _ = open_table(X, names, row_shape[0])
+        X = np.column_stack([np.asarray(column, dtype=np.float32) for column in columns])
+    array = np.asarray(X, dtype=np.float32)
+    if array.shape[1:] != tuple(row_shape) or len(array) == 0:
+        raise ValueError(f"X has shape {array.shape}; expected (n_rows, {', '.join(map(str, row_shape))}).")
+    if not allow_nan and not np.isfinite(array).all():
+        raise ValueError("X contains NaN or infinity; the network was trained on finite numbers.")
+    return array.astype(np.float64)
+
+
+def _holds_records(X: Any) -> bool:
+    return isinstance(X, (list, tuple)) and len(X) > 0 and isinstance(X[0], dict)
+
+
+def _columns_of_records(records):
+    """Return the columns of a list of dicts, of which each has a value, or None, for every column."""
+    names = list(dict.fromkeys(name for row in records if isinstance(row, dict) for name in row))
+    for i, row in enumerate(records):
+        if not isinstance(row, dict):
+            raise TypeError(f"X: row {i} is {row!r}, and row 0 is a dict; expected dicts throughout.")
+        if len(row) < len(names):
+            missing = [name for name in names if name not in row]
+            raise ValueError(f"X: row {i} lacks the columns {missing}. Give None for a value that is missing.")
+    return {name: [row[name] for row in records] for name in names}
+
+
+def _check_columns(columns):
+    for name, column in columns.items():
+        if isinstance(column, (str, bytes, dict)) or not hasattr(column, "__len__") or getattr(column, "ndim", 1) == 0:
+            raise TypeError(
+                f"X: {name!r} is {column!r}; expected a list of rows, or a dict of columns, each a list of one value a "
+                "row. A single record goes in a list: [record]."
+            )
 
 
 def _by_name(given, columns, names, n_columns):
@@ -329,11 +446,35 @@ def compute(nodes: list, values: dict, output: str, forget: list | None = None) 
 def compute_node(node: dict, values: dict, n_rows: int) -> Any:
     """Carry out one node."""
     arguments = {name: _argument(value, values, n_rows) for name, value in node["args"].items()}
+    _check_size(node["op"], _numbers_asked_for(arguments))
     with np.errstate(all="ignore"):
         result = operation(node["op"])(**arguments)
     if isinstance(result, (tuple, list)):
         return tuple(result)
+    _check_size(node["op"], np.size(result))
     return np.asarray(result) if node["dtype"] is None else np.asarray(result, dtype=node["dtype"])
+
+
+def _check_size(op, size):
+    if size > _MOST_NUMBERS:
+        raise ValueError(f"the model asks for a value of {size:.0f} numbers by {op!r}; the file may be damaged.")
+
+
+def _numbers_asked_for(arguments):
+    """Return the size of the result, as far as the arguments other than arrays say it."""
+    shape = getattr(arguments.get("x"), "shape", ())
+    if isinstance(arguments.get("size"), list):
+        return math.prod(max(1, n) for n in arguments["size"])
+    if "repeats" in arguments:
+        return math.prod(shape) * math.prod(arguments["repeats"])
+    if "output_size" in arguments:
+        return math.prod(shape[: len(shape) - len(arguments["output_size"])]) * math.prod(arguments["output_size"])
+    if isinstance(arguments.get("pad"), list):
+        pads = [*arguments["pad"], *[0] * (2 * len(shape))]
+        return math.prod(n + pads[2 * i] + pads[2 * i + 1] for i, n in enumerate(reversed(shape)))
+    if "end" in arguments and "x" not in arguments:  # of arange
+        return (arguments["end"] - arguments.get("start", 0)) / arguments.get("step", 1)
+    return 0
 
 
 def _argument(argument, values, n_rows):
