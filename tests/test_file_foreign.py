@@ -123,7 +123,8 @@ def test_one_estimator_in_two_places_stays_one(tmp_path):
 
 def test_types_that_nobody_allowed(tmp_path):
     model = make_pipeline(OwnStep(), classifier()).fit(X, Y)
-    sknn.save(model, tmp_path / "m")
+    with pytest.warns(UserWarning, match=r"trusted=\['.*OwnStep'\]"):
+        sknn.save(model, tmp_path / "m")
     with pytest.raises(UntrustedFileError, match="OwnStep"):
         sknn.load(tmp_path / "m")
     for trusted in ([OwnStep], [f"{OwnStep.__module__}.OwnStep"]):
@@ -132,7 +133,8 @@ def test_types_that_nobody_allowed(tmp_path):
 
 def test_trees_need_trust_since_damaged_ones_crash(tmp_path):
     model = StackingClassifier([("n", classifier()), ("f", RandomForestClassifier(3))], cv=2).fit(X, Y)
-    sknn.save(model, tmp_path / "m")
+    with pytest.warns(UserWarning, match=r"trusted=\['sklearn\.tree\._tree\.Tree'\]"):
+        sknn.save(model, tmp_path / "m")
     with pytest.raises(UntrustedFileError, match=r"sklearn\.tree\._tree\.Tree"):
         sknn.load(tmp_path / "m")
     again = sknn.load(tmp_path / "m", trusted=["sklearn.tree._tree.Tree"])
@@ -175,6 +177,15 @@ def listed(*items, **more):
     return node("ListNode", "builtins", "list", content=list(items), **more)
 
 
+def mapping(**items):
+    kinds = listed(*[node("TypeNode", "builtins", "str")] * len(items))
+    return node("DictNode", "builtins", "dict", key_types=kinds, content=items)
+
+
+def tupled(*items):
+    return node("TupleNode", "builtins", "tuple", content=list(items))
+
+
 def laughs(depth=40):
     """A list of a list of ... the same two lists, told by their numbers."""
     value = listed(number(1), __id__=depth)
@@ -204,7 +215,7 @@ HOSTILE = {
     "method": (node("MethodNode", "builtins", "str", content={"func": "join", "obj": number("")}), UntrustedFileError),
     "operator": (node("OperatorFuncNode", "operator", "methodcaller", attrs=listed()), UntrustedFileError),
     "cached": (node("CachedNode", "builtins", "list", __id__=3), UntrustedFileError),
-    "unknown node": (node("NoNode", "builtins", "list"), DamagedFileError),
+    "unknown node": (node("NoNode", "builtins", "list"), UntrustedFileError),
     "no such part": (dict(ARRAY, file="9.npy"), DamagedFileError),
     "schema as an array": (dict(ARRAY, file="schema.json"), DamagedFileError),
     "no string": (dict(ARRAY, file=["0.npy"]), DamagedFileError),
@@ -213,7 +224,7 @@ HOSTILE = {
     "placeholder out of range": (
         node("ObjectNode", "sknn._file._foreign", "Placeholder",
              content=node("DictNode", "builtins", "dict", key_types=listed(node("TypeNode", "builtins", "str")),
-                          content={"index": number(7)})), DamagedFileError),
+                          content={"index": number(7)})), UntrustedFileError),
     "place out of range": (
         node("ConstructorFromReduceNode", "sknn._file._foreign", "Placeholder",
              content=node("TupleNode", "builtins", "tuple", content=[number(7)])), DamagedFileError),
@@ -222,9 +233,48 @@ HOSTILE = {
              content=node("DictNode", "builtins", "dict", key_types=listed(node("TypeNode", "builtins", "str")),
                           content={"__reduce_ex__": node("TypeNode", "builtins", "str")})), UntrustedFileError),
     "no place": (number(1), DamagedFileError),
+    "function called": (
+        node("ConstructorFromReduceNode", "sklearn.metrics.pairwise", "pairwise_distances", content=tupled(ARRAY)),
+        UntrustedFileError),
+    "function as an object": (node("ObjectNode", "sklearn.metrics.pairwise", "pairwise_distances"), UntrustedFileError),
+    "function as a kind of keys": (
+        node("DictNode", "builtins", "dict", content={"1": number(1)},
+             key_types=listed(node("TypeNode", "sklearn.metrics._ranking", "auc"))), UntrustedFileError),
+    "sparse by its arguments": (
+        node("ConstructorFromReduceNode", "scipy.sparse._csr", "csr_matrix", content=tupled(number(2), number(2))),
+        UntrustedFileError),
+    "sparse by its state": (node("ObjectNode", "scipy.sparse._csr", "csr_matrix", content=mapping()), UntrustedFileError),
+    "void": (dict(ARRAY, __class__="void"), UntrustedFileError),
+    "bytes by their number": (
+        node("ConstructorFromReduceNode", "numpy", "void", content=tupled(number(2**33))), UntrustedFileError),
+    "scalar of an array": (dict(ARRAY, __class__="str_"), DamagedFileError),
+    "default that is called": (
+        node("DefaultDictNode", "collections", "defaultdict",
+             content={"main": mapping(), "default_factory": node("FunctionNode", "sklearn.metrics._ranking", "auc")}),
+        UntrustedFileError),
+    "set of one hash": (
+        node("SetNode", "builtins", "set", content=[number(i * (2**61 - 1)) for i in range(3000)]), UntrustedFileError),
+    "set of one hash, in tuples": (
+        node("SetNode", "builtins", "set", content=[tupled(number(i * (2**61 - 1))) for i in range(3000)]),
+        UntrustedFileError),
+    "keys of one hash": (
+        node("DictNode", "builtins", "dict", content={str(i * (2**61 - 1)): number(1) for i in range(3000)},
+             key_types=listed(*[node("TypeNode", "builtins", "int")] * 3000)), UntrustedFileError),
+    "position of a random state": (
+        node("RandomStateNode", "numpy.random.mtrand", "RandomState", content=mapping(
+            bit_generator=number("MT19937"), state=mapping(key=ARRAY, pos=number(2**31 - 1)))), DamagedFileError),
+    "threads": (
+        node("ObjectNode", "sklearn.cluster._kmeans", "KMeans", content=mapping(_n_threads=number(-5))),
+        UntrustedFileError),
+    "jobs": (
+        node("ObjectNode", "sklearn.pipeline", "FeatureUnion", content=mapping(n_jobs=number(10**6))), UntrustedFileError),
+    "support vectors": (node("ObjectNode", "sklearn.svm._classes", "SVC", content=mapping()), UntrustedFileError),
+    "distribution of nothing": (
+        node("ConstructorFromReduceNode", "sknn._file._distributions", "Distribution",
+             content=tupled(number("rv_histogram"), tupled(number(1)), mapping())), DamagedFileError),
     "pool": (
         node("RandomGeneratorNode", "numpy.random", "Generator",
-             content={"bit_generator": {}, "seed_seq": {"content": {"pool_size": {"content": "1000000000"}}}}),
+             content={"bit_generator": mapping(), "seed_seq": mapping(pool_size=number(10**9))}),
         UntrustedFileError),
 }  # fmt: skip
 
@@ -304,3 +354,15 @@ def test_sparse_matrices_with_indices_beyond_their_shape(tmp_path):
         _check_part("0.npz", pack({**arrays, "indices.npy": bytes(indices)}), "m")
     with pytest.raises(UntrustedFileError, match="compressed"):
         _check_part("0.npz", buffer.getvalue(), "m")
+
+
+def test_no_caller_can_allow_a_function_to_be_called(tmp_path):
+    def change(parts):
+        call = node(
+            "ConstructorFromReduceNode", "sklearn.metrics.pairwise", "pairwise_distances", content=tupled(ARRAY)
+        )
+        parts["schema.json"] = json.dumps({**call, "protocol": 2}).encode()
+
+    save_with(tmp_path, change)
+    with pytest.raises(UntrustedFileError, match="for other things only"):
+        sknn.load(tmp_path / "m", trusted=["sklearn.metrics.pairwise.pairwise_distances"])

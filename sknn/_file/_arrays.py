@@ -11,13 +11,12 @@ import numpy as np
 
 from ..exceptions import DamagedFileError
 from ._json import check_keys, expect
+from ._random_states import BIT_GENERATORS, check_state
 
 __all__ = ["read_array", "read_generator", "write_array", "write_generator"]
 
 _KINDS = "biufcSUMm"  # whose bytes say everything
 _MAX_DIMENSIONS = 32
-_GENERATORS = {kind.__name__: kind for kind in (np.random.MT19937, np.random.PCG64, np.random.PCG64DXSM,
-                                                np.random.Philox, np.random.SFC64)}  # fmt: skip
 _FACES = {"RandomState": np.random.RandomState, "Generator": np.random.Generator}
 
 
@@ -101,7 +100,7 @@ def write_generator(value: Any, write: Callable[[Any], Any]) -> dict[str, Any] |
     if type(value) is not _FACES.get(face):
         return None
     bits = value._bit_generator if face == "RandomState" else value.bit_generator
-    if type(bits).__name__ not in _GENERATORS:
+    if type(bits).__name__ not in BIT_GENERATORS:
         return None
     gauss = value.get_state(legacy=False) if face == "RandomState" else {}
     written = {"face": face, "state": write(bits.state), "gauss": write([gauss.get("has_gauss"), gauss.get("gauss")])}
@@ -111,15 +110,15 @@ def write_generator(value: Any, write: Callable[[Any], Any]) -> dict[str, Any] |
 def read_generator(value: dict[str, Any], read: Callable[[Any], Any], where: str) -> Any:
     """The generator, in the state that it was in."""
     check_keys(value, {"$", "face", "state", "gauss"}, where)
-    state, gauss = expect(read(value["state"]), dict, where), read(value["gauss"])
-    name, face = state.get("bit_generator"), value["face"]
-    if type(name) is not str or name not in _GENERATORS or type(face) is not str or face not in _FACES:
+    state, gauss = check_state(read(value["state"]), where), expect(read(value["gauss"]), list, where)
+    name, face = state["bit_generator"], value["face"]
+    if type(face) is not str or face not in _FACES or len(gauss) != 2:
         raise DamagedFileError(f"{where}: no generator of random numbers that a file may hold.")
-    if name == "MT19937" and not 0 <= expect(state["state"]["pos"], int, where) <= 624:
-        raise DamagedFileError(f"{where}: a position outside of the generator's state.")
-    bits = _GENERATORS[name](0)
+    bits = BIT_GENERATORS[name](0)
     bits.state = state
     found = _FACES[face](bits)
     if face == "RandomState" and name == "MT19937":
+        if expect(gauss[0], int, where) not in (0, 1) or not math.isfinite(expect(gauss[1], (int, float), where)):
+            raise DamagedFileError(f"{where}: a normal number in store that is none.")
         found.set_state({**state, "has_gauss": int(gauss[0]), "gauss": float(gauss[1])})
     return found

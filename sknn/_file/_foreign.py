@@ -14,22 +14,26 @@ from .._base import BaseNeuralEstimator
 from .._optional import optional_import
 from ..exceptions import DamagedFileError, FileError, UntrustedFileError
 from ._archive import unpack
+from ._distributions import READING, Distribution, as_distribution
 from ._names import Trust, known_names
-from ._skops_parts import canonical, checked
+from ._skops_parts import canonical, checked, needed_names
 
-__all__ = ["Placeholder", "read_foreign", "take_apart", "write_foreign"]
+__all__ = ["Placeholder", "names_to_trust", "read_foreign", "take_apart", "write_foreign"]
 
 # Rooms of scikit-learn whose classes keep data and do nothing when they are made; estimators are known to skops.
 _SKLEARN_ROOMS = (
     "sklearn.calibration", "sklearn.compose._column_transformer", "sklearn.compose._target",
     "sklearn.ensemble._base", "sklearn.ensemble._stacking", "sklearn.ensemble._voting",
     "sklearn.gaussian_process.kernels", "sklearn.metrics._scorer", "sklearn.model_selection._search",
-    "sklearn.model_selection._split", "sklearn.preprocessing._function_transformer", "sklearn.utils._bunch",
+    "sklearn.model_selection._split", "sklearn.neural_network._stochastic_optimizers",
+    "sklearn.preprocessing._function_transformer", "sklearn.utils._bunch", "sklearn.utils._metadata_requests",
 )  # fmt: skip
+_FUNCTION_ROOMS = ("sklearn.metrics", "sklearn.feature_selection")
+_NUMPY_FUNCTIONS = ("numpy.nan_to_num", "numpy.clip", "numpy.round")
 _PLAIN_TYPES = (
     "collections.OrderedDict", "datetime.date", "datetime.datetime", "datetime.timedelta", "numpy.dtype",
     "numpy.ma.MaskedArray", "numpy.ma.core.MaskedArray", "scipy.sparse._csr.csr_array", "scipy.sparse._csr.csr_matrix",
-    "scipy.sparse._csc.csc_array", "scipy.sparse._csc.csc_matrix",
+    "scipy.sparse._csc.csc_array", "scipy.sparse._csc.csc_matrix", "sknn._file._distributions.Distribution",
 )  # fmt: skip
 
 
@@ -81,10 +85,10 @@ class _TakingApart(pickle.Pickler):
         self.estimators: list[BaseNeuralEstimator] = []
         self._index: dict[int, int] = {}
 
-    def persistent_id(self, obj: Any) -> int | None:
-        """Its number, instead of what is in it."""
+    def persistent_id(self, obj: Any) -> int | Distribution | None:
+        """Its number, instead of what is in it; and what stands for a distribution of scipy."""
         if not isinstance(obj, BaseNeuralEstimator):
-            return None
+            return as_distribution(obj)
         if id(obj) not in self._index:
             self._index[id(obj)] = len(self.estimators)
             self.estimators.append(obj)
@@ -96,8 +100,8 @@ class _PuttingTogether(pickle.Unpickler):
         super().__init__(file)
         self._placeholders: dict[int, Placeholder] = {}
 
-    def persistent_load(self, pid: Any) -> Placeholder:
-        return self._placeholders.setdefault(pid, Placeholder(pid))
+    def persistent_load(self, pid: Any) -> Placeholder | Distribution:
+        return pid if isinstance(pid, Distribution) else self._placeholders.setdefault(pid, Placeholder(pid))
 
 
 def take_apart(thing: Any) -> tuple[Any, list[BaseNeuralEstimator]]:
@@ -148,10 +152,10 @@ def read_foreign(data: bytes, estimators: list[BaseNeuralEstimator], trust: Trus
     """
     skops = optional_import("skops.io", asked_by="sknn.load of a scikit-learn object", extra="files")
     exceptions = importlib.import_module("skops.io.exceptions")
-    archive = checked(unpack(data, what), what, _names_of_types())
+    archive = checked(unpack(data, what), what, _only_named(), trust)
     allowed = [*_trusted_types(), *trust.paths, *trust.things]
     filling = _Filling(estimators)
-    token = _FILLING.set(filling)
+    token, reading = _FILLING.set(filling), READING.set(True)
     try:
         thing = skops.loads(archive, trusted=allowed)
     except FileError:
@@ -163,6 +167,7 @@ def read_foreign(data: bytes, estimators: list[BaseNeuralEstimator], trust: Trus
     except Exception as error:
         raise DamagedFileError(f"{what} is damaged: {type(error).__name__}: {error}") from error
     finally:
+        READING.reset(reading)
         _FILLING.reset(token)
     if filling.used != set(range(len(estimators))):
         raise DamagedFileError(f"{what} has no place for some of its {len(estimators)} estimators.")
@@ -174,16 +179,10 @@ def _full_name(thing: Any) -> str:
 
 
 @functools.lru_cache(maxsize=1)
-def _names_of_types() -> frozenset[str]:
-    """Classes and functions that a file may name, but not make objects of in this way."""
-    return frozenset(_full_name(thing) for thing in known_names().values() if hasattr(thing, "__module__"))
-
-
-@functools.lru_cache(maxsize=1)
 def _trusted_types() -> tuple[str, ...]:
     """What skops may make beside what it knows itself."""
     names = {_full_name(Placeholder), *_PLAIN_TYPES}
-    names |= {name for name in _names_of_types() if not name.startswith(("builtins.", "None."))}
+    names |= {name for name in _only_named() if not name.startswith(("builtins.", "None."))}
     for room in _SKLEARN_ROOMS:
         try:
             module = importlib.import_module(room)
@@ -191,7 +190,29 @@ def _trusted_types() -> tuple[str, ...]:
             continue
         members = [thing for thing in vars(module).values() if isinstance(thing, type)]
         names |= {_full_name(thing) for thing in members if thing.__module__ == room}
-    metrics = importlib.import_module("sklearn.metrics")
-    functions = [getattr(metrics, name) for name in metrics.__all__ if inspect.isfunction(getattr(metrics, name))]
-    names |= {_full_name(function) for function in functions}
-    return tuple(sorted(names))
+    return tuple(sorted(names | _functions()))
+
+
+@functools.lru_cache(maxsize=1)
+def _functions() -> frozenset[str]:
+    """Functions of scikit-learn and numpy that steps and scorers are given, and that only compute."""
+    found = set(_NUMPY_FUNCTIONS)
+    for room in _FUNCTION_ROOMS:
+        module = importlib.import_module(room)
+        members = [getattr(module, name) for name in module.__all__]
+        found |= {_full_name(thing) for thing in members if inspect.isfunction(thing)}
+    return frozenset(found)
+
+
+@functools.lru_cache(maxsize=1)
+def _only_named() -> frozenset[str]:
+    """Classes and functions that a file may name, but not make objects of, or call."""
+    return _functions() | frozenset(
+        _full_name(thing) for thing in known_names().values() if hasattr(thing, "__module__")
+    )
+
+
+def names_to_trust(data: bytes) -> list[str]:
+    """What `load` will have to be told to trust for this archive of `write_foreign`."""
+    skops = optional_import("skops.io", asked_by="sknn.save of a scikit-learn object", extra="files")
+    return sorted({*skops.get_untrusted_types(data=data)} - {*_trusted_types()} | {*needed_names(data)})

@@ -113,6 +113,13 @@ class Trust:
         """Whether it is the user's, and no one that every file may name."""
         return id(thing) not in _public_names()
 
+    def lists_type(self, name: str, where: str) -> bool:
+        """Whether the caller listed this name, and it is that of a class."""
+        thing = self.things.get(name)
+        if thing is None and name in self.paths:
+            thing = _imported(name, where)
+        return isinstance(thing, type)
+
     def find(self, name: Any, where: str) -> Any:
         """The class or function of this name.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._atomic import replace_file
 from .._base import BaseNeuralEstimator
-from .._optional import optional_import
 from ..exceptions import FileError
 from ._archive import pack
 from ._estimator import write_estimator
-from ._foreign import read_foreign, take_apart, write_foreign
+from ._foreign import names_to_trust, read_foreign, take_apart, write_foreign
 from ._json import write_json
 from ._names import Trust
 from ._versions import versions_in_use
@@ -118,9 +118,16 @@ def _check_fitted(estimator: Any) -> None:
 
 
 def _check_foreign(data: bytes, thing: Any, estimators: list[Any]) -> None:
-    """What skops wrote can be read, whatever types `load` will have to be allowed."""
-    skops = optional_import("skops.io", asked_by="sknn.save of a scikit-learn object", extra="files")
+    """What skops wrote can be read; a warning names what `load` will have to be allowed."""
+    names = names_to_trust(data)
     try:
-        read_foreign(data, estimators, Trust(skops.get_untrusted_types(data=data)), "sklearn.skops")
+        read_foreign(data, estimators, Trust(names), "sklearn.skops")
     except FileError as error:
         raise TypeError(f"{type(thing).__name__} cannot be read back from a file: {error}") from error
+    if names:
+        warnings.warn(
+            f"{type(thing).__name__} holds what is not trusted by itself. To read the file, pass "
+            f"sknn.load(path, trusted={names}).",
+            UserWarning,
+            stacklevel=4,
+        )

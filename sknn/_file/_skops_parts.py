@@ -1,7 +1,8 @@
 """The archive of skops in a canonical form, and what must be true of it before skops reads it.
 
 skops refuses types that nobody trusts. What it leaves open is closed here: numbers of objects that a file may choose,
-arrays that claim to be larger than they are, and objects that refer to others so often that reading never ends.
+arrays that claim to be larger than they are, and objects that refer to others so often that reading never ends; and in
+`_skops_nodes`, by which node a trusted type may be made.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from scipy import sparse
 from ..exceptions import DamagedFileError, UntrustedFileError
 from ._archive import pack, unpack
 from ._json import expect, read_json, write_json
+from ._names import Trust
+from ._skops_nodes import check_node, is_loose
 
-__all__ = ["canonical", "checked"]
+__all__ = ["canonical", "checked", "needed_names"]
 
 _SCHEMA = "schema.json"
 _MAX_DEPTH = 300
+_NOTHING = {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode", "content": "null", "is_json": True}
 _OLDEST_PROTOCOL, _NEWEST_PROTOCOL = 1, 100
-# Nodes that call what a file names, or that skops does not write.
-_REFUSED_NODES = frozenset(["MethodNode", "OperatorFuncNode", "CachedNode"])
-_MAX_POOL = 64
 
 
 def canonical(data: bytes) -> bytes:
@@ -34,6 +35,7 @@ def canonical(data: bytes) -> bytes:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     schema = read_json(parts.pop(_SCHEMA), "the schema of skops", _MAX_DEPTH)
+    _forget_places(schema)
     rewriting = _Rewriting(schema)
     schema = rewriting.rewritten(schema)
     schema.pop("_skops_version", None)
@@ -92,7 +94,7 @@ class _Rewriting:
         return found
 
 
-def checked(parts: dict[str, bytes], what: str, only_named: frozenset[str]) -> bytes:
+def checked(parts: dict[str, bytes], what: str, only_named: frozenset[str], trust: Trust) -> bytes:
     """An archive of these parts that skops may read.
 
     Parameters
@@ -100,7 +102,8 @@ def checked(parts: dict[str, bytes], what: str, only_named: frozenset[str]) -> b
     parts : dict of str to bytes
     what : str
     only_named : frozenset of str
-        Classes that a file may name, but of which it may make no object.
+        Classes and functions that a file may name, but not make or call.
+    trust : Trust
 
     Raises
     ------
@@ -111,17 +114,34 @@ def checked(parts: dict[str, bytes], what: str, only_named: frozenset[str]) -> b
     schema = expect(read_json(parts[_SCHEMA], what, _MAX_DEPTH), dict, what)
     if not _OLDEST_PROTOCOL < expect(schema.get("protocol"), int, f"{what}: protocol") < _NEWEST_PROTOCOL:
         raise DamagedFileError(f"{what}: protocol {schema['protocol']} of skops is not read.")
+    arrays = {name: content for name, content in parts.items() if name != _SCHEMA}
+    for name, content in arrays.items():
+        _check_part(name, content, what)
     first: dict[Any, Any] = {}
     for node in _nodes(schema):
-        _check_node(node, parts, what, only_named)
+        check_node(node, arrays, what, only_named, trust)
         number = node.get("__id__")
         # skops writes an object in full wherever it stands, so the work of reading is that of the file.
         if number is not None and first.setdefault(expect(number, int, what), node) != node:
             raise DamagedFileError(f"{what}: two different objects have the number {number}.")
-    for name, content in parts.items():
-        if name != _SCHEMA:
-            _check_part(name, content, what)
-    return pack(parts)
+    _forget_places(schema)
+    return pack({**arrays, _SCHEMA: write_json(schema, sort_names=False)})
+
+
+def needed_names(data: bytes) -> list[str]:
+    """Classes in an archive of `canonical` that skops trusts, and `checked` does not."""
+    schema = read_json(unpack(data, "the archive of skops")[_SCHEMA], "the schema of skops", _MAX_DEPTH)
+    return sorted({f"{node['__module__']}.{node['__class__']}" for node in _nodes(schema) if is_loose(node)})
+
+
+def _forget_places(schema: Any) -> None:
+    """A folder for results belongs to the machine that trained: fit would read pickles from it and write to it."""
+    for node in _nodes(schema):
+        if node["__loader__"] == "ObjectNode" and str(node.get("__module__")).startswith("sklearn."):
+            content = node.get("content")
+            content = content.get("content") if isinstance(content, dict) else None
+            if isinstance(content, dict) and "memory" in content:
+                content["memory"] = dict(_NOTHING)
 
 
 def _nodes(value: Any) -> Iterator[dict[str, Any]]:
@@ -134,35 +154,6 @@ def _nodes(value: Any) -> Iterator[dict[str, Any]]:
     elif isinstance(value, list):
         for item in value:
             yield from _nodes(item)
-
-
-def _check_node(node: dict[str, Any], parts: dict[str, bytes], what: str, only_named: frozenset[str]) -> None:
-    loader = expect(node["__loader__"], str, what)
-    names = [expect(node.get(key), str, f"{what}: {key}") for key in ("__module__", "__class__")]
-    full_name = ".".join(names)
-    if loader in _REFUSED_NODES:
-        raise UntrustedFileError(f"{what} holds a {loader} of {full_name[:120]}, which calls what the file says.")
-    if full_name in only_named and loader not in ("TypeNode", "FunctionNode", "JsonNode") and not _is_scalar(names[0]):
-        raise UntrustedFileError(f"{what} makes a {full_name[:120]} by a {loader}; only its name was expected there.")
-    # An attribute such as __reduce_ex__ would be asked instead of the class.
-    content = node.get("content")
-    if loader == "DictNode" and isinstance(content, dict) and any(name.startswith("__") for name in content):
-        raise UntrustedFileError(f"{what} sets an attribute whose name begins with two underscores.")
-    if loader == "RandomGeneratorNode" and _pool_size(node) > _MAX_POOL:
-        raise UntrustedFileError(f"{what}: a random generator with a pool of that size.")
-    if "file" in node and (type(node["file"]) is not str or node["file"] not in parts or node["file"] == _SCHEMA):
-        raise DamagedFileError(f"{what}: part {str(node['file'])[:80]!r} is missing.")
-
-
-def _is_scalar(module: str) -> bool:
-    return module in ("builtins", "numpy")
-
-
-def _pool_size(node: dict[str, Any]) -> float:
-    try:
-        return float(node["content"]["seed_seq"]["content"]["pool_size"]["content"])
-    except (KeyError, TypeError, ValueError):
-        return math.inf
 
 
 def _check_part(name: str, content: bytes, what: str) -> None:
