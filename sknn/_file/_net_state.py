@@ -34,9 +34,9 @@ def write_net(net: _Net, writer: ValueWriter) -> tuple[dict[str, Any], dict[str,
     tensors = {f"network.{name}": tensor for name, tensor in state_of(net.module_, "module").items()}
     tensors |= {f"criterion.{name}": tensor for name, tensor in state_of(net.criterion_, "criterion").items()}
     values = {
-        "lr": net.lr,
-        "max_epochs": net.max_epochs,
-        "batch_size": net.batch_size,
+        "lr": float(net.lr),  # of a grid, they are numbers of numpy
+        "max_epochs": int(net.max_epochs),
+        "batch_size": int(net.batch_size),
         "optimizer_params": dict(net.optimizer_params),
         "plan": {name: getattr(net.plan, name) for name in _PLAN},
         "history": [dict(record) for record in net.history],

@@ -51,9 +51,10 @@ _MADE_BY: dict[str, frozenset[str]] = {
             "datetime.timedelta",
             "sknn._file._foreign.Placeholder",
             "sknn._file._distributions.Distribution",
-        ]  # fmt: skip
+        ]
     ),
 }
+_OF_OTHERS = frozenset[str]().union(*_MADE_BY.values())  # which no caller can allow by another node
 # Nodes that only name something, which skops looks up among what is trusted.
 _NAMING = frozenset(["FunctionNode", "TypeNode"])
 # Those that call what a file names, or that skops does not write.
