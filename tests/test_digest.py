@@ -282,7 +282,7 @@ def test_a_scorer_counts_by_the_model_that_it_asks():
 @pytest.mark.parametrize("inside", [True, False])
 def test_modules_of_the_users_own_by_what_is_used_of_them(tmp_path, monkeypatch, how, inside):
     monkeypatch.syspath_prepend(tmp_path)
-    call = "h.weigh(x)" if how.endswith("h") else "weigh(x)"
+    call = "h.weigh(x)" if how.endswith(" h") else "weigh(x)"
     text = f"def subject(x):\n    {how}\n    return {call}" if inside else f"{how}\ndef subject(x):\n    return {call}"
 
     def seen(helper: str) -> str:
@@ -295,6 +295,30 @@ def test_modules_of_the_users_own_by_what_is_used_of_them(tmp_path, monkeypatch,
     first = seen("K = 1\ndef weigh(x):\n    return K")
     assert seen("K = 1\ndef weigh(x):\n    return K") == first
     assert seen("K = 20\ndef weigh(x):\n    return K") != first
+
+
+@pytest.mark.parametrize(
+    "how", ["import deep_of_a_user", "from deep_of_a_user import K", "from pack_of_a_user import part"]
+)
+def test_modules_imported_by_modules_that_are_imported_when_code_runs(tmp_path, monkeypatch, how):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "mid_of_a_user.py").write_text(how)
+    (tmp_path / "pack_of_a_user").mkdir()
+    (tmp_path / "pack_of_a_user" / "__init__.py").write_text("")
+    (tmp_path / "pack_of_a_user" / "part.py").write_text("from .deeper import K")
+
+    def seen(k: int) -> str:
+        (tmp_path / "deep_of_a_user.py").write_text(f"import mid_of_a_user\nK = {k}")
+        (tmp_path / "pack_of_a_user" / "deeper.py").write_text(f"K = {k}")
+        return digest(written("def subject(x):\n    from mid_of_a_user import f\n    return f(x)"))
+
+    assert seen(1) == seen(1)
+    assert seen(1) != seen(2)
+
+
+def test_attributes_called_as_a_global_of_the_script():
+    text = "class subject:\n    def fit(self):\n        self.model = 1\n        return self.model\nmodel = {}"
+    assert digest(written(text.format(1))) == digest(written(text.format(2)))
 
 
 def test_packages_that_code_only_mentions_are_not_imported(tmp_path, monkeypatch):
@@ -328,6 +352,13 @@ COUNTERS = {
     "a class method": "class C:\n    n = 0\n    @classmethod\n    def __call__(cls):\n        cls.n += 1\nuse = C()",
     "a list of a class": "class C:\n    seen = []\n    def __call__(self):\n        self.seen.append(1)\nuse = C()",
     "a dict of a class": "class C:\n    seen = {}\n    def __call__(self):\n        self.seen[len(self.seen)] = 1\nuse = C()",
+    "a cache": "known = {}\ndef use(k=1):\n    if k not in known:\n        known[k] = k + 1\n    return known[k]",
+    "the last of all": "last = None\ndef use():\n    global last\n    last = 3",
+    "made by the first call": "def use():\n    global made\n    made = 3",
+    "an attribute of a class, made by the first call": (
+        "class C:\n    def __call__(self):\n        self.__class__.n = getattr(self.__class__, 'n', 0) + 1\nuse = C()"
+    ),
+    "an attribute of itself": "def use():\n    use.n += 1\nuse.n = 0",
     "behind a cache": "import functools\n@functools.cache\ndef f(n):\n    return n\ndef use():\n    return f(1)",
 }
 
@@ -339,6 +370,55 @@ def test_what_code_counts_or_notes_is_not_what_it_is(name):
     use()
     use()
     assert digest(use) == before
+
+
+# Each with what it decides in place of {}. In most, the same code stores something elsewhere.
+DECISIVE = {
+    "a dict, items stored elsewhere": "costs = {{0: {}}}\ndef use(w):\n    w[0] = costs[0]",
+    "a list, items stored elsewhere": "costs = [{}]\ndef use():\n    w = {{}}\n    w['a'] = costs[0]",
+    "an array, items stored elsewhere": "import numpy as np\ncosts = np.full(1, {}.0)\ndef use(w, y):\n    w[:] = costs[y]",
+    "a key": "costs, where = {{}}, [{}]\ndef use():\n    costs[where[0]] = 1",
+    "a dict of a closure": "def make(costs):\n    def use(w):\n        w[0] = costs[0]\n    return use\nuse = make([{}])",
+    "an instance, attributes stored elsewhere": "class C:\n    pass\nc = C()\nc.k = {}\ndef use(m):\n    m.k = c.k",
+    "a dataclass read in a constructor": (
+        "import dataclasses\n@dataclasses.dataclass\nclass C:\n    k: int = 1\nc = C({})\n"
+        "class use:\n    def __init__(self):\n        self.k = c.k"
+    ),
+    "an instance of which another attribute counts": (
+        "class C:\n    n = 0\nc = C()\nc.k = {}\ndef use():\n    c.n += 1\n    return c.k"
+    ),
+    "a counter that its own methods read": (
+        "class C:\n    def rate(self):\n        return self.n\nc = C()\nc.n = {}\ndef use():\n    c.n += 1\n    return c.rate()"
+    ),
+    "a list of a class": "class use:\n    grid = [{}]\n    def fit(self):\n        s = {{}}\n        s[0] = self.grid[0]",
+    "an attribute of a class, on an instance": (
+        "class use:\n    k = {}\n    @classmethod\n    def make(cls, **k):\n        m = cls()\n        m.k = k.get('k', cls.k)"
+    ),
+    "an attribute of a class, on another": "class use:\n    k = {}\n    def f(self, m):\n        m.k = self.k\n        return type(self)",
+    "a number of a closure, bound anew": (
+        "def make(k):\n    def use():\n        nonlocal k\n        k = float(k)\n        return k\n    return use\nuse = make({})"
+    ),
+    "a global that goes on from where it starts": "k = {}\ndef use():\n    global k\n    k += 1\n    return k",
+    "a counter of a class that others read": (
+        "class C:\n    n = {}\n    def f(self):\n        type(self).n += 1\ndef use():\n    C().f()\n    return C.n"
+    ),
+    "a counter of a base class": (
+        "class C:\n    n = {}\n    def f(self):\n        type(self).n += 1\nclass use(C):\n    def g(self):\n        return self.n"
+    ),
+    "an attribute of a function": "def use():\n    use.n = 1\n    return use.k\nuse.k = {}",
+    "a setting with a default": "c = {{'k': {}}}\ndef use():\n    c.setdefault('k', 4)\n    return c['k']",
+    "a setting beside a counter": "c = {{'n': 0, 'k': {}}}\ndef use():\n    c['n'] += 1\n    return c['k']",
+    "a list that is added to": "sizes = [{}]\ndef use():\n    sizes.append(1)\n    return sizes",
+    "shares that are made to sum to one": "c = {{0: {}}}\ndef use():\n    for k, v in c.items():\n        c[k] = v / 2\n    return c",
+    "shares that are halved": "c = {{0: {}}}\ndef use(k):\n    c[k] /= 2\n    return c[k]",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DECISIVE)
+def test_what_code_reads_counts_whatever_else_it_stores(name):
+    one, again, other = (digest(written(DECISIVE[name].format(k), "use")) for k in (1, 1, 2))
+    assert one == again
+    assert one != other
 
 
 @pytest.mark.parametrize("does", ["self.width *= 2", "self.out[0] = self.width"])

@@ -8,18 +8,18 @@ constants, base classes.
 from __future__ import annotations
 
 import dis
-import functools
-import importlib.metadata
-import importlib.util
+import inspect
 import sys
-from collections.abc import Iterable, Iterator
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Iterable, Iterator, Set
 from contextlib import suppress
-from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from .imports import imported_by
+from .packages import is_installed, version_of
 from .stream import Stream, UndigestibleError
-from .writes import is_state, names_written
+from .writes import Writes, is_state, writes_of
 
 __all__ = ["CodeStream", "code_facts"]
 
@@ -42,34 +42,9 @@ _BOOKKEEPING = {
     "__weakref__",
     "_abc_impl",
 }
-
-
-def is_installed(module: str) -> bool:
-    """Whether a module belongs to Python or to a package that pip installed, so that a version tells it."""
-    top = module.partition(".")[0]
-    if top == "sknn" or (top in sys.stdlib_module_names and top != "__main__"):
-        return True
-    if top == "__main__":
-        return False
-    return _is_packaged(getattr(sys.modules.get(module) or sys.modules.get(top), "__file__", None))
-
-
-@functools.cache
-def _is_packaged(file: str | None) -> bool:
-    return file is not None and not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)
-
-
-@functools.cache
-def version_of(module: str) -> str:
-    """Version of the package that an installed module belongs to; "" where none is told."""
-    top = module.partition(".")[0]
-    found = getattr(sys.modules.get(top), "__version__", None)
-    if isinstance(found, str):
-        return found
-    try:
-        return importlib.metadata.version(top)
-    except (importlib.metadata.PackageNotFoundError, ValueError):
-        return ""
+_GLOBAL_LOADS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}
+_HAS_DOCSTRING = 0x4000000  # a flag of Python 3.13
+_DICTS = {dict, Counter, OrderedDict, defaultdict}
 
 
 def is_importable(value: Any) -> bool:
@@ -86,14 +61,14 @@ def class_items(cls: type) -> Iterator[tuple[str, Any]]:
         yield name, vars(cls)[name]
 
 
-def code_facts(code: CodeType, doc: str | None = None) -> list[Any]:
+def code_facts(code: CodeType) -> list[Any]:
     """All of a code object that makes it do what it does; constants that are code are left as they are."""
     constants = list(code.co_consts)
-    if doc is not None and constants and constants[0] == doc:
+    if _has_docstring(code):
         constants[0] = None  # words for readers
     return [
         code.co_code,
-        code.co_flags,
+        code.co_flags & ~_HAS_DOCSTRING,
         code.co_argcount,
         code.co_posonlyargcount,
         code.co_kwonlyargcount,
@@ -106,11 +81,29 @@ def code_facts(code: CodeType, doc: str | None = None) -> list[Any]:
     ]
 
 
+def _has_docstring(code: CodeType) -> bool:
+    """Whether the first constant is a docstring, and serves for nothing else."""
+    if not code.co_consts or not isinstance(code.co_consts[0], str):
+        return False
+    if any(step.opcode in dis.hasconst and step.arg == 0 for step in dis.get_instructions(code)):
+        return False
+    if sys.version_info >= (3, 13):
+        return bool(code.co_flags & _HAS_DOCSTRING)
+    # That of a function without one is None. Comprehensions and bodies of classes begin with others.
+    return bool(code.co_flags & inspect.CO_OPTIMIZED) and not code.co_name.startswith("<")
+
+
 def _codes(code: CodeType) -> Iterator[CodeType]:
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _codes(constant)
+
+
+def globals_read(code: CodeType) -> list[str]:
+    """Names of globals that a function and those inside it read; attributes may be called the same."""
+    steps = (step for part in _codes(code) for step in dis.get_instructions(part))
+    return sorted({step.argval for step in steps if step.opname in _GLOBAL_LOADS})
 
 
 def names_used(code: CodeType) -> list[str]:
@@ -120,7 +113,8 @@ def names_used(code: CodeType) -> list[str]:
 
 def _meant(function: FunctionType) -> dict[str, Any]:
     """What names in a function stand for: globals, and variables of the functions around it."""
-    meant = {name: function.__globals__[name] for name in names_used(function.__code__) if name in function.__globals__}
+    names = globals_read(function.__code__)
+    meant = {name: function.__globals__[name] for name in names if name in function.__globals__}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         with suppress(ValueError):
             meant[name] = cell.cell_contents
@@ -148,38 +142,11 @@ def _meant_in_class(cls: type) -> dict[str, Any]:
     return {name: value for function in _functions_of_class(cls) for name, value in _meant(function).items()}
 
 
-def imported_inside(function: FunctionType) -> Iterator[tuple[str, bytes]]:
-    """Modules of the user's own that a function imports when it runs: name, and the text of the file.
-
-    The text rather than the module: whether it is loaded yet must make no difference.
-    """
-    package = function.__globals__.get("__package__") or ""
-    for code in _codes(function.__code__):
-        steps = list(dis.get_instructions(code))
-        for place, step in enumerate(steps):
-            if step.opname == "IMPORT_NAME":
-                level = steps[place - 2].argval  # pushed first, before the names to import
-                name = "." * (level if isinstance(level, int) else 0) + step.argval
-                file = _file_of(name, package)
-                if file is not None and not _is_packaged(str(file)):
-                    yield name, file.read_bytes()
-
-
-def _file_of(name: str, package: str) -> Path | None:
-    """Source file of a module, or None where there is none of the user's own."""
-    try:
-        absolute = importlib.util.resolve_name(name, package)
-        top = absolute.partition(".")[0]
-        if top == "sknn" or top in sys.stdlib_module_names:
-            return None
-        # The package first: looking for a module in it imports it, which must not befall what is only mentioned.
-        spec = importlib.util.find_spec(top)
-        if spec is not None and top != absolute and not _is_packaged(spec.origin):
-            spec = importlib.util.find_spec(absolute)
-    except (ImportError, ValueError, AttributeError):
-        return None
-    origin = None if spec is None else spec.origin
-    return Path(origin) if origin is not None and origin.endswith(".py") and Path(origin).is_file() else None
+def _written_in_class(cls: type) -> Writes:
+    """By its own methods and those that it has of the user's own base classes."""
+    own = [base for base in cls.__mro__ if not is_installed(base.__module__)]
+    meant = {name: value for base in reversed(own) for name, value in _meant_in_class(base).items()}
+    return writes_of((code for base in own for code in _codes_of_class(base)), meant, cls)
 
 
 class CodeStream(Stream):
@@ -213,11 +180,22 @@ class CodeStream(Stream):
                 self.add(base)
             if type(cls) is not type:
                 self.add(type(cls))
-            written = names_written(_codes_of_class(cls), _meant_in_class(cls), vars(cls))
+            writes = _written_in_class(cls)
             for name, value in class_items(cls):
-                self._tag("item", name)
-                if name not in written or callable(value):
+                if name not in writes.attributes or callable(value):
+                    self._tag("item", name)
                     self._of_code(value)
+            for base in cls.__mro__[1:]:
+                self._left_out(base, writes)
+
+    def _left_out(self, value: Any, reader: Writes) -> None:
+        """Attributes that a class leaves out, being written to by its own code alone, but that other code reads."""
+        cls = value if isinstance(value, type) else type(value)
+        if is_installed(cls.__module__):
+            return
+        for name in sorted(_written_in_class(cls).attributes & reader.attributes_read & set(vars(cls))):
+            self._tag("item", name)
+            self._of_code(vars(cls)[name])
 
     def _function(self, function: FunctionType) -> None:
         self._name(function)
@@ -225,30 +203,62 @@ class CodeStream(Stream):
         if (installed and is_importable(function)) or self._is_known(function):
             return
         with self._learned():
-            written = names_written(_codes(function.__code__), _meant(function))
+            meant = _meant(function)
+            writes = writes_of(_codes(function.__code__), meant)
             if not installed:
-                self._parts("code", code_facts(function.__code__, function.__doc__))
+                self._parts("code", code_facts(function.__code__))
                 self._of_code(function.__defaults__)
                 self._of_code(function.__kwdefaults__)
-                self._globals(function, written)
+                self._globals(function, writes)
             for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
                 self._tag("cell")
                 with suppress(ValueError):  # a cell that is empty yet
-                    if name not in written or callable(cell.cell_contents):
-                        self._of_code(cell.cell_contents)
+                    self._variable(name, cell.cell_contents, writes)
+            own = {part for name, value in meant.items() if value is function for part in writes.parts.get(name, ())}
+            for name in sorted(set(vars(function)) - own):
+                self._tag("attribute", name)
+                self._of_code(vars(function)[name])
 
-    def _globals(self, function: FunctionType, written: set[str]) -> None:
+    def _globals(self, function: FunctionType, writes: Writes) -> None:
         names = names_used(function.__code__)
-        for name in names:
+        for name in globals_read(function.__code__):
             if name in function.__globals__:
-                self._tag("global", name)
                 value = function.__globals__[name]
                 if isinstance(value, ModuleType):
+                    self._tag("global", name)
                     self._module(value, names)
-                elif name not in written or callable(value):
-                    self._of_code(value)
-        for name, text in imported_inside(function):
+                elif name not in writes.names or callable(value):
+                    self._tag("global", name)
+                    self._variable(name, value, writes)
+        package = function.__globals__.get("__package__") or ""
+        for name, text in imported_by(_codes(function.__code__), package):
             self._tag("import", name, text)
+
+    def _variable(self, name: str, value: Any, writes: Writes) -> None:
+        if name in writes.names and not callable(value):
+            return
+        self._of_code(value, writes.parts.get(name, frozenset()))
+        self._left_out(value, writes)
+
+    def _rest(self, value: Any, without: Set[Any]) -> None:
+        """An instance or dict, without the parts that code keeps for itself."""
+        is_known_dict = type(value) in _DICTS
+        if (
+            isinstance(value, FunctionType | type)
+            or id(value) in self._open
+            or (isinstance(value, dict) and not is_known_dict)
+        ):
+            self.add(value)
+            return
+        self._open[id(value)] = len(self._open)
+        try:
+            self._tag("rest")
+            self.add(type(value))
+            self._of_code(getattr(value, "default_factory", None))
+            held = value if isinstance(value, dict) else vars(value)
+            self.add({key: part for key, part in held.items() if key not in without})
+        finally:
+            del self._open[id(value)]
 
     def _module(self, module: ModuleType, names: Iterable[str]) -> None:
         """A module by what is used of it."""
@@ -266,7 +276,7 @@ class CodeStream(Stream):
                     else:
                         self._of_code(value)
 
-    def _of_code(self, value: Any) -> None:
+    def _of_code(self, value: Any, without: Set[Any] = frozenset()) -> None:
         """A constant, helper or attribute that code refers to; of one that cannot be known, the type has to do."""
         if isinstance(value, staticmethod | classmethod):
             value = value.__func__
@@ -279,6 +289,6 @@ class CodeStream(Stream):
             self._tag("state", type(value).__qualname__)
             return
         try:
-            self.add(value)
+            self._rest(value, without) if without else self.add(value)
         except UndigestibleError:
             self._tag("unknown", type(value).__qualname__)
