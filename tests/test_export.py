@@ -219,6 +219,15 @@ def images(out_features):
     )  # fmt: skip
 
 
+def decoder(out_features):
+    return nn.Sequential(
+        nn.ConvTranspose2d(2, 4, 3, stride=2, padding=1, output_padding=1, dilation=2, groups=2), nn.ReLU(),
+        nn.ConvTranspose2d(4, 1, (2, 3), padding=(2, 3)), nn.Upsample(scale_factor=1.5), nn.Upsample(size=(7, 5)),
+        nn.Upsample(scale_factor=1.5, mode="bilinear"), nn.Upsample(size=(4, 3), mode="bilinear", align_corners=True),
+        nn.Flatten(), nn.Linear(12, out_features),
+    )  # fmt: skip
+
+
 def activations(in_features, out_features):
     layers = [nn.GELU(), nn.GELU("tanh"), nn.SiLU(), nn.Mish(), nn.SELU(), nn.Softplus(), nn.Hardswish(), nn.PReLU(),
               nn.LeakyReLU(), nn.Softsign(), nn.LogSigmoid(), nn.BatchNorm1d(8), nn.RMSNorm(8), nn.Softmax(1)]  # fmt: skip
@@ -227,8 +236,8 @@ def activations(in_features, out_features):
 
 @pytest.mark.parametrize(
     ("module", "shape"),
-    [(Own, (4,)), (activations, (4,)), (Attention, (5, 4)), (images, (2, 8, 8))],
-    ids=["own", "activations", "sequences", "images"],
+    [(Own, (4,)), (activations, (4,)), (Attention, (5, 4)), (images, (2, 8, 8)), (decoder, (2, 5, 4))],
+    ids=["own", "activations", "sequences", "images", "decoder"],
 )
 def test_modules_of_users(module, shape, tmp_path):
     X = np.random.default_rng(3).normal(size=(N_ROWS, *shape)).astype(np.float32)

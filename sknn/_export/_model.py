@@ -187,7 +187,9 @@ def _verify(model: ExportedModel, estimator: Any) -> None:
     try:
         found = compute([node_as_json(node) for node in model.graph.nodes], values, model.graph.output)
     except (NotImplementedError, TypeError) as error:
-        raise ValueError(f"module: it uses an operation in a form that cannot be exported: {error}.") from error
+        raise ValueError(
+            f"module: {module_name(estimator.net_)} uses an operation in a form that cannot be exported: {error}."
+        ) from error
     with torch.inference_mode():
         rows = [torch.from_numpy(numeric)] + ([torch.from_numpy(codes)] if codes.shape[1] else [])
         expected = Computation(estimator.net_, inputs)(*rows).numpy()

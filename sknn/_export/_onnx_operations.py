@@ -10,6 +10,7 @@ import numpy as np
 
 from ._graph import BatchSize
 from ._onnx_graph import INT64_MAX, OnnxGraph, Value
+from ._operations import enlarged_axes, interpolation, source_places
 
 __all__ = ["Emitted", "converter", "emit"]
 
@@ -274,12 +275,31 @@ def _trilinear(c: _Call, i1: Any, i2: Any, i3: Any, expand1: list[int], expand2:
 
 def _convolution(c: _Call, input: Any, weight: Any, bias: Any, stride: list[int], padding: list[int],
                  dilation: list[int], transposed: bool, output_padding: list[int], groups: int) -> Emitted:  # fmt: skip
-    if transposed:
-        raise NotImplementedError("a transposed convolution")
     n = weight.ndim - 2
     inputs = [c(input), c(weight)] + ([] if bias is None else [c(bias)])
     stride, padding, dilation = ((list(v) * n)[:n] for v in (stride, padding, dilation))
-    return c.op("Conv", *inputs, strides=stride, pads=padding * 2, dilations=dilation, group=groups)
+    common = {"strides": stride, "pads": padding * 2, "dilations": dilation, "group": groups}
+    if transposed:
+        return c.op("ConvTranspose", *inputs, output_padding=(list(output_padding) * n)[:n], **common)
+    return c.op("Conv", *inputs, **common)
+
+
+def _upsample_nearest(c: _Call, input: Any, output_size: Any, scale_factors: Any = None) -> Emitted:
+    name = c(input)
+    for axis, n_in, n_out, factor in enlarged_axes(input.shape, output_size, scale_factors):
+        name = c.op("Gather", name, c.ints(source_places(n_in, n_out, factor).tolist()), axis=axis)
+    return name
+
+
+def _upsample_linear(c: _Call, input: Any, output_size: Any, align_corners: bool, scale_factors: Any = None) -> Emitted:
+    name = c(input)
+    for axis, n_in, n_out, factor in enlarged_axes(input.shape, output_size, scale_factors):
+        order = list(range(input.ndim))
+        order[axis], order[-1] = order[-1], order[axis]
+        matrix = c.graph.constant(interpolation(n_in, n_out, factor, align_corners).T.copy())
+        name = c.op("MatMul", c.op("Transpose", name, perm=order), matrix)
+        name = c.op("Transpose", name, perm=order)
+    return name
 
 
 # ------------------------------------------------------------------------------- reductions
@@ -642,6 +662,8 @@ def _new_ones(c: _Call, x: Any, size: list[Any], dtype: Any = None) -> Emitted:
 CONVERTERS: dict[str, Callable[..., Emitted]] = {
     "mm": _matmul("mat2"), "bmm": _matmul("mat2"), "matmul": _matmul("other"), "mv": _matmul("vec"),
     "dot": _matmul("tensor"), "addmm": _addmm, "baddbmm": _baddbmm, "linear": _linear, "convolution": _convolution,
+    **{f"upsample_nearest{n}d.vec": _upsample_nearest for n in (1, 2, 3)}, "upsample_linear1d.vec": _upsample_linear,
+    "upsample_bilinear2d.vec": _upsample_linear, "upsample_trilinear3d.vec": _upsample_linear,
     "add": _add, "sub": _sub, "rsub": _rsub, "mul": _binary("Mul"), "div": _div, "pow": lambda c, x, exponent: c.op(
         "Pow", c(x), c(exponent)), "floor_divide": lambda c, x, other: _div(c, x, other, "floor"),
     "remainder": _remainder, "fmod": lambda c, x, other: c.op("Mod", c(x), c(other), fmod=1),

@@ -222,9 +222,9 @@ def _listed(value):
 
 
 def _convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups):
-    if transposed:
-        raise NotImplementedError("a transposed convolution")
     n = weight.ndim - 2
+    if transposed:
+        return _transposed_convolution(input, weight, bias, stride, padding, dilation, output_padding, groups)
     windows = _windows(input, weight.shape[2:], stride, padding, dilation, 0)
     outputs = []
     for x, w in zip(np.split(windows, groups, axis=1), np.split(weight, groups), strict=True):
@@ -232,6 +232,64 @@ def _convolution(input, weight, bias, stride, padding, dilation, transposed, out
         outputs.append(np.moveaxis(np.tensordot(x, w, (axes, [1, *range(2, 2 + n)])), -1, 1))
     out = np.concatenate(outputs, axis=1)
     return out if bias is None else out + _along_channels(bias, out.ndim)
+
+
+def _transposed_convolution(input, weight, bias, stride, padding, dilation, output_padding, groups):
+    """The usual convolution of the input, spread out by the stride, with the kernel turned round."""
+    n = weight.ndim - 2
+    stride, padding, dilation, output_padding = ((list(v) * n)[:n] for v in (stride, padding, dilation, output_padding))
+    sizes = [(size - 1) * step + 1 for size, step in zip(input.shape[2:], stride, strict=True)]
+    spread = np.zeros((*input.shape[:2], *sizes), dtype=input.dtype)
+    spread[(..., *(slice(None, None, step) for step in stride))] = input
+    pads = []
+    for size, p, d, more in reversed(list(zip(weight.shape[2:], padding, dilation, output_padding, strict=True))):
+        pads += [d * (size - 1) - p, d * (size - 1) - p + more]
+    weight = np.flip(weight, tuple(range(2, 2 + n)))
+    weight = np.concatenate([np.swapaxes(part, 0, 1) for part in np.split(weight, groups)])
+    return _convolution(_pad(spread, pads), weight, bias, [1], [0], dilation, False, [0], groups)
+
+
+def source_places(n_in, n_out, factor, align_corners=None):
+    """Where along an axis each place of an enlarged one comes from; align_corners=None for the nearest."""
+    places = np.arange(n_out)
+    step = n_in / n_out if factor is None else 1 / factor
+    if align_corners is None:
+        return np.minimum(np.floor(places * np.float32(step)), n_in - 1).astype(np.int64)
+    if align_corners:
+        return places * ((n_in - 1) / max(1, n_out - 1))
+    return np.maximum(0, (places + 0.5) * step - 0.5)
+
+
+def interpolation(n_in, n_out, factor, align_corners):
+    """Matrix float32 (n_out, n_in) of linear interpolation along an axis."""
+    places = source_places(n_in, n_out, factor, align_corners)
+    left = np.minimum(places.astype(np.int64), n_in - 1)
+    right, rows = np.minimum(left + 1, n_in - 1), np.arange(n_out)
+    matrix = np.zeros((n_out, n_in))
+    np.add.at(matrix, (rows, left), 1 - (places - left))
+    np.add.at(matrix, (rows, right), places - left)
+    return matrix.astype(np.float32)
+
+
+def enlarged_axes(shape, output_size, scale_factors):
+    """Axis, size, enlarged size and factor of each axis that is enlarged."""
+    n = len(output_size or scale_factors)
+    for i, axis in enumerate(range(len(shape) - n, len(shape))):
+        factor = None if scale_factors is None else scale_factors[i]
+        yield axis, shape[axis], int(shape[axis] * factor) if output_size is None else output_size[i], factor
+
+
+def _upsample_nearest(input, output_size, scale_factors=None):
+    for axis, n_in, n_out, factor in enlarged_axes(input.shape, output_size, scale_factors):
+        input = np.take(input, source_places(n_in, n_out, factor), axis=axis)
+    return input
+
+
+def _upsample_linear(input, output_size, align_corners, scale_factors=None):
+    for axis, n_in, n_out, factor in enlarged_axes(input.shape, output_size, scale_factors):
+        matrix = interpolation(n_in, n_out, factor, align_corners)
+        input = np.swapaxes(np.matmul(np.swapaxes(input, axis, -1), matrix.T), axis, -1)
+    return input
 
 
 def _max_pool(x, kernel_size, stride=(), padding=0, dilation=1, ceil_mode=False):
@@ -443,6 +501,8 @@ OPERATIONS = {
     "_adaptive_avg_pool3d": _adaptive_avg_pool, "adaptive_avg_pool1d": _adaptive_avg_pool,
     "adaptive_max_pool2d": lambda x, output_size: (_adaptive_largest(x, output_size), None),
     "adaptive_max_pool3d": lambda x, output_size: (_adaptive_largest(x, output_size), None),
+    **{f"upsample_nearest{n}d.vec": _upsample_nearest for n in (1, 2, 3)}, "upsample_linear1d.vec": _upsample_linear,
+    "upsample_bilinear2d.vec": _upsample_linear, "upsample_trilinear3d.vec": _upsample_linear,
     # shapes
     "copy": lambda x, src, non_blocking=False: np.broadcast_to(src, x.shape),
     "view": lambda x, size: np.reshape(x, size), "_unsafe_view": lambda x, size: np.reshape(x, size),

@@ -38,8 +38,9 @@ _MOST_NUMBERS = 2**28  # of any value: a file that asks for more is no network o
 def load(path: Any) -> Any:
     """Return the model in a file of ``sknn.export_numpy``: a `Classifier` or a `Regressor`.
 
-    Nothing in the file is executed, and it takes no more memory than it is long. What it computes with is checked for
-    being complete, and for values of absurd size; how much time a network takes is the network's.
+    Nothing in the file is executed, and reading takes no more memory than the file is long; a damaged one is a
+    ValueError. What predict takes, time above all, is up to the network: values of absurd size are refused, but limit
+    the process where files come from strangers.
     """
     arrays = {name.removeprefix("value_"): array for name, array in _arrays(path).items()}
     if "model" not in arrays:
@@ -462,12 +463,14 @@ def _check_size(op, size):
 
 def _numbers_asked_for(arguments):
     """Return the size of the result, as far as the arguments other than arrays say it."""
-    shape = getattr(arguments.get("x"), "shape", ())
+    shape = getattr(arguments.get("x", arguments.get("input")), "shape", ())
     if isinstance(arguments.get("size"), list):
         return math.prod(max(1, n) for n in arguments["size"])
     if "repeats" in arguments:
         return math.prod(shape) * math.prod(arguments["repeats"])
-    if "output_size" in arguments:
+    if arguments.get("scale_factors"):
+        return math.prod(shape) * math.prod(max(1, factor) for factor in arguments["scale_factors"])
+    if arguments.get("output_size"):
         return math.prod(shape[: len(shape) - len(arguments["output_size"])]) * math.prod(arguments["output_size"])
     if isinstance(arguments.get("pad"), list):
         pads = [*arguments["pad"], *[0] * (2 * len(shape))]
