@@ -47,6 +47,11 @@ MOMENTS = pd.DataFrame({"t": pd.to_datetime(["2020-01-01", None, "2020-01-03"]),
 NULLABLE = pd.DataFrame({"i": pd.array([1, None, 3], dtype="Int64"), "s": pd.array(["x", None, "z"], dtype="string")})
 
 
+class Remembers(BaseEstimator):
+    def __init__(self, memory=1):
+        self.memory = memory
+
+
 class Net(torch.nn.Module):
     def __init__(self, in_features, out_features, width=4):
         super().__init__()
@@ -156,6 +161,11 @@ ALIKE = {
     "equal and one": ([X, X], [X, X.copy()]),
     "comments": (written("def subject(x):\n    return x + 1"), written("# why\n\n\ndef subject(x):\n    'Add.'\n    return x + 1")),
     "a scorer by score()": (_PassthroughScorer(LogisticRegression(C=2)), _PassthroughScorer(LogisticRegression(C=3))),
+    "order of keys": ({"a": 1, 2: "b", (1,): 3}, {(1,): 3, 2: "b", "a": 1}),
+    "a number of numpy": ([3, 0.1, True, "a"], [np.int64(3), np.float64(0.1), np.bool_(True), np.str_("a")]),
+    "how many processes": (SGDClassifier(n_jobs=2, verbose=1), SGDClassifier()),
+    "a place for results between": (make_pipeline(KFold(2), memory="here"), make_pipeline(KFold(2))),
+    "a checkpoint": (NeuralClassifier(checkpoint="a", checkpoint_every_s=1.0), NeuralClassifier(verbose=1)),
     "unused neighbours": (written("def subject(x):\n    return x"), written("OTHER = 3\ndef subject(x):\n    return x")),
 }  # fmt: skip
 
@@ -175,6 +185,10 @@ SCORE = "def cost(y):\n    return {}\n\ndef subject(est, X, y):\n    return cost
 DIFFERENT = {
     "int and float": (1, 1.0),
     "int and bool": (1, True),
+    "float of another precision": (0.1, np.float32(0.1)),
+    "a span of time": (3, np.timedelta64(3, "ns")),
+    "order that was asked for": (OrderedDict(a=1, b=2), OrderedDict(b=2, a=1)),
+    "a memory of the user's own": (Remembers(1), Remembers(2)),
     "zeros": (0.0, -0.0),
     "text and bytes": ("a", b"a"),
     "list and tuple": ([1], (1,)),
@@ -421,10 +435,67 @@ def test_what_code_reads_counts_whatever_else_it_stores(name):
     assert one != other
 
 
+def test_docstrings_inside_of_functions_do_not_count_unless_they_are_used():
+    text = "def subject():\n    def inner(x):\n        {!r}\n        return {!r}\n    return inner"
+    assert digest(written(text.format("one", 1))) == digest(written(text.format("two", 1)))
+    assert digest(written(text.format("one", "one"))) != digest(written(text.format("two", "two")))
+
+
 @pytest.mark.parametrize("does", ["self.width *= 2", "self.out[0] = self.width"])
 def test_attributes_of_a_class_count_though_instances_have_their_own(does):
     text = "class subject:\n    width = {}\n    def grow(self):\n        " + does
     assert digest(written(text.format(1))) != digest(written(text.format(2)))
+
+
+def linear(seed=0):
+    torch.manual_seed(seed)
+    return torch.nn.Linear(2, 2)
+
+
+def double(module, given, output):
+    return output * 2
+
+
+def halve(module, given, output):
+    return output / 2
+
+
+def hooked(*hooks):
+    network = linear()
+    for hook in hooks:
+        network.register_forward_hook(hook)
+    return network
+
+
+def test_networks_by_their_hooks_in_order():
+    assert digest(hooked(double, halve)) == digest(hooked(double, halve))
+    different = [hooked(), hooked(double), hooked(halve), hooked(double, halve), hooked(halve, double)]
+    assert len({digest(network) for network in different}) == 5
+
+
+def test_networks_as_they_stand_in_training_or_not():
+    assert digest(linear()) == digest(linear().eval())
+    scorer = "def make(net):\n    return lambda x: net(x)"
+    assert digest(written(scorer, "make")(linear())) != digest(written(scorer, "make")(linear().eval()))
+
+
+def test_networks_by_the_order_in_which_their_parts_are_called():
+    first, second = (
+        torch.nn.Sequential(OrderedDict(parts))
+        for parts in ([("a", linear()), ("b", linear(1))], [("b", linear(1)), ("a", linear())])
+    )
+    assert digest(first) != digest(second)
+
+
+@pytest.mark.parametrize("name", ["weight_norm", "orthogonal", "spectral_norm"])
+def test_parametrized_networks(name):
+    def made(seed=0):
+        network = linear(seed)
+        torch.manual_seed(0)
+        return getattr(torch.nn.utils.parametrizations, name)(network)
+
+    assert digest(made()) == digest(made())
+    assert len({digest(network) for network in (made(), made(1), linear())}) == 3
 
 
 def test_metadata_requests_count():

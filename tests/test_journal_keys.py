@@ -91,6 +91,18 @@ def test_a_table_changed_in_place_is_another_table(make, tmp_path):
         assert (fits.n_stored, fits.n_skipped) == (4, 2)
 
 
+def test_what_a_search_sets_of_no_consequence_is_the_same_fit(tmp_path):
+    def search(grid):
+        return GridSearchCV(BaggingClassifier(Counting(), 2, random_state=0), grid, cv=2, refit=False).fit(X, Y)
+
+    with sknn.journal(tmp_path) as fits:
+        search({"n_estimators": [1], "verbose": [0]})
+        search({"n_estimators": [np.int64(1)], "n_jobs": [1]})
+        assert (fits.n_stored, fits.n_skipped) == (2, 2)
+        search({"n_estimators": [1], "estimator__rate": [2.0]})
+    assert (fits.n_stored, fits.n_skipped) == (4, 2)
+
+
 def test_the_table_is_summed_once_a_search(tmp_path, monkeypatch):
     from sknn._journal import _calls
 

@@ -175,7 +175,7 @@ class CodeStream(Stream):
         self._name(cls)
         if is_installed(cls.__module__) or self._is_known(cls):
             return
-        with self._learned():
+        with self._learned(in_code=True):
             for base in cls.__bases__:
                 self.add(base)
             if type(cls) is not type:
@@ -202,7 +202,7 @@ class CodeStream(Stream):
         installed = is_installed(function.__module__ or "")
         if (installed and is_importable(function)) or self._is_known(function):
             return
-        with self._learned():
+        with self._learned(in_code=True):
             meant = _meant(function)
             writes = writes_of(_codes(function.__code__), meant)
             if not installed:

@@ -9,18 +9,40 @@ from __future__ import annotations
 import copyreg
 import functools
 import types
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
 import torch
 from scipy import sparse
 from sklearn.base import BaseEstimator
+from torch.nn.utils import parametrize
 
 from .code import CodeStream, code_facts
+from .packages import is_installed
 from .stream import UndigestibleError, plain
 from .tables import array_pieces, is_table, sparse_parts, tensor_pieces
 
-__all__ = ["UndigestibleError", "digest"]
+__all__ = ["UndigestibleError", "counts", "digest"]
+
+_OF_HOOKS = {name for name in vars(torch.nn.Module()) if "_hooks" in name}
+_HOOKS = {name for name in _OF_HOOKS if name.endswith("_hooks")}
+
+# Parameters that say how a fit is done and what it tells of it, not what comes of it: of all estimators, of those of
+# installed packages, which may be called the same in a class of the user's, and of ours.
+_OF_NO_CONSEQUENCE = {"verbose", "n_jobs"}
+_OF_NO_CONSEQUENCE_IF_INSTALLED = {"memory"}
+_OF_NO_CONSEQUENCE_HERE = {"checkpoint", "checkpoint_every_s", "checkpoint_every_epochs"}
+
+
+def counts(kind: type, parameter: str) -> bool:
+    """Whether a parameter of an estimator of this class may change the result of a fit."""
+    if parameter in _OF_NO_CONSEQUENCE:
+        return False
+    if parameter in _OF_NO_CONSEQUENCE_IF_INSTALLED:
+        return not is_installed(kind.__module__)
+    is_ours = any(base.__module__.startswith("sknn.") for base in kind.__mro__)
+    return parameter not in _OF_NO_CONSEQUENCE_HERE or not is_ours
 
 
 def digest(value: Any, name: str = "", *, as_cloned: bool = False) -> str:
@@ -80,9 +102,10 @@ class _Digest(CodeStream):
         if kind in (list, tuple):
             self._tag(kind.__name__, len(value))
             self._sequence(value)
-        elif kind is dict:
-            self._tag("dict", len(value))
-            self._items(value)
+        elif kind is dict or kind is OrderedDict:
+            self._tag(kind.__name__, len(value))
+            # Code may go through a dict in its order, and a network calls its parts so; parameters are looked up.
+            self._items(value, in_order=kind is OrderedDict or self.in_code or self.in_network)
         elif kind in (set, frozenset):
             self._tag(kind.__name__, len(value))
             for one in sorted(self._apart(item) for item in value):
@@ -115,13 +138,17 @@ class _Digest(CodeStream):
             self.add(str(vars(getattr(value, "_estimator", value)).get("_metadata_request")))
         elif self.as_cloned and hasattr(kind, "get_params") and self._is_cloned_by_parameters(kind):
             self._estimator(value)
+        elif isinstance(value, torch.nn.Module):
+            with self._learned(), self._inside_network():
+                self._network(value)
         else:
-            with self._learned():
+            with self._learned(in_code=callable(value)):
                 self._object(value)
 
     def _apart(self, value: Any) -> bytes:
         """A digest of its own, for parts that have no order."""
         other = _Digest(self.as_cloned)
+        other.in_code, other.in_network = self.in_code, self.in_network
         other.where, other._open = self.where, self._open
         other.add(value)
         return other.hash.digest()
@@ -160,8 +187,30 @@ class _Digest(CodeStream):
             params = estimator.get_params(deep=False)
         except Exception:
             raise UndigestibleError(estimator, self.where) from None
-        self._items(params, by_name=True)
+        self._items({name: part for name, part in params.items() if counts(type(estimator), name)})
         self.add(str(vars(estimator).get("_metadata_request")) if hasattr(estimator, "__dict__") else None)
+
+    def _network(self, network: torch.nn.Module) -> None:
+        """By its state. Of a parametrized one the class is made on the fly, and no name leads to it.
+
+        Whether it stands in training is up to the fit that it is handed to, but not up to code that calls it.
+        """
+        kind = parametrize.type_before_parametrizations(network)
+        if kind.__reduce__ is not object.__reduce__ or kind.__reduce_ex__ is not object.__reduce_ex__:
+            self._object(network)
+            return
+        self._tag("network")
+        self._class(kind)
+        state = kind.__getstate__(network)  # pyright: ignore
+        if type(state) is not dict:
+            self.add(state)
+            return
+        for name in _HOOKS & set(state):
+            # By their functions in order: torch numbers hooks through the whole process.
+            called = [state.get(f"{name}_{how}", {}) for how in ("with_kwargs", "always_called")]
+            state = {**state, name: [(hook, *(at in some for some in called)) for at, hook in state[name].items()]}
+        left_out = _OF_HOOKS - _HOOKS if self.in_code else {"training", *(_OF_HOOKS - _HOOKS)}
+        self._items({name: part for name, part in state.items() if name not in left_out})
 
     def _object(self, value: Any) -> None:
         """Whatever `pickle` would write of it."""
@@ -183,7 +232,7 @@ class _Digest(CodeStream):
             attributes = {name: part for name, part in attributes.items() if name != "_random_state"}
         if type(attributes) is dict:
             self._tag("attributes", len(attributes))
-            self._items(attributes, by_name=True)
+            self._items(attributes)
         else:
             self.add(attributes)
         for items in state[3:5]:

@@ -10,8 +10,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
+
 __all__ = ["Stream", "UndigestibleError", "plain"]
 
+# Those of numpy that are what Python's are: a grid of np.logspace is one of floats. Others have another precision.
+_SCALARS = (np.bool_, np.integer, np.float64, np.complex128, np.str_, np.bytes_)
 _DOUBLE = struct.Struct("<d").pack
 _FLUSH = 10_000  # values of a list that are handed to the hash at once
 
@@ -41,6 +45,8 @@ def plain(value: Any) -> bytes | None:
         return b"%s %s;" % (kind.__name__.encode(), str(value).encode())
     if kind is bytes or kind is bytearray:
         return b"%s %d:%s" % (kind.__name__[-5:].encode(), len(value), bytes(value))
+    if issubclass(kind, _SCALARS) and kind is not np.timedelta64 and kind.__module__ == "numpy":
+        return plain(value.item())
     return None
 
 
@@ -69,6 +75,8 @@ class Stream:
     def __init__(self, as_cloned: bool) -> None:
         self.hash = hashlib.sha256()
         self.as_cloned = as_cloned
+        self.in_code = False  # constants, and what else functions refer to
+        self.in_network = False
         self.where: list[str] = []
         self._open: dict[int, int] = {}  # containers that are being fed -> depth, for circles
 
@@ -101,13 +109,18 @@ class Stream:
                     self.add(value)
         self.hash.update(b"".join(ready))
 
-    def _items(self, mapping: Mapping[Any, Any], *, by_name: bool = False) -> None:
-        """Keys and values, in their order or in that of the names where the order means nothing."""
-        names = sorted(mapping, key=lambda key: (type(key).__name__, str(key))) if by_name else mapping
+    def _items(self, mapping: Mapping[Any, Any], *, in_order: bool = False) -> None:
+        """Keys and values; their order is that of the names, or of the digests of keys that are no names."""
+        names = list(mapping)
+        if not in_order:
+            names.sort(key=lambda key: plain(key) or self._apart(key))
         for key in names:
             self.add(key)
             with self.inside(str(key)):
                 self.add(mapping[key])
+
+    def _apart(self, value: Any) -> bytes:
+        raise NotImplementedError
 
     def _labelled(self, parts: Iterator[tuple[str, Any]]) -> None:
         for label, part in parts:
@@ -127,13 +140,22 @@ class Stream:
                 self.where.pop()
 
     @contextmanager
-    def _learned(self) -> Iterator[None]:
+    def _learned(self, *, in_code: bool = False) -> Iterator[None]:
         """Where nothing is cloned: what estimators have learned counts."""
-        before, self.as_cloned = self.as_cloned, False
+        before = self.as_cloned, self.in_code
+        self.as_cloned, self.in_code = False, self.in_code or in_code
         try:
             yield
         finally:
-            self.as_cloned = before
+            self.as_cloned, self.in_code = before
+
+    @contextmanager
+    def _inside_network(self) -> Iterator[None]:
+        before, self.in_network = self.in_network, True
+        try:
+            yield
+        finally:
+            self.in_network = before
 
     def _bytes(self, pieces: Iterator[Any]) -> None:
         for piece in pieces:

@@ -21,7 +21,7 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import delayed
 
-from .._digest import UndigestibleError, digest
+from .._digest import UndigestibleError, counts, digest
 from ._store import UnstorableError
 from ._versions import surroundings
 from ._warnings import noted_warnings
@@ -189,6 +189,8 @@ class Evaluation:
         parts = [function, self._surroundings]
         for name in sorted(set(arguments) - _OF_NO_CONSEQUENCE):
             value = arguments[name]
+            if name == "parameters":
+                value = _that_count(arguments)
             if name in _OF_ONE_FIT:
                 parts += [name, digest(value, name, as_cloned=name in _CLONED)]
                 continue
@@ -196,6 +198,26 @@ class Evaluation:
                 self._shared[name] = (value, digest(value, name))
             parts += [name, self._shared[name][1]]
         return digest(parts)
+
+
+def _that_count(arguments: dict[str, Any]) -> Any:
+    """What the search sets, without what changes no result: n_jobs and the like, of whichever estimator within."""
+    given = arguments["parameters"]
+    estimator = arguments.get("estimator")
+    if not given or not hasattr(estimator, "get_params"):
+        return given
+    try:
+        owners = {"": estimator, **estimator.get_params(deep=True)}  # pyright: ignore[reportOptionalMemberAccess]
+    except Exception:
+        return given
+    found = {}
+    for name, value in given.items():
+        owner, _, parameter = name.rpartition("__")
+        # An estimator that the search sets as well is not the one that is there now.
+        within = None if owner in given else owners.get(owner)
+        if not hasattr(within, "get_params") or isinstance(within, type) or counts(type(within), parameter):
+            found[name] = value
+    return found
 
 
 def _is_unseeded(arguments: dict[str, Any]) -> bool:
