@@ -12,7 +12,7 @@ import numpy as np
 
 from ._file_parts import Parts, packed, with_header
 
-__all__ = ["skops_parts", "swapped", "tensors", "with_numbers"]
+__all__ = ["skops_objects", "skops_parts", "swapped", "tensors", "with_numbers"]
 
 _TENSORS = "estimators/0.safetensors"
 
@@ -134,6 +134,42 @@ def skops_parts(parts: Parts) -> Iterator[tuple[str, bytes]]:
     yield "skops: no zip", parts.replaced("sklearn.skops", b"PK")
     yield "skops: empty", parts.replaced("sklearn.skops", packed({}))
     yield "skops: base64", parts.replaced("sklearn.skops", base64.b64encode(parts.parts["sklearn.skops"]))
+
+
+def skops_objects(parts: Parts) -> Iterator[tuple[str, bytes]]:
+    """What skops trusts, made by nodes that call it or follow its numbers."""
+
+    def node(loader: str, name: str, **more: Any) -> dict[str, Any]:
+        module, _, kind = name.rpartition(".")
+        return {"__class__": kind, "__module__": module, "__loader__": loader, "protocol": 2, **more}
+
+    def number(value: Any) -> dict[str, Any]:
+        return node("JsonNode", "builtins.str", content=json.dumps(value), is_json=True)
+
+    def mapping(**items: Any) -> dict[str, Any]:
+        kinds = [node("TypeNode", "builtins.str")] * len(items)
+        return node(
+            "DictNode", "builtins.dict", content=items, key_types=node("ListNode", "builtins.list", content=kinds)
+        )
+
+    array = node("NdArrayNode", "numpy.ndarray", type="numpy", file="0.npy")
+    arguments = node("TupleNode", "builtins.tuple", content=[array])
+    called = ("sklearn.metrics.pairwise.pairwise_distances", "scipy.sparse._csr.csr_matrix", "numpy.void",
+              "sklearn.feature_selection._univariate_selection.chi2", "numpy.bytes_", "numpy.dtype",
+              "sklearn.utils._bunch.Bunch")  # fmt: skip
+    for name in called:
+        yield f"skops: {name} called", _with_skops(parts, node("ConstructorFromReduceNode", name, content=arguments))
+        yield f"skops: {name} by its state", _with_skops(parts, node("ObjectNode", name, content=mapping()))
+    for kind in ("SVC", "NuSVC", "SVR", "NuSVR", "OneClassSVM"):
+        yield f"skops: {kind}", _with_skops(parts, node("ObjectNode", f"sklearn.svm._classes.{kind}"))
+    for name, value in (("_n_threads", -5), ("_n_threads", 10**6), ("n_jobs", 10**6)):
+        estimator = node("ObjectNode", "sklearn.cluster._kmeans.KMeans", content=mapping(**{name: number(value)}))
+        yield f"skops: {name} {value}", _with_skops(parts, estimator)
+    equal = [number(i * (2**61 - 1)) for i in range(3000)]
+    yield "skops: a set of one hash", _with_skops(parts, node("SetNode", "builtins.set", content=equal))
+    state = mapping(bit_generator=number("MT19937"), state=mapping(key=array, pos=number(2**31 - 1)))
+    random_state = node("RandomStateNode", "numpy.random.mtrand.RandomState", content=state)
+    yield "skops: a random state beyond its end", _with_skops(parts, random_state)
 
 
 def _with_skops(parts: Parts, schema: Any) -> bytes:

@@ -30,6 +30,7 @@ from sknn.modules import MLP, TabM
 from . import _file_faults_bytes as of_bytes
 from . import _file_faults_content as of_content
 from . import _file_faults_parts as of_parts
+from . import _file_faults_work as of_work
 from ._figures import Figure
 from ._file_parts import Parts
 
@@ -80,6 +81,9 @@ def faults(files: dict[str, bytes], mark: Path, seed: int, share: float) -> Iter
         of_parts.swapped(parts["table"], parts["other"]),
         of_parts.swapped(parts["numbers"], parts["table"]),
         of_parts.skops_parts(parts["pipeline"]),
+        of_parts.skops_objects(parts["pipeline"]),
+        of_work.values(parts["table"]),
+        of_work.layers(mark.parent),
     ]
     for case in itertools.chain(*groups):
         if share >= 1.0 or draw.random() < share:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,8 +25,10 @@ __all__ = ["build_like", "check_outputs", "freeze", "state_of"]
 _PARTS_BESIDE, _PARTS_A_TENSOR = 2000, 20
 _BYTES_BESIDE, _BYTES_A_BYTE = 2**26, 8
 # Modules registered over and over, that is layers in a number that the file says.
-# Of what one layer gives for a few rows: 1 GiB.
-_MAX_OUTPUTS = 2**28
+# Of what one layer gives for a few rows (512 MiB), and all of them.
+_MAX_OUTPUTS, _MAX_ALL_OUTPUTS = 2**27, 2**29
+# Products for a few rows: those of weights run at the speed of the processor, the windows of pooling one by one.
+_MAX_WORK, _MAX_POOLING = 2**38, 2**32
 _CPU = torch.device("cpu")
 _REGISTER = ("parameter", "buffer", "module")
 
@@ -61,7 +64,8 @@ def build_like(make: Callable[[], nn.Module], state: dict[str, Tensor], where: s
     state : dict of str to Tensor
     where : str
     own_code : bool
-        Whether a class of the user's is in it, which may not be possible on the meta device.
+        Whether a class or function of the user's is in it, which may not be possible on the meta device, and is called
+        only once.
 
     Raises
     ------
@@ -71,15 +75,10 @@ def build_like(make: Callable[[], nn.Module], state: dict[str, Tensor], where: s
         It would be far larger than the file.
     """
     try:
-        with _limited(state, where, bytes_too=False), isolated_random_state(0, _CPU), torch.device("meta"):
-            trial = make()
-        _compare(trial, state, where)
-    except FileError:
-        raise
-    except Exception as error:
         if not own_code:
-            raise _refused(error, where) from error
-    try:
+            with _limited(state, where, bytes_too=False), isolated_random_state(0, _CPU), torch.device("meta"):
+                trial = make()
+            _compare(trial, state, where)
         with _limited(state, where, bytes_too=True), isolated_random_state(0, _CPU):
             built = make()
         _compare(built, state, where)
@@ -92,9 +91,9 @@ def build_like(make: Callable[[], nn.Module], state: dict[str, Tensor], where: s
 
 
 def check_outputs(network: nn.Module, inputs: dict[str, Tensor], where: str) -> None:
-    """Ask on the meta device how large the outputs of all layers are for such inputs.
+    """Ask on the meta device how large the outputs of all layers are for such inputs, and how much work they take.
 
-    Layers that pad or repeat need no weights to fill any memory.
+    Layers that pad, repeat or pool need no weights to fill any memory, or to take hours.
 
     Raises
     ------
@@ -104,10 +103,17 @@ def check_outputs(network: nn.Module, inputs: dict[str, Tensor], where: str) -> 
 
     def check(layer: nn.Module, args: Any, output: Any) -> None:
         for tensor in output if isinstance(output, tuple | list) else (output,):
-            if isinstance(tensor, Tensor) and tensor.numel() > _MAX_OUTPUTS:
+            if not isinstance(tensor, Tensor):
+                continue
+            is_pooling, per_number = _work(layer)
+            totals["outputs"] += tensor.numel()
+            totals["pooling" if is_pooling else "work"] += tensor.numel() * per_number
+            if tensor.numel() > _MAX_OUTPUTS or any(totals[name] > limits[name] for name in limits):
                 raise too_large
 
-    too_large = UntrustedFileError(f"{where} makes far more of a few rows than fits any memory.")
+    limits = {"outputs": _MAX_ALL_OUTPUTS, "work": _MAX_WORK, "pooling": _MAX_POOLING}
+    totals = dict.fromkeys(limits, 0)
+    too_large = UntrustedFileError(f"{where} makes far more of a few rows, in memory or work, than any model.")
     trial = copy.deepcopy(network).to("meta")
     for layer in trial.modules():
         layer.register_forward_hook(check)
@@ -118,6 +124,19 @@ def check_outputs(network: nn.Module, inputs: dict[str, Tensor], where: str) -> 
         raise
     except Exception:  # where shapes depend on numbers; the rows themselves tell what is wrong
         return
+
+
+def _work(layer: nn.Module) -> tuple[bool, int]:
+    """Whether it goes through windows without weights, and the products for each number that it gives."""
+    shapes = [parameter.shape for parameter in layer.parameters(recurse=False) if parameter.ndim > 1]
+    if shapes:
+        return False, max(math.prod(shape[1:]) for shape in shapes)
+    window = getattr(layer, "kernel_size", 1)
+    sizes = window if isinstance(window, tuple | list) else (window,)
+    # One number for each of two or three dimensions is the rule of torch's pools.
+    n_sizes = next((n for n in (3, 2) if f"{n}d" in type(layer).__name__), 1)
+    sizes = sizes if len(sizes) > 1 else (*sizes,) * n_sizes
+    return True, math.prod(size for size in sizes if isinstance(size, int))
 
 
 def freeze(module: nn.Module, names: Any, where: str) -> None:

@@ -7,6 +7,7 @@ keeps its arguments elsewhere cannot be stored in this way, which is an error wh
 from __future__ import annotations
 
 import inspect
+import math
 import types
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import is_lazy
 
 from .._random import isolated_random_state
-from ..exceptions import DamagedFileError
+from ..exceptions import DamagedFileError, UntrustedFileError
 from ._bounded import build_like, freeze, state_of
 from ._json import check_keys, expect
 
@@ -29,6 +30,8 @@ __all__ = ["read_instance", "write_instance"]
 _CONTAINERS: tuple[type, ...] = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 # Of torch's layers and losses: deprecated, or only of the initial weights and where these lie.
 _WITHOUT_EFFECT = frozenset(["device", "dtype", "init", "reduce", "size_average"])
+_STEPS = frozenset(["kernel_size", "stride", "padding", "dilation", "output_padding", "scale_factor", "num_layers"])
+_MAX_KERNEL, _MAX_SIZE = 2**16, 2**20
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -122,10 +125,25 @@ def _read_layer(reader: ValueReader, value: dict[str, Any], where: str) -> nn.Mo
         names = expect(value["state"], dict, where)
         state = {name: reader.tensor(tensor, where) for name, tensor in names.items()}
         own_code = reader.trust.is_own(kind)
+        if not own_code:
+            _check_sizes(arguments, state, where)
         layer = build_like(lambda: kind(**arguments), state, where, own_code=own_code)
         freeze(layer, value["frozen"], where)
     layer.training = training
     return layer
+
+
+def _check_sizes(arguments: dict[str, Any], state: dict[str, Tensor], where: str) -> None:
+    """Refuse whole numbers that no tensor of the file bears out: a layer without weights would count to them."""
+    largest = max([_MAX_SIZE, *(tensor.numel() for tensor in state.values())])
+    for name, value in arguments.items():
+        parts = value if isinstance(value, tuple | list) else (value,)
+        limit = _MAX_KERNEL if name in _STEPS else largest
+        for part in parts:
+            inner = part if isinstance(part, tuple | list) else (part,)
+            if any(isinstance(item, int | float) and math.isfinite(item) and abs(item) > limit for item in inner
+                   if type(item) is int or name in _STEPS):  # fmt: skip
+                raise UntrustedFileError(f"{where}: {name} is larger than that of any layer.")
 
 
 # ---------------------------------------------------------------------- arguments

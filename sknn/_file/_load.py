@@ -19,6 +19,7 @@ from ._foreign import read_foreign
 from ._json import check_keys, expect, read_json
 from ._names import Trust
 from ._save import FORMAT
+from ._versions import warn_of_others
 
 __all__ = ["load"]
 
@@ -43,6 +44,11 @@ def load(path: str | os.PathLike[str], trusted: Iterable[Any] = (), *, device: s
     -------
     estimator : the class that was saved
         It predicts, is cloned, and trains on as the one that was saved, with a new optimizer.
+
+    Warns
+    -----
+    InconsistentVersionWarning
+        Another major or minor version of sknn or torch saved it.
 
     Raises
     ------
@@ -69,14 +75,16 @@ def load(path: str | os.PathLike[str], trusted: Iterable[Any] = (), *, device: s
     wanted = None if device is None else resolve_device(device)
     data = Path(path).read_bytes()
     try:
-        return _read(data, trust, wanted, os.fspath(path))
+        found, versions = _read(data, trust, wanted, os.fspath(path))
     except (FileError, ImportError):
         raise
     except Exception as error:  # whatever a file holds, it is the file that is wrong
         raise DamagedFileError(f"{os.fspath(path)} cannot be read: {type(error).__name__}: {error}") from error
+    warn_of_others(versions, stacklevel=2)
+    return found
 
 
-def _read(data: bytes, trust: Trust, wanted: torch.device | None, what: str) -> Any:
+def _read(data: bytes, trust: Trust, wanted: torch.device | None, what: str) -> tuple[Any, dict[str, Any]]:
     parts = unpack(data, what)
     manifest = _read_manifest(parts, what)
     root, versions = manifest["root"], manifest["versions"]
@@ -91,8 +99,8 @@ def _read(data: bytes, trust: Trust, wanted: torch.device | None, what: str) -> 
         tensors = parts[f"estimators/{i}.safetensors"]
         estimators.append(read_estimator(value, tensors, trust, versions, functools.partial(_place, wanted=wanted)))
     if "skops" not in root:
-        return estimators[0]
-    return read_foreign(parts["sklearn.skops"], estimators, trust, "sklearn.skops")
+        return estimators[0], versions
+    return read_foreign(parts["sklearn.skops"], estimators, trust, "sklearn.skops"), versions
 
 
 def _place(estimator: Any, wanted: torch.device | None) -> torch.device:

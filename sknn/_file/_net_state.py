@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import torch
@@ -22,7 +23,8 @@ from ._values import ValueReader, ValueWriter
 
 __all__ = ["read_net", "write_net"]
 
-_N_FEW = 16  # rows that every prediction may be asked for at once
+_N_FEW, _N_FEW_LARGE = 16, 4  # rows that every prediction may be asked for at once; those of images
+_LARGE = 10_000  # numbers of a row
 _COUNTS = ("steps_done_", "planned_steps", "planned_epochs", "first_step")
 _PLAN = ("lr_schedule", "lr_schedule_params", "shuffle_seed")
 _NAMES = {"lr", "max_epochs", "batch_size", "optimizer_params", "n_networks", "counts", "plan", "history", "frozen"}
@@ -104,7 +106,7 @@ def _read_modules(
     own_code = _is_own(params["criterion"], params["criterion_params"], reader)
     loss: Any = build_like(make, states["criterion"], "criterion", own_code=own_code)
     width = loss.out_features(targets.n_targets)
-    own_code = own_code or _is_own(params["module"], params["module_params"], reader)
+    own_code = _is_own(params["module"], params["module_params"], reader)
     network = build_like(
         lambda: untrained_network(params, inputs, width, n_networks),
         states["network"],
@@ -120,9 +122,10 @@ def _read_modules(
 
 def _few_rows(inputs: Inputs) -> dict[str, Tensor]:
     """As many encoded rows as a prediction computes at least, without memory."""
-    rows = {"x_num": torch.empty(_N_FEW, *inputs.row_shape, device="meta")}
+    n_rows = _N_FEW if math.prod(inputs.row_shape) <= _LARGE else _N_FEW_LARGE
+    rows = {"x_num": torch.empty(n_rows, *inputs.row_shape, device="meta")}
     if inputs.cardinalities:
-        rows["x_cat"] = torch.zeros(_N_FEW, len(inputs.cardinalities), dtype=torch.int64, device="meta")
+        rows["x_cat"] = torch.zeros(n_rows, len(inputs.cardinalities), dtype=torch.int64, device="meta")
     return rows
 
 

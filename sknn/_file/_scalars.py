@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..exceptions import DamagedFileError
+from ._hashes import check_hashes
 from ._json import check_keys, expect
 
 __all__ = ["SCALARS", "read_scalar", "write_scalar"]
@@ -28,6 +29,8 @@ _PANDAS = {
     "NAType": "pandas.NA",
 }
 _OF_PYTHON = ("path", "datetime", "date", "time", "timedelta", "timezone", "decimal", "fraction", "uuid")
+_MAX_DIGITS = 10_000
+_MAX_BITS = 40_000
 SCALARS = (*_OF_PYTHON, *_PANDAS.values())
 
 
@@ -66,6 +69,21 @@ def _make_zone(first: Any, name: Any = None) -> datetime.tzinfo:
     return datetime.timezone(first) if name is None else datetime.timezone(first, name)
 
 
+def _make_decimal(text: Any) -> decimal.Decimal:
+    found = decimal.Decimal(text) if isinstance(text, str) and len(text) <= _MAX_DIGITS else decimal.Decimal("sNaN")
+    # As a whole number or a fraction, a decimal of few digits can fill any memory.
+    if found.is_snan() or (found.is_finite() and abs(found.adjusted()) > _MAX_DIGITS):
+        raise ValueError(f"{str(text)[:40]!r} has no size that a decimal has")
+    return found
+
+
+def _make_fraction(numerator: Any, denominator: Any) -> fractions.Fraction:
+    for part in (numerator, denominator):
+        if type(part) is not int or part.bit_length() > _MAX_BITS:
+            raise ValueError("a fraction has two whole numbers")
+    return fractions.Fraction(numerator, denominator)
+
+
 _PARTS: dict[type, Callable[[Any], list[Any]]] = {
     datetime.datetime: lambda v: [
         v.year, v.month, v.day, v.hour, v.minute, v.second, v.microsecond, v.tzinfo, v.fold
@@ -85,8 +103,8 @@ _MAKE: dict[str, Callable[..., Any]] = {
     "time": lambda *parts: datetime.time(*parts[:-1], fold=parts[-1]),
     "timedelta": datetime.timedelta,
     "timezone": _make_zone,
-    "decimal": decimal.Decimal,
-    "fraction": fractions.Fraction,
+    "decimal": _make_decimal,
+    "fraction": _make_fraction,
     "uuid": uuid.UUID,
     "path": pathlib.Path,
 }
@@ -121,7 +139,8 @@ def _read_pandas(tag: str, parts: list[Any], where: str) -> Any:
     if tag == "pandas.Period":
         return pandas.Period(expect(parts[0], str, where), freq=expect(parts[1], str, where))
     if tag == "pandas.Index":
-        return pandas.Index(expect(parts[0], list, where), name=parts[1])
+        check_hashes(expect(parts[0], list, where), where)
+        return pandas.Index(parts[0], name=parts[1])
     if tag == "pandas.Interval":
         return pandas.Interval(*parts)
     if parts:

@@ -122,11 +122,10 @@ def _refusal(loader: str, full_name: str, what: str, is_fixed: bool) -> str:
             f"{what} holds a {full_name}, whose compiled code crashes the process if the file was damaged. If you "
             f"trust the file's author, pass load(path, trusted=[{full_name!r}])."
         )
-    message = f"{what} makes a {full_name} by a {loader}, which skops writes for other things only."
-    if is_fixed:
-        return message
+    if is_fixed or loader not in ("ObjectNode", "ConstructorFromReduceNode"):
+        return f"{what} makes a {full_name} by a {loader}, which skops writes for other things only."
     return (
-        f"{message} If it is a class of yours and you trust the file's author, pass "
+        f"{what} holds a {full_name}, which nobody allowed. If you know it and trust the file's author, pass "
         f"load(path, trusted=[{full_name!r}])."
     )
 

@@ -15,6 +15,7 @@ from .._table import TableReader
 from .._table_categories import Column
 from .._targets import ClassTargets, MultilabelTargets, RealTargets
 from ..exceptions import DamagedFileError
+from ._hashes import check_hashes
 from ._json import check_keys, expect
 from ._values import ValueReader, ValueWriter
 
@@ -147,6 +148,7 @@ def _read_column(value: Any, position: int, reader: ValueReader) -> Column:
         raise DamagedFileError(f"{where} is {kind[:40]!r} with {len(categories)} categories, as no column is.")
     try:
         hash(name)
+        check_hashes(categories, where)
         n_distinct = len(set(categories))
     except TypeError as error:
         raise DamagedFileError(f"{where}: a name or category that no column has: {error}.") from error
@@ -231,6 +233,7 @@ def read_targets(value: Any, reader: ValueReader, classifies: bool) -> Any:
 def _has_doubles(labels: np.ndarray) -> bool:
     items = labels.tolist()
     try:
+        check_hashes(items, "classes_")
         return len(set(items)) != len(items)
     except TypeError:
         return True

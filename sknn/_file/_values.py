@@ -17,8 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..exceptions import DamagedFileError, FileError
+from ..exceptions import DamagedFileError, FileError, UntrustedFileError
 from ._arrays import read_array, read_generator, write_array, write_generator
+from ._hashes import check_hashes
 from ._json import check_keys, expect
 from ._names import Names, Trust
 from ._records import RECORDS, read_record, write_record
@@ -27,6 +28,7 @@ from ._scalars import SCALARS, read_scalar, write_scalar
 __all__ = ["ValueReader", "ValueWriter"]
 
 _PLAIN = (type(None), bool, int, str)
+_MAX_RANGE = 100_000
 _DTYPES = {str(value): value for value in vars(torch).values() if isinstance(value, torch.dtype)}
 
 
@@ -195,16 +197,29 @@ def _read_parts(reader: ValueReader, value: dict[str, Any], where: str) -> Any:
     parts = [reader.read(part, where) for part in expect(value["parts"], list, where)]
     if len(parts) != (2 if kind is complex else 3):
         raise DamagedFileError(f"{where}: a {value['$']} has not {len(parts)} parts.")
-    return kind(*parts)
+    if kind is range and any(type(part) is not int for part in parts):
+        raise DamagedFileError(f"{where}: a range has whole numbers.")
+    found = kind(*parts)
+    if isinstance(found, range) and found[_MAX_RANGE:]:  # whoever makes a list of it takes its time and memory
+        raise UntrustedFileError(f"{where}: a range of more than {_MAX_RANGE} numbers.")
+    return found
+
+
+def _read_set(reader: ValueReader, value: dict[str, Any], where: str) -> Any:
+    items = reader.items(value, where)
+    check_hashes(items, where)
+    return set(items) if value["$"] == "set" else frozenset(items)
 
 
 def _read_dict(reader: ValueReader, value: dict[str, Any], where: str) -> Any:
     check_keys(value, {"$", "items"}, where)
     found: Any = {} if value["$"] == "dict" else OrderedDict()
-    for pair in expect(value["items"], list, where):
-        if len(expect(pair, list, where)) != 2:
-            raise DamagedFileError(f"{where}: a dict has pairs of keys and values.")
-        key = reader.read(pair[0], where)
+    pairs = expect(value["items"], list, where)
+    if any(len(expect(pair, list, where)) != 2 for pair in pairs):
+        raise DamagedFileError(f"{where}: a dict has pairs of keys and values.")
+    keys = [reader.read(pair[0], where) for pair in pairs]
+    check_hashes(keys, where)
+    for key, pair in zip(keys, pairs, strict=True):
         if key in found:
             raise DamagedFileError(f"{where}: the key {key!r} occurs twice.")
         found[key] = reader.read(pair[1], f"{where}[{str(key)[:40]!r}]")
@@ -255,8 +270,8 @@ _READERS: dict[str, Any] = {
     "range": _read_parts,
     "slice": _read_parts,
     "tuple": lambda reader, value, where: tuple(reader.items(value, where)),
-    "set": lambda reader, value, where: set(reader.items(value, where)),
-    "frozenset": lambda reader, value, where: frozenset(reader.items(value, where)),
+    "set": _read_set,
+    "frozenset": _read_set,
     "dict": _read_dict,
     "OrderedDict": _read_dict,
     "tensor": _read_tensor,
