@@ -258,5 +258,6 @@ class Epochs:
         progress = (self.steps_done_ - self.first_step) / max(1, self.planned_steps)
         plan = self.plan
         if plan.deadline is not None:
-            progress = max(progress, (time.perf_counter() - plan.started) / (plan.deadline - plan.started))
+            planned_s = max(plan.deadline - plan.started, 1e-9)  # a clock cannot tell less
+            progress = max(progress, (time.perf_counter() - plan.started) / planned_s)
         return progress

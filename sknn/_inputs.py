@@ -203,7 +203,8 @@ class Inputs:
         what = "preprocessing=False hands X" if not self.preprocessing else "Arrays of more than two dimensions go"
         expected = f"finite numbers, since {what[0].lower()}{what[1:]} to the network untouched"
         if nw.dependencies.is_pandas_dataframe(X) and any(type(dtype).__name__ == "SparseDtype" for dtype in X.dtypes):
-            X = X.to_numpy()  # scikit-learn warns that it does the same
+            # Column by column: together, pandas would give them the fill value of the first one, and warn.
+            X = np.column_stack([np.asarray(X.iloc[:, i]) for i in range(X.shape[1])])
         # What float32 cannot hold becomes infinity, and is reported.
         with refused_as("X", expected), np.errstate(over="ignore", invalid="ignore"):
             try:

@@ -492,3 +492,16 @@ def test_of_many_classes_fewer_rows_are_predicted_at_once(monkeypatch):
     together = model.predict_proba(rows)
     assert max(sizes) * 1000 * 8 <= 2**22
     np.testing.assert_array_equal(model.predict_proba(rows[1990:]), together[1990:])
+
+
+def test_sparse_columns_of_several_fill_values_go_to_the_network_untouched():
+    values = np.array([0, 0, 1, 0, 2, 3, 0] * 6, dtype=float)
+    columns = [pd.arrays.SparseArray(values, fill_value=fill) for fill in (0.0, 1.0)]
+    frame = pd.DataFrame(dict(zip("ab", columns, strict=True)))
+    model = NeuralClassifier(MLP, max_epochs=1, preprocessing=False, random_state=0).fit(frame, np.arange(42) % 2)
+    np.testing.assert_array_equal(model.predict_proba(frame), model.predict_proba(frame.astype(float)))
+
+
+def test_a_time_that_no_clock_can_tell_is_served():
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    assert NeuralClassifier(MLP, max_epochs=3, max_time=5e-324).fit(X, np.arange(20) % 2).n_iter_ == 1
