@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import journal_subjects
 import numpy as np
 import pandas as pd
 import pytest
-from journal_subjects import BASE, Counting, X, Y, assert_same
+from journal_subjects import BASE, TREE, Counting, X, Y, assert_same
 from scipy import sparse
 from sklearn import config_context
 from sklearn.ensemble import BaggingClassifier
@@ -101,6 +102,26 @@ def test_what_a_search_sets_of_no_consequence_is_the_same_fit(tmp_path):
         assert (fits.n_stored, fits.n_skipped) == (2, 2)
         search({"n_estimators": [1], "estimator__rate": [2.0]})
     assert (fits.n_stored, fits.n_skipped) == (4, 2)
+
+
+def test_scorers_in_another_order(tmp_path):
+    with sknn.journal(tmp_path) as fits:
+        for names in (("accuracy", "f1_macro"), ("f1_macro", "accuracy")):
+            scores = cross_validate(TREE, X, Y, cv=2, scoring={name[:2]: name for name in names})
+    assert (fits.n_stored, fits.n_skipped) == (2, 2)
+    assert_same(scores, cross_validate(TREE, X, Y, cv=2, scoring={"f1": "f1_macro", "ac": "accuracy"}))
+
+
+def test_fits_within_fits_are_found_whatever_the_script_calls_its_variables(tmp_path, monkeypatch):
+    """A worker has none but those that code refers to."""
+    monkeypatch.setattr(journal_subjects, "share_", 3, raising=False)
+    search = GridSearchCV(Counting(), {"rate": [1.0, 2.0]}, cv=2)
+    with sknn.journal(tmp_path):
+        cross_validate(search, X, Y, cv=2)
+    monkeypatch.delattr(journal_subjects, "share_")
+    with sknn.journal(tmp_path) as fits:
+        cross_validate(search, X, Y, cv=2, return_train_score=True)
+    assert (fits.n_stored, fits.n_skipped) == (2, 8)
 
 
 def test_the_table_is_summed_once_a_search(tmp_path, monkeypatch):

@@ -142,7 +142,8 @@ class _Digest(CodeStream):
             with self._learned(), self._inside_network():
                 self._network(value)
         else:
-            with self._learned(in_code=callable(value)):
+            # The scorers of a dict of them are called each by itself.
+            with self._learned(in_code=callable(value) and kind.__name__ != "_MultimetricScorer"):
                 self._object(value)
 
     def _apart(self, value: Any) -> bytes:

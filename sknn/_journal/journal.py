@@ -171,6 +171,7 @@ class Journal:
             return None
         result = record["result"]
         if isinstance(result, dict):
+            _put_in_order(result, arguments.get("scorer"))
             if arguments.get("return_parameters"):
                 result["parameters"] = arguments["parameters"]
             _announce(result, arguments)
@@ -210,6 +211,15 @@ class JournalInside(Journal):
         """Told by the outer one, where the user sees it."""
         if all(kind != known for known, _ in self.troubles):
             self.troubles.append((kind, what))
+
+
+def _put_in_order(result: dict[str, Any], scorer: Any) -> None:
+    """Scores of several scorers stand in their order, which makes no other fit."""
+    names = getattr(scorer, "_scorers", {})
+    for kind in ("test_scores", "train_scores"):
+        scores = result.get(kind)
+        if isinstance(scores, dict) and set(scores) == set(names):
+            result[kind] = {name: scores[name] for name in names}
 
 
 def _announce(result: dict[str, Any], arguments: dict[str, Any]) -> None:
