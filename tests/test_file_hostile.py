@@ -61,7 +61,12 @@ def test_layers_that_take_hours(tmp_path):
 
 def test_pooling_of_much_by_large_windows(tmp_path):
     network = nn.Sequential(
-        nn.Unflatten(1, (1, 4)), nn.Upsample(8), nn.MaxPool1d(3, 1), nn.AdaptiveMaxPool1d(3), nn.Flatten()
+        nn.Unflatten(1, (1, 4)),
+        nn.Upsample(8),
+        nn.MaxPool1d(3, 1),
+        nn.AdaptiveMaxPool1d(3),
+        nn.Flatten(),
+        nn.Linear(3, 3),
     )
     sknn.save(NeuralClassifier(network, preprocessing=False, n_splits=1, max_epochs=1).fit(X, Y), tmp_path / "m")
 

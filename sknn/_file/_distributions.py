@@ -56,7 +56,7 @@ class Distribution:
 
 def as_distribution(thing: Any) -> Distribution | None:
     """The name and numbers of a frozen distribution; None for anything else, and for distributions of arrays."""
-    kind = getattr(thing, "dist", None)
+    kind: Any = getattr(thing, "dist", None)
     if not isinstance(kind, _KINDS) or not type(thing).__module__.startswith("scipy.stats"):
         return None
     args = tuple(_number(item) for item in thing.args)
