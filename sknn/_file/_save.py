@@ -36,6 +36,11 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     path : str or path
         The file; one that is there is replaced in one step, or left as it is if anything fails.
 
+    Warns
+    -----
+    UserWarning
+        A pipeline or search holds classes that `load` trusts only if they are listed; the message lists them.
+
     Raises
     ------
     NotFittedError
