@@ -82,7 +82,7 @@ def mixed(n: int = 240) -> tuple[pd.DataFrame, np.ndarray]:
 
 
 FRAME, LABELS = mixed()
-SPARSE = sparse.random_array((120, 50), density=0.2, rng=np.random.default_rng(0), format="csr")
+SPARSE = sparse.csr_array(sparse.random(120, 50, density=0.2, random_state=0, format="csr"))
 NUMBERS = X[:, 0] * 3.0 - X[:, 1]
 IMAGES = RNG.normal(size=(60, 1, 6, 6)).astype(np.float32)
 FEW = {"max_epochs": 2, "random_state": 0}
