@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -117,8 +118,8 @@ class Epochs:
         """Train, validate and report, until somebody says stop."""
         plan = self.plan
         validation_s = 0.0 if plan.deadline is None else self._validation_seconds(valid_batches)
-        was_over = self.ended_by_clock and plan.deadline is not None  # before it was taken up again
-        if was_over and time.perf_counter() >= plan.deadline - 2 * validation_s:
+        end = math.inf if plan.deadline is None else plan.deadline - 2 * validation_s
+        if self.ended_by_clock and time.perf_counter() >= end:  # it was over before it was taken up again
             return
         self._set(ended_by_clock=False)
         for _ in range(self.epochs_of_run, self.planned_epochs):

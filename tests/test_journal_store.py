@@ -246,3 +246,16 @@ def test_the_folder_is_where_it_was_when_the_script_changes_directory(tmp_path, 
         monkeypatch.chdir(tmp_path / "elsewhere")
         cross_validate(**BASE)
     assert len(fits) == len(list((tmp_path / "fits").glob("*.fit"))) == 2
+
+
+@pytest.mark.parametrize("result", [{}, None, [1, 2], {"test_scores": 1.0}])
+def test_an_entry_that_lacks_what_a_search_looks_for_is_absent(result, tmp_path):
+    with sknn.journal(tmp_path):
+        expected = GridSearchCV(TREE, GRID, cv=2, refit=False).fit(X, Y)
+    store = Store(tmp_path)
+    for key in store.stored_keys():
+        store.write(key, result, {"estimator": "T", "parameters": {}})
+    with sknn.journal(tmp_path) as fits:
+        search = GridSearchCV(TREE, GRID, cv=2, refit=False).fit(X, Y)
+    assert fits.n_skipped == 0
+    np.testing.assert_array_equal(search.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"])

@@ -163,7 +163,7 @@ class Journal:
     def recall(self, key: str, arguments: dict[str, Any]) -> dict[str, Any] | None:
         """The entry of a fit, its warnings given again; None if there is none."""
         record = self.store.read(key, unpickle=bool(arguments.get("return_estimator")))
-        if record is None:
+        if record is None or not _is_whole(record["result"], arguments):
             return None
         try:
             give_again(record.get("warnings", []), self._shown_warnings)
@@ -211,6 +211,13 @@ class JournalInside(Journal):
         """Told by the outer one, where the user sees it."""
         if all(kind != known for known, _ in self.troubles):
             self.troubles.append((kind, what))
+
+
+def _is_whole(result: Any, arguments: dict[str, Any]) -> bool:
+    """Whether a search finds in it what it will look for; another version may have stored less."""
+    if "error_score" not in arguments:  # a validation, whose result is what the function returns
+        return result is not None
+    return isinstance(result, dict) and {"fit_error", "test_scores"} <= set(result)
 
 
 def _put_in_order(result: dict[str, Any], scorer: Any) -> None:
