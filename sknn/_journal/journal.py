@@ -215,7 +215,7 @@ class JournalInside(Journal):
 
 def _is_whole(result: Any, arguments: dict[str, Any]) -> bool:
     """Whether a search finds in it what it will look for; another version may have stored less."""
-    if "score_params" not in arguments:  # of other functions, whose results are arrays
+    if "return_train_score" not in arguments:  # of other functions, whose results are arrays
         return result is not None
     return isinstance(result, dict) and {"fit_error", "test_scores"} <= set(result)
 
