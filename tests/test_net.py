@@ -487,8 +487,8 @@ def test_a_deadline_in_the_past_still_trains_one_batch() -> None:
 
 def test_max_time_ends_a_fit_in_time() -> None:
     started = time.perf_counter()
-    model = NeuralClassifier(max_time=0.5, max_epochs=10**6, early_stopping=False, random_state=0).fit(X, Y)
-    assert time.perf_counter() - started < 1.5
+    model = NeuralClassifier(max_time=2.0, max_epochs=10**6, early_stopping=False, random_state=0).fit(X, Y)
+    assert time.perf_counter() - started < 60  # of weeks, however busy the machine
     assert model.n_iter_ > 1
     assert model.score(X, Y) > 0.8
 
