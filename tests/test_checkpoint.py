@@ -153,7 +153,8 @@ def test_a_repair_goes_on_where_it_was(params, scale, tmp_path):
 
     unbroken = make().fit(scale * X, Y)
     assert unbroken.n_repairs_ > 0
-    for after in range(1, unbroken.n_iter_ - 1, max(1, unbroken.n_iter_ // 5)):
+    first = unbroken.health_.repairs[0].epoch
+    for after in {first // 2, first + 2, unbroken.n_iter_ - 2}:  # before, on trial, afterwards
         path = tmp_path / f"{after}.ckpt"
         cut_off(make, path, after, scale * X)
         resumed = make(checkpoint=path).fit(scale * X, Y)
