@@ -8,12 +8,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
-__all__ = ["Seeds", "isolated_random_state", "random_generator"]
+__all__ = ["Seeds", "generator_states", "isolated_random_state", "random_generator", "restore_generators"]
 
 # One at a time: torch's global generators (initialisation, dropout) belong to the process, so two fits in
 # two threads would otherwise draw from each other's stream and restore each other's state.
@@ -56,9 +57,8 @@ def random_generator(random_state: int | np.random.RandomState | None) -> np.ran
 def isolated_random_state(seed: int, device: torch.device) -> Iterator[None]:
     """Seed the global generators of torch, numpy and random; on leaving, put back what they were."""
     with _GLOBAL_GENERATORS:
-        states = torch.get_rng_state(), np.random.get_state(), random.getstate()
-        accelerator = getattr(torch, device.type) if device.type in ("cuda", "mps") else None
-        accelerator_state = accelerator.get_rng_state() if accelerator is not None else None
+        states = generator_states(device)
+        accelerator = _accelerator(device)
         try:
             # Not torch.manual_seed: it also queues the seed, with a picture of the stack, for devices there might be.
             torch.default_generator.manual_seed(seed)
@@ -68,8 +68,26 @@ def isolated_random_state(seed: int, device: torch.device) -> Iterator[None]:
             random.seed(seed)
             yield
         finally:
-            torch.set_rng_state(states[0])
-            np.random.set_state(states[1])
-            random.setstate(states[2])
-            if accelerator is not None and accelerator_state is not None:
-                accelerator.set_rng_state(accelerator_state)
+            restore_generators(states, device)
+
+
+def generator_states(device: torch.device) -> tuple[Any, ...]:
+    """States of the global generators of torch, the accelerator if `device` is one, numpy and random."""
+    accelerator = _accelerator(device)
+    on_device = None if accelerator is None else accelerator.get_rng_state()
+    return torch.get_rng_state(), on_device, np.random.get_state(), random.getstate()
+
+
+def restore_generators(states: tuple[Any, ...], device: torch.device) -> None:
+    """Put back what `generator_states` returned."""
+    of_torch, on_device, of_numpy, of_python = states
+    accelerator = _accelerator(device)
+    torch.set_rng_state(of_torch)
+    np.random.set_state(of_numpy)
+    random.setstate(of_python)
+    if accelerator is not None and on_device is not None:
+        accelerator.set_rng_state(on_device)
+
+
+def _accelerator(device: torch.device) -> Any:
+    return getattr(torch, device.type) if device.type in ("cuda", "mps") else None

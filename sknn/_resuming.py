@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-import random
 import time
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
+from ._random import generator_states, restore_generators
 from .callbacks._state import ModuleState, TrainAgain
 
 __all__ = ["Resuming"]
@@ -50,17 +49,11 @@ class Resuming:
             That shuffles the rows.
         """
         net = {name: value for name, value in vars(self).items() if name not in _NOT_OF_THE_TRAINING}
-        plan, device = self.plan, torch.device(self.device)
-        accelerator = getattr(torch, device.type) if device.type in ("cuda", "mps") else None
+        plan = self.plan
         return {
             "net": net,
             "shuffle": None if shuffle is None else shuffle.get_state(),
-            "global generators": (
-                torch.get_rng_state(),
-                None if accelerator is None else accelerator.get_rng_state(),
-                np.random.get_state(),
-                random.getstate(),
-            ),
+            "global generators": generator_states(torch.device(self.device)),
             "schedule": (plan.lr_schedule, plan.lr_schedule_params),
             "n_scalings": plan.n_scalings,
             "elapsed_s": time.perf_counter() - plan.started,
@@ -76,13 +69,8 @@ class Resuming:
                     setattr(parameter, kind, value)
         if self.schedule is not None and self.schedule.scheduler is not None:
             _count_steps(self.optimizer_)
-        plan, device = self.plan, torch.device(self.device)
-        torch_state, accelerator_state, numpy_state, python_state = state["global generators"]
-        torch.set_rng_state(torch_state.cpu())
-        if accelerator_state is not None:
-            getattr(torch, device.type).set_rng_state(accelerator_state.cpu())
-        np.random.set_state(numpy_state)
-        random.setstate(python_state)
+        restore_generators(state["global generators"], torch.device(self.device))
+        plan = self.plan
         plan.lr_schedule, plan.lr_schedule_params = state["schedule"]
         for _ in range(state["n_scalings"]):
             plan.scale_inputs()
