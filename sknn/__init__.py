@@ -5,8 +5,7 @@ from ._export import export_numpy, export_onnx
 from ._file import load, save
 from ._journal import journal
 from ._regressor import NeuralRegressor
-
-__version__ = "0.1.0"
+from ._versions import __version__
 
 __all__ = [
     "NeuralClassifier",

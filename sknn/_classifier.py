@@ -14,9 +14,9 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import is_multilabel
 from torch import nn
 
-from ._base import BaseNeuralEstimator
-from ._refusals import refused_as, shown
-from ._targets import class_targets, dense
+from ._data.targets import class_targets, dense
+from ._errors import refused_as, shown
+from ._estimator.base import BaseNeuralEstimator
 from .losses._make import can_fit
 from .modules import TabM
 

@@ -13,8 +13,8 @@ from sklearn.metrics import d2_pinball_score
 from sklearn.utils import column_or_1d
 from torch import nn
 
-from ._base import BaseNeuralEstimator
-from ._targets import RealTargets
+from ._data.targets import RealTargets
+from ._estimator.base import BaseNeuralEstimator
 from .losses import Poisson, Quantile, make_loss
 from .modules import TabM
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy import sparse
 
-from sknn import _batches
-from sknn._batches import Batches, Rows, batch_bounds
+from sknn._data import rows as _batches
+from sknn._data.rows import Batches, Rows, batch_bounds
 
 CPU = torch.device("cpu")
 

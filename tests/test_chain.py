@@ -11,10 +11,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sknn import NeuralClassifier, NeuralRegressor, _precision
-from sknn._build import build_network
-from sknn._chain import Chain
-from sknn._links import Bfloat16Linear, Linear
+from sknn import NeuralClassifier, NeuralRegressor
+from sknn._backprop import precision as _precision
+from sknn._backprop.chain import Chain
+from sknn._backprop.layers import Bfloat16Linear, Linear
+from sknn._network.build import build_network
 from sknn.losses import Huber, LogLoss, MultilabelLogLoss, Quantile, SquaredError
 from sknn.modules import MLP, ResNet
 from sknn.optim import FlatParameters, parameter_groups

@@ -8,8 +8,8 @@ import pytest
 import scipy.sparse
 import torch
 
-from sknn._encoder import Encoder
-from sknn._quantiles import MAX_QUANTILE_ROWS
+from sknn._data.encoder import Encoder
+from sknn._data.quantiles import MAX_QUANTILE_ROWS
 
 NAN = np.nan
 

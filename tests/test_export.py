@@ -26,7 +26,8 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from sknn import NeuralClassifier, NeuralRegressor, export_numpy, export_onnx
-from sknn._export import _to_numpy, _to_onnx
+from sknn._export.numpy import export as _to_numpy
+from sknn._export.onnx import export as _to_onnx
 from sknn.modules import MLP, FTTransformer, PeriodicEmbeddings, PiecewiseLinearEmbeddings, ResNet, TabM
 
 TOLERANCE = 1e-5

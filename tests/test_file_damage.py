@@ -23,11 +23,11 @@ from benchmarks.reliability import _file_faults_parts as of_parts
 from benchmarks.reliability._file_parts import Parts, packed
 from benchmarks.reliability.files import models
 from sknn import NeuralClassifier
-from sknn._file._archive import pack, unpack
-from sknn._file._bounded import _limited
-from sknn._file._json import read_json, write_json
-from sknn._file._names import Trust, known_names
-from sknn._file._values import ValueReader
+from sknn._file.archive import pack, unpack
+from sknn._file.bounded import _limited
+from sknn._file.json import read_json, write_json
+from sknn._file.names import Trust, known_names
+from sknn._file.values.values import ValueReader
 from sknn.exceptions import DamagedFileError, FileError, ReproductionError, UntrustedFileError, VersionError
 from sknn.modules import MLP
 

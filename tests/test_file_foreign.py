@@ -222,11 +222,11 @@ HOSTILE = {
     "laughs": (laughs(), DamagedFileError),
     "cycle": (cycle(), DamagedFileError),
     "placeholder out of range": (
-        node("ObjectNode", "sknn._file._foreign", "Placeholder",
+        node("ObjectNode", "sknn._file.foreign.foreign", "Placeholder",
              content=node("DictNode", "builtins", "dict", key_types=listed(node("TypeNode", "builtins", "str")),
                           content={"index": number(7)})), UntrustedFileError),
     "place out of range": (
-        node("ConstructorFromReduceNode", "sknn._file._foreign", "Placeholder",
+        node("ConstructorFromReduceNode", "sknn._file.foreign.foreign", "Placeholder",
              content=node("TupleNode", "builtins", "tuple", content=[number(7)])), DamagedFileError),
     "attribute of the class": (
         node("ObjectNode", "sklearn.preprocessing._data", "StandardScaler",
@@ -270,7 +270,7 @@ HOSTILE = {
         node("ObjectNode", "sklearn.pipeline", "FeatureUnion", content=mapping(n_jobs=number(10**6))), UntrustedFileError),
     "support vectors": (node("ObjectNode", "sklearn.svm._classes", "SVC", content=mapping()), UntrustedFileError),
     "distribution of nothing": (
-        node("ConstructorFromReduceNode", "sknn._file._distributions", "Distribution",
+        node("ConstructorFromReduceNode", "sknn._file.values.distributions", "Distribution",
              content=tupled(number("rv_histogram"), tupled(number(1)), mapping())), DamagedFileError),
     "pool": (
         node("RandomGeneratorNode", "numpy.random", "Generator",
@@ -281,8 +281,8 @@ HOSTILE = {
 
 def save_with(tmp_path, change):
     """A file of a pipeline whose skops part was changed by `change(parts)`."""
-    from sknn._file._archive import pack, unpack
-    from sknn._file._json import read_json, write_json
+    from sknn._file.archive import pack, unpack
+    from sknn._file.json import read_json, write_json
 
     sknn.save(make_pipeline(StandardScaler(), classifier()).fit(X, Y), tmp_path / "m")
     parts = unpack((tmp_path / "m").read_bytes(), "m")
@@ -340,8 +340,8 @@ def test_hostile_arrays(content, tmp_path):
 def test_sparse_matrices_with_indices_beyond_their_shape(tmp_path):
     from scipy import sparse
 
-    from sknn._file._archive import pack
-    from sknn._file._skops_parts import _check_part
+    from sknn._file.archive import pack
+    from sknn._file.foreign.skops_parts import _check_part
 
     buffer = io.BytesIO()
     sparse.save_npz(buffer, sparse.csr_array(np.eye(3)), compressed=True)

@@ -204,7 +204,7 @@ def test_files_of_other_versions(package, warns, files, tmp_path):
 
 
 def test_fractions_have_two_whole_numbers():
-    from sknn._file._scalars import read_scalar
+    from sknn._file.values.scalars import read_scalar
 
     assert read_scalar({"$": "fraction", "parts": [1, 3]}, lambda part: part, "here") * 3 == 1
     for parts in (["1e9"], [1.5, 2], [True, 2], [1 << 50_000, 3]):

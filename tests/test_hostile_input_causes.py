@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from sknn import NeuralClassifier, NeuralRegressor
-from sknn._refusals import refused_as, shown
+from sknn._errors import refused_as, shown
 from sknn.callbacks import EarlyStopping
 from sknn.losses import LogLoss
 from sknn.modules import MLP
@@ -198,7 +198,7 @@ def test_targets_of_any_magnitude_are_learned_in_their_unit(scale):
 
 
 def test_a_target_of_ordinary_magnitude_has_the_mean_and_spread_that_numpy_says():
-    from sknn._targets import RealTargets
+    from sknn._data.targets import RealTargets
 
     for y in (Y_REAL, 1e9 + Y_REAL, 1e-90 * Y_REAL):
         targets = RealTargets(y, None, "standard")
@@ -208,7 +208,7 @@ def test_a_target_of_ordinary_magnitude_has_the_mean_and_spread_that_numpy_says(
 
 
 def test_the_smallest_target_there_is_has_a_spread():
-    from sknn._targets import RealTargets
+    from sknn._data.targets import RealTargets
 
     y = np.array([0.0, 5e-324])
     assert np.isfinite(RealTargets(y, None, "standard").encode(y)).all()
@@ -288,7 +288,7 @@ GROUPS = [1, 1, 2, 2, 3] * 6
     ids=["strings", "objects", "categories", "polars", "decimals", "tuples", "dates", "mixed"],
 )  # fmt: skip
 def test_groups_of_any_type_are_kept_together(groups):
-    from sknn._data import _group_codes
+    from sknn._data.training_data import _group_codes
 
     codes = _group_codes(groups, N)
     assert len(set(codes)) == 3
@@ -482,7 +482,7 @@ def test_a_probability_of_zero_has_a_logarithm_without_a_warning():
 
 
 def test_of_many_classes_fewer_rows_are_predicted_at_once(monkeypatch):
-    from sknn import _prediction
+    from sknn._estimator import prediction as _prediction
 
     sizes = []
     one_chunk = _prediction._one_chunk

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from sknn import NeuralClassifier, NeuralRegressor
-from sknn._split import validation_splits
+from sknn._data.split import validation_splits
 from sknn.losses import AbsoluteError, LogLoss, ModuleLoss, MultilabelLogLoss, Poisson, SquaredError
 from sknn.modules import MLP, Committee, TabM
 from sknn.modules.numeric_embeddings import quantile_knots

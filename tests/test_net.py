@@ -14,8 +14,8 @@ from skorch.callbacks import Callback, EpochScoring, GradientNormClipping, LRSch
 from torch import Tensor, nn
 
 from sknn import NeuralClassifier, NeuralRegressor
-from sknn._batches import Rows
-from sknn._net import TrainingPlan, _Net
+from sknn._data.rows import Rows
+from sknn._training.net import TrainingPlan, _Net
 from sknn.callbacks import GradientClipping
 from sknn.losses import LogLoss, SquaredError
 

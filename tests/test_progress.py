@@ -11,7 +11,7 @@ import pytest
 import tqdm.auto
 
 from sknn import NeuralClassifier, NeuralRegressor
-from sknn._progress import EpochReport
+from sknn._estimator.progress import EpochReport
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 Y = (X[:, 0] > 0).astype(int)

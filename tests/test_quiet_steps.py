@@ -11,7 +11,7 @@ import torch
 from sklearn.datasets import load_breast_cancer
 
 from sknn import NeuralClassifier
-from sknn._quiet_steps import QuietSteps
+from sknn._training.quiet_steps import QuietSteps
 from sknn.callbacks import GradientClipping
 from sknn.exceptions import GradientHealthWarning
 from sknn.losses import LogLoss

@@ -9,7 +9,7 @@ import pytest
 from sklearn.base import clone
 
 from sknn import NeuralClassifier, NeuralRegressor
-from sknn._sample_weight import MERGE_LIMIT, check_weights, merge_equal_rows
+from sknn._data.sample_weight import MERGE_LIMIT, check_weights, merge_equal_rows
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(60, 3))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sknn import NeuralRegressor
-from sknn._split import validation_split
+from sknn._data.split import validation_split
 
 
 def split(n_samples: int, fraction: float = 0.2, seed: int = 0, **kwargs: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -12,9 +12,10 @@ import torch
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 
-from sknn import NeuralClassifier, NeuralRegressor, _steps
-from sknn._build import build_network, committee_of
-from sknn._stack import Stack
+from sknn import NeuralClassifier, NeuralRegressor
+from sknn._backprop.tabm_stack import Stack
+from sknn._network.build import build_network, committee_of
+from sknn._training import steps as _steps
 from sknn.modules import MLP, Committee, TabM
 from sknn.modules.tabm import SharedLayer
 from sknn.optim import FlatParameters, parameter_groups

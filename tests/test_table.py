@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 import scipy.sparse
 
-from sknn._table import TableReader
+from sknn._data.table import TableReader
 
 NAN = np.nan
 

@@ -11,7 +11,7 @@ import pytest
 from scipy import sparse
 
 from sknn import NeuralClassifier, NeuralRegressor
-from sknn._targets import ClassTargets, MultilabelTargets, RealTargets, class_targets
+from sknn._data.targets import ClassTargets, MultilabelTargets, RealTargets, class_targets
 
 # ------------------------------------------------------------------ classes
 

@@ -18,7 +18,7 @@ NAMES = (
     "subprocess.Popen", "subprocess.call", "pickle.loads", "torch.load", "torch.hub.load",
     "torch.jit.load", "numpy.load", "joblib.load",
     "importlib.import_module", "shutil.rmtree", "canary_module.Payload", "canary_module",
-    "sknn._base.BaseNeuralEstimator", "sknn.load", "torch.nn.Module.__init__",
+    "sknn._estimator.base.BaseNeuralEstimator", "sknn.load", "torch.nn.Module.__init__",
     "torch.nn.modules.linear.Linear.__subclasses__",
     "skorch.callbacks.Checkpoint", "__main__.Payload", "a" * 10_000, "", ".", "os", 5, None, ["os.system"],
 )  # fmt: skip

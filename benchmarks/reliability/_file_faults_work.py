@@ -74,7 +74,7 @@ def _states() -> Iterator[tuple[str, Any]]:
 
 
 def _written(value: Any) -> Any:
-    from sknn._file._values import ValueWriter
+    from sknn._file.values.values import ValueWriter
 
     return ValueWriter().write(value, "the state")
 

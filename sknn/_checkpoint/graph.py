@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from .._parametrized import reduce_parametrized
+from .._network.parametrized import reduce_parametrized
 
 __all__ = ["dumps", "has_a_name", "loads"]
 

@@ -13,8 +13,8 @@ from .._health.initialisation import can_initialise, initialise_by_data
 from .._health.observer import LARGE_SHARE
 from .._health.record import Finding
 from .._health.recorder import first_tensor
-from .._health.remedies import FIXED_NORM, suggested_lr
-from .._health.scale import is_out_of_scale
+from .._health.rules.remedies import FIXED_NORM, suggested_lr
+from .._health.rules.scale import is_out_of_scale
 from .gradient_clipping import GradientClipping
 
 __all__ = ["Change", "Changes"]

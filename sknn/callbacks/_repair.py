@@ -12,7 +12,7 @@ import numpy as np
 
 from .._health.evidence import Evidence
 from .._health.record import Finding, Repair, TrainingHealth
-from .._health.remedies import suggested_lr
+from .._health.rules.remedies import suggested_lr
 from ._changes import Change, Changes
 from ._state import ModuleState, TrainAgain
 from .early_stopping import EarlyStopping

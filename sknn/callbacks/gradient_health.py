@@ -11,14 +11,14 @@ from torch import Tensor
 
 from .._health.begin import begin
 from .._health.careful import careful
-from .._health.diagnosis import diagnose
 from .._health.evidence import Evidence
 from .._health.look import look_at
 from .._health.origin import LARGEST, Origin, origin_of
 from .._health.record import EpochHealth, Finding, LayerHealth, Repair, TrainingHealth
-from .._health.remedies import for_overflow
-from .._health.scale import overflow_of_scale
-from .._health.structure import output_mismatch
+from .._health.rules.diagnosis import diagnose
+from .._health.rules.remedies import for_overflow
+from .._health.rules.scale import overflow_of_scale
+from .._health.rules.structure import output_mismatch
 from ..exceptions import TrainingHealthError
 from ._finite_steps import FiniteSteps, Incident, columns_of
 from ._repair import Repairs

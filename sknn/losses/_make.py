@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from .._refusals import refused_as, shown
+from .._errors import refused_as, shown
 from ._base import Loss, Target
 from ._module import ModuleLoss, unfit_error
 from ._names import LOSSES

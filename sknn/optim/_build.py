@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .._refusals import refused_as, shown
+from .._errors import refused_as, shown
 from ._flat import FlatParameters, parameter_groups
 
 __all__ = ["build_optimizer"]

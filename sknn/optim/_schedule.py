@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from .._refusals import refused_as, shown
+from .._errors import refused_as, shown
 
 __all__ = ["LRSchedule"]
 

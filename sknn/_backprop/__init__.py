@@ -1,0 +1,1 @@
+"""Gradients written by hand, for networks in which automatic differentiation costs more than the arithmetic."""

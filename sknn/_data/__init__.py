@@ -1,0 +1,1 @@
+"""X and y as given -> rows as tensors, and outputs -> labels and values."""

@@ -1,0 +1,131 @@
+"""Categories: which columns have them, what is known of them, and their codes."""
+
+import numbers
+from collections.abc import Hashable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from .._errors import refused_as, shown
+from .columns import Labels
+
+# A column of strings counts as free text above both: such categories hardly ever come back in new rows.
+FREE_TEXT_MIN_DISTINCT = 100
+FREE_TEXT_SHARE = 0.9
+
+
+@dataclass(frozen=True)
+class Column:
+    """What ``fit`` learned about one column.
+
+    Attributes
+    ----------
+    name : hashable
+        Name of the column, or its position where the table has no names.
+    kind : {"numeric", "categorical"}
+    categories : tuple
+        Known categories, sorted; that at index ``i`` has the code ``i + 1``. Empty for a numeric column.
+    """
+
+    name: Hashable
+    kind: Literal["numeric", "categorical"]
+    categories: tuple[Hashable, ...] = ()
+
+    @cached_property
+    def code_of(self) -> dict[Hashable, int]:
+        """Code of each known category. Equal means equal in Python, so 1, 1.0 and True share a code."""
+        return {category: code for code, category in enumerate(self.categories, start=1)}
+
+
+def forced_positions(spec: Any, names: list[Hashable]) -> set[int]:
+    """Return the positions that ``categorical_features=spec`` names."""
+    if spec is None or (isinstance(spec, str) and spec == "from_dtype"):
+        return set()
+    expected = "'from_dtype', None, or a list of column names or positions, or a boolean mask"
+    if isinstance(spec, str | bytes) or not hasattr(spec, "__iter__"):
+        raise ValueError(
+            f"categorical_features={shown(spec)}, but {expected} was expected. For one column: [{shown(spec)}]."
+        )
+    with refused_as("categorical_features", expected):
+        items = list(spec)
+    if items and all(isinstance(item, bool | np.bool_) for item in items):
+        if len(items) != len(names):
+            raise ValueError(
+                f"categorical_features is a mask of length {len(items)} ({shown(spec)}), but X has {len(names)} "
+                "columns. Pass one boolean per column, or the names of the columns."
+            )
+        return {position for position, item in enumerate(items) if item}
+    if all(isinstance(item, str) for item in items):
+        unknown = [item for item in items if item not in names]
+        if unknown:
+            raise ValueError(
+                f"categorical_features={shown(spec)} names {shown(unknown)}, but the columns of X are "
+                f"{_abridged(names)}. Correct the names; arrays without column names need positions."
+            )
+        return {position for position, name in enumerate(names) if name in items}
+    if not all(isinstance(item, numbers.Integral) and not isinstance(item, bool | np.bool_) for item in items):
+        raise ValueError(f"categorical_features={shown(spec)}, but {expected} was expected. Do not mix these.")
+    outside = [int(item) for item in items if not 0 <= item < len(names)]
+    if outside:
+        raise ValueError(
+            f"categorical_features={shown(spec)} names the positions {shown(outside)}, but X has {len(names)} columns, "
+            f"at the positions 0 to {len(names) - 1}. Count from 0."
+        )
+    return {int(item) for item in items}
+
+
+def category_codes(column: Column, labels: Labels) -> np.ndarray:
+    """Return codes (n,) of labels."""
+    code_of = column.code_of
+    codes = np.empty(len(labels.values) + 1, dtype=np.int64)
+    for i, value in enumerate(labels.values):
+        code = code_of.get(value, 0)
+        codes[i] = code if code else code_of.get(_other_spelling(value), 0)
+    codes[-1] = len(column.categories) + 1  # position -1, missing, picks the last entry
+    return codes[labels.positions]
+
+
+def _other_spelling(value: Hashable) -> Hashable:
+    """Return a number for a string and a string for a number: a CSV file read again may differ in this."""
+    if isinstance(value, str):
+        if value in ("True", "False"):
+            return value == "True"
+        try:
+            return float(value)
+        except ValueError:
+            return None
+    if isinstance(value, numbers.Real) and not isinstance(value, bool) and value == int(value):  # pyright: ignore[reportArgumentType]
+        return str(int(value))  # pyright: ignore[reportArgumentType]
+    return str(value) if isinstance(value, numbers.Real | np.bool_) else None
+
+
+def sorted_categories(values: list[Hashable]) -> tuple[Hashable, ...]:
+    """Return categories as sorted Python scalars."""
+    plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+    try:
+        return tuple(sorted(plain))  # type: ignore[type-var]
+    except TypeError:  # strings among numbers
+        return tuple(sorted(plain, key=lambda value: (str(value), type(value).__name__)))
+
+
+def check_free_text(labels: Labels, name: Hashable, label: str) -> None:
+    """Raise if nearly every value of a column of strings occurs once."""
+    n_distinct = len(labels.values)
+    if n_distinct <= FREE_TEXT_MIN_DISTINCT:
+        return
+    n_present = int((labels.positions >= 0).sum())
+    if n_distinct > FREE_TEXT_SHARE * n_present and all(isinstance(value, str) for value in labels.values):
+        raise ValueError(
+            f"X: {label} looks like free text or an identifier: {n_distinct} of its {n_present} values are "
+            "distinct, but categories that come back in new rows were expected. Drop it, encode it as text "
+            "(e.g. skrub.TextEncoder, sklearn's HashingVectorizer), or keep it as it is with "
+            f"categorical_features=[{shown(name)}]."
+        )
+
+
+def _abridged(names: list[Hashable]) -> str:
+    """Return the names for a message, the first 20 at most."""
+    listed = f"[{', '.join(map(shown, names[:20]))}]"
+    return listed if len(names) <= 20 else f"{listed} and {len(names) - 20} more"

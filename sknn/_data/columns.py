@@ -1,0 +1,260 @@
+"""One column of any table, brought into one of two plain forms: numbers, or labels.
+
+``read_column`` is the only place that knows the dtypes of numpy, pandas, polars and pyarrow.
+"""
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Any, NamedTuple, TypeAlias
+
+import narwhals as nw
+import numpy as np
+
+from .._errors import shown
+from .scalars import (
+    BOOLEAN,
+    COMPLEX,
+    MISSING,
+    NESTED,
+    NUMBER,
+    TIME,
+    complex_message,
+    is_missing,
+    kind_of,
+    refuse,
+    seconds,
+    to_numbers,
+)
+
+
+class Labels(NamedTuple):
+    """Distinct values of a column, and where they stand."""
+
+    values: list[Hashable]  # distinct, none of them missing, in no particular order
+    positions: np.ndarray  # intp (n,), index into values; -1 is missing
+
+
+Content: TypeAlias = np.ndarray | Labels
+
+
+# --- tables -------------------------------------------------------------------------------------
+
+
+def open_table(X: Any) -> Any:
+    """Return X as a 2-D numpy array, a pandas DataFrame or a narwhals DataFrame, without a copy."""
+    if isinstance(X, np.ma.MaskedArray):
+        # Masked entries hold arbitrary values; they mean "missing".
+        kind, fill = (np.float64, np.nan) if X.dtype.kind in "biuf" else (object, None)
+        return np.ma.filled(X.astype(kind), fill)
+    if isinstance(X, np.ndarray):
+        return np.asarray(X)  # a numpy.matrix has no one-dimensional columns
+    if nw.dependencies.is_pandas_dataframe(X):
+        # narwhals refuses duplicate column names, which pandas allows, so pandas is walked by position.
+        return X
+    if not isinstance(X, list | tuple):
+        frame = nw.from_native(X, pass_through=True)
+        if isinstance(frame, nw.DataFrame):
+            return frame
+        if isinstance(frame, nw.LazyFrame):
+            raise TypeError(
+                f"X is lazy ({type(X).__module__}.{type(X).__name__}), but an array or a data frame in "
+                "memory was expected. Call its collect() first."
+            )
+    array = np.asarray(X)
+    # [["a", 1.5]] becomes an array of strings, which would turn its numbers into labels.
+    return np.asarray(X, dtype=object) if array.dtype.kind in "US" and isinstance(X, list | tuple) else array
+
+
+def column_names(table: Any) -> list[Hashable]:
+    """Return the names of the columns; positions where the table has no names."""
+    return list(range(table.shape[1])) if isinstance(table, np.ndarray) else list(table.columns)
+
+
+def iter_columns(table: Any, rows: slice) -> Iterator[Any]:
+    """Yield the columns in order, with only the given rows."""
+    if isinstance(table, np.ndarray):
+        yield from table[rows].T
+    elif isinstance(table, nw.DataFrame):
+        if rows.step not in (None, 1):  # narwhals cannot slice pyarrow with a step
+            yield from table[list(range(*rows.indices(len(table))))].iter_columns()
+        else:
+            yield from table[rows].iter_columns()
+    else:
+        for _, series in table.iloc[rows].items():
+            yield series
+
+
+def column_label(name: Hashable, position: int) -> str:
+    """Return how messages call a column."""
+    is_position = isinstance(name, int) and name == position
+    return f"column {position}" if is_position else f"column {shown(name)} (position {position})"
+
+
+# --- one column -----------------------------------------------------------------------------------
+
+
+def read_column(column: Any, label: str, *, as_labels: bool) -> Content:
+    """Return a column as numbers, any numeric dtype (n,), NaN = missing, or as ``Labels``.
+
+    ``as_labels`` asks for labels whatever the dtype: integers then stay integers, without a detour over
+    float64 that would merge neighbours above 2**53.
+    """
+    if isinstance(column, np.ndarray):
+        return _read_array(column, label, as_labels)
+    if isinstance(column, nw.Series):
+        return _read_series(column, label, as_labels, lambda: factorize(column.to_list()))
+    return _read_pandas(column, label, as_labels)
+
+
+def _read_array(array: np.ndarray, label: str, as_labels: bool) -> Content:
+    """Read a numpy column (n,) of any dtype."""
+    kind = array.dtype.kind
+    if kind == "c":
+        raise ValueError(complex_message(label))
+    if kind in "Mm":
+        if not as_labels:
+            return _numpy_seconds(array)
+        array = array.astype(f"{array.dtype.str[:2]}8[us]")  # tolist() of nanoseconds would give integers
+        kind = "O"
+    if kind in "OUST":
+        return _read_objects(array.tolist(), label, as_labels, booleans_as_labels=False)
+    if kind not in "biuf":
+        raise TypeError(
+            f"X: {label} has dtype {array.dtype}, but numbers, strings, booleans or dates were expected. "
+            "Pass each field as a column of its own."
+        )
+    if not as_labels:
+        return array
+    values, positions = np.unique(array, return_inverse=True)
+    if kind == "f" and values.size and np.isnan(values[-1]):  # np.unique puts the one NaN last
+        values = values[:-1]
+        positions[positions == values.size] = -1
+    return Labels(values.tolist(), positions)
+
+
+# Seconds of numpy's units of time, of which microseconds are no whole part.
+_UNIT_SECONDS = {"W": 604800.0, "D": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+
+
+def _numpy_seconds(array: np.ndarray) -> np.ndarray:
+    """Dates or durations (n,) of numpy as seconds, float64; microseconds in int64 end after 292,000 years."""
+    unit, step = np.datetime_data(array.dtype)
+    missing = np.isnat(array)
+    if unit in ("Y", "M") and array.dtype.kind == "M":
+        if (np.abs(array.view(np.int64)[~missing].astype(np.float64)) > 1e13).any():
+            raise ValueError("dates too far away to be counted in days")
+        array, unit, step = array.astype("datetime64[D]"), "D", 1
+    if unit in _UNIT_SECONDS:
+        seconds = array.astype(np.int64).astype(np.float64) * (_UNIT_SECONDS[unit] * step)
+    elif unit == "ms":
+        seconds = array.astype(np.int64).astype(np.float64) * step / 1e3
+    else:
+        seconds = array.astype(f"{array.dtype.str[:2]}8[us]").astype(np.int64) / 1e6
+    seconds[missing] = np.nan
+    return seconds
+
+
+def _read_pandas(series: Any, label: str, as_labels: bool) -> Content:
+    """Read a pandas Series (n,) of any dtype."""
+    dtype = series.dtype
+    if type(dtype).__name__ == "PeriodDtype":  # by name, since pandas is optional
+        series = series.dt.to_timestamp()
+        dtype = series.dtype
+
+    def pandas_factorize() -> Labels:
+        positions, values = series.factorize()
+        return Labels(values.tolist(), positions)
+
+    if isinstance(dtype, np.dtype):
+        if dtype.kind == "O":
+            return _read_objects(series.tolist(), label, as_labels, booleans_as_labels=True, find=pandas_factorize)
+        if dtype.kind == "b":
+            return pandas_factorize()
+        return _read_array(series.to_numpy(), label, as_labels)
+    return _read_series(nw.from_native(series, series_only=True), label, as_labels, pandas_factorize)
+
+
+def _read_series(series: nw.Series, label: str, as_labels: bool, find: Callable[[], Labels]) -> Content:
+    """Read by narwhals dtype; ``find`` is the fastest way to the labels of this series."""
+    dtype = series.dtype
+    if isinstance(dtype, nw.String | nw.Categorical | nw.Enum | nw.Boolean):
+        return find()
+    if dtype.is_numeric() or isinstance(dtype, nw.Datetime | nw.Date | nw.Duration):
+        if as_labels:
+            return find()
+        if dtype.is_numeric():
+            return series.cast(nw.Float64).to_numpy()
+        # Microseconds of coarser units may be more than int64 holds.
+        fine = getattr(dtype, "time_unit", "ms") in ("us", "ns")
+        if isinstance(dtype, nw.Duration):
+            ticks = series.dt.total_microseconds() if fine else series.dt.total_milliseconds()
+        else:
+            ticks = series.dt.timestamp("us" if fine else "ms")
+        return ticks.cast(nw.Float64).to_numpy() / (1e6 if fine else 1e3)
+    # Lists, structs (both refused there), binary, times of day, null, intervals and plain objects.
+    return _read_objects(series.to_list(), label, as_labels, booleans_as_labels=True)
+
+
+def _read_objects(
+    items: list[Any],
+    label: str,
+    as_labels: bool,
+    *,
+    booleans_as_labels: bool,
+    find: Callable[[], Labels] | None = None,
+) -> Content:
+    """Read Python objects of any, also mixed, types."""
+    kinds = {kind_of(t) for t in set(map(type, items))} - {MISSING}
+    if NESTED in kinds or COMPLEX in kinds:
+        refuse(items, label)
+    if not as_labels:
+        if not kinds:
+            return np.full(len(items), np.nan)
+        # This early exit saves looking up every distinct number. A NaN among booleans is a float, which is
+        # why such columns go the long way.
+        if kinds == {NUMBER} or (kinds <= {NUMBER, BOOLEAN} and not booleans_as_labels):
+            return to_numbers(items, label)
+    labels = factorize(items) if find is None else find()
+    if as_labels:
+        return labels
+    kinds = {kind_of(type(value)) for value in labels.values}
+    if not kinds or (kinds <= {NUMBER, BOOLEAN} and NUMBER in kinds):
+        return take(to_numbers(labels.values, label), labels.positions)
+    if kinds == {TIME}:
+        return take(np.array([seconds(value) for value in labels.values]), labels.positions)
+    return labels
+
+
+def factorize(items: Iterable[Any]) -> Labels:
+    """Return the labels of hashable Python objects."""
+    items = list(items)
+    index: dict[Any, int] = {}
+    values = []
+    for value in dict.fromkeys(items):
+        if is_missing(value):
+            index[value] = -1
+        else:
+            index[value] = len(values)
+            values.append(value)
+    # map and fromiter loop in C: 0.1 microseconds a row.
+    return Labels(values, np.fromiter(map(index.__getitem__, items), dtype=np.intp, count=len(items)))
+
+
+def take(table: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Return ``table[positions]`` as float64, NaN where the position is -1."""
+    return np.append(table.astype(np.float64), np.nan)[positions]
+
+
+def parse_numbers(labels: Labels) -> tuple[np.ndarray, Any]:
+    """Return labels as numbers, float64 (n,), and the first value that is not one (None if all are)."""
+    parsed = np.empty(len(labels.values))
+    for i, value in enumerate(labels.values):
+        if isinstance(value, str) and "_" in value:
+            return parsed, value  # float("1_000") is a thousand in Python source, but not in data
+        try:
+            parsed[i] = float(value)  # type: ignore[arg-type]
+        except OverflowError:
+            parsed[i] = math.inf
+        except (TypeError, ValueError):
+            return parsed, value
+    return take(parsed, labels.positions), None

@@ -1,0 +1,93 @@
+"""Python scalars: their kind, and their value as a number."""
+
+import datetime
+import decimal
+import math
+import numbers
+from typing import Any
+
+import numpy as np
+
+from .._errors import shown
+
+MISSING, NUMBER, BOOLEAN, TIME, LABEL, COMPLEX, NESTED = range(7)
+_ZERO_TIME = datetime.datetime(1970, 1, 1)
+
+
+def is_missing(value: Any) -> bool:
+    """Tell whether a scalar is None, NaN, NaT or pandas.NA."""
+    # pandas.NA is looked up by name: pandas is optional, and NA != NA is NA.
+    return value is None or type(value).__name__ == "NAType" or bool(value != value)
+
+
+def kind_of(scalar_type: type) -> int:
+    """Return the kind of the values of one Python type."""
+    if scalar_type is type(None) or scalar_type.__name__ in ("NAType", "NaTType"):
+        return MISSING
+    if issubclass(scalar_type, bool | np.bool_):
+        return BOOLEAN
+    # Before the numbers: numpy.timedelta64 is registered as an integer.
+    if issubclass(scalar_type, datetime.date | datetime.time | datetime.timedelta | np.datetime64 | np.timedelta64):
+        return TIME
+    if issubclass(scalar_type, numbers.Real | decimal.Decimal):
+        return NUMBER
+    if issubclass(scalar_type, numbers.Complex):
+        return COMPLEX
+    if issubclass(scalar_type, tuple | frozenset) or scalar_type.__hash__ is None:
+        return NESTED
+    return LABEL
+
+
+def to_numbers(items: list[Any], label: str) -> np.ndarray:
+    """Return Python numbers as float64, missing as NaN."""
+    try:
+        try:
+            with np.errstate(over="ignore"):  # a long double beyond float64 becomes infinity, and is reported
+                return np.array(items, dtype=object).astype(np.float64)  # None becomes NaN here
+        except TypeError:  # pandas.NA
+            return np.array([math.nan if is_missing(value) else float(value) for value in items])
+    except OverflowError as error:
+        raise ValueError(
+            f"X: {label} contains an integer that float64 turns into infinity, but numbers below 1e308 were "
+            "expected. Take its logarithm, or make it a category through categorical_features."
+        ) from error
+
+
+def seconds(value: Any) -> float:
+    """Return a date as seconds since 1970 (UTC if it has no zone), a duration or a time of day as seconds."""
+    if isinstance(value, np.datetime64):
+        return float((value - np.datetime64(0, "s")) / np.timedelta64(1, "s"))
+    if isinstance(value, np.timedelta64):
+        return float(value / np.timedelta64(1, "s"))
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    if isinstance(value, datetime.time):
+        return value.hour * 3600 + value.minute * 60 + value.second + value.microsecond / 1e6
+    if not isinstance(value, datetime.datetime):
+        value = datetime.datetime(value.year, value.month, value.day)
+    if hasattr(value, "to_datetime64"):  # pandas knows years that datetime does not
+        return value.timestamp()
+    # timestamp() of a naive datetime would use this computer's time zone.
+    return value.timestamp() if value.tzinfo is not None else (value - _ZERO_TIME).total_seconds()
+
+
+def complex_message(label: str) -> str:
+    """Return the message about complex numbers; scikit-learn's checks look for its first words."""
+    return (
+        f"Complex data not supported: X: {label} holds complex numbers, but real ones were expected. "
+        "Pass real and imaginary part, or magnitude and phase, as two columns."
+    )
+
+
+def refuse(items: list[Any], label: str) -> None:
+    """Raise for the first value that is complex or a container (words that scikit-learn checks)."""
+    for value in items:
+        kind = kind_of(type(value))
+        if kind == COMPLEX:
+            raise ValueError(complex_message(label))
+        if kind == NESTED:
+            raise TypeError(
+                f"X: {label} holds {shown(value)} of type {type(value).__name__}, but each value given as "
+                "an argument must be a string or a number. Expand the column into plain columns first, e.g. "
+                "with pandas.json_normalize, or drop it."
+            )

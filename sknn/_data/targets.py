@@ -1,0 +1,312 @@
+"""y <-> tensor, and link outputs -> labels, probabilities, values.
+
+Three kinds: ``"classes"`` (int64 codes), ``"multilabel"`` (float32 indicators) and ``"real"`` (float32, standardised).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_array, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+from .._errors import refused_as, shown
+
+__all__ = ["ClassTargets", "MultilabelTargets", "RealTargets", "class_targets", "dense"]
+
+_LABELS = "labels of one type, one for each row, or a label indicator matrix"
+
+# As many classes as rows is what an identifier or a regression target looks like; below this many rows it may be a toy.
+_MIN_ROWS_TO_DOUBT_CLASSES = 20
+
+
+def class_targets(y: Any, classes: Any = None) -> tuple[ClassTargets | MultilabelTargets, np.ndarray]:
+    """Learn the labels of `y` (or take `classes`), and return them with the checked y.
+
+    Raises
+    ------
+    ValueError
+        NaN, a continuous or unknown target, one class only, a class of its own for every row.
+    """
+    with refused_as("y", _LABELS), np.errstate(all="ignore"):
+        y = _checked_labels(y)
+        if classes is None:
+            return _learned_classes(y)
+    with refused_as("classes", "all labels that y will ever hold, as np.unique(y) gives them"):
+        known = np.unique(_checked_labels(classes, "classes"))
+    with refused_as("y", _LABELS), np.errstate(all="ignore"):
+        return _learned_classes(y, known)
+
+
+def _learned_classes(y: Any, classes: np.ndarray | None = None) -> tuple[ClassTargets | MultilabelTargets, np.ndarray]:
+    labels = y if y.dtype == object and y.ndim == 1 else ()
+    kinds = {"str" if isinstance(label, str) else type(label).__name__ for label in labels}
+    if len(kinds) > 1:
+        raise ValueError(
+            f"Unknown label type for y: it mixes {sorted(kinds)}. Make them one type, as by y.astype(str)."
+        )
+    if type_of_target(y, input_name="y", raise_unknown=True) == "multilabel-indicator":
+        y = dense(y)
+        return MultilabelTargets(y.shape[1]), y
+    check_classification_targets(y)
+    y = column_or_1d(y, warn=True)
+    known = np.unique(y) if classes is None else classes
+    if len(known) < 2:
+        raise ValueError(
+            f"y: a classifier needs at least 2 classes, got {len(known)} class: {shown(known.tolist())}. "
+            "Check how the rows were selected, or use sklearn.dummy.DummyClassifier."
+        )
+    if classes is None and len(known) == len(y) >= _MIN_ROWS_TO_DOUBT_CLASSES:
+        raise ValueError(
+            f"y: every one of the {len(y)} rows has a class of its own, so there is nothing to learn from. "
+            "A classifier expects fewer classes than rows: is y an identifier, or a number for NeuralRegressor?"
+        )
+    return ClassTargets(known), y
+
+
+def dense(y: Any) -> np.ndarray:
+    """y, perhaps a sparse label indicator, as an array."""
+    return y.toarray() if hasattr(y, "toarray") else np.asarray(y)
+
+
+def _checked_labels(y: Any, name: str = "y") -> Any:
+    """y as an array (or sparse indicator) without missing labels."""
+    if y is None:
+        raise ValueError("requires y to be passed, but the target y is None.")
+    if hasattr(y, "to_numpy") and not isinstance(y, np.ndarray):
+        y = y.to_numpy()
+    if (isinstance(y, np.ndarray) and y.dtype == object) or (isinstance(y, (list, tuple)) and len(y)):
+        flat = np.asarray(y, dtype=object).ravel() if not isinstance(y, np.ndarray) else y.ravel()
+        n_missing = sum(map(_is_missing, flat))
+        if n_missing:
+            raise ValueError(
+                f"Input {name} contains NaN or None in {n_missing} of {len(flat)} rows; every row needs a label. "
+                "Drop these rows, or give them a label of their own."
+            )
+        if isinstance(y, np.ndarray) and y.size and not isinstance(flat[0], str):
+            # Numbers and booleans in an object array, as a column of a mixed dataframe gives them.
+            plain = np.asarray(y.tolist())
+            y = plain if plain.dtype.kind in "biuf" else y
+    return check_array(
+        y,
+        accept_sparse="csr",
+        ensure_2d=False,
+        dtype=None,
+        input_name=name,
+        ensure_min_samples=0,
+        ensure_min_features=0,
+    )
+
+
+def _is_missing(label: Any) -> bool:
+    """Whether a label is None, NaN, NaT or pandas.NA."""
+    is_nan = isinstance(label, (float, np.floating)) and label != label
+    return label is None or is_nan or type(label).__name__ in ("NAType", "NaTType")
+
+
+class ClassTargets:
+    """Labels of one kind: binary or multiclass.
+
+    Parameters
+    ----------
+    classes : ndarray (n_classes,)
+        Sorted labels.
+    """
+
+    kind = "classes"
+
+    def __init__(self, classes: np.ndarray) -> None:
+        self.classes_ = classes
+
+    @property
+    def n_targets(self) -> int:
+        """Number of classes."""
+        return len(self.classes_)
+
+    def encode(self, y: Any) -> np.ndarray:
+        """Labels -> codes int64 (n_samples,). Unknown labels are a ValueError."""
+        with refused_as("y", _LABELS), np.errstate(all="ignore"):
+            return self._codes(y)
+
+    def _codes(self, y: Any) -> np.ndarray:
+        y = column_or_1d(_checked_labels(y), warn=True)
+        if y.dtype == self.classes_.dtype or (y.dtype.kind in "biuf" and self.classes_.dtype.kind in "biuf"):
+            codes = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
+            wrong = self.classes_[codes] != y
+        else:
+            position = {label: code for code, label in enumerate(self.classes_.tolist())}
+            codes = np.array([position.get(label, -1) for label in y.tolist()], dtype=np.int64)
+            wrong = codes < 0
+        if wrong.any():
+            unknown = np.unique(y[wrong].astype(str))[:5].tolist()
+            raise ValueError(
+                f"y contains labels that are not among classes_: {unknown}; known are {self.classes_.tolist()[:20]}. "
+                "Pass all labels as classes= to the first partial_fit, or fit again."
+            )
+        return codes.astype(np.int64, copy=False)
+
+    def predict(self, probabilities: np.ndarray) -> np.ndarray:
+        """(n_samples, n_classes) -> labels (n_samples,)."""
+        return self.classes_[probabilities.argmax(axis=1)]
+
+    def probabilities(self, values: np.ndarray) -> np.ndarray:
+        """Link output -> (n_samples, n_classes), in the order of classes_."""
+        return values
+
+    def decision(self, raw: np.ndarray) -> np.ndarray:
+        """Raw prediction -> (n_samples,) for two classes, else (n_samples, n_classes)."""
+        if self.n_targets > 2:
+            return raw
+        return raw[:, 0] if raw.shape[1] == 1 else raw[:, 1] - raw[:, 0]
+
+
+class MultilabelTargets:
+    """A label indicator matrix of zeros and ones.
+
+    Parameters
+    ----------
+    n_labels : int
+    """
+
+    kind = "multilabel"
+
+    def __init__(self, n_labels: int) -> None:
+        self.classes_ = np.arange(n_labels)
+
+    @property
+    def n_targets(self) -> int:
+        """Number of labels."""
+        return len(self.classes_)
+
+    def encode(self, y: Any) -> np.ndarray:
+        """Indicators -> float32 (n_samples, n_labels)."""
+        with refused_as("y", "a label indicator matrix of zeros and ones"):
+            y = dense(_checked_labels(y))
+        if y.ndim != 2 or y.shape[1] != self.n_targets:
+            raise ValueError(f"y: expected an indicator matrix with {self.n_targets} labels, got shape {y.shape}.")
+        return y.astype(np.float32)
+
+    def predict(self, probabilities: np.ndarray) -> np.ndarray:
+        """(n_samples, n_labels) -> indicators int64."""
+        return (probabilities > 0.5).astype(np.int64)
+
+    def probabilities(self, values: np.ndarray) -> np.ndarray:
+        """Link output -> probability of each label (n_samples, n_labels)."""
+        return values
+
+    def decision(self, raw: np.ndarray) -> np.ndarray:
+        """Raw prediction (n_samples, n_labels)."""
+        return raw
+
+
+# Beyond, squares are infinite in float32.
+_MAX_ENCODED = 1e18
+
+
+def _unit(columns: np.ndarray) -> np.ndarray:
+    """A power of two for each of the columns (n, n_outputs), so that squares of its multiples fit float64."""
+    largest = np.abs(columns).max(axis=0, initial=0.0)
+    extreme = (largest > 1e100) | ((largest < 1e-100) & (largest > 0))
+    return np.where(extreme, np.exp2(np.frexp(largest)[1].clip(-1021, 1023)), 1.0)
+
+
+class RealTargets:
+    """Numbers, standardised for the network and put back at predict.
+
+    Parameters
+    ----------
+    y : ndarray float64 (n_samples,) or (n_samples, n_outputs)
+        Training target.
+    weight : ndarray (n_samples,) or None
+    scaling : {"standard", "scale", None}
+        ``"standard"``: zero mean, unit variance. ``"scale"``: divided by the mean, for a loss with a log link, whose
+        target must stay positive. None: untouched.
+    """
+
+    kind = "real"
+
+    def __init__(self, y: np.ndarray, weight: np.ndarray | None, scaling: str | None) -> None:
+        self.ndim = y.ndim
+        columns = y.reshape(len(y), -1)
+        self.n_targets = columns.shape[1]
+        self.mean = np.zeros(self.n_targets)
+        self.scale = np.ones(self.n_targets)
+        if scaling is not None:
+            unit = _unit(columns)
+            columns = columns / unit
+            mean = np.average(columns, axis=0, weights=weight)
+            scale = mean
+            if scaling == "standard":
+                self.mean = mean * unit
+                scale = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weight))
+            # A constant target: nothing to divide by. Relative, since 0.1 summed and divided is not 0.1.
+            floor = 8 * np.finfo(np.float64).eps * np.abs(mean)
+            self.scale = np.where(scale > floor, np.maximum(scale * unit, np.finfo(np.float64).tiny), 1.0)
+        # float32 has 24 bits: with a mean above about 1,000 spreads, the spread would be rounded visibly.
+        # scikit-learn expects float64 of several outputs.
+        rounded_away = (np.abs(self.mean) / 1e3 > self.scale).any()
+        out_of_range = ((self.scale > 1e30) | (self.scale < 1e-30)).any()
+        self.dtype = np.float64 if rounded_away or out_of_range or self.ndim == 2 else np.float32
+
+    @staticmethod
+    def check(y: Any) -> np.ndarray:
+        """y as finite float64 of one or two dimensions."""
+        if y is None:
+            raise ValueError("requires y to be passed, but the target y is None.")
+        with refused_as("y", "finite numbers, one or several for each row"), np.errstate(all="ignore"):
+            return RealTargets._checked(y)
+
+    @staticmethod
+    def _checked(y: Any) -> np.ndarray:
+        try:
+            if getattr(getattr(y, "dtype", None), "kind", "f") in "mM":  # polars' dtypes have no kind
+                raise ValueError("dates and durations could not be converted")  # silently to nanoseconds
+            y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", ensure_min_samples=0)
+        except ValueError as error:
+            if "NaN" in str(error) or "infinity" in str(error):
+                raise ValueError(f"{error}\nEvery row needs a finite number as its y: drop the others.") from error
+            if "convert" not in str(error).lower():
+                raise
+            raise ValueError(
+                f"y: numbers were expected ({error}). Use NeuralClassifier for labels, or make numbers of them, as by "
+                "y.astype(float)."
+            ) from error
+        # In rows: means of columns in another order in memory differ in the last bit.
+        y = np.ascontiguousarray(y, dtype=np.float64)
+        if not np.isfinite(y).all():  # None, which is converted after scikit-learn looked
+            raise ValueError("Input y contains NaN or None. Every row needs a finite number as its y: drop the others.")
+        if y.ndim not in (1, 2):
+            raise ValueError(f"y: expected shape (n_samples,) or (n_samples, n_outputs), got {y.shape}.")
+        return y
+
+    def encode(self, y: Any) -> np.ndarray:
+        """(n_samples,) or (n_samples, n_outputs) -> float32 (n_samples, n_outputs)."""
+        columns = self.check(y)
+        columns = columns.reshape(len(columns), -1)
+        if columns.shape[1] != self.n_targets:
+            raise ValueError(f"y: expected {self.n_targets} outputs as in the training target, got {columns.shape[1]}.")
+        with np.errstate(over="ignore"):
+            encoded = (columns - self.mean) / self.scale
+            far = np.isinf(encoded)  # the difference of two finite numbers, perhaps
+            encoded[far] = ((columns / 2 - self.mean / 2) / self.scale * 2)[far]
+        too_large = np.abs(encoded) > _MAX_ENCODED
+        if too_large.any():
+            raise ValueError(
+                f"y holds {columns[too_large][0]:g}, too large beside the other values of the training target for "
+                "float32, in which networks compute. Drop such rows, or fit to np.arcsinh(y), say; with "
+                "preprocessing=False, scale y."
+            )
+        return encoded.astype(np.float32)
+
+    def predict(self, values: np.ndarray) -> np.ndarray:
+        """Link output float32 (n_samples, n_values) -> the shape and unit of y.
+
+        Several quantile levels of one output give (n_samples, n_levels).
+        """
+        # In float64: near zero the sum would keep only the rounding errors of float32.
+        largest = np.finfo(self.dtype).max
+        with np.errstate(over="ignore"):
+            values = values.astype(np.float64) * self.scale + self.mean
+        values = np.clip(values, -largest, largest).astype(self.dtype, copy=False)
+        return values[:, 0] if self.ndim == 1 and values.shape[1] == 1 else values

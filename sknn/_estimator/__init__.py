@@ -1,0 +1,1 @@
+"""Parameters, fit and predict: what classifier and regressor share."""

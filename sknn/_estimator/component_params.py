@@ -1,0 +1,190 @@
+"""``module__dropout`` as a view of ``module_params["dropout"]``, for module, criterion and optimizer."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import Any
+
+import torch
+from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
+
+from .._errors import shown
+from ..losses import LOSSES
+
+__all__ = ["IN_FEATURES", "OUT_FEATURES", "ComponentParamsMixin", "accepted_params"]
+
+# Names under which tutorials and papers ask for the two widths of a network.
+IN_FEATURES = ("in_features", "input_size", "input_dim", "n_features")
+OUT_FEATURES = ("out_features", "output_size", "output_dim", "n_outputs", "n_classes", "num_classes")
+
+COMPONENTS = ("module", "criterion", "optimizer")
+
+# What the estimator fills in by itself, so that it is no hyperparameter.
+FILLED_IN = {
+    "module": frozenset((*IN_FEATURES, *OUT_FEATURES, "cat_cardinalities")),
+    "criterion": frozenset(),
+    "optimizer": frozenset({"params", "lr"}),
+}
+
+
+def _signature_parameters(component: Any) -> dict[str, inspect.Parameter] | None:
+    """Constructor parameters of a class, or None for what has no constructor to ask (an instance)."""
+    if not (isinstance(component, type) or inspect.isroutine(component) or isinstance(component, functools.partial)):
+        return None
+    try:
+        return dict(inspect.signature(component).parameters)
+    except (TypeError, ValueError):
+        return None
+
+
+def accepted_params(kind: str, component: Any) -> tuple[dict[str, Any], bool]:
+    """Names and defaults that the component's constructor accepts, and whether it takes any other name.
+
+    Parameters
+    ----------
+    kind : {"module", "criterion", "optimizer"}
+    component : type, callable, str or instance
+        The value of the parameter `kind`. An instance accepts nothing.
+
+    Returns
+    -------
+    defaults : dict
+        Name -> default (``inspect.Parameter.empty`` where there is none).
+    open_ended : bool
+        Whether the constructor has ``**kwargs``.
+    """
+    candidates = LOSSES.get(component, ()) if kind == "criterion" and isinstance(component, str) else (component,)
+    defaults: dict[str, Any] = {}
+    open_ended = False
+    for candidate in candidates if isinstance(candidates, (tuple, list)) else (candidates,):
+        parameters = _signature_parameters(candidate)
+        for name, parameter in (parameters or {}).items():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                open_ended = True
+            elif parameter.kind is not parameter.VAR_POSITIONAL and name not in FILLED_IN[kind]:
+                defaults[name] = parameter.default
+    return defaults, open_ended
+
+
+def _check_names(kind: str, component: Any, names: list[str]) -> None:
+    defaults, open_ended = accepted_params(kind, component)
+    unknown = [name for name in names if name not in defaults]
+    if not unknown or open_ended:
+        return
+    label = getattr(component, "__name__", None) or repr(component)
+    if isinstance(component, torch.nn.Module):
+        raise ValueError(
+            f"Invalid parameter {kind}__{unknown[0]}: {kind} is an instance of {type(component).__name__}, whose "
+            f"parameters are fixed. Pass the class, {kind}={type(component).__name__}, to tune them."
+        )
+    fix = " Use the estimator's own parameter lr." if unknown[0] == "lr" else ""
+    if unknown[0] in FILLED_IN[kind] - {"lr"}:
+        fix = " It is filled in from the data during fit."
+    raise ValueError(
+        f"Invalid parameter {unknown[0]!r} for {kind} {label}. Valid parameters of {kind}_params (or {kind}__NAME) "
+        f"are: {sorted(defaults)}.{fix}"
+    )
+
+
+class ComponentParamsMixin:
+    """get_params and set_params with ``module__x``, ``criterion__x`` and ``optimizer__x``."""
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get parameters for this estimator.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether the values in use of the components' parameters are listed too, as ``module__dropout``.
+
+        Returns
+        -------
+        params : dict
+            Parameter names mapped to their values.
+        """
+        params = super().get_params(deep=deep)  # type: ignore[misc]
+        if deep:
+            for kind in COMPONENTS:
+                defaults, _ = accepted_params(kind, getattr(self, kind))
+                given = getattr(self, f"{kind}_params")
+                in_use = {**defaults, **(given if isinstance(given, dict) else {})}
+                for name, value in in_use.items():
+                    if value is not inspect.Parameter.empty:
+                        params[f"{kind}__{name}"] = value
+        return params
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters; ``module__dropout=0.1`` writes a new ``module_params``, clones keep theirs.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters of the estimator, or of a component as ``module__NAME``, ``criterion__NAME``,
+            ``optimizer__NAME``.
+
+        Returns
+        -------
+        self : estimator instance
+
+        Raises
+        ------
+        ValueError
+            A name that the estimator or the component does not accept; the valid names are listed.
+        """
+        nested: dict[str, dict[str, Any]] = {kind: {} for kind in COMPONENTS}
+        own = {}
+        for key, value in params.items():
+            kind, separator, name = key.partition("__")
+            if separator and kind in nested:
+                nested[kind][name] = value
+            else:
+                own[key] = value
+        for kind, values in nested.items():
+            if values:
+                _check_names(kind, own.get(kind, getattr(self, kind)), list(values))
+        super().set_params(**own)  # type: ignore[misc]
+        for kind, values in nested.items():
+            if values:
+                setattr(self, f"{kind}_params", {**(getattr(self, f"{kind}_params") or {}), **values})
+        return self
+
+    def _validate_params(self) -> None:
+        """scikit-learn's check against ``_parameter_constraints``, of any object and in few words."""
+        try:
+            super()._validate_params()  # type: ignore[misc]
+            self._check_magnitudes()
+        except Exception as error:  # its message holds the repr of the value, which may fail, or be endless
+            if isinstance(error, InvalidParameterError) and len(str(error)) < 1000:
+                raise
+            name, value = self._odd_parameter()
+            raise InvalidParameterError(
+                f"The {name!r} parameter of {type(self).__name__} is {shown(value)} of type {type(value).__name__}, "
+                "which it cannot be. See the docstring for what is allowed."
+            ) from error
+
+    def _check_magnitudes(self) -> None:
+        """Integers that no float can hold: to scikit-learn they are numbers in the range like any other."""
+        for name, value in self.get_params(deep=False).items():  # type: ignore[misc]
+            if isinstance(value, int) and abs(value) >= 2**1023:
+                raise InvalidParameterError(
+                    f"The {name!r} parameter of {type(self).__name__} is an integer of {value.bit_length()} bits, too "
+                    "large to compute with. Expected a number below 1e308."
+                )
+
+    def _odd_parameter(self) -> tuple[str, Any]:
+        """The first parameter that scikit-learn's check refuses, or fails on."""
+        params = self.get_params(deep=False)  # type: ignore[misc]
+        for name, value in params.items():
+            try:
+                validate_parameter_constraints(self._parameter_constraints, {name: value}, type(self).__name__)  # type: ignore[attr-defined]
+            except Exception:
+                return name, value
+        raise AssertionError("all parameters are allowed")
+
+    def _check_component_params(self) -> None:
+        """At fit: names in ``*_params`` that the component does not accept are an error."""
+        for kind in COMPONENTS:
+            given = getattr(self, f"{kind}_params")
+            if given:
+                _check_names(kind, getattr(self, kind), list(given))

@@ -1,0 +1,71 @@
+"""The one way from X through the network, chunk by chunk."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .._backprop.chain import evaluated
+from .._data.inputs import Inputs, take_rows
+from .._threads import limited_threads
+from .._training.net import _Net
+
+__all__ = ["raw_prediction"]
+
+# Rows of a chunk, times the width of a row: large enough that calls cost nothing, small enough to stay in cache.
+_CHUNK_FLOATS = 2**22
+
+# Scores of a row for each output that are in memory together: those of all members, and what becomes of them.
+_SCORES_AT_ONCE = 8
+
+# Matrix products take rows in tiles and sum the left-over rows in another order, so that the last bits of a
+# prediction would depend on how many rows it was asked for with. Whole tiles make it a function of the row alone.
+_ROW_TILE = 4
+
+
+def raw_prediction(net: _Net, inputs: Inputs, X: Any) -> Tensor:
+    """Raw prediction float32 (n_samples, out_features) on the CPU.
+
+    Parameters
+    ----------
+    net : _Net
+        Trained, in evaluation mode.
+    inputs : Inputs
+    X : as returned by `as_table`, of the columns seen in fit
+
+    Notes
+    -----
+    On one thread up to 2^27 multiplications, so that the number of threads changes no bit; beyond, the last bits may
+    depend on it.
+    """
+    n_scores = _SCORES_AT_ONCE * getattr(net, "n_classes", 1)
+    width = max(math.prod(inputs.row_shape) + sum(inputs.cardinalities), n_scores, 512)
+    chunk = max(64, _CHUNK_FLOATS // width)
+    n_rows = X.shape[0]
+    with limited_threads(min(n_rows, chunk) * net.n_weights, repeatable=True):
+        if n_rows <= chunk:
+            return _one_chunk(net, *inputs.encode(X))
+        chunks = (slice(start, start + chunk) for start in range(0, n_rows, chunk))
+        return torch.cat([_one_chunk(net, *inputs.encode(take_rows(X, rows))) for rows in chunks])
+
+
+@torch.inference_mode()
+def _one_chunk(net: _Net, x_num: Any, x_cat: Tensor | None) -> Tensor:
+    if not isinstance(x_num, Tensor):
+        x_num = torch.from_numpy(x_num.toarray())
+    batch = {"x_num": _whole_tiles(x_num)}
+    if x_cat is not None:
+        batch["x_cat"] = _whole_tiles(x_cat)
+    if net.device != "cpu":
+        batch = {name: values.to(net.device) for name, values in batch.items()}
+    raw = evaluated(net.module_, batch)
+    return (net.infer(batch) if raw is None else raw).float().cpu()[: x_num.shape[0]]
+
+
+def _whole_tiles(rows: Tensor) -> Tensor:
+    """The rows, the last one repeated until their number is a multiple of the tile."""
+    missing = -rows.shape[0] % _ROW_TILE
+    return torch.cat([rows, rows[-1:].expand(missing, *rows.shape[1:])]) if missing else rows

@@ -1,0 +1,1 @@
+"""The recorded network for a predictor in plain numpy."""

@@ -1,0 +1,135 @@
+"""A fitted estimator -> weights in a file, and a predictor in numpy beside it."""
+
+from __future__ import annotations
+
+import io
+import json
+import keyword
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..._atomic import replace_file
+from ..._versions import __version__
+from ..destination import check_destination
+from ..model import exported_model, node_as_json
+from .predictor import FORMAT
+from .standalone import MARK, source
+
+__all__ = ["export_numpy"]
+
+
+def export_numpy(estimator: Any, path: str | os.PathLike[str]) -> Path:
+    """Write a fitted estimator for machines that have numpy, but neither torch nor sknn.
+
+    Two files are written: `path` with the weights, and a module of Python with the same name beside it, which reads
+    it and predicts from raw tables.
+
+    Parameters
+    ----------
+    estimator : NeuralClassifier or NeuralRegressor
+        Fitted, with any module whose operations are known (docs/export.md lists them).
+    path : path-like
+        Ends with ``.npz``, which is appended otherwise. The name is one that ``import`` takes: letters, digits and
+        underscores. Both files appear whole or not at all.
+
+    Returns
+    -------
+    path : Path
+        Of the weights; the predictor is ``path.with_suffix(".py")``.
+
+    Raises
+    ------
+    NotFittedError
+        The estimator is not fitted.
+    TypeError
+        It is no estimator of sknn: of a pipeline, export the last step.
+    ValueError
+        The module uses an operation that is not known, decides by the values of its input, or predicts a row by
+        others; a category or label is neither string, number, boolean nor date; or the predictor's name would be
+        none of a module, or hide one of Python's.
+    FileNotFoundError
+        The folder is not there.
+    FileExistsError
+        There is a module of Python of that name which sknn did not write.
+
+    Notes
+    -----
+    Probabilities differ from `predict_proba` by about 1e-6: the same operations in the same precision, in another
+    order. The files hold weights, statistics of the columns, and categories; no row of the training table.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.datasets import load_iris
+    >>> from sknn import NeuralClassifier, export_numpy
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = NeuralClassifier(max_epochs=2, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = export_numpy(clf, Path(folder) / "iris.npz")
+    ...     sorted(file.name for file in path.parent.iterdir())
+    ['iris.npz', 'iris.py']
+    """
+    path = _weights_path(path)
+    predictor = path.with_suffix(".py")
+    check_destination(path)
+    _check_importable(predictor)
+    _check_free(predictor)
+    model = exported_model(estimator, "sknn.export_numpy")
+    description = {
+        "format": FORMAT,
+        "sknn": __version__,
+        "estimator": model.estimator,
+        "columns": model.columns,
+        "feature_names": model.feature_names,
+        "row_shape": model.row_shape,
+        "allow_nan": model.allow_nan,
+        "target": model.target,
+        "widest": model.graph.widest,
+        "nodes": [node_as_json(node) for node in model.graph.nodes],
+        "output": model.graph.output,
+    }
+    text = json.dumps(description, ensure_ascii=True, separators=(",", ":"))
+    file = io.BytesIO()
+    arrays: dict[str, Any] = {f"value_{name}": array for name, array in model.graph.constants.items()}
+    np.savez(file, model=np.frombuffer(text.encode("ascii"), dtype=np.uint8), **arrays)
+    replace_file(predictor, source().encode())
+    replace_file(path, file.getvalue())
+    return path
+
+
+def _weights_path(path: str | os.PathLike[str]) -> Path:
+    path = Path(path)
+    return path if path.suffix == ".npz" else path.with_name(f"{path.name}.npz")
+
+
+def _check_importable(predictor: Path) -> None:
+    """Raise if no ``import`` can name the predictor."""
+    name = predictor.stem
+    if name.isidentifier() and not keyword.iskeyword(name):
+        return
+    valid = re.sub(r"\W", "_", name)
+    valid = valid if valid.isidentifier() and not keyword.iskeyword(valid) else f"model_{valid}"
+    raise ValueError(
+        f"path: {predictor.name}, the predictor beside {name}.npz, could not be imported, as {name!r} is no name of a "
+        f"module. Use letters, digits and underscores, such as {valid}.npz."
+    )
+
+
+def _check_free(predictor: Path) -> None:
+    """Raise if the predictor would hide a module, or replace a file of the user's."""
+    if predictor.stem in sys.stdlib_module_names or predictor.stem == "numpy":
+        raise ValueError(
+            f"path: {predictor.name} would hide the module {predictor.stem!r} from every program in its folder. Choose "
+            "another name."
+        )
+    if predictor.exists() and not predictor.read_bytes().startswith(MARK.encode()):
+        raise FileExistsError(
+            f"path: {predictor} exists and was not written by sknn.export_numpy, which would replace it by the "
+            "predictor. Choose another name, or remove the file."
+        )

@@ -1,0 +1,1 @@
+"""The recorded network as a graph of ONNX."""

@@ -1,0 +1,251 @@
+"""A fitted estimator -> one graph of ONNX from raw columns to predictions."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..._atomic import replace_file
+from ..._versions import __version__
+from ..destination import check_destination
+from ..graph import BatchSize, Dtype, Node, Ref
+from ..model import ExportedModel, exported_model
+from ..numpy.predictor import scalar
+from .graph import ASKED_BY, OnnxGraph, Value, onnx_module
+from .inputs import NUMERIC, OnnxInputs, onnx_inputs
+from .operations import converter, emit
+
+__all__ = ["export_onnx"]
+
+# Old enough for onnxruntime of 2023, new enough for LabelEncoder of doubles and LayerNormalization.
+_OPSET, _ML_OPSET, _IR_VERSION = 18, 4, 9
+_ML = "ai.onnx.ml"
+_BATCH = "batch"
+
+
+def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> OnnxInputs:
+    """Write a fitted estimator as one graph of ONNX, from raw numbers and categories to predictions.
+
+    Parameters
+    ----------
+    estimator : NeuralClassifier or NeuralRegressor
+        Fitted, with any module whose operations are known (docs/export.md lists them).
+    path : path-like
+        Usually ``*.onnx``. The file appears whole or not at all.
+
+    Returns
+    -------
+    inputs : OnnxInputs
+        Names and types of the inputs, also in the file's metadata; ``inputs.feeds(table)`` makes them from a table.
+
+    Raises
+    ------
+    ImportError
+        onnx is missing: ``pip install "sknn[onnx]"``.
+    NotFittedError
+        The estimator is not fitted.
+    TypeError
+        It is no estimator of sknn: of a pipeline, export the last step.
+    ValueError
+        The module uses an operation that is not known, decides by the values of its input, or predicts a row by
+        others; or a category or label has no form in ONNX.
+
+    Notes
+    -----
+    Inputs: ``numeric``, double (batch, n_numeric), NaN = missing, dates as seconds since 1970; and one for each
+    categorical column, named after it: string (batch, 1), the empty string = missing, or double (batch, 1) where the
+    categories are numbers, booleans or dates, NaN = missing. Outputs: ``probabilities``, float (batch, n_classes),
+    and ``label`` of classifiers, ``prediction`` of regressors. The number of rows is free.
+
+    Probabilities differ from `predict_proba` by about 1e-6. The file holds weights, statistics of the columns, and
+    categories; no row of the training table. It needs operator set 18 and ai.onnx.ml 4, onnxruntime 1.17 or later.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.datasets import load_iris
+    >>> from sknn import NeuralClassifier, export_onnx
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = NeuralClassifier(max_epochs=2, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     inputs = export_onnx(clf, Path(folder) / "iris.onnx")
+    >>> inputs.inputs
+    [OnnxInput(name='numeric', type='double', columns=[0, 1, 2, 3], shape=[4], missing=None)]
+    """
+    onnx = onnx_module()
+    check_destination(Path(path))
+    model = exported_model(estimator, ASKED_BY)
+    inputs = onnx_inputs(model)
+    proto = _ModelBuilder(model, inputs).build()
+    onnx.checker.check_model(proto, full_check=True)
+    replace_file(Path(path), proto.SerializeToString())
+    return inputs
+
+
+class _ModelBuilder:
+    """Input, categories, network and output of one model, in this order."""
+
+    def __init__(self, model: ExportedModel, inputs: OnnxInputs) -> None:
+        self.onnx = onnx_module()
+        self.model, self.inputs = model, inputs
+        self.graph = OnnxGraph(inputs.inputs[0].name, reserved=[spec.name for spec in inputs.inputs])
+        self.values: dict[str, Any] = {}  # name in the recording -> Value, or a tuple of names
+
+    def build(self) -> Any:
+        """The model."""
+        self._add_inputs()
+        for name, array in self.model.graph.constants.items():
+            self.values[name] = Value(self.graph.constant(array), array.dtype.name, array.shape)
+        for node in self.model.graph.nodes:
+            self._add_node(node)
+        outputs = self._outputs(self.values[self.model.graph.output])
+        helper = self.onnx.helper
+        proto = helper.make_graph(
+            self.graph.nodes, "sknn", [self._input_info(spec) for spec in self.inputs.inputs], outputs,
+            initializer=self.graph.used_initializers(),
+        )  # fmt: skip
+        opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_ML, _ML_OPSET)]
+        version = __version__
+        model = helper.make_model(
+            proto, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="sknn", producer_version=version
+        )
+        helper.set_model_props(model, self._metadata(version))
+        return model
+
+    def _metadata(self, version: str) -> dict[str, str]:
+        specs = [
+            {
+                "name": spec.name,
+                "type": spec.type,
+                "columns": spec.columns,
+                "shape": spec.shape,
+                "missing": spec.missing,
+            }
+            for spec in self.inputs.inputs
+        ]
+        target = {key: value for key, value in self.model.target.items() if key in ("kind", "classes")}
+        return {
+            "sknn.version": version,
+            "sknn.estimator": self.model.estimator,
+            "sknn.inputs": json.dumps(specs),
+            "sknn.target": json.dumps(target),
+        }
+
+    # ------------------------------------------------------------------ inputs
+
+    def _input_info(self, spec: Any) -> Any:
+        kind = self.onnx.TensorProto.STRING if spec.type == "string" else self.onnx.TensorProto.DOUBLE
+        return self.onnx.helper.make_tensor_value_info(spec.name, kind, [_BATCH, *spec.shape])
+
+    def _add_inputs(self) -> None:
+        rows, model = BatchSize(1, 0), self.model
+        categorical = [spec for spec in self.inputs.inputs if spec.name != NUMERIC]
+        if categorical:
+            codes = [self._codes(spec, model.columns[spec.position]) for spec in categorical]
+            codes = codes[0] if len(codes) == 1 else self.graph.op("Concat", *codes, axis=1)
+            self.values["codes"] = Value(codes, "int64", (rows, len(categorical)))
+        name = NUMERIC
+        if len(categorical) == len(self.inputs.inputs):  # a table without numbers
+            name = self.graph.op("Expand", self.graph.constant(np.zeros((1, 0))), self.graph.sizes([rows, 0]))
+        self.values[NUMERIC] = Value(name, "float64", (rows, *model.row_shape))
+
+    def _codes(self, spec: Any, column: dict[str, Any]) -> str:
+        """Category codes int64 (batch, 1)."""
+        known = list(range(1, len(spec.categories) + 1))
+        missing = 0 if column["never_missing"] else len(known) + 1
+        if spec.type == "string":
+            return self.graph.op(
+                "LabelEncoder", spec.name, domain=_ML, keys_strings=[*spec.categories, spec.missing],
+                values_int64s=[*known, missing], default_int64=0,
+            )  # fmt: skip
+        tensor = self.onnx.helper.make_tensor
+        kinds = self.onnx.TensorProto
+        codes = self.graph.op(
+            "LabelEncoder", spec.name, domain=_ML,
+            keys_tensor=tensor("keys", kinds.DOUBLE, [len(known)], spec.categories),
+            values_tensor=tensor("values", kinds.INT64, [len(known)], known),
+            default_tensor=tensor("default", kinds.INT64, [1], [0]),
+        )  # fmt: skip
+        is_missing = self.graph.op("IsNaN", spec.name)
+        return self.graph.op("Where", is_missing, self.graph.constant(np.int64(missing)), codes)
+
+    # ------------------------------------------------------------------ network
+
+    def _add_node(self, node: Node) -> None:
+        args = {name: self._argument(arg) for name, arg in node.args.items()}
+        if node.op == "getitem":
+            name = args["x"][args["index"]]
+            if name is None:
+                raise ValueError(f"module: {node.origin} uses a result that export_onnx does not know how to compute.")
+        elif converter(node.op) is None:
+            raise ValueError(
+                f"module: {node.origin} uses the operation {node.op!r} of torch, which {ASKED_BY} does not know. "
+                "Replace it by other tensor operations in the module's forward, or use sknn.export_numpy."
+            )
+        else:
+            try:
+                name = emit(self.graph, node.op, args, node.dtype)
+            except (NotImplementedError, TypeError) as error:
+                raise ValueError(
+                    f"module: {node.origin} uses {node.op!r} in a form that {ASKED_BY} does not know ({error}). "
+                    "Replace it by other tensor operations in the module's forward, or use sknn.export_numpy."
+                ) from error
+        is_one = node.dtype is not None and isinstance(name, str)
+        self.values[node.out] = Value(name, str(node.dtype), self.model.graph.shapes[node.out]) if is_one else name
+
+    def _argument(self, arg: Any) -> Any:
+        if isinstance(arg, Ref):
+            return self.values[arg.name]
+        if isinstance(arg, Dtype):
+            return arg.name
+        return [self._argument(item) for item in arg] if isinstance(arg, list) else arg
+
+    # ------------------------------------------------------------------ outputs
+
+    def _outputs(self, values: Value) -> list[Any]:
+        target = self.model.target
+        if target["kind"] == "real":
+            return [self._prediction(values, target)]
+        probabilities = self._named(values.name, "probabilities", "float32", [_BATCH, values.shape[1]])
+        if target["kind"] == "multilabel":
+            chosen = self.graph.op("Greater", values.name, self.graph.constant(np.float32(0.5)))
+            label = self.graph.cast(chosen, "int64")
+            return [probabilities, self._named(label, "label", "int64", [_BATCH, values.shape[1]])]
+        classes = np.array([scalar(label) for label in target["classes"]])
+        if classes.dtype.kind not in "iufbUO" or (classes.dtype == object and not isinstance(classes[0], str)):
+            raise ValueError(
+                f"classes_ are of type {type(classes[0]).__name__}, which has no form in ONNX; expected strings, "
+                "numbers or booleans. Convert y before fit, as by .astype(str)."
+            )
+        if classes.dtype.kind in "iu":
+            classes = classes.astype(np.int64)
+        place = self.graph.op("ArgMax", values.name, axis=1, keepdims=0)
+        label = self.graph.op("Gather", self.graph.constant(classes), place, axis=0)
+        dtype = "str" if classes.dtype.kind in "UO" else classes.dtype.name
+        return [probabilities, self._named(label, "label", dtype, [_BATCH])]
+
+    def _prediction(self, values: Value, target: dict[str, Any]) -> Any:
+        """In the unit of y, in float64 where sknn does."""
+        scale, mean = (self.graph.constant(np.array(target[key], dtype=np.float64)) for key in ("scale", "mean"))
+        name = self.graph.op("Add", self.graph.op("Mul", self.graph.cast(values.name, "float64"), scale), mean)
+        if target["dtype"] != "float64":
+            name = self.graph.cast(name, target["dtype"])
+        n_values = max(values.shape[1], len(target["scale"]))
+        if target["ndim"] == 1 and n_values == 1:
+            return self._named(
+                self.graph.op("Squeeze", name, self.graph.ints([1])), "prediction", target["dtype"], [_BATCH]
+            )
+        return self._named(name, "prediction", target["dtype"], [_BATCH, n_values])
+
+    def _named(self, name: str, output: str, dtype: str, shape: list[Any]) -> Any:
+        """An output of the graph."""
+        helper = self.onnx.helper
+        self.graph.nodes.append(helper.make_node("Identity", [name], [output]))
+        is_text = dtype == "str"
+        kind = self.onnx.TensorProto.STRING if is_text else helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        return helper.make_tensor_value_info(output, kind, shape)

@@ -1,0 +1,157 @@
+"""Nodes and initializers of a graph of ONNX, written one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..._optional import optional_import
+from ..graph import BatchSize
+
+__all__ = ["OnnxGraph", "Value", "onnx_module"]
+
+ASKED_BY = "sknn.export_onnx"
+INT64_MAX = 2**63 - 1
+
+
+def onnx_module() -> Any:
+    """The package onnx, or an ImportError that names the extra."""
+    return optional_import("onnx", asked_by=ASKED_BY, extra="onnx")
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value of the recording in the graph of ONNX.
+
+    Attributes
+    ----------
+    name : str
+    dtype : str
+        By numpy's name.
+    shape : tuple of int and BatchSize
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[Any, ...]
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+
+class OnnxGraph:
+    """A graph that grows by one node a call; values are names.
+
+    Parameters
+    ----------
+    rows : str
+        Name of an input whose first dimension is the batch.
+    reserved : sequence of str
+        Names of inputs, which no value may have.
+    """
+
+    def __init__(self, rows: str, reserved: Sequence[str]) -> None:
+        self.onnx = onnx_module()
+        self.nodes: list[Any] = []
+        self.initializers: list[Any] = []
+        self._rows = rows
+        self._n_names = 0
+        self._reserved = set(reserved)
+        self._constants: dict[Any, str] = {}
+        self._sizes: dict[BatchSize, str] = {}
+
+    def _name(self, what: str) -> str:
+        self._n_names += 1
+        name = f"{what.lower()}_{self._n_names}"
+        return name if name not in self._reserved else self._name(what)
+
+    def op(self, kind: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
+        """Add a node with one output; return its name. An empty name leaves out an optional input."""
+        return self.ops(kind, 1, *inputs, domain=domain, **attributes)[0]
+
+    def ops(self, kind: str, n_outputs: int, *inputs: str, domain: str = "", **attributes: Any) -> list[str]:
+        """Add a node with several outputs."""
+        outputs = [self._name(kind) for _ in range(n_outputs)]
+        helper = self.onnx.helper
+        self.nodes.append(helper.make_node(kind, list(inputs), outputs, domain=domain, **attributes))
+        return outputs
+
+    def constant(self, array: Any, dtype: str | None = None) -> str:
+        """An initializer; equal small ones are one."""
+        array = np.asarray(array, dtype=dtype)
+        if array.dtype.kind in "US":
+            array = array.astype(object)
+        key = None
+        if array.size <= 64:
+            key = array.dtype.str, array.shape, tuple(array.ravel().tolist()), array.tobytes()
+            if array.dtype == object:
+                key = key[:3]
+            if key in self._constants:
+                return self._constants[key]
+        name = self._name("constant")
+        if array.dtype == object:
+            data = [str(item).encode() for item in array.ravel()]
+            tensor = self.onnx.helper.make_tensor(name, self.onnx.TensorProto.STRING, array.shape, data)
+        else:
+            tensor = self.onnx.numpy_helper.from_array(np.array(array, order="C"), name)  # keeps 0 dimensions
+        self.initializers.append(tensor)
+        if key is not None:
+            self._constants[key] = name
+        return name
+
+    def used_initializers(self) -> list[Any]:
+        """Those that a node reads; onnxruntime warns of others."""
+        read = {name for node in self.nodes for name in node.input}
+        return [tensor for tensor in self.initializers if tensor.name in read]
+
+    def ints(self, values: Sequence[int]) -> str:
+        """An int64 vector."""
+        return self.constant(np.array(list(values), dtype=np.int64).reshape(-1))
+
+    def cast(self, name: str, dtype: str) -> str:
+        """Convert to a dtype of numpy's name."""
+        return self.op("Cast", name, to=self.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+    def size(self, size: int | BatchSize) -> str:
+        """A size as an int64 vector of length 1."""
+        if not isinstance(size, BatchSize):
+            return self.ints([size])
+        if size not in self._sizes:
+            rows = BatchSize(1, 0)
+            if rows not in self._sizes:
+                self._sizes[rows] = self.op("Shape", self._rows, start=0, end=1)
+            name = self._sizes[rows]
+            if size.factor != 1:
+                name = self.op("Mul", name, self.ints([size.factor]))
+            if size.offset:
+                name = self.op("Add", name, self.ints([size.offset]))
+            self._sizes[size] = name
+        return self._sizes[size]
+
+    def sizes(self, sizes: Sequence[int | BatchSize]) -> str:
+        """A shape as an int64 vector."""
+        if not any(isinstance(size, BatchSize) for size in sizes):
+            return self.ints([size for size in sizes if not isinstance(size, BatchSize)])
+        return self.op("Concat", *[self.size(size) for size in sizes], axis=0)
+
+    def reshape(self, name: str, shape: Sequence[int | BatchSize]) -> str:
+        """Reshape; a single dimension of rows is left to be inferred."""
+        following = [size for size in shape if isinstance(size, BatchSize)]
+        if len(following) == 1 and not any(size in (0, -1) for size in shape):
+            target = self.ints([-1 if isinstance(size, BatchSize) else size for size in shape])
+        else:
+            target = self.sizes(shape)
+        return self.op("Reshape", name, target, allowzero=int(0 in shape))
+
+    def permute(self, name: str, dims: Sequence[int]) -> str:
+        """Transpose."""
+        return self.op("Transpose", name, perm=list(dims))
+
+    def slice(self, name: str, axis: int, start: Any, end: Any, step: int = 1) -> str:
+        """Part along one axis."""
+        return self.op("Slice", name, self.size(start), self.size(end), self.ints([axis]), self.ints([step]))

@@ -1,0 +1,228 @@
+"""One estimator of sknn as JSON and tensors, and back."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .._estimator.base import BaseNeuralEstimator
+from .._estimator.parameters import BUILT_WITH
+from ..exceptions import DamagedFileError, FileError, VersionError
+from ..losses import Loss
+from .answers import CPU, OTHER_DEVICE, check_answers, move, write_answers
+from .attributes import check_attributes, write_attributes
+from .json import check_keys, expect
+from .names import Trust
+from .net_state import read_net, write_net
+from .probe import answers, differ, make_rows
+from .state import read_inputs, read_targets, write_inputs, write_targets
+from .tensors import read_tensors, write_tensors
+from .values.values import ValueReader, ValueWriter
+
+__all__ = ["read_estimator", "write_estimator"]
+
+# Not of the model, but of the machine that trained it: training on must not write wherever a file says.
+_NOT_STORED = ("checkpoint",)
+_FITTED = {"built_with", "attributes", "random", "inputs", "targets", "net", "probe"}
+
+
+def write_estimator(estimator: BaseNeuralEstimator) -> tuple[dict[str, Any], bytes, dict[str, Any]]:
+    """JSON and tensors of an estimator, fitted or not, and the classes and functions that they name.
+
+    Raises
+    ------
+    TypeError
+        A parameter, attribute or layer that cannot be stored, or a network that cannot be built again.
+    """
+    writer = ValueWriter()
+    parameters = estimator.get_params(deep=False)
+    parameters |= {name: None for name in _NOT_STORED if name in parameters}
+    written: dict[str, Any] = {
+        "class": writer.names.add(type(estimator), "the estimator"),
+        "parameters": {name: writer.write(value, name) for name, value in parameters.items()},
+        "fitted": None,
+    }
+    tensors: dict[str, Tensor] = {}
+    if "net_" in vars(estimator):
+        written["fitted"], tensors = _write_fitted(estimator, writer)
+    data = write_tensors({**tensors, **writer.tensors})
+    _finish(written, data)
+    if written["fitted"] is not None:
+        data = _with_probe(estimator, written, {**tensors, **writer.tensors}, data, Trust(writer.names.things.values()))
+    return written, data, writer.names.things
+
+
+def _finish(written: dict[str, Any], data: bytes) -> None:
+    # So that the tensors of another file do not pass for those of this one.
+    written["tensors"] = hashlib.sha256(data).hexdigest()
+
+
+def _write_fitted(estimator: Any, writer: ValueWriter) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    inputs, input_tensors = write_inputs(estimator._inputs, writer)
+    net, net_tensors = write_net(estimator.net_, writer)
+    changed = {
+        name: value
+        for name, value in estimator._built_with.items()
+        if value is not getattr(estimator, name) and repr(value) != repr(getattr(estimator, name))
+    }
+    fitted = {
+        "built_with": {name: writer.write(value, name) for name, value in changed.items()},
+        "attributes": write_attributes(estimator, writer),
+        "random": writer.write(estimator._random, "random_state"),
+        "inputs": inputs,
+        "targets": write_targets(estimator._targets, writer),
+        "net": net,
+        "probe": None,
+    }
+    return fitted, {**input_tensors, **net_tensors}
+
+
+def _with_probe(
+    estimator: Any, written: dict[str, Any], tensors: dict[str, Tensor], data: bytes, trust: Trust
+) -> bytes:
+    """The tensors, with rows and answers; of a model that was read back, and found to be the same."""
+    try:
+        twin: Any = read_estimator(written, data, trust, {})
+    except FileError as error:
+        raise TypeError(f"the model cannot be rebuilt from what a file can hold: {error}") from error
+    net, inputs = estimator.net_, estimator._inputs
+    for rows in make_rows(inputs):
+        try:
+            here, again = (answers(net, inputs, rows) for _ in range(2))
+        except Exception:  # not every network takes made-up rows: words must be in its vocabulary
+            continue
+        if any(differ(a, b) is not None for a, b in zip(here, again, strict=True)):
+            return data  # it draws random numbers when it predicts
+        twice = _answers_of_twin(estimator, twin, here, rows)
+        # On the CPU, where every file is read first; apart from the weights, which another file may have.
+        written["fitted"]["probe"] = write_answers(twice)
+        data = write_tensors({**tensors, **rows})
+        _finish(written, data)
+        break
+    return data
+
+
+def _answers_of_twin(
+    estimator: Any, twin: Any, here: tuple[Tensor, Tensor], rows: dict[str, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """What the model that was read back answers on the CPU; a TypeError if that is something else."""
+    looseness = 1.0 if torch.device(estimator.net_.device).type == "cpu" else OTHER_DEVICE
+    try:
+        twice = answers(twin.net_, twin._inputs, rows)
+        differences = [differ(a, b, looseness) for a, b in zip(here, twice, strict=True)]
+        problem = next((f"by up to {difference:.3g}" for difference in differences if difference is not None), None)
+    except Exception as error:
+        raise TypeError(f"module: the network fails when it is built again: {type(error).__name__}: {error}") from error
+    if problem is not None:
+        raise TypeError(
+            f"module: {type(estimator.module_).__qualname__} predicts otherwise, {problem}, when it is built again and "
+            "given its weights. Keep all that it learns in parameters and buffers."
+        )
+    return twice
+
+
+def read_estimator(
+    value: Any,
+    data: bytes,
+    trust: Trust,
+    versions: dict[str, Any],
+    place: Callable[[Any], torch.device] = lambda estimator: CPU,
+) -> BaseNeuralEstimator:
+    """The estimator of these parts of a file.
+
+    Parameters
+    ----------
+    value : JSON
+    data : bytes
+        Its tensors.
+    trust : Trust
+    versions : dict
+        That wrote the file, for messages.
+    place : callable
+        Estimator -> where its network goes.
+
+    Raises
+    ------
+    FileError
+    """
+    check_keys(value, {"class", "parameters", "fitted", "tensors"}, "estimator")
+    if value["tensors"] != hashlib.sha256(data).hexdigest():
+        raise DamagedFileError("the tensors are not those that belong to this estimator.")
+    reader = ValueReader(read_tensors(data), trust)
+    kind = trust.find(value["class"], "the estimator")
+    if not (isinstance(kind, type) and issubclass(kind, BaseNeuralEstimator)):
+        raise DamagedFileError(f"the estimator is a {value['class']}; expected one of sknn.")
+    estimator = kind(**_read_parameters(kind, value["parameters"], reader, versions))
+    _check_parameters(estimator, trust)
+    if value["fitted"] is not None:
+        _read_fitted(estimator, value["fitted"], reader, versions, place(estimator))
+    left = sorted(set(reader.tensors) - reader.read_tensors)
+    if left:
+        raise DamagedFileError(f"the file holds tensors that belong to nothing: {left[:5]}.")
+    return estimator
+
+
+def _read_parameters(kind: Any, value: Any, reader: ValueReader, versions: dict[str, Any]) -> dict[str, Any]:
+    expect(value, dict, "parameters")
+    unknown = sorted(set(value) - set(kind._get_param_names()))
+    if unknown:
+        raise VersionError(
+            f"{kind.__name__} has no parameters {unknown[:5]} here; the file was written by sknn "
+            f"{versions.get('sknn', 'of an unknown version')}. Install that version, or a newer one."
+        )
+    return {name: reader.read(item, name) for name, item in value.items()}
+
+
+def _check_parameters(estimator: Any, trust: Trust) -> None:
+    """Refuse parameters that fit would refuse, before anything is built of them."""
+    try:
+        estimator._validate_params()
+    except (ValueError, TypeError) as error:
+        raise DamagedFileError(f"a parameter of the file is none of this estimator: {error}") from error
+    _check_components(estimator.get_params(deep=False), trust)
+
+
+def _check_components(params: dict[str, Any], trust: Trust) -> None:
+    """What is called to build a network is a class of networks, or a function of the user's."""
+    for name, base in (("module", nn.Module), ("criterion", nn.Module), ("optimizer", torch.optim.Optimizer)):
+        value = params[name]
+        while isinstance(value, functools.partial):
+            value = value.func
+        if isinstance(value, type) and issubclass(value, base):
+            continue
+        if isinstance(value, base | str) or (callable(value) and trust.is_own(value)):
+            continue
+        raise DamagedFileError(f"{name} is {str(value)[:80]}; expected a class derived from {base.__name__}.")
+
+
+def _read_fitted(
+    estimator: Any, value: Any, reader: ValueReader, versions: dict[str, Any], device: torch.device
+) -> None:
+    check_keys(value, _FITTED, "fitted")
+    built_with = {name: getattr(estimator, name) for name in BUILT_WITH}
+    for name, item in expect(value["built_with"], dict, "built_with").items():
+        if name not in built_with:
+            raise DamagedFileError(f"built_with: {name[:40]!r} is no parameter that a network is built with.")
+        built_with[name] = reader.read(item, name)
+    _check_components(built_with, reader.trust)
+    random = reader.read(value["random"], "random_state")
+    expect(random, np.random.RandomState, "random_state")
+    attributes = expect(value["attributes"], dict, "attributes")
+    attributes = {name: reader.read(item, f"the attribute {name}") for name, item in attributes.items()}
+    inputs = read_inputs(value["inputs"], reader)
+    targets = read_targets(value["targets"], reader, classifies=hasattr(type(estimator), "predict_proba"))
+    net = read_net(value["net"], {**estimator.get_params(deep=False), **built_with}, inputs, targets, reader)
+    if not isinstance(net.criterion_, Loss):
+        raise DamagedFileError("criterion: expected a loss.")
+    check_attributes(estimator, attributes, inputs, targets, net)
+    if value["probe"] is not None:
+        check_answers(value["probe"], net, inputs, reader, versions, device)
+    move(net, device)
+    vars(estimator).update(attributes, net_=net, _inputs=inputs, _targets=targets, _random=random)
+    estimator._built_with = built_with

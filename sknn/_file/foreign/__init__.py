@@ -1,0 +1,1 @@
+"""Objects of scikit-learn around estimators of sknn, by skops."""

@@ -1,0 +1,192 @@
+"""The archive of skops in a canonical form, and what must be true of it before skops reads it.
+
+skops refuses types that nobody trusts. What it leaves open is closed here: numbers of objects that a file may choose,
+arrays that claim to be larger than they are, and objects that refer to others so often that reading never ends; and in
+`_skops_nodes`, by which node a trusted type may be made.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from ...exceptions import DamagedFileError, UntrustedFileError
+from ..archive import pack, unpack
+from ..json import expect, read_json, write_json
+from ..names import Trust
+from .skops_nodes import check_node, is_loose
+
+__all__ = ["canonical", "checked", "needed_names"]
+
+_SCHEMA = "schema.json"
+_MAX_DEPTH = 300
+_NOTHING = {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode", "content": "null", "is_json": True}
+_OLDEST_PROTOCOL, _NEWEST_PROTOCOL = 1, 100
+
+
+def canonical(data: bytes) -> bytes:
+    """The same archive with numbers, names and dates that depend on nothing but its content."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    schema = read_json(parts.pop(_SCHEMA), "the schema of skops", _MAX_DEPTH)
+    _forget_places(schema)
+    rewriting = _Rewriting(schema)
+    schema = rewriting.rewritten(schema)
+    schema.pop("_skops_version", None)
+    stored = {new: _canonical_part(old, parts[old]) for old, new in rewriting.names.items()}
+    # The order of a dict is that of its names here, and skops pairs names and their types by it.
+    return pack({_SCHEMA: write_json(schema, sort_names=False), **stored})
+
+
+def _canonical_part(name: str, content: bytes) -> bytes:
+    if not name.endswith(".npz"):
+        return content
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:  # numpy writes the time, and compresses
+        return pack({entry: archive.read(entry) for entry in archive.namelist()})
+
+
+class _Rewriting:
+    """Numbers of objects that stand in several places, and names of parts, in the order of the schema.
+
+    Attributes
+    ----------
+    names : dict of str to str
+        Old name of a part -> new one.
+    """
+
+    def __init__(self, schema: Any) -> None:
+        self.names: dict[str, str] = {}
+        self._times: dict[Any, int] = {}
+        self._first: dict[Any, dict[str, Any]] = {}
+        for node in _nodes(schema):
+            number = node.get("__id__")
+            if number is not None and node["__loader__"] not in ("JsonNode", "TypeNode", "FunctionNode"):
+                self._times[number] = self._times.get(number, 0) + 1
+
+    def rewritten(self, value: Any) -> Any:
+        """The value with new numbers and names; an object is written the same way wherever it stands."""
+        if isinstance(value, list):
+            return [self.rewritten(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if "__loader__" not in value:
+            return {key: self.rewritten(item) for key, item in value.items()}
+        number = value.get("__id__")
+        is_shared = self._times.get(number, 0) > 1
+        if is_shared and number in self._first:  # a tree makes new arrays whenever it is asked for its state
+            return self._first[number]
+        found = {key: item for key, item in value.items() if key != "__id__"}
+        if is_shared:
+            self._first[number] = found
+            found["__id__"] = len(self._first)
+        if isinstance(found.get("file"), str):
+            found["file"] = self.names.setdefault(
+                found["file"], f"{len(self.names)}.{found['file'].rpartition('.')[2]}"
+            )
+        for key, item in found.items():
+            found[key] = self.rewritten(item) if key not in ("file", "__id__") else item
+        return found
+
+
+def checked(parts: dict[str, bytes], what: str, only_named: frozenset[str], trust: Trust) -> bytes:
+    """An archive of these parts that skops may read.
+
+    Parameters
+    ----------
+    parts : dict of str to bytes
+    what : str
+    only_named : frozenset of str
+        Classes and functions that a file may name, but not make or call.
+    trust : Trust
+
+    Raises
+    ------
+    DamagedFileError, UntrustedFileError
+    """
+    if _SCHEMA not in parts:
+        raise DamagedFileError(f"{what} has no {_SCHEMA}.")
+    schema = expect(read_json(parts[_SCHEMA], what, _MAX_DEPTH), dict, what)
+    if not _OLDEST_PROTOCOL < expect(schema.get("protocol"), int, f"{what}: protocol") < _NEWEST_PROTOCOL:
+        raise DamagedFileError(f"{what}: protocol {schema['protocol']} of skops is not read.")
+    arrays = {name: content for name, content in parts.items() if name != _SCHEMA}
+    for name, content in arrays.items():
+        _check_part(name, content, what)
+    first: dict[Any, Any] = {}
+    for node in _nodes(schema):
+        check_node(node, arrays, what, only_named, trust)
+        number = node.get("__id__")
+        # skops writes an object in full wherever it stands, so the work of reading is that of the file.
+        if number is not None and first.setdefault(expect(number, int, what), node) != node:
+            raise DamagedFileError(f"{what}: two different objects have the number {number}.")
+    _forget_places(schema)
+    return pack({**arrays, _SCHEMA: write_json(schema, sort_names=False)})
+
+
+def needed_names(data: bytes) -> list[str]:
+    """Classes in an archive of `canonical` that skops trusts, and `checked` does not."""
+    schema = read_json(unpack(data, "the archive of skops")[_SCHEMA], "the schema of skops", _MAX_DEPTH)
+    return sorted({f"{node['__module__']}.{node['__class__']}" for node in _nodes(schema) if is_loose(node)})
+
+
+def _forget_places(schema: Any) -> None:
+    """A folder for results belongs to the machine that trained: fit would read pickles from it and write to it."""
+    for node in _nodes(schema):
+        if node["__loader__"] == "ObjectNode" and str(node.get("__module__")).startswith("sklearn."):
+            content = node.get("content")
+            content = content.get("content") if isinstance(content, dict) else None
+            if isinstance(content, dict) and "memory" in content:
+                content["memory"] = dict(_NOTHING)
+
+
+def _nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """All nodes of a schema, outer before inner."""
+    if isinstance(value, dict):
+        if "__loader__" in value:
+            yield value
+        for item in value.values():
+            yield from _nodes(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _nodes(item)
+
+
+def _check_part(name: str, content: bytes, what: str) -> None:
+    ending = name.rpartition(".")[2]
+    check: dict[str, Callable[[bytes], None]] = {"npy": _check_npy, "npz": _check_npz, "bin": lambda content: None}
+    if ending not in check:
+        raise DamagedFileError(f"{what}: {name} is of no kind that skops writes.")
+    try:
+        check[ending](content)
+    except (DamagedFileError, UntrustedFileError):
+        raise
+    except Exception as error:
+        raise DamagedFileError(f"{what}: {name} is damaged: {type(error).__name__}: {error}") from error
+
+
+def _check_npy(content: bytes) -> None:
+    """Shape and dtype say as many bytes as there are: numpy takes the memory before it looks."""
+    file = io.BytesIO(content)
+    version = np.lib.format.read_magic(file)
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in readers:
+        raise ValueError(f"version {version} of numpy's format")
+    shape, _, dtype = readers[version](file)
+    if dtype.hasobject or any(type(size) is not int or size < 0 for size in shape):
+        raise ValueError(f"an array of {dtype} and shape {shape}")
+    if math.prod(shape) * dtype.itemsize != len(content) - file.tell():
+        raise ValueError(f"{len(content)} bytes for an array of {dtype} and shape {shape}")
+
+
+def _check_npz(content: bytes) -> None:
+    """A sparse matrix whose indices are within its shape: others would read foreign memory."""
+    for array in unpack(content, "a sparse matrix").values():
+        _check_npy(array)
+    matrix = sparse.load_npz(io.BytesIO(content))
+    if hasattr(matrix, "check_format"):
+        matrix.check_format(full_check=True)

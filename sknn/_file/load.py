@@ -1,0 +1,147 @@
+"""sknn.load."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .._device import resolve_device
+from ..exceptions import DamagedFileError, FileError, VersionError
+from .archive import unpack
+from .estimator import read_estimator
+from .foreign.foreign import read_foreign
+from .json import check_keys, expect, read_json
+from .names import Trust
+from .other_versions import warn_of_others
+from .save import FORMAT
+
+__all__ = ["load"]
+
+_MAX_ESTIMATORS = 10_000
+_DEVICES = ("cpu", "cuda", "mps", "xpu")  # that compute
+
+
+def load(path: str | os.PathLike[str], trusted: Iterable[Any] = (), *, device: str | torch.device | None = None) -> Any:
+    """Read what :func:`sknn.save` wrote. No code of the file is run, and nothing is imported because it says so.
+
+    Parameters
+    ----------
+    path : str or path
+    trusted : list of classes, functions and str, default=()
+        Classes and functions of your own that the file may use: themselves, or import paths such as
+        ``"package.MyModule"``. Those of sknn, torch.nn, torch.optim and scikit-learn need no mention.
+    device : str, torch.device or None, default=None
+        Where the networks compute. None: where the estimators' parameter `device` says, or on the CPU if that is not
+        here.
+
+    Returns
+    -------
+    estimator : the class that was saved
+        It predicts, is cloned, and trains on as the one that was saved, with a new optimizer.
+
+    Warns
+    -----
+    InconsistentVersionWarning
+        Another major or minor version of sknn or torch saved it.
+
+    Raises
+    ------
+    DamagedFileError
+        Truncated, edited, incomplete, or no file of :func:`sknn.save` at all.
+    UntrustedFileError
+        It names classes that `trusted` does not list, or sizes that no model has.
+    VersionError
+        Written in a format that this version does not read.
+    ReproductionError
+        The model answers otherwise than when it was saved.
+    TypeError, ValueError
+        `trusted` or `device` is none.
+    OSError
+        The file cannot be opened.
+    ImportError
+        safetensors, or skops for objects of scikit-learn, is missing: ``pip install "sknn[files]"``.
+
+    See Also
+    --------
+    save : Writes it, with an example.
+    """
+    trust = Trust(trusted)
+    wanted = None if device is None else resolve_device(device)
+    data = Path(path).read_bytes()
+    try:
+        found, versions = _read(data, trust, wanted, os.fspath(path))
+    except (FileError, ImportError):
+        raise
+    except Exception as error:  # whatever a file holds, it is the file that is wrong
+        raise DamagedFileError(f"{os.fspath(path)} cannot be read: {type(error).__name__}: {error}") from error
+    warn_of_others(versions, stacklevel=2)
+    return found
+
+
+def _read(data: bytes, trust: Trust, wanted: torch.device | None, what: str) -> tuple[Any, dict[str, Any]]:
+    parts = unpack(data, what)
+    manifest = _read_manifest(parts, what)
+    root, versions = manifest["root"], manifest["versions"]
+    n_estimators = root.get("skops", 1)
+    names = [f"estimators/{i}.{ending}" for i in range(n_estimators) for ending in ("json", "safetensors")]
+    if set(names) | ({"sklearn.skops"} if "skops" in root else set()) != set(parts):
+        raise DamagedFileError(f"{what} has other parts than its {n_estimators} estimators need.")
+    estimators: list[Any] = []
+    for i in range(n_estimators):
+        name = f"estimators/{i}.json"
+        value = check_keys(read_json(parts[name], name), {"class", "parameters", "fitted", "tensors"}, name)
+        tensors = parts[f"estimators/{i}.safetensors"]
+        estimators.append(read_estimator(value, tensors, trust, versions, functools.partial(_place, wanted=wanted)))
+    if "skops" not in root:
+        return estimators[0], versions
+    return read_foreign(parts["sklearn.skops"], estimators, trust, "sklearn.skops"), versions
+
+
+def _place(estimator: Any, wanted: torch.device | None) -> torch.device:
+    """Where a network goes: where the caller or the estimator says, or to the CPU if that is not here."""
+    if wanted is not None:
+        return wanted
+    try:
+        device = resolve_device(estimator.device)
+    except ValueError:
+        return torch.device("cpu")
+    return device if device.type in _DEVICES else torch.device("cpu")
+
+
+def _read_manifest(parts: dict[str, bytes], what: str) -> dict[str, Any]:
+    """The list of parts, once the parts are those that it lists."""
+    content = parts.pop("manifest.json", None)
+    if content is None:
+        raise DamagedFileError(f"{what} has no manifest.json, so it is no file of sknn.save.")
+    manifest = expect(read_json(content, "manifest.json"), dict, "manifest.json")
+    written = expect(manifest.get("format"), int, "manifest.json: format")
+    versions = expect(manifest.get("versions"), dict, "manifest.json: versions")
+    for package, version in versions.items():
+        expect(version, str, f"manifest.json: the version of {package[:40]}")
+    if written != FORMAT:
+        raise VersionError(
+            f"{what} is written in format {written}, by sknn {versions.get('sknn', 'of an unknown version')[:40]}; "
+            f"this version reads format {FORMAT}. Install the version that wrote it, or save the model again."
+        )
+    check_keys(manifest, {"format", "root", "versions", "parts"}, "manifest.json")
+    listed = expect(manifest["parts"], dict, "manifest.json: parts")
+    if set(listed) != set(parts):
+        wrong = sorted(set(listed) ^ set(parts))[:5]
+        raise DamagedFileError(f"{what} and its list of parts do not agree: {wrong}.")
+    for name, content in parts.items():
+        entry = check_keys(listed[name], {"size", "sha256"}, f"manifest.json: {name}")
+        if entry["size"] != len(content) or entry["sha256"] != hashlib.sha256(content).hexdigest():
+            raise DamagedFileError(f"{what}: part {name} is not what it was when it was saved. Copy or save it again.")
+    root = expect(manifest["root"], dict, "manifest.json: root")
+    if set(root) == {"skops"}:
+        if not 0 <= expect(root["skops"], int, "manifest.json: root") <= _MAX_ESTIMATORS:
+            raise DamagedFileError(f"manifest.json: {root['skops']} estimators.")
+    elif root != {"estimator": 0} or type(root["estimator"]) is not int:
+        raise DamagedFileError("manifest.json: root names no part.")
+    return manifest

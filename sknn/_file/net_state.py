@@ -1,0 +1,175 @@
+"""A trained net as JSON and tensors, and back: built by the code that fit uses, filled with the weights of the file."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import torch
+from skorch.history import History
+from torch import Tensor, nn
+
+from .._data.inputs import Inputs
+from .._network.build import committee_of
+from .._training.make_net import untrained_network
+from .._training.net import _Net
+from .._training.plan import TrainingPlan
+from ..exceptions import DamagedFileError
+from ..losses import Loss, make_loss
+from .bounded import build_like, check_outputs, freeze, state_of
+from .json import check_keys, expect
+from .values.values import ValueReader, ValueWriter
+
+__all__ = ["read_net", "write_net"]
+
+_N_FEW, _N_FEW_LARGE = 16, 4  # rows that every prediction may be asked for at once; those of images
+_LARGE = 10_000  # numbers of a row
+_COUNTS = ("steps_done_", "planned_steps", "planned_epochs", "first_step")
+_PLAN = ("lr_schedule", "lr_schedule_params", "shuffle_seed")
+_NAMES = {"lr", "max_epochs", "batch_size", "optimizer_params", "n_networks", "counts", "plan", "history", "frozen"}
+
+
+def write_net(net: _Net, writer: ValueWriter) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """JSON and tensors for a trained net, without its optimizer."""
+    committee = committee_of(net.module_)
+    tensors = {f"network.{name}": tensor for name, tensor in state_of(net.module_, "module").items()}
+    tensors |= {f"criterion.{name}": tensor for name, tensor in state_of(net.criterion_, "criterion").items()}
+    values = {
+        "lr": float(net.lr),  # of a grid, they are numbers of numpy
+        "max_epochs": int(net.max_epochs),
+        "batch_size": int(net.batch_size),
+        "optimizer_params": dict(net.optimizer_params),
+        "plan": {name: getattr(net.plan, name) for name in _PLAN},
+        "history": [dict(record) for record in net.history],
+    }
+    written = {name: writer.write(value, name) for name, value in values.items()}
+    written["n_networks"] = 1 if committee is None else len(committee.networks)
+    written["counts"] = {name: int(getattr(net, name, 0)) for name in _COUNTS}
+    written["frozen"] = [name for name, p in net.module_.named_parameters() if not p.requires_grad]
+    return written, tensors
+
+
+def read_net(value: Any, params: dict[str, Any], inputs: Inputs, targets: Any, reader: ValueReader) -> _Net:
+    """The net, on the CPU, ready to predict and to train on.
+
+    Parameters
+    ----------
+    value : JSON
+    params : dict
+        Parameters of the estimator that the network was built with.
+    inputs : Inputs
+    targets : ClassTargets, MultilabelTargets or RealTargets
+    reader : ValueReader
+
+    Raises
+    ------
+    DamagedFileError, UntrustedFileError
+    """
+    check_keys(value, _NAMES, "net")
+    read = {name: reader.read(value[name], name) for name in ("lr", "max_epochs", "batch_size", "optimizer_params")}
+    for name, kind in (("lr", float), ("max_epochs", int), ("batch_size", int)):
+        if not 0 < expect(read[name], (kind, int), name) < 2**62:
+            raise DamagedFileError(f"net: {name} is none; expected a number > 0.")
+    expect(read["optimizer_params"], dict, "optimizer_params")
+    loss, network = _read_modules(value, params, inputs, targets, reader)
+    net = _Net(
+        network,
+        loss,
+        optimizer=torch.optim.SGD,  # the real one is made when it trains on
+        lr=0.1,
+        max_epochs=read["max_epochs"],
+        batch_size=read["batch_size"],
+        callbacks=[],
+        train_split=None,
+        verbose=0,
+        device="cpu",
+    )
+    net.n_classes = targets.n_targets
+    net.prepare(_read_plan(value["plan"], reader), {}, targets.kind)
+    net.release()
+    net._set(optimizer_=None, flat_parameters=None, virtual_params_={})
+    net._set(optimizer=params["optimizer"], optimizer_params=read["optimizer_params"], lr=read["lr"])
+    net._set(**_read_counts(value["counts"]))
+    net._set(history_=_read_history(reader.read(value["history"], "history")))
+    return net
+
+
+def _read_modules(
+    value: Any, params: dict[str, Any], inputs: Inputs, targets: Any, reader: ValueReader
+) -> tuple[Loss, nn.Module]:
+    n_networks = expect(value["n_networks"], int, "n_networks")
+    states = {kind: _state(reader, f"{kind}.") for kind in ("criterion", "network")}
+    if not 1 <= n_networks <= max(1, len(states["network"])):
+        raise DamagedFileError(f"net: n_networks is {n_networks}, but there are {len(states['network'])} tensors.")
+    make = functools.partial(make_loss, params["criterion"], dict(params["criterion_params"] or {}), targets.kind)
+    own_code = _is_own(params["criterion"], params["criterion_params"], reader)
+    loss: Any = build_like(make, states["criterion"], "criterion", own_code=own_code)
+    width = loss.out_features(targets.n_targets)
+    own_code = _is_own(params["module"], params["module_params"], reader)
+    network = build_like(
+        lambda: untrained_network(params, inputs, width, n_networks),
+        states["network"],
+        "module",
+        own_code=own_code,
+    )
+    freeze(network, value["frozen"], "module")
+    network.eval()
+    if not own_code:
+        check_outputs(network, _few_rows(inputs), "module")
+    return loss, network
+
+
+def _few_rows(inputs: Inputs) -> dict[str, Tensor]:
+    """As many encoded rows as a prediction computes at least, without memory."""
+    n_rows = _N_FEW if math.prod(inputs.row_shape) <= _LARGE else _N_FEW_LARGE
+    rows = {"x_num": torch.empty(n_rows, *inputs.row_shape, device="meta")}
+    if inputs.cardinalities:
+        rows["x_cat"] = torch.zeros(n_rows, len(inputs.cardinalities), dtype=torch.int64, device="meta")
+    return rows
+
+
+def _state(reader: ValueReader, prefix: str) -> dict[str, Tensor]:
+    names = [name for name in reader.tensors if name.startswith(prefix)]
+    return {name.removeprefix(prefix): reader.tensor(name, prefix) for name in names}
+
+
+def _is_own(component: Any, component_params: Any, reader: ValueReader) -> bool:
+    """Whether code of the user's takes part in building it."""
+    if isinstance(component, str):
+        return False
+    while isinstance(component, functools.partial):
+        component = component.func
+    parts = list(component.modules()) if isinstance(component, nn.Module) else []
+    things = [*map(type, parts)] or [component]
+    values = component_params.values() if isinstance(component_params, dict) else ()
+    things += [value for value in values if isinstance(value, type) or callable(value)]
+    return any(reader.trust.is_own(thing) for thing in things)
+
+
+def _read_plan(value: Any, reader: ValueReader) -> TrainingPlan:
+    plan = expect(reader.read(value, "plan"), dict, "plan")
+    if set(plan) != set(_PLAN) or not 0 <= expect(plan["shuffle_seed"], int, "plan") < 2**63:
+        raise DamagedFileError("net: the plan of its training has other entries than it should.")
+    expect(plan["lr_schedule_params"], (dict, type(None)), "lr_schedule_params")
+    return TrainingPlan(**plan)
+
+
+def _read_counts(value: Any) -> dict[str, int]:
+    counts = check_keys(value, set(_COUNTS), "counts")
+    if any(not 0 <= expect(count, int, "counts") < 2**62 for count in counts.values()):
+        raise DamagedFileError("net: counts of steps and epochs must not be negative.")
+    return counts
+
+
+def _read_history(records: Any) -> History:
+    history = History()
+    for record in expect(records, list, "history"):
+        expect(record, dict, "history")
+        if not all(type(name) is str for name in record):
+            raise DamagedFileError("history: names must be strings.")
+        if "train_loss" in record:
+            expect(record["train_loss"], (float, int), "history")
+        expect(record.get("batches"), list, "history")
+        list.append(history, record)
+    return history

@@ -1,0 +1,151 @@
+"""Rows that are made up, and what the network answered to them: a loaded network must answer the same.
+
+The rows are drawn from what was learned about the columns, never taken from the data.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor
+
+from .._data.inputs import Inputs
+from .._estimator.prediction import raw_prediction
+from ..exceptions import DamagedFileError
+from .values.values import ValueReader
+
+__all__ = ["answers", "differ", "make_rows", "read_rows"]
+
+_N_ROWS, _N_ROWS_OF_LARGE = 16, 4
+_LARGE = 10_000  # numbers of a row
+_N_STORED = 32  # numbers of a sparse row that are not zero
+_SHARE_MISSING = 0.1
+# Two processors or versions of torch add up in another order; two models differ by far more.
+_RELATIVE, _ABSOLUTE = 1e-4, 1e-5
+_NOISE = 1e-6  # of inner activations about 1, where the outputs are smaller still
+
+
+def make_rows(inputs: Inputs) -> list[dict[str, Tensor]]:
+    """Sets of rows to try, as tensors for the file; not every network takes every set."""
+    draw = np.random.RandomState(0)
+    if inputs.mode == "table":
+        return [_table_rows(inputs, draw)]
+    if inputs.mode == "sparse":
+        return [_sparse_rows(inputs, draw)]
+    shape = (_N_ROWS_OF_LARGE if math.prod(inputs.row_shape) > _LARGE else _N_ROWS, *inputs.row_shape)
+    normal = torch.from_numpy(draw.standard_normal(shape).astype(np.float32))
+    if inputs.rescaling is not None:
+        center, spread = inputs.rescaling
+        normal = center + normal * torch.where(torch.isinf(spread), 0.0, spread)
+    # Networks that look words up take small whole numbers only.
+    return [{"probe.numbers": x} for x in (normal, torch.from_numpy(draw.randint(0, 2, shape)).float())]
+
+
+def _table_rows(inputs: Inputs, draw: np.random.RandomState) -> dict[str, Tensor]:
+    encoder = inputs.encoder
+    assert encoder is not None
+    center, scale = encoder.center.cpu().numpy(), encoder.scale.cpu().numpy()
+    z = 1.5 * draw.standard_normal((_N_ROWS, len(center)))
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        numbers = center + np.where(scale > 0, z / scale, 0.0)
+    numbers = np.nan_to_num(numbers, nan=0.0, posinf=1e300, neginf=-1e300)
+    numbers[draw.random_sample(numbers.shape) < _SHARE_MISSING] = np.nan
+    codes = [draw.randint(0, cardinality, _N_ROWS) for cardinality in inputs.cardinalities]
+    stacked = np.stack(codes, axis=1) if codes else np.empty((_N_ROWS, 0))
+    return {"probe.numbers": torch.from_numpy(numbers), "probe.codes": torch.from_numpy(stacked.astype(np.int64))}
+
+
+def _sparse_rows(inputs: Inputs, draw: np.random.RandomState) -> dict[str, Tensor]:
+    (d,) = inputs.row_shape
+    n = min(d, _N_STORED)
+    columns = np.stack([np.sort(draw.choice(d, n, replace=False)) for _ in range(_N_ROWS)])
+    values = draw.standard_normal((_N_ROWS, n))
+    if inputs.encoder is not None:
+        scale = inputs.encoder.scale.cpu().numpy()[columns]
+        values = np.divide(values, scale, out=np.zeros_like(values), where=scale > 1e-30)
+    values = np.clip(values, -1e30, 1e30).astype(np.float32)
+    return {"probe.numbers": torch.from_numpy(values), "probe.columns": torch.from_numpy(columns.astype(np.int64))}
+
+
+def read_rows(inputs: Inputs, reader: ValueReader) -> dict[str, Tensor]:
+    """The rows of a file.
+
+    Raises
+    ------
+    DamagedFileError
+        They are no rows of these inputs.
+    """
+    names = {"table": ("numbers", "codes"), "sparse": ("numbers", "columns"), "array": ("numbers",)}[inputs.mode]
+    rows = {f"probe.{name}": reader.tensor(f"probe.{name}", "probe") for name in names}
+    numbers = rows["probe.numbers"]
+    others = rows.get(f"probe.{names[-1]}", numbers)
+    n_rows, width = (len(numbers), numbers.shape[1:]) if numbers.ndim else (0, ())
+    fits = 0 < n_rows <= _N_ROWS and others.shape[0] == n_rows
+    if inputs.mode == "table":
+        assert inputs.encoder is not None
+        sizes = torch.tensor(inputs.cardinalities, dtype=torch.int64)
+        fits = fits and width == inputs.encoder.center.shape and numbers.dtype == torch.float64
+        fits = fits and others.dtype == torch.int64 and others.shape[1:] == sizes.shape
+        fits = fits and bool(((others >= 0) & (others < sizes)).all()) and not bool(torch.isinf(numbers).any())
+    elif inputs.mode == "sparse":
+        fits = fits and numbers.dtype == torch.float32 and others.dtype == torch.int64 and others.shape == numbers.shape
+        fits = fits and numbers.ndim == 2 and bool(((others >= 0) & (others < inputs.row_shape[0])).all())
+    else:
+        fits = fits and tuple(width) == inputs.row_shape and numbers.dtype == torch.float32
+    if not fits:
+        raise DamagedFileError("probe: rows of another shape, or with other categories, than the columns have.")
+    return rows
+
+
+def answers(net: Any, inputs: Inputs, rows: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Raw prediction (n_rows, out_features) and link output (n_rows, n_values) for such rows, both float32."""
+    raw = raw_prediction(net, inputs, _table(inputs, rows))
+    with torch.inference_mode():
+        values = net.criterion_.inverse_link(raw)
+    return raw.clone(), values.float().clone()
+
+
+def _table(inputs: Inputs, rows: dict[str, Tensor]) -> Any:
+    """The rows as a user would pass them."""
+    numbers = rows["probe.numbers"].numpy()
+    if inputs.mode == "array":
+        return numbers
+    if inputs.mode == "sparse":
+        columns = rows["probe.columns"].numpy()
+        starts = np.arange(len(columns) + 1) * columns.shape[1]
+        return sparse.csr_array((numbers.ravel(), columns.ravel(), starts), shape=(len(columns), *inputs.row_shape))
+    table = np.empty((len(numbers), len(inputs.reader.columns_)), dtype=object)
+    table[:, inputs.reader.numeric_] = numbers
+    for i, position in enumerate(inputs.reader.categorical_):
+        known = inputs.reader.columns_[position].categories
+        # Code 0 is any value that is not among the known ones.
+        by_code = np.empty(len(known) + 2, dtype=object)
+        by_code[:] = [_unknown(known), *known, None]
+        table[:, position] = by_code[rows["probe.codes"][:, i].numpy()]
+    return table if inputs.cardinalities else table.astype(np.float64)
+
+
+def _unknown(known: tuple[Any, ...]) -> str:
+    value = "unknown"
+    while value in known:
+        value += "?"
+    return value
+
+
+def differ(expected: Tensor, found: Tensor, looseness: float = 1.0) -> float | None:
+    """The largest difference beyond the tolerance; None if there is none. NaN equals NaN."""
+    if expected.shape != found.shape:
+        return math.inf
+    expected, found = expected.double(), found.double()
+    finite = expected[torch.isfinite(expected)].abs()
+    scale = float(finite.max()) if len(finite) else 0.0
+    atol = looseness * (_ABSOLUTE * scale + _NOISE)
+    if torch.allclose(expected, found, rtol=looseness * _RELATIVE, atol=atol, equal_nan=True):
+        return None
+    difference = (expected - found).abs()
+    difference[torch.isnan(expected) & torch.isnan(found)] = 0.0
+    return float(torch.nan_to_num(difference, nan=math.inf, posinf=math.inf).max())

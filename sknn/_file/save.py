@@ -1,0 +1,138 @@
+"""sknn.save."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+
+from .._atomic import replace_file
+from .._estimator.base import BaseNeuralEstimator
+from .._versions import versions
+from ..exceptions import FileError
+from .archive import pack
+from .estimator import write_estimator
+from .foreign.foreign import names_to_trust, read_foreign, take_apart, write_foreign
+from .json import write_json
+from .names import Trust
+
+__all__ = ["FORMAT", "save"]
+
+FORMAT = 1  # raised when an older sknn could not read what is written
+
+
+def save(estimator: Any, path: str | os.PathLike[str]) -> None:
+    """Write a fitted estimator, or a pipeline or search that holds some, to a file that :func:`sknn.load` reads safely.
+
+    Parameters
+    ----------
+    estimator : NeuralClassifier, NeuralRegressor, or any estimator of scikit-learn
+        Fitted.
+    path : str or path
+        The file; one that is there is replaced in one step, or left as it is if anything fails.
+
+    Warns
+    -----
+    UserWarning
+        A pipeline or search holds classes that `load` trusts only if they are listed; the message lists them.
+
+    Raises
+    ------
+    NotFittedError
+        `estimator` is not fitted.
+    TypeError
+        It holds something that a file without code cannot, such as a lambda; the message names it.
+    OSError
+        The folder is not there, may not be written, or is full.
+    ImportError
+        safetensors, or skops for objects of scikit-learn, is missing: ``pip install "sknn[files]"``.
+
+    See Also
+    --------
+    load : Reads it.
+
+    Notes
+    -----
+    The same model gives the same bytes. Before anything is written, the model is built again from what would be, and
+    compared. See the page "Files" of the documentation for what is in a file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import sknn
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> classifier = sknn.NeuralClassifier(max_epochs=5, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     sknn.save(classifier, Path(folder) / "iris.sknn")
+    ...     again = sknn.load(Path(folder) / "iris.sknn")
+    >>> bool((again.predict_proba(X) == classifier.predict_proba(X)).all())
+    True
+    """
+    target = Path(os.path.realpath(os.fspath(path)))  # a link goes on pointing where it does
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"path={os.fspath(path)!r}: the folder {target.parent} is not there. Make it first.")
+    if target.is_dir():
+        raise IsADirectoryError(f"path={os.fspath(path)!r} is a folder; expected the name of a file.")
+    replace_file(target, _written(estimator))
+
+
+def _written(estimator: Any) -> bytes:
+    _check_fitted(estimator)
+    root: dict[str, Any] = {"estimator": 0}
+    parts: dict[str, bytes] = {}
+    estimators, thing = [estimator], None
+    if not isinstance(estimator, BaseNeuralEstimator):
+        thing, estimators = take_apart(estimator)
+        root = {"skops": len(estimators)}
+        parts["sklearn.skops"] = write_foreign(thing)
+    devices, named = set(), {}
+    for i, part in enumerate(estimators):
+        value, tensors, things = write_estimator(part)
+        parts[f"estimators/{i}.json"] = write_json(value)
+        parts[f"estimators/{i}.safetensors"] = tensors
+        named |= things
+        if "net_" in vars(part):
+            devices.add(str(part.net_.device))
+    if thing is not None:
+        _check_foreign(parts["sklearn.skops"], thing, estimators)
+    manifest = {
+        "format": FORMAT,
+        "root": root,
+        "versions": {**versions(), "device": ", ".join(sorted(devices))},
+        "parts": {n: {"size": len(c), "sha256": hashlib.sha256(c).hexdigest()} for n, c in sorted(parts.items())},
+    }
+    return pack({"manifest.json": write_json(manifest), **parts})
+
+
+def _check_fitted(estimator: Any) -> None:
+    if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
+        raise TypeError(f"estimator={estimator!r}; expected a fitted estimator, such as NeuralClassifier().fit(X, y).")
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError as error:
+        raise NotFittedError(
+            f"{type(estimator).__name__} is not fitted, so there is nothing to save. Call fit."
+        ) from error
+
+
+def _check_foreign(data: bytes, thing: Any, estimators: list[Any]) -> None:
+    """What skops wrote can be read; a warning names what `load` will have to be allowed."""
+    names = names_to_trust(data)
+    try:
+        read_foreign(data, estimators, Trust(names), "sklearn.skops")
+    except FileError as error:
+        raise TypeError(f"{type(thing).__name__} cannot be read back from a file: {error}") from error
+    if names:
+        warnings.warn(
+            f"{type(thing).__name__} holds what is not trusted by itself. To read the file, pass "
+            f"sknn.load(path, trusted={names}).",
+            UserWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,1 @@
+"""Values of parameters and attributes as JSON and tensors, and back."""

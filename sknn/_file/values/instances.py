@@ -1,0 +1,227 @@
+"""Layers, losses and callbacks that were given as instances: a class and the arguments of its constructor.
+
+Arguments are read from the attributes of the same name, and what they make is compared with the instance. A class that
+keeps its arguments elsewhere cannot be stored in this way, which is an error when saving.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import types
+from typing import TYPE_CHECKING, Any
+
+import torch
+from skorch.callbacks import Callback
+from torch import Tensor, nn
+from torch.nn.modules.lazy import LazyModuleMixin
+from torch.nn.parameter import is_lazy
+
+from ..._random import isolated_random_state
+from ...exceptions import DamagedFileError, UntrustedFileError
+from ..bounded import build_like, freeze, state_of
+from ..json import check_keys, expect
+
+if TYPE_CHECKING:
+    from .values import ValueReader, ValueWriter
+
+__all__ = ["read_instance", "write_instance"]
+
+_CONTAINERS: tuple[type, ...] = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+# Of torch's layers and losses: deprecated, or only of the initial weights and where these lie.
+_WITHOUT_EFFECT = frozenset(["device", "dtype", "init", "reduce", "size_average"])
+_STEPS = frozenset(["kernel_size", "stride", "padding", "dilation", "output_padding", "scale_factor", "num_layers"])
+_MAX_KERNEL, _MAX_SIZE = 2**16, 2**20
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+def write_instance(writer: ValueWriter, value: Any, where: str) -> dict[str, Any] | None:
+    """JSON for a layer or a callback; None for any other object.
+
+    Raises
+    ------
+    TypeError
+        A class that cannot be made again from its attributes.
+    """
+    if isinstance(value, nn.Module):
+        _check_layers(value, where)
+        return _write_layer(writer, value, where)
+    if isinstance(value, Callback):
+        arguments = _arguments(value, where)
+        again = _made_again(type(value), arguments, where)
+        if _public(again) != _public(value):
+            raise _not_again(value, where)
+        name = writer.names.add(type(value), where)
+        return {"$": "object", "class": name, "arguments": _write_all(writer, arguments, where)}
+    return None
+
+
+def read_instance(reader: ValueReader, value: dict[str, Any], where: str) -> Any:
+    """The layer or callback that this JSON describes."""
+    if value["$"] == "object":
+        check_keys(value, {"$", "class", "arguments"}, where)
+        kind = reader.trust.find(value["class"], where)
+        if not (isinstance(kind, type) and issubclass(kind, Callback)):
+            raise DamagedFileError(f"{where}: expected a callback, got {value['class']}.")
+        return kind(**_read_all(reader, value["arguments"], where))
+    return _read_layer(reader, value, where)
+
+
+# ---------------------------------------------------------------------- layers
+
+
+def _check_layers(layer: nn.Module, where: str) -> None:
+    parameters = [id(p) for part in layer.modules() for p in part.parameters(recurse=False)]
+    # modules() names each module once, so that one that stands in two places is found by its names.
+    named = [id(p) for _, part in layer.named_modules(remove_duplicate=False) for p in part.parameters(recurse=False)]
+    if len(named) != len(set(parameters)):
+        raise TypeError(f"{where} uses the same weights in two places. Pass a class that shares them, and trust it.")
+    # A lazy layer has hooks of its own until it has seen a row.
+    parts = [part for part in layer.modules() if not isinstance(part, LazyModuleMixin)]
+    if any(getattr(part, hooks) for part in parts for hooks in _HOOKS):
+        raise TypeError(f"{where} has hooks, which are code and cannot be stored. Pass a class of your own instead.")
+
+
+def _write_layer(writer: ValueWriter, layer: nn.Module, where: str) -> dict[str, Any]:
+    kind = type(layer)
+    written: dict[str, Any] = {"$": "layer", "class": writer.names.add(kind, where), "training": layer.training}
+    if kind in _CONTAINERS:
+        children = [[name, _write_layer(writer, child, f"{where}.{name}")] for name, child in _children(layer)]
+        return {**written, "arguments": {}, "children": children, "state": {}, "frozen": []}
+    arguments = _arguments(layer, where)
+    with isolated_random_state(0, torch.device("cpu")), torch.device("meta"):
+        again = _made_again(kind, arguments, where)
+    if repr(again) != repr(layer) or _shapes(again) != _shapes(layer) or _public(again) != _public(layer):
+        raise _not_again(layer, where)
+    state = {name: writer.add_tensor(tensor, f"{where}.{name}") for name, tensor in state_of(layer, where).items()}
+    frozen = [name for name, parameter in layer.named_parameters() if not parameter.requires_grad]
+    arguments = _write_all(writer, arguments, where)
+    return {**written, "arguments": arguments, "children": [], "state": state, "frozen": frozen}
+
+
+def _children(layer: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Name and child, also of a child that stands in two places."""
+    return [(name, child) for name, child in layer._modules.items() if child is not None]
+
+
+def _read_layer(reader: ValueReader, value: dict[str, Any], where: str) -> nn.Module:
+    check_keys(value, {"$", "class", "arguments", "children", "state", "training", "frozen"}, where)
+    kind = reader.trust.find(value["class"], where)
+    if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+        raise DamagedFileError(f"{where}: expected a layer, got {value['class']}.")
+    training = expect(value["training"], bool, where)
+    if kind in _CONTAINERS:
+        children: dict[str, nn.Module] = {}
+        for pair in expect(value["children"], list, where):
+            if len(expect(pair, list, where)) != 2 or expect(pair[0], str, where) in children:
+                raise DamagedFileError(f"{where}: a layer without a name of its own.")
+            child = pair[1] if isinstance(pair[1], dict) and pair[1].get("$") == "layer" else {}
+            children[pair[0]] = _read_layer(reader, child, f"{where}.{pair[0]}")
+        layer = kind()
+        for name, child in children.items():
+            layer.add_module(name, child)
+    else:
+        arguments = _read_all(reader, value["arguments"], where)
+        names = expect(value["state"], dict, where)
+        state = {name: reader.tensor(tensor, where) for name, tensor in names.items()}
+        own_code = reader.trust.is_own(kind)
+        if not own_code:
+            _check_sizes(arguments, state, where)
+        layer = build_like(lambda: kind(**arguments), state, where, own_code=own_code)
+        freeze(layer, value["frozen"], where)
+    layer.training = training
+    return layer
+
+
+def _check_sizes(arguments: dict[str, Any], state: dict[str, Tensor], where: str) -> None:
+    """Refuse whole numbers that no tensor of the file bears out: a layer without weights would count to them."""
+    largest = max([_MAX_SIZE, *(tensor.numel() for tensor in state.values())])
+    for name, value in arguments.items():
+        parts = value if isinstance(value, tuple | list) else (value,)
+        limit = _MAX_KERNEL if name in _STEPS else largest
+        for part in parts:
+            inner = part if isinstance(part, tuple | list) else (part,)
+            if any(isinstance(item, int | float) and math.isfinite(item) and abs(item) > limit for item in inner
+                   if type(item) is int or name in _STEPS):  # fmt: skip
+                raise UntrustedFileError(f"{where}: {name} is larger than that of any layer.")
+
+
+# ---------------------------------------------------------------------- arguments
+
+
+def _arguments(instance: Any, where: str) -> dict[str, Any]:
+    """What the constructor was given, as far as it differs from the defaults."""
+    found: dict[str, Any] = {}
+    parameters = _signature(type(instance))
+    for name, parameter in parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            extra = {n: v for n, v in vars(instance).items() if not n.startswith("_") and not n.endswith("_")}
+            found |= {n: v for n, v in extra.items() if n not in parameters and not isinstance(instance, nn.Module)}
+            continue
+        if name.startswith("_") or name in _WITHOUT_EFFECT:
+            continue
+        # Without a trace nobody knows whether it was the default.
+        value = getattr(instance, name, parameter.empty)
+        if isinstance(value, nn.Parameter) or (value is None and name in getattr(instance, "_parameters", ())):
+            value = value is not None  # bias=True makes a parameter called bias
+        if value is parameter.empty or parameter.kind is parameter.VAR_POSITIONAL:
+            raise _not_again(instance, where)
+        if not _equal(value, parameter.default):
+            found[name] = value
+    return found
+
+
+def _signature(kind: type) -> dict[str, inspect.Parameter]:
+    """Parameters of a constructor; those of a recurrent layer are written down at its base only."""
+    parameters = dict(inspect.signature(kind).parameters) if kind.__init__ is not nn.Module.__init__ else {}
+    if issubclass(kind, nn.RNNBase):
+        parameters = {n: p for n, p in inspect.signature(nn.RNNBase).parameters.items() if n != "mode"}
+    return parameters
+
+
+def _made_again(kind: type, arguments: dict[str, Any], where: str) -> Any:
+    try:
+        return kind(**arguments)
+    except Exception as error:
+        raise TypeError(f"{where}: {kind.__qualname__} cannot be made again from its attributes: {error}") from error
+
+
+def _not_again(instance: Any, where: str) -> TypeError:
+    name = type(instance).__qualname__
+    return TypeError(
+        f"{where} is an instance of {name}, whose constructor arguments cannot be told from its attributes. Pass the "
+        f"class instead ({name}, and its arguments as module_params or criterion_params), or keep each argument in an "
+        "attribute of the same name."
+    )
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, Tensor) or isinstance(b, Tensor):
+        same = isinstance(a, Tensor) and isinstance(b, Tensor) and a.shape == b.shape and a.dtype == b.dtype
+        return same and (a.is_meta or b.is_meta or torch.equal(a, b))
+    return a is b or (type(a) is type(b) and repr(a) == repr(b))
+
+
+def _public(instance: Any) -> dict[str, str]:
+    """What it knows of itself, beside what training left."""
+    hidden = ("training",)
+    return {
+        name: repr(value)
+        for name, value in vars(instance).items()
+        if not name.startswith("_") and not name.endswith("_") and name not in hidden
+        if isinstance(value, bool | int | float | str | tuple | list | dict | type | types.NoneType)
+    }
+
+
+def _shapes(layer: nn.Module) -> list[tuple[str, Any, Any]]:
+    """Name, shape and dtype of parameters and buffers."""
+    tensors = [named for named in (*layer.named_parameters(), *layer.named_buffers()) if not is_lazy(named[1])]
+    return [(name, tuple(tensor.shape), tensor.dtype) for name, tensor in tensors]
+
+
+def _write_all(writer: ValueWriter, arguments: dict[str, Any], where: str) -> dict[str, Any]:
+    return {name: writer.write(value, f"{where}.{name}") for name, value in sorted(arguments.items())}
+
+
+def _read_all(reader: ValueReader, arguments: Any, where: str) -> dict[str, Any]:
+    return {name: reader.read(value, f"{where}.{name}") for name, value in expect(arguments, dict, where).items()}

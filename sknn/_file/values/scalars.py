@@ -1,0 +1,148 @@
+"""Dates, durations, decimals and the like, which are known categories, classes or names of columns."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import fractions
+import importlib
+import pathlib
+import uuid
+import zoneinfo
+from collections.abc import Callable
+from typing import Any
+
+from ...exceptions import DamagedFileError
+from ..hashes import check_hashes
+from ..json import check_keys, expect
+
+__all__ = ["SCALARS", "read_scalar", "write_scalar"]
+
+# pandas is optional: its scalars are told by the names of their types.
+_PANDAS = {
+    "Timestamp": "pandas.Timestamp",
+    "Timedelta": "pandas.Timedelta",
+    "Period": "pandas.Period",
+    "Interval": "pandas.Interval",
+    "Index": "pandas.Index",
+    "NaTType": "pandas.NaT",
+    "NAType": "pandas.NA",
+}
+_OF_PYTHON = ("path", "datetime", "date", "time", "timedelta", "timezone", "decimal", "fraction", "uuid")
+_MAX_DIGITS = 10_000
+_MAX_BITS = 40_000
+SCALARS = (*_OF_PYTHON, *_PANDAS.values())
+
+
+def write_scalar(value: Any, write: Callable[[Any], Any]) -> dict[str, Any] | None:
+    """JSON for such a scalar; None for any other value."""
+    kind = type(value)
+    if kind.__module__.partition(".")[0] == "pandas" and kind.__name__ in _PANDAS:
+        return {"$": _PANDAS[kind.__name__], "parts": [write(part) for part in _pandas_parts(value)]}
+    if isinstance(value, pathlib.PurePath):
+        return {"$": "path", "parts": [str(value)]}
+    if kind not in _PARTS:
+        return None
+    tag = "timezone" if kind is zoneinfo.ZoneInfo else kind.__name__.lower()
+    return {"$": tag, "parts": [write(part) for part in _PARTS[kind](value)]}
+
+
+def read_scalar(value: dict[str, Any], read: Callable[[Any], Any], where: str) -> Any:
+    """The scalar that this JSON stands for."""
+    check_keys(value, {"$", "parts"}, where)
+    parts = [read(part) for part in expect(value["parts"], list, where)]
+    return _read_pandas(value["$"], parts, where) if value["$"].startswith("pandas.") else _MAKE[value["$"]](*parts)
+
+
+def _zone_parts(zone: Any) -> list[Any]:
+    """A zone by its key, or by its offset and name."""
+    if isinstance(zone, zoneinfo.ZoneInfo):
+        if zone.key is None:
+            raise TypeError("a time zone without a key cannot be stored.")
+        return [zone.key]
+    return [zone.utcoffset(None), zone.tzname(None)]
+
+
+def _make_zone(first: Any, name: Any = None) -> datetime.tzinfo:
+    if isinstance(first, str):
+        return zoneinfo.ZoneInfo(first)
+    return datetime.timezone(first) if name is None else datetime.timezone(first, name)
+
+
+def _make_decimal(text: Any) -> decimal.Decimal:
+    found = decimal.Decimal(text) if isinstance(text, str) and len(text) <= _MAX_DIGITS else decimal.Decimal("sNaN")
+    # As a whole number or a fraction, a decimal of few digits can fill any memory.
+    if found.is_snan() or (found.is_finite() and abs(found.adjusted()) > _MAX_DIGITS):
+        raise ValueError(f"{str(text)[:40]!r} has no size that a decimal has")
+    return found
+
+
+def _make_fraction(numerator: Any, denominator: Any) -> fractions.Fraction:
+    for part in (numerator, denominator):
+        if type(part) is not int or part.bit_length() > _MAX_BITS:
+            raise ValueError("a fraction has two whole numbers")
+    return fractions.Fraction(numerator, denominator)
+
+
+_PARTS: dict[type, Callable[[Any], list[Any]]] = {
+    datetime.datetime: lambda v: [
+        v.year, v.month, v.day, v.hour, v.minute, v.second, v.microsecond, v.tzinfo, v.fold
+    ],
+    datetime.date: lambda v: [v.year, v.month, v.day],
+    datetime.time: lambda v: [v.hour, v.minute, v.second, v.microsecond, v.tzinfo, v.fold],
+    datetime.timedelta: lambda v: [v.days, v.seconds, v.microseconds],
+    datetime.timezone: _zone_parts,
+    zoneinfo.ZoneInfo: _zone_parts,
+    decimal.Decimal: lambda v: [str(v)],
+    fractions.Fraction: lambda v: [v.numerator, v.denominator],
+    uuid.UUID: lambda v: [str(v)],
+}  # fmt: skip
+_MAKE: dict[str, Callable[..., Any]] = {
+    "datetime": lambda *parts: datetime.datetime(*parts[:-1], fold=parts[-1]),
+    "date": datetime.date,
+    "time": lambda *parts: datetime.time(*parts[:-1], fold=parts[-1]),
+    "timedelta": datetime.timedelta,
+    "timezone": _make_zone,
+    "decimal": _make_decimal,
+    "fraction": _make_fraction,
+    "uuid": uuid.UUID,
+    "path": pathlib.Path,
+}
+
+
+def _pandas_parts(value: Any) -> list[Any]:
+    name = type(value).__name__
+    if name == "Timestamp":
+        zone = value.tzinfo
+        moment = value if zone is None else value.tz_convert("UTC").tz_localize(None)
+        return [moment.isoformat(), None if zone is None else str(zone), value.unit]
+    if name == "Timedelta":
+        return [value.isoformat(), value.unit]
+    if name == "Period":
+        return [str(value), value.freqstr]
+    if name == "Index":  # names of columns, as parameters take them
+        return [value.tolist(), value.name]
+    return [value.left, value.right, value.closed] if name == "Interval" else []
+
+
+def _read_pandas(tag: str, parts: list[Any], where: str) -> Any:
+    try:
+        pandas = importlib.import_module("pandas")
+    except ImportError as error:
+        raise DamagedFileError(f"{where} holds a {tag}, but pandas is not installed: pip install pandas.") from error
+    if tag == "pandas.Timestamp":
+        text, zone, unit = parts
+        moment = pandas.Timestamp(expect(text, str, where)).as_unit(expect(unit, str, where))
+        return moment if zone is None else moment.tz_localize("UTC").tz_convert(expect(zone, str, where))
+    if tag == "pandas.Timedelta":
+        return pandas.Timedelta(expect(parts[0], str, where)).as_unit(expect(parts[1], str, where))
+    if tag == "pandas.Period":
+        return pandas.Period(expect(parts[0], str, where), freq=expect(parts[1], str, where))
+    if tag == "pandas.Index":
+        check_hashes(expect(parts[0], list, where), where)
+        return pandas.Index(parts[0], name=parts[1])
+    if tag == "pandas.Interval":
+        return pandas.Interval(*parts)
+    if parts:
+        raise DamagedFileError(f"{where}: {tag} has no parts.")
+    return pandas.NaT if tag == "pandas.NaT" else pandas.NA

@@ -1,0 +1,1 @@
+"""What the evidence of a training run means: one rule for each symptom."""

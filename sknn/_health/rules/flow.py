@@ -1,0 +1,159 @@
+"""Rules about how gradients and signals get through the layers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..evidence import Evidence
+from ..record import Finding
+from ..through_time import input_gradient
+from .remedies import USUAL_UPDATE, bounded_gradient, lower_lr
+
+__all__ = ["exploding", "fades", "relative_gradients", "vanishing", "vanishing_over_time"]
+
+_ORDERS_OF_MAGNITUDE = 1e3
+_NOTHING_LEFT = 1e-5
+# A first loss so many times that of a constant guess comes from the initial weights, or from the scale of the target.
+_FAR_ABOVE_CONSTANT = 20.0
+
+
+def relative_gradients(e: Evidence) -> list[tuple[list[str], np.ndarray]]:
+    """Names and median relative gradients of the layers that everything passes, over the first and the later steps.
+
+    In a branch beside a shortcut, or in the queries and keys of attention, small gradients are no fault.
+    """
+    rows = e.norms.relative()[:, :, 0]
+    chain = e.looks[0].chain if e.looks else set(e.norms.parameters)
+    kept = [i for i, name in enumerate(e.norms.parameters) if name in chain]
+    if len(rows) < 6 or len(kept) < 3:
+        return []
+    names = [e.norms.names[i] for i in kept]
+    return [(names, np.median(part, axis=0)) for part in (rows[:5, kept], rows[len(rows) // 2 :, kept])]
+
+
+def fades(e: Evidence) -> tuple[str, float] | None:
+    """The layer at which the differences between rows are nearly gone, before the first step, and what is left."""
+    if not e.looks:
+        return None
+    chain = [a for a in e.looks[0].activations if not a.is_avoidable and not math.isnan(a.spread)]
+    if len(chain) >= 2 and chain[0].spread > 0:
+        left = chain[-1].spread / max(a.spread for a in chain)
+        if left < 0.1 / _ORDERS_OF_MAGNITUDE:
+            return chain[-1].layer, left
+    # Whatever leads around, in front of the last layer it is all together: there, a share at the limit of float32.
+    shares = [share for _, share in e.looks[0].differences if not math.isnan(share)]
+    if len(shares) >= 3 and shares[-1] < _NOTHING_LEFT < 0.01 * max(shares):
+        is_gradual = any(10 * _NOTHING_LEFT < share < 0.3 * max(shares) for share in shares)
+        return (e.looks[0].differences[-1][0], shares[-1] / max(shares)) if is_gradual else None
+    return None
+
+
+def vanishing(e: Evidence) -> Finding | None:
+    """First layers with gradients orders of magnitude below the largest, on a net that learns poorly."""
+    for names, relative in relative_gradients(e):
+        # The last layer may start near zero, as it should, and then lets little through and has a large share itself.
+        hidden = relative[:-1]
+        first, most = int(np.argmin(hidden[: max(1, len(hidden) // 2)])), int(np.argmax(hidden))
+        if first < most and hidden[first] < hidden[most] / _ORDERS_OF_MAGNITUDE and e.learns_poorly:
+            name, ratio = names[first], hidden[first] / hidden[most]
+            what = f"the gradient of {name}, relative to its weights, is {ratio:.1e} of that of {names[most]}"
+            return _vanishing(e, name, what)
+    fading = fades(e)
+    if fading is None or not e.learns_poorly:
+        return None
+    layer, left = fading
+    return _vanishing(e, layer, f"before the first step, {left:.1e} is left there of what tells rows apart")
+
+
+def vanishing_over_time(e: Evidence) -> Finding | None:
+    """First steps of a sequence that hardly count. Weights that are shared over time hide it; inputs do not."""
+    if not e.skill < 0.5:
+        return None
+    now = None if e.rows is None else input_gradient(e.net, e.rows)
+    shares = [share for share in map(_share_of_first_steps, (e.flow_at_start, now)) if share is not None]
+    if not shares or min(shares) * 10 * _ORDERS_OF_MAGNITUDE >= 1 or not e.learns_poorly:
+        return None
+    layer = e.norms.names[0] if e.norms.names else None
+    what = f"the gradient with respect to the first steps of the input is {min(shares):.1e} of that of the last"
+    return _vanishing(e, layer, what)
+
+
+def _vanishing(e: Evidence, layer: str | None, what: str) -> Finding:
+    return Finding(
+        "vanishing",
+        layer,
+        e.n_epochs,
+        f"{what}; between 0.01 and 1 is usual. The skill is {e.skill:.3g}.",
+        "module__activation=torch.nn.ReLU or GELU with the initialisation that belongs to it, norm layers or "
+        "shortcuts, or fewer layers; over time, an LSTM or GRU.",
+    )
+
+
+def _share_of_first_steps(flow: np.ndarray | None) -> float | None:
+    """Gradient with respect to the first steps of a sequence, as a share of that of the last; None of other inputs."""
+    if flow is None or not flow.max() > 0:
+        return None
+    n = max(1, len(flow) // 4)
+    if not np.median(flow[:n]) and flow[flow > 0].min() > flow.max() / _ORDERS_OF_MAGNITUDE:
+        return None  # it does not fade: these steps are not read
+    return float(np.median(flow[:n]) / max(np.median(flow[-n:]), np.finfo(float).tiny))
+
+
+def exploding(e: Evidence) -> Finding | None:
+    """A first loss far above a constant guess, gradients growing towards the input, or updates larger than weights.
+
+    On a net that learns poorly.
+    """
+    if not e.step_losses or e.constant is None:
+        return None
+    found = _far_above_constant(e) or _grows_towards_input(e) or _updates_beyond_weights(e)
+    if found is None or not e.learns_poorly:
+        return None
+    layer, cause, evidence, remedy = found
+    lower = f"lr={lower_lr(e):.1g} (it is {e.lr:.3g})"
+    evidence = f"{evidence}; the skill is now {e.skill:.3g}."
+    remedy = remedy.format(lower=lower, clip=bounded_gradient(e))
+    return Finding("exploding", layer, e.n_epochs, evidence, remedy, cause)
+
+
+def _far_above_constant(e: Evidence) -> tuple[str | None, str, str, str] | None:
+    assert e.constant is not None
+    first = float(e.step_losses[0][0]) / e.constant.start if e.constant.start > 0 else 0.0
+    if not first > _FAR_ABOVE_CONSTANT:
+        return None
+    seen = (
+        f"the first loss was {e.step_losses[0][0]:.3g}, {first:.3g} times that of a constant guess, "
+        f"{e.constant.start:.3g}"
+    )
+    remedy = "smaller initial weights, a target of standard scale (preprocessing=True), norm layers, or {lower}."
+    return None, "initial_loss", seen, remedy
+
+
+def _grows_towards_input(e: Evidence) -> tuple[str | None, str, str, str] | None:
+    rows = e.norms.relative()
+    if len(rows) < 3 or rows.shape[1] < 3:
+        return None
+    relative = np.median(rows[:5, :, 0], axis=0)
+    n = max(1, len(relative) // 3)
+    if not 0 < relative[-n:].max() < np.median(relative[:n]) / _ORDERS_OF_MAGNITUDE:
+        return None
+    layer = e.norms.names[int(np.argmax(relative[:n]))]
+    seen = (
+        f"the gradient of {layer}, relative to its weights, was {np.median(relative[:n]) / relative[-n:].max():.1e} "
+        "times that of the last layers in the first steps"
+    )
+    return layer, "gradients", seen, "{clip}, smaller initial weights, norm layers or shortcuts, or {lower}."
+
+
+def _updates_beyond_weights(e: Evidence) -> tuple[str | None, str, str, str] | None:
+    size = e.update_size()
+    if not size > 1:
+        return None
+    seen = (
+        f"a step at a learning rate of {e.largest_lr:.3g} changes about {size:.3g} times the norm of the weights "
+        f"({USUAL_UPDATE:g} is usual)"
+    )
+    raised = f"lr_schedule='cosine', which does not go beyond lr={e.lr:.3g}, or {{clip}}."
+    return None, "updates", seen, raised if e.schedule_raises_lr else "{lower}, {clip}, or a warm-up."

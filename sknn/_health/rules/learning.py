@@ -1,0 +1,210 @@
+"""Rules about a loss that does not fall."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+
+import numpy as np
+import torch
+
+from ..evidence import Evidence
+from ..record import Finding
+from ..through_time import depends_on_input
+from .flow import fades, relative_gradients
+from .remedies import USUAL_UPDATE, lower_lr, suggested_lr
+
+__all__ = [
+    "cut_off",
+    "hardly_moving",
+    "not_learning",
+    "shrinking",
+    "unrelated_labels",
+]
+
+# Hardly a change over all steps.
+_HARDLY_MOVED, _HALFWAY = 0.02, 0.5
+# With fewer a real relation may well not show.
+_ROWS_TO_DOUBT_LABELS = 200
+_UNRELATED = "neither a single column (F tests at 1 %) nor a simple model of all is related to the target"
+# A relation that a simple guess has found on rows it had not seen.
+_SOME_SKILL = 0.05
+# A schedule, and the norm of the weights, that have come down to so little.
+_HARDLY_ANY_LR, _SHRUNK = 0.01, 0.05
+_CHECK_ROWS = (
+    "a check that rows of X and y belong together: shuffled, sorted or merged apart? Or a larger module and more "
+    "epochs, where they are related in a more complicated way."
+)
+
+
+def shrinking(e: Evidence) -> Finding | None:
+    """Weights that are nearly gone, on a net that learns poorly."""
+    shrinkage = e.shrinkage()
+    if shrinkage >= _SHRUNK or not e.learns_poorly:
+        return None
+    decay = max(group.get("weight_decay", 0.0) for group in e.net.optimizer_.param_groups)
+    return _not_learning(
+        e,
+        "weight_decay",
+        f"the weights have shrunk to {shrinkage:.1%} of their norm",
+        f"optimizer__weight_decay={decay / 100:.1g} (it is {decay:.3g}), or a weaker penalty in the loss.",
+    )
+
+
+def hardly_moving(e: Evidence) -> Finding | None:
+    """Weights that are nearly where they started, on a net without skill."""
+    if e.constant is None or not e.constant.is_bounded or not e.skill < 0.1:
+        return None
+    displacement = e.displacement()
+    late = float(np.median(e.norms.lrs[len(e.norms.lrs) // 2 :] or [e.lr]))
+    comes_down = late < _HARDLY_ANY_LR * e.largest_lr
+    if displacement >= (_HALFWAY if comes_down else _HARDLY_MOVED) or not e.learns_poorly:
+        return None
+    moved = f"all steps together changed {displacement:.1e} of the weights"
+    if e.largest_lr < 0.03 * e.lr:
+        kept = f"the schedule has kept the learning rate at or below {e.largest_lr:.1e}, where lr is {e.lr:.3g}, and "
+        return _not_learning(e, "schedule", kept + moved, "lr_schedule='cosine', or a shorter warm-up.")
+    if comes_down:
+        fell = f"the schedule soon took the learning rate from {e.largest_lr:.1e} to {late:.1e}, and "
+        return _not_learning(e, "schedule", fell + moved, "lr_schedule='cosine', or one that comes down more slowly.")
+    lr = suggested_lr(e)
+    unbound = f"gradient_clipping='auto' (it is {e.clipping!r}), " if isinstance(e.clipping, Real) else ""
+    return _not_learning(
+        e,
+        "small_updates",
+        f"updates are too small: {moved}, one of the first steps {e.update_size():.1e}; {USUAL_UPDATE:g} is usual",
+        f"{unbound}lr={lr:.1g}, about {lr / e.lr:.1g} times what it is ({e.lr:.3g}); unfreeze layers if most are "
+        "frozen.",
+    )
+
+
+def cut_off(e: Evidence) -> Finding | None:
+    """Layers that get no gradient at all, beside others that get a usual one, on a net that learns poorly."""
+    first = e.looks[0].first if e.looks else None
+    if first is not None and first.scale == 0 and e.learns_poorly:
+        return _not_learning(
+            e, "ignores_inputs", f"{first.layer} is given nothing but zeros", "a module whose forward uses its input."
+        )
+    gradients = e.norms.relative()[:, :, 0]
+    if len(gradients) >= 6 and e.norms.names and not np.median(gradients, axis=0).any() and e.learns_poorly:
+        return _not_learning(
+            e,
+            "cut_off",
+            "in most steps no gradient at all reaches the weights",
+            "less dropout (module__dropout), or a look at the loss and the last layers: detach(), a mask, a flat part.",
+        )
+    for names, relative in [] if fades(e) else relative_gradients(e)[:1]:
+        for name, this, following in zip(names, relative, relative[1:], strict=False):
+            # Gradients that only vanish become smaller step by step.
+            if this == 0 and following > 1e-6 * relative.max() and e.learns_poorly:
+                return _not_learning(
+                    e,
+                    "cut_off",
+                    f"no gradient at all reaches {name}, though the layers behind it have one",
+                    "a look at what stands behind that layer: detach(), no_grad(), .data, round, argmax, or a "
+                    "factor of 0.",
+                )
+    return None
+
+
+def not_learning(e: Evidence, ended: bool) -> Finding | None:
+    """Skill near zero and no downward trend after a fair number of steps; which of several causes."""
+    if e.constant is None or not e.constant.is_bounded or math.isnan(e.skill) or not e.train_skills:
+        return None
+    skill = max(e.skill, e.train_skills[-1])
+    if skill >= 0.3 or len(e.skills) < 3:
+        return None
+    first, middle, last = (float(np.mean(part)) for part in np.array_split(e.skills, 3))
+    if last > middle > first and last > first + 0.01:  # slowly, but it learns
+        return None
+    if skill >= 0.02 and skill >= (0.3 * e.linear_skill if e.linear_skill >= 0.1 else 0.02):
+        return None
+    if _is_unrelated(e):
+        if not ended or e.n_train < _ROWS_TO_DOUBT_LABELS:
+            return None
+        return _not_learning(e, "unrelated_labels", _UNRELATED, _CHECK_ROWS)
+    spread = _output_spread(e)
+    if spread < 1e-3:
+        return _not_learning(
+            e,
+            "constant_outputs",
+            f"outputs are constant over the rows: their spread is {spread:.1e} of what the target asks for",
+            "a look at what stands between input and output: a layer that is multiplied with zero, detached or "
+            f"dead; or lr={lower_lr(e):.1g} (it is {e.lr:.3g}) where a few large steps may have killed it.",
+        )
+    if _ignores_inputs(e):
+        return _not_learning(
+            e,
+            "ignores_inputs",
+            "outputs do not depend on the inputs: for other rows they are as different as for the same",
+            "a module whose forward uses its input.",
+        )
+    if not ended or (e.linear_skill < 0.1 and e.simple_skill < 0.3):
+        return None
+    return _unknown(e)
+
+
+def _unknown(e: Evidence) -> Finding:
+    """Nothing but what the updates may tell."""
+    if not e.norms.names:
+        why, remedy = "no weight matrix is trained", "requires_grad=True for more layers: most are frozen."
+        return _not_learning(e, "frozen", why, remedy)
+    size, lr = e.update_size(), suggested_lr(e)
+    is_unusual = not 1 / 3 < lr / e.lr < 3
+    return _not_learning(
+        e,
+        "unknown",
+        f"a simple model reaches {e.simple_skill:.2g}; one of the first steps changed {size:.1e} of the weights, where "
+        f"{USUAL_UPDATE:g} is usual",
+        (f"lr={lr:.1g} (it is {e.lr:.3g}), " if is_unusual else "")
+        + "more epochs, a larger module, or a look at what of its input it uses.",
+    )
+
+
+def _is_unrelated(e: Evidence) -> bool:
+    """Whether neither a column nor a simple model of all tells anything of the target."""
+    return not e.related and e.simple_skill < _SOME_SKILL
+
+
+def unrelated_labels(e: Evidence) -> Finding | None:
+    """Never better than a constant on held-out rows, and no column related to the target."""
+    valid = [skill for skill in e.valid_skills if not math.isnan(skill)]
+    if len(valid) < 3 or e.n_valid < 50 or e.n_train < _ROWS_TO_DOUBT_LABELS or max(valid) > 0.03:
+        return None
+    if e.displacement() < _HARDLY_MOVED or not _is_unrelated(e):
+        return None
+    return _not_learning(
+        e,
+        "unrelated_labels",
+        f"on {e.n_valid} held-out rows no epoch was clearly above a constant guess (best skill {max(valid):.3g}), "
+        f"and {_UNRELATED}",
+        _CHECK_ROWS,
+    )
+
+
+def _not_learning(e: Evidence, cause: str, why: str, remedy: str) -> Finding:
+    constant = math.nan if e.constant is None else e.constant.loss
+    return Finding(
+        "not_learning",
+        None,
+        e.n_epochs,
+        f"after {e.n_steps} steps the skill is {e.skill:.2g} (0 is a constant guess, with a loss of "
+        f"{constant:.3g}): {why}.",
+        remedy,
+        cause,
+    )
+
+
+def _output_spread(e: Evidence) -> float:
+    """Standard deviation of the outputs over the rows, in units of the targets', or of 1 for raw scores."""
+    raw = e.looks[-1].raw.cpu().double().reshape(len(e.looks[-1].raw), -1)
+    unit = 1.0
+    y = None if e.rows is None else e.rows[1]
+    if isinstance(y, torch.Tensor) and y.is_floating_point() and y.numel() == raw.numel():
+        unit = float(y.cpu().double().std(correction=0)) or 1.0
+    return float(raw.std(0, correction=0).max()) / unit
+
+
+def _ignores_inputs(e: Evidence) -> bool:
+    """Whether outputs vary, but not with the inputs."""
+    return e.rows is not None and not depends_on_input(e.net, e.rows)

@@ -1,0 +1,100 @@
+"""Rules about the scale in which inputs arrive."""
+
+from __future__ import annotations
+
+import math
+
+from ..evidence import Evidence
+from ..observer import FirstLayer, column_name
+from ..record import Finding
+from ..recorder import first_tensor
+
+__all__ = ["input_scale", "is_out_of_scale", "overflow_of_scale"]
+
+_TOO_LARGE, _TOO_SMALL = 30.0, 1e-2
+_OVERFLOWS, _BEYOND_ALL_BOUNDS = 1e2, 1e3
+# One column's share of the variance, and how far its spread is beyond that of the median column.
+_DOMINATES, _FAR_BEYOND = 0.99, 20.0
+
+
+def input_scale(e: Evidence) -> Finding | None:
+    """Inputs far out of scale, on a net that learns poorly; whether it had time the caller knows."""
+    found = _out_of_scale(e)
+    if found is None or not e.is_worse_than_linear:
+        return None
+    layer, evidence, factor = found
+    # Nothing is lost where there is nothing to learn; what is beyond all bounds needs no such proof.
+    if factor < _BEYOND_ALL_BOUNDS and e.linear_skill < 0.05 and e.skill > -0.5:
+        return None
+    skill = f" The network's skill is {e.skill:.3g}" + (
+        f", a linear model's on scaled inputs {e.linear_skill:.3g}." if e.linear_skill > 0 else "."
+    )
+    return Finding("input_scale", layer, e.n_epochs, evidence + skill, _remedy_of_scale(e))
+
+
+def _remedy_of_scale(e: Evidence) -> str:
+    if e.rows is not None and first_tensor(e.rows[0]).ndim > 2:
+        return "standardised inputs: subtract the mean of each channel, divide by its standard deviation."
+    return "preprocessing=True, which scales every column, or a StandardScaler in front of the network."
+
+
+def is_out_of_scale(e: Evidence) -> bool:
+    """Whether inputs arrive far out of scale, whatever became of it."""
+    return _out_of_scale(e) is not None
+
+
+def _out_of_scale(e: Evidence) -> tuple[str, str, float] | None:
+    """The column or layer, what is seen, and by which factor it is out of scale."""
+    first = e.looks[0].first if e.looks else None
+    if first is None or not math.isfinite(first.scale):
+        return None
+    return _column_out_of_scale(first, e) or _all_out_of_scale(first, e)
+
+
+def _all_out_of_scale(first: FirstLayer, e: Evidence) -> tuple[str, str, float] | None:
+    is_bounded = first.operation.startswith(("rnn", "lstm", "gru"))
+    is_large = first.scale > _TOO_LARGE and (is_bounded or first.output_scale > _TOO_LARGE / 3)
+    if not is_large and not 0 < first.scale < _TOO_SMALL:
+        return None
+    factor = max(first.scale, 1 / first.scale)
+    seen = (
+        f"inputs arrive at {first.layer} with a root mean square of {first.scale:.3g}, and leave it with "
+        f"{first.output_scale:.3g}; about 1 was expected."
+    )
+    if first.center is not None and is_large and len(first.center) > 1:
+        position = int(first.center.abs().argmax())
+        if first.center[position].square() > _DOMINATES * first.center.square().sum():
+            column = column_name(e.columns, position, len(first.center))
+            return column, f"{column} has a mean of {float(first.center[position]):.3g}; " + seen, factor
+    return first.layer, seen, factor
+
+
+def _column_out_of_scale(first: FirstLayer, e: Evidence) -> tuple[str, str, float] | None:
+    spread = first.spread
+    if spread is None or first.scale < 3:
+        return None
+    varying = spread[spread > 0].sort().values
+    if len(varying) < 2:
+        return None
+    usual = float(varying[(len(varying) - 1) // 2])
+    share = float(spread.max().square() / spread.square().sum())
+    beyond = float(spread.max()) / usual
+    few = int((spread > _FAR_BEYOND * usual).sum())
+    if not (share > _DOMINATES or (few and few <= len(varying) // 2)) or beyond < _FAR_BEYOND:
+        return None
+    position = int(spread.argmax())
+    column = column_name(e.columns, position, len(spread))
+    seen = (
+        f"{column} has a standard deviation of {float(spread.max()):.3g}, {beyond:.3g} times that of the median "
+        f"column, and carries {share:.2%} of the variance of the inputs."
+    )
+    return column, seen, beyond
+
+
+def overflow_of_scale(e: Evidence, what: str) -> Finding | None:
+    """Inputs far out of scale, where a number has become NaN or infinite: the cause of it."""
+    found = _out_of_scale(e)
+    if found is None or found[2] < _OVERFLOWS:
+        return None
+    layer, evidence, _ = found
+    return Finding("input_scale", layer, e.n_epochs + 1, f"{evidence} {what}", _remedy_of_scale(e))

@@ -1,0 +1,1 @@
+"""A module, class or instance -> a network of the right widths."""

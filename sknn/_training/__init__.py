@@ -1,0 +1,1 @@
+"""One training run: skorch's net around resident tensors, its epochs and steps."""

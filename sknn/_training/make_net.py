@@ -1,0 +1,119 @@
+"""Parameters of an estimator -> loss, network, and the net that trains them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from .._data.inputs import Inputs
+from .._data.rows import Rows
+from .._network.build import build_network, check_batch_norm, check_loss, check_network, fit_knots
+from .._random import isolated_random_state
+from .._threads import threads
+from ..losses import Loss, make_loss
+from ..modules import TabM
+from .net import _Net
+from .plan import TrainingPlan
+
+__all__ = ["make_net", "untrained_network"]
+
+# Quantiles of more rows are no different for a few dozen knots; of a sparse matrix few rows are made dense.
+_ROWS_FOR_KNOTS, _SPARSE_ROWS_FOR_KNOTS = 20_000, 1000
+# Wider tables, and sparse ones, are read by TabM as they are: curves of every column would be millions of weights.
+_MAX_COLUMNS_WITH_CURVES = 1000
+
+
+def make_net(
+    params: dict[str, Any],
+    inputs: Inputs,
+    targets: Any,
+    train: Rows,
+    *,
+    batch_size: int,
+    callbacks: list[Any],
+    plan: TrainingPlan,
+    seed: int,
+    n_networks: int = 1,
+) -> _Net:
+    """An initialised net, not yet trained.
+
+    Parameters
+    ----------
+    params : dict
+        Of the estimator: module, criterion, optimizer, their params, lr, max_epochs.
+    inputs : Inputs
+    targets : ClassTargets, MultilabelTargets or RealTargets
+    train : Rows
+        Training rows, on the device of the net.
+    batch_size : int
+    callbacks : list of skorch callbacks
+    plan : TrainingPlan
+    seed : int
+        Of the initial weights.
+    n_networks : int
+        With more than one, a committee of them.
+
+    Raises
+    ------
+    ValueError
+        Loss, network and data do not fit each other.
+    """
+    loss = make_loss(params["criterion"], dict(params["criterion_params"] or {}), targets.kind)
+    if not loss.supports_sample_weight and train.weight is not None:
+        raise ValueError(
+            f"criterion: {type(getattr(loss, 'module', loss)).__name__} cannot weigh rows, but sample_weight or "
+            "class_weight was given. Give it a `reduction` argument as torch's losses have, or derive it from "
+            "sknn.losses.Loss."
+        )
+    with isolated_random_state(seed, train.device), threads(1):  # some initialisations decompose matrices
+        network = _make_network(params, inputs, targets, train, loss, n_networks)
+    net = _Net(
+        network,
+        loss.to(train.device),
+        optimizer=params["optimizer"],
+        lr=params["lr"],
+        max_epochs=params["max_epochs"],
+        batch_size=batch_size,
+        callbacks=callbacks,
+        train_split=None,
+        verbose=0,
+        device=str(train.device),
+    )
+    net.n_classes = targets.n_targets
+    return net.prepare(plan, dict(params["optimizer_params"] or {}), targets.kind)
+
+
+def untrained_network(params: dict[str, Any], inputs: Inputs, out_features: int, n_networks: int) -> nn.Module:
+    """The network, or a committee of them, that these parameters mean for these columns."""
+    module, module_params = params["module"], dict(params["module_params"] or {})
+    if module is TabM and (inputs.mode == "sparse" or inputs.row_shape[-1] > _MAX_COLUMNS_WITH_CURVES):
+        module_params.setdefault("n_bins", 0)
+    network = build_network(
+        module,
+        module_params,
+        input_shape=inputs.row_shape,
+        cat_cardinalities=inputs.cardinalities,
+        out_features=out_features,
+        n_networks=n_networks,
+    )
+    return network.float()
+
+
+def _make_network(
+    params: dict[str, Any], inputs: Inputs, targets: Any, train: Rows, loss: Loss, n_networks: int
+) -> nn.Module:
+    module = params["module"]
+    width = loss.out_features(targets.n_targets)
+    n_rows = _SPARSE_ROWS_FOR_KNOTS if train.sparse else _ROWS_FOR_KNOTS
+    network = untrained_network(params, inputs, width, n_networks)
+    check_batch_norm(network, len(train))
+    network = network.to(train.device)
+    some = slice(None, None, 1 + len(train) // n_rows)
+    fit_knots(network, lambda: (train.inputs(some), None if train.weight is None else train.weight[some]))
+    # Two classes may be told by one raw score and a sigmoid.
+    expected = (width, 1) if targets.kind == "classes" and width == 2 else (width,)
+    label = getattr(module, "__name__", type(module).__name__)
+    few = slice(0, 64)
+    check_loss(loss, check_network(network, train.inputs(few), expected, label), train.targets[few])
+    return network
