@@ -5,7 +5,6 @@ from __future__ import annotations
 import joblib
 import numpy as np
 import pytest
-from journal_subjects import GRID, TREE, Counting, X, Y, assert_same
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.feature_selection import RFECV
 from sklearn.linear_model import SGDClassifier
@@ -24,6 +23,7 @@ from sklearn.model_selection import (
 
 import sknn
 from sknn import NeuralClassifier
+from tests.journal_subjects import GRID, TREE, Counting, X, Y, assert_same
 
 
 def halving(cls, grid, **params):

@@ -7,7 +7,6 @@ import warnings
 
 import numpy as np
 import pytest
-from journal_subjects import Counting, X, Y, assert_same
 from sklearn.model_selection import (
     GridSearchCV,
     cross_val_score,
@@ -15,6 +14,7 @@ from sklearn.model_selection import (
 )
 
 import sknn
+from tests.journal_subjects import Counting, X, Y, assert_same
 
 
 def test_failures_are_stored_and_told_again(tmp_path):

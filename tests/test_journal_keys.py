@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import journal_subjects
 import numpy as np
 import pandas as pd
 import pytest
-from journal_subjects import BASE, TREE, Counting, X, Y, assert_same
 from scipy import sparse
 from sklearn import config_context
 from sklearn.ensemble import BaggingClassifier
@@ -20,6 +18,8 @@ from sklearn.model_selection import (
 from sklearn.tree import DecisionTreeClassifier
 
 import sknn
+from tests import journal_subjects
+from tests.journal_subjects import BASE, TREE, Counting, X, Y, assert_same
 
 OTHER = {
     "parameter": dict(estimator=Counting(rate=2.0)),

@@ -7,7 +7,6 @@ import threading
 import joblib
 import numpy as np
 import pytest
-from journal_subjects import BASE, TREE, Counting, X, Y, assert_same
 from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.model_selection import (
     GridSearchCV,
@@ -19,6 +18,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.utils.parallel import Parallel
 
 import sknn
+from tests.journal_subjects import BASE, TREE, Counting, X, Y, assert_same
 
 
 def test_scikit_learn_is_as_it_was_afterwards(tmp_path):

@@ -12,7 +12,6 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from journal_subjects import BASE, GRID, TREE, Counting, X, Y, assert_same
 from sklearn.model_selection import (
     GridSearchCV,
     cross_val_score,
@@ -23,6 +22,7 @@ from sklearn.utils.parallel import Parallel
 import sknn
 from sknn._journal._store import Store
 from sknn.exceptions import JournalError
+from tests.journal_subjects import BASE, GRID, TREE, Counting, X, Y, assert_same
 
 
 def one_entry(folder):

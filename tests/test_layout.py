@@ -13,63 +13,100 @@ import sknn
 from sknn import NeuralClassifier, NeuralRegressor, callbacks, losses, modules, optim
 
 PACKAGE = Path(sknn.__file__).parent
+ROOT = PACKAGE.parent
 
-# Each room imports only from rooms on a lower floor.
-FLOORS = [
-    {"_optional", "_refusals", "_atomic", "_digest", "_parametrized"},
-    {"exceptions", "_table_scalars", "_random", "_split", "_sample_weight", "_progress", "_plotting",
-     "_sklearn_callbacks", "_quiet_steps", "_threads", "_device", "_precision", "_plan", "_parameters",
-     "_links", "_pickling",
-     "modules"},
-    {"_health"},
-    {"_quantiles", "callbacks", "losses", "optim", "_batches", "_table_columns"},
-    {"_encoder", "_table_categories", "_component_params", "_targets", "_scoring_face", "_between_fits", "_resuming", "_checkpoint"},
-    {"_table", "_scoring", "_build", "_defaults"},
-    {"_chain"},
-    {"_stack"},
-    {"_steps"},
-    {"_epochs"},
-    {"_net"},
+# Each part imports only parts of an earlier line.
+LEVELS = [
+    {"_optional", "_atomic", "_device", "_errors", "_random", "_threads", "_versions", "exceptions"},
+    {"_digest", "_plotting", "modules"},
+    {"losses", "optim", "_data", "_health"},
+    {"_network", "callbacks"},
+    {"_backprop", "_checkpoint"},
     {"_training"},
-    {"_inputs"},
-    {"_data", "_prediction", "_make_net", "_choices"},
-    {"_fitted"},
-    {"_base"},
+    {"_estimator"},
     {"_classifier", "_regressor"},
-    {"_file", "_export", "_journal"},
+    {"_export", "_file", "_journal"},
     {"__init__"},
-]  # fmt: skip
+]
+SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 
-def room(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def module_of(path: Path) -> tuple[str, ...]:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts
 
 
-def imported_rooms(path: Path) -> set[str]:
-    inside = len(path.relative_to(PACKAGE).parts)
+MODULES = {module_of(path): path for path in SOURCES}
+
+
+def imported(path: Path) -> set[tuple[str, ...]]:
+    """Modules of sknn that a file imports, in functions and for type hints too."""
+    folder = path.relative_to(PACKAGE).parts[:-1]
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.level == inside:
-            found |= {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sknn."):
-            found.add(node.module.split(".")[1])
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        if node.level:
+            base = folder[: len(folder) - node.level + 1]
+        elif (node.module or "").split(".")[0] == "sknn":
+            base = ()
+        else:
+            continue
+        rest = tuple(node.module.split(".")) if node.module else ()
+        target = base + (rest if node.level else rest[1:])
+        for alias in node.names:
+            inside = (*target, alias.name)
+            found.add(inside if inside in MODULES else target or ("__init__",))
     return found
-
-
-SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_point_down(path):
-    floor_of = {name: floor for floor, names in enumerate(FLOORS) for name in names}
-    assert room(path) in floor_of, f"{path.name} has no floor in this test"
-    for other in imported_rooms(path) - {room(path)}:
-        assert floor_of[other] < floor_of[room(path)], f"{room(path)} imports {other}, which is not below it"
+    level_of = {name: level for level, names in enumerate(LEVELS) for name in names}
+    part = module_of(path)[0]
+    assert part in level_of, f"{part} has no level in this test"
+    for other in {module[0] for module in imported(path)} - {part}:
+        assert level_of[other] < level_of[part], f"{part} imports {other}, which is not below it"
+
+
+def test_no_circle_of_imports():
+    imports = {module: imported(path) & set(MODULES) - {module} for module, path in MODULES.items()}
+    done, open_ = set(), []
+
+    def visit(module):
+        if module in done:
+            return
+        assert module not in open_, " -> ".join(".".join(m) for m in [*open_[open_.index(module) :], module])
+        open_.append(module)
+        for other in sorted(imports[module]):
+            visit(other)
+        done.add(open_.pop())
+
+    for module in imports:
+        visit(module)
+
+
+def test_few_files_at_the_top():
+    assert len(list(PACKAGE.glob("*.py"))) <= 14
+    assert len(LEVELS) <= 11
+
+
+def test_benchmarks_import_the_public_api_only():
+    for path in (ROOT / "benchmarks").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            for name in names:
+                private = name.startswith("sknn.") and any(part.startswith("_") for part in name.split(".")[1:])
+                assert not private or name == "sknn.__version__", f"{path.relative_to(ROOT)} imports {name}"
 
 
 def test_only_the_net_knows_skorchs_net():
     for path in SOURCES:
-        if path.name != "_net.py":
+        if path != PACKAGE / "_training" / "net.py":
             assert "NeuralNet(" not in path.read_text().replace("skorch.NeuralNet(", "")
 
 

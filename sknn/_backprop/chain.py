@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as _torch_module
 
-from .._network.build import TableNetwork
+from .._network.table_network import TableNetwork
 from ..modules import MLP
 from .layers import DERIVATIVES, Bfloat16Linear, Dropout, LayerNorm, Linear, Link, elementwise
 from .precision import worth_bfloat16

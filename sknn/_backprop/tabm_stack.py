@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .._network.build import TableNetwork, committee_of, network_inputs, users_network
+from .._network.table_network import TableNetwork, committee_of, network_inputs, users_network
 from ..modules import Committee, TabM
 from ..modules.numeric_embeddings import pieces
 from ..modules.tabm import CURVE_RATE, GAIN_RATE, SharedLayer

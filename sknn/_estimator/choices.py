@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from .._network.build import committee_of
+from .._network.table_network import committee_of
 from .._training.plan import TrainingPlan
 from .recipe import Recipe, training_callbacks
 

@@ -10,13 +10,10 @@ import torch
 from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
 from .._errors import shown
+from .._network.build import IN_FEATURES, OUT_FEATURES
 from ..losses import LOSSES
 
-__all__ = ["IN_FEATURES", "OUT_FEATURES", "ComponentParamsMixin", "accepted_params"]
-
-# Names under which tutorials and papers ask for the two widths of a network.
-IN_FEATURES = ("in_features", "input_size", "input_dim", "n_features")
-OUT_FEATURES = ("out_features", "output_size", "output_dim", "n_outputs", "n_classes", "num_classes")
+__all__ = ["ComponentParamsMixin", "accepted_params"]
 
 COMPONENTS = ("module", "criterion", "optimizer")
 

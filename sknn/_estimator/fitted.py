@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .._data.inputs import Inputs, as_table, is_plain
 from .._errors import refused_as
-from .._network.build import users_network
+from .._network.table_network import users_network
 from .._training.net import _Net
 from ..callbacks import EarlyStopping, GradientHealth
 from ..losses import Loss

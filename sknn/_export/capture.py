@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .._data.inputs import Inputs
-from .._network.build import first_output, network_inputs
+from .._network.table_network import first_output, network_inputs
 from .._training.net import _Net
 from .graph import BatchSize, Dtype, Graph, Node, Ref, without_dead_nodes
 

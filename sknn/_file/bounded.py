@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as registration
 from torch.nn.parameter import is_lazy
 
-from .._network.build import network_inputs
+from .._network.table_network import network_inputs
 from .._random import isolated_random_state
 from ..exceptions import DamagedFileError, FileError, UntrustedFileError
 from .json import expect

@@ -11,7 +11,7 @@ from skorch.history import History
 from torch import Tensor, nn
 
 from .._data.inputs import Inputs
-from .._network.build import committee_of
+from .._network.table_network import committee_of
 from .._training.make_net import untrained_network
 from .._training.net import _Net
 from .._training.plan import TrainingPlan

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .._data.rows import Batch, Rows, network_by_network
-from .._network.build import committee_of
+from .._network.table_network import committee_of
 from ..callbacks._state import StopTraining, TrainAgain, UserStop
 from ..losses import Loss
 from ..optim import LRSchedule, WeightAverage

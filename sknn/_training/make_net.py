@@ -8,7 +8,8 @@ from torch import nn
 
 from .._data.inputs import Inputs
 from .._data.rows import Rows
-from .._network.build import build_network, check_batch_norm, check_loss, check_network, fit_knots
+from .._network.build import build_network, fit_knots
+from .._network.checks import check_batch_norm, check_loss, check_network
 from .._random import isolated_random_state
 from .._threads import threads
 from ..losses import Loss, make_loss

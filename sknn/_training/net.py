@@ -10,7 +10,7 @@ from skorch.callbacks import Callback
 from torch import Tensor, nn
 
 from .._data.rows import Batches, Rows
-from .._network.build import first_output, network_inputs
+from .._network.table_network import first_output, network_inputs
 from ..callbacks._state import StopTraining, TrainAgain, UserStop, raised_on_purpose
 from ..optim import build_optimizer
 from .between_fits import BetweenFits

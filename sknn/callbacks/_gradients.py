@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .._training.quiet_steps import pieces, sum_of_squares
+from ..optim._norms import pieces, sum_of_squares
 
 __all__ = [
     "LARGEST_UNBOUNDED",

@@ -6,7 +6,7 @@ import re
 import sys
 from pathlib import Path
 
-PAGE = Path(__file__).parents[1] / "docs" / "export.md"
+PAGE = Path(__file__).parents[2] / "docs" / "export.md"
 
 
 def test_the_page_runs(tmp_path, monkeypatch, capsys):

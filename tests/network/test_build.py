@@ -14,8 +14,9 @@ from sklearn.datasets import make_classification
 from torch import Tensor, nn
 
 from sknn import NeuralClassifier, NeuralRegressor
-from sknn._estimator.component_params import IN_FEATURES, OUT_FEATURES
-from sknn._network.build import TableNetwork, build_network, check_batch_norm, check_network
+from sknn._network.build import IN_FEATURES, OUT_FEATURES, build_network
+from sknn._network.checks import check_batch_norm, check_network
+from sknn._network.table_network import TableNetwork
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(60, 5)).astype(np.float32)

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn._backprop.tabm_stack import Stack
-from sknn._network.build import build_network, committee_of
+from sknn._network.build import build_network
+from sknn._network.table_network import committee_of
 from sknn._training import steps as _steps
 from sknn.modules import MLP, Committee, TabM
 from sknn.modules.tabm import SharedLayer

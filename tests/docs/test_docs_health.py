@@ -9,7 +9,7 @@ import pytest
 
 from sknn._health.record import SYMPTOMS
 
-PAGE = Path(__file__).parents[1] / "docs" / "training_health.md"
+PAGE = Path(__file__).parents[2] / "docs" / "training_health.md"
 FENCE = re.compile(r"^```python\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 
 

@@ -16,7 +16,7 @@ from sklearn import metrics
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 # A bare `pytest`, unlike `python -m pytest`, does not look for modules here.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.quality import __main__ as command
 from benchmarks.quality.bars import bars

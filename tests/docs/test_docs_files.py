@@ -8,7 +8,7 @@ import pytest
 
 from sknn import exceptions
 
-PAGE = Path(__file__).parents[1] / "docs" / "files.md"
+PAGE = Path(__file__).parents[2] / "docs" / "files.md"
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 # A bare `pytest`, unlike `python -m pytest`, does not look for modules here.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.reliability._fuzz_case import run_case
 from benchmarks.reliability._fuzz_judge import unclear_refusal, unexpected_warnings, wrong_prediction

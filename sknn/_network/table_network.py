@@ -1,0 +1,76 @@
+"""Category codes in front of a network, and how any network is called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..modules import Committee, OneHot, UnknownMasking
+
+__all__ = ["TableNetwork", "committee_of", "first_output", "has_members", "network_inputs", "users_network"]
+
+
+class TableNetwork(nn.Module):
+    """Category codes in front of a network: masked while training, one-hot encoded for a network of one input.
+
+    Parameters
+    ----------
+    network : nn.Module
+    cat_cardinalities : sequence of int
+        Number of codes of each categorical column.
+    takes_categories : bool
+        Whether `network` is called with ``(x_num, x_cat)``.
+
+    Shape
+    -----
+    x_num : float32 (batch, n_numeric); x_cat : int64 (batch, n_categorical); output : that of `network`.
+    """
+
+    def __init__(self, network: nn.Module, cat_cardinalities: Sequence[int], takes_categories: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.mask = UnknownMasking()
+        self.one_hot = None if takes_categories else OneHot(cat_cardinalities)
+
+    def forward(self, x_num: Tensor, x_cat: Tensor | None = None) -> Tensor:
+        """Raw prediction."""
+        return self.network(*self.network_inputs(x_num, x_cat))
+
+    def network_inputs(self, x_num: Tensor, x_cat: Tensor | None = None) -> tuple[Any, ...]:
+        """What the network inside is called with."""
+        if x_cat is None:  # a table without categories, for a network that asks for them
+            return x_num, torch.zeros(len(x_num), 0, dtype=torch.int64, device=x_num.device)
+        x_cat = self.mask(x_cat)
+        if self.one_hot is None:
+            return x_num, x_cat
+        return (torch.cat([x_num, self.one_hot(x_cat)], dim=1),)
+
+
+def users_network(network: nn.Module) -> nn.Module:
+    """The network, or the committee, behind the categories that may stand in front of it."""
+    return network.network if isinstance(network, TableNetwork) else network
+
+
+def committee_of(network: nn.Module) -> Committee | None:
+    """The committee that a network is, behind its categories, or None."""
+    inside = users_network(network)
+    return inside if isinstance(inside, Committee) else None
+
+
+def has_members(network: nn.Module) -> bool:
+    """Whether it returns raw scores of members, ``(batch, n_members, out_features)``."""
+    inside = users_network(network)
+    return hasattr(inside, "n_members")
+
+
+def network_inputs(inputs: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    """What a network is called with for a batch: numbers, and categories where the table has any."""
+    return (inputs["x_num"], inputs["x_cat"]) if "x_cat" in inputs else (inputs["x_num"],)
+
+
+def first_output(output: Any) -> Tensor:
+    """The raw prediction of a network that returns one tensor, or several with the raw prediction first."""
+    return output[0] if isinstance(output, (tuple, list)) else output
