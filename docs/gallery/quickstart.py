@@ -3,7 +3,7 @@
 Quickstart
 ==========
 
-A raw table in, a trained network out. This example loads a table with numbers, categories and gaps and fits
+This example loads a table with numbers, categories and missing values and fits
 :class:`sknn.NeuralClassifier` or :class:`sknn.NeuralRegressor` on it as it is. Then it uses the network the
 way any other scikit-learn estimator is used: in a pipeline, in a cross-validation beside other models, in a
 grid search, and from a file.
@@ -16,8 +16,8 @@ To run it on a CSV or parquet file of your own::
 # %%
 # A table
 # -------
-# Without ``--data`` this is the passenger list of the Titanic, which ships with scikit-learn: numbers,
-# categories, and one age in five unknown.
+# Without ``--data`` the table is the passenger list of the Titanic, which ships with scikit-learn. It has numbers
+# and categories, and one age in five is missing.
 
 import argparse
 import gzip
@@ -62,7 +62,7 @@ def load_titanic() -> tuple[pd.DataFrame, str]:
 
 
 def load_cancer() -> tuple[pd.DataFrame, str]:
-    """Breast cancer, with gaps and a category made up: for an installation without scikit-learn's tests."""
+    """Breast cancer, with with artificial missing values and a category, for an installation without scikit-learn's tests."""
     table = load_breast_cancer(as_frame=True).frame
     table["size"] = pd.qcut(table.pop("mean area"), 3, labels=["small", "medium", "large"]).astype(str)
     table["mean texture"] = table["mean texture"].mask(np.random.default_rng(0).random(len(table)) < 0.2)
@@ -96,7 +96,7 @@ else:
         source = "Titanic"
     except (ModuleNotFoundError, FileNotFoundError):
         table, target = load_cancer()
-        source = "breast cancer, gaps and a category made up"
+        source = "breast cancer, with artificial missing values and a category"
 
 n_rows = len(table)
 n_used = min(n_rows, MAX_ROWS, max(1_000, MAX_VALUES // table.shape[1]))
@@ -149,8 +149,8 @@ print(f"learning curve: {args.out / 'learning_curve.png'}")
 # %%
 # A pipeline, cross-validated beside other models
 # -----------------------------------------------
-# The network takes a raw table from the step before it. The other models are what scikit-learn offers, at
-# their defaults, each with the preparation that it needs.
+# The network receives the raw table from the previous step. The other models are those of scikit-learn with
+# their defaults, each with the preprocessing that it needs.
 
 from sklearn.compose import TransformedTargetRegressor, make_column_selector, make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -222,7 +222,7 @@ def compare(X: pd.DataFrame, y: pd.Series, classify: bool, n_splits: int = 3) ->
     rows: dict[str, dict[str, str]] = {}
     for name, pipeline in models(X, classify).items():
         with warnings.catch_warnings():
-            # At its default of 200 epochs scikit-learn's MLP says that it could go on.
+            # scikit-learn's MLP warns that its default of 200 epochs is not enough.
             warnings.simplefilter("ignore", ConvergenceWarning)
             result = cross_validate(pipeline, X, y, cv=cv, scoring=scoring, error_score="raise")
         rows[name] = {}
@@ -240,7 +240,7 @@ print(compare(X, y, classify).to_string())
 # %%
 # A grid search
 # -------------
-# ``module__dropout`` reaches the network, ``lr`` the optimizer. Nothing has to be declared for that.
+# ``module__dropout`` is a parameter of the network, ``lr`` one of the optimizer. No declaration is needed.
 
 from sklearn.model_selection import GridSearchCV
 
@@ -259,7 +259,7 @@ print(f"best by {search.scoring}: {search.best_params_}")
 # %%
 # Saved, and loaded by another process
 # ------------------------------------
-# A Python that has seen neither the table nor the training loads the file and predicts the same values.
+# A new process, which has neither the table nor the training code, loads the file and predicts the same values.
 
 READER = """
 import sys
@@ -281,8 +281,8 @@ print(f"a new process loads it and returns the same {' and '.join(methods)} for 
 # %%
 # The same for numbers
 # --------------------
-# :class:`~sknn.NeuralRegressor` scales the target inside. Here it predicts how far diabetes has progressed a
-# year after ten measurements, one of them a category.
+# :class:`~sknn.NeuralRegressor` scales the target by itself. Here it predicts how far diabetes has progressed one
+# year after ten measurements, one of which is a category.
 
 if args.data is None:
     X, y = load_diabetes(as_frame=True, scaled=False, return_X_y=True)
