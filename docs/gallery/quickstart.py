@@ -62,7 +62,7 @@ def load_titanic() -> tuple[pd.DataFrame, str]:
 
 
 def load_cancer() -> tuple[pd.DataFrame, str]:
-    """Breast cancer, with with artificial missing values and a category, for an installation without scikit-learn's tests."""
+    """Breast cancer with artificial missing values and a category, used without the tests of scikit-learn."""
     table = load_breast_cancer(as_frame=True).frame
     table["size"] = pd.qcut(table.pop("mean area"), 3, labels=["small", "medium", "large"]).astype(str)
     table["mean texture"] = table["mean texture"].mask(np.random.default_rng(0).random(len(table)) < 0.2)
