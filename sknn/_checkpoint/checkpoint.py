@@ -219,8 +219,10 @@ class Checkpoint:
             "epoch": len(net.history),
             "finished": finished,
         }
+        # Waiting for the disk would cost short fits of a search more than a power cut, which loses the latest of them.
+        synced = not self._in_folder or not finished or self.file.path.exists()
         try:
-            self.file.write(head, body, self._key, keeps_present=self._keeps_present and not finished)
+            self.file.write(head, body, self._key, keeps_present=self._keeps_present and not finished, synced=synced)
             self._keeps_present = True
             if finished:
                 self.file.previous.unlink(missing_ok=True)

@@ -41,8 +41,10 @@ class CheckpointFile:
         """The path of the generation before."""
         return self.path.with_name(self.path.name + ".previous")
 
-    def write(self, head: dict[str, Any], body: bytes, key: bytes, *, keeps_present: bool = True) -> None:
-        """Replace the file; the present one is kept as `previous` if `keeps_present`.
+    def write(
+        self, head: dict[str, Any], body: bytes, key: bytes, *, keeps_present: bool = True, synced: bool = True
+    ) -> None:
+        """Replace the file; the present one is kept as `previous` if `keeps_present`. See `replace_file` for `synced`.
 
         An OSError leaves the present one as it was.
         """
@@ -50,7 +52,7 @@ class CheckpointFile:
         content = b"".join([_MAGIC, len(text).to_bytes(_LENGTH_BYTES, "little"), text, body])
         digest = hashlib.sha256(content).digest()
         data = b"".join([content, digest, hmac.digest(key, digest, "sha256")])
-        replace_file(self.path, data, keep_previous=self.previous if keeps_present else None)
+        replace_file(self.path, data, keep_previous=self.previous if keeps_present else None, synced=synced)
 
     @staticmethod
     def read(path: Path) -> tuple[dict[str, Any], bytes, bytes, bytes]:
