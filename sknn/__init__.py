@@ -3,7 +3,6 @@
 from ._classifier import NeuralClassifier
 from ._export import export_numpy, export_onnx
 from ._file import load, save
-from ._journal import journal
 from ._regressor import NeuralRegressor
 from ._versions import __version__
 
@@ -13,7 +12,6 @@ __all__ = [
     "__version__",
     "export_numpy",
     "export_onnx",
-    "journal",
     "load",
     "save",
 ]

@@ -14,7 +14,7 @@ _ENDING = ".partial"
 _ABANDONED_S = 3600.0
 
 
-def replace_file(path: Path, data: bytes, *, keep_previous: Path | None = None) -> None:
+def replace_file(path: Path, data: bytes, *, keep_previous: Path | None = None, synced: bool = True) -> None:
     """Write `data` beside `path`, then put it in its place.
 
     Parameters
@@ -23,6 +23,8 @@ def replace_file(path: Path, data: bytes, *, keep_previous: Path | None = None) 
     data : bytes
     keep_previous : Path or None
         Where the file that was there before goes.
+    synced : bool
+        Whether to wait until the disk has written the file, so that it survives a power cut.
 
     Raises
     ------
@@ -34,8 +36,9 @@ def replace_file(path: Path, data: bytes, *, keep_previous: Path | None = None) 
     try:
         with open(partial, "xb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if synced:
+                file.flush()
+                os.fsync(file.fileno())
         if keep_previous is not None and path.exists():
             _move_aside(path, keep_previous)
         os.replace(partial, path)
@@ -43,7 +46,8 @@ def replace_file(path: Path, data: bytes, *, keep_previous: Path | None = None) 
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    if synced:
+        _sync_folder(path.parent)
 
 
 def _move_aside(path: Path, previous: Path) -> None:

@@ -12,7 +12,6 @@ __all__ = [
     "FileError",
     "GradientHealthWarning",
     "InputScaleWarning",
-    "JournalError",
     "LossDivergingWarning",
     "NonFiniteWarning",
     "NotLearningWarning",
@@ -115,7 +114,3 @@ class ReproductionError(FileError):
 
 class CheckpointError(ValueError):
     """A checkpoint that a fit cannot go on from: of other data or other parameters, damaged, or not to be written."""
-
-
-class JournalError(ValueError):
-    """A folder that :func:`sknn.journal` cannot use."""

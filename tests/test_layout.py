@@ -25,7 +25,7 @@ LEVELS = [
     {"_training"},
     {"_estimator"},
     {"_classifier", "_regressor"},
-    {"_export", "_file", "_journal"},
+    {"_export", "_file"},
     {"__init__"},
 ]
 SOURCES = sorted(PACKAGE.rglob("*.py"))

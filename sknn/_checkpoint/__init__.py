@@ -1,6 +1,5 @@
-"""A fit that was cut off goes on where it was, to the same bits."""
+"""Checkpoints: a fit that was interrupted is resumed with the same bits, and a finished one is recalled."""
 
 from .checkpoint import Checkpoint
-from .graph import has_a_name
 
-__all__ = ["Checkpoint", "has_a_name"]
+__all__ = ["Checkpoint"]

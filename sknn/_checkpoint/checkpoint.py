@@ -1,4 +1,4 @@
-"""A fit that was cut off goes on where it was: what belongs together, when to write, what to do if that fails."""
+"""The checkpoint of one fit: which fit it belongs to, when it is written, and what happens if that fails."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ import pickle
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from .._atomic import remove_abandoned
+from .._digest import Sources
 from ..exceptions import CheckpointError
 from .file import CheckpointFile, Damaged
 from .graph import dumps, loads
 
 __all__ = ["Checkpoint"]
 
-# Writing shall take no more than this share of a training, however often it is asked for by the clock.
+# Writing takes at most this share of the training time, unless `every_epochs` is set.
 _LARGEST_SHARE = 0.05
 
 
@@ -34,21 +36,26 @@ class Checkpoint:
     every_s : float
         Seconds between two checkpoints.
     every_epochs : int or None
-        Epochs between two checkpoints, whatever the clock says.
+        Epochs between two checkpoints, instead of seconds.
     identity : mapping of str to str
-        Digest of each parameter, of the data, and of whatever else decides the bits.
+        Digest of each parameter, of the data, and of everything else that decides the result.
     shown : mapping of str to str
         How messages show some of them.
 
     Attributes
     ----------
     found : dict or None
-        What `look_for` has found: ``"random"``, the generator that the fit drew its seeds from, and more.
+        What `look_for` has found: ``"random"``, the generator that the fit drew its seeds from, ``"finished"``, and
+        ``"graph"``, the state as bytes.
+    surroundings : callable
+        Returns the objects that the state refers to by name, see `graph.dumps`.
+    keeps_optimizer : bool
+        Whether the optimizer's state of a finished fit is stored, for a `warm_start`.
 
     Raises
     ------
     CheckpointError
-        The folder does not exist or may not be written.
+        The folder does not exist or is not writable.
     """
 
     def __init__(
@@ -59,32 +66,36 @@ class Checkpoint:
         identity: Mapping[str, str],
         shown: Mapping[str, str],
     ) -> None:
-        # The head of a file is for everybody to read: it holds hashes of what the key is made of.
+        # Everybody may read the head of a file: it contains hashes of the digests that the key is made of.
         self.marks, self.shown = {name: _mark(name, digest) for name, digest in identity.items()}, dict(shown)
         joined = "\n".join(f"{name}={digest}" for name, digest in sorted(identity.items()))
         self._key = hashlib.sha256(b"key of a checkpoint\n" + joined.encode()).digest()
-        if path.is_dir():
+        self._in_folder = path.is_dir()
+        if self._in_folder:
             path = path / (hashlib.sha256(b"name of a checkpoint\n" + joined.encode()).hexdigest()[:20] + ".ckpt")
         self.file = CheckpointFile(path)
         self.every_s, self.every_epochs = every_s, every_epochs
         self.found: dict[str, Any] | None = None
         self.surroundings: Callable[[], dict[str, Any]] = dict
+        self.keeps_optimizer = False
         self._random = b""
         self._written_at = time.perf_counter()
         self._cost_s = 0.0
         self._n_epochs = 0
-        self._has_warned = self._is_present_damaged = False
+        self._has_warned = False
+        self._keeps_present = True  # as the previous generation, when the file is written
         _check_folder(path)
 
-    # ------------------------------------------------------------------ going on
+    # ------------------------------------------------------------------ reading
 
-    def look_for(self) -> dict[str, Any] | None:
-        """What a fit of the same data and parameters has left, if anything; kept as `found`.
+    def look_for(self) -> None:
+        """Set `found` to what an earlier fit of the same data, parameters and code has stored, if anything.
 
         Raises
         ------
         CheckpointError
-            The file belongs to another fit, or is damaged and there is none before it.
+            The file belongs to another fit, or is damaged and there is no generation before it. In a folder, where
+            the name tells fits apart, the fit begins anew instead.
         """
         damage = ""
         for path in (self.file.path, self.file.previous):
@@ -100,64 +111,83 @@ class Checkpoint:
             self._check_identity(path, head)
             if not self.file.is_own(content, code, self._key):
                 raise CheckpointError(
-                    f"checkpoint={str(path)!r} was not written by this fit, and is not opened. Delete it to begin anew."
+                    f"checkpoint={str(path)!r} was not written by this fit, so it is not opened. Delete it to begin "
+                    "anew."
                 )
-            self._is_present_damaged = bool(damage)
+            if not self._is_of_present_code(path, head["sources"]):
+                return
+            self._keeps_present = not damage
             if damage:
                 warnings.warn(f"{damage} The one before it, of epoch {head['epoch']}, is used.", stacklevel=2)
-            self.found = pickle.load(io.BytesIO(body))
-            return self.found
+            self.found = {**pickle.load(io.BytesIO(body)), "finished": head["finished"]}
+            return
+        if damage and not self._in_folder:
+            raise CheckpointError(f"{damage} There is no earlier one. Delete it to begin anew.")
         if damage:
-            raise CheckpointError(f"{damage} There is none before it. Delete it to begin anew.")
-        return None
+            self._keeps_present = False
+            warnings.warn(f"{damage} There is no earlier one, so the fit begins anew.", stacklevel=2)
 
     def _check_identity(self, path: Path, head: dict[str, Any]) -> None:
         theirs, shown = head["identity"], head["shown"]
         names = [name for name in {**self.marks, **theirs} if theirs.get(name) != self.marks.get(name)]
-        if not names:
-            return
         differences = [
             f"{name} (then {shown[name]}, now {self.shown[name]})" if name in shown and name in self.shown else name
             for name in names
         ]
+        if differences:
+            self._refuse(path, differences)
+
+    def _refuse(self, path: Path, differences: list[str]) -> None:
         raise CheckpointError(
-            f"checkpoint={str(path)!r} is of another fit: {', '.join(differences)} differ. Delete it to begin anew, or "
-            "give this fit a path of its own; a folder that exists holds the checkpoints of many fits."
+            f"checkpoint={str(path)!r} belongs to another fit: {', '.join(differences)} differ. Delete it to begin "
+            "anew, or give this fit a path of its own; an existing folder takes the checkpoints of many fits."
         )
 
-    def restore(self, net: Any) -> bool:
-        """Put the net where the fit that was cut off was; whether that fit was over.
+    def _is_of_present_code(self, path: Path, stored: dict[str, Any]) -> bool:
+        changed = Sources.loaded().changed_since(Sources(**stored))
+        if changed and not self._in_folder:
+            self._refuse(path, [f"the source code of {name}" for name in changed])
+        self._keeps_present = not changed
+        return not changed
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether a finished fit was found."""
+        return self.found is not None and self.found["finished"]
+
+    def load(self) -> dict[str, Any]:
+        """The state that was found.
 
         Raises
         ------
         CheckpointError
-            Something in it is not to be had here.
+            Some class or function in it does not exist here.
         """
         assert self.found is not None
         try:
-            state = loads(self.found["graph"], self.surroundings())
+            return loads(self.found["graph"], self.surroundings())
         except Exception as error:
             raise CheckpointError(
-                f"checkpoint={str(self.file.path)!r} cannot be gone on from here: {type(error).__name__}: {error}. "
-                "Classes and functions of a script are looked for where they were defined: go on in the same way as "
+                f"checkpoint={str(self.file.path)!r} cannot be resumed here: {type(error).__name__}: {error}. "
+                "Classes and functions of a script are looked for where they were defined: resume in the same way as "
                 "before (such as with n_jobs=1), keep them in a module of their own, or delete it to begin anew."
             ) from error
-        net.continue_from(state)
-        self._n_epochs = len(net.history)
-        self._written_at = time.perf_counter()
-        return self.found["finished"]
-
-    # ------------------------------------------------------------------ writing
 
     def begin(self, random: Any, *, is_fresh: bool) -> Any:
-        """The generator that the fit draws its seeds from: `random`, or where that `is_fresh`, that of before."""
+        """The generator that the fit draws its seeds from: `random`, or if that `is_fresh`, the stored one."""
         if is_fresh and self.found is not None:
             random = pickle.loads(self.found["random"])
         self._random = pickle.dumps(random)
         return random
 
+    # ------------------------------------------------------------------ writing
+
+    def resumed(self, net: Any) -> None:
+        """Count epochs and seconds from here."""
+        self._n_epochs, self._written_at = len(net.history), time.perf_counter()
+
     def after_epoch(self, net: Any, state: Callable[[], dict[str, Any]]) -> None:
-        """Write, if it is time."""
+        """Write if it is time."""
         n_epochs = len(net.history)
         elapsed = time.perf_counter() - self._written_at
         by_epochs = self.every_epochs is not None and n_epochs - self._n_epochs >= self.every_epochs
@@ -166,7 +196,7 @@ class Checkpoint:
             self.write(net, state(), finished=False)
 
     def write(self, net: Any, state: dict[str, Any], *, finished: bool) -> None:
-        """Write the state; a full disk is a warning, and training goes on.
+        """Store the state. If the disk is full, warn, and training continues.
 
         Raises
         ------
@@ -178,51 +208,60 @@ class Checkpoint:
             graph = dumps(state, self.surroundings())
         except Exception as error:
             raise CheckpointError(
-                f"checkpoint: the state of this training cannot be stored: {type(error).__name__}: {error}. "
+                f"checkpoint: the state of this training run cannot be stored: {type(error).__name__}: {error}. "
                 f"{_culprit(net, self.surroundings())}"
             ) from error
-        body = pickle.dumps({"random": self._random, "graph": graph, "finished": finished})
-        head = {"identity": self.marks, "shown": self.shown, "epoch": len(net.history), "finished": finished}
+        body = pickle.dumps({"random": self._random, "graph": graph})
+        head = {
+            "identity": self.marks,
+            "shown": self.shown,
+            "sources": asdict(Sources.loaded()),
+            "epoch": len(net.history),
+            "finished": finished,
+        }
+        # Waiting for the disk would cost short fits of a search more than a power cut, which loses the latest of them.
+        synced = not self._in_folder or not finished or self.file.path.exists()
         try:
-            self.file.write(head, body, self._key, keeps_present=not self._is_present_damaged)
-            self._is_present_damaged = False
+            self.file.write(head, body, self._key, keeps_present=self._keeps_present and not finished, synced=synced)
+            self._keeps_present = True
+            if finished:
+                self.file.previous.unlink(missing_ok=True)
         except OSError as error:
             if not self._has_warned:
                 warnings.warn(
                     f"checkpoint={str(self.file.path)!r} could not be written after epoch {len(net.history)}: {error}. "
-                    "Training goes on, and the checkpoint before it is kept.",
+                    "Training continues, and the checkpoint before it is kept.",
                     stacklevel=2,
                 )
             self._has_warned = True
-        self._n_epochs = len(net.history)
-        self._written_at = time.perf_counter()
+        self.resumed(net)
         self._cost_s = self._written_at - started
 
 
 def _mark(name: str, digest: str) -> str:
-    """What tells whether two digests are the same, and not what they are."""
-    return hashlib.sha256(f"mark of a checkpoint\n{name}\n{digest}".encode()).hexdigest()
+    """Shows whether two digests are equal without giving them away."""
+    return hashlib.sha256(f"mark of a checkpoint\n{name}\n{digest}".encode()).hexdigest()[:32]
 
 
 def _culprit(net: Any, surroundings: dict[str, Any]) -> str:
-    """Which module or callback is to blame; modules first, since callbacks know of them."""
+    """Which module or callback cannot be pickled; modules first, since callbacks refer to them."""
     for kind, name, part in [
         *(("module", name or type(part).__name__, part) for name, part in net.module_.named_modules()),
         *(("callback", name, callback) for name, callback in net.callbacks_),
     ]:
-        # Of a module without the modules inside, which come by themselves.
+        # A module without its submodules, which are listed by themselves.
         state = {key: value for key, value in vars(part).items() if kind == "callback" or key != "_modules"}
         try:
             dumps(state, surroundings)
         except Exception:
-            return f"The {kind} {name} holds it: keep what cannot be pickled out of its attributes."
-    return "Leave checkpoint=None, or look for what cannot be pickled."
+            return f"The {kind} {name} contains it: keep objects that cannot be pickled out of its attributes."
+    return "Leave checkpoint=None, or look for the object that cannot be pickled."
 
 
 def _check_folder(path: Path) -> None:
     folder = path.parent
     if not folder.is_dir():
-        raise CheckpointError(f"checkpoint={str(path)!r}: there is no folder {str(folder)!r}. Make it first.")
+        raise CheckpointError(f"checkpoint={str(path)!r}: the folder {str(folder)!r} does not exist. Create it first.")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise CheckpointError(f"checkpoint={str(path)!r}: the folder {str(folder)!r} may not be written to.")
+        raise CheckpointError(f"checkpoint={str(path)!r}: the folder {str(folder)!r} is not writable.")
     remove_abandoned(folder, glob.escape(path.name))

@@ -1,9 +1,8 @@
-"""A training as bytes: all objects that refer to each other at once, except those that every fit makes anew."""
+"""The state of a training run as bytes: objects that refer to each other, except those that every fit makes anew."""
 
 from __future__ import annotations
 
 import io
-import sys
 import types
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,9 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from .._digest import is_importable
 from .._network.parametrized import reduce_parametrized
 
-__all__ = ["dumps", "has_a_name", "loads"]
+__all__ = ["dumps", "loads"]
 
 _surroundings: ContextVar[Mapping[str, Any]] = ContextVar("surroundings")
 
@@ -30,8 +30,8 @@ def dumps(state: Any, surroundings: Mapping[str, Any]) -> bytes:
     state : object
         Tensors that share memory share it after `loads`, too.
     surroundings : mapping of str to object
-        What is written by its name only, and so is every view of a tensor among it: data, settings, and classes that
-        are no attribute of a module. `loads` is given objects under the same names.
+        Objects that are written by their name only, and so are views of the tensors among them: data, settings, and
+        classes that cannot be imported. `loads` is given objects under the same names.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def dumps(state: Any, surroundings: Mapping[str, Any]) -> bytes:
 
 
 def loads(data: bytes, surroundings: Mapping[str, Any]) -> Any:
-    """The object graph again, tensors on their devices. It runs code that the bytes name: they must be one's own."""
+    """The object graph again, tensors on their devices. Loading may run code, so the bytes must be trusted."""
     with _surrounded_by(surroundings):
         return torch.load(io.BytesIO(data), weights_only=False)
 
@@ -68,7 +68,7 @@ def _surrounded_by(surroundings: Mapping[str, Any]) -> Iterator[None]:
 
 
 class _GraphPickler(cloudpickle.CloudPickler):
-    """Closures by value; what a module of Python defines by its name, scripts included: they are run again."""
+    """Pickles closures by value, and what a module or script defines by its name."""
 
     known: dict[int, str]
     memory: dict[int, str]
@@ -77,29 +77,21 @@ class _GraphPickler(cloudpickle.CloudPickler):
         name = self.known.get(id(obj))
         if name is not None:
             return _surrounding, (name,)
-        if isinstance(obj, (type, types.FunctionType)) and has_a_name(obj):
+        if isinstance(obj, (type, types.FunctionType)) and is_importable(obj):
             return NotImplemented
-        if isinstance(obj, nn.Module) and parametrize.is_parametrized(obj):  # of a class that torch made for it alone
+        if isinstance(obj, nn.Module) and parametrize.is_parametrized(obj):  # torch made its class
             return reduce_parametrized(obj)
         if type(obj) is Tensor and obj.layout is torch.strided and obj.numel():
             name = self.memory.get(obj.untyped_storage().data_ptr())
             if name is not None:
                 return _view, (name, obj.dtype, tuple(obj.shape), obj.stride(), obj.storage_offset())
-        if isinstance(obj, torch.optim.Optimizer):  # of LBFGS and others, its own state is not all of it
-            # "step" is put there by schedulers, to count, in front of the method.
+        if isinstance(obj, torch.optim.Optimizer):  # the state of LBFGS and others is not complete
+            # Schedulers put a counting "step" in front of the method.
             return _with_state, (type(obj),), {name: v for name, v in vars(obj).items() if name != "step"}
         in_training = getattr(type(obj), "_state_in_training", None)
         if in_training is not None:
             return _with_state, (type(obj),), in_training(obj)
         return super().reducer_override(obj)
-
-
-def has_a_name(obj: Any) -> bool:
-    """Whether a class or function is what its module knows under its name."""
-    found: Any = sys.modules.get(obj.__module__ or "")
-    for part in obj.__qualname__.split("."):
-        found = getattr(found, part, None)
-    return found is obj
 
 
 def _surrounding(name: str) -> Any:

@@ -1,5 +1,7 @@
-"""Any object -> SHA-256 of what it is, the same in every process and on every day."""
+"""SHA-256 of any object, the same in every process, and of the user's own source files."""
 
-from .objects import UndigestibleError, counts, digest
+from .objects import UndigestibleError, digest
+from .packages import is_importable
+from .sources import Sources, source_of_sknn
 
-__all__ = ["UndigestibleError", "counts", "digest"]
+__all__ = ["Sources", "UndigestibleError", "digest", "is_importable", "source_of_sknn"]

@@ -1,4 +1,4 @@
-"""A hash that is fed values part by part: what the digests of all kinds of objects have in common."""
+"""A hash that is fed values part by part: what the digests of all kinds of objects share."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ import numpy as np
 
 __all__ = ["Stream", "UndigestibleError", "plain"]
 
-# Those of numpy that are what Python's are: a grid of np.logspace is one of floats. Others have another precision.
+# NumPy scalars that equal Python's. Others have another precision.
 _SCALARS = (np.bool_, np.integer, np.float64, np.complex128, np.str_, np.bytes_)
 _DOUBLE = struct.Struct("<d").pack
-_FLUSH = 10_000  # values of a list that are handed to the hash at once
+_FLUSH = 10_000  # values of a list that are given to the hash at once
 
 
 class UndigestibleError(TypeError):
-    """An object that tells nothing by which it could be known again, such as a generator or an open file."""
+    """An object that cannot be hashed reproducibly, such as a generator or an open file."""
 
     def __init__(self, value: Any, where: Iterable[str]) -> None:
-        super().__init__(f"{'.'.join(where) or 'the value'} is or holds a {type(value).__name__}")
+        super().__init__(f"{'.'.join(where) or 'the value'} is or contains a {type(value).__name__}")
 
 
 def plain(value: Any) -> bytes | None:
-    """Bytes of a value of Python's simple types, none of which is the beginning of another's; None for the rest."""
+    """Bytes of a value of a simple type, which never begin with those of another value; None for other types."""
     kind = type(value)
     if kind is str:
         text = value.encode("utf-8", "surrogatepass")
@@ -51,7 +51,7 @@ def plain(value: Any) -> bytes | None:
 
 
 def tag(name: str, *facts: Any) -> bytes:
-    """What stands before a value that is made of others: its kind, and how many there are."""
+    """Bytes in front of a compound value: its kind and facts such as its length."""
     return b"<%s%s>" % (name.encode(), b"".join(plain(fact) or b"" for fact in facts))
 
 
@@ -64,24 +64,20 @@ def _row(value: Any) -> bytes | None:
 
 
 class Stream:
-    """Feeds one object to a hash; subclasses say how it comes apart.
+    """Feeds one object to a hash; subclasses say how it comes apart."""
 
-    Parameters
-    ----------
-    as_cloned : bool
-        Estimators count by their parameters alone, until something is met that is not cloned.
-    """
-
-    def __init__(self, as_cloned: bool) -> None:
+    def __init__(self) -> None:
         self.hash = hashlib.sha256()
-        self.as_cloned = as_cloned
-        self.in_code = False  # constants, and what else functions refer to
-        self.in_network = False
-        self.where: list[str] = []
+        self.keeps_order = False  # whether the order of a dict counts: code may iterate over it
+        self.where: list[str] = []  # names of the parts around the present one, for messages
         self._open: dict[int, int] = {}  # containers that are being fed -> depth, for circles
 
     def add(self, value: Any) -> None:
         """Feed any value."""
+        raise NotImplementedError
+
+    def _apart(self, value: Any) -> bytes:
+        """A digest of the value alone, for parts that have no order."""
         raise NotImplementedError
 
     def _tag(self, name: str, *facts: Any) -> None:
@@ -93,7 +89,7 @@ class Stream:
             self.add(part)
 
     def _sequence(self, values: Iterable[Any]) -> None:
-        """Many values, of which most are plain."""
+        """Many values, most of them plain."""
         ready: list[bytes] = []
         for place, value in enumerate(values):
             token = plain(value) or _row(value)
@@ -110,7 +106,7 @@ class Stream:
         self.hash.update(b"".join(ready))
 
     def _items(self, mapping: Mapping[Any, Any], *, in_order: bool = False) -> None:
-        """Keys and values; their order is that of the names, or of the digests of keys that are no names."""
+        """Keys and values, in order or sorted by the keys' bytes."""
         names = list(mapping)
         if not in_order:
             names.sort(key=lambda key: plain(key) or self._apart(key))
@@ -118,9 +114,6 @@ class Stream:
             self.add(key)
             with self.inside(str(key)):
                 self.add(mapping[key])
-
-    def _apart(self, value: Any) -> bytes:
-        raise NotImplementedError
 
     def _labelled(self, parts: Iterator[tuple[str, Any]]) -> None:
         for label, part in parts:
@@ -130,7 +123,7 @@ class Stream:
 
     @contextmanager
     def inside(self, name: str) -> Iterator[None]:
-        """Feed a part that messages call so."""
+        """Feed a part that messages refer to by this name."""
         if name:
             self.where.append(name)
         try:
@@ -140,22 +133,13 @@ class Stream:
                 self.where.pop()
 
     @contextmanager
-    def _learned(self, *, in_code: bool = False) -> Iterator[None]:
-        """Where nothing is cloned: what estimators have learned counts."""
-        before = self.as_cloned, self.in_code
-        self.as_cloned, self.in_code = False, self.in_code or in_code
+    def _in_order(self) -> Iterator[None]:
+        """Feed parts in which the order of dicts counts."""
+        before, self.keeps_order = self.keeps_order, True
         try:
             yield
         finally:
-            self.as_cloned, self.in_code = before
-
-    @contextmanager
-    def _inside_network(self) -> Iterator[None]:
-        before, self.in_network = self.in_network, True
-        try:
-            yield
-        finally:
-            self.in_network = before
+            self.keeps_order = before
 
     def _bytes(self, pieces: Iterator[Any]) -> None:
         for piece in pieces:

@@ -1,4 +1,4 @@
-"""Arrays and tables as bytes that depend on nothing but their content."""
+"""Arrays and tables as bytes that depend on their content only."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from scipy import sparse
 
-__all__ = ["array_pieces", "is_table", "pandas_parts", "sparse_parts", "table_parts", "tensor_pieces"]
+__all__ = ["array_pieces", "sparse_parts", "table_kind", "tensor_pieces"]
 
 _PIECE = 1 << 24  # bytes copied at once of an array that is not contiguous
 
 
 def array_pieces(array: np.ndarray) -> Iterator[Any]:
-    """Buffers that hold the values of an array without objects, in C order whatever its layout."""
+    """Buffers with the values of an array without objects, in C order whatever its layout."""
     if array.size == 0:
         return
     if array.flags.c_contiguous:
@@ -29,7 +29,7 @@ def array_pieces(array: np.ndarray) -> Iterator[Any]:
 
 
 def tensor_pieces(tensor: torch.Tensor) -> Iterator[Any]:
-    """Buffers that hold the values of a dense tensor, wherever it lives."""
+    """Buffers with the values of a dense tensor on any device."""
     flat = tensor.detach().cpu().contiguous().reshape(-1)
     if flat.numel():
         yield flat.resolve_conj().resolve_neg().view(torch.uint8).numpy().data
@@ -38,10 +38,10 @@ def tensor_pieces(tensor: torch.Tensor) -> Iterator[Any]:
 def sparse_parts(matrix: Any) -> Iterator[tuple[str, Any]]:
     """Shape and entries of a scipy matrix or array of any format."""
     yield "shape", tuple(matrix.shape)
-    # Row by row: formats without three arrays (dok, lil) and orders of building are of no consequence.
+    # Row by row, so that the format and the order of building do not count.
     rows = sparse.csr_array(matrix) if matrix.ndim == 2 else sparse.coo_array(matrix)
     if matrix.ndim == 2:
-        if not rows.has_canonical_format:  # sum_duplicates works in place, on the arrays that are the user's
+        if not rows.has_canonical_format:  # sum_duplicates would change the user's arrays
             rows = rows.copy()
             rows.sum_duplicates()
         yield "indptr", rows.indptr.astype(np.int64, copy=False)
@@ -56,19 +56,19 @@ def _is_pandas(value: Any) -> bool:
     return pandas is not None and isinstance(value, pandas.DataFrame | pandas.Series | pandas.Index)
 
 
-def is_table(value: Any) -> Callable[[Any], Iterator[tuple[str, Any]]] | None:
-    """How a dataframe or series comes apart, or None if it is none."""
+def table_kind(value: Any) -> Callable[[Any], Iterator[tuple[str, Any]]] | None:
+    """The function that takes a dataframe or series apart; None for other values."""
     if _is_pandas(value):
-        return pandas_parts
-    if not (hasattr(type(value), "shape") or hasattr(type(value), "to_pylist")):  # what is quick to ask
+        return _pandas_parts
+    if not (hasattr(type(value), "shape") or hasattr(type(value), "to_pylist")):  # quick to ask
         return None
     if nw.dependencies.is_into_dataframe(value) or nw.dependencies.is_into_series(value):
-        return table_parts
+        return _table_parts
     return None
 
 
-def pandas_parts(table: Any) -> Iterator[tuple[str, Any]]:
-    """Names, types, index and values; columns by place, since names may repeat."""
+def _pandas_parts(table: Any) -> Iterator[tuple[str, Any]]:
+    """Names, types, index and values; columns by position, since names may repeat."""
     if table.ndim == 2:
         yield "columns", [*table.columns]
         yield "index", table.index
@@ -103,8 +103,8 @@ def _pandas_values(label: str, column: Any) -> Iterator[tuple[str, Any]]:
         yield label, column.to_numpy(dtype=object, na_value=None)
 
 
-def table_parts(table: Any) -> Iterator[tuple[str, Any]]:
-    """Names, types and values of a polars or Arrow table or series, or any other that narwhals knows."""
+def _table_parts(table: Any) -> Iterator[tuple[str, Any]]:
+    """Names, types and values of a table or series of polars, Arrow, or another library that narwhals knows."""
     known = nw.from_native(table, eager_only=True, allow_series=True)
     columns = known.iter_columns() if isinstance(known, nw.DataFrame) else [known]
     for place, column in enumerate(columns):

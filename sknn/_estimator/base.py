@@ -19,9 +19,10 @@ from .._device import resolve_device
 from .._errors import refused_as
 from .._random import Seeds, isolated_random_state, random_generator
 from .._threads import limited_threads
+from .._training.checkpointing import find_checkpoint
 from .._training.make_net import make_net
 from .._training.net import _Net
-from .._training.train import find_checkpoint, scaling_of, train
+from .._training.train import scaling_of, train
 from ..losses._make import can_weigh_rows
 from .choices import TrainingChoicesMixin
 from .component_params import ComponentParamsMixin

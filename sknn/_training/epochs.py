@@ -48,8 +48,6 @@ class Epochs:
             self.notify("on_train_end", X=None, y=None)
             if valid is not None:
                 self._calibrate(valid)
-            if self.plan.checkpoint is not None and not self.ended_by_clock:  # with more time there is more to do
-                self.plan.checkpoint.write(self, self.training_state(), finished=True)
         finally:
             self.verbose = 0
 

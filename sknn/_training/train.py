@@ -3,82 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import torch
-
-from .._checkpoint import Checkpoint, has_a_name
 from .._data.rows import Rows
-from .._digest import UndigestibleError, digest
-from .._errors import refused_as, shown
-from .._versions import versions
-from ..exceptions import CheckpointError
+from .checkpointing import resume, store_finished, surroundings
 from .net import _Net
 from .plan import TrainingPlan
 
-__all__ = ["find_checkpoint", "scaling_of", "train"]
-
-# Parameters that change no bit of what is learned.
-_WITHOUT_EFFECT = ("verbose", "on_interrupt", "checkpoint", "checkpoint_every_s", "checkpoint_every_epochs", "max_time")
-_LONGEST_SHOWN = 60
-
-
-def find_checkpoint(
-    params: Mapping[str, Any],
-    data: Mapping[str, Any],
-    *,
-    device: torch.device,
-    before: Any = None,
-) -> Checkpoint | None:
-    """The checkpoint that a fit asks for, which may have `found` what a fit before it left; None if it asks for none.
-
-    Parameters
-    ----------
-    params : mapping
-        Of the estimator.
-    data : mapping
-        Arguments of fit by name.
-    device : torch.device
-    before : object
-        What training goes on from, where it does not begin with new weights.
-
-    Raises
-    ------
-    CheckpointError
-        The folder cannot be used, or the file is another fit's, or damaged.
-    """
-    if params["checkpoint"] is None:
-        return None
-    decisive = {name: value for name, value in params.items() if name not in _WITHOUT_EFFECT}
-    identity = {name: _known_by(name, value) for name, value in {**decisive, **data, "weights before": before}.items()}
-    settings = {f"version of {name}": version for name, version in versions(with_build=True).items()}
-    settings["device"] = str(device)
-    identity |= settings
-    shown_values = settings | {name: _abridged(value) for name, value in decisive.items()}
-    every = params["checkpoint_every_s"], params["checkpoint_every_epochs"]
-    with refused_as("checkpoint", "the path of a file, or of a folder that exists"):
-        # Once: the fit may change the folder, or the file be a link.
-        checkpoint = Checkpoint(Path(params["checkpoint"]).resolve(), *every, identity, shown_values)
-        checkpoint.look_for()
-    return checkpoint
-
-
-def _known_by(name: str, value: Any) -> str:
-    try:
-        return digest(value, name)
-    except (UndigestibleError, RecursionError, RuntimeError, AttributeError) as error:
-        raise CheckpointError(
-            f"checkpoint: {error}, by which a later fit could not be told to be the same ({name}). Pass what can be "
-            "pickled, or leave checkpoint=None."
-        ) from error
-
-
-def _abridged(value: Any) -> str:
-    text = " ".join(shown(value).split())
-    return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "..."
-
+__all__ = ["scaling_of", "train"]
 
 def scaling_of(plan: TrainingPlan, inputs: Any, resident: list[Rows]) -> Callable[[], Callable[[], None]]:
     """What scales untouched inputs from now on, and returns what undoes it; the plan counts how often."""
@@ -128,14 +61,16 @@ def train(
     """
     checkpoint = net.plan.checkpoint
     try:
-        is_over = False
+        is_finished = False
         if checkpoint is not None:
-            surroundings = _surroundings(net, rows, valid, learned)
-            checkpoint.surroundings = lambda: surroundings
+            found = surroundings(net, rows, valid, learned)
+            checkpoint.surroundings = lambda: found
             if checkpoint.found is not None:
-                is_over = checkpoint.restore(net)
-        if not is_over:
+                is_finished = resume(net, checkpoint, learned[0])
+        if not is_finished:
             net.train(rows, valid, epochs)
+            if checkpoint is not None and not net.ended_by_clock:  # with more time, training would continue
+                store_finished(net, checkpoint, learned[0])
     except KeyboardInterrupt:
         is_kept = net.plan.keeps_interrupted and not _is_one_of_many()
         best_epoch = net.end_interrupted(valid) if is_kept else None
@@ -143,23 +78,6 @@ def train(
             raise
         return best_epoch
     return None
-
-
-def _surroundings(net: _Net, rows: Rows, valid: Rows | None, learned: tuple[Any, Any]) -> dict[str, Any]:
-    """What a checkpoint names and does not hold: data, and classes that only the script knows."""
-    found: dict[str, Any] = {"net": net, "plan": net.plan, "inputs": learned[0], "targets": learned[1]}
-    for name, part in (("rows", rows), ("valid", valid)):
-        if part is None:
-            continue
-        found[name] = part
-        values = {key: getattr(part, key) for key in ("x_num", "x_cat", "targets", "weight", "shares")}
-        found |= {f"{name}.{key}": value for key, value in values.items() if value is not None}
-    parts = [*net.module_.modules(), *net.criterion_.modules(), *(callback for _, callback in net.callbacks_)]
-    kinds = dict.fromkeys([*(type(part) for part in parts), type(net.optimizer_)])
-    # A worker process has another __main__ than the script.
-    foreign = [kind.__module__ == "__main__" or not has_a_name(kind) for kind in kinds]
-    found |= {f"class {i}": kind for i, (kind, named) in enumerate(zip(kinds, foreign, strict=True)) if named}
-    return found
 
 
 def _is_one_of_many() -> bool:

@@ -1,0 +1,125 @@
+"""The source files of the user's own modules: what code reaches by computed names is in one of them.
+
+A stored fit lists the modules that were loaded when it ended, each with the digest of its text. It is recalled only if
+all of them still have the same text. So any edit of the user's own code, related to the fit or not, leads to a new fit.
+A worker process of joblib has fewer modules loaded than the script; it reads the others from their paths.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+from .objects import digest
+from .packages import is_packaged
+
+__all__ = ["Sources", "source_of_sknn"]
+
+# Module name -> (its spec, path, digest of the text) as it was when the module was first seen: a file that is edited
+# while the process runs does not change the code that is loaded. A reload makes a new spec.
+_seen: dict[str, tuple[Any, str, str]] = {}
+_not_own: set[str] = set()
+_SKNN = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Source texts of the user's own modules.
+
+    Attributes
+    ----------
+    modules : mapping of str to (path, digest)
+        By module name. The path of a ``__main__`` without a source file, as in a notebook, is "": its functions and
+        classes count instead.
+    is_complete : bool
+        Whether the process runs the user's script or notebook, so that everything of theirs that has an effect is
+        loaded. False in worker processes.
+    """
+
+    modules: Mapping[str, Sequence[str]]
+    is_complete: bool
+
+    @classmethod
+    def loaded(cls) -> Sources:
+        """Those of this process."""
+        found: dict[str, tuple[str, str]] = {}
+        for name in list(sys.modules):
+            if name not in _not_own and (source := _source_of(name)):
+                found[name] = source
+        main = _main()
+        if main is not None and "__file__" not in vars(main):
+            found["__main__"] = "", _digest_of_namespace(main)
+        return cls(found, is_complete="__main__" in found)
+
+    def changed_since(self, earlier: Sources) -> list[str]:
+        """Names of the modules whose code may differ from the `earlier` one."""
+        changed = []
+        for name, (path, text) in earlier.modules.items():
+            mine = self.modules.get(name)
+            if mine is None and not path:
+                continue  # a notebook sends to a worker what it needs, and that is hashed with the parameters
+            if (mine[1] if mine is not None else _digest_of_file(path)) != text:
+                changed.append(name)
+        if self.is_complete and earlier.is_complete:
+            changed += self.modules.keys() - earlier.modules.keys()
+        return sorted(changed)
+
+
+def _main() -> ModuleType | None:
+    main = sys.modules.get("__main__")
+    return main if isinstance(main, ModuleType) else None
+
+
+def _source_of(name: str) -> tuple[str, str] | None:
+    """Path and digest of the text of a module of the user's own; None of others, and where there is no file."""
+    module = sys.modules.get(name)
+    # Not by getattr, which would import a module that is loaded lazily.
+    attributes = object.__getattribute__(module, "__dict__") if isinstance(module, ModuleType) else {}
+    spec, file = attributes.get("__spec__"), attributes.get("__file__")
+    known = _seen.get(name)
+    if known is not None and known[0] is spec:
+        return known[1:]
+    path = os.path.abspath(file) if isinstance(file, str) else ""
+    if not path or name == "__mp_main__" or is_packaged(path) or Path(path).is_relative_to(_SKNN):
+        if name != "__main__" and (path or spec is not None):
+            _not_own.add(name)
+        return None
+    _seen[name] = spec, path, _digest_of_file(path)
+    return _seen[name][1:]
+
+
+def _digest_of_file(path: str) -> str:
+    """SHA-256 of a file, or of the archive that contains it; "" where there is none."""
+    file = next((part for part in (Path(path), *Path(path).parents) if part.is_file()), None)
+    try:
+        return "" if file is None else hashlib.sha256(file.read_bytes()).hexdigest()[:32]
+    except OSError:
+        return ""
+
+
+def _digest_of_namespace(main: ModuleType) -> str:
+    """Of the functions and classes that a notebook or a console has defined."""
+    defined = {
+        name: value
+        for name, value in vars(main).items()
+        if isinstance(value, FunctionType | type) and value.__module__ == "__main__"
+    }
+    return digest(defined, "__main__", reads_globals=False)[:32]
+
+
+@functools.cache
+def source_of_sknn() -> str:
+    """Digest of the source text of sknn in a checkout; "" of an installed one, which its version identifies."""
+    if is_packaged(__file__):
+        return ""
+    texts = hashlib.sha256()
+    for path in sorted(_SKNN.rglob("*.py")):
+        texts.update(f"{path.relative_to(_SKNN)}\0".encode() + path.read_bytes() + b"\0")
+    return texts.hexdigest()

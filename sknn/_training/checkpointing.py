@@ -1,0 +1,118 @@
+"""Which checkpoint a fit asks for, and what it stores of a net."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .._checkpoint import Checkpoint
+from .._data.inputs import Inputs
+from .._data.rows import Rows
+from .._digest import UndigestibleError, digest, is_importable, source_of_sknn
+from .._errors import refused_as, shown
+from .._versions import versions
+from ..exceptions import CheckpointError
+from .net import _Net
+
+__all__ = ["find_checkpoint", "resume", "store_finished", "surroundings"]
+
+# Parameters that do not change the result.
+_WITHOUT_EFFECT = ("verbose", "on_interrupt", "checkpoint", "checkpoint_every_s", "checkpoint_every_epochs", "max_time")
+_LONGEST_SHOWN = 60
+
+
+def find_checkpoint(
+    params: Mapping[str, Any],
+    data: Mapping[str, Any],
+    *,
+    device: torch.device,
+    before: Any = None,
+) -> Checkpoint | None:
+    """The checkpoint that a fit asks for, with what an earlier fit has stored as `found`; None if it asks for none.
+
+    Parameters
+    ----------
+    params : mapping
+        Parameters of the estimator.
+    data : mapping
+        Arguments of `fit` by name.
+    device : torch.device
+    before : object
+        Weights and optimizer that training starts from, where these are not new.
+
+    Raises
+    ------
+    CheckpointError
+        The folder cannot be used, or the file belongs to another fit or is damaged.
+    """
+    if params["checkpoint"] is None:
+        return None
+    decisive = {name: value for name, value in params.items() if name not in _WITHOUT_EFFECT}
+    identity = {name: _digest_of(name, value) for name, value in {**decisive, **data, "weights before": before}.items()}
+    settings = {f"version of {name}": version for name, version in versions(with_build=True).items()}
+    settings["device"] = str(device)
+    identity |= settings | {"source code of sknn": source_of_sknn()}
+    shown_values = settings | {name: _abridged(value) for name, value in decisive.items()}
+    every = params["checkpoint_every_s"], params["checkpoint_every_epochs"]
+    with refused_as("checkpoint", "the path of a file, or of a folder that exists"):
+        # Resolved once: the fit may change the working directory, and the file may be a link.
+        checkpoint = Checkpoint(Path(params["checkpoint"]).resolve(), *every, identity, shown_values)
+        checkpoint.keeps_optimizer = bool(params["warm_start"])
+        checkpoint.look_for()
+    return checkpoint
+
+
+def _digest_of(name: str, value: Any) -> str:
+    try:
+        return digest(value, name)
+    except (UndigestibleError, RecursionError, RuntimeError, AttributeError) as error:
+        raise CheckpointError(
+            f"checkpoint: {error}, so a later fit could not be recognised as the same ({name}). Pass objects that can "
+            "be pickled, or leave checkpoint=None."
+        ) from error
+
+
+def _abridged(value: Any) -> str:
+    text = " ".join(shown(value).split())
+    return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "..."
+
+
+def surroundings(net: _Net, rows: Rows, valid: Rows | None, learned: tuple[Any, Any]) -> dict[str, Any]:
+    """Objects that a checkpoint refers to by name: data, and classes that only the script defines."""
+    found: dict[str, Any] = {"net": net, "plan": net.plan, "inputs": learned[0], "targets": learned[1]}
+    for name, part in (("rows", rows), ("valid", valid)):
+        if part is None:
+            continue
+        found[name] = part
+        values = {key: getattr(part, key) for key in ("x_num", "x_cat", "targets", "weight", "shares")}
+        found |= {f"{name}.{key}": value for key, value in values.items() if value is not None}
+    parts = [*net.module_.modules(), *net.criterion_.modules(), *(callback for _, callback in net.callbacks_)]
+    kinds = dict.fromkeys([*(type(part) for part in parts), type(net.optimizer_)])
+    # The __main__ of a worker process is not the script.
+    foreign = [kind.__module__ == "__main__" or not is_importable(kind) for kind in kinds]
+    found |= {f"class {i}": kind for i, (kind, named) in enumerate(zip(kinds, foreign, strict=True)) if named}
+    return found
+
+
+def store_finished(net: _Net, checkpoint: Checkpoint, inputs: Inputs) -> None:
+    """Store of a trained net what prediction needs, as a pickle of the estimator would."""
+    net.release()
+    net.plan.keeps_optimizer = checkpoint.keeps_optimizer
+    checkpoint.write(net, {"net": net.__getstate__(), "scaling": inputs.scaling}, finished=True)
+
+
+def resume(net: _Net, checkpoint: Checkpoint, inputs: Inputs) -> bool:
+    """Give the net the state that the checkpoint has found; returns whether that fit was finished."""
+    state = checkpoint.load()
+    if not checkpoint.is_finished:
+        net.continue_from(state)
+        checkpoint.resumed(net)
+        return False
+    device = torch.device(net.device)
+    net.__setstate__(state["net"])
+    net._move_to(device)
+    inputs.scaling = state["scaling"]
+    return True
