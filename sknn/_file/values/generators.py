@@ -56,7 +56,7 @@ def read_generator(value: dict[str, Any], read: Callable[[Any], Any], where: str
     bits = _BIT_GENERATORS[name](0)
     bits.state = state
     found: Any = kind(bits)
-    if kind is np.random.RandomState and name == "MT19937":
+    if isinstance(found, np.random.RandomState):
         if expect(gauss[0], int, where) not in (0, 1) or not math.isfinite(expect(gauss[1], (int, float), where)):
             raise DamagedFileError(f"{where}: the stored normal number of a RandomState must be finite.")
         found.set_state({**state, "has_gauss": int(gauss[0]), "gauss": float(gauss[1])})
