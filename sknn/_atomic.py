@@ -7,11 +7,20 @@ import os
 import time
 from pathlib import Path
 
-__all__ = ["remove_abandoned", "replace_file"]
+__all__ = ["check_destination", "remove_abandoned", "replace_file"]
 
 _ENDING = ".partial"
 # An unfinished file of this age was left by a process that was killed.
 _ABANDONED_S = 3600.0
+
+
+def check_destination(path: Path) -> None:
+    """Raise an OSError if no file can be written to `path`, before the content is computed."""
+    folder = Path(os.path.abspath(path)).parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"path={os.fspath(path)!r}: the folder {folder} does not exist. Create it first.")
+    if path.is_dir():
+        raise IsADirectoryError(f"path={os.fspath(path)!r} is a folder; expected the name of a file.")
 
 
 def replace_file(path: Path, data: bytes, *, keep_previous: Path | None = None) -> None:

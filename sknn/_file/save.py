@@ -11,7 +11,7 @@ from typing import Any
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from .._atomic import replace_file
+from .._atomic import check_destination, replace_file
 from .._estimator.base import BaseNeuralEstimator
 from .._versions import versions
 from ..exceptions import FileError
@@ -78,12 +78,7 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     True
     """
     target = Path(os.path.realpath(os.fspath(path)))  # a link stays a link
-    if not target.parent.is_dir():
-        raise FileNotFoundError(
-            f"path={os.fspath(path)!r}: the folder {target.parent} does not exist. Create it first."
-        )
-    if target.is_dir():
-        raise IsADirectoryError(f"path={os.fspath(path)!r} is a folder; expected the name of a file.")
+    check_destination(target)
     replace_file(target, _written(estimator))
 
 
