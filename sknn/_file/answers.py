@@ -22,7 +22,7 @@ OTHER_DEVICE = 100.0  # factor of the tolerance: a GPU rounds the products of co
 
 
 def write_answers(found: tuple[Tensor, Tensor]) -> dict[str, Any]:
-    """JSON for the raw prediction and the link output."""
+    """Return JSON for the raw prediction and the link output."""
     writer = ValueWriter()
     return {name: writer.write(tensor.numpy(), "probe") for name, tensor in zip(_ANSWERS, found, strict=True)}
 
@@ -30,7 +30,7 @@ def write_answers(found: tuple[Tensor, Tensor]) -> dict[str, Any]:
 def check_answers(
     value: Any, net: Any, inputs: Any, reader: ValueReader, versions: dict[str, Any], device: torch.device
 ) -> None:
-    """Predict the probe rows again, on the CPU and then on `device`; a ReproductionError if `value` says otherwise."""
+    """Predict the probe rows again, on the CPU and then on `device`; raise a ReproductionError if they differ."""
     rows = read_rows(inputs, reader)
     check_keys(value, set(_ANSWERS), "probe")
     expected = [_read_answer(reader.read(value[name], "probe")) for name in _ANSWERS]

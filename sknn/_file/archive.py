@@ -22,7 +22,7 @@ _MAX_NAME = 200
 
 
 def pack(parts: dict[str, bytes]) -> bytes:
-    """The archive of these parts, in the order of their names."""
+    """Return the archive of these parts, in the order of their names."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in sorted(parts.items()):
@@ -33,7 +33,7 @@ def pack(parts: dict[str, bytes]) -> bytes:
 
 
 def unpack(data: bytes, what: str) -> dict[str, bytes]:
-    """The parts of an archive that `pack` wrote; `what` names it in messages."""
+    """Return the parts of an archive that `pack` wrote; `what` names it in messages."""
     if not data.startswith(b"PK"):
         raise DamagedFileError(f"{what} was not written by sknn.save: {_begins(data)}.")
     try:
@@ -55,7 +55,7 @@ def unpack(data: bytes, what: str) -> dict[str, bytes]:
 
 
 def _check_entries(entries: list[zipfile.ZipInfo], n_bytes: int, what: str) -> None:
-    """Checks of the entries that need none of their content."""
+    """Check the entries before their content is read."""
     if len(entries) > _MAX_PARTS:
         raise UntrustedFileError(f"{what} has {len(entries)} parts; expected at most {_MAX_PARTS}.")
     for entry in entries:
@@ -78,7 +78,7 @@ def _check_entries(entries: list[zipfile.ZipInfo], n_bytes: int, what: str) -> N
 
 
 def _is_plain(name: str) -> bool:
-    """Whether a name is a relative path of plain names, without ``..``."""
+    """Return whether a name is a relative path of plain names, without ``..``."""
     folders = name.split("/")
     return len(name) <= _MAX_NAME and all(
         folder and not folder.startswith(".") and _NAME_CHARACTERS.issuperset(folder) for folder in folders
@@ -86,7 +86,7 @@ def _is_plain(name: str) -> bool:
 
 
 def _begins(data: bytes) -> str:
-    """How a file begins that is not a zip."""
+    """Say how a file begins that is not a zip."""
     if not data:
         return "it is empty"
     if data[:1] == b"\x80" and data[1:2] in b"\x02\x03\x04\x05":

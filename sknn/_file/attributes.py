@@ -17,7 +17,7 @@ OWN = ("net_", "_inputs", "_targets", "_random", "_built_with")  # stored in ano
 
 
 def write_attributes(estimator: Any, writer: ValueWriter) -> dict[str, Any]:
-    """The fitted attributes. Private ones that are not plain data are left out: they are not part of the model."""
+    """Return the fitted attributes as JSON, without private ones that are not plain data."""
     parameters, written = estimator.get_params(deep=False), {}
     for name, value in sorted(vars(estimator).items()):
         if name in parameters or name in OWN:

@@ -34,7 +34,7 @@ _REGISTER = ("parameter", "buffer", "module")
 
 
 def state_of(module: nn.Module, where: str) -> dict[str, Tensor]:
-    """Parameters and buffers of a module, on the CPU; without those that a lazy layer has not created yet."""
+    """Return parameters and buffers of a module, on the CPU; without those that a lazy layer has not created yet."""
     state = module.state_dict(keep_vars=True)
     state = {name: tensor for name, tensor in state.items() if not is_lazy(tensor)}
     for name, tensor in state.items():
@@ -47,7 +47,7 @@ def state_of(module: nn.Module, where: str) -> dict[str, Tensor]:
 
 
 def build_like(make: Callable[[], nn.Module], state: dict[str, Tensor], where: str, *, own_code: bool) -> nn.Module:
-    """The module that `make` creates, with this state.
+    """Return the module that `make` creates, with this state.
 
     It is created on the meta device first, where tensors take no memory, and its shapes are compared with those of
     `state`. `own_code` leaves that out: code of the user may not work on the meta device, and is called once only.
@@ -103,7 +103,7 @@ def check_outputs(network: nn.Module, inputs: dict[str, Tensor], where: str) -> 
 
 
 def _work(layer: nn.Module) -> tuple[bool, int]:
-    """Whether the layer has windows without weights, and the number of products for each output."""
+    """Return whether the layer has windows without weights, and the number of products for each output."""
     shapes = [parameter.shape for parameter in layer.parameters(recurse=False) if parameter.ndim > 1]
     if shapes:
         return False, max(math.prod(shape[1:]) for shape in shapes)

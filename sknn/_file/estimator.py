@@ -35,7 +35,7 @@ _FITTED = {"built_with", "attributes", "random", "inputs", "targets", "net", "pr
 
 
 def write_estimator(estimator: BaseNeuralEstimator) -> tuple[dict[str, Any], bytes, dict[str, Any]]:
-    """JSON and tensors of an estimator, fitted or not, and the classes and functions that they name."""
+    """Return JSON and tensors of an estimator, fitted or not, and the classes and functions that they name."""
     writer = ValueWriter(write_instance)
     parameters = estimator.get_params(deep=False)
     parameters |= {name: None for name in _NOT_STORED if name in parameters}
@@ -82,7 +82,7 @@ def _write_fitted(estimator: Any, writer: ValueWriter) -> tuple[dict[str, Any], 
 def _with_probe(
     estimator: Any, written: dict[str, Any], tensors: dict[str, Tensor], data: bytes, trust: Trust
 ) -> bytes:
-    """The tensors with probe rows and predictions, after the model was read back and predicted the same."""
+    """Return the tensors with probe rows and predictions, after the model was read back and predicted the same."""
     try:
         twin: Any = read_estimator(written, data, trust, {})
     except FileError as error:
@@ -107,7 +107,7 @@ def _with_probe(
 def _answers_of_twin(
     estimator: Any, twin: Any, here: tuple[Tensor, Tensor], rows: dict[str, Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """Predictions on the CPU of the model that was read back; a TypeError if they differ from those `here`."""
+    """Return predictions on the CPU of the model that was read back; raise a TypeError if they differ from `here`."""
     looseness = 1.0 if torch.device(estimator.net_.device).type == "cpu" else OTHER_DEVICE
     try:
         twice = answers(twin.net_, twin._inputs, rows)
@@ -130,7 +130,7 @@ def read_estimator(
     versions: dict[str, Any],
     place: Callable[[Any], torch.device] = lambda estimator: CPU,
 ) -> BaseNeuralEstimator:
-    """The estimator of these parts of a file; `place` says on which device its network is put."""
+    """Return the estimator of these parts of a file; `place` says on which device its network is put."""
     check_keys(value, {"class", "parameters", "fitted", "tensors"}, "estimator")
     if value["tensors"] != hashlib.sha256(data).hexdigest():
         raise DamagedFileError("the tensors belong to another estimator.")

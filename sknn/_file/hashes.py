@@ -13,7 +13,7 @@ _MAX_EQUAL = 1000  # some collisions are harmless: hash(-1) == hash(-2)
 
 
 def check_hashes(keys: Collection[Any], where: str) -> None:
-    """Refuse keys with too many equal hashes, before a set or dict is built; a TypeError if one cannot be hashed."""
+    """Refuse keys with too many equal hashes, before a set or dict is built of them."""
     hashes = [hash(key) for key in keys]
     if len(hashes) - len(set(hashes)) > _MAX_EQUAL:
         raise UntrustedFileError(f"{where}: more than {_MAX_EQUAL} keys have the hash of another key.")

@@ -17,12 +17,12 @@ _MAX_BYTES = 512 * 2**20
 
 
 def write_json(value: Any, *, sort_names: bool = True) -> bytes:
-    """JSON with sorted names, ASCII only, so that the same value gives the same bytes."""
+    """Return JSON with sorted names, ASCII only, so that the same value gives the same bytes."""
     return json.dumps(value, sort_keys=sort_names, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
 def read_json(data: bytes, what: str, max_depth: int = MAX_DEPTH) -> Any:
-    """The value of JSON without duplicate names and non-finite numbers; `what` names it in messages."""
+    """Return the value of JSON without duplicate names and non-finite numbers; `what` names it in messages."""
     if len(data) > _MAX_BYTES:
         raise UntrustedFileError(f"{what} has {len(data)} bytes of JSON; at most {_MAX_BYTES} were expected.")
     if _depth(data) > max_depth:
@@ -39,7 +39,7 @@ def read_json(data: bytes, what: str, max_depth: int = MAX_DEPTH) -> Any:
 
 
 def expect(value: Any, kind: type | tuple[type, ...], where: str) -> Any:
-    """`value`, if its type is exactly `kind`, or one of these; a bool does not count as an int."""
+    """Return `value`, if its type is exactly `kind`, or one of these; a bool does not count as an int."""
     kinds = kind if isinstance(kind, tuple) else (kind,)
     if type(value) not in kinds:
         names = " or ".join("null" if one is type(None) else one.__name__ for one in kinds)
@@ -48,7 +48,7 @@ def expect(value: Any, kind: type | tuple[type, ...], where: str) -> Any:
 
 
 def check_keys(value: Any, names: set[str], where: str) -> dict[str, Any]:
-    """`value`, if it is a dict with exactly these keys."""
+    """Return `value`, if it is a dict with exactly these keys."""
     found = set(expect(value, dict, where))
     if found != names:
         wrong = sorted(found ^ names)[:5]
@@ -64,7 +64,7 @@ def _abridged(value: Any) -> str:
 
 
 def _depth(data: bytes) -> int:
-    """The deepest nesting of brackets outside of strings."""
+    """Return the deepest nesting of brackets outside of strings."""
     outside = data.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]
     depth = deepest = 0
     for byte in b"".join(outside).translate(None, delete=_NO_BRACKETS):

@@ -103,7 +103,7 @@ def _read(data: bytes, trust: Trust, wanted: torch.device | None, what: str) -> 
 
 
 def _place(estimator: Any, wanted: torch.device | None) -> torch.device:
-    """The device that the caller or the estimator asks for, or the CPU if it is not available."""
+    """Return the device that the caller or the estimator asks for, or the CPU if it is not available."""
     if wanted is not None:
         return wanted
     try:
@@ -114,7 +114,7 @@ def _place(estimator: Any, wanted: torch.device | None) -> torch.device:
 
 
 def _read_manifest(parts: dict[str, bytes], what: str) -> dict[str, Any]:
-    """The manifest, after comparing the parts with those that it lists."""
+    """Return the manifest, after comparing the parts with those that it lists."""
     content = parts.pop("manifest.json", None)
     if content is None:
         raise DamagedFileError(f"{what} has no manifest.json, so it was not written by sknn.save.")

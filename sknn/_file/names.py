@@ -40,7 +40,7 @@ _MAX_NAME = 500
 
 @functools.lru_cache(maxsize=1)
 def known_names() -> dict[str, Any]:
-    """Public name -> class or function that any file may use."""
+    """Return public name -> class or function that any file may use."""
     known: dict[str, Any] = {f"sknn.{kind.__name__}": kind for kind in (NeuralClassifier, NeuralRegressor)}
     for package, label in ((modules, "sknn.modules"), (losses, "sknn.losses"), (callbacks, "sknn.callbacks")):
         found = {name: getattr(package, name) for name in package.__all__}
@@ -73,7 +73,7 @@ def _public_names() -> dict[int, str]:
 
 
 def full_name(thing: Any) -> str:
-    """Module and name of a class or function, as skops writes them."""
+    """Return module and name of a class or function, as skops writes them."""
     return f"{thing.__module__}.{thing.__name__}"
 
 
@@ -105,18 +105,18 @@ class Trust:
                 )
 
     def is_own(self, thing: Any) -> bool:
-        """Whether it is the user's own, not one that every file may use."""
+        """Return whether `thing` is the user's own, not one that every file may use."""
         return id(thing) not in _public_names()
 
     def lists_type(self, name: str, where: str) -> bool:
-        """Whether the caller listed this name, and it is the name of a class."""
+        """Return whether the caller listed this name, and it is the name of a class."""
         thing = self.things.get(name)
         if thing is None and name in self.paths:
             thing = _imported(name, where)
         return isinstance(thing, type)
 
     def find(self, name: Any, where: str) -> Any:
-        """The class or function with this name; an UntrustedFileError if the caller did not allow it."""
+        """Return the class or function with this name; raise an UntrustedFileError if it is not trusted."""
         if type(name) is not str or not name or len(name) > _MAX_NAME:
             raise DamagedFileError(f"{where}: expected the name of a class or function, got {str(name)[:80]!r}.")
         known = known_names().get(name)
@@ -143,7 +143,7 @@ class Names:
         self.things: dict[str, Any] = {}
 
     def add(self, thing: Any, where: str) -> str:
-        """The name under which `load` will find it."""
+        """Return the name under which `load` will find it."""
         if "<lambda>" in getattr(thing, "__qualname__", "<lambda>") or getattr(thing, "__module__", None) is None:
             raise TypeError(
                 f"{where} is {thing!r}, which a file cannot name. Define a function or class in a module, and pass it "
@@ -158,7 +158,7 @@ class Names:
 
 
 def _imported(path: str, where: str) -> Any:
-    """The class or function at an import path that the user listed."""
+    """Return the class or function at an import path that the user listed."""
     names = path.split(".")
     for n_modules in range(len(names) - 1, 0, -1):
         module_name = ".".join(names[:n_modules])

@@ -39,7 +39,7 @@ def _series(version: str) -> list[str]:
 
 
 def compared(written: dict[str, Any]) -> str:
-    """A sentence that names the versions that differ."""
+    """Return a sentence that names the versions that differ."""
     present = versions()
     others = [f"{p} {v}, here {present[p]}" for p, v in written.items() if p in present and present[p] != v]
     device = written.get("device")

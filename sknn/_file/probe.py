@@ -30,7 +30,7 @@ _NOISE = 1e-6  # rounding of hidden units of about 1; outputs may be smaller
 
 
 def make_rows(inputs: Inputs) -> list[dict[str, Tensor]]:
-    """Sets of rows to try, as tensors for the file; not every network accepts every set."""
+    """Return sets of rows to try, as tensors for the file; not every network accepts every set."""
     draw = np.random.RandomState(0)
     if inputs.mode == "table":
         return [_table_rows(inputs, draw)]
@@ -72,7 +72,7 @@ def _sparse_rows(inputs: Inputs, draw: np.random.RandomState) -> dict[str, Tenso
 
 
 def read_rows(inputs: Inputs, reader: ValueReader) -> dict[str, Tensor]:
-    """The rows of a file, if they match these inputs."""
+    """Return the rows of a file, if they match these inputs."""
     names = {"table": ("numbers", "codes"), "sparse": ("numbers", "columns"), "array": ("numbers",)}[inputs.mode]
     rows = {f"probe.{name}": reader.tensor(f"probe.{name}", "probe") for name in names}
     numbers = rows["probe.numbers"]
@@ -96,7 +96,7 @@ def read_rows(inputs: Inputs, reader: ValueReader) -> dict[str, Tensor]:
 
 
 def answers(net: Any, inputs: Inputs, rows: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Raw prediction (n_rows, out_features) and link output (n_rows, n_values) for such rows, both float32."""
+    """Return raw prediction (n_rows, out_features) and link output (n_rows, n_values) for such rows, both float32."""
     raw = raw_prediction(net, inputs, _table(inputs, rows))
     with torch.inference_mode():
         values = net.criterion_.inverse_link(raw)
@@ -104,7 +104,7 @@ def answers(net: Any, inputs: Inputs, rows: dict[str, Tensor]) -> tuple[Tensor, 
 
 
 def _table(inputs: Inputs, rows: dict[str, Tensor]) -> Any:
-    """The rows as a user would pass them."""
+    """Return the rows as a user would pass them."""
     numbers = rows["probe.numbers"].numpy()
     if inputs.mode == "array":
         return numbers
@@ -131,7 +131,7 @@ def _unknown(known: tuple[Any, ...]) -> str:
 
 
 def differ(expected: Tensor, found: Tensor, looseness: float = 1.0) -> float | None:
-    """The largest difference beyond the tolerance; None if there is none. NaN equals NaN."""
+    """Return the largest difference beyond the tolerance; None if there is none. NaN equals NaN."""
     if expected.shape != found.shape:
         return math.inf
     expected, found = expected.double(), found.double()

@@ -17,13 +17,13 @@ def _safetensors(asked_by: str) -> Any:
 
 
 def write_tensors(tensors: dict[str, Tensor]) -> bytes:
-    """Bytes of the tensors, each with memory of its own, in the order of their names."""
+    """Return bytes of the tensors, each with memory of its own, in the order of their names."""
     copies = {name: tensors[name].detach().cpu().contiguous().clone() for name in sorted(tensors)}
     return _safetensors("sknn.save").save(copies)
 
 
 def read_tensors(data: bytes) -> dict[str, Tensor]:
-    """The tensors; safetensors compares shapes, dtypes and offsets with the number of bytes."""
+    """Return the tensors; safetensors compares shapes, dtypes and offsets with the number of bytes."""
     module = _safetensors("sknn.load")
     try:
         return {name: tensor.clone() for name, tensor in module.load(data).items()}

@@ -85,7 +85,7 @@ def _frozen(name: Any, args: Any, kwds: Any) -> Any:
 
 
 def _as_distribution(thing: Any) -> Distribution | None:
-    """The stand-in for a frozen distribution; None for anything else, and for distributions of arrays."""
+    """Return the stand-in for a frozen distribution; None for anything else, and for distributions of arrays."""
     kind: Any = getattr(thing, "dist", None)
     if not isinstance(kind, _KINDS) or not type(thing).__module__.startswith("scipy.stats"):
         return None
@@ -126,7 +126,7 @@ class _TakingApart(pickle.Pickler):
         self._index: dict[int, int] = {}
 
     def persistent_id(self, obj: Any) -> int | Distribution | None:
-        """The number of an estimator, or the stand-in for a distribution; None for any other object."""
+        """Return the number of an estimator, or the stand-in for a distribution; None for any other object."""
         if not isinstance(obj, BaseNeuralEstimator):
             return _as_distribution(obj)
         if id(obj) not in self._index:
@@ -145,7 +145,7 @@ class _PuttingTogether(pickle.Unpickler):
 
 
 def take_apart(thing: Any) -> tuple[Any, list[BaseNeuralEstimator]]:
-    """A copy with a `Placeholder` for each estimator of sknn, and these estimators.
+    """Return a copy with a `Placeholder` for each estimator of sknn, and these estimators.
 
     The copy is made by pickling the caller's object in memory; the pickle is not written to the file.
     """

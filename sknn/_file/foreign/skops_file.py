@@ -22,7 +22,7 @@ def _skops(asked_by: str) -> Any:
 
 
 def write_foreign(thing: Any) -> bytes:
-    """The archive that skops writes of an object with placeholders; the same object gives the same bytes."""
+    """Return the archive that skops writes of an object with placeholders; the same object gives the same bytes."""
     skops = _skops("sknn.save")
     try:
         return canonical(skops.dumps(thing))
@@ -31,13 +31,13 @@ def write_foreign(thing: Any) -> bytes:
 
 
 def names_to_trust(data: bytes) -> list[str]:
-    """Names that `load` will need in `trusted` to read this archive of `write_foreign`."""
+    """Return names that `load` will need in `trusted` to read this archive of `write_foreign`."""
     untrusted = _skops("sknn.save").get_untrusted_types(data=data)
     return sorted({*untrusted} - trusted_types() | {*needed_names(data)})
 
 
 def read_foreign(data: bytes, estimators: list[BaseNeuralEstimator], trust: Trust, what: str) -> Any:
-    """The object, with the estimators instead of placeholders."""
+    """Return the object, with the estimators instead of placeholders."""
     skops = _skops("sknn.load")
     exceptions = importlib.import_module("skops.io.exceptions")
     archive = checked(unpack(data, what), what, only_named(), trust)

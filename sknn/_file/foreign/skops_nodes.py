@@ -69,8 +69,10 @@ _MAX_POOL = 64  # of a seed sequence
 def check_node(
     node: dict[str, Any], parts: dict[str, bytes], what: str, only_named: frozenset[str], trust: Trust
 ) -> None:
-    """Refuse a node that creates what skops does not write with it; `parts` have been checked, `only_named` are names
-    that a file may mention, but not create or call."""
+    """Refuse a node that creates what skops does not write with it.
+
+    `only_named` are names that a file may mention, but not create or call; `parts` have been checked.
+    """
     loader = expect(node["__loader__"], str, what)
     names = [expect(node.get(key), str, f"{what}: {key}") for key in ("__module__", "__class__")]
     path = ".".join(names)
@@ -84,7 +86,7 @@ def check_node(
 
 
 def crashes_if_damaged(node: dict[str, Any]) -> bool:
-    """Whether it creates an object whose compiled code does not check what the file says."""
+    """Return whether a node creates an object whose compiled code does not check what the file says."""
     return _path(node) in _CRASHING and node["__loader__"] == "ObjectNode"
 
 
@@ -150,7 +152,7 @@ def _check_set(node: dict[str, Any], parts: dict[str, bytes], what: str) -> None
 
 
 def _key(node: Any, parts: dict[str, bytes], what: str) -> Any:
-    """An object with the hash that the node's object will have; any new object where a file cannot choose that hash."""
+    """Return an object with the hash that the node's object will have; a new one if a file cannot choose the hash."""
     if not isinstance(node, dict):
         return None
     if node.get("__loader__") == "TupleNode":
@@ -201,7 +203,7 @@ _CHECKS: dict[str, Any] = {
 
 
 def _plain(node: Any, parts: dict[str, bytes], what: str, *, deep: bool = False) -> Any:
-    """The value of a node of numbers, text, arrays of numbers, and dicts of these."""
+    """Return the value of a node of numbers, text, arrays of numbers, and dicts of these."""
     loader = node.get("__loader__") if isinstance(node, dict) else None
     try:
         if loader == "JsonNode":

@@ -31,7 +31,7 @@ _OLDEST_PROTOCOL, _NEWEST_PROTOCOL = 1, 100
 
 
 def canonical(data: bytes) -> bytes:
-    """The same archive with numbers, names and dates that depend only on its content."""
+    """Return the same archive with numbers, names and dates that depend only on its content."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     schema = read_json(parts.pop(_SCHEMA), "the schema of skops", _MAX_DEPTH)
@@ -64,7 +64,7 @@ class _Rewriting:
                 self._times[number] = self._times.get(number, 0) + 1
 
     def rewritten(self, value: Any) -> Any:
-        """The value with new numbers and names; an object is written the same way wherever it is used."""
+        """Return the value with new numbers and names; an object is written the same way wherever it is used."""
         if isinstance(value, list):
             return [self.rewritten(item) for item in value]
         if not isinstance(value, dict):
@@ -89,7 +89,7 @@ class _Rewriting:
 
 
 def checked(parts: dict[str, bytes], what: str, only_named: frozenset[str], trust: Trust) -> bytes:
-    """An archive of these parts that skops may read; `only_named` as in `check_node`."""
+    """Return an archive of these parts that skops may read; `only_named` as in `check_node`."""
     if _SCHEMA not in parts:
         raise DamagedFileError(f"{what} has no {_SCHEMA}.")
     schema = expect(read_json(parts[_SCHEMA], what, _MAX_DEPTH), dict, what)
@@ -110,7 +110,7 @@ def checked(parts: dict[str, bytes], what: str, only_named: frozenset[str], trus
 
 
 def needed_names(data: bytes) -> list[str]:
-    """Classes in an archive of `canonical` that skops trusts, but `checked` does not."""
+    """Return classes in an archive of `canonical` that skops trusts, but `checked` does not."""
     schema = read_json(unpack(data, "the archive of skops")[_SCHEMA], "the schema of skops", _MAX_DEPTH)
     return sorted({f"{node['__module__']}.{node['__class__']}" for node in _nodes(schema) if crashes_if_damaged(node)})
 
@@ -126,7 +126,7 @@ def _remove_folders(schema: Any) -> None:
 
 
 def _nodes(value: Any) -> Iterator[dict[str, Any]]:
-    """All nodes of a schema, outer before inner."""
+    """Return all nodes of a schema, outer before inner."""
     if isinstance(value, dict):
         if "__loader__" in value:
             yield value
@@ -151,7 +151,7 @@ def _check_part(name: str, content: bytes, what: str) -> None:
 
 
 def _check_npy(content: bytes) -> None:
-    """Shape and dtype must match the number of bytes: numpy allocates the memory before it compares them."""
+    """Compare shape and dtype with the number of bytes: numpy allocates the memory first."""
     file = io.BytesIO(content)
     version = np.lib.format.read_magic(file)
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -165,7 +165,7 @@ def _check_npy(content: bytes) -> None:
 
 
 def _check_npz(content: bytes) -> None:
-    """The indices of a sparse matrix must be within its shape: others would read memory of other objects."""
+    """Check the indices of a sparse matrix: those beyond its shape would read memory of other objects."""
     for array in unpack(content, "a sparse matrix").values():
         _check_npy(array)
     matrix = sparse.load_npz(io.BytesIO(content))

@@ -31,7 +31,7 @@ _PLAIN_TYPES = (
 
 @functools.lru_cache(maxsize=1)
 def trusted_types() -> frozenset[str]:
-    """Everything that skops may create or name."""
+    """Return everything that skops may create or name."""
     names = {name for name in only_named() if not name.startswith(("builtins.", "None."))}
     for path in _SKLEARN_MODULES:
         try:
@@ -48,7 +48,7 @@ def _is_class_of(thing: Any, path: str) -> bool:
 
 @functools.lru_cache(maxsize=1)
 def _functions() -> frozenset[str]:
-    """Functions of scikit-learn and numpy that only compute, passed to steps and scorers."""
+    """Return functions of scikit-learn and numpy that only compute, passed to steps and scorers."""
     found = set(_NUMPY_FUNCTIONS)
     for path in _FUNCTION_MODULES:
         module = importlib.import_module(path)
@@ -59,5 +59,5 @@ def _functions() -> frozenset[str]:
 
 @functools.lru_cache(maxsize=1)
 def only_named() -> frozenset[str]:
-    """Classes and functions that a file may name, but not create objects of, or call."""
+    """Return classes and functions that a file may name, but not create objects of, or call."""
     return _functions() | {full_name(thing) for thing in known_names().values()}

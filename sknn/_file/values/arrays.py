@@ -19,7 +19,7 @@ _MAX_DIMENSIONS = 32
 
 
 def write_array(value: Any, write: Callable[[Any], Any]) -> dict[str, Any] | None:
-    """JSON for an array, a scalar or a dtype of numpy; None for any other value."""
+    """Return JSON for an array, a scalar or a dtype of numpy; None for any other value."""
     if isinstance(value, np.dtype) and value.kind in _KINDS:
         return {"$": "array", "form": "dtype", "dtype": value.str, "shape": [], "items": None}
     if isinstance(value, np.generic) and value.dtype.kind in _KINDS:
@@ -40,7 +40,7 @@ def _written(form: str, array: np.ndarray, write: Callable[[Any], Any]) -> dict[
 
 
 def read_array(value: dict[str, Any], read: Callable[[Any], Any], where: str) -> Any:
-    """The array, scalar or dtype; it is never larger than its bytes in the file."""
+    """Return the array, scalar or dtype; it is never larger than its bytes in the file."""
     check_keys(value, {"$", "form", "dtype", "shape", "items"}, where)
     name, shape = expect(value["dtype"], str, where), expect(value["shape"], list, where)
     if len(shape) > _MAX_DIMENSIONS or any(expect(size, int, where) < 0 for size in shape):

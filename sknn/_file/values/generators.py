@@ -1,6 +1,6 @@
 """Generators of random numbers of numpy, with the states of their bit generators.
 
-numpy accepts any state, although a position beyond the end of a buffer reads memory of others.
+numpy accepts any state, although a position beyond the end of a buffer reads memory of other objects.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _STATES: dict[str, dict[str, Any]] = {
 
 
 def write_generator(value: Any, write: Callable[[Any], Any]) -> dict[str, Any] | None:
-    """JSON for a RandomState or Generator; None for any other value."""
+    """Return JSON for a RandomState or Generator; None for any other value."""
     name = type(value).__name__
     if type(value) is not _GENERATORS.get(name):
         return None
@@ -47,7 +47,7 @@ def write_generator(value: Any, write: Callable[[Any], Any]) -> dict[str, Any] |
 
 
 def read_generator(value: dict[str, Any], read: Callable[[Any], Any], where: str) -> Any:
-    """The generator, in the state that it was in."""
+    """Return the generator, in the state that it was in."""
     check_keys(value, {"$", "class", "state", "gauss"}, where)
     state, gauss = check_state(read(value["state"]), where), expect(read(value["gauss"]), list, where)
     name, kind = state["bit_generator"], _GENERATORS.get(expect(value["class"], str, where))
@@ -64,7 +64,7 @@ def read_generator(value: dict[str, Any], read: Callable[[Any], Any], where: str
 
 
 def check_state(value: Any, where: str) -> dict[str, Any]:
-    """`value`, if it is a state that a bit generator of numpy can be in."""
+    """Return `value`, if it is a state that a bit generator of numpy can be in."""
     name = expect(value, dict, where).get("bit_generator")
     if type(name) is not str or name not in _STATES:
         raise DamagedFileError(f"{where}: bit generator {str(name)[:40]!r}; expected one of {sorted(_STATES)}.")

@@ -34,7 +34,7 @@ _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_
 
 
 def write_instance(writer: ValueWriter, value: Any, where: str) -> dict[str, Any] | None:
-    """JSON for a layer or a callback; None for any other object."""
+    """Return JSON for a layer or a callback; None for any other object."""
     if isinstance(value, nn.Module):
         _check_layers(value, where)
         return _write_layer(writer, value, where)
@@ -49,7 +49,7 @@ def write_instance(writer: ValueWriter, value: Any, where: str) -> dict[str, Any
 
 
 def read_instance(reader: ValueReader, value: dict[str, Any], where: str) -> Any:
-    """The layer or callback described by this JSON."""
+    """Return the layer or callback described by this JSON."""
     if value["$"] == "object":
         check_keys(value, {"$", "class", "arguments"}, where)
         kind = reader.trust.find(value["class"], where)
@@ -92,7 +92,7 @@ def _write_layer(writer: ValueWriter, layer: nn.Module, where: str) -> dict[str,
 
 
 def _children(layer: nn.Module) -> list[tuple[str, nn.Module]]:
-    """Name and child, also of a child used in two places."""
+    """Return name and child, also of a child used in two places."""
     return [(name, child) for name, child in layer._modules.items() if child is not None]
 
 
@@ -142,7 +142,7 @@ def _check_sizes(arguments: dict[str, Any], state: dict[str, Tensor], where: str
 
 
 def _arguments(instance: Any, where: str) -> dict[str, Any]:
-    """Arguments of the constructor that differ from the defaults."""
+    """Return arguments of the constructor that differ from the defaults."""
     found: dict[str, Any] = {}
     parameters = _signature(type(instance))
     for name, parameter in parameters.items():
@@ -155,7 +155,7 @@ def _arguments(instance: Any, where: str) -> dict[str, Any]:
         # Without such an attribute it is unknown whether the default was used.
         value = getattr(instance, name, parameter.empty)
         if isinstance(value, nn.Parameter) or (value is None and name in getattr(instance, "_parameters", ())):
-            value = value is not None  # bias=True makes a parameter called bias
+            value = value is not None  # bias=True creates a parameter called bias
         if value is parameter.empty or parameter.kind is parameter.VAR_POSITIONAL:
             raise _not_again(instance, where)
         if not _equal(value, parameter.default):
@@ -164,7 +164,7 @@ def _arguments(instance: Any, where: str) -> dict[str, Any]:
 
 
 def _signature(kind: type) -> dict[str, inspect.Parameter]:
-    """Parameters of a constructor; recurrent layers inherit theirs from a base class."""
+    """Return parameters of a constructor; recurrent layers inherit theirs from a base class."""
     parameters = dict(inspect.signature(kind).parameters) if kind.__init__ is not nn.Module.__init__ else {}
     if issubclass(kind, nn.RNNBase):
         parameters = {n: p for n, p in inspect.signature(nn.RNNBase).parameters.items() if n != "mode"}
@@ -195,7 +195,7 @@ def _equal(a: Any, b: Any) -> bool:
 
 
 def _public(instance: Any) -> dict[str, str]:
-    """Plain public attributes, except those that training sets."""
+    """Return plain public attributes, except those that training sets."""
     return {
         name: repr(value)
         for name, value in vars(instance).items()
@@ -205,7 +205,7 @@ def _public(instance: Any) -> dict[str, str]:
 
 
 def _shapes(layer: nn.Module) -> list[tuple[str, Any, Any]]:
-    """Name, shape and dtype of parameters and buffers."""
+    """Return name, shape and dtype of parameters and buffers."""
     tensors = [named for named in (*layer.named_parameters(), *layer.named_buffers()) if not is_lazy(named[1])]
     return [(name, tuple(tensor.shape), tensor.dtype) for name, tensor in tensors]
 

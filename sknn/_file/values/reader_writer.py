@@ -54,7 +54,7 @@ class ValueWriter:
         self._open: list[int] = []
 
     def write(self, value: Any, where: str) -> Any:
-        """JSON for a value; a TypeError that says what to do if it cannot be stored."""
+        """Return JSON for a value; raise a TypeError that says what to do if it cannot be stored."""
         kind = type(value)
         if kind in _PLAIN:
             return value
@@ -140,7 +140,7 @@ class ValueReader:
         self.read_tensors: set[str] = set()
 
     def read(self, value: Any, where: str) -> Any:
-        """The value that this JSON describes."""
+        """Return the value that this JSON describes."""
         kind = type(value)
         if kind in _PLAIN or kind is float:
             return value
@@ -159,14 +159,14 @@ class ValueReader:
             raise DamagedFileError(f"{where} contains an invalid {tag}: {error}.") from error
 
     def tensor(self, name: Any, where: str) -> Tensor:
-        """The tensor of this name, which may be used once only."""
+        """Return the tensor of this name, which may be used once only."""
         if expect(name, str, where) not in self.tensors or name in self.read_tensors:
             raise DamagedFileError(f"{where}: there is no tensor {name[:80]!r}, or it has been used already.")
         self.read_tensors.add(name)
         return self.tensors[name]
 
     def items(self, value: dict[str, Any], where: str) -> list[Any]:
-        """The items of a container."""
+        """Return the items of a container."""
         check_keys(value, {"$", "items"}, where)
         return [self.read(item, where) for item in expect(value["items"], list, where)]
 

@@ -19,13 +19,13 @@ RECORDS: dict[str, Any] = {kind.__name__: kind for kind in (EpochHealth, Finding
 
 
 def write_record(value: Any, write: Callable[[Any], Any]) -> dict[str, Any]:
-    """JSON for an instance of one of `RECORDS`."""
+    """Return JSON for an instance of one of `RECORDS`."""
     fields = {field.name: write(getattr(value, field.name)) for field in dataclasses.fields(value)}
     return {"$": "record", "type": type(value).__name__, "fields": fields}
 
 
 def read_record(value: dict[str, Any], read: Callable[[Any], Any], where: str) -> Any:
-    """The record, with fields of the declared types."""
+    """Return the record, with fields of the declared types."""
     check_keys(value, {"$", "type", "fields"}, where)
     kind = RECORDS.get(expect(value["type"], str, where))
     if kind is None:

@@ -28,7 +28,7 @@ SCALARS = (*_OF_PYTHON, *_PANDAS.values())
 
 
 def write_scalar(value: Any, write: Callable[[Any], Any]) -> dict[str, Any] | None:
-    """JSON for such a scalar; None for any other value."""
+    """Return JSON for such a scalar; None for any other value."""
     kind = type(value)
     if kind.__module__.partition(".")[0] == "pandas" and kind.__name__ in _PANDAS:
         return {"$": _PANDAS[kind.__name__], "parts": [write(part) for part in _pandas_parts(value)]}
@@ -41,14 +41,14 @@ def write_scalar(value: Any, write: Callable[[Any], Any]) -> dict[str, Any] | No
 
 
 def read_scalar(value: dict[str, Any], read: Callable[[Any], Any], where: str) -> Any:
-    """The scalar that this JSON stands for."""
+    """Return the scalar that this JSON stands for."""
     check_keys(value, {"$", "parts"}, where)
     parts = [read(part) for part in expect(value["parts"], list, where)]
     return _read_pandas(value["$"], parts, where) if value["$"].startswith("pandas.") else _MAKE[value["$"]](*parts)
 
 
 def _zone_parts(zone: Any) -> list[Any]:
-    """Parts of a time zone: its key, or its offset and name."""
+    """Return parts of a time zone: its key, or its offset and name."""
     if isinstance(zone, zoneinfo.ZoneInfo):
         if zone.key is None:
             raise TypeError("a time zone without a key cannot be stored.")
@@ -122,7 +122,7 @@ def _read_pandas(tag: str, parts: list[Any], where: str) -> Any:
     try:
         pandas = importlib.import_module("pandas")
     except ImportError as error:
-        raise DamagedFileError(f"{where} holds a {tag}, but pandas is not installed: pip install pandas.") from error
+        raise DamagedFileError(f"{where} contains a {tag}, but pandas is not installed: pip install pandas.") from error
     if tag == "pandas.Timestamp":
         text, zone, unit = parts
         moment = pandas.Timestamp(expect(text, str, where)).as_unit(expect(unit, str, where))
