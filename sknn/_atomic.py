@@ -1,4 +1,4 @@
-"""Files that are either the old one or the new one, whatever happens in between."""
+"""Replace files atomically: after any failure there is the old file or the new one."""
 
 from __future__ import annotations
 
@@ -7,31 +7,30 @@ import os
 import time
 from pathlib import Path
 
-__all__ = ["remove_abandoned", "replace_file"]
+__all__ = ["check_destination", "remove_abandoned", "replace_file"]
 
 _ENDING = ".partial"
-# Age at which a file that nobody finished belongs to a process that was killed.
+# An unfinished file of this age was left by a process that was killed.
 _ABANDONED_S = 3600.0
 
 
+def check_destination(path: Path) -> None:
+    """Raise an OSError if no file can be written to `path`, before the content is computed."""
+    folder = Path(os.path.abspath(path)).parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"path={os.fspath(path)!r}: the folder {folder} does not exist. Create it first.")
+    if path.is_dir():
+        raise IsADirectoryError(f"path={os.fspath(path)!r} is a folder; expected the name of a file.")
+
+
 def replace_file(path: Path, data: bytes, *, keep_previous: Path | None = None, synced: bool = True) -> None:
-    """Write `data` beside `path`, then put it in its place.
+    """Write `data` to a file beside `path`, then rename it to `path`; the old file is moved to `keep_previous`.
 
-    Parameters
-    ----------
-    path : Path
-    data : bytes
-    keep_previous : Path or None
-        Where the file that was there before goes.
-    synced : bool
-        Whether to wait until the disk has written the file, so that it survives a power cut.
+    If an OSError is raised, the old file is unchanged and no other file is left.
 
-    Raises
-    ------
-    OSError
-        The folder is not there, may not be written, or is full. The old file is as it was, and nothing else is left.
+    With `synced`, it waits until the disk has written the file, so that it survives a power cut.
     """
-    # Of this call alone: threads, processes and machines may be writing the same file.
+    # A name of its own for each call: threads, processes and machines may be writing the same file.
     partial = path.with_name(f".{path.name[:100]}.{os.urandom(6).hex()}{_ENDING}")
     try:
         with open(partial, "xb") as file:
@@ -51,29 +50,29 @@ def replace_file(path: Path, data: bytes, *, keep_previous: Path | None = None, 
 
 
 def _move_aside(path: Path, previous: Path) -> None:
-    """Give a file a second name, so that it keeps the first one until another file takes it."""
+    """Give a file a second name; it keeps the first one until it is replaced."""
     second = previous.with_name(f".{previous.name[:100]}.{os.urandom(6).hex()}{_ENDING}")
     try:
         os.link(path, second)
-    except OSError:  # no links on this file system
+    except OSError:  # the file system has no links
         os.replace(path, previous)
     else:
         os.replace(second, previous)
 
 
 def remove_abandoned(folder: Path, name: str = "*") -> None:
-    """Remove what processes that were killed left half-written of the files that match `name`."""
+    """Remove unfinished files matching `name` that were left by killed processes."""
     for path in folder.glob(f".{name}.*{_ENDING}"):
-        with contextlib.suppress(OSError):  # another process was quicker
+        with contextlib.suppress(OSError):  # another process has removed it
             if time.time() - path.stat().st_mtime > _ABANDONED_S:
                 path.unlink()
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the names in a folder last through a power cut, where the system can."""
+    """Make the names in a folder survive a power failure, where the system supports it."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows opens no folders
+    except OSError:  # Windows cannot open folders
         return
     try:
         with contextlib.suppress(OSError):  # some network file systems cannot

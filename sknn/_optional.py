@@ -1,4 +1,4 @@
-"""Packages that only some features need, imported when one is used."""
+"""Packages that only some features need; imported on first use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["optional_import"]
 
 
 def optional_import(name: str, *, asked_by: str, extra: str) -> Any:
-    """The module called `name`, or an ImportError that names the extra of sknn that brings it."""
+    """The module called `name`, or an ImportError that names the extra of sknn that installs it."""
     try:
         return importlib.import_module(name)
     except ImportError as error:

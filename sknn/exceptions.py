@@ -1,4 +1,4 @@
-"""Warnings and errors that sknn raises beside ValueError and TypeError."""
+"""Warnings and errors of sknn beside ValueError and TypeError."""
 
 from __future__ import annotations
 
@@ -28,60 +28,60 @@ __all__ = [
 
 
 class GradientHealthWarning(UserWarning):
-    """A training is sick: the message names the symptom, the evidence and the remedy. There is a subclass for each."""
+    """Training goes wrong: the message names symptom, evidence and remedy. There is a subclass for each symptom."""
 
 
 class NonFiniteWarning(GradientHealthWarning):
-    """NaN or infinity in input, loss, gradient or weights."""
+    """There is NaN or infinity in the input, loss, gradients or weights."""
 
 
 class ExplodingWarning(GradientHealthWarning):
-    """Gradients that grow towards the input, or a first loss far above that of a constant guess."""
+    """Gradients grow towards the input, or the first loss is far above that of a constant prediction."""
 
 
 class VanishingWarning(GradientHealthWarning):
-    """First layers that get next to no gradient."""
+    """The first layers receive almost no gradient."""
 
 
 class DeadUnitsWarning(GradientHealthWarning):
-    """Units that no row activates."""
+    """Some units are not activated by any row."""
 
 
 class SaturatedUnitsWarning(GradientHealthWarning):
-    """Bounded units in their flat parts."""
+    """Bounded units are saturated: their activations are where the gradient is almost zero."""
 
 
 class LossDivergingWarning(GradientHealthWarning):
-    """A training loss that rises and stays up."""
+    """The training loss rises and does not fall again."""
 
 
 class NotLearningWarning(GradientHealthWarning):
-    """No better than a constant guess."""
+    """The network does not become better than a constant prediction."""
 
 
 class OverfittingWarning(GradientHealthWarning):
-    """A validation loss that rises while the training loss falls, with nothing that stops it."""
+    """The validation loss rises while the training loss falls, and early stopping is off."""
 
 
 class InputScaleWarning(GradientHealthWarning):
-    """Inputs far out of scale."""
+    """The scale of the inputs is far from 1."""
 
 
 class OutputMismatchWarning(GradientHealthWarning):
-    """The last operation of the network and the loss do not belong together."""
+    """The last operation of the network does not match the loss."""
 
 
 class SymmetricInitWarning(GradientHealthWarning):
-    """A hidden layer whose units are all the same."""
+    """All units of a hidden layer are the same."""
 
 
 class TrainingHealthError(ValueError):
-    """A training is sick and ``gradient_health="raise"`` asked for an error.
+    """Training goes wrong, and ``gradient_health="raise"`` asks for an error.
 
     Attributes
     ----------
     health : TrainingHealth
-        The record that ``health_`` would have held.
+        The record that would have become ``health_``.
     """
 
     def __init__(self, message: str, health: Any = None) -> None:
@@ -93,24 +93,24 @@ class TrainingHealthError(ValueError):
 
 
 class FileError(ValueError):
-    """A file that :func:`sknn.load` cannot serve; nothing of it was executed. There is a subclass for each reason."""
+    """A file that :func:`sknn.load` refuses; no code from it was executed. There is a subclass for each reason."""
 
 
 class DamagedFileError(FileError):
-    """Truncated, edited, incomplete, or no file of :func:`sknn.save` at all."""
+    """The file is truncated, edited or incomplete, or was not written by :func:`sknn.save`."""
 
 
 class UntrustedFileError(FileError):
-    """It names classes that nobody allowed, paths outside the file, or sizes that no model has."""
+    """The file uses classes that are not trusted, paths outside it, or sizes far beyond those of any model."""
 
 
 class VersionError(FileError):
-    """Written in a format that this version of sknn does not read."""
+    """The file is written in a format that this version of sknn cannot read."""
 
 
 class ReproductionError(FileError):
-    """The model that was loaded does not predict what it predicted when it was saved."""
+    """The loaded model does not predict what it predicted when it was saved."""
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that a fit cannot go on from: of other data or other parameters, damaged, or not to be written."""
+    """A checkpoint cannot be used: it belongs to different data or parameters, is damaged, or cannot be written."""

@@ -1,4 +1,4 @@
-"""Files that are damaged, or no files of sknn.save at all."""
+"""Files that are damaged, or were not written by sknn.save."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _Payload:
 
 
 def damaged(name: str, data: bytes, draw: random.Random, n: int) -> Iterator[tuple[str, bytes]]:
-    """Truncated, flipped, zeroed, moved bytes: about `n` of each."""
+    """Files with truncated, flipped, zeroed or moved bytes: about `n` of each."""
     parts = Parts(data)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         starts = [entry.header_offset for entry in archive.infolist()]
@@ -74,7 +74,7 @@ def _with(data: bytes, place: int, content: bytes) -> bytes:
 
 
 def disguised(command: str, draw: random.Random) -> Iterator[tuple[str, bytes]]:
-    """Other files; pickles among them, which run a command where somebody unpickles them."""
+    """Other files, among them pickles that run a command when they are unpickled."""
     payload = _Payload(command)
     for protocol in range(6):
         yield f"pickle of protocol {protocol}", pickle.dumps(payload, protocol)
@@ -102,8 +102,8 @@ def disguised(command: str, draw: random.Random) -> Iterator[tuple[str, bytes]]:
         yield f"{size} random bytes that begin as a zip", b"PK\x03\x04" + draw.randbytes(size)
 
 
-def zips(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Zips that no honest program writes."""
+def zips(name: str, data: bytes, n_zeros: int = 300 * 2**20, n_parts: int = 70_000) -> Iterator[tuple[str, bytes]]:
+    """Zip files that sknn.save never writes."""
     parts = Parts(data).parts
     yield f"{name}: compressed", packed(parts, compression=zipfile.ZIP_DEFLATED)
     yield f"{name}: compressed by bzip2", packed(parts, compression=zipfile.ZIP_BZIP2)
@@ -111,9 +111,9 @@ def zips(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
     yield f"{name}: devices", packed(parts, mode=0o020600)
     yield f"{name}: another date", packed(parts, date=(2020, 1, 1, 0, 0, 0))
     yield f"{name}: another order", packed(dict(reversed(parts.items())))
-    bomb = {**parts, "estimators/0.json": bytes(300 * 2**20)}
-    yield f"{name}: 300 MB of zeros, deflated", packed(bomb, compression=zipfile.ZIP_DEFLATED)
-    inner = packed({"0": bytes(100 * 2**20)}, compression=zipfile.ZIP_DEFLATED)
+    bomb = {**parts, "estimators/0.json": bytes(n_zeros)}
+    yield f"{name}: many zeros, deflated", packed(bomb, compression=zipfile.ZIP_DEFLATED)
+    inner = packed({"0": bytes(n_zeros // 3)}, compression=zipfile.ZIP_DEFLATED)
     yield f"{name}: a bomb in a bomb", packed({**parts, "1.zip": inner}, compression=zipfile.ZIP_DEFLATED)
     for path in ("/etc/passwd", "../evil.py", "a/../../evil.py", "..\\evil.py", "C:\\evil.py", "a//b", "a/",
                  "./manifest.json", "manifest.json/", "estimators/\u2603.json",
@@ -144,13 +144,13 @@ def zips(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
     with zipfile.ZipFile(with_comment, "a") as archive:
         archive.comment = b"hello"
     yield f"{name}: a comment", with_comment.getvalue()
-    yield f"{name}: 70,000 parts", packed({**parts, **{f"p{i}": b"" for i in range(70_000)}})
+    yield f"{name}: {n_parts} parts", packed({**parts, **{f"p{i}": b"" for i in range(n_parts)}})
 
 
 _PLACES = {"flags": 8, "method": 10, "csize": 20, "size": 24, "offset": 42}
 
 
 def _directory_field(data: bytes, field: str, size: int, value: int) -> bytes:
-    """The second entry of the directory says something else."""
+    """The zip with another value in the second entry of its directory."""
     start = data.index(b"PK\x01\x02", struct.unpack("<I", data[-6:-2])[0] + 1)
     return _with(data, start + _PLACES[field], value.to_bytes(size, "little"))

@@ -1,4 +1,4 @@
-"""Files whose hashes are right, made by somebody who knows the format, with JSON that no model has."""
+"""Files with correct hashes, made by somebody who knows the format, with JSON that no model has."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
+
+import sknn
 
 from ._file_parts import Parts
 
@@ -18,7 +20,7 @@ NAMES = (
     "subprocess.Popen", "subprocess.call", "pickle.loads", "torch.load", "torch.hub.load",
     "torch.jit.load", "numpy.load", "joblib.load",
     "importlib.import_module", "shutil.rmtree", "canary_module.Payload", "canary_module",
-    "sknn._estimator.base.BaseNeuralEstimator", "sknn.load", "torch.nn.Module.__init__",
+    f"{sknn.NeuralClassifier.__module__}.NeuralClassifier", "sknn.load", "torch.nn.Module.__init__",
     "torch.nn.modules.linear.Linear.__subclasses__",
     "skorch.callbacks.Checkpoint", "__main__.Payload", "a" * 10_000, "", ".", "os", 5, None, ["os.system"],
 )  # fmt: skip
@@ -37,7 +39,7 @@ def _tuple(*items: Any) -> dict[str, Any]:
 
 
 def names(parts: Parts, draw: random.Random) -> Iterator[tuple[str, bytes]]:
-    """Classes and functions that nobody allowed, wherever a name may stand."""
+    """Classes and functions that are not trusted, wherever a name may occur."""
     places: dict[str, Callable[[Any, Any], Any]] = {
         "the class": lambda value, name: value.update({"class": name}),
         "module": lambda value, name: value["parameters"].update(module=_named(name)),
@@ -72,7 +74,7 @@ def names(parts: Parts, draw: random.Random) -> Iterator[tuple[str, bytes]]:
 
 
 def sizes(parts: Parts) -> Iterator[tuple[str, bytes]]:
-    """Networks, columns and arrays that would fill any memory."""
+    """Networks, columns and arrays that would fill the memory."""
     huge = 10**9
     for params in (
         {"width": huge}, {"n_blocks": huge}, {"n_members": huge}, {"n_bins": huge}, {"numeric_embedding_size": huge},
@@ -128,7 +130,7 @@ def sizes(parts: Parts) -> Iterator[tuple[str, bytes]]:
 
 
 def manifests(parts: Parts) -> Iterator[tuple[str, bytes]]:
-    """Lists of parts that are none."""
+    """Invalid manifests."""
     for value in (0, 2, 99, -1, 10**30, "1", True, None, 1.0, [1], {}):
         yield f"format {value!r}", parts.changed("manifest.json", lambda m, v=value: m.update(format=v))
     for root in (None, [], {}, {"estimator": 1}, {"estimator": True}, {"estimator": "0"}, {"skops": 1}, {"skops": -1},
@@ -149,13 +151,13 @@ def manifests(parts: Parts) -> Iterator[tuple[str, bytes]]:
 
 
 def values(parts: Parts, draw: random.Random, n: int) -> Iterator[tuple[str, bytes]]:
-    """Wrong types in the places that must have others."""
+    """Values of wrong types."""
     wrong = (None, True, -1, 10**400, 1.5, "x", [], {}, {"$": "none"}, {"$": ["set"]}, {"$": "float", "value": "1"},
              {"$": "bytes", "value": "?"}, {"$": "tensor", "name": "nowhere"}, {"$": "dtype", "value": "float3"},
              {"$": "timezone", "parts": ["../../etc/passwd"]}, {"$": "timezone", "parts": ["/etc/passwd"]},
              {"$": "dict", "items": [[[], 1]]}, {"$": "dict", "items": [["a", 1], ["a", 2]]},
              {"$": "set", "items": [[]]}, {"$": "record", "type": "Finding", "fields": {}},
-             {"$": "generator", "face": "RandomState", "state": 1, "gauss": 1},
+             {"$": "generator", "class": "RandomState", "state": 1, "gauss": 1},
              {"$": "array", "form": "array", "dtype": "|O", "shape": [1], "items": "AAAA"},
              {"$": "array", "form": "array", "dtype": "(1000000,)f8", "shape": [0], "items": ""},
              {"$": "decimal", "parts": ["x"]}, {"$": "device", "value": "nowhere:0"}, {"$": "partial"})  # fmt: skip
@@ -168,7 +170,7 @@ def values(parts: Parts, draw: random.Random, n: int) -> Iterator[tuple[str, byt
               "parameters/module", "parameters/optimizer", "parameters/max_epochs",
               "parameters/validation_fraction",
               "parameters/device")  # fmt: skip
-    # Which of these are right there, after all.
+    # Pairs that are valid.
     right = {
         ("fitted/net/frozen", "[]"),
         ("fitted", "null"),
@@ -222,10 +224,9 @@ def _nested(depth: int) -> Any:
 
 
 def random_edits(parts: Parts, draw: random.Random, n: int) -> Iterator[tuple[str, bytes]]:
-    """Any place in the JSON, any other value: some of these are other models, and may load as such."""
+    """Any other value anywhere in the JSON. Some of these files are valid models, and may load."""
     original = parts.json(_JSON)
     places = list(_places(original, ()))
-    found = [original]
     for _ in range(n):
         value, path = copy.deepcopy(original), draw.choice(places)
         at, old = value, original
@@ -239,7 +240,6 @@ def random_edits(parts: Parts, draw: random.Random, n: int) -> Iterator[tuple[st
         new = draw.choice([None, not old, -1, 0, 10**20, -1.5, "", "x", [], {}, [old], copy.deepcopy(other)])
         at[path[-1]] = new
         yield f"{'/'.join(map(str, path))} = {str(new)[:60]}", parts.replaced(_JSON, json.dumps(value).encode())
-    del found
 
 
 def _places(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:

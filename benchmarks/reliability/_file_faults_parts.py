@@ -1,4 +1,4 @@
-"""Files whose hashes are right, with tensors that lie, parts of other files, or objects that skops must not make."""
+"""Files with correct hashes, with false tensors, parts of other files, or objects that skops must not create."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 
 from ._file_parts import Parts, packed, with_header
 
-__all__ = ["skops_objects", "skops_parts", "swapped", "tensors", "with_numbers"]
+__all__ = ["skops_objects", "skops_parts", "swapped", "tensors", "with_numbers", "with_skops"]
 
 _TENSORS = "estimators/0.safetensors"
 
 
 def tensors(parts: Parts) -> Iterator[tuple[str, bytes]]:
-    """Headers that lie, and numbers that no model has."""
+    """False headers, and numbers that no model has."""
     header, body = parts.tensors(_TENSORS)
     weight = max(
         (n for n in header if n.startswith("network.")),
@@ -49,7 +49,7 @@ def tensors(parts: Parts) -> Iterator[tuple[str, bytes]]:
         yield f"a header of {size} bytes", parts.replaced(_TENSORS, content)
     for name in (weight, "encoder.center", "encoder.scale", "probe.numbers", "probe.codes"):
         yield (
-            f"{name} is called otherwise",
+            f"{name} has another name",
             parts.replaced(
                 _TENSORS,
                 with_header({(f"{key}?" if key == name else key): value for key, value in header.items()}, body),
@@ -73,7 +73,7 @@ def tensors(parts: Parts) -> Iterator[tuple[str, bytes]]:
 
 
 def with_numbers(header: Any, body: bytes, name: str, change: Callable[[np.ndarray], np.ndarray]) -> bytes:
-    """Tensors of which one is changed."""
+    """The tensors with one of them changed."""
     start, end = header[name]["data_offsets"]
     dtype = {"F32": "<f4", "F64": "<f8", "I64": "<i8"}[header[name]["dtype"]]
     numbers = change(np.frombuffer(body[start:end], dtype=dtype)).astype(dtype)
@@ -81,7 +81,7 @@ def with_numbers(header: Any, body: bytes, name: str, change: Callable[[np.ndarr
 
 
 def swapped(a: Parts, b: Parts) -> Iterator[tuple[str, bytes]]:
-    """Parts of two files in one; the list of parts is that of what is there."""
+    """Parts of two files in one, with a manifest that lists them."""
     for name in sorted(set(a.parts) & set(b.parts)):
         if a.parts[name] == b.parts[name]:
             continue
@@ -93,7 +93,7 @@ def swapped(a: Parts, b: Parts) -> Iterator[tuple[str, bytes]]:
 
 
 def skops_parts(parts: Parts) -> Iterator[tuple[str, bytes]]:
-    """Objects that skops must not make."""
+    """Objects that skops must not create."""
 
     def node(loader: Any, module: Any, name: Any, **more: Any) -> dict[str, Any]:
         return {"__class__": name, "__module__": module, "__loader__": loader, "protocol": 2, **more}
@@ -118,7 +118,7 @@ def skops_parts(parts: Parts) -> Iterator[tuple[str, bytes]]:
                 "type": "numpy",
                 "file": "0.npy",
             }
-            yield f"skops: {loader} of {module}.{name}", _with_skops(parts, node(loader, module, name, **more))
+            yield f"skops: {loader} of {module}.{name}", with_skops(parts, node(loader, module, name, **more))
     for schema in (
         {},
         [],
@@ -130,14 +130,14 @@ def skops_parts(parts: Parts) -> Iterator[tuple[str, bytes]]:
         {**text, "protocol": "2"},
         text,
     ):
-        yield f"skops: schema {str(schema)[:30]}", _with_skops(parts, schema)
+        yield f"skops: schema {str(schema)[:30]}", with_skops(parts, schema)
     yield "skops: no zip", parts.replaced("sklearn.skops", b"PK")
     yield "skops: empty", parts.replaced("sklearn.skops", packed({}))
     yield "skops: base64", parts.replaced("sklearn.skops", base64.b64encode(parts.parts["sklearn.skops"]))
 
 
 def skops_objects(parts: Parts) -> Iterator[tuple[str, bytes]]:
-    """What skops trusts, made by nodes that call it or follow its numbers."""
+    """Types that skops trusts, created by nodes that call them or use their numbers unchecked."""
 
     def node(loader: str, name: str, **more: Any) -> dict[str, Any]:
         module, _, kind = name.rpartition(".")
@@ -158,21 +158,22 @@ def skops_objects(parts: Parts) -> Iterator[tuple[str, bytes]]:
               "sklearn.feature_selection._univariate_selection.chi2", "numpy.bytes_", "numpy.dtype",
               "sklearn.utils._bunch.Bunch")  # fmt: skip
     for name in called:
-        yield f"skops: {name} called", _with_skops(parts, node("ConstructorFromReduceNode", name, content=arguments))
-        yield f"skops: {name} by its state", _with_skops(parts, node("ObjectNode", name, content=mapping()))
+        yield f"skops: {name} called", with_skops(parts, node("ConstructorFromReduceNode", name, content=arguments))
+        yield f"skops: {name} by its state", with_skops(parts, node("ObjectNode", name, content=mapping()))
     for kind in ("SVC", "NuSVC", "SVR", "NuSVR", "OneClassSVM"):
-        yield f"skops: {kind}", _with_skops(parts, node("ObjectNode", f"sklearn.svm._classes.{kind}"))
+        yield f"skops: {kind}", with_skops(parts, node("ObjectNode", f"sklearn.svm._classes.{kind}"))
     for name, value in (("_n_threads", -5), ("_n_threads", 10**6), ("n_jobs", 10**6)):
         estimator = node("ObjectNode", "sklearn.cluster._kmeans.KMeans", content=mapping(**{name: number(value)}))
-        yield f"skops: {name} {value}", _with_skops(parts, estimator)
+        yield f"skops: {name} {value}", with_skops(parts, estimator)
     equal = [number(i * (2**61 - 1)) for i in range(3000)]
-    yield "skops: a set of one hash", _with_skops(parts, node("SetNode", "builtins.set", content=equal))
+    yield "skops: a set of one hash", with_skops(parts, node("SetNode", "builtins.set", content=equal))
     state = mapping(bit_generator=number("MT19937"), state=mapping(key=array, pos=number(2**31 - 1)))
     random_state = node("RandomStateNode", "numpy.random.mtrand.RandomState", content=state)
-    yield "skops: a random state beyond its end", _with_skops(parts, random_state)
+    yield "skops: a random state beyond its end", with_skops(parts, random_state)
 
 
-def _with_skops(parts: Parts, schema: Any) -> bytes:
+def with_skops(parts: Parts, schema: Any) -> bytes:
+    """The file of a pipeline with another schema of skops."""
     inner = Parts(parts.parts["sklearn.skops"])
     inner.parts["schema.json"] = json.dumps(schema).encode()
     return parts.replaced("sklearn.skops", inner.packed())

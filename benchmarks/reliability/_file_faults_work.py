@@ -1,7 +1,8 @@
-"""Small files with right hashes that would take hours or gigabytes, or crash the process when the model is used."""
+"""Small files with correct hashes that would take hours or gigabytes, or crash the process when the model is used."""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import sknn
 
 from ._file_parts import Parts
 
-__all__ = ["layers", "values"]
+__all__ = ["generator", "layers", "values"]
 
 _JSON = "estimators/0.json"
 _PRIME = 2**61 - 1  # of Python's hash of numbers
@@ -24,7 +25,7 @@ def values(parts: Parts) -> Iterator[tuple[str, bytes]]:
     """Numbers, ranges, sets and states of generators."""
     equal = [i * _PRIME for i in range(1, _MANY)]
     tagged: dict[str, Any] = {
-        "a fraction of a text": {"$": "fraction", "parts": ["1e300000000"]},
+        "a fraction of a string": {"$": "fraction", "parts": ["1e300000000"]},
         "a fraction of a decimal": {"$": "fraction", "parts": [{"$": "decimal", "parts": ["1e300000000"]}]},
         "a huge decimal": {"$": "decimal", "parts": ["1e999999999"]},
         "a tiny decimal": {"$": "decimal", "parts": ["1e-999999999"]},
@@ -41,13 +42,12 @@ def values(parts: Parts) -> Iterator[tuple[str, bytes]]:
     yield "categories of one hash", parts.changed(_JSON, columns)
     sizes = {"$": "dict", "items": [["hidden_sizes", tagged["a range"]]]}
     yield "hidden sizes of a range", parts.changed(_JSON, lambda v: v["parameters"].update(module_params=sizes))
-    for name, state in _states():
-        generator = {"$": "generator", "face": "RandomState", "state": state, "gauss": [0, 0.0]}
-        yield name, parts.changed(_JSON, lambda v, g=generator: v["fitted"].update(random=g))
+    for name, hostile in _generators():
+        yield name, parts.changed(_JSON, lambda v, g=hostile: v["fitted"].update(random=g))
 
 
-def _states() -> Iterator[tuple[str, Any]]:
-    """States that numpy takes, and that read foreign memory or never end."""
+def _generators() -> Iterator[tuple[str, Any]]:
+    """Generators in states that numpy accepts, but that read memory of others or never end."""
     changes: dict[str, list[tuple[str, Callable[[Any], Any]]]] = {
         "Philox": [
             ("buffer_pos -2**30", lambda s: s.update(buffer_pos=-(2**30))),
@@ -61,26 +61,34 @@ def _states() -> Iterator[tuple[str, Any]]:
             ("short key", lambda s: s["state"].update(key=np.ones(3, dtype=np.uint32))),
         ],
         "PCG64": [
-            ("state of a text", lambda s: s["state"].update(state="x")),
+            ("state of a string", lambda s: s["state"].update(state="x")),
             ("state of 200 bits", lambda s: s["state"].update(state=2**200)),
         ],
         "SFC64": [("short state", lambda s: s["state"].update(state=np.ones(1, dtype=np.uint64)))],
     }
     for kind, edits in changes.items():
         for name, edit in edits:
-            state = getattr(np.random, kind)(0).state
-            edit(state)
-            yield f"{kind}: {name}", _written(state)
+            yield f"{kind}: {name}", generator(kind, edit)
+
+
+def generator(kind: str, edit: Callable[[Any], Any] = lambda state: None) -> dict[str, Any]:
+    """JSON for a RandomState with a bit generator of this kind, after `edit(state)`."""
+    state = getattr(np.random, kind)(0).state
+    edit(state)
+    return {"$": "generator", "class": "RandomState", "state": _written(state), "gauss": [0, 0.0]}
 
 
 def _written(value: Any) -> Any:
-    from sknn._file.values.values import ValueWriter
-
-    return ValueWriter().write(value, "the state")
+    if isinstance(value, dict):
+        return {"$": "dict", "items": [[key, _written(item)] for key, item in value.items()]}
+    if isinstance(value, np.ndarray):
+        items = base64.b64encode(value.tobytes()).decode()
+        return {"$": "array", "form": "array", "dtype": value.dtype.str, "shape": list(value.shape), "items": items}
+    return value
 
 
 def layers(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Layers without weights that count to a number of the file."""
+    """Layers without weights that loop over a number from the file."""
     network = torch.nn.Sequential(
         torch.nn.Unflatten(1, (1, 4)), torch.nn.Upsample(8), torch.nn.MaxPool1d(3, 1),
         torch.nn.AdaptiveMaxPool1d(4), torch.nn.Flatten(), torch.nn.Linear(4, 3),

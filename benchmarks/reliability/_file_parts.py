@@ -1,4 +1,4 @@
-"""A saved file taken apart and put together again with other content, by whoever knows the format: hashes are right."""
+"""Parts of a saved file, which can be packed again with other content and correct hashes."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ class Parts:
             self.parts = {name: archive.read(name) for name in archive.namelist()}
 
     def json(self, name: str) -> Any:
-        """The content of a part of JSON."""
+        """The content of a JSON part."""
         return json.loads(self.parts[name])
 
     def packed(self) -> bytes:
-        """The parts as they are."""
+        """The file with the old manifest."""
         return packed(self.parts)
 
     def signed(self) -> bytes:
-        """The parts, with sizes and hashes that are right."""
+        """The file with correct sizes and hashes."""
         parts = dict(self.parts)
         for name in [name for name in parts if name.endswith(".safetensors")]:
             owner = name.replace(".safetensors", ".json")
@@ -56,7 +56,7 @@ class Parts:
                 value["tensors"] = hashlib.sha256(parts[name]).hexdigest()
                 parts[owner] = _dumped(value)
             except (ValueError, TypeError, RecursionError):
-                pass  # that part is no JSON any more
+                pass  # that part is not JSON any more
         manifest = json.loads(parts["manifest.json"])
         listed = {
             name: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
@@ -67,7 +67,7 @@ class Parts:
         return packed(parts)
 
     def changed(self, name: str, change: Callable[[Any], Any]) -> bytes:
-        """The file with one part of JSON changed in place, or replaced by what `change` returns."""
+        """The file with one JSON part changed in place, or replaced by what `change` returns."""
         other = copy.deepcopy(self)
         value = other.json(name)
         found = change(value)
@@ -75,7 +75,7 @@ class Parts:
         return other.packed() if name == "manifest.json" else other.signed()
 
     def replaced(self, name: str, content: bytes) -> bytes:
-        """The file with another content of one part."""
+        """The file with one part replaced."""
         other = copy.deepcopy(self)
         other.parts[name] = content
         return other.packed() if name == "manifest.json" else other.signed()
@@ -92,7 +92,7 @@ def _dumped(value: Any) -> bytes:
 
 
 def with_header(header: Any, body: bytes) -> bytes:
-    """Tensors with another header."""
+    """The tensors with another header."""
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text + body

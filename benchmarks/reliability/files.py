@@ -1,7 +1,7 @@
 """Damaged and hostile files: each must be a clear error, and none may crash the process or run code.
 
-A child process loads them, so that one that dies of a file is seen. Code of a file would leave a mark: pickles and
-commands make a file, an import of ``canary_module`` as well.
+A child process loads them, so that a crash is noticed. Code that runs leaves a mark: the pickles, the commands and
+``canary_module`` create a file.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _CANARY = "from pathlib import Path\nPath({mark!r}).touch()\nclass Payload: pass
 
 
 def models(folder: Path, seed: int) -> dict[str, bytes]:
-    """What sknn.save writes of three small models."""
+    """Files of four small models."""
     rng = np.random.default_rng(seed)
     frame = pd.DataFrame({"a": rng.normal(size=120), "b": rng.choice(["x", "y"], 120), "c": rng.normal(size=120)})
     y = np.where(frame["a"] > 0, "yes", "no")
@@ -91,7 +91,7 @@ def faults(files: dict[str, bytes], mark: Path, seed: int, share: float) -> Iter
 
 
 def _loaded(path: str) -> tuple[str, str, float]:
-    """Outcome, message and seconds of one file: in the child."""
+    """Outcome, message and seconds of one file, in the child process."""
     started = time.perf_counter()
     try:
         model = sknn.load(path)
@@ -145,7 +145,7 @@ def outcomes(cases: Iterator[tuple[str, bytes]], folder: Path, mark: Path) -> It
 
 
 def measure(seed: int, data: Path, share: float) -> list[Figure]:
-    """Every fault a clear error; random edits with right hashes an error, or a model that answers."""
+    """Each fault must be a clear error, each random edit with correct hashes an error or a model that predicts."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         mark = folder / "mark"

@@ -1,4 +1,4 @@
-"""Fitted estimators as files that can be read without running what is in them."""
+"""Fitted estimators as files that are read without running anything in them."""
 
 from .load import load
 from .save import save

@@ -1,4 +1,4 @@
-"""A loaded network is asked what the saved one was asked, on the CPU and where it goes."""
+"""Compare the predictions of a loaded network for the probe rows with those of the saved one."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ..exceptions import DamagedFileError, ReproductionError
 from .json import check_keys, expect
 from .other_versions import compared
 from .probe import answers, differ, read_rows
-from .values.values import ValueReader, ValueWriter
+from .values.reader_writer import ValueReader, ValueWriter
 
 __all__ = ["CPU", "OTHER_DEVICE", "check_answers", "move", "write_answers"]
 
 CPU = torch.device("cpu")
 _ANSWERS = ("raw", "values")
-OTHER_DEVICE = 100.0  # times the tolerance: a GPU rounds the products of convolutions to 10 bits
+OTHER_DEVICE = 100.0  # factor of the tolerance: a GPU rounds the products of convolutions to 10 bits
 
 
 def write_answers(found: tuple[Tensor, Tensor]) -> dict[str, Any]:
-    """JSON for raw prediction and link output."""
+    """Return JSON for the raw prediction and the link output."""
     writer = ValueWriter()
     return {name: writer.write(tensor.numpy(), "probe") for name, tensor in zip(_ANSWERS, found, strict=True)}
 
@@ -30,15 +30,7 @@ def write_answers(found: tuple[Tensor, Tensor]) -> dict[str, Any]:
 def check_answers(
     value: Any, net: Any, inputs: Any, reader: ValueReader, versions: dict[str, Any], device: torch.device
 ) -> None:
-    """Ask the rows again, on the CPU and where the network goes.
-
-    Raises
-    ------
-    ReproductionError
-        The answers are others than `value` says.
-    DamagedFileError
-        There are no such rows or answers.
-    """
+    """Predict the probe rows again, on the CPU and then on `device`; raise a ReproductionError if they differ."""
     rows = read_rows(inputs, reader)
     check_keys(value, set(_ANSWERS), "probe")
     expected = [_read_answer(reader.read(value[name], "probe")) for name in _ANSWERS]
@@ -59,18 +51,19 @@ def check_answers(
 
 def _read_answer(value: Any) -> Tensor:
     if expect(value, np.ndarray, "probe").dtype != np.float32 or value.ndim != 2:
-        raise DamagedFileError("probe: answers that no network gives.")
+        raise DamagedFileError("probe: expected predictions as a float32 array of two dimensions.")
     return torch.from_numpy(value)
 
 
 def _reproduction_message(worst: float, versions: dict[str, Any], device: torch.device) -> str:
     return (
-        f"the model answers otherwise than when it was saved: by up to {worst:.3g} on made-up rows. "
-        f"{compared(versions)} It was asked on {device}. If the versions are the same, the file was changed."
+        "the model does not predict what it predicted when it was saved: predictions of the probe rows differ by up to "
+        f"{worst:.3g} on {device}. {compared(versions)} If the versions are the same, the file was changed."
     )
 
 
 def move(net: Any, device: torch.device) -> None:
+    """Put a net on a device."""
     if str(device) == net.device:
         return
     net.module_.to(device)

@@ -1,8 +1,8 @@
-"""A zip of named parts in one canonical form, so that nothing of a file is left to interpretation.
+"""A zip of named parts in one canonical form, so that a file can be read in one way only.
 
-Every part is stored as it is: a compressed part could be a thousand times larger than it says. The same parts give the
-same bytes, and a file is read only if it is what `pack` writes of its parts: no other date, order, comment, gap or
-second entry of the same name.
+No part is compressed: a compressed part could be a thousand times larger than it says. The same parts give the same
+bytes, and a file is read only if it is exactly what `pack` writes of its parts: with the same dates and order, and
+without comments, gaps or duplicate names.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ import io
 import string
 import zipfile
 
-from ..exceptions import DamagedFileError, UntrustedFileError
+from ..exceptions import DamagedFileError, FileError, UntrustedFileError
 
 __all__ = ["pack", "unpack"]
 
-_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold
+_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date of a zip
 _NAME_CHARACTERS = frozenset(string.ascii_letters + string.digits + "_-.")
 _MAX_PARTS = 100_000
 _MAX_NAME = 200
 
 
 def pack(parts: dict[str, bytes]) -> bytes:
-    """The archive of these parts, in the order of their names."""
+    """Return the archive of these parts, in the order of their names."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in sorted(parts.items()):
@@ -33,77 +33,62 @@ def pack(parts: dict[str, bytes]) -> bytes:
 
 
 def unpack(data: bytes, what: str) -> dict[str, bytes]:
-    """The parts of an archive that `pack` wrote.
-
-    Parameters
-    ----------
-    data : bytes
-    what : str
-        How messages call it.
-
-    Raises
-    ------
-    DamagedFileError
-        It is no zip, or another one than `pack` writes.
-    UntrustedFileError
-        Paths that lead elsewhere, links, or more bytes than the file has.
-    """
+    """Return the parts of an archive that `pack` wrote; `what` names it in messages."""
     if not data.startswith(b"PK"):
-        raise DamagedFileError(f"{what} is no file of sknn.save: {_looks_like(data)}.")
+        raise DamagedFileError(f"{what} was not written by sknn.save: {_begins(data)}.")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
             _check_entries(entries, len(data), what)
             parts = {entry.filename: archive.read(entry) for entry in entries}
-    except (DamagedFileError, UntrustedFileError):
+    except FileError:
         raise
-    except Exception as error:  # zipfile raises half a dozen kinds for what is no zip
+    except Exception as error:  # zipfile raises half a dozen kinds for what is not a zip
         raise DamagedFileError(
             f"{what} is truncated or damaged: {type(error).__name__}: {error}. Copy or save it again."
         ) from error
     if len(parts) != len(entries):
-        raise DamagedFileError(f"{what} holds two parts of the same name, so it is unclear which one counts.")
+        raise DamagedFileError(f"{what} contains two parts with the same name.")
     if pack(parts) != data:
-        raise DamagedFileError(f"{what} has been changed: it is not what sknn.save writes of its parts.")
+        raise DamagedFileError(f"{what} has been changed: sknn.save writes these parts in another way.")
     return parts
 
 
 def _check_entries(entries: list[zipfile.ZipInfo], n_bytes: int, what: str) -> None:
-    """Everything about the entries that can be told before one of them is read."""
+    """Check the entries before their content is read."""
     if len(entries) > _MAX_PARTS:
-        raise UntrustedFileError(f"{what} has {len(entries)} parts; at most {_MAX_PARTS} were expected.")
+        raise UntrustedFileError(f"{what} has {len(entries)} parts; expected at most {_MAX_PARTS}.")
     for entry in entries:
         name = entry.orig_filename
         if not _is_plain(name):
             raise UntrustedFileError(
-                f"{what} holds a part called {name[:_MAX_NAME]!r}; expected names such as 'a/b.json', which cannot "
-                "lead out of a folder."
+                f"{what} contains a part called {name[:_MAX_NAME]!r}; expected a relative name such as 'a/b.json'."
             )
         if entry.external_attr >> 16 & 0o170000 not in (0, 0o100000):
-            raise UntrustedFileError(f"{what}: part {name} is a link or a device, but a plain file was expected.")
+            raise UntrustedFileError(f"{what}: part {name} is a link or a device; expected a plain file.")
         if entry.flag_bits & 0x1:
-            raise DamagedFileError(f"{what}: part {name} is encrypted; sknn.save never does that.")
+            raise DamagedFileError(f"{what}: part {name} is encrypted; sknn.save never encrypts.")
         if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size:
             raise UntrustedFileError(
                 f"{what}: part {name} is compressed ({entry.compress_size} bytes that claim to be {entry.file_size}); "
-                "sknn.save stores parts as they are, so that none can be larger than the file."
+                "sknn.save never compresses, so that no part is larger than the file."
             )
     if sum(entry.file_size for entry in entries) > n_bytes:
         raise UntrustedFileError(f"{what} claims more bytes than its {n_bytes}.")
 
 
 def _is_plain(name: str) -> bool:
-    """Whether a name is a relative path of plain names, without ``..``."""
+    """Return whether a name is a relative path of plain names, without ``..``."""
     folders = name.split("/")
     return len(name) <= _MAX_NAME and all(
         folder and not folder.startswith(".") and _NAME_CHARACTERS.issuperset(folder) for folder in folders
     )
 
 
-def _looks_like(data: bytes) -> str:
-    """What a file that is no zip may be."""
+def _begins(data: bytes) -> str:
+    """Say how a file begins that is not a zip."""
     if not data:
         return "it is empty"
     if data[:1] == b"\x80" and data[1:2] in b"\x02\x03\x04\x05":
-        return "it begins as a pickle does, which could run any code. If you trust it, use pickle or joblib yourself"
-    return f"it begins with {data[:8]!r}, not as a zip"
+        return "it begins like a pickle, which can run any code. If you trust it, use pickle or joblib yourself"
+    return f"it begins with {data[:8]!r}, not like a zip"

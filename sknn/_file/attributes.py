@@ -1,4 +1,4 @@
-"""What fit left on an estimator beside its net: plain data."""
+"""Fitted attributes of an estimator beside its net: plain data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from ..callbacks import TrainingHealth
 from ..exceptions import DamagedFileError
 from .json import expect
-from .values.values import ValueWriter
+from .values.reader_writer import ValueWriter
 
 __all__ = ["OWN", "check_attributes", "write_attributes"]
 
@@ -17,7 +17,7 @@ OWN = ("net_", "_inputs", "_targets", "_random", "_built_with")  # stored in ano
 
 
 def write_attributes(estimator: Any, writer: ValueWriter) -> dict[str, Any]:
-    """All that fit left, of plain data; private attributes that are none are not of the model."""
+    """Return the fitted attributes as JSON, without private ones that are not plain data."""
     parameters, written = estimator.get_params(deep=False), {}
     for name, value in sorted(vars(estimator).items()):
         if name in parameters or name in OWN:
@@ -31,25 +31,20 @@ def write_attributes(estimator: Any, writer: ValueWriter) -> dict[str, Any]:
 
 
 def check_attributes(estimator: Any, found: dict[str, Any], inputs: Any, targets: Any, net: Any) -> None:
-    """Attributes that everybody reads have their types; no other hides a method or a parameter."""
+    """Refuse attributes of wrong types, and those that would hide a method or a parameter."""
     n_columns = len(inputs.reader.columns_) if inputs.mode == "table" else None
     expected: dict[str, tuple[type, ...]] = {
         "n_features_in_": (int,), "n_iter_": (int,), "best_epoch_": (int,), "n_repairs_": (int,),
         "loss_curve_": (list,), "validation_scores_": (list, type(None)), "health_": (TrainingHealth, type(None)),
         "feature_names_in_": (np.ndarray,), "classes_": (np.ndarray,), "n_outputs_": (int,), "interrupted_": (bool,),
     }  # fmt: skip
+    taken = {*dir(estimator), *OWN}
     for name, value in found.items():
-        if (
-            not name.isidentifier()
-            or name.startswith("__")
-            or name in OWN
-            or hasattr(type(estimator), name)
-            or hasattr(estimator, name)
-        ):
-            raise DamagedFileError(f"the attribute {name[:80]!r} is none that fit sets.")
+        if not name.isidentifier() or name.startswith("__") or name in taken:
+            raise DamagedFileError(f"fit sets no attribute {name[:80]!r}.")
         if name in expected:
             expect(value, expected[name], f"the attribute {name}")
-    classes, n_features = getattr(targets, "classes_", None), found.get("n_features_in_")
+    classes, n_features = None if targets.kind == "real" else targets.classes_, found.get("n_features_in_")
     needed = {"n_features_in_", "n_iter_", "loss_curve_"} | ({"classes_"} if classes is not None else set())
     if needed - set(found):
         raise DamagedFileError(f"the attributes {sorted(needed - set(found))} are missing.")
@@ -63,4 +58,4 @@ def check_attributes(estimator: Any, found: dict[str, Any], inputs: Any, targets
         and all(type(item) in (float, int) for item in found["loss_curve_"])
     )
     if not fits:
-        raise DamagedFileError("the fitted attributes do not belong to these columns, classes and epochs.")
+        raise DamagedFileError("the fitted attributes do not match the columns, classes and epochs.")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import is_classifier
 from torch import Tensor, nn
 
 from .._estimator.base import BaseNeuralEstimator
@@ -23,24 +24,19 @@ from .net_state import read_net, write_net
 from .probe import answers, differ, make_rows
 from .state import read_inputs, read_targets, write_inputs, write_targets
 from .tensors import read_tensors, write_tensors
-from .values.values import ValueReader, ValueWriter
+from .values.instances import read_instance, write_instance
+from .values.reader_writer import ValueReader, ValueWriter
 
 __all__ = ["read_estimator", "write_estimator"]
 
-# Not of the model, but of the machine that trained it: training on must not write wherever a file says.
+# Belongs to the machine that trained the model: further training must not write where a file says.
 _NOT_STORED = ("checkpoint",)
 _FITTED = {"built_with", "attributes", "random", "inputs", "targets", "net", "probe"}
 
 
 def write_estimator(estimator: BaseNeuralEstimator) -> tuple[dict[str, Any], bytes, dict[str, Any]]:
-    """JSON and tensors of an estimator, fitted or not, and the classes and functions that they name.
-
-    Raises
-    ------
-    TypeError
-        A parameter, attribute or layer that cannot be stored, or a network that cannot be built again.
-    """
-    writer = ValueWriter()
+    """Return JSON and tensors of an estimator, fitted or not, and the classes and functions that they name."""
+    writer = ValueWriter(write_instance)
     parameters = estimator.get_params(deep=False)
     parameters |= {name: None for name in _NOT_STORED if name in parameters}
     written: dict[str, Any] = {
@@ -59,7 +55,7 @@ def write_estimator(estimator: BaseNeuralEstimator) -> tuple[dict[str, Any], byt
 
 
 def _finish(written: dict[str, Any], data: bytes) -> None:
-    # So that the tensors of another file do not pass for those of this one.
+    # So that the tensors of another file are not accepted.
     written["tensors"] = hashlib.sha256(data).hexdigest()
 
 
@@ -86,21 +82,21 @@ def _write_fitted(estimator: Any, writer: ValueWriter) -> tuple[dict[str, Any], 
 def _with_probe(
     estimator: Any, written: dict[str, Any], tensors: dict[str, Tensor], data: bytes, trust: Trust
 ) -> bytes:
-    """The tensors, with rows and answers; of a model that was read back, and found to be the same."""
+    """Return the tensors with probe rows and predictions, after the model was read back and predicted the same."""
     try:
         twin: Any = read_estimator(written, data, trust, {})
     except FileError as error:
-        raise TypeError(f"the model cannot be rebuilt from what a file can hold: {error}") from error
+        raise TypeError(f"the model cannot be rebuilt from what a file can store: {error}") from error
     net, inputs = estimator.net_, estimator._inputs
     for rows in make_rows(inputs):
         try:
             here, again = (answers(net, inputs, rows) for _ in range(2))
-        except Exception:  # not every network takes made-up rows: words must be in its vocabulary
+        except Exception:  # not every network accepts artificial rows: words must be in its vocabulary
             continue
         if any(differ(a, b) is not None for a, b in zip(here, again, strict=True)):
-            return data  # it draws random numbers when it predicts
+            return data  # its predictions are random
         twice = _answers_of_twin(estimator, twin, here, rows)
-        # On the CPU, where every file is read first; apart from the weights, which another file may have.
+        # Predicted on the CPU, where every file is checked; not with the tensors, so that other tensors do not match.
         written["fitted"]["probe"] = write_answers(twice)
         data = write_tensors({**tensors, **rows})
         _finish(written, data)
@@ -111,18 +107,18 @@ def _with_probe(
 def _answers_of_twin(
     estimator: Any, twin: Any, here: tuple[Tensor, Tensor], rows: dict[str, Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """What the model that was read back answers on the CPU; a TypeError if that is something else."""
+    """Return predictions on the CPU of the model that was read back; raise a TypeError if they differ from `here`."""
     looseness = 1.0 if torch.device(estimator.net_.device).type == "cpu" else OTHER_DEVICE
     try:
         twice = answers(twin.net_, twin._inputs, rows)
         differences = [differ(a, b, looseness) for a, b in zip(here, twice, strict=True)]
-        problem = next((f"by up to {difference:.3g}" for difference in differences if difference is not None), None)
     except Exception as error:
         raise TypeError(f"module: the network fails when it is built again: {type(error).__name__}: {error}") from error
-    if problem is not None:
+    worst = max((difference for difference in differences if difference is not None), default=None)
+    if worst is not None:
         raise TypeError(
-            f"module: {type(estimator.module_).__qualname__} predicts otherwise, {problem}, when it is built again and "
-            "given its weights. Keep all that it learns in parameters and buffers."
+            f"module: predictions of {type(estimator.module_).__qualname__} change by up to {worst:.3g} when it is "
+            "built again with its weights. Keep all that it learns in parameters and buffers."
         )
     return twice
 
@@ -134,37 +130,21 @@ def read_estimator(
     versions: dict[str, Any],
     place: Callable[[Any], torch.device] = lambda estimator: CPU,
 ) -> BaseNeuralEstimator:
-    """The estimator of these parts of a file.
-
-    Parameters
-    ----------
-    value : JSON
-    data : bytes
-        Its tensors.
-    trust : Trust
-    versions : dict
-        That wrote the file, for messages.
-    place : callable
-        Estimator -> where its network goes.
-
-    Raises
-    ------
-    FileError
-    """
+    """Return the estimator of these parts of a file; `place` says on which device its network is put."""
     check_keys(value, {"class", "parameters", "fitted", "tensors"}, "estimator")
     if value["tensors"] != hashlib.sha256(data).hexdigest():
-        raise DamagedFileError("the tensors are not those that belong to this estimator.")
-    reader = ValueReader(read_tensors(data), trust)
+        raise DamagedFileError("the tensors belong to another estimator.")
+    reader = ValueReader(read_tensors(data), trust, read_instance)
     kind = trust.find(value["class"], "the estimator")
     if not (isinstance(kind, type) and issubclass(kind, BaseNeuralEstimator)):
-        raise DamagedFileError(f"the estimator is a {value['class']}; expected one of sknn.")
+        raise DamagedFileError(f"the estimator is a {value['class']}; expected an estimator of sknn.")
     estimator = kind(**_read_parameters(kind, value["parameters"], reader, versions))
     _check_parameters(estimator, trust)
     if value["fitted"] is not None:
         _read_fitted(estimator, value["fitted"], reader, versions, place(estimator))
     left = sorted(set(reader.tensors) - reader.read_tensors)
     if left:
-        raise DamagedFileError(f"the file holds tensors that belong to nothing: {left[:5]}.")
+        raise DamagedFileError(f"the file contains tensors that nothing uses: {left[:5]}.")
     return estimator
 
 
@@ -180,16 +160,16 @@ def _read_parameters(kind: Any, value: Any, reader: ValueReader, versions: dict[
 
 
 def _check_parameters(estimator: Any, trust: Trust) -> None:
-    """Refuse parameters that fit would refuse, before anything is built of them."""
+    """Refuse parameters that `fit` would refuse, before anything is built from them."""
     try:
         estimator._validate_params()
     except (ValueError, TypeError) as error:
-        raise DamagedFileError(f"a parameter of the file is none of this estimator: {error}") from error
+        raise DamagedFileError(f"a parameter in the file is invalid: {error}") from error
     _check_components(estimator.get_params(deep=False), trust)
 
 
 def _check_components(params: dict[str, Any], trust: Trust) -> None:
-    """What is called to build a network is a class of networks, or a function of the user's."""
+    """Refuse components that are neither classes of the right kind nor functions of the user."""
     for name, base in (("module", nn.Module), ("criterion", nn.Module), ("optimizer", torch.optim.Optimizer)):
         value = params[name]
         while isinstance(value, functools.partial):
@@ -208,7 +188,7 @@ def _read_fitted(
     built_with = {name: getattr(estimator, name) for name in BUILT_WITH}
     for name, item in expect(value["built_with"], dict, "built_with").items():
         if name not in built_with:
-            raise DamagedFileError(f"built_with: {name[:40]!r} is no parameter that a network is built with.")
+            raise DamagedFileError(f"built_with: no network is built with a parameter {name[:40]!r}.")
         built_with[name] = reader.read(item, name)
     _check_components(built_with, reader.trust)
     random = reader.read(value["random"], "random_state")
@@ -216,7 +196,7 @@ def _read_fitted(
     attributes = expect(value["attributes"], dict, "attributes")
     attributes = {name: reader.read(item, f"the attribute {name}") for name, item in attributes.items()}
     inputs = read_inputs(value["inputs"], reader)
-    targets = read_targets(value["targets"], reader, classifies=hasattr(type(estimator), "predict_proba"))
+    targets = read_targets(value["targets"], reader, classifies=is_classifier(estimator))
     net = read_net(value["net"], {**estimator.get_params(deep=False), **built_with}, inputs, targets, reader)
     if not isinstance(net.criterion_, Loss):
         raise DamagedFileError("criterion: expected a loss.")

@@ -1,4 +1,4 @@
-"""Keys that a file chose so that all have one hash would take the square of their number to put into a dict."""
+"""Refuse keys chosen to have one hash: building a dict of n of them takes n**2 steps."""
 
 from __future__ import annotations
 
@@ -9,18 +9,11 @@ from ..exceptions import UntrustedFileError
 
 __all__ = ["check_hashes"]
 
-_MAX_EQUAL = 1000  # hash(-1) == hash(-2), and whole numbers that are far apart, are no attack
+_MAX_EQUAL = 1000  # some collisions are harmless: hash(-1) == hash(-2)
 
 
 def check_hashes(keys: Collection[Any], where: str) -> None:
-    """Refuse keys of which too many have the hash of another one; call it before a set or dict is made of them.
-
-    Raises
-    ------
-    UntrustedFileError
-    TypeError
-        One has no hash.
-    """
+    """Refuse keys with too many equal hashes, before a set or dict is built of them."""
     hashes = [hash(key) for key in keys]
     if len(hashes) - len(set(hashes)) > _MAX_EQUAL:
-        raise UntrustedFileError(f"{where}: far more keys have the same hash than those of any model.")
+        raise UntrustedFileError(f"{where}: more than {_MAX_EQUAL} keys have the hash of another key.")

@@ -1,4 +1,4 @@
-"""JSON without its loose ends: no NaN, no double names, no depth without limit."""
+"""Strict JSON: without NaN and duplicate names, and of limited depth."""
 
 from __future__ import annotations
 
@@ -17,24 +17,16 @@ _MAX_BYTES = 512 * 2**20
 
 
 def write_json(value: Any, *, sort_names: bool = True) -> bytes:
-    """JSON with sorted names, ASCII only, so that the same value gives the same bytes."""
+    """Return JSON with sorted names, ASCII only, so that the same value gives the same bytes."""
     return json.dumps(value, sort_keys=sort_names, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
 def read_json(data: bytes, what: str, max_depth: int = MAX_DEPTH) -> Any:
-    """The value of JSON that `write_json` could have written.
-
-    Raises
-    ------
-    DamagedFileError
-        No JSON, names that occur twice, or NaN, infinity and numbers that become infinite.
-    UntrustedFileError
-        Nested too deep, or too large.
-    """
+    """Return the value of JSON without duplicate names and non-finite numbers; `what` names it in messages."""
     if len(data) > _MAX_BYTES:
         raise UntrustedFileError(f"{what} has {len(data)} bytes of JSON; at most {_MAX_BYTES} were expected.")
     if _depth(data) > max_depth:
-        raise UntrustedFileError(f"{what} is nested deeper than {max_depth} levels, which no model is.")
+        raise UntrustedFileError(f"{what} is nested deeper than the {max_depth} levels that a model may have.")
     try:
         return json.loads(
             data.decode("ascii"),
@@ -43,16 +35,11 @@ def read_json(data: bytes, what: str, max_depth: int = MAX_DEPTH) -> Any:
             object_pairs_hook=_without_doubles,
         )
     except (ValueError, RecursionError) as error:
-        raise DamagedFileError(f"{what} is no valid JSON: {error}.") from error
+        raise DamagedFileError(f"{what} is not valid JSON: {error}.") from error
 
 
 def expect(value: Any, kind: type | tuple[type, ...], where: str) -> Any:
-    """`value`, if it is exactly of this type or one of these; a bool is no int here.
-
-    Raises
-    ------
-    DamagedFileError
-    """
+    """Return `value`, if its type is exactly `kind`, or one of these; a bool does not count as an int."""
     kinds = kind if isinstance(kind, tuple) else (kind,)
     if type(value) not in kinds:
         names = " or ".join("null" if one is type(None) else one.__name__ for one in kinds)
@@ -61,16 +48,11 @@ def expect(value: Any, kind: type | tuple[type, ...], where: str) -> Any:
 
 
 def check_keys(value: Any, names: set[str], where: str) -> dict[str, Any]:
-    """`value`, if it is an object with exactly these names.
-
-    Raises
-    ------
-    DamagedFileError
-    """
+    """Return `value`, if it is a dict with exactly these keys."""
     found = set(expect(value, dict, where))
     if found != names:
         wrong = sorted(found ^ names)[:5]
-        raise DamagedFileError(f"{where} has not the names that it should: {wrong} are missing or too many.")
+        raise DamagedFileError(f"{where} has other names than expected: {wrong} are missing or unknown.")
     return value
 
 
@@ -82,7 +64,7 @@ def _abridged(value: Any) -> str:
 
 
 def _depth(data: bytes) -> int:
-    """The deepest nesting of brackets outside of strings."""
+    """Return the deepest nesting of brackets outside of strings."""
     outside = data.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]
     depth = deepest = 0
     for byte in b"".join(outside).translate(None, delete=_NO_BRACKETS):
@@ -99,13 +81,13 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a number in JSON")
 
 
 def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{text} is beyond all numbers")
+        raise ValueError(f"{text[:80]} is too large for a float")
     return value
 
 

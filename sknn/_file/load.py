@@ -15,53 +15,53 @@ from .._device import resolve_device
 from ..exceptions import DamagedFileError, FileError, VersionError
 from .archive import unpack
 from .estimator import read_estimator
-from .foreign.foreign import read_foreign
+from .foreign.skops_file import read_foreign
 from .json import check_keys, expect, read_json
 from .names import Trust
-from .other_versions import warn_of_others
+from .other_versions import warn_of_other_versions
 from .save import FORMAT
 
 __all__ = ["load"]
 
 _MAX_ESTIMATORS = 10_000
-_DEVICES = ("cpu", "cuda", "mps", "xpu")  # that compute
+_DEVICES = ("cpu", "cuda", "mps", "xpu")  # not "meta", on which nothing is computed
 
 
 def load(path: str | os.PathLike[str], trusted: Iterable[Any] = (), *, device: str | torch.device | None = None) -> Any:
-    """Read what :func:`sknn.save` wrote. No code of the file is run, and nothing is imported because it says so.
+    """Read a file of :func:`sknn.save`. No code from the file is run, and it cannot cause an import.
 
     Parameters
     ----------
     path : str or path
     trusted : list of classes, functions and str, default=()
-        Classes and functions of your own that the file may use: themselves, or import paths such as
-        ``"package.MyModule"``. Those of sknn, torch.nn, torch.optim and scikit-learn need no mention.
+        Your own classes and functions that the file may use, or their import paths such as ``"package.MyModule"``.
+        Those of sknn, torch.nn, torch.optim and scikit-learn need not be listed.
     device : str, torch.device or None, default=None
-        Where the networks compute. None: where the estimators' parameter `device` says, or on the CPU if that is not
-        here.
+        Where the networks compute. None: on the device that the parameter `device` of the estimator says, or on the
+        CPU if it is not available.
 
     Returns
     -------
     estimator : the class that was saved
-        It predicts, is cloned, and trains on as the one that was saved, with a new optimizer.
+        It predicts, is cloned and trained further like the one that was saved, with a new optimizer.
 
     Warns
     -----
     InconsistentVersionWarning
-        Another major or minor version of sknn or torch saved it.
+        It was saved by another major or minor version of sknn or torch.
 
     Raises
     ------
     DamagedFileError
-        Truncated, edited, incomplete, or no file of :func:`sknn.save` at all.
+        The file is truncated, edited or incomplete, or was not written by :func:`sknn.save`.
     UntrustedFileError
-        It names classes that `trusted` does not list, or sizes that no model has.
+        It uses classes that `trusted` does not list, or sizes far beyond those of any model.
     VersionError
-        Written in a format that this version does not read.
+        It is written in a format that this version cannot read.
     ReproductionError
-        The model answers otherwise than when it was saved.
+        The model does not predict what it predicted when it was saved.
     TypeError, ValueError
-        `trusted` or `device` is none.
+        `trusted` or `device` is invalid.
     OSError
         The file cannot be opened.
     ImportError
@@ -69,7 +69,7 @@ def load(path: str | os.PathLike[str], trusted: Iterable[Any] = (), *, device: s
 
     See Also
     --------
-    save : Writes it, with an example.
+    save : Write the file; with an example.
     """
     trust = Trust(trusted)
     wanted = None if device is None else resolve_device(device)
@@ -78,9 +78,9 @@ def load(path: str | os.PathLike[str], trusted: Iterable[Any] = (), *, device: s
         found, versions = _read(data, trust, wanted, os.fspath(path))
     except (FileError, ImportError):
         raise
-    except Exception as error:  # whatever a file holds, it is the file that is wrong
+    except Exception as error:  # caused by the content of the file
         raise DamagedFileError(f"{os.fspath(path)} cannot be read: {type(error).__name__}: {error}") from error
-    warn_of_others(versions, stacklevel=2)
+    warn_of_other_versions(versions, stacklevel=2)
     return found
 
 
@@ -91,12 +91,11 @@ def _read(data: bytes, trust: Trust, wanted: torch.device | None, what: str) -> 
     n_estimators = root.get("skops", 1)
     names = [f"estimators/{i}.{ending}" for i in range(n_estimators) for ending in ("json", "safetensors")]
     if set(names) | ({"sklearn.skops"} if "skops" in root else set()) != set(parts):
-        raise DamagedFileError(f"{what} has other parts than its {n_estimators} estimators need.")
+        raise DamagedFileError(f"{what} does not have the parts of {n_estimators} estimators.")
     estimators: list[Any] = []
     for i in range(n_estimators):
         name = f"estimators/{i}.json"
-        value = check_keys(read_json(parts[name], name), {"class", "parameters", "fitted", "tensors"}, name)
-        tensors = parts[f"estimators/{i}.safetensors"]
+        value, tensors = read_json(parts[name], name), parts[f"estimators/{i}.safetensors"]
         estimators.append(read_estimator(value, tensors, trust, versions, functools.partial(_place, wanted=wanted)))
     if "skops" not in root:
         return estimators[0], versions
@@ -104,7 +103,7 @@ def _read(data: bytes, trust: Trust, wanted: torch.device | None, what: str) -> 
 
 
 def _place(estimator: Any, wanted: torch.device | None) -> torch.device:
-    """Where a network goes: where the caller or the estimator says, or to the CPU if that is not here."""
+    """Return the device that the caller or the estimator asks for, or the CPU if it is not available."""
     if wanted is not None:
         return wanted
     try:
@@ -115,10 +114,10 @@ def _place(estimator: Any, wanted: torch.device | None) -> torch.device:
 
 
 def _read_manifest(parts: dict[str, bytes], what: str) -> dict[str, Any]:
-    """The list of parts, once the parts are those that it lists."""
+    """Return the manifest, after comparing the parts with those that it lists."""
     content = parts.pop("manifest.json", None)
     if content is None:
-        raise DamagedFileError(f"{what} has no manifest.json, so it is no file of sknn.save.")
+        raise DamagedFileError(f"{what} has no manifest.json, so it was not written by sknn.save.")
     manifest = expect(read_json(content, "manifest.json"), dict, "manifest.json")
     written = expect(manifest.get("format"), int, "manifest.json: format")
     versions = expect(manifest.get("versions"), dict, "manifest.json: versions")
@@ -133,15 +132,15 @@ def _read_manifest(parts: dict[str, bytes], what: str) -> dict[str, Any]:
     listed = expect(manifest["parts"], dict, "manifest.json: parts")
     if set(listed) != set(parts):
         wrong = sorted(set(listed) ^ set(parts))[:5]
-        raise DamagedFileError(f"{what} and its list of parts do not agree: {wrong}.")
+        raise DamagedFileError(f"{what} and its list of parts differ: {wrong}.")
     for name, content in parts.items():
         entry = check_keys(listed[name], {"size", "sha256"}, f"manifest.json: {name}")
         if entry["size"] != len(content) or entry["sha256"] != hashlib.sha256(content).hexdigest():
-            raise DamagedFileError(f"{what}: part {name} is not what it was when it was saved. Copy or save it again.")
+            raise DamagedFileError(f"{what}: part {name} has changed since it was saved. Copy or save the file again.")
     root = expect(manifest["root"], dict, "manifest.json: root")
     if set(root) == {"skops"}:
         if not 0 <= expect(root["skops"], int, "manifest.json: root") <= _MAX_ESTIMATORS:
-            raise DamagedFileError(f"manifest.json: {root['skops']} estimators.")
+            raise DamagedFileError(f"manifest.json: {root['skops']} estimators; expected at most {_MAX_ESTIMATORS}.")
     elif root != {"estimator": 0} or type(root["estimator"]) is not int:
-        raise DamagedFileError("manifest.json: root names no part.")
+        raise DamagedFileError("manifest.json: root must be an estimator or an archive of skops.")
     return manifest

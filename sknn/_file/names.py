@@ -1,7 +1,7 @@
-"""Classes and functions by name: the known ones, and those that the caller of `load` allows.
+"""Classes and functions by name: those that every file may use, and those that the caller of `load` trusts.
 
-A name from a file is looked up in a table or compared with what the caller listed. Nothing is imported, and no
-attribute is looked up, because a file says so.
+A name from a file is looked up in a table or compared with what the caller listed. No module is imported, and no
+attribute read, because a file says so.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from .._classifier import NeuralClassifier
 from .._regressor import NeuralRegressor
 from ..exceptions import DamagedFileError, UntrustedFileError
 
-__all__ = ["Names", "Trust", "known_names", "name_of"]
+__all__ = ["Names", "Trust", "full_name", "known_names"]
 
-# Those of skorch that write no files, send nothing and call nothing that a file could choose.
+# Callbacks of skorch that write no files, send nothing and call nothing that a file could choose.
 _SKORCH_CALLBACKS = (
     "BatchScoring", "EarlyStopping", "EpochScoring", "EpochTimer", "GradientNormClipping", "LRScheduler",
     "PassthroughScoring", "PrintLog", "ProgressBar", "WarmRestartLR",
@@ -40,13 +40,13 @@ _MAX_NAME = 500
 
 @functools.lru_cache(maxsize=1)
 def known_names() -> dict[str, Any]:
-    """Public name -> class or function that any file may name."""
+    """Return public name -> class or function that any file may use."""
     known: dict[str, Any] = {f"sknn.{kind.__name__}": kind for kind in (NeuralClassifier, NeuralRegressor)}
     for package, label in ((modules, "sknn.modules"), (losses, "sknn.losses"), (callbacks, "sknn.callbacks")):
         found = {name: getattr(package, name) for name in package.__all__}
         known |= {f"{label}.{name}": thing for name, thing in found.items() if isinstance(thing, type)}
     known |= {f"skorch.callbacks.{name}": getattr(skorch.callbacks, name) for name in _SKORCH_CALLBACKS}
-    # Transformers copy a layer as often as a number says, which no limit on parameters can see.
+    # Transformers copy a layer as often as an argument says, which no limit on parameters detects.
     known |= _subclasses(torch.nn, nn.Module, "torch.nn", lambda name: not name.startswith("Transformer"))
     known |= _subclasses(torch.optim, torch.optim.Optimizer, "torch.optim")
     schedules = torch.optim.lr_scheduler
@@ -72,9 +72,9 @@ def _public_names() -> dict[int, str]:
     return {id(thing): name for name, thing in reversed(known_names().items())}
 
 
-def name_of(thing: Any) -> str:
-    """The public name of what every file may name; of anything else its module and qualified name."""
-    return _public_names().get(id(thing)) or f"{thing.__module__}.{thing.__qualname__}"
+def full_name(thing: Any) -> str:
+    """Return module and name of a class or function, as skops writes them."""
+    return f"{thing.__module__}.{thing.__name__}"
 
 
 class Trust:
@@ -84,18 +84,13 @@ class Trust:
     ----------
     trusted : iterable of classes, functions and str
         Strings are import paths, ``"package.MyModule"``; they are imported when a file names them.
-
-    Raises
-    ------
-    TypeError
-        `trusted` is something else.
     """
 
     def __init__(self, trusted: Iterable[Any] = ()) -> None:
         if isinstance(trusted, str | bytes | bool) or not isinstance(trusted, Iterable):
             raise TypeError(
-                f"trusted={trusted!r}; expected a list of classes, functions and import paths, as [MyModule] or "
-                "['package.MyModule']. There is no way to trust everything."
+                f"trusted={trusted!r}; expected a list of classes, functions and import paths, such as [MyModule] or "
+                "['package.MyModule']. It is not possible to trust everything."
             )
         self.paths: set[str] = set()
         self.things: dict[str, Any] = {}
@@ -106,30 +101,22 @@ class Trust:
                 self.things[f"{thing.__module__}.{thing.__qualname__}"] = thing
             else:
                 raise TypeError(
-                    f"trusted holds {thing!r}, a {type(thing).__name__}; expected classes, functions or import paths."
+                    f"trusted contains {thing!r}, a {type(thing).__name__}; expected classes, functions, import paths."
                 )
 
     def is_own(self, thing: Any) -> bool:
-        """Whether it is the user's, and no one that every file may name."""
+        """Return whether `thing` is the user's own, not one that every file may use."""
         return id(thing) not in _public_names()
 
     def lists_type(self, name: str, where: str) -> bool:
-        """Whether the caller listed this name, and it is that of a class."""
+        """Return whether the caller listed this name, and it is the name of a class."""
         thing = self.things.get(name)
         if thing is None and name in self.paths:
             thing = _imported(name, where)
         return isinstance(thing, type)
 
     def find(self, name: Any, where: str) -> Any:
-        """The class or function of this name.
-
-        Raises
-        ------
-        UntrustedFileError
-            Nobody allowed it.
-        DamagedFileError
-            No name at all, or a trusted path that leads nowhere.
-        """
+        """Return the class or function with this name; raise an UntrustedFileError if it is not trusted."""
         if type(name) is not str or not name or len(name) > _MAX_NAME:
             raise DamagedFileError(f"{where}: expected the name of a class or function, got {str(name)[:80]!r}.")
         known = known_names().get(name)
@@ -137,14 +124,14 @@ class Trust:
             return known
         if name in self.things:
             return self.things[name]
-        if name.startswith("__main__."):  # the script that saved it is not the one that loads it
+        if name.startswith("__main__."):  # defined in the script that saved it; here its module has another name
             candidates = [thing for thing in self.things.values() if thing.__qualname__ == name[len("__main__.") :]]
             if len(candidates) == 1:
                 return candidates[0]
         if name in self.paths:
             return _imported(name, where)
         raise UntrustedFileError(
-            f"{where}: the file names {name}, which nobody allowed. If you know it and trust the file's author, pass "
+            f"{where}: the file uses {name}, which is not trusted. If you know it and trust the file's author, pass "
             f"the class itself, load(path, trusted=[{name.rpartition('.')[2]}]), or trusted=[{name!r}]."
         )
 
@@ -156,28 +143,22 @@ class Names:
         self.things: dict[str, Any] = {}
 
     def add(self, thing: Any, where: str) -> str:
-        """The name under which `load` will find it.
-
-        Raises
-        ------
-        TypeError
-            It has none: a lambda, or two different things of the same name.
-        """
+        """Return the name under which `load` will find it."""
         if "<lambda>" in getattr(thing, "__qualname__", "<lambda>") or getattr(thing, "__module__", None) is None:
             raise TypeError(
-                f"{where} is {thing!r}, which has no name that a file could hold. Define a function or class in a "
-                "module of yours, and pass it to load as trusted=[...]."
+                f"{where} is {thing!r}, which a file cannot name. Define a function or class in a module, and pass it "
+                "to load in trusted=[...]."
             )
-        name = name_of(thing)
         if id(thing) in _public_names():
-            return name
+            return _public_names()[id(thing)]
+        name = f"{thing.__module__}.{thing.__qualname__}"
         if self.things.setdefault(name, thing) is not thing:
-            raise TypeError(f"{where}: there are two different {name}, so a file could not tell them apart.")
+            raise TypeError(f"{where}: two different objects are called {name}, so a file cannot distinguish them.")
         return name
 
 
 def _imported(path: str, where: str) -> Any:
-    """What stands at an import path that the user listed."""
+    """Return the class or function at an import path that the user listed."""
     names = path.split(".")
     for n_modules in range(len(names) - 1, 0, -1):
         module_name = ".".join(names[:n_modules])
@@ -185,7 +166,7 @@ def _imported(path: str, where: str) -> Any:
             found: Any = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
             if error.name is None or not (module_name == error.name or module_name.startswith(error.name + ".")):
-                raise  # the user's own module lacks something
+                raise  # the user's own module cannot import something
             continue
         for name in names[n_modules:]:
             found = getattr(found, name, None)
@@ -193,5 +174,5 @@ def _imported(path: str, where: str) -> Any:
             return found
         break
     raise DamagedFileError(
-        f"{where}: trusted={path!r} leads to no class or function. Correct the path, or pass the class."
+        f"{where}: trusted={path!r} is not the path of a class or function. Correct the path, or pass the class."
     )

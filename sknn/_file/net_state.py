@@ -1,4 +1,4 @@
-"""A trained net as JSON and tensors, and back: built by the code that fit uses, filled with the weights of the file."""
+"""A trained net as JSON and tensors, and back: built by the code that `fit` uses, with the weights of the file."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ..exceptions import DamagedFileError
 from ..losses import Loss, make_loss
 from .bounded import build_like, check_outputs, freeze, state_of
 from .json import check_keys, expect
-from .values.values import ValueReader, ValueWriter
+from .values.reader_writer import ValueReader, ValueWriter
 
 __all__ = ["read_net", "write_net"]
 
-_N_FEW, _N_FEW_LARGE = 16, 4  # rows that every prediction may be asked for at once; those of images
-_LARGE = 10_000  # numbers of a row
+_N_FEW, _N_FEW_LARGE = 16, 4  # rows that any prediction computes at once; of large rows, such as images
+_LARGE = 10_000  # numbers in a row
 _COUNTS = ("steps_done_", "planned_steps", "planned_epochs", "first_step")
 _PLAN = ("lr_schedule", "lr_schedule_params", "shuffle_seed")
 _NAMES = {"lr", "max_epochs", "batch_size", "optimizer_params", "n_networks", "counts", "plan", "history", "frozen"}
@@ -36,7 +36,7 @@ def write_net(net: _Net, writer: ValueWriter) -> tuple[dict[str, Any], dict[str,
     tensors = {f"network.{name}": tensor for name, tensor in state_of(net.module_, "module").items()}
     tensors |= {f"criterion.{name}": tensor for name, tensor in state_of(net.criterion_, "criterion").items()}
     values = {
-        "lr": float(net.lr),  # of a grid, they are numbers of numpy
+        "lr": float(net.lr),  # numbers of numpy, if they come from a grid
         "max_epochs": int(net.max_epochs),
         "batch_size": int(net.batch_size),
         "optimizer_params": dict(net.optimizer_params),
@@ -51,7 +51,7 @@ def write_net(net: _Net, writer: ValueWriter) -> tuple[dict[str, Any], dict[str,
 
 
 def read_net(value: Any, params: dict[str, Any], inputs: Inputs, targets: Any, reader: ValueReader) -> _Net:
-    """The net, on the CPU, ready to predict and to train on.
+    """The net, on the CPU, ready for prediction and further training.
 
     Parameters
     ----------
@@ -61,22 +61,18 @@ def read_net(value: Any, params: dict[str, Any], inputs: Inputs, targets: Any, r
     inputs : Inputs
     targets : ClassTargets, MultilabelTargets or RealTargets
     reader : ValueReader
-
-    Raises
-    ------
-    DamagedFileError, UntrustedFileError
     """
     check_keys(value, _NAMES, "net")
     read = {name: reader.read(value[name], name) for name in ("lr", "max_epochs", "batch_size", "optimizer_params")}
     for name, kind in (("lr", float), ("max_epochs", int), ("batch_size", int)):
         if not 0 < expect(read[name], (kind, int), name) < 2**62:
-            raise DamagedFileError(f"net: {name} is none; expected a number > 0.")
+            raise DamagedFileError(f"net: {name} is invalid; expected a number > 0.")
     expect(read["optimizer_params"], dict, "optimizer_params")
     loss, network = _read_modules(value, params, inputs, targets, reader)
     net = _Net(
         network,
         loss,
-        optimizer=torch.optim.SGD,  # the real one is made when it trains on
+        optimizer=torch.optim.SGD,  # the real one is created when training continues
         lr=0.1,
         max_epochs=read["max_epochs"],
         batch_size=read["batch_size"],
@@ -121,7 +117,7 @@ def _read_modules(
 
 
 def _few_rows(inputs: Inputs) -> dict[str, Tensor]:
-    """As many encoded rows as a prediction computes at least, without memory."""
+    """Encoded rows on the meta device, as many as the smallest prediction computes."""
     n_rows = _N_FEW if math.prod(inputs.row_shape) <= _LARGE else _N_FEW_LARGE
     rows = {"x_num": torch.empty(n_rows, *inputs.row_shape, device="meta")}
     if inputs.cardinalities:
@@ -135,7 +131,7 @@ def _state(reader: ValueReader, prefix: str) -> dict[str, Tensor]:
 
 
 def _is_own(component: Any, component_params: Any, reader: ValueReader) -> bool:
-    """Whether code of the user's takes part in building it."""
+    """Whether code of the user is called to build it."""
     if isinstance(component, str):
         return False
     while isinstance(component, functools.partial):
@@ -150,7 +146,7 @@ def _is_own(component: Any, component_params: Any, reader: ValueReader) -> bool:
 def _read_plan(value: Any, reader: ValueReader) -> TrainingPlan:
     plan = expect(reader.read(value, "plan"), dict, "plan")
     if set(plan) != set(_PLAN) or not 0 <= expect(plan["shuffle_seed"], int, "plan") < 2**63:
-        raise DamagedFileError("net: the plan of its training has other entries than it should.")
+        raise DamagedFileError("net: the training plan has other entries than expected.")
     expect(plan["lr_schedule_params"], (dict, type(None)), "lr_schedule_params")
     return TrainingPlan(**plan)
 

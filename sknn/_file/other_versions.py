@@ -1,4 +1,4 @@
-"""Versions that wrote a file, beside those in use."""
+"""Compare the versions that wrote a file with those in use."""
 
 from __future__ import annotations
 
@@ -9,16 +9,11 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from .._versions import versions
 
-__all__ = ["OtherVersionsWarning", "compared", "warn_of_others"]
+__all__ = ["compared", "warn_of_other_versions"]
 
 
 class OtherVersionsWarning(InconsistentVersionWarning):
-    """A model was saved by other versions than those that read it.
-
-    Parameters
-    ----------
-    message : str
-    """
+    """A model was saved by other versions than those in use."""
 
     def __init__(self, message: str) -> None:
         Warning.__init__(self, message)
@@ -28,11 +23,14 @@ class OtherVersionsWarning(InconsistentVersionWarning):
         return self.message
 
 
-def warn_of_others(written: dict[str, Any], stacklevel: int) -> None:
-    """Warn if the major or minor version of sknn or torch is another."""
+def warn_of_other_versions(written: dict[str, Any], stacklevel: int) -> None:
+    """Warn if the major or minor version of sknn or torch differs."""
     present = versions()
     if any(_series(written.get(name, present[name])) != _series(present[name]) for name in ("sknn", "torch")):
-        message = f"{compared(written)[:500]} It answers as it did then, where the file has probes; train on with care."
+        message = (
+            f"{compared(written)[:500]} If the file contains probe rows, the model predicts the same for them. Check "
+            "the result if you train it further."
+        )
         warnings.warn(OtherVersionsWarning(message), stacklevel=stacklevel + 1)
 
 
@@ -41,9 +39,8 @@ def _series(version: str) -> list[str]:
 
 
 def compared(written: dict[str, Any]) -> str:
-    """A sentence on what differs."""
+    """Return a sentence that names the versions that differ."""
     present = versions()
     others = [f"{p} {v}, here {present[p]}" for p, v in written.items() if p in present and present[p] != v]
     device = written.get("device")
-    where = f" on {device}" if device else ""
-    return f"It was saved{where} by {'; '.join(others)}." if others else f"It was saved{where} by the same versions."
+    return f"It was saved{f' on {device}' if device else ''} by {'; '.join(others) or 'the same versions'}."

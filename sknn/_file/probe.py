@@ -1,6 +1,6 @@
-"""Rows that are made up, and what the network answered to them: a loaded network must answer the same.
+"""Probe rows: artificial rows, for which a loaded network must predict what the saved one predicted.
 
-The rows are drawn from what was learned about the columns, never taken from the data.
+They are drawn from the learned statistics of the columns, never taken from the data.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from torch import Tensor
 from .._data.inputs import Inputs
 from .._estimator.prediction import raw_prediction
 from ..exceptions import DamagedFileError
-from .values.values import ValueReader
+from .values.reader_writer import ValueReader
 
 __all__ = ["answers", "differ", "make_rows", "read_rows"]
 
 _N_ROWS, _N_ROWS_OF_LARGE = 16, 4
 _LARGE = 10_000  # numbers of a row
-_N_STORED = 32  # numbers of a sparse row that are not zero
+_N_STORED = 32  # non-zero numbers of a sparse row
 _SHARE_MISSING = 0.1
-# Two processors or versions of torch add up in another order; two models differ by far more.
+# Processors and versions of torch add in different orders; two different models differ by far more.
 _RELATIVE, _ABSOLUTE = 1e-4, 1e-5
-_NOISE = 1e-6  # of inner activations about 1, where the outputs are smaller still
+_NOISE = 1e-6  # rounding of hidden units of about 1; outputs may be smaller
 
 
 def make_rows(inputs: Inputs) -> list[dict[str, Tensor]]:
-    """Sets of rows to try, as tensors for the file; not every network takes every set."""
+    """Return sets of rows to try, as tensors for the file; not every network accepts every set."""
     draw = np.random.RandomState(0)
     if inputs.mode == "table":
         return [_table_rows(inputs, draw)]
@@ -41,7 +41,7 @@ def make_rows(inputs: Inputs) -> list[dict[str, Tensor]]:
     if inputs.rescaling is not None:
         center, spread = inputs.rescaling
         normal = center + normal * torch.where(torch.isinf(spread), 0.0, spread)
-    # Networks that look words up take small whole numbers only.
+    # Networks with a vocabulary accept small whole numbers only.
     return [{"probe.numbers": x} for x in (normal, torch.from_numpy(draw.randint(0, 2, shape)).float())]
 
 
@@ -72,13 +72,7 @@ def _sparse_rows(inputs: Inputs, draw: np.random.RandomState) -> dict[str, Tenso
 
 
 def read_rows(inputs: Inputs, reader: ValueReader) -> dict[str, Tensor]:
-    """The rows of a file.
-
-    Raises
-    ------
-    DamagedFileError
-        They are no rows of these inputs.
-    """
+    """Return the rows of a file, if they match these inputs."""
     names = {"table": ("numbers", "codes"), "sparse": ("numbers", "columns"), "array": ("numbers",)}[inputs.mode]
     rows = {f"probe.{name}": reader.tensor(f"probe.{name}", "probe") for name in names}
     numbers = rows["probe.numbers"]
@@ -97,12 +91,12 @@ def read_rows(inputs: Inputs, reader: ValueReader) -> dict[str, Tensor]:
     else:
         fits = fits and tuple(width) == inputs.row_shape and numbers.dtype == torch.float32
     if not fits:
-        raise DamagedFileError("probe: rows of another shape, or with other categories, than the columns have.")
+        raise DamagedFileError("probe: the rows do not match the columns in shape, dtype or categories.")
     return rows
 
 
 def answers(net: Any, inputs: Inputs, rows: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Raw prediction (n_rows, out_features) and link output (n_rows, n_values) for such rows, both float32."""
+    """Return raw prediction (n_rows, out_features) and link output (n_rows, n_values) for such rows, both float32."""
     raw = raw_prediction(net, inputs, _table(inputs, rows))
     with torch.inference_mode():
         values = net.criterion_.inverse_link(raw)
@@ -110,7 +104,7 @@ def answers(net: Any, inputs: Inputs, rows: dict[str, Tensor]) -> tuple[Tensor, 
 
 
 def _table(inputs: Inputs, rows: dict[str, Tensor]) -> Any:
-    """The rows as a user would pass them."""
+    """Return the rows as a user would pass them."""
     numbers = rows["probe.numbers"].numpy()
     if inputs.mode == "array":
         return numbers
@@ -122,7 +116,7 @@ def _table(inputs: Inputs, rows: dict[str, Tensor]) -> Any:
     table[:, inputs.reader.numeric_] = numbers
     for i, position in enumerate(inputs.reader.categorical_):
         known = inputs.reader.columns_[position].categories
-        # Code 0 is any value that is not among the known ones.
+        # Code 0 is any unknown value.
         by_code = np.empty(len(known) + 2, dtype=object)
         by_code[:] = [_unknown(known), *known, None]
         table[:, position] = by_code[rows["probe.codes"][:, i].numpy()]
@@ -137,7 +131,7 @@ def _unknown(known: tuple[Any, ...]) -> str:
 
 
 def differ(expected: Tensor, found: Tensor, looseness: float = 1.0) -> float | None:
-    """The largest difference beyond the tolerance; None if there is none. NaN equals NaN."""
+    """Return the largest difference beyond the tolerance; None if there is none. NaN equals NaN."""
     if expected.shape != found.shape:
         return math.inf
     expected, found = expected.double(), found.double()

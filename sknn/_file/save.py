@@ -11,55 +11,57 @@ from typing import Any
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from .._atomic import replace_file
+from .._atomic import check_destination, replace_file
 from .._estimator.base import BaseNeuralEstimator
 from .._versions import versions
 from ..exceptions import FileError
 from .archive import pack
 from .estimator import write_estimator
-from .foreign.foreign import names_to_trust, read_foreign, take_apart, write_foreign
+from .foreign.placeholders import take_apart
+from .foreign.skops_file import names_to_trust, read_foreign, write_foreign
 from .json import write_json
 from .names import Trust
 
 __all__ = ["FORMAT", "save"]
 
-FORMAT = 1  # raised when an older sknn could not read what is written
+FORMAT = 1  # to be increased when an older sknn cannot read what is written
 
 
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
-    """Write a fitted estimator, or a pipeline or search that holds some, to a file that :func:`sknn.load` reads safely.
+    """Write a fitted estimator, or a pipeline or search around it, to a file that :func:`sknn.load` reads safely.
 
     Parameters
     ----------
     estimator : NeuralClassifier, NeuralRegressor, or any estimator of scikit-learn
         Fitted.
     path : str or path
-        The file; one that is there is replaced in one step, or left as it is if anything fails.
+        The file. An existing one is replaced in one step, and left unchanged if anything fails.
 
     Warns
     -----
     UserWarning
-        A pipeline or search holds classes that `load` trusts only if they are listed; the message lists them.
+        A pipeline or search contains classes that `load` reads only if they are listed in `trusted`; the message
+        lists them.
 
     Raises
     ------
     NotFittedError
         `estimator` is not fitted.
     TypeError
-        It holds something that a file without code cannot, such as a lambda; the message names it.
+        It contains something that cannot be stored without code, such as a lambda; the message names it.
     OSError
-        The folder is not there, may not be written, or is full.
+        The folder does not exist, is not writable, or is full.
     ImportError
         safetensors, or skops for objects of scikit-learn, is missing: ``pip install "sknn[files]"``.
 
     See Also
     --------
-    load : Reads it.
+    load : Read the file.
 
     Notes
     -----
-    The same model gives the same bytes. Before anything is written, the model is built again from what would be, and
-    compared. See the page "Files" of the documentation for what is in a file.
+    The same model gives the same bytes. Before the file is written, the model is built again from its content, and the
+    predictions are compared. The page "Files" of the documentation describes what is in a file.
 
     Examples
     --------
@@ -75,11 +77,8 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     >>> bool((again.predict_proba(X) == classifier.predict_proba(X)).all())
     True
     """
-    target = Path(os.path.realpath(os.fspath(path)))  # a link goes on pointing where it does
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"path={os.fspath(path)!r}: the folder {target.parent} is not there. Make it first.")
-    if target.is_dir():
-        raise IsADirectoryError(f"path={os.fspath(path)!r} is a folder; expected the name of a file.")
+    target = Path(os.path.realpath(os.fspath(path)))  # a link stays a link
+    check_destination(target)
     replace_file(target, _written(estimator))
 
 
@@ -123,7 +122,7 @@ def _check_fitted(estimator: Any) -> None:
 
 
 def _check_foreign(data: bytes, thing: Any, estimators: list[Any]) -> None:
-    """What skops wrote can be read; a warning names what `load` will have to be allowed."""
+    """Read what skops wrote, and warn of the names that `load` will need in `trusted`."""
     names = names_to_trust(data)
     try:
         read_foreign(data, estimators, Trust(names), "sklearn.skops")
@@ -131,7 +130,7 @@ def _check_foreign(data: bytes, thing: Any, estimators: list[Any]) -> None:
         raise TypeError(f"{type(thing).__name__} cannot be read back from a file: {error}") from error
     if names:
         warnings.warn(
-            f"{type(thing).__name__} holds what is not trusted by itself. To read the file, pass "
+            f"{type(thing).__name__} contains classes that need your trust. To read the file, call "
             f"sknn.load(path, trusted={names}).",
             UserWarning,
             stacklevel=4,

@@ -1,4 +1,4 @@
-"""What a fit learned about X and y, as JSON and tensors, and back."""
+"""What `fit` learned about X and y, as JSON and tensors, and back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .._data.targets import ClassTargets, MultilabelTargets, RealTargets
 from ..exceptions import DamagedFileError
 from .hashes import check_hashes
 from .json import check_keys, expect
-from .values.values import ValueReader, ValueWriter
+from .values.reader_writer import ValueReader, ValueWriter
 
 __all__ = ["read_inputs", "read_targets", "write_inputs", "write_targets"]
 
@@ -63,13 +63,7 @@ def _write_table(inputs: Inputs, writer: ValueWriter) -> dict[str, Any]:
 
 
 def read_inputs(value: Any, reader: ValueReader) -> Inputs:
-    """What was learned about X.
-
-    Raises
-    ------
-    DamagedFileError
-        Its pieces do not belong together.
-    """
+    """What was learned about X, if its pieces match."""
     where = "inputs"
     check_keys(value, {"mode", "preprocessing", "categorical_features", "row_shape", "table"}, where)
     features = reader.read(value["categorical_features"], "categorical_features")
@@ -78,18 +72,18 @@ def read_inputs(value: Any, reader: ValueReader) -> Inputs:
     inputs.row_shape = tuple(_size(size, "row_shape") for size in expect(value["row_shape"], list, "row_shape"))
     inputs.cardinalities, inputs.encoder = [], None
     if (mode == "table") != (value["table"] is not None) or mode not in ("table", "sparse", "array"):
-        raise DamagedFileError(f"inputs: mode {mode[:40]!r} and the table do not belong together.")
+        raise DamagedFileError(f"inputs: mode {mode[:40]!r} and the table do not match.")
     if any(name.startswith("encoder.") for name in reader.tensors) or mode == "table":
         inputs.encoder = _read_encoder(reader)
     if mode == "table":
         _read_table(value["table"], inputs, reader)
     if mode == "array" and inputs.encoder is not None:
-        raise DamagedFileError("inputs: numbers that go to the network untouched have no encoder.")
+        raise DamagedFileError("inputs: arrays without preprocessing must not have an encoder.")
     if mode == "sparse":
         encoder, n_columns = inputs.encoder, inputs.row_shape[-1:]
         if len(inputs.row_shape) != 1 or (encoder is not None and (encoder.center.shape != n_columns or
                                                                    len(encoder.gap_columns))):  # fmt: skip
-            raise DamagedFileError("inputs: encoder and columns of the sparse table do not belong together.")
+            raise DamagedFileError("inputs: encoder and columns of the sparse table do not match.")
     if any(name.startswith("rescaling.") for name in reader.tensors):
         inputs.rescaling = _read_rescaling(inputs, reader)
     return inputs
@@ -100,10 +94,10 @@ def _read_encoder(reader: ValueReader) -> Encoder:
     dtypes = (torch.float64, torch.float64, torch.int64)
     d = len(center) if center.ndim == 1 else -1
     if tuple(t.dtype for t in (center, scale, gaps)) != dtypes or scale.shape != (d,) or gaps.ndim != 1:
-        raise DamagedFileError("encoder: tensors of other shapes or dtypes than an encoder has.")
+        raise DamagedFileError("encoder: tensors with other shapes or dtypes than expected.")
     positions = gaps.tolist()
     if positions != sorted(set(positions)) or (positions and not 0 <= positions[0] <= positions[-1] < d):
-        raise DamagedFileError(f"encoder: gaps in columns that are not there; there are {d}.")
+        raise DamagedFileError(f"encoder: gap_columns must be increasing positions below {d}.")
     if not (torch.isfinite(center).all() and torch.isfinite(scale).all() and (scale >= 0).all()):
         raise DamagedFileError("encoder: centers and scales must be finite, scales not negative.")
     encoder = Encoder()
@@ -131,7 +125,7 @@ def _read_table(value: Any, inputs: Inputs, reader: ValueReader) -> None:
         and not (table.sparse_ and table.categorical_)
     )
     if not fits:
-        raise DamagedFileError("inputs: columns, encoder and width of a row do not belong together.")
+        raise DamagedFileError("inputs: columns, encoder and width of a row do not match.")
     inputs.reader = table
     inputs.cardinalities = list(table.cardinalities_)
     inputs.missing_codes = np.array(inputs.cardinalities, dtype=np.int64) - 1
@@ -145,13 +139,13 @@ def _read_column(value: Any, position: int, reader: ValueReader) -> Column:
     categories = tuple(reader.read(c, where) for c in expect(value["categories"], list, where))
     kind = expect(value["kind"], str, where)
     if kind not in ("numeric", "categorical") or (kind == "numeric" and categories):
-        raise DamagedFileError(f"{where} is {kind[:40]!r} with {len(categories)} categories, as no column is.")
+        raise DamagedFileError(f"{where}: kind {kind[:40]!r} with {len(categories)} categories is not possible.")
     try:
         hash(name)
         check_hashes(categories, where)
         n_distinct = len(set(categories))
     except TypeError as error:
-        raise DamagedFileError(f"{where}: a name or category that no column has: {error}.") from error
+        raise DamagedFileError(f"{where}: a name or category that cannot be hashed: {error}.") from error
     if n_distinct != len(categories):
         raise DamagedFileError(f"{where}: a category occurs twice.")
     return Column(name, "numeric" if kind == "numeric" else "categorical", categories)
@@ -163,7 +157,7 @@ def _read_rescaling(inputs: Inputs, reader: ValueReader) -> tuple[Tensor, Tensor
     for size, whole in zip(reversed(center.shape), reversed(inputs.row_shape), strict=False):
         fits = fits and size in (1, whole)
     if not fits or center.dtype != torch.float32 or spread.dtype != torch.float32 or bool((spread == 0).any()):
-        raise DamagedFileError("inputs: center and spread of untouched numbers do not fit these.")
+        raise DamagedFileError("inputs: center and spread of the rescaling do not match the rows.")
     return center, spread
 
 
@@ -192,16 +186,10 @@ def write_targets(targets: Any, writer: ValueWriter) -> dict[str, Any]:
 
 
 def read_targets(value: Any, reader: ValueReader, classifies: bool) -> Any:
-    """What was learned about y.
-
-    Raises
-    ------
-    DamagedFileError
-        Its pieces do not belong together, or to the kind of estimator.
-    """
+    """What was learned about y, if its pieces match, and the kind of estimator."""
     kind = expect(value, dict, "targets").get("kind")
     if kind not in (("classes", "multilabel") if classifies else ("real",)):
-        raise DamagedFileError(f"targets: {str(kind)[:40]!r} is no kind of target of this estimator.")
+        raise DamagedFileError(f"targets: this estimator has no targets of kind {str(kind)[:40]!r}.")
     if kind == "classes":
         check_keys(value, {"kind", "classes"}, "targets")
         classes = reader.read(value["classes"], "classes_")
@@ -212,7 +200,7 @@ def read_targets(value: Any, reader: ValueReader, classifies: bool) -> Any:
         check_keys(value, {"kind", "n_labels"}, "targets")
         n_labels = _size(value["n_labels"], "n_labels")
         if not 0 < n_labels <= sum(math.prod(tensor.shape) for tensor in reader.tensors.values()):
-            raise DamagedFileError(f"targets: {n_labels} labels are more than the network has weights.")
+            raise DamagedFileError(f"targets: {n_labels} labels, more than the network has weights.")
         return MultilabelTargets(n_labels)
     check_keys(value, {"kind", "ndim", "mean", "scale", "dtype"}, "targets")
     targets = RealTargets.__new__(RealTargets)
@@ -226,7 +214,7 @@ def read_targets(value: Any, reader: ValueReader, classifies: bool) -> Any:
     targets.n_targets = len(targets.mean)
     n_scales, n_least = len(targets.scale), (1 if targets.ndim == 1 else targets.n_targets)
     if not 0 < targets.n_targets == n_scales == n_least or bool((targets.scale == 0).any()):
-        raise DamagedFileError("targets: means, scales and number of outputs do not belong together.")
+        raise DamagedFileError("targets: means, scales and number of outputs do not match.")
     return targets
 
 

@@ -1,4 +1,4 @@
-"""Tensors <-> bytes of the safetensors format, which holds names, dtypes, shapes and numbers only."""
+"""Tensors <-> bytes of the safetensors format, which consists of names, dtypes, shapes and numbers only."""
 
 from __future__ import annotations
 
@@ -17,18 +17,13 @@ def _safetensors(asked_by: str) -> Any:
 
 
 def write_tensors(tensors: dict[str, Tensor]) -> bytes:
-    """The tensors, each with memory of its own, in the order of their names."""
+    """Return bytes of the tensors, each with memory of its own, in the order of their names."""
     copies = {name: tensors[name].detach().cpu().contiguous().clone() for name in sorted(tensors)}
     return _safetensors("sknn.save").save(copies)
 
 
 def read_tensors(data: bytes) -> dict[str, Tensor]:
-    """The tensors; shapes, dtypes and places are compared with the bytes that are there.
-
-    Raises
-    ------
-    DamagedFileError
-    """
+    """Return the tensors; safetensors compares shapes, dtypes and offsets with the number of bytes."""
     module = _safetensors("sknn.load")
     try:
         return {name: tensor.clone() for name, tensor in module.load(data).items()}

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
+from sklearn.datasets import load_iris
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+import sknn
 from sknn import exceptions
+from sknn.modules import MLP
 
 PAGE = Path(__file__).parents[2] / "docs" / "files.md"
 
@@ -26,15 +32,6 @@ def test_every_error_is_explained(text):
 
 
 def test_every_part_is_listed(text, tmp_path):
-    import zipfile
-
-    from sklearn.datasets import load_iris
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    import sknn
-    from sknn.modules import MLP
-
     X, y = load_iris(return_X_y=True)
     sknn.save(make_pipeline(StandardScaler(), sknn.NeuralClassifier(MLP, max_epochs=1)).fit(X, y), tmp_path / "m")
     with zipfile.ZipFile(tmp_path / "m") as archive:

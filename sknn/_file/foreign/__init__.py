@@ -1,1 +1,1 @@
-"""Objects of scikit-learn around estimators of sknn, by skops."""
+"""Objects of scikit-learn that contain estimators of sknn at any depth, written and read by skops."""

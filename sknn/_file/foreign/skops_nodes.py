@@ -1,6 +1,6 @@
-"""Which node of skops may make what: each only what skops itself writes with it.
+"""Which types each node of a skops archive may create: only those that skops itself writes with it.
 
-skops asks whether a name is trusted, not by which node it is made, and some nodes call what others only name.
+skops checks whether a name is trusted, but not which node uses it, and some nodes call what others only name.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from ...exceptions import DamagedFileError, UntrustedFileError
+from ...exceptions import DamagedFileError, FileError, UntrustedFileError
 from ..hashes import check_hashes
 from ..json import expect
-from ..names import Trust
-from ..values.random_states import check_state
+from ..names import Trust, full_name
+from ..values.generators import check_state
+from .placeholders import Distribution, Placeholder
 
-__all__ = ["CRASHING", "check_node", "is_loose"]
+__all__ = ["check_node", "crashes_if_damaged"]
 
 _SPARSE = frozenset(
     f"scipy.sparse._{form}.{form}_{kind}"
@@ -25,7 +26,7 @@ _SPARSE = frozenset(
     for kind in ("array", "matrix")
 )
 _SCALARS = frozenset(f"numpy.{kind.__name__}" for kind in set(np.sctypeDict.values()) - {np.object_, np.void})
-_LOSS_ROOMS = ("sklearn._loss._loss.", "sklearn.linear_model._sgd_fast.")
+_LOSS_MODULES = ("sklearn._loss._loss.", "sklearn.linear_model._sgd_fast.")
 _MADE_BY: dict[str, frozenset[str]] = {
     "JsonNode": frozenset(["builtins.str"]),
     "ListNode": frozenset(["builtins.list"]),
@@ -45,22 +46,16 @@ _MADE_BY: dict[str, frozenset[str]] = {
     "PartialNode": frozenset(["functools.partial"]),
     "TreeNode": frozenset(["sklearn.tree._tree.Tree"]),
     "ConstructorFromReduceNode": frozenset(
-        [
-            "datetime.date",
-            "datetime.datetime",
-            "datetime.timedelta",
-            "sknn._file.foreign.foreign.Placeholder",
-            "sknn._file.values.distributions.Distribution",
-        ]
+        ["datetime.date", "datetime.datetime", "datetime.timedelta", full_name(Placeholder), full_name(Distribution)]
     ),
 }
-_OF_OTHERS = frozenset[str]().union(*_MADE_BY.values())  # which no caller can allow by another node
-# Nodes that only name something, which skops looks up among what is trusted.
+_OF_OTHER_NODES = frozenset[str]().union(*_MADE_BY.values())  # no caller can allow these for another node
+# Nodes that only name something; skops looks it up among the trusted names.
 _NAMING = frozenset(["FunctionNode", "TypeNode"])
-# Those that call what a file names, or that skops does not write.
+# Nodes that call what a file names, or that skops does not write.
 _REFUSED = frozenset(["MethodNode", "OperatorFuncNode", "CachedNode", "_DictWithDeprecatedKeysNode"])
-# Their compiled code follows numbers of the file without looking, so that a damaged one crashes the process.
-CRASHING = frozenset(
+# Their compiled code uses numbers of the file as memory offsets unchecked: a damaged file crashes the process.
+_CRASHING = frozenset(
     [f"sklearn.svm._classes.{name}" for name in ("SVC", "NuSVC", "SVR", "NuSVR", "OneClassSVM")]
     + [f"sklearn.neighbors._classification.{name}" for name in ("KNeighborsClassifier", "RadiusNeighborsClassifier")]
 )
@@ -68,65 +63,58 @@ _KEYS = frozenset([*_SCALARS, "builtins.str", "builtins.int", "builtins.float", 
 _FACTORIES = frozenset(f"builtins.{name}" for name in ("int", "float", "str", "list", "dict", "set", "tuple", "bool"))
 _THREADS = ("n_jobs", "_n_threads", "n_threads")
 _MAX_THREADS = 1024
+_MAX_POOL = 64  # of a seed sequence
 
 
 def check_node(
     node: dict[str, Any], parts: dict[str, bytes], what: str, only_named: frozenset[str], trust: Trust
 ) -> None:
-    """Refuse a node that makes what skops would not have written with it.
+    """Refuse a node that creates what skops does not write with it.
 
-    Parameters
-    ----------
-    node : dict
-    parts : dict of str to bytes
-        Checked ones.
-    what : str
-    only_named : frozenset of str
-        Classes and functions that a file may name, but not make or call.
-    trust : Trust
-
-    Raises
-    ------
-    DamagedFileError, UntrustedFileError
+    `only_named` are names that a file may mention, but not create or call; `parts` have been checked.
     """
     loader = expect(node["__loader__"], str, what)
     names = [expect(node.get(key), str, f"{what}: {key}") for key in ("__module__", "__class__")]
-    full_name = ".".join(names)
-    if not _may_make(loader, full_name, only_named):
-        is_fixed = full_name in only_named or full_name in _OF_OTHERS or loader in _REFUSED
-        if is_fixed or not trust.lists_type(full_name, what):
-            raise UntrustedFileError(_refusal(loader, full_name[:120], what, is_fixed))
+    path = ".".join(names)
+    if not _may_make(loader, path, only_named):
+        is_fixed = path in only_named or path in _OF_OTHER_NODES or loader in _REFUSED
+        if is_fixed or not trust.lists_type(path, what):
+            raise UntrustedFileError(_refusal(loader, path[:120], what, is_fixed))
     _CHECKS.get(loader, lambda *_: None)(node, parts, what)
     if "file" in node and (type(node["file"]) is not str or node["file"] not in parts):
         raise DamagedFileError(f"{what}: part {str(node['file'])[:80]!r} is missing.")
 
 
-def is_loose(node: dict[str, Any]) -> bool:
-    """Whether it makes something that only a caller who trusts the author should load."""
-    return f"{node.get('__module__')}.{node.get('__class__')}" in CRASHING and node["__loader__"] == "ObjectNode"
+def crashes_if_damaged(node: dict[str, Any]) -> bool:
+    """Return whether a node creates an object whose compiled code does not check what the file says."""
+    return _path(node) in _CRASHING and node["__loader__"] == "ObjectNode"
 
 
-def _may_make(loader: str, full_name: str, only_named: frozenset[str]) -> bool:
+def _path(node: Any) -> str:
+    return f"{node.get('__module__')}.{node.get('__class__')}" if isinstance(node, dict) else ""
+
+
+def _may_make(loader: str, path: str, only_named: frozenset[str]) -> bool:
     if loader in _NAMING:
         return True
     if loader == "LossNode":
-        return full_name.startswith(_LOSS_ROOMS)
+        return path.startswith(_LOSS_MODULES)
     if loader == "ObjectNode":
-        return full_name.startswith("sklearn.") and full_name not in only_named and full_name not in CRASHING
-    return full_name in _MADE_BY.get(loader, ())
+        return path.startswith("sklearn.") and path not in only_named and path not in _CRASHING
+    return path in _MADE_BY.get(loader, ())
 
 
-def _refusal(loader: str, full_name: str, what: str, is_fixed: bool) -> str:
-    if full_name in CRASHING:
+def _refusal(loader: str, path: str, what: str, is_fixed: bool) -> str:
+    if path in _CRASHING:
         return (
-            f"{what} holds a {full_name}, whose compiled code crashes the process if the file was damaged. If you "
-            f"trust the file's author, pass load(path, trusted=[{full_name!r}])."
+            f"{what} contains a {path}, whose compiled code crashes the process if the file is damaged. If you trust "
+            f"the file's author, pass load(path, trusted=[{path!r}])."
         )
     if is_fixed or loader not in ("ObjectNode", "ConstructorFromReduceNode"):
-        return f"{what} makes a {full_name} by a {loader}, which skops writes for other things only."
+        return f"{what} creates a {path} by a {loader}, which skops writes for other objects only."
     return (
-        f"{what} holds a {full_name}, which nobody allowed. If you know it and trust the file's author, pass "
-        f"load(path, trusted=[{full_name!r}])."
+        f"{what} contains a {path}, which is not trusted. If you know it and trust the file's author, pass "
+        f"load(path, trusted=[{path!r}])."
     )
 
 
@@ -143,22 +131,19 @@ def _check_object(node: dict[str, Any], parts: dict[str, bytes], what: str) -> N
         value = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
         least = -_MAX_THREADS if name == "n_jobs" else 1
         if value is not None and (type(value) is not int or not least <= value <= _MAX_THREADS):
-            raise UntrustedFileError(f"{what}: {name} is {str(value)[:40]}, but no machine has so many processors.")
+            raise UntrustedFileError(f"{what}: {name} is {str(value)[:40]}; expected at most {_MAX_THREADS} threads.")
 
 
 def _check_dict(node: dict[str, Any], parts: dict[str, bytes], what: str) -> None:
     content, kinds = node.get("content"), node.get("key_types")
     if not isinstance(content, dict) or not isinstance(kinds, dict):
-        raise DamagedFileError(f"{what} holds a dict without content or types of keys.")
-    # An attribute such as __reduce_ex__ would be asked instead of the class.
+        raise DamagedFileError(f"{what} contains a dict without content or types of keys.")
+    # An attribute such as __reduce_ex__ would be used instead of the method of the class.
     if any(name.startswith("__") for name in content):
         raise UntrustedFileError(f"{what} sets an attribute whose name begins with two underscores.")
-    names = [
-        f"{kind.get('__module__')}.{kind.get('__class__')}" if isinstance(kind, dict) else ""
-        for kind in expect(kinds.get("content"), list, what)
-    ]
+    names = [_path(kind) for kind in expect(kinds.get("content"), list, what)]
     if kinds.get("__loader__") != "ListNode" or len(names) != len(content) or not _KEYS.issuperset(names):
-        raise UntrustedFileError(f"{what} holds a dict with keys that are no strings or numbers.")
+        raise UntrustedFileError(f"{what} contains a dict with keys other than strings and numbers.")
     check_hashes([int(key) if name == "builtins.int" else key for key, name in zip(content, names, strict=True)], what)
 
 
@@ -167,48 +152,45 @@ def _check_set(node: dict[str, Any], parts: dict[str, bytes], what: str) -> None
 
 
 def _key(node: Any, parts: dict[str, bytes], what: str) -> Any:
-    """Something with the hash that the object of a node will have, or one of its own where a file cannot choose it."""
+    """Return an object with the hash that the node's object will have; a new one if a file cannot choose the hash."""
     if not isinstance(node, dict):
         return None
     if node.get("__loader__") == "TupleNode":
         return tuple(_key(item, parts, what) for item in expect(node.get("content"), list, what))
     value = _plain(node, parts, what) if node.get("__loader__") == "JsonNode" else None
-    # What cannot be a key is found when skops makes the set.
+    # skops itself fails on what cannot be in a set.
     return object() if value is None or isinstance(value, list | dict) else value
 
 
 def _check_default_dict(node: dict[str, Any], parts: dict[str, bytes], what: str) -> None:
     factory = expect(node.get("content"), dict, what).get("default_factory")
-    name = f"{factory.get('__module__')}.{factory.get('__class__')}" if isinstance(factory, dict) else ""
     is_none = isinstance(factory, dict) and factory.get("content") == "null"
-    if not is_none and name not in _FACTORIES:
-        raise UntrustedFileError(f"{what} holds a defaultdict that calls {name[:120]}.")
+    if not is_none and _path(factory) not in _FACTORIES:
+        raise UntrustedFileError(f"{what} contains a defaultdict that calls {_path(factory)[:120]}.")
 
 
 def _check_array(node: dict[str, Any], parts: dict[str, bytes], what: str) -> None:
-    name = f"{node['__module__']}.{node['__class__']}"
-    if name != "numpy.ndarray" and (node.get("type") != "numpy" or _plain(node, parts, what).shape != ()):
-        raise DamagedFileError(f"{what}: a number of numpy that is an array.")
+    if _path(node) != "numpy.ndarray" and (node.get("type") != "numpy" or _plain(node, parts, what).shape != ()):
+        raise DamagedFileError(f"{what}: a scalar of numpy with the shape of an array.")
 
 
 def _check_random_state(node: dict[str, Any], parts: dict[str, bytes], what: str) -> None:
     state = expect(_plain(node.get("content"), parts, what), dict, what)
     gauss = state.pop("gauss", 0.0)
     if state.pop("has_gauss", 0) not in (0, 1) or type(gauss) not in (int, float):
-        raise DamagedFileError(f"{what}: a random state that is none.")
+        raise DamagedFileError(f"{what}: a RandomState with an invalid stored normal number.")
     if check_state(state, what)["bit_generator"] != "MT19937":
-        raise DamagedFileError(f"{what}: a random state of another generator than MT19937.")
+        raise DamagedFileError(f"{what}: expected a RandomState of MT19937.")
 
 
 def _check_generator(node: dict[str, Any], parts: dict[str, bytes], what: str) -> None:
     content = expect(node.get("content"), dict, what)
     seed = expect(_plain(content.get("seed_seq"), parts, what, deep=True), dict, what)
     if not 4 <= expect(seed.get("pool_size"), int, what) <= _MAX_POOL:
-        raise UntrustedFileError(f"{what}: a random generator with a pool of that size.")
+        raise UntrustedFileError(f"{what}: a random generator with a pool size not in [4, {_MAX_POOL}].")
     check_state(_plain(content.get("bit_generator"), parts, what), what)
 
 
-_MAX_POOL = 64
 _CHECKS: dict[str, Any] = {
     "ObjectNode": _check_object,
     "DictNode": _check_dict,
@@ -221,7 +203,7 @@ _CHECKS: dict[str, Any] = {
 
 
 def _plain(node: Any, parts: dict[str, bytes], what: str, *, deep: bool = False) -> Any:
-    """The value of a node of numbers, texts, arrays of numbers, and dicts of these."""
+    """Return the value of a node of numbers, text, arrays of numbers, and dicts of these."""
     loader = node.get("__loader__") if isinstance(node, dict) else None
     try:
         if loader == "JsonNode":
@@ -232,8 +214,8 @@ def _plain(node: Any, parts: dict[str, bytes], what: str, *, deep: bool = False)
             return [_plain(item, parts, what, deep=deep) for item in node["content"]]
         if loader == "NdArrayNode" and node["type"] == "numpy":
             return np.load(io.BytesIO(parts[node["file"]]), allow_pickle=False)
-    except (DamagedFileError, UntrustedFileError):
+    except FileError:
         raise
     except Exception as error:
-        raise DamagedFileError(f"{what}: a number or text that is none: {type(error).__name__}: {error}") from error
+        raise DamagedFileError(f"{what}: an invalid number or text: {type(error).__name__}: {error}") from error
     raise DamagedFileError(f"{what}: expected numbers, found a {str(loader)[:40]}.")

@@ -1,8 +1,8 @@
-"""The archive of skops in a canonical form, and what must be true of it before skops reads it.
+"""The archive of skops in a canonical form, and the checks made before skops reads it.
 
-skops refuses types that nobody trusts. What it leaves open is closed here: numbers of objects that a file may choose,
-arrays that claim to be larger than they are, and objects that refer to others so often that reading never ends; and in
-`_skops_nodes`, by which node a trusted type may be made.
+skops refuses types that are not trusted. This file closes what it leaves open: object numbers that a file may choose,
+arrays that claim to be larger than they are, and objects that refer to others so often that reading never ends.
+`skops_nodes` checks which node creates a trusted type.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ...exceptions import DamagedFileError, UntrustedFileError
+from ...exceptions import DamagedFileError, FileError
 from ..archive import pack, unpack
 from ..json import expect, read_json, write_json
 from ..names import Trust
-from .skops_nodes import check_node, is_loose
+from .skops_nodes import check_node, crashes_if_damaged
 
 __all__ = ["canonical", "checked", "needed_names"]
 
@@ -31,34 +31,28 @@ _OLDEST_PROTOCOL, _NEWEST_PROTOCOL = 1, 100
 
 
 def canonical(data: bytes) -> bytes:
-    """The same archive with numbers, names and dates that depend on nothing but its content."""
+    """Return the same archive with numbers, names and dates that depend only on its content."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     schema = read_json(parts.pop(_SCHEMA), "the schema of skops", _MAX_DEPTH)
-    _forget_places(schema)
+    _remove_folders(schema)
     rewriting = _Rewriting(schema)
     schema = rewriting.rewritten(schema)
     schema.pop("_skops_version", None)
     stored = {new: _canonical_part(old, parts[old]) for old, new in rewriting.names.items()}
-    # The order of a dict is that of its names here, and skops pairs names and their types by it.
+    # skops pairs the keys of a dict with their types by position, so the keys must not be sorted.
     return pack({_SCHEMA: write_json(schema, sort_names=False), **stored})
 
 
 def _canonical_part(name: str, content: bytes) -> bytes:
     if not name.endswith(".npz"):
         return content
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:  # numpy writes the time, and compresses
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:  # numpy compresses it and writes the time
         return pack({entry: archive.read(entry) for entry in archive.namelist()})
 
 
 class _Rewriting:
-    """Numbers of objects that stand in several places, and names of parts, in the order of the schema.
-
-    Attributes
-    ----------
-    names : dict of str to str
-        Old name of a part -> new one.
-    """
+    """Numbers of objects used in several places, and `names` of parts (old -> new), in the order of the schema."""
 
     def __init__(self, schema: Any) -> None:
         self.names: dict[str, str] = {}
@@ -70,7 +64,7 @@ class _Rewriting:
                 self._times[number] = self._times.get(number, 0) + 1
 
     def rewritten(self, value: Any) -> Any:
-        """The value with new numbers and names; an object is written the same way wherever it stands."""
+        """Return the value with new numbers and names; an object is written the same way wherever it is used."""
         if isinstance(value, list):
             return [self.rewritten(item) for item in value]
         if not isinstance(value, dict):
@@ -79,7 +73,7 @@ class _Rewriting:
             return {key: self.rewritten(item) for key, item in value.items()}
         number = value.get("__id__")
         is_shared = self._times.get(number, 0) > 1
-        if is_shared and number in self._first:  # a tree makes new arrays whenever it is asked for its state
+        if is_shared and number in self._first:  # a tree creates new arrays each time its state is read
             return self._first[number]
         found = {key: item for key, item in value.items() if key != "__id__"}
         if is_shared:
@@ -95,25 +89,12 @@ class _Rewriting:
 
 
 def checked(parts: dict[str, bytes], what: str, only_named: frozenset[str], trust: Trust) -> bytes:
-    """An archive of these parts that skops may read.
-
-    Parameters
-    ----------
-    parts : dict of str to bytes
-    what : str
-    only_named : frozenset of str
-        Classes and functions that a file may name, but not make or call.
-    trust : Trust
-
-    Raises
-    ------
-    DamagedFileError, UntrustedFileError
-    """
+    """Return an archive of these parts that skops may read; `only_named` as in `check_node`."""
     if _SCHEMA not in parts:
         raise DamagedFileError(f"{what} has no {_SCHEMA}.")
     schema = expect(read_json(parts[_SCHEMA], what, _MAX_DEPTH), dict, what)
     if not _OLDEST_PROTOCOL < expect(schema.get("protocol"), int, f"{what}: protocol") < _NEWEST_PROTOCOL:
-        raise DamagedFileError(f"{what}: protocol {schema['protocol']} of skops is not read.")
+        raise DamagedFileError(f"{what}: protocol {schema['protocol']} of skops is not supported.")
     arrays = {name: content for name, content in parts.items() if name != _SCHEMA}
     for name, content in arrays.items():
         _check_part(name, content, what)
@@ -121,21 +102,21 @@ def checked(parts: dict[str, bytes], what: str, only_named: frozenset[str], trus
     for node in _nodes(schema):
         check_node(node, arrays, what, only_named, trust)
         number = node.get("__id__")
-        # skops writes an object in full wherever it stands, so the work of reading is that of the file.
+        # skops writes an object in full wherever it is used, so reading takes time in proportion to the file.
         if number is not None and first.setdefault(expect(number, int, what), node) != node:
             raise DamagedFileError(f"{what}: two different objects have the number {number}.")
-    _forget_places(schema)
+    _remove_folders(schema)
     return pack({**arrays, _SCHEMA: write_json(schema, sort_names=False)})
 
 
 def needed_names(data: bytes) -> list[str]:
-    """Classes in an archive of `canonical` that skops trusts, and `checked` does not."""
+    """Return classes in an archive of `canonical` that skops trusts, but `checked` does not."""
     schema = read_json(unpack(data, "the archive of skops")[_SCHEMA], "the schema of skops", _MAX_DEPTH)
-    return sorted({f"{node['__module__']}.{node['__class__']}" for node in _nodes(schema) if is_loose(node)})
+    return sorted({f"{node['__module__']}.{node['__class__']}" for node in _nodes(schema) if crashes_if_damaged(node)})
 
 
-def _forget_places(schema: Any) -> None:
-    """A folder for results belongs to the machine that trained: fit would read pickles from it and write to it."""
+def _remove_folders(schema: Any) -> None:
+    """Remove each `memory`, a folder of the machine that trained: `fit` would write to it and read pickles from it."""
     for node in _nodes(schema):
         if node["__loader__"] == "ObjectNode" and str(node.get("__module__")).startswith("sklearn."):
             content = node.get("content")
@@ -145,7 +126,7 @@ def _forget_places(schema: Any) -> None:
 
 
 def _nodes(value: Any) -> Iterator[dict[str, Any]]:
-    """All nodes of a schema, outer before inner."""
+    """Return all nodes of a schema, outer before inner."""
     if isinstance(value, dict):
         if "__loader__" in value:
             yield value
@@ -160,17 +141,17 @@ def _check_part(name: str, content: bytes, what: str) -> None:
     ending = name.rpartition(".")[2]
     check: dict[str, Callable[[bytes], None]] = {"npy": _check_npy, "npz": _check_npz, "bin": lambda content: None}
     if ending not in check:
-        raise DamagedFileError(f"{what}: {name} is of no kind that skops writes.")
+        raise DamagedFileError(f"{what}: skops writes no parts such as {name}.")
     try:
         check[ending](content)
-    except (DamagedFileError, UntrustedFileError):
+    except FileError:
         raise
     except Exception as error:
         raise DamagedFileError(f"{what}: {name} is damaged: {type(error).__name__}: {error}") from error
 
 
 def _check_npy(content: bytes) -> None:
-    """Shape and dtype say as many bytes as there are: numpy takes the memory before it looks."""
+    """Compare shape and dtype with the number of bytes: numpy allocates the memory first."""
     file = io.BytesIO(content)
     version = np.lib.format.read_magic(file)
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -184,7 +165,7 @@ def _check_npy(content: bytes) -> None:
 
 
 def _check_npz(content: bytes) -> None:
-    """A sparse matrix whose indices are within its shape: others would read foreign memory."""
+    """Check the indices of a sparse matrix: those beyond its shape would read memory of other objects."""
     for array in unpack(content, "a sparse matrix").values():
         _check_npy(array)
     matrix = sparse.load_npz(io.BytesIO(content))

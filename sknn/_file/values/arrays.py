@@ -1,4 +1,4 @@
-"""numpy's arrays, scalars, dtypes and generators of random numbers."""
+"""Arrays, scalars and dtypes of numpy."""
 
 from __future__ import annotations
 
@@ -11,22 +11,20 @@ import numpy as np
 
 from ...exceptions import DamagedFileError
 from ..json import check_keys, expect
-from .random_states import BIT_GENERATORS, check_state
 
-__all__ = ["read_array", "read_generator", "write_array", "write_generator"]
+__all__ = ["read_array", "write_array"]
 
-_KINDS = "biufcSUMm"  # whose bytes say everything
+_KINDS = "biufcSUMm"  # their bytes are the whole value
 _MAX_DIMENSIONS = 32
-_FACES = {"RandomState": np.random.RandomState, "Generator": np.random.Generator}
 
 
 def write_array(value: Any, write: Callable[[Any], Any]) -> dict[str, Any] | None:
-    """JSON for an array, a scalar or a dtype of numpy; None for any other value."""
+    """Return JSON for an array, a scalar or a dtype of numpy; None for any other value."""
     if isinstance(value, np.dtype) and value.kind in _KINDS:
         return {"$": "array", "form": "dtype", "dtype": value.str, "shape": [], "items": None}
     if isinstance(value, np.generic) and value.dtype.kind in _KINDS:
         return _written("scalar", np.asarray(value), write)
-    if type(value) is np.ndarray and (value.dtype.kind in _KINDS or value.dtype.kind in "OT"):
+    if type(value) is np.ndarray and value.dtype.kind in _KINDS + "OT":
         return _written("array", value, write)
     return None
 
@@ -42,48 +40,50 @@ def _written(form: str, array: np.ndarray, write: Callable[[Any], Any]) -> dict[
 
 
 def read_array(value: dict[str, Any], read: Callable[[Any], Any], where: str) -> Any:
-    """The array, scalar or dtype; no larger than what the file holds of it."""
+    """Return the array, scalar or dtype; it is never larger than its bytes in the file."""
     check_keys(value, {"$", "form", "dtype", "shape", "items"}, where)
     name, shape = expect(value["dtype"], str, where), expect(value["shape"], list, where)
     if len(shape) > _MAX_DIMENSIONS or any(expect(size, int, where) < 0 for size in shape):
-        raise DamagedFileError(f"{where}: {str(shape)[:80]} is no shape.")
+        raise DamagedFileError(f"{where}: {str(shape)[:80]} is not the shape of an array.")
     if value["form"] == "dtype":
         return _dtype(name, where)
-    n_items = math.prod(shape)
     if name in ("O", "T"):
-        items = [read(item) for item in expect(value["items"], list, where)]
-        if len(items) != n_items:
-            raise DamagedFileError(f"{where}: {len(items)} items for an array of shape {shape}.")
-        array = np.empty(n_items, dtype=object)
-        array[:] = items
-        if name == "T":
-            array = array.astype(np.dtypes.StringDType())  # pyright: ignore[reportAttributeAccessIssue]
-        return array.reshape(shape)
+        return _read_objects(name, shape, [read(item) for item in expect(value["items"], list, where)], where)
     dtype = _dtype(name, where)
     data = base64.b64decode(expect(value["items"], str, where), validate=True)
-    if len(data) != n_items * dtype.itemsize:
+    if len(data) != math.prod(shape) * dtype.itemsize:
         raise DamagedFileError(f"{where}: {len(data)} bytes for an array of {dtype} and shape {shape}.")
     array = np.frombuffer(data, dtype=dtype).astype(dtype.newbyteorder("=")).reshape(shape)  # a copy, writable
     _check_items(array, where)
     if value["form"] == "array":
         return array
     if value["form"] != "scalar" or shape:
-        raise DamagedFileError(f"{where}: {str(value['form'])[:80]!r} is no form of an array.")
+        raise DamagedFileError(f"{where}: form {str(value['form'])[:80]!r}; expected array, scalar or dtype.")
     return array[()]
 
 
+def _read_objects(name: str, shape: list[int], items: list[Any], where: str) -> np.ndarray:
+    if len(items) != math.prod(shape):
+        raise DamagedFileError(f"{where}: {len(items)} items for an array of shape {shape}.")
+    array = np.empty(len(items), dtype=object)
+    array[:] = items
+    if name == "T":
+        array = array.astype(np.dtypes.StringDType())  # pyright: ignore[reportAttributeAccessIssue]
+    return array.reshape(shape)
+
+
 def _dtype(name: str, where: str) -> np.dtype[Any]:
-    # Strings such as "O", "f8,i4" or "(10000,)f8" mean other things, and are none of these.
+    # Refuses "O", "f8,i4" and "(10000,)f8", which numpy reads as objects, records and subarrays.
     if len(name) > 20 or name[1:2] not in set(_KINDS) or "," in name or "(" in name:
-        raise DamagedFileError(f"{where}: {name[:80]!r} is no dtype that a file may hold.")
+        raise DamagedFileError(f"{where}: the dtype {name[:80]!r} cannot be stored in a file.")
     dtype = np.dtype(name)
     if dtype.str != name:
-        raise DamagedFileError(f"{where}: the dtype {name!r} is written in another way.")
+        raise DamagedFileError(f"{where}: the dtype {name!r} is written as {dtype.str!r} by sknn.save.")
     return dtype
 
 
 def _check_items(array: np.ndarray, where: str) -> None:
-    """Bytes that are no boolean or no character would only be noticed when somebody looks at them."""
+    """Refuse bytes that are not a boolean or a character; numpy itself fails only when the items are used."""
     bad = False
     if array.dtype.kind == "b":
         bad = bool((array.view(np.uint8) > 1).any())
@@ -91,34 +91,4 @@ def _check_items(array: np.ndarray, where: str) -> None:
         codes = np.ascontiguousarray(array).reshape(-1).view(np.uint32)
         bad = bool((codes > 0x10FFFF).any())
     if bad:
-        raise DamagedFileError(f"{where}: bytes that are no {array.dtype}.")
-
-
-def write_generator(value: Any, write: Callable[[Any], Any]) -> dict[str, Any] | None:
-    """JSON for a RandomState or Generator; None for any other value."""
-    face = type(value).__name__
-    if type(value) is not _FACES.get(face):
-        return None
-    bits = value._bit_generator if face == "RandomState" else value.bit_generator
-    if type(bits).__name__ not in BIT_GENERATORS:
-        return None
-    gauss = value.get_state(legacy=False) if face == "RandomState" else {}
-    written = {"face": face, "state": write(bits.state), "gauss": write([gauss.get("has_gauss"), gauss.get("gauss")])}
-    return {"$": "generator", **written}
-
-
-def read_generator(value: dict[str, Any], read: Callable[[Any], Any], where: str) -> Any:
-    """The generator, in the state that it was in."""
-    check_keys(value, {"$", "face", "state", "gauss"}, where)
-    state, gauss = check_state(read(value["state"]), where), expect(read(value["gauss"]), list, where)
-    name, face = state["bit_generator"], value["face"]
-    if type(face) is not str or face not in _FACES or len(gauss) != 2:
-        raise DamagedFileError(f"{where}: no generator of random numbers that a file may hold.")
-    bits = BIT_GENERATORS[name](0)
-    bits.state = state
-    found = _FACES[face](bits)
-    if face == "RandomState" and name == "MT19937":
-        if expect(gauss[0], int, where) not in (0, 1) or not math.isfinite(expect(gauss[1], (int, float), where)):
-            raise DamagedFileError(f"{where}: a normal number in store that is none.")
-        found.set_state({**state, "has_gauss": int(gauss[0]), "gauss": float(gauss[1])})
-    return found
+        raise DamagedFileError(f"{where}: the bytes are not valid {array.dtype} values.")

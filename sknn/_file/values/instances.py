@@ -1,7 +1,7 @@
-"""Layers, losses and callbacks that were given as instances: a class and the arguments of its constructor.
+"""Layers, losses and callbacks passed as instances: a class and the arguments of its constructor.
 
-Arguments are read from the attributes of the same name, and what they make is compared with the instance. A class that
-keeps its arguments elsewhere cannot be stored in this way, which is an error when saving.
+The arguments are read from the attributes of the same name, and the object they create is compared with the instance.
+`save` refuses a class that keeps its arguments elsewhere.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 import types
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from skorch.callbacks import Callback
@@ -21,14 +21,12 @@ from ..._random import isolated_random_state
 from ...exceptions import DamagedFileError, UntrustedFileError
 from ..bounded import build_like, freeze, state_of
 from ..json import check_keys, expect
-
-if TYPE_CHECKING:
-    from .values import ValueReader, ValueWriter
+from .reader_writer import ValueReader, ValueWriter
 
 __all__ = ["read_instance", "write_instance"]
 
 _CONTAINERS: tuple[type, ...] = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
-# Of torch's layers and losses: deprecated, or only of the initial weights and where these lie.
+# Arguments of torch's layers and losses that are deprecated, or decide only initial weights and where they are stored.
 _WITHOUT_EFFECT = frozenset(["device", "dtype", "init", "reduce", "size_average"])
 _STEPS = frozenset(["kernel_size", "stride", "padding", "dilation", "output_padding", "scale_factor", "num_layers"])
 _MAX_KERNEL, _MAX_SIZE = 2**16, 2**20
@@ -36,13 +34,7 @@ _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_
 
 
 def write_instance(writer: ValueWriter, value: Any, where: str) -> dict[str, Any] | None:
-    """JSON for a layer or a callback; None for any other object.
-
-    Raises
-    ------
-    TypeError
-        A class that cannot be made again from its attributes.
-    """
+    """Return JSON for a layer or a callback; None for any other object."""
     if isinstance(value, nn.Module):
         _check_layers(value, where)
         return _write_layer(writer, value, where)
@@ -57,7 +49,7 @@ def write_instance(writer: ValueWriter, value: Any, where: str) -> dict[str, Any
 
 
 def read_instance(reader: ValueReader, value: dict[str, Any], where: str) -> Any:
-    """The layer or callback that this JSON describes."""
+    """Return the layer or callback described by this JSON."""
     if value["$"] == "object":
         check_keys(value, {"$", "class", "arguments"}, where)
         kind = reader.trust.find(value["class"], where)
@@ -72,11 +64,11 @@ def read_instance(reader: ValueReader, value: dict[str, Any], where: str) -> Any
 
 def _check_layers(layer: nn.Module, where: str) -> None:
     parameters = [id(p) for part in layer.modules() for p in part.parameters(recurse=False)]
-    # modules() names each module once, so that one that stands in two places is found by its names.
+    # modules() yields each module once; named_modules() also yields one used in two places twice.
     named = [id(p) for _, part in layer.named_modules(remove_duplicate=False) for p in part.parameters(recurse=False)]
     if len(named) != len(set(parameters)):
-        raise TypeError(f"{where} uses the same weights in two places. Pass a class that shares them, and trust it.")
-    # A lazy layer has hooks of its own until it has seen a row.
+        raise TypeError(f"{where} uses the same weights in two places. Pass a class of your own that shares them.")
+    # A lazy layer has hooks of its own until its first forward pass.
     parts = [part for part in layer.modules() if not isinstance(part, LazyModuleMixin)]
     if any(getattr(part, hooks) for part in parts for hooks in _HOOKS):
         raise TypeError(f"{where} has hooks, which are code and cannot be stored. Pass a class of your own instead.")
@@ -100,7 +92,7 @@ def _write_layer(writer: ValueWriter, layer: nn.Module, where: str) -> dict[str,
 
 
 def _children(layer: nn.Module) -> list[tuple[str, nn.Module]]:
-    """Name and child, also of a child that stands in two places."""
+    """Return name and child, also of a child used in two places."""
     return [(name, child) for name, child in layer._modules.items() if child is not None]
 
 
@@ -114,7 +106,7 @@ def _read_layer(reader: ValueReader, value: dict[str, Any], where: str) -> nn.Mo
         children: dict[str, nn.Module] = {}
         for pair in expect(value["children"], list, where):
             if len(expect(pair, list, where)) != 2 or expect(pair[0], str, where) in children:
-                raise DamagedFileError(f"{where}: a layer without a name of its own.")
+                raise DamagedFileError(f"{where}: each layer needs a name, and no two the same.")
             child = pair[1] if isinstance(pair[1], dict) and pair[1].get("$") == "layer" else {}
             children[pair[0]] = _read_layer(reader, child, f"{where}.{pair[0]}")
         layer = kind()
@@ -134,7 +126,7 @@ def _read_layer(reader: ValueReader, value: dict[str, Any], where: str) -> nn.Mo
 
 
 def _check_sizes(arguments: dict[str, Any], state: dict[str, Tensor], where: str) -> None:
-    """Refuse whole numbers that no tensor of the file bears out: a layer without weights would count to them."""
+    """Refuse whole numbers larger than any tensor of the file: a layer without weights could loop over them."""
     largest = max([_MAX_SIZE, *(tensor.numel() for tensor in state.values())])
     for name, value in arguments.items():
         parts = value if isinstance(value, tuple | list) else (value,)
@@ -143,14 +135,14 @@ def _check_sizes(arguments: dict[str, Any], state: dict[str, Tensor], where: str
             inner = part if isinstance(part, tuple | list) else (part,)
             if any(isinstance(item, int | float) and math.isfinite(item) and abs(item) > limit for item in inner
                    if type(item) is int or name in _STEPS):  # fmt: skip
-                raise UntrustedFileError(f"{where}: {name} is larger than that of any layer.")
+                raise UntrustedFileError(f"{where}: {name} is larger than in any layer.")
 
 
 # ---------------------------------------------------------------------- arguments
 
 
 def _arguments(instance: Any, where: str) -> dict[str, Any]:
-    """What the constructor was given, as far as it differs from the defaults."""
+    """Return arguments of the constructor that differ from the defaults."""
     found: dict[str, Any] = {}
     parameters = _signature(type(instance))
     for name, parameter in parameters.items():
@@ -160,10 +152,10 @@ def _arguments(instance: Any, where: str) -> dict[str, Any]:
             continue
         if name.startswith("_") or name in _WITHOUT_EFFECT:
             continue
-        # Without a trace nobody knows whether it was the default.
+        # Without such an attribute it is unknown whether the default was used.
         value = getattr(instance, name, parameter.empty)
         if isinstance(value, nn.Parameter) or (value is None and name in getattr(instance, "_parameters", ())):
-            value = value is not None  # bias=True makes a parameter called bias
+            value = value is not None  # bias=True creates a parameter called bias
         if value is parameter.empty or parameter.kind is parameter.VAR_POSITIONAL:
             raise _not_again(instance, where)
         if not _equal(value, parameter.default):
@@ -172,7 +164,7 @@ def _arguments(instance: Any, where: str) -> dict[str, Any]:
 
 
 def _signature(kind: type) -> dict[str, inspect.Parameter]:
-    """Parameters of a constructor; those of a recurrent layer are written down at its base only."""
+    """Return parameters of a constructor; recurrent layers inherit theirs from a base class."""
     parameters = dict(inspect.signature(kind).parameters) if kind.__init__ is not nn.Module.__init__ else {}
     if issubclass(kind, nn.RNNBase):
         parameters = {n: p for n, p in inspect.signature(nn.RNNBase).parameters.items() if n != "mode"}
@@ -183,13 +175,13 @@ def _made_again(kind: type, arguments: dict[str, Any], where: str) -> Any:
     try:
         return kind(**arguments)
     except Exception as error:
-        raise TypeError(f"{where}: {kind.__qualname__} cannot be made again from its attributes: {error}") from error
+        raise TypeError(f"{where}: {kind.__qualname__} cannot be created again from its attributes: {error}") from error
 
 
 def _not_again(instance: Any, where: str) -> TypeError:
     name = type(instance).__qualname__
     return TypeError(
-        f"{where} is an instance of {name}, whose constructor arguments cannot be told from its attributes. Pass the "
+        f"{where} is an instance of {name}, whose constructor arguments cannot be read from its attributes. Pass the "
         f"class instead ({name}, and its arguments as module_params or criterion_params), or keep each argument in an "
         "attribute of the same name."
     )
@@ -203,18 +195,17 @@ def _equal(a: Any, b: Any) -> bool:
 
 
 def _public(instance: Any) -> dict[str, str]:
-    """What it knows of itself, beside what training left."""
-    hidden = ("training",)
+    """Return plain public attributes, except those that training sets."""
     return {
         name: repr(value)
         for name, value in vars(instance).items()
-        if not name.startswith("_") and not name.endswith("_") and name not in hidden
+        if not name.startswith("_") and not name.endswith("_") and name != "training"
         if isinstance(value, bool | int | float | str | tuple | list | dict | type | types.NoneType)
     }
 
 
 def _shapes(layer: nn.Module) -> list[tuple[str, Any, Any]]:
-    """Name, shape and dtype of parameters and buffers."""
+    """Return name, shape and dtype of parameters and buffers."""
     tensors = [named for named in (*layer.named_parameters(), *layer.named_buffers()) if not is_lazy(named[1])]
     return [(name, tuple(tensor.shape), tensor.dtype) for name, tensor in tensors]
 

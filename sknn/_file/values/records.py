@@ -1,8 +1,11 @@
-"""What was found of a training's health, as data."""
+"""Training health as data: the dataclasses of `health_`."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import types
+import typing
 from collections.abc import Callable
 from typing import Any
 
@@ -12,37 +15,43 @@ from ..json import check_keys, expect
 
 __all__ = ["RECORDS", "read_record", "write_record"]
 
-RECORDS: dict[type, str] = {kind: kind.__name__ for kind in (EpochHealth, Finding, LayerHealth, Repair, TrainingHealth)}
-_KINDS = {name: kind for kind, name in RECORDS.items()}
-_NUMBER = (int, float)
-_TEXT = (str, type(None))
-# Field -> its type, the same in all records.
-_FIELDS: dict[str, Any] = {
-    "symptom": str, "layer": _TEXT, "evidence": str, "remedy": str, "cause": _TEXT, "epoch": int, "change": str,
-    "kept": bool, "skill_before": _NUMBER, "skill_after": _NUMBER, "relative_gradient": _NUMBER, "update": _NUMBER,
-    "weight_norm": _NUMBER, "skill": _NUMBER, "layers": dict, "findings": list, "repairs": list, "epochs": list,
-    "constant_loss": _NUMBER, "was_judged": bool,
-}  # fmt: skip
-_ITEMS = {"layers": LayerHealth, "findings": Finding, "repairs": Repair, "epochs": EpochHealth}
+RECORDS: dict[str, Any] = {kind.__name__: kind for kind in (EpochHealth, Finding, LayerHealth, Repair, TrainingHealth)}
 
 
 def write_record(value: Any, write: Callable[[Any], Any]) -> dict[str, Any]:
-    """JSON for one of `RECORDS`."""
-    names = [field.name for field in dataclasses.fields(value)]
-    return {"$": "record", "type": RECORDS[type(value)], "fields": {n: write(getattr(value, n)) for n in names}}
+    """Return JSON for an instance of one of `RECORDS`."""
+    fields = {field.name: write(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    return {"$": "record", "type": type(value).__name__, "fields": fields}
 
 
 def read_record(value: dict[str, Any], read: Callable[[Any], Any], where: str) -> Any:
-    """The record, with fields of the right types."""
+    """Return the record, with fields of the declared types."""
     check_keys(value, {"$", "type", "fields"}, where)
-    kind = _KINDS.get(expect(value["type"], str, where))
+    kind = RECORDS.get(expect(value["type"], str, where))
     if kind is None:
         raise DamagedFileError(f"{where}: there is no record {value['type'][:80]!r}.")
-    names = {field.name for field in dataclasses.fields(kind)}
-    fields = {name: read(field) for name, field in check_keys(value["fields"], names, where).items()}
+    hints = _hints(kind)
+    fields = {name: read(field) for name, field in check_keys(value["fields"], set(hints), where).items()}
     for name, field in fields.items():
-        # A field that this table does not know comes from a newer version of the record itself.
-        expect(field, _FIELDS.get(name, type(field)), f"{where}.{name}")
-        for item in (field.values() if isinstance(field, dict) else field) if name in _ITEMS else ():
-            expect(item, _ITEMS[name], f"{where}.{name}")
+        _check_type(field, hints[name], f"{where}.{name}")
     return kind(**fields)
+
+
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    hints = typing.get_type_hints(kind)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+
+
+def _check_type(value: Any, hint: Any, where: str) -> None:
+    """Refuse a value that does not have the type of this hint, such as ``list[Finding]`` or ``str | None``."""
+    kind, inner = typing.get_origin(hint) or hint, typing.get_args(hint)
+    if kind is types.UnionType:
+        expect(value, inner, where)
+        return
+    expect(value, (int, float) if kind is float else kind, where)
+    for item in value.values() if kind is dict else value if kind is list else ():
+        _check_type(item, inner[-1], where)
+    if kind is dict:
+        for key in value:
+            _check_type(key, inner[0], where)

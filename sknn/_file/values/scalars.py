@@ -1,4 +1,4 @@
-"""Dates, durations, decimals and the like, which are known categories, classes or names of columns."""
+"""Dates, durations, decimals and similar scalars: categories, classes and names of columns."""
 
 from __future__ import annotations
 
@@ -18,24 +18,17 @@ from ..json import check_keys, expect
 
 __all__ = ["SCALARS", "read_scalar", "write_scalar"]
 
-# pandas is optional: its scalars are told by the names of their types.
-_PANDAS = {
-    "Timestamp": "pandas.Timestamp",
-    "Timedelta": "pandas.Timedelta",
-    "Period": "pandas.Period",
-    "Interval": "pandas.Interval",
-    "Index": "pandas.Index",
-    "NaTType": "pandas.NaT",
-    "NAType": "pandas.NA",
-}
+# pandas is optional, so its scalars are recognised by the names of their types.
+_PANDAS = {name: f"pandas.{name}" for name in ("Timestamp", "Timedelta", "Period", "Interval", "Index")}
+_PANDAS |= {"NaTType": "pandas.NaT", "NAType": "pandas.NA"}
 _OF_PYTHON = ("path", "datetime", "date", "time", "timedelta", "timezone", "decimal", "fraction", "uuid")
 _MAX_DIGITS = 10_000
-_MAX_BITS = 40_000
+_MAX_BITS = 40_000  # of each part of a fraction
 SCALARS = (*_OF_PYTHON, *_PANDAS.values())
 
 
 def write_scalar(value: Any, write: Callable[[Any], Any]) -> dict[str, Any] | None:
-    """JSON for such a scalar; None for any other value."""
+    """Return JSON for such a scalar; None for any other value."""
     kind = type(value)
     if kind.__module__.partition(".")[0] == "pandas" and kind.__name__ in _PANDAS:
         return {"$": _PANDAS[kind.__name__], "parts": [write(part) for part in _pandas_parts(value)]}
@@ -48,14 +41,14 @@ def write_scalar(value: Any, write: Callable[[Any], Any]) -> dict[str, Any] | No
 
 
 def read_scalar(value: dict[str, Any], read: Callable[[Any], Any], where: str) -> Any:
-    """The scalar that this JSON stands for."""
+    """Return the scalar that this JSON stands for."""
     check_keys(value, {"$", "parts"}, where)
     parts = [read(part) for part in expect(value["parts"], list, where)]
     return _read_pandas(value["$"], parts, where) if value["$"].startswith("pandas.") else _MAKE[value["$"]](*parts)
 
 
 def _zone_parts(zone: Any) -> list[Any]:
-    """A zone by its key, or by its offset and name."""
+    """Return parts of a time zone: its key, or its offset and name."""
     if isinstance(zone, zoneinfo.ZoneInfo):
         if zone.key is None:
             raise TypeError("a time zone without a key cannot be stored.")
@@ -71,16 +64,16 @@ def _make_zone(first: Any, name: Any = None) -> datetime.tzinfo:
 
 def _make_decimal(text: Any) -> decimal.Decimal:
     found = decimal.Decimal(text) if isinstance(text, str) and len(text) <= _MAX_DIGITS else decimal.Decimal("sNaN")
-    # As a whole number or a fraction, a decimal of few digits can fill any memory.
+    # Converted to an integer or a fraction, a decimal with a large exponent would fill any memory.
     if found.is_snan() or (found.is_finite() and abs(found.adjusted()) > _MAX_DIGITS):
-        raise ValueError(f"{str(text)[:40]!r} has no size that a decimal has")
+        raise ValueError(f"{str(text)[:40]!r} is not a decimal with an exponent up to {_MAX_DIGITS}")
     return found
 
 
 def _make_fraction(numerator: Any, denominator: Any) -> fractions.Fraction:
     for part in (numerator, denominator):
         if type(part) is not int or part.bit_length() > _MAX_BITS:
-            raise ValueError("a fraction has two whole numbers")
+            raise ValueError("a fraction needs two whole numbers")
     return fractions.Fraction(numerator, denominator)
 
 
@@ -120,7 +113,7 @@ def _pandas_parts(value: Any) -> list[Any]:
         return [value.isoformat(), value.unit]
     if name == "Period":
         return [str(value), value.freqstr]
-    if name == "Index":  # names of columns, as parameters take them
+    if name == "Index":  # names of columns, in a parameter
         return [value.tolist(), value.name]
     return [value.left, value.right, value.closed] if name == "Interval" else []
 
@@ -129,7 +122,7 @@ def _read_pandas(tag: str, parts: list[Any], where: str) -> Any:
     try:
         pandas = importlib.import_module("pandas")
     except ImportError as error:
-        raise DamagedFileError(f"{where} holds a {tag}, but pandas is not installed: pip install pandas.") from error
+        raise DamagedFileError(f"{where} contains a {tag}, but pandas is not installed: pip install pandas.") from error
     if tag == "pandas.Timestamp":
         text, zone, unit = parts
         moment = pandas.Timestamp(expect(text, str, where)).as_unit(expect(unit, str, where))
@@ -144,5 +137,5 @@ def _read_pandas(tag: str, parts: list[Any], where: str) -> Any:
     if tag == "pandas.Interval":
         return pandas.Interval(*parts)
     if parts:
-        raise DamagedFileError(f"{where}: {tag} has no parts.")
+        raise DamagedFileError(f"{where}: expected no parts for a {tag}.")
     return pandas.NaT if tag == "pandas.NaT" else pandas.NA
