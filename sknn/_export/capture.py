@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from .._data.inputs import Inputs
 from .._network.table_network import first_output, network_inputs
 from .._training.net import _Net
+from .decompositions import decompositions
 from .graph import BatchSize, Dtype, Graph, Node, Ref, without_dead_nodes
 
 __all__ = ["Computation", "capture", "module_name"]
@@ -30,9 +31,6 @@ _DTYPES = {
 
 # Where and how memory lies, which is no part of the result.
 _ABOUT_MEMORY = ("device", "layout", "pin_memory", "memory_format", "non_blocking", "implicit")
-
-# Operations that are quicker as they are than as what torch makes of them.
-_WHOLE = (torch.ops.aten.scaled_dot_product_attention.default, torch.ops.aten.silu.default, torch.ops.aten.mish.default)
 
 _IDENTITIES = (
     "clone.default", "alias.default", "detach.default", "lift_fresh_copy.default", "contiguous.default",
@@ -96,7 +94,7 @@ def module_name(net: _Net) -> str:
 
 def _recorded(computation: Computation, shape: tuple[int, ...], n_categorical: int, n_rows: int, name: str) -> Any:
     """What torch records for so many rows."""
-    from torch.export import default_decompositions, export  # a second that only an export shall take
+    from torch.export import export  # importing it takes a second
 
     rows = [torch.zeros((n_rows, *shape), dtype=torch.float64)]
     if n_categorical:
@@ -109,10 +107,7 @@ def _recorded(computation: Computation, shape: tuple[int, ...], n_categorical: i
         with warnings.catch_warnings(), torch.no_grad(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")  # about what is being recorded, and nothing that a user could change
             program = export(computation, tuple(rows), strict=False)
-            decompositions = default_decompositions()
-            for whole in _WHOLE:
-                decompositions.pop(whole, None)
-            return program.run_decompositions(decompositions)
+            return program.run_decompositions(decompositions())
     except Exception as error:
         reason = (str(error).strip().splitlines() or [""])[0].rstrip(".")
         raise ValueError(

@@ -189,7 +189,7 @@ class _ModelBuilder:
             )
         else:
             try:
-                name = emit(self.graph, node.op, args, node.dtype)
+                name = emit(self.graph, node.op, args, node.dtype, self.model.graph.shapes.get(node.out, ()))
             except (NotImplementedError, TypeError) as error:
                 raise ValueError(
                     f"module: {node.origin} uses {node.op!r} in a form that {ASKED_BY} does not know ({error}). "
