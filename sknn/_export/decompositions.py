@@ -188,8 +188,10 @@ def _enlarged_dims(x: Tensor, output_size: Any, factors: Any) -> Iterator[tuple[
     n = len(output_size or factors)
     for i, dim in enumerate(range(x.ndim - n, x.ndim)):
         n_in = x.shape[dim]
-        n_out = int(n_in * factors[i]) if output_size is None else output_size[i]
-        yield dim, n_in, n_out, n_in / n_out if factors is None else 1 / factors[i]
+        if factors is None:
+            yield dim, n_in, output_size[i], n_in / output_size[i]
+        else:
+            yield dim, n_in, output_size[i] if output_size else int(n_in * factors[i]), 1 / factors[i]
 
 
 def _upsample_nearest(x: Tensor, output_size: Any, scale_factors: Any = None) -> Tensor:
