@@ -1,4 +1,4 @@
-"""Fitted estimators for machines without torch: files of numpy and of ONNX."""
+"""Fitted estimators as files that predict without torch: with numpy alone, or with a runtime of ONNX."""
 
 from .numpy.export import export_numpy
 from .onnx.export import export_onnx

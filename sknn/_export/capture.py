@@ -1,26 +1,27 @@
-"""A fitted estimator's network -> a graph from raw numbers and category codes to the output of the link."""
+"""Recording of a network: from raw numbers and category codes to the output of the inverse link."""
 
 from __future__ import annotations
 
 import contextlib
-import copy
 import io
 import logging
 import warnings
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .._data.inputs import Inputs
-from .._network.table_network import first_output, network_inputs
 from .._training.net import _Net
+from .computation import Computation, module_name
+from .decompositions import decompositions
 from .graph import BatchSize, Dtype, Graph, Node, Ref, without_dead_nodes
 
-__all__ = ["Computation", "capture", "module_name"]
+__all__ = ["capture"]
 
-# The graph is recorded twice. What differs between the recordings follows the number of rows, however the module came
-# by it: len(x), x.shape[0], x.size(0). Their difference is odd, so that half a batch is not taken for a multiple.
+# The graph is recorded for two numbers of rows. Integers that differ between the recordings depend on the number of
+# rows, whether the module asked for x.shape[0] or for len(x), which makes a symbolic size of torch.export a constant.
+# The difference of the two numbers is odd, so that half of the batch is not mistaken for a multiple of it.
 _N_ROWS = (6, 11)
 
 _DTYPES = {
@@ -28,11 +29,8 @@ _DTYPES = {
     torch.int16: "int16", torch.int8: "int8", torch.uint8: "uint8", torch.bool: "bool",
 }  # fmt: skip
 
-# Where and how memory lies, which is no part of the result.
+# Arguments that say where and how memory is laid out. They do not change the result.
 _ABOUT_MEMORY = ("device", "layout", "pin_memory", "memory_format", "non_blocking", "implicit")
-
-# Operations that are quicker as they are than as what torch makes of them.
-_WHOLE = (torch.ops.aten.scaled_dot_product_attention.default, torch.ops.aten.silu.default, torch.ops.aten.mish.default)
 
 _IDENTITIES = (
     "clone.default", "alias.default", "detach.default", "lift_fresh_copy.default", "contiguous.default",
@@ -41,46 +39,13 @@ _IDENTITIES = (
 _ASSERTIONS = ("_assert_tensor_metadata.default", "sym_constrain_range.default", "_assert_async.msg")
 
 
-class Computation(nn.Module):
-    """Encoder, network, combination of members and inverse link in one.
-
-    Shape
-    -----
-    numeric : float64 (batch, ...); codes : int64 (batch, n_categorical); output : float32 (batch, n_values).
-    """
-
-    def __init__(self, net: _Net, inputs: Inputs) -> None:
-        super().__init__()
-        self.network = copy.deepcopy(net.module_).cpu().eval()
-        self.criterion = copy.deepcopy(net.criterion_).cpu().eval()
-        self.encoder = None if inputs.encoder is None else copy.deepcopy(inputs.encoder).cpu()
-        self.is_table = inputs.mode == "table"
-        self.rescaling = inputs.rescaling
-
-    def forward(self, numeric: Tensor, codes: Tensor | None = None) -> Tensor:
-        """What `predict_proba` and `predict` are made of."""
-        if not self.is_table:
-            numeric = numeric.float()  # sparse and untouched rows are float32 before anything is done to them
-        if self.encoder is not None:
-            numeric = self.encoder(numeric)
-        if self.rescaling is not None:
-            center, spread = self.rescaling
-            numeric = (numeric - center) / spread
-        batch = {"x_num": numeric} if codes is None else {"x_num": numeric, "x_cat": codes}
-        raw = first_output(self.network(*network_inputs(batch)))
-        if raw.ndim == 3:
-            raw = self.criterion.combine(raw)
-        raw = raw if raw.ndim > 1 else raw.unsqueeze(1)
-        return self.criterion.inverse_link(raw.float())
-
-
 def capture(net: _Net, inputs: Inputs) -> Graph:
     """The graph of what a fitted net computes, with the inputs ``numeric`` and ``codes``.
 
     Raises
     ------
     ValueError
-        The module decides by the values of its input, or is no function of the batch that can be recorded.
+        The module branches on the values of its input, or cannot be recorded for another reason.
     """
     computation = Computation(net, inputs)
     name = module_name(net)
@@ -89,36 +54,28 @@ def capture(net: _Net, inputs: Inputs) -> Graph:
     return without_dead_nodes(_Comparison(first, second, name).graph())
 
 
-def module_name(net: _Net) -> str:
-    """Class of the module as its author knows it, without what is around it."""
-    return type(getattr(net.module_, "network", net.module_)).__name__
-
-
 def _recorded(computation: Computation, shape: tuple[int, ...], n_categorical: int, n_rows: int, name: str) -> Any:
-    """What torch records for so many rows."""
-    from torch.export import default_decompositions, export  # a second that only an export shall take
+    """The program that torch records for `n_rows` rows."""
+    from torch.export import export  # importing it takes a second
 
     rows = [torch.zeros((n_rows, *shape), dtype=torch.float64)]
     if n_categorical:
         rows.append(torch.zeros((n_rows, n_categorical), dtype=torch.int64))
     fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # one opaque operation for a whole transformer layer
+    torch.backends.mha.set_fastpath_enabled(False)  # it records a whole transformer layer as one operation
     muted = logging.root.manager.disable
-    logging.disable(logging.ERROR)  # a failure is told by the error below, without pages of a graph
+    logging.disable(logging.ERROR)  # the error below replaces pages of a printed graph
     try:
         with warnings.catch_warnings(), torch.no_grad(), contextlib.redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")  # about what is being recorded, and nothing that a user could change
+            warnings.simplefilter("ignore")  # they concern the recording; a user could not act on them
             program = export(computation, tuple(rows), strict=False)
-            decompositions = default_decompositions()
-            for whole in _WHOLE:
-                decompositions.pop(whole, None)
-            return program.run_decompositions(decompositions)
+            return program.run_decompositions(decompositions())
     except Exception as error:
         reason = (str(error).strip().splitlines() or [""])[0].rstrip(".")
         raise ValueError(
             f"module: {name} cannot be exported, since torch.export.export cannot record it: "
-            f"{type(error).__name__}: {reason}. Its forward must not decide by the values of its input (if "
-            "x.sum() > 0, .item(), .tolist(), numpy); use torch.where and other tensor operations instead."
+            f"{type(error).__name__}: {reason}. Its forward must not use the values of its input in "
+            "Python (if x.sum() > 0, .item(), .tolist(), numpy); use torch.where and other tensor operations instead."
         ) from error
     finally:
         logging.disable(muted)
@@ -126,7 +83,7 @@ def _recorded(computation: Computation, shape: tuple[int, ...], n_categorical: i
 
 
 class _Comparison:
-    """One graph of two recordings, of which the numbers that differ follow the number of rows."""
+    """One graph made of two recordings; numbers that differ between them depend on the number of rows."""
 
     def __init__(self, first: Any, second: Any, name: str) -> None:
         self.programs = first, second
@@ -138,17 +95,15 @@ class _Comparison:
         if [(node.op, str(node.target)) for node in first if node.op == "call_function"] != [
             (node.op, str(node.target)) for node in second if node.op == "call_function"
         ]:
-            raise self._error(f"does something else for {_N_ROWS[0]} rows than for {_N_ROWS[1]}")
-        graph = Graph({}, {}, [], "")
+            raise self._error(f"does not use the same operations for {_N_ROWS[0]} rows and for {_N_ROWS[1]}")
+        graph = Graph({}, [], "")
         for node, other in zip(first, second, strict=True):
             if node.op == "placeholder":
                 self._add_placeholder(graph, node, other)
             elif node.op == "call_function":
                 self._add_node(graph, node, other)
-        signature = self.programs[0].graph_signature
-        graph.output = signature.user_outputs[0]
         by_name = {node.name: ref for node, ref in self.values.items()}
-        graph.output = by_name[graph.output].name
+        graph.output = by_name[self.programs[0].graph_signature.user_outputs[0]].name
         return graph
 
     def _add_placeholder(self, graph: Graph, node: Any, other: Any) -> None:
@@ -156,11 +111,11 @@ class _Comparison:
         self.values[node] = Ref(node.name)
         if tensor is None or again is None:
             value = node.meta["val"]
-            graph.inputs[node.name] = self._dtype(value.dtype, "its input")
+            self._dtype(value.dtype, "its input")
             graph.shapes[node.name] = self._shape(node, other)
             return
         if tensor.shape != again.shape or not torch.equal(tensor.nan_to_num(), again.nan_to_num()):
-            raise self._error(f"makes a tensor of shape {tuple(tensor.shape)} that follows the number of rows")
+            raise self._error(f"makes a tensor of shape {tuple(tensor.shape)} that depends on the number of rows")
         self._dtype(tensor.dtype, f"its tensor {node.name}")
         graph.constants[node.name] = tensor.detach().cpu().contiguous().numpy()
         graph.shapes[node.name] = tuple(tensor.shape)
@@ -179,7 +134,7 @@ class _Comparison:
         is_tensor = isinstance(value, Tensor)
         origin = _origin(node)
         dtype = self._dtype(value.dtype, origin) if is_tensor else None
-        graph.nodes.append(Node(op, merged, node.name, dtype, value.ndim if is_tensor else 0, origin))
+        graph.nodes.append(Node(op, merged, node.name, dtype, origin))
         self.values[node] = Ref(node.name)
         if is_tensor:
             graph.shapes[node.name] = self._shape(node, other)
@@ -193,12 +148,12 @@ class _Comparison:
         return tuple(self._merged(int(a), int(b)) for a, b in shapes)
 
     def _merged(self, a: Any, b: Any) -> Any:
-        """One argument of two recordings."""
+        """The argument that two recordings have in common."""
         if isinstance(a, torch.fx.Node):
             return self.values[a]
         if isinstance(a, (list, tuple)):
             if len(a) != len(b):
-                raise self._error("takes a number of tensors that follows the number of rows")
+                raise self._error("combines a number of tensors that depends on the number of rows")
             return [self._merged(x, y) for x, y in zip(a, b, strict=True)]
         if isinstance(a, torch.dtype):
             return Dtype(self._dtype(a, "a conversion"))
@@ -255,11 +210,12 @@ def _named_args(node: Any) -> dict[str, Any]:
 
 
 def _origin(node: Any) -> str:
-    """The innermost layer that a node comes from, as a user knows it."""
+    """The innermost layer that a node comes from, for messages."""
     stack = list((node.meta.get("nn_module_stack") or {}).values())
     if not stack:
         return "forward"
     path, kind = stack[-1]
     kind = kind if isinstance(kind, str) else kind.__name__
-    path = "" if path == "network" else str(path).removeprefix("network.").removeprefix("network.")  # ours, around it
+    # The modules around the one that the user gave are ours.
+    path = "" if path == "network" else str(path).removeprefix("network.").removeprefix("network.")
     return f"layer {path!r} ({kind.rpartition('.')[2]})" if path else kind.rpartition(".")[2]

@@ -1,4 +1,4 @@
-"""Where an export goes."""
+"""Checks of the path that an export is written to."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ __all__ = ["check_destination"]
 
 
 def check_destination(path: Path) -> None:
-    """Raise if no file can be written there, before the work is done."""
+    """Raise if no file can be written there, so that the error comes before the work."""
     folder = Path(os.path.abspath(path)).parent
     if not folder.is_dir():
-        raise FileNotFoundError(f"path={os.fspath(path)!r}: the folder {folder} is not there. Make it first.")
+        raise FileNotFoundError(f"path={os.fspath(path)!r}: the folder {folder} does not exist. Create it first.")
     if path.is_dir():
-        raise IsADirectoryError(f"path={os.fspath(path)!r} is a folder; expected the name of a file.")
+        raise IsADirectoryError(f"path={os.fspath(path)!r} is a folder; expected the path of a file.")

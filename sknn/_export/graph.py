@@ -1,4 +1,4 @@
-"""What a network computes, as a list of operations that any library can carry out."""
+"""The operations of a network as a list that any library can carry out."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ __all__ = [
     "Graph",
     "Node",
     "Ref",
-    "as_json",
     "fold_constants",
+    "node_as_json",
     "references",
     "without_dead_nodes",
 ]
 
-# A folded constant may be so many times larger than what it is made of; small ones always may.
+# A folded constant may be this many times larger than what it is computed from. Small ones are always folded.
 _MAX_GROWTH, _ALWAYS_FOLDED = 1.5, 4096
 
 
 @dataclass(frozen=True)
 class Ref:
-    """A value of the graph: an input, a constant, or what a node computes."""
+    """A value of the graph: an input, a constant, or the result of a node."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class BatchSize:
-    """An integer that follows the number of rows: ``factor * n_rows + offset``."""
+    """An integer that depends on the number of rows: ``factor * n_rows + offset``."""
 
     factor: int
     offset: int
@@ -42,7 +42,7 @@ class BatchSize:
 
 @dataclass(frozen=True)
 class Dtype:
-    """A dtype, by numpy's name."""
+    """A dtype, by the name that numpy gives it."""
 
     name: str
 
@@ -56,22 +56,19 @@ class Node:
     op : str
         Name with overload, such as ``"add.Tensor"``.
     args : dict
-        By the names of ATen's schema: numbers, strings, None, `Ref`, `BatchSize`, `Dtype`, and lists of these.
+        Name in the schema of ATen -> number, string, None, `Ref`, `BatchSize`, `Dtype`, or a list of these.
     out : str
-        Name of the value.
+        Name of the result.
     dtype : str or None
-        Of the value; None where it is a tuple.
-    ndim : int
-        Number of dimensions of the value.
+        Dtype of the result; None if it is a tuple.
     origin : str
-        The layer that asked for it, for messages.
+        The layer that the operation comes from, for messages.
     """
 
     op: str
     args: dict[str, Any]
     out: str
     dtype: str | None
-    ndim: int
     origin: str
 
 
@@ -81,8 +78,6 @@ class Graph:
 
     Attributes
     ----------
-    inputs : dict
-        Name -> dtype; the first dimension is the batch.
     constants : dict
         Name -> ndarray.
     nodes : list of Node
@@ -92,7 +87,6 @@ class Graph:
         Name -> shape of every value that is one array: integers and `BatchSize`.
     """
 
-    inputs: dict[str, str]
     constants: dict[str, np.ndarray]
     nodes: list[Node]
     output: str
@@ -100,13 +94,13 @@ class Graph:
 
     @property
     def widest(self) -> int:
-        """Numbers a row of the largest value that follows the number of rows."""
+        """Numbers per row of the largest value whose size depends on the number of rows."""
         sizes = [_factor(self.shapes[node.out]) for node in self.nodes if node.out in self.shapes]
         return max([1, *sizes])
 
 
 def _factor(shape: tuple[Any, ...]) -> int:
-    """Numbers a row in a value of this shape."""
+    """Numbers per row in a value of this shape; 0 if its size does not depend on the number of rows."""
     sizes = [abs(size.factor) if isinstance(size, BatchSize) else size for size in shape]
     return math.prod(sizes) if any(isinstance(size, BatchSize) for size in shape) else 0
 
@@ -127,18 +121,18 @@ def _follows_batch(arg: Any) -> bool:
 
 
 def without_dead_nodes(graph: Graph) -> Graph:
-    """The graph without values that nobody reads."""
+    """The graph without values that no node reads."""
     needed, nodes = {graph.output}, []
     for node in reversed(graph.nodes):
         if node.out in needed:
             needed.update(references(node.args))
             nodes.append(node)
     constants = {name: value for name, value in graph.constants.items() if name in needed}
-    return Graph(graph.inputs, constants, nodes[::-1], graph.output, graph.shapes)
+    return Graph(constants, nodes[::-1], graph.output, graph.shapes)
 
 
 def fold_constants(graph: Graph, compute: Callable[[Node, dict[str, Any]], Any]) -> Graph:
-    """The graph with those operations done that no input of a row enters.
+    """The graph with those operations carried out that do not depend on any input.
 
     Parameters
     ----------
@@ -159,11 +153,11 @@ def fold_constants(graph: Graph, compute: Callable[[Node, dict[str, Any]], Any])
                     constants[node.out] = value
                     continue
         nodes.append(node)
-    return without_dead_nodes(Graph(graph.inputs, constants, nodes, graph.output, graph.shapes))
+    return without_dead_nodes(Graph(constants, nodes, graph.output, graph.shapes))
 
 
-def as_json(arg: Any) -> Any:
-    """An argument in JSON: ``{"value": name}``, ``{"rows": [factor, offset]}``, ``{"dtype": name}``, or itself."""
+def _as_json(arg: Any) -> Any:
+    """An argument for JSON: ``{"value": name}``, ``{"rows": [factor, offset]}``, ``{"dtype": name}``, or itself."""
     if isinstance(arg, Ref):
         return {"value": arg.name}
     if isinstance(arg, BatchSize):
@@ -171,5 +165,11 @@ def as_json(arg: Any) -> Any:
     if isinstance(arg, Dtype):
         return {"dtype": arg.name}
     if isinstance(arg, list):
-        return [as_json(item) for item in arg]
+        return [_as_json(item) for item in arg]
     return arg
+
+
+def node_as_json(node: Node) -> dict[str, Any]:
+    """A node in the form that the predictor reads."""
+    args = {name: _as_json(arg) for name, arg in node.args.items()}
+    return {"op": node.op, "args": args, "out": node.out, "dtype": node.dtype}

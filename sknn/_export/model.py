@@ -1,4 +1,4 @@
-"""What of a fitted estimator is exported: its graph, its columns and its target."""
+"""The parts of a fitted estimator that are exported: its graph, its columns and its target."""
 
 from __future__ import annotations
 
@@ -7,36 +7,32 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.utils.validation import check_is_fitted
 
 from .._data.inputs import Inputs
 from .._estimator.base import BaseNeuralEstimator
-from .capture import Computation, capture, module_name
-from .graph import Graph, Node, as_json, fold_constants
-from .numpy.predictor import compute, compute_node, operation
+from .capture import capture
+from .graph import Graph, fold_constants, node_as_json
+from .numpy.network import compute_node, operation
+from .verification import verify
 
-__all__ = ["ExportedModel", "exported_model", "node_as_json"]
-
-_ROWS_TO_VERIFY = 7  # other numbers of rows than those of the recordings
-_TOLERANCE = 1e-4
-_TOLERANCE_OF_NEIGHBOURS = 1e-5  # of as many rows, by the same operations of the same library
+__all__ = ["ExportedModel", "exported_model"]
 
 
 @dataclass
 class ExportedModel:
-    """All that predictions are made of, without any row of the training table.
+    """Everything that predictions are computed from, without any row of the training table.
 
     Attributes
     ----------
     graph : Graph
         From ``numeric`` and ``codes`` to the output of the link.
     columns : list of dict
-        Of a table: ``name``, ``kind``; ``all_missing`` of numeric ones, ``categories`` and ``never_missing`` of
-        categorical ones. Empty where rows are arrays.
+        Columns of a table: ``name``, ``kind``; ``all_missing`` of a numeric column, ``categories`` and
+        ``never_missing`` of a categorical one. Empty if the rows are arrays.
     feature_names : list of str or None
     row_shape : list of int
-        Of a row of numbers.
+        Shape of the numbers of one row.
     allow_nan : bool
         Whether numbers may be missing.
     target : dict
@@ -59,14 +55,14 @@ class ExportedModel:
 
 
 def exported_model(estimator: Any, asked_by: str) -> ExportedModel:
-    """Record a fitted estimator.
+    """Record a fitted estimator and compare the recording with it.
 
     Raises
     ------
     TypeError
-        It is no estimator of sknn.
+        `estimator` is not an estimator of sknn.
     NotFittedError
-        It is not fitted.
+        `estimator` is not fitted.
     ValueError
         Its module, loss, categories or labels cannot be exported.
     """
@@ -76,9 +72,7 @@ def exported_model(estimator: Any, asked_by: str) -> ExportedModel:
     _check_operations(graph, asked_by)
     graph = fold_constants(graph, lambda node, values: compute_node(node_as_json(node), values, 0))
     columns = _columns(inputs) if inputs.mode == "table" else []
-    names = [column["name"] for column in columns]
-    if not columns and hasattr(estimator, "feature_names_in_"):
-        names = estimator.feature_names_in_.tolist()
+    names = [column["name"] for column in columns] or list(vars(estimator).get("feature_names_in_", ()))
     has_names = bool(names) and None not in names and len(set(names)) == len(names)
     model = ExportedModel(
         graph=graph,
@@ -89,7 +83,7 @@ def exported_model(estimator: Any, asked_by: str) -> ExportedModel:
         target=_target(targets),
         estimator=type(estimator).__name__,
     )
-    _verify(model, estimator)
+    verify(graph, estimator, model.row_shape)
     return model
 
 
@@ -101,12 +95,12 @@ def _check_estimator(estimator: Any, asked_by: str) -> None:
     steps = getattr(estimator, "steps", None)
     if steps and isinstance(steps[-1][1], BaseNeuralEstimator):
         raise TypeError(
-            f"estimator is a {name}, of which sknn can export the last step only: {asked_by}(pipeline[-1], path). "
-            "Leave the other steps out, as sknn takes raw tables, or convert them with skl2onnx and apply them first."
+            f"estimator is a {name}, and sknn can export only its last step: {asked_by}(pipeline[-1], path). Omit "
+            "the other steps, because sknn accepts raw tables, or convert them with skl2onnx and apply them first."
         )
     if isinstance(getattr(estimator, "best_estimator_", None), BaseNeuralEstimator):
         raise TypeError(
-            f"estimator is a {name}; export the one that it found: {asked_by}(search.best_estimator_, path)."
+            f"estimator is a {name}; export the estimator that it found: {asked_by}(search.best_estimator_, path)."
         )
     raise TypeError(f"estimator is a {name}; expected a fitted NeuralClassifier or NeuralRegressor.")
 
@@ -115,13 +109,13 @@ def _check_operations(graph: Graph, asked_by: str) -> None:
     for node in graph.nodes:
         if operation(node.op) is None:
             raise ValueError(
-                f"module: {node.origin} uses the operation {node.op!r} of torch, which {asked_by} does not know. "
+                f"module: {node.origin} uses the operation {node.op!r} of torch, which {asked_by} does not support. "
                 "Replace it by other tensor operations in the module's forward."
             )
 
 
 def _columns(inputs: Inputs) -> list[dict[str, Any]]:
-    """Columns of a table, ready for JSON."""
+    """Descriptions of the columns of a table for JSON."""
     reader = inputs.reader
     never_missing = dict(zip(reader.categorical_, inputs.never_missing.tolist(), strict=True))
     columns: list[dict[str, Any]] = []
@@ -139,7 +133,7 @@ def _columns(inputs: Inputs) -> list[dict[str, Any]]:
 
 
 def scalar_as_json(value: Any, what: str) -> Any:
-    """A category or label in JSON: itself, or ``[type, text]``."""
+    """A category or label for JSON: the value itself, or ``[type, text]``."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, str | bool | int | float):
@@ -153,8 +147,8 @@ def scalar_as_json(value: Any, what: str) -> Any:
     if isinstance(value, datetime.timedelta):
         return ["timedelta", [value.days, value.seconds, value.microseconds]]
     raise ValueError(
-        f"{what} holds {value!r} of type {type(value).__name__}, which cannot be exported; expected strings, numbers, "
-        "booleans or dates. Convert it before fit, as by .astype(str)."
+        f"{what} contains {value!r} of type {type(value).__name__}, which cannot be exported; expected strings, "
+        "numbers, booleans or dates. Convert it before fit, as by .astype(str)."
     )
 
 
@@ -169,68 +163,3 @@ def _target(targets: Any) -> dict[str, Any]:
         }
     classes = [scalar_as_json(label, "classes_") for label in targets.classes_]
     return {"kind": targets.kind, "classes": classes}
-
-
-def _verify(model: ExportedModel, estimator: Any) -> None:
-    """Compare the graph with the estimator on rows of random numbers and codes.
-
-    A recording takes the branches that its example takes; what depends on the values otherwise is found here.
-    """
-    random = np.random.default_rng(0)
-    inputs: Inputs = estimator._inputs
-    numeric = random.standard_normal((_ROWS_TO_VERIFY, *model.row_shape)).astype(np.float32).astype(np.float64)
-    if inputs.encoder is not None and inputs.mode == "table":
-        center, scale = (buffer.cpu().numpy() for buffer in (inputs.encoder.center, inputs.encoder.scale))
-        numeric = center + numeric / np.where(scale > 0, scale, 1.0)
-    codes = random.integers(0, np.array(inputs.cardinalities, dtype=np.int64), (_ROWS_TO_VERIFY, model.n_categorical))
-    values = {**model.graph.constants, "numeric": numeric, "codes": codes}
-    try:
-        found = compute([node_as_json(node) for node in model.graph.nodes], values, model.graph.output)
-    except (NotImplementedError, TypeError) as error:
-        raise ValueError(
-            f"module: {module_name(estimator.net_)} uses an operation in a form that cannot be exported: {error}."
-        ) from error
-    with torch.inference_mode():
-        rows = [torch.from_numpy(numeric)] + ([torch.from_numpy(codes)] if codes.shape[1] else [])
-        expected = Computation(estimator.net_, inputs)(*rows).numpy()
-    scale = max(1.0, float(np.abs(expected).max()))
-    if found.shape != expected.shape or not np.allclose(found, expected, rtol=0, atol=_TOLERANCE * scale):
-        raise ValueError(
-            "module: what was recorded of it predicts something else than the module itself, so it was not exported. "
-            "Its forward must not depend on other rows, on state that it changes, on random numbers or, by Python's "
-            "if, on the values of its input."
-        )
-    _check_rows_are_apart(model, {"numeric": numeric, "codes": codes}, found, scale, module_name(estimator.net_))
-
-
-def _check_rows_are_apart(
-    model: ExportedModel, rows: dict[str, np.ndarray], found: np.ndarray, scale: float, name: str
-) -> None:
-    """Raise if the answer for a row depends on the rows beside it: larger ones, or fewer."""
-    nodes = [node_as_json(node) for node in model.graph.nodes]
-
-    def answers(batch: dict[str, np.ndarray]) -> np.ndarray:
-        return compute(nodes, {**model.graph.constants, **batch}, model.graph.output)
-
-    n = len(found) // 2
-    first = {key: value[:n] for key, value in rows.items()}
-    others = {
-        "numeric": np.concatenate([rows["numeric"][:n], 5 * rows["numeric"][n:]]),
-        "codes": np.concatenate([rows["codes"][:n], rows["codes"][: len(found) - n]]),
-    }
-    for batch, tolerance in ((others, _TOLERANCE_OF_NEIGHBOURS), (first, _TOLERANCE)):
-        change = float(np.abs(answers(batch)[:n] - found[:n]).max())
-        if change <= tolerance * scale:
-            continue
-        raise ValueError(
-            f"module: {name} predicts a row by the rows beside it, which cannot be exported: an answer changed by "
-            f"{change:.2g} when other rows were given with it. In evaluation mode it must treat rows one by one, as "
-            "predict expects, too: no mean, norm, sort or attention along the batch. BatchNorm with running "
-            "statistics does."
-        )
-
-
-def node_as_json(node: Node) -> dict[str, Any]:
-    """A node as the predictor reads it."""
-    args = {name: as_json(arg) for name, arg in node.args.items()}
-    return {"op": node.op, "args": args, "out": node.out, "dtype": node.dtype}

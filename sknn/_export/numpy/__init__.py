@@ -1,1 +1,1 @@
-"""The recorded network for a predictor in plain numpy."""
+"""Export to a file of weights and a predictor that needs numpy only."""

@@ -1,4 +1,4 @@
-"""A fitted estimator -> weights in a file, and a predictor in numpy beside it."""
+"""A fitted estimator as a file of weights and a predictor in numpy beside it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ import numpy as np
 from ..._atomic import replace_file
 from ..._versions import __version__
 from ..destination import check_destination
-from ..model import exported_model, node_as_json
-from .predictor import FORMAT
+from ..graph import node_as_json
+from ..model import exported_model
+from .archive import FORMAT
 from .standalone import MARK, source
 
 __all__ = ["export_numpy"]
@@ -26,41 +27,41 @@ __all__ = ["export_numpy"]
 def export_numpy(estimator: Any, path: str | os.PathLike[str]) -> Path:
     """Write a fitted estimator for machines that have numpy, but neither torch nor sknn.
 
-    Two files are written: `path` with the weights, and a module of Python with the same name beside it, which reads
-    it and predicts from raw tables.
+    Two files are written: `path` with the weights, and a Python module of the same name beside it, which reads the
+    weights and predicts from raw tables.
 
     Parameters
     ----------
     estimator : NeuralClassifier or NeuralRegressor
-        Fitted, with any module whose operations are known (docs/export.md lists them).
+        A fitted estimator. Its module may use the operations that docs/export.md lists.
     path : path-like
-        Ends with ``.npz``, which is appended otherwise. The name is one that ``import`` takes: letters, digits and
-        underscores. Both files appear whole or not at all.
+        The file of weights; ``.npz`` is appended if it is missing. The name must be one that ``import`` accepts:
+        letters, digits and underscores. Each file appears whole or not at all.
 
     Returns
     -------
     path : Path
-        Of the weights; the predictor is ``path.with_suffix(".py")``.
+        The file of weights; the predictor is ``path.with_suffix(".py")``.
 
     Raises
     ------
     NotFittedError
         The estimator is not fitted.
     TypeError
-        It is no estimator of sknn: of a pipeline, export the last step.
+        `estimator` is not an estimator of sknn. To export a pipeline, export its last step.
     ValueError
-        The module uses an operation that is not known, decides by the values of its input, or predicts a row by
-        others; a category or label is neither string, number, boolean nor date; or the predictor's name would be
-        none of a module, or hide one of Python's.
+        The module uses an unknown operation, branches on the values of its input, or its prediction for a row depends
+        on other rows; a category or label is neither a string, a number, a boolean nor a date; or the predictor's
+        name is not a valid module name or would hide a module of Python.
     FileNotFoundError
-        The folder is not there.
+        The folder does not exist.
     FileExistsError
-        There is a module of Python of that name which sknn did not write.
+        A Python module of that name exists which sknn did not write.
 
     Notes
     -----
-    Probabilities differ from `predict_proba` by about 1e-6: the same operations in the same precision, in another
-    order. The files hold weights, statistics of the columns, and categories; no row of the training table.
+    Probabilities differ from `predict_proba` by about 1e-6, because sums are rounded in another order. The files
+    contain weights, statistics of the columns, and categories, but no row of the training table.
 
     Examples
     --------
@@ -109,27 +110,27 @@ def _weights_path(path: str | os.PathLike[str]) -> Path:
 
 
 def _check_importable(predictor: Path) -> None:
-    """Raise if no ``import`` can name the predictor."""
+    """Raise if the predictor could not be imported by its name."""
     name = predictor.stem
     if name.isidentifier() and not keyword.iskeyword(name):
         return
     valid = re.sub(r"\W", "_", name)
     valid = valid if valid.isidentifier() and not keyword.iskeyword(valid) else f"model_{valid}"
     raise ValueError(
-        f"path: {predictor.name}, the predictor beside {name}.npz, could not be imported, as {name!r} is no name of a "
-        f"module. Use letters, digits and underscores, such as {valid}.npz."
+        f"path: {predictor.name}, the predictor beside {name}.npz, could not be imported, because {name!r} is not a "
+        f"valid module name. Use letters, digits and underscores, such as {valid}.npz."
     )
 
 
 def _check_free(predictor: Path) -> None:
-    """Raise if the predictor would hide a module, or replace a file of the user's."""
+    """Raise if the predictor would hide a module or replace a file of the user."""
     if predictor.stem in sys.stdlib_module_names or predictor.stem == "numpy":
         raise ValueError(
-            f"path: {predictor.name} would hide the module {predictor.stem!r} from every program in its folder. Choose "
-            "another name."
+            f"path: {predictor.name} would hide the module {predictor.stem!r} from every program in its folder. "
+            "Choose another name."
         )
     if predictor.exists() and not predictor.read_bytes().startswith(MARK.encode()):
         raise FileExistsError(
-            f"path: {predictor} exists and was not written by sknn.export_numpy, which would replace it by the "
-            "predictor. Choose another name, or remove the file."
+            f"path: {predictor} exists and was not written by sknn.export_numpy. The predictor would replace it: "
+            "choose another name, or remove the file."
         )

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
-__all__ = ["MARK", "source"]
+__all__ = ["FILES", "MARK", "source"]
 
+FILES = ("operations", "network", "cells", "tables", "archive", "predictor")
 MARK = '"""Predictions of a network that was exported by sknn.'
-_IMPORT = "\nfrom .operations import OPERATIONS\n"
-_END_OF_IMPORTS = "import numpy as np\n"
 
 
 def source() -> str:
-    """`predictor.py`, with `operations.py` in the place of its import at the end."""
-    folder = Path(__file__).parent
-    predictor, operations = (folder / name for name in ("predictor.py", "operations.py"))
-    text = predictor.read_text(encoding="utf-8").replace(_IMPORT, "", 1)
-    _, _, body = operations.read_text(encoding="utf-8").partition(_END_OF_IMPORTS)
-    return f"{text}\n\n# {'-' * 88} the operations\n\n{body.strip()}\n"
+    """The files of the predictor, joined: their imports from outside of sknn first, then their contents."""
+    imports: set[str] = set()
+    parts: list[str] = []
+    docstring: str | None = None
+    for name in FILES:
+        text = (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
+        tree = ast.parse(text)
+        docstring = ast.get_docstring(tree, clean=False)
+        heads = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+        outside = [node for node in heads if isinstance(node, ast.Import) or not node.level]
+        imports.update(ast.unparse(node) for node in outside if "__future__" not in ast.unparse(node))
+        body = "\n".join(text.splitlines()[heads[-1].end_lineno :]).strip("\n")
+        parts.append(f"# {'-' * 88} {name}\n\n{body}")
+    # The last docstring is that of the predictor, which says how it is used.
+    head = [f'"""{docstring}"""', "from __future__ import annotations", "\n".join(sorted(imports))]
+    return "\n\n\n".join(["\n\n".join(head), *parts]) + "\n"

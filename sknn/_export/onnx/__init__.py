@@ -1,1 +1,1 @@
-"""The recorded network as a graph of ONNX."""
+"""Export to a graph of ONNX."""

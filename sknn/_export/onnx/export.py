@@ -1,4 +1,4 @@
-"""A fitted estimator -> one graph of ONNX from raw columns to predictions."""
+"""A fitted estimator as one graph of ONNX from raw columns to predictions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..._versions import __version__
 from ..destination import check_destination
 from ..graph import BatchSize, Dtype, Node, Ref
 from ..model import ExportedModel, exported_model
-from ..numpy.predictor import scalar
+from ..numpy.cells import scalar
 from .graph import ASKED_BY, OnnxGraph, Value, onnx_module
 from .inputs import NUMERIC, OnnxInputs, onnx_inputs
 from .operations import converter, emit
@@ -33,36 +33,39 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> OnnxInputs:
     Parameters
     ----------
     estimator : NeuralClassifier or NeuralRegressor
-        Fitted, with any module whose operations are known (docs/export.md lists them).
+        A fitted estimator. Its module may use the operations that docs/export.md lists.
     path : path-like
-        Usually ``*.onnx``. The file appears whole or not at all.
+        The file, usually ``*.onnx``. It appears whole or not at all.
 
     Returns
     -------
     inputs : OnnxInputs
-        Names and types of the inputs, also in the file's metadata; ``inputs.feeds(table)`` makes them from a table.
+        Names and types of the inputs, which the file's metadata contain too; ``inputs.feeds(table)`` makes the
+        arrays from a table.
 
     Raises
     ------
     ImportError
-        onnx is missing: ``pip install "sknn[onnx]"``.
+        The package onnx is not installed: ``pip install "sknn[onnx]"``.
     NotFittedError
         The estimator is not fitted.
     TypeError
-        It is no estimator of sknn: of a pipeline, export the last step.
+        `estimator` is not an estimator of sknn. To export a pipeline, export its last step.
     ValueError
-        The module uses an operation that is not known, decides by the values of its input, or predicts a row by
-        others; or a category or label has no form in ONNX.
+        The module uses an unknown operation, branches on the values of its input, or its prediction for a row depends
+        on other rows; or ONNX has no type for a category or label.
+    FileNotFoundError
+        The folder does not exist.
 
     Notes
     -----
-    Inputs: ``numeric``, double (batch, n_numeric), NaN = missing, dates as seconds since 1970; and one for each
-    categorical column, named after it: string (batch, 1), the empty string = missing, or double (batch, 1) where the
-    categories are numbers, booleans or dates, NaN = missing. Outputs: ``probabilities``, float (batch, n_classes),
-    and ``label`` of classifiers, ``prediction`` of regressors. The number of rows is free.
+    Inputs: ``numeric``, double (batch, n_numeric), NaN = missing, dates as seconds since 1970; and one input for each
+    categorical column, named after it: string (batch, 1), the empty string = missing, or double (batch, 1) if the
+    categories are numbers, booleans or dates, NaN = missing. Outputs: ``probabilities``, float (batch, n_classes), and
+    ``label`` for classifiers, ``prediction`` for regressors. The number of rows is free.
 
-    Probabilities differ from `predict_proba` by about 1e-6. The file holds weights, statistics of the columns, and
-    categories; no row of the training table. It needs operator set 18 and ai.onnx.ml 4, onnxruntime 1.17 or later.
+    Probabilities differ from `predict_proba` by about 1e-6. The file contains weights, statistics of the columns, and
+    categories, but no row of the training table. It needs operator set 18 and ai.onnx.ml 4: onnxruntime 1.17 or later.
 
     Examples
     --------
@@ -88,7 +91,7 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> OnnxInputs:
 
 
 class _ModelBuilder:
-    """Input, categories, network and output of one model, in this order."""
+    """Builds the graph of one model: inputs, categories, network and outputs, in this order."""
 
     def __init__(self, model: ExportedModel, inputs: OnnxInputs) -> None:
         self.onnx = onnx_module()
@@ -97,7 +100,7 @@ class _ModelBuilder:
         self.values: dict[str, Any] = {}  # name in the recording -> Value, or a tuple of names
 
     def build(self) -> Any:
-        """The model."""
+        """The model as a protocol buffer of onnx."""
         self._add_inputs()
         for name, array in self.model.graph.constants.items():
             self.values[name] = Value(self.graph.constant(array), array.dtype.name, array.shape)
@@ -150,7 +153,7 @@ class _ModelBuilder:
             codes = codes[0] if len(codes) == 1 else self.graph.op("Concat", *codes, axis=1)
             self.values["codes"] = Value(codes, "int64", (rows, len(categorical)))
         name = NUMERIC
-        if len(categorical) == len(self.inputs.inputs):  # a table without numbers
+        if len(categorical) == len(self.inputs.inputs):  # a table without numeric columns
             name = self.graph.op("Expand", self.graph.constant(np.zeros((1, 0))), self.graph.sizes([rows, 0]))
         self.values[NUMERIC] = Value(name, "float64", (rows, *model.row_shape))
 
@@ -181,18 +184,18 @@ class _ModelBuilder:
         if node.op == "getitem":
             name = args["x"][args["index"]]
             if name is None:
-                raise ValueError(f"module: {node.origin} uses a result that export_onnx does not know how to compute.")
+                raise ValueError(f"module: {node.origin} uses a result that {ASKED_BY} cannot compute.")
         elif converter(node.op) is None:
             raise ValueError(
-                f"module: {node.origin} uses the operation {node.op!r} of torch, which {ASKED_BY} does not know. "
+                f"module: {node.origin} uses the operation {node.op!r} of torch, which {ASKED_BY} does not support. "
                 "Replace it by other tensor operations in the module's forward, or use sknn.export_numpy."
             )
         else:
             try:
-                name = emit(self.graph, node.op, args, node.dtype)
+                name = emit(self.graph, node.op, args, node.dtype, self.model.graph.shapes.get(node.out, ()))
             except (NotImplementedError, TypeError) as error:
                 raise ValueError(
-                    f"module: {node.origin} uses {node.op!r} in a form that {ASKED_BY} does not know ({error}). "
+                    f"module: {node.origin} uses {node.op!r} in a form that {ASKED_BY} does not support ({error}). "
                     "Replace it by other tensor operations in the module's forward, or use sknn.export_numpy."
                 ) from error
         is_one = node.dtype is not None and isinstance(name, str)
@@ -219,7 +222,7 @@ class _ModelBuilder:
         classes = np.array([scalar(label) for label in target["classes"]])
         if classes.dtype.kind not in "iufbUO" or (classes.dtype == object and not isinstance(classes[0], str)):
             raise ValueError(
-                f"classes_ are of type {type(classes[0]).__name__}, which has no form in ONNX; expected strings, "
+                f"classes_ are of type {type(classes[0]).__name__}, for which ONNX has no type; expected strings, "
                 "numbers or booleans. Convert y before fit, as by .astype(str)."
             )
         if classes.dtype.kind in "iu":
@@ -230,7 +233,7 @@ class _ModelBuilder:
         return [probabilities, self._named(label, "label", dtype, [_BATCH])]
 
     def _prediction(self, values: Value, target: dict[str, Any]) -> Any:
-        """In the unit of y, in float64 where sknn does."""
+        """The prediction in the unit of y, with the dtype of `predict`."""
         scale, mean = (self.graph.constant(np.array(target[key], dtype=np.float64)) for key in ("scale", "mean"))
         name = self.graph.op("Add", self.graph.op("Mul", self.graph.cast(values.name, "float64"), scale), mean)
         if target["dtype"] != "float64":
@@ -243,7 +246,7 @@ class _ModelBuilder:
         return self._named(name, "prediction", target["dtype"], [_BATCH, n_values])
 
     def _named(self, name: str, output: str, dtype: str, shape: list[Any]) -> Any:
-        """An output of the graph."""
+        """Description of an output of the graph, with the node that names it."""
         helper = self.onnx.helper
         self.graph.nodes.append(helper.make_node("Identity", [name], [output]))
         is_text = dtype == "str"

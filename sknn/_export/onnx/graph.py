@@ -1,4 +1,4 @@
-"""Nodes and initializers of a graph of ONNX, written one after the other."""
+"""A graph of ONNX to which nodes and initializers are added one after the other."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def onnx_module() -> Any:
 
 @dataclass(frozen=True)
 class Value:
-    """A value of the recording in the graph of ONNX.
+    """A value of the graph of ONNX that stands for a value of the recording.
 
     Attributes
     ----------
     name : str
     dtype : str
-        By numpy's name.
+        Name that numpy gives it.
     shape : tuple of int and BatchSize
     """
 
@@ -45,14 +45,14 @@ class Value:
 
 
 class OnnxGraph:
-    """A graph that grows by one node a call; values are names.
+    """A graph that grows by one node per call; values are names.
 
     Parameters
     ----------
     rows : str
         Name of an input whose first dimension is the batch.
     reserved : sequence of str
-        Names of inputs, which no value may have.
+        Names of inputs, which are not given to other values.
     """
 
     def __init__(self, rows: str, reserved: Sequence[str]) -> None:
@@ -82,7 +82,7 @@ class OnnxGraph:
         return outputs
 
     def constant(self, array: Any, dtype: str | None = None) -> str:
-        """An initializer; equal small ones are one."""
+        """An initializer; equal small arrays share one."""
         array = np.asarray(array, dtype=dtype)
         if array.dtype.kind in "US":
             array = array.astype(object)
@@ -105,7 +105,7 @@ class OnnxGraph:
         return name
 
     def used_initializers(self) -> list[Any]:
-        """Those that a node reads; onnxruntime warns of others."""
+        """The initializers that a node reads; onnxruntime warns of others."""
         read = {name for node in self.nodes for name in node.input}
         return [tensor for tensor in self.initializers if tensor.name in read]
 
@@ -114,7 +114,7 @@ class OnnxGraph:
         return self.constant(np.array(list(values), dtype=np.int64).reshape(-1))
 
     def cast(self, name: str, dtype: str) -> str:
-        """Convert to a dtype of numpy's name."""
+        """Convert to a dtype given by its name in numpy."""
         return self.op("Cast", name, to=self.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
     def size(self, size: int | BatchSize) -> str:
@@ -140,7 +140,7 @@ class OnnxGraph:
         return self.op("Concat", *[self.size(size) for size in sizes], axis=0)
 
     def reshape(self, name: str, shape: Sequence[int | BatchSize]) -> str:
-        """Reshape; a single dimension of rows is left to be inferred."""
+        """Reshape. A single dimension that depends on the rows is left to be inferred."""
         following = [size for size in shape if isinstance(size, BatchSize)]
         if len(following) == 1 and not any(size in (0, -1) for size in shape):
             target = self.ints([-1 if isinstance(size, BatchSize) else size for size in shape])
@@ -153,5 +153,5 @@ class OnnxGraph:
         return self.op("Transpose", name, perm=list(dims))
 
     def slice(self, name: str, axis: int, start: Any, end: Any, step: int = 1) -> str:
-        """Part along one axis."""
+        """A part along one axis."""
         return self.op("Slice", name, self.size(start), self.size(end), self.ints([axis]), self.ints([step]))

@@ -1,4 +1,4 @@
-"""What a graph of ONNX is fed with, and how a table becomes that."""
+"""The inputs of a graph of ONNX, and how they are made from a table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 
 from ..model import ExportedModel
-from ..numpy.predictor import _code, _codes_of, _items, _number, is_missing, numbers_of, open_array, open_table, scalar
+from ..numpy.cells import (
+    category_code,
+    codes_by_category,
+    is_missing,
+    number_of,
+    numbers_of,
+    python_values,
+    scalar,
+)
+from ..numpy.tables import open_array, open_table
 
 __all__ = ["OnnxInput", "OnnxInputs", "onnx_inputs"]
 
@@ -26,15 +35,15 @@ class OnnxInput:
     name : str
         ``"numeric"``, or the name of a categorical column.
     type : {"double", "string"}
-        Of the tensor.
+        Type of the tensor.
     columns : list of str or int
-        Columns of the table, in order; positions where the table has no names.
+        Columns of the table, in order; their positions if the table has no names.
     shape : list of int
-        Of a row.
+        Shape of one row.
     missing : str or None
-        What a string input is given for a missing value; None: NaN.
+        String that stands for a missing value; None: NaN does.
     categories : list
-        Known categories as the graph compares them; empty of ``"numeric"``.
+        Known categories as the graph compares them; empty for ``"numeric"``.
     """
 
     name: str
@@ -48,7 +57,7 @@ class OnnxInput:
 
 @dataclass
 class OnnxInputs:
-    """What `export_onnx` returns: the inputs of the graph, and how to make them.
+    """What `export_onnx` returns: the inputs of the graph, and a method that makes them.
 
     Attributes
     ----------
@@ -59,7 +68,7 @@ class OnnxInputs:
     _model: ExportedModel = field(repr=False)
 
     def feeds(self, X: Any) -> dict[str, np.ndarray]:
-        """The arrays to run the graph with, for any table that the estimator would take.
+        """The arrays to run the graph with, for any table that the estimator accepts.
 
         Parameters
         ----------
@@ -68,7 +77,7 @@ class OnnxInputs:
         Returns
         -------
         feeds : dict
-            Name of input -> ndarray, as ``session.run(None, feeds)`` of onnxruntime expects.
+            Name of input -> ndarray, as ``session.run(None, feeds)`` of onnxruntime expects it.
         """
         model = self._model
         if not model.columns:
@@ -89,27 +98,27 @@ class OnnxInputs:
 
 
 def _category_feed(spec: OnnxInput, described: dict[str, Any], column: Any) -> np.ndarray:
-    """One column as the graph compares it, (n_rows, 1)."""
-    code_of, is_text = _codes_of(described), spec.type == "string"
+    """One categorical column as the graph compares it, (n_rows, 1)."""
+    code_of, is_text = codes_by_category(described), spec.type == "string"
     taken = {*spec.categories, spec.missing}
     seen: dict[Any, Any] = {}
 
     def fed(value: Any) -> Any:
         if is_missing(value):
             return spec.missing if is_text else np.nan
-        code = _code(value, code_of, f"column {described['name']!r}")
+        code = category_code(value, code_of, f"column {described['name']!r}")
         if code:
             return spec.categories[code - 1]
         if not is_text:
             return np.inf  # equal to no category
         return str(value) if str(value) not in taken else _free(_UNKNOWN, taken)
 
-    values = [seen[value] if value in seen else seen.setdefault(value, fed(value)) for value in _items(column)]
+    values = [seen[value] if value in seen else seen.setdefault(value, fed(value)) for value in python_values(column)]
     return np.array(values, dtype=object if is_text else np.float64).reshape(-1, 1)
 
 
 def onnx_inputs(model: ExportedModel) -> OnnxInputs:
-    """The inputs of a model: numbers together, and each categorical column by itself."""
+    """The inputs of a model: one for all numeric columns, and one for each categorical column."""
     if not model.columns:
         n_columns = model.row_shape[0] if len(model.row_shape) == 1 else 0
         names: list[str | int] = list(model.feature_names or range(n_columns))
@@ -134,10 +143,10 @@ def onnx_inputs(model: ExportedModel) -> OnnxInputs:
 
 
 def _compared(column: dict[str, Any], name: str) -> tuple[str, list[Any]]:
-    """Type of an input, and the categories in that type: numbers, booleans and dates as double where it is exact."""
+    """Type of an input, and the categories in that type: numbers, booleans and dates are doubles if exact."""
     categories = [scalar(category) for category in column["categories"]]
     if categories and not any(isinstance(category, str) for category in categories):
-        values = [_number(category, name) for category in categories]
+        values = [number_of(category, name) for category in categories]
         pairs = zip(values, categories, strict=True)
         exact = all(value == category or not isinstance(category, int) for value, category in pairs)
         if exact and len(set(values)) == len(values):
@@ -147,13 +156,13 @@ def _compared(column: dict[str, Any], name: str) -> tuple[str, list[Any]]:
         double = sorted({text for text in texts if texts.count(text) > 1})
         raise ValueError(
             f"X: column {name!r} has the categories {double} both as strings and as numbers, which a graph of ONNX "
-            "cannot tell apart. Make them one type before fit, as by .astype(str)."
+            "cannot distinguish. Convert them to one type before fit, as by .astype(str)."
         )
     return "string", texts
 
 
 def _missing_token(categories: list[Any]) -> str:
-    """The empty string, unless that is a category."""
+    """The string that stands for a missing value: the empty one, unless that is a category."""
     return _free(_MISSING, set(categories)) if "" in categories else ""
 
 

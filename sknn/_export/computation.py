@@ -1,0 +1,51 @@
+"""What a fitted estimator computes for a batch, as one module."""
+
+from __future__ import annotations
+
+import copy
+
+from torch import Tensor, nn
+
+from .._data.inputs import Inputs
+from .._network.table_network import first_output, network_inputs, users_network
+from .._training.net import _Net
+
+__all__ = ["Computation", "module_name"]
+
+
+class Computation(nn.Module):
+    """Encoder, network, combination of the members and inverse link in one module.
+
+    Shape
+    -----
+    numeric : float64 (batch, ...); codes : int64 (batch, n_categorical); output : float32 (batch, n_values).
+    """
+
+    def __init__(self, net: _Net, inputs: Inputs) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(net.module_).cpu().eval()
+        self.criterion = copy.deepcopy(net.criterion_).cpu().eval()
+        self.encoder = None if inputs.encoder is None else copy.deepcopy(inputs.encoder).cpu()
+        self.is_table = inputs.mode == "table"
+        self.rescaling = inputs.rescaling
+
+    def forward(self, numeric: Tensor, codes: Tensor | None = None) -> Tensor:
+        """The output of the inverse link, from which `predict_proba` and `predict` are computed."""
+        if not self.is_table:
+            numeric = numeric.float()  # rows that are not a table are float32 before they are encoded
+        if self.encoder is not None:
+            numeric = self.encoder(numeric)
+        if self.rescaling is not None:
+            center, spread = self.rescaling
+            numeric = (numeric - center) / spread
+        batch = {"x_num": numeric} if codes is None else {"x_num": numeric, "x_cat": codes}
+        raw = first_output(self.network(*network_inputs(batch)))
+        if raw.ndim == 3:
+            raw = self.criterion.combine(raw)
+        raw = raw if raw.ndim > 1 else raw.unsqueeze(1)
+        return self.criterion.inverse_link(raw.float())
+
+
+def module_name(net: _Net) -> str:
+    """Class of the module that the user gave."""
+    return type(users_network(net.module_)).__name__

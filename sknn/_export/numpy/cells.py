@@ -1,0 +1,128 @@
+"""Single values of a table as numbers and as codes of categories."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import numbers
+from typing import Any
+
+import numpy as np
+
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+
+
+def is_missing(value: Any) -> bool:
+    """Tell whether a scalar is None, NaN, NaT or pandas.NA."""
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
+
+
+def scalar(item: Any) -> Any:
+    """A category or label from its form in JSON: itself, or ``[type, text]``."""
+    if not isinstance(item, list):
+        return item
+    kind, text = item
+    if kind == "timedelta":
+        return datetime.timedelta(*text)
+    return {"datetime": datetime.datetime, "date": datetime.date, "time": datetime.time}[kind].fromisoformat(text)
+
+
+def codes_by_category(column):
+    """Return the code of each known category."""
+    return {scalar(category): code for code, category in enumerate(column.get("categories", ()), start=1)}
+
+
+def python_values(column: Any) -> list:
+    """Return the values of a column as Python objects."""
+    if isinstance(column, np.ndarray):
+        if column.dtype.kind in "Mm":
+            column = column.astype(f"{column.dtype.str[:2]}8[us]")
+        return column.tolist()
+    for method in ("to_pylist", "to_list"):
+        if hasattr(column, method):
+            return getattr(column, method)()
+    return list(column)
+
+
+def category_codes(column: Any, code_of: dict, description: dict, label: str) -> np.ndarray:
+    """Return int64 codes (n,): 0 unknown, 1 to K known, K + 1 missing (0 if training had no missing value)."""
+    missing = 0 if description["never_missing"] else len(code_of) + 1
+    seen = {}
+    codes = np.empty(len(column), dtype=np.int64)
+    for row, value in enumerate(python_values(column)):
+        try:
+            code = seen.get(value)
+        except TypeError:
+            raise TypeError(f"X: {label} contains {value!r}; a value must be a string, a number or a date.") from None
+        if code is None:
+            code = seen[value] = missing if is_missing(value) else category_code(value, code_of, label)
+        codes[row] = code
+    return codes
+
+
+def category_code(value: Any, code_of: dict, label: str) -> int:
+    if isinstance(value, (float, np.floating)) and math.isinf(value):
+        raise ValueError(f"X: {label} contains infinity; give finite numbers, or NaN for missing.")
+    if hasattr(value, "to_timestamp"):  # a period of pandas
+        value = value.to_timestamp()
+    code = code_of.get(value, 0)
+    return code if code else code_of.get(_other_spelling(value), 0)
+
+
+def _other_spelling(value: Any) -> Any:
+    """Return the number that a string spells, the string of a number, or None."""
+    if isinstance(value, str):
+        if value in ("True", "False"):
+            return value == "True"
+        try:
+            return float(value)
+        except ValueError:
+            return None
+    if not isinstance(value, (numbers.Real, np.bool_)):
+        return None
+    is_whole = not isinstance(value, (bool, np.bool_)) and float(value).is_integer()
+    return str(int(float(value)) if isinstance(value, float) else int(value)) if is_whole else str(value)
+
+
+def numbers_of(column: Any, label: str, all_missing: bool) -> np.ndarray:
+    """Return a column as float64 (n,), NaN = missing; dates and durations as seconds."""
+    array = None if isinstance(column, (list, tuple)) else np.asarray(column)
+    if array is not None and array.dtype.kind in "biuf":
+        return array.astype(np.float64)
+    if array is not None and array.dtype.kind in "Mm":
+        seconds = array.astype(f"{array.dtype.str[:2]}8[us]").view(np.int64) / 1e6
+        seconds[np.isnat(array)] = np.nan
+        return seconds
+    items = python_values(column)
+    if all_missing and any(isinstance(value, (str, bytes)) for value in items):
+        return np.full(len(items), np.nan)  # in training every value was missing, so its type is unknown
+    return np.array([number_of(value, label) for value in items], dtype=np.float64)
+
+
+def number_of(value: Any, label: str) -> float:
+    """Return a scalar as a float; a date as seconds since 1970, in UTC if it has no time zone."""
+    if is_missing(value):
+        return math.nan
+    if hasattr(value, "to_timestamp"):
+        value = value.to_timestamp()
+    if isinstance(value, np.datetime64):
+        return float((value - np.datetime64(0, "s")) / np.timedelta64(1, "s"))
+    if isinstance(value, np.timedelta64):
+        return float(value / np.timedelta64(1, "s"))
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    if isinstance(value, datetime.time):
+        return value.hour * 3600 + value.minute * 60 + value.second + value.microsecond / 1e6
+    if isinstance(value, datetime.date):
+        if not isinstance(value, datetime.datetime):
+            value = datetime.datetime(value.year, value.month, value.day)
+        zone = value.tzinfo
+        return value.timestamp() if zone else (value - datetime.datetime(1970, 1, 1)).total_seconds()
+    try:
+        if isinstance(value, str) and "_" in value:  # float() accepts 1_000, which is not a number in data
+            raise ValueError
+        return float(value)
+    except OverflowError:
+        return math.inf
+    except (TypeError, ValueError):
+        raise ValueError(f"X: {label} contains {value!r}, but numbers were expected, as in training.") from None
