@@ -8,7 +8,6 @@ compares the gradients with those of automatic differentiation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -21,7 +20,6 @@ from ..modules.numeric_embeddings import pieces
 from ..modules.tabm import (
     CURVE_RATE,
     GAIN_RATE,
-    Memory,
     SharedLayer,
     TabMWeights,
     factors,
@@ -31,38 +29,14 @@ from ..modules.tabm import (
 )
 from ..optim import FlatParameters
 from .chain import has_global_hooks, is_touched
+from .stack import Buffers, Stack
 
-__all__ = ["Stack"]
+__all__ = ["TabMStack"]
 
 _threshold_backward: Any = torch.ops.aten.threshold_backward.grad_input
 
 
-class Buffers(Memory):
-    """Memory that stays from step to step, one buffer for each name and shape; the last one of a name by ``[name]``."""
-
-    def __init__(self) -> None:
-        self._by_shape: dict[tuple[Any, ...], Tensor] = {}
-        self._last: dict[str, Tensor] = {}
-
-    def result(self, name: str, shape: Sequence[int]) -> Tensor:
-        key = (name, *shape)
-        buffer = self._by_shape.get(key)
-        if buffer is None:
-            buffer = self._by_shape[key] = torch.empty(*shape)
-        self._last[name] = buffer
-        return buffer
-
-    def over(self, x: Tensor) -> Tensor:
-        return x
-
-    def contiguous(self, name: str, x: Tensor) -> Tensor:
-        return self.result(name, x.shape).copy_(x)
-
-    def __getitem__(self, name: str) -> Tensor:
-        return self._last[name]
-
-
-class Stack:
+class TabMStack(Stack):
     """Forward and backward pass through TabM networks of one shape, to be run under no_grad.
 
     Shapes below are of n networks with m members of width w, and of batches of b rows for each network.
@@ -70,14 +44,9 @@ class Stack:
     Parameters
     ----------
     network : nn.Module
-        As accepted by `Stack.of`.
+        As accepted by `of`.
     weights, gradients : dict of str to Tensor
         Of each parameter of one network by its name, those of all networks: (n, *shape). Gradients are overwritten.
-
-    Attributes
-    ----------
-    covers_all : bool
-        Whether `backward` overwrites all gradients, so that none needs to be zeroed.
     """
 
     def __init__(self, network: nn.Module, weights: dict[str, Tensor], gradients: dict[str, Tensor]) -> None:
@@ -95,7 +64,7 @@ class Stack:
         self._named = TabMWeights(*[weights.get(name) for name in TabMWeights._fields])  # pyright: ignore
 
     @classmethod
-    def of(cls, network: nn.Module, flat: FlatParameters) -> Stack | None:
+    def of(cls, network: nn.Module, flat: FlatParameters) -> TabMStack | None:
         """The stack of a network in training mode, or None if it is not one.
 
         A stack is a `TabM`, or a `Committee` of them with the same knots: with rectified linear units and without
