@@ -1,14 +1,14 @@
-"""Networks of one shape, `TabM` or a committee of them, in one pass and differentiated by hand.
+"""`TabM`, or a committee of networks of it, in one pass and differentiated by hand.
 
 On small networks the calls cost more than the arithmetic. A committee runs each operation once for all of its networks:
 their weights lie in the flat buffer one after another, so that a product of stacked matrices reads them in place, and
-its gradient is written in place, into buffers that stay. Same formulas as automatic differentiation, and the same
-numbers up to rounding (a test).
+its gradient is written in place, into buffers that stay. The forward pass is that of `sknn.modules.tabm`; a test
+compares the gradients with those of automatic differentiation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,16 +17,26 @@ from torch import Tensor, nn
 from .._network.table_network import TableNetwork, committee_of, network_inputs, users_network
 from ..modules import Committee, TabM
 from ..modules.numeric_embeddings import pieces
-from ..modules.tabm import CURVE_RATE, GAIN_RATE, SharedLayer
+from ..modules.tabm import (
+    CURVE_RATE,
+    GAIN_RATE,
+    SharedLayer,
+    TabMWeights,
+    factors,
+    hidden_units,
+    raw_scores,
+    shared_layer,
+)
 from ..optim import FlatParameters
 from .chain import has_global_hooks, is_touched
+from .stack import Buffers, Stack
 
-__all__ = ["Stack"]
+__all__ = ["TabMStack"]
 
-_aten: Any = torch.ops.aten
+_threshold_backward: Any = torch.ops.aten.threshold_backward.grad_input
 
 
-class Stack:
+class TabMStack(Stack):
     """Forward and backward pass through TabM networks of one shape, to be run under no_grad.
 
     Shapes below are of n networks with m members of width w, and of batches of b rows for each network.
@@ -34,14 +44,9 @@ class Stack:
     Parameters
     ----------
     network : nn.Module
-        As accepted by `Stack.of`.
+        As accepted by `of`.
     weights, gradients : dict of str to Tensor
         Of each parameter of one network by its name, those of all networks: (n, *shape). Gradients are overwritten.
-
-    Attributes
-    ----------
-    covers_all : bool
-        Whether `backward` overwrites all gradients, so that none needs to be zeroed.
     """
 
     def __init__(self, network: nn.Module, weights: dict[str, Tensor], gradients: dict[str, Tensor]) -> None:
@@ -51,14 +56,15 @@ class Stack:
         self.weights, self.gradients = weights, gradients
         first = self.networks[0]
         self.n_blocks = len(first.blocks)
-        self.has_curves = first.curves is not None
-        self.start, self.inverse_width = pieces(first.knots)
+        self.bins = pieces(first.knots) if first.curves is not None else None
         self.learns_categories = first.embeddings is not None and first.embeddings.embedding is not None
         self.covers_all = not self.learns_categories  # embeddings are differentiated automatically
-        self.buffers: dict[tuple[Any, ...], Tensor] = {}
+        self.buffers = Buffers()
+        self._blocks = [partial(self._block, i) for i in range(self.n_blocks)]
+        self._named = TabMWeights(*[weights.get(name) for name in TabMWeights._fields])  # pyright: ignore
 
     @classmethod
-    def of(cls, network: nn.Module, flat: FlatParameters) -> Stack | None:
+    def of(cls, network: nn.Module, flat: FlatParameters) -> TabMStack | None:
         """The stack of a network in training mode, or None if it is not one.
 
         A stack is a `TabM`, or a `Committee` of them with the same knots: with rectified linear units and without
@@ -101,22 +107,13 @@ class Stack:
         parts = [given] if self.committee is None else self.committee.parts(*given)
         x = torch.stack([part[0] for part in parts])  # (n, b, in_features)
         self.columns = x if len(given) == 1 else torch.cat([x, self._embedded([part[1] for part in parts])], dim=2)
-        hidden = self._first_layer(x)
-        self.hidden, self.steps = [hidden], []
-        for block in range(self.n_blocks):
-            step = torch.bmm(
-                hidden,
-                self.weights[f"blocks.{block}.weight"].transpose(1, 2),
-                out=self._buffer(f"step {block}", hidden.shape),
-            )
-            self._by_member(step).add_(self.weights[f"blocks.{block}.bias"]).clamp_min_(0)
-            hidden = torch.add(hidden, step, out=self._buffer(f"hidden {block}", hidden.shape))
-            self.steps.append(step)
-            self.hidden.append(hidden)
-        # (n * m, b, out_features)
-        raw = torch.baddbmm(self._each("head_bias"), self._of_each(hidden), self._each("head_weight"))
-        outputs = list(raw.view(len(self.networks), -1, *raw.shape[1:]).transpose(1, 2))
+        self.hidden = hidden_units(self._named, x, self.columns, self.bins, self._blocks, torch.relu_, self.buffers)
+        outputs = list(raw_scores(self._named, self.hidden).transpose(1, 2))
         return outputs[0] if self.committee is None else self.committee.joined(outputs)
+
+    def _block(self, i: int, x: Tensor) -> Tensor:
+        weight, bias = self.weights[f"blocks.{i}.weight"], self.weights[f"blocks.{i}.bias"]
+        return shared_layer(x, weight, bias, self.buffers, f"step {i}")
 
     def _embedded(self, codes: list[Tensor]) -> Tensor:
         """Columns for the categories, (n, b, width)."""
@@ -129,107 +126,63 @@ class Stack:
             self.embedded = torch.stack([embed(part) for embed, part in zip(embeddings, codes, strict=True)])
         return self.embedded.detach()
 
-    def _first_layer(self, x: Tensor) -> Tensor:
-        """Hidden units behind the first layer, (n, m * b, w)."""
-        n_networks, n_rows, _ = x.shape
-        n_members, width = self.networks[0].n_members, self.networks[0].width
-        self.gain = 1 + GAIN_RATE * self.weights["gain"].unsqueeze(1)
-        self.gained = torch.mul(self.columns, self.gain, out=self._buffer("gained", self.columns.shape))
-        shared = self._buffer("shared", (n_networks, n_rows, n_members * width))
-        torch.bmm(self.gained, self.weights["first_weight"], out=shared)
-        shared = shared.view(n_networks, n_rows, n_members, width)
-        units = self._buffer("units", (n_networks, n_members, n_rows, width))
-        torch.add(shared.transpose(1, 2), self.weights["first_bias"], out=units)
-        if self.has_curves:
-            self.own = self._curves(x)  # (n * m, b, columns * curves)
-            units.view(-1, n_rows, width).baddbmm_(self.own, self._each("curve_weight"))
-        return units.clamp_min_(0).view(n_networks, n_members * n_rows, width)
-
-    def _curves(self, x: Tensor) -> Tensor:
-        """Each member's curves of the numbers, (n * m, b, columns * curves)."""
-        n_networks, n_rows, n_columns = x.shape
-        first = self.networks[0]
-        encoded = self._buffer("encoded", (n_networks, n_columns, n_rows, self.start.shape[2]))
-        torch.sub(x.transpose(1, 2).unsqueeze(3), self.start, out=encoded).mul_(self.inverse_width).clamp_(0, 1)
-        self.encoded = encoded.flatten(0, 1)
-        self.curve_gain = CURVE_RATE * (1 + GAIN_RATE * self.weights["curve_gain"])
-        curves = (self.weights["curves"] * self.curve_gain).flatten(0, 1)
-        by_column = self._buffer("by column", (n_networks * n_columns, n_rows, curves.shape[2]))
-        by_column = torch.bmm(self.encoded, curves, out=by_column).view(*encoded.shape[:3], first.n_members, -1)
-        own = by_column.permute(0, 3, 2, 1, 4)  # (n, m, b, columns, curves)
-        return self._buffer("own", own.shape).copy_(own).view(-1, n_rows, n_columns * own.shape[4])
-
     # ------------------------------------------------------------------ backward
 
     def backward(self, gradient: Tensor) -> None:
         """From the gradient with respect to what `forward` returned to those of all parameters."""
         parts = [gradient] if self.committee is None else self.committee.split(gradient)
         of_raw = torch.stack(parts).transpose(1, 2).flatten(0, 1)  # (n * m, b, out_features)
-        torch.bmm(self._of_each(self.hidden[-1]).transpose(1, 2), of_raw, out=self._each_gradient("head_weight"))
-        torch.sum(of_raw, 1, keepdim=True, out=self._each_gradient("head_bias"))
-        of_hidden = torch.bmm(of_raw, self._each("head_weight").transpose(1, 2)).view(self.hidden[-1].shape)
-        room = self._buffer("gradient", of_hidden.shape)
-        for block in reversed(range(self.n_blocks)):
-            of_step = _aten.threshold_backward.grad_input(of_hidden, self.steps[block], 0, grad_input=room)
-            torch.sum(self._by_member(of_step), 2, keepdim=True, out=self.gradients[f"blocks.{block}.bias"])
-            torch.bmm(of_step.transpose(1, 2), self.hidden[block], out=self.gradients[f"blocks.{block}.weight"])
-            of_hidden.baddbmm_(of_step, self.weights[f"blocks.{block}.weight"])
-        of_units = _aten.threshold_backward.grad_input(of_hidden, self.hidden[0], 0, grad_input=room)
-        torch.sum(self._by_member(of_units), 2, keepdim=True, out=self.gradients["first_bias"])
-        if self.has_curves:
-            self._curves_backward(self._of_each(of_units))
-        self._columns_backward(self._by_member(of_units))
+        self._each_gradient("head_weight", self.hidden.flatten(0, 1), of_raw)
+        torch.sum(of_raw, 1, keepdim=True, out=self.gradients["head_bias"].flatten(0, 1))
+        of_hidden = torch.bmm(of_raw, self._each("head_weight").transpose(1, 2)).view(self.hidden.shape)
+        of_layer = self.buffers.result("of layer", of_hidden.shape)  # (n, m, b, w)
+        for i in reversed(range(self.n_blocks)):
+            step = self.buffers[f"step {i}"].view(of_hidden.shape)
+            _threshold_backward(of_hidden, step, 0, grad_input=of_layer)
+            torch.sum(of_layer, 2, keepdim=True, out=self.gradients[f"blocks.{i}.bias"])
+            of_step = of_layer.flatten(1, 2)
+            x = self.buffers[f"hidden {i - 1}" if i else "units"].flatten(1, 2)
+            torch.bmm(of_step.transpose(1, 2), x, out=self.gradients[f"blocks.{i}.weight"])
+            of_hidden.flatten(1, 2).baddbmm_(of_step, self.weights[f"blocks.{i}.weight"])
+        _threshold_backward(of_hidden, self.buffers["units"], 0, grad_input=of_layer)
+        torch.sum(of_layer, 2, keepdim=True, out=self.gradients["first_bias"])
+        if self.bins is not None:
+            self._curves_backward(of_layer.flatten(0, 1))
+        self._columns_backward(of_layer)
 
     def _curves_backward(self, of_units: Tensor) -> None:
         """From the gradient of the units of each member, (n * m, b, w)."""
-        torch.bmm(self.own.transpose(1, 2), of_units, out=self._each_gradient("curve_weight"))
-        of_own = self._buffer("of own", self.own.shape)
-        torch.bmm(of_units, self._each("curve_weight").transpose(1, 2), out=of_own)
-        n_networks, n_columns, _, _ = self.gradients["curves"].shape
-        n_rows, n_members = of_own.shape[1], len(of_own) // n_networks
-        of_own = of_own.view(n_networks, n_members, n_rows, n_columns, -1).permute(0, 3, 2, 1, 4)
-        of_own = self._buffer("of by column", of_own.shape).copy_(of_own).view(len(self.encoded), n_rows, -1)
-        of_gained = torch.bmm(self.encoded.transpose(1, 2), of_own).view(self.gradients["curves"].shape)
-        torch.mul(of_gained, self.curve_gain, out=self.gradients["curves"])
+        own = self.buffers["own"]  # (n, m, b, columns, curves)
+        self._each_gradient("curve_weight", own.flatten(0, 1).flatten(2), of_units)
+        of_own = self.buffers.result("of own", own.shape)
+        torch.bmm(of_units, self._each("curve_weight").transpose(1, 2), out=of_own.flatten(0, 1).flatten(2))
+        of_own = self.buffers.contiguous("of by column", of_own.transpose(1, 3)).flatten(3).flatten(0, 1)
+        of_gained = torch.bmm(self.buffers["encoded"].flatten(0, 1).transpose(1, 2), of_own)
+        of_gained = of_gained.view(self.weights["curves"].shape)
+        gain = CURVE_RATE * factors(self.weights["curve_gain"])
+        torch.mul(of_gained, gain, out=self.gradients["curves"])
         of_gain = of_gained.mul_(self.weights["curves"]).sum((2, 3), keepdim=True)
         torch.mul(of_gain, CURVE_RATE * GAIN_RATE, out=self.gradients["curve_gain"])
 
     def _columns_backward(self, of_units: Tensor) -> None:
         """From the gradient of the units, (n, m, b, w), to what all members of a network are given."""
-        of_units = of_units.transpose(1, 2)
-        of_units = self._buffer("of units", of_units.shape).copy_(of_units).flatten(2)  # (n, b, m * w)
-        torch.bmm(self.gained.transpose(1, 2), of_units, out=self.gradients["first_weight"])
+        of_units = self.buffers.contiguous("of units", of_units.transpose(1, 2)).flatten(2)  # (n, b, m * w)
+        torch.bmm(self.buffers["gained"].transpose(1, 2), of_units, out=self.gradients["first_weight"])
         of_gained = torch.bmm(of_units, self.weights["first_weight"].transpose(1, 2))
         if self.learns_categories:
             width = self.embedded.shape[2]
-            self.embedded.backward(of_gained[:, :, -width:] * self.gain[:, :, -width:])
+            gain = factors(self.weights["gain"])[:, None, -width:]
+            self.embedded.backward(of_gained[:, :, -width:] * gain)
             del self.embedded  # with the record of how it was made
         torch.mul(of_gained.mul_(self.columns).sum(1), GAIN_RATE, out=self.gradients["gain"])
-
-    # ------------------------------------------------------------------ shapes
 
     def _each(self, name: str) -> Tensor:
         """Weights of the members of all networks, (n * m, ...)."""
         return self.weights[name].flatten(0, 1)
 
-    def _each_gradient(self, name: str) -> Tensor:
-        return self.gradients[name].flatten(0, 1)
-
-    def _by_member(self, units: Tensor) -> Tensor:
-        """(n, m * b, w) -> (n, m, b, w)."""
-        return units.view(len(units), self.networks[0].n_members, -1, units.shape[2])
-
-    def _of_each(self, units: Tensor) -> Tensor:
-        """(n, m * b, w) -> (n * m, b, w)."""
-        return self._by_member(units).flatten(0, 1)
-
-    def _buffer(self, name: str, shape: Sequence[int]) -> Tensor:
-        """Memory that stays, one for each size of a batch."""
-        key = (name, *shape)
-        buffer = self.buffers.get(key)
-        if buffer is None:
-            buffer = self.buffers[key] = torch.empty(*shape)
-        return buffer
+    def _each_gradient(self, name: str, x: Tensor, of_output: Tensor) -> None:
+        """Write the gradient of each member's matrix, from its inputs (n * m, b, i) and its outputs' (n * m, b, o)."""
+        torch.bmm(x.transpose(1, 2), of_output, out=self.gradients[name].flatten(0, 1))
 
 
 def _tabms(network: nn.Module) -> list[TabM]:

@@ -10,7 +10,7 @@ import torch
 from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
 from .._errors import shown
-from .._network.build import IN_FEATURES, OUT_FEATURES
+from .._network.signature import IN_FEATURES, OUT_FEATURES
 from ..losses import LOSSES
 
 __all__ = ["ComponentParamsMixin", "accepted_params"]

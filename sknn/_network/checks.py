@@ -1,4 +1,4 @@
-"""What is found wrong with a network before it is trained."""
+"""Errors of a network or a loss that are found before training."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ import torch
 from torch import Tensor, nn
 
 from ..losses import Loss
-from .table_network import first_output, has_members
+from .table_network import TableNetwork, first_output, has_members, network_inputs
 
 __all__ = ["check_batch_norm", "check_loss", "check_network"]
 
 
 def check_batch_norm(network: nn.Module, n_samples: int) -> None:
-    """Raise a ValueError if a batch norm would have to learn from one row."""
+    """Raise a ValueError if a batch norm would be trained on a single row."""
     if n_samples == 1 and any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in network.modules()):
         raise ValueError(
-            "n_samples=1: batch norm needs the variance of at least 2 training rows. Pass more rows, or a module "
-            "with another norm, such as torch.nn.LayerNorm."
+            "n_samples=1: batch norm needs at least 2 training rows. Pass more rows, or use a module with another "
+            "norm, such as torch.nn.LayerNorm."
         )
 
 
-@torch.no_grad()
 def check_network(network: nn.Module, inputs: dict[str, Tensor], expected: tuple[int, ...], label: str) -> Tensor:
-    """Run a few rows through the network: lazy layers learn their shapes, and a wrong output width is found now.
+    """Call the network on a few rows, so that lazy layers get their shapes and a wrong output width is found early.
 
     Parameters
     ----------
@@ -42,26 +41,10 @@ def check_network(network: nn.Module, inputs: dict[str, Tensor], expected: tuple
     Raises
     ------
     ValueError
-        The network refuses the input, or its output has another shape.
+        The network fails on the input, or its output has a wrong type or shape.
     """
     n_rows = len(inputs["x_num"])
-    training = network.training
-    network.eval()
-    try:
-        with torch.no_grad():
-            output = first_output(network(**inputs) if len(inputs) > 1 else network(inputs["x_num"]))
-    except Exception as error:
-        shape = tuple(inputs["x_num"].shape)
-        one_hot = getattr(network, "one_hot", None)
-        width = f", and {one_hot.out_features} one-hot columns" if one_hot is not None else ""
-        raise ValueError(
-            f"module: {label} failed on an input of shape {shape}{width}, dtype {inputs['x_num'].dtype}: "
-            f"{type(error).__name__}: {str(error).rstrip('.')}. "
-            "Its first layer needs the width that preprocessing gives: pass the class, so that fit fills it in. "
-            "Images and sequences need a module made for them, or X.reshape(len(X), -1)."
-        ) from error
-    finally:
-        network.train(training)
+    output = _call(network, inputs, label)
     if not isinstance(output, Tensor):
         raise ValueError(f"module: {label} returned a {type(output).__name__}, expected a tensor of raw scores.")
     if output.ndim == 3 and has_members(network):
@@ -72,19 +55,40 @@ def check_network(network: nn.Module, inputs: dict[str, Tensor], expected: tuple
         wanted = " or ".join(f"(batch, {width})" for width in expected)
         raise ValueError(
             f"module: {label} returned shape {tuple(output.shape)} for {n_rows} rows, expected {wanted}: "
-            "one raw score for each class or output. Give its last layer that width, or let fit fill it in "
-            "as the constructor's out_features."
+            "one raw score per class or output. Change the width of the last layer, or name it out_features in the "
+            "constructor, so that fit sets it."
         )
     return output
 
 
+@torch.no_grad()
+def _call(network: nn.Module, inputs: dict[str, Tensor], label: str) -> object:
+    """The output of a network in evaluation mode, or a ValueError that names its input."""
+    training = network.training
+    network.eval()
+    try:
+        return first_output(network(*network_inputs(inputs)))
+    except Exception as error:
+        x_num = inputs["x_num"]
+        one_hot = network.one_hot if isinstance(network, TableNetwork) else None
+        width = f", and {one_hot.out_features} one-hot columns" if one_hot is not None else ""
+        raise ValueError(
+            f"module: {label} failed on an input of shape {tuple(x_num.shape)}{width}, dtype {x_num.dtype}: "
+            f"{type(error).__name__}: {str(error).rstrip('.')}. "
+            "Its first layer needs the width of the preprocessed table: pass the class, so that fit sets the width. "
+            "Images and sequences need a module made for them, or X.reshape(len(X), -1)."
+        ) from error
+    finally:
+        network.train(training)
+
+
 def check_loss(loss: Loss, raw_prediction: Tensor, y: Tensor) -> None:
-    """Compute the loss of a few rows, so that what it refuses is found before training.
+    """Compute the loss of a few rows, so that an error in it is found before training.
 
     Raises
     ------
     ValueError
-        The loss cannot take this network's raw prediction, or fails on it.
+        The loss does not accept the network's raw prediction, or fails on it.
     """
     loss.check_raw_prediction(raw_prediction)
     name = type(getattr(loss, "module", loss)).__name__
@@ -94,6 +98,6 @@ def check_loss(loss: Loss, raw_prediction: Tensor, y: Tensor) -> None:
     except Exception as error:
         raise ValueError(
             f"criterion: {name} failed on a raw prediction of shape {tuple(raw_prediction.shape)} and y of shape "
-            f"{tuple(y.shape)}, dtype {y.dtype}: {type(error).__name__}: {str(error).rstrip('.')}. Check the lengths "
-            "in its parameters against the number of classes or outputs."
+            f"{tuple(y.shape)}, dtype {y.dtype}: {type(error).__name__}: {str(error).rstrip('.')}. Do the lengths of "
+            "its parameters match the number of classes or outputs?"
         ) from error

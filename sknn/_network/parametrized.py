@@ -1,4 +1,4 @@
-"""Pickling of layers whose weights are computed, as by weight_norm, which torch refuses."""
+"""Pickling of parametrized layers, such as those of weight_norm, which torch does not support."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ __all__ = ["allow_pickling", "reduce_parametrized"]
 def allow_pickling(network: nn.Module) -> None:
     """Let the parametrized layers of a network be pickled.
 
-    torch makes a class for each of them and has it refuse, since such a class has no name to be found by. What it is
-    made of has: the class before, the parametrizations, and the names of the weights.
+    torch makes a class for each of them that cannot be imported by name, and lets it raise. Its parts can be: the
+    original class, the parametrizations, and the names of the weights.
     """
     for part in network.modules():
         if parametrize.is_parametrized(part):
@@ -24,7 +24,7 @@ def allow_pickling(network: nn.Module) -> None:
 def reduce_parametrized(layer: nn.Module) -> tuple[Any, ...]:
     """What `pickle` rebuilds a parametrized layer from."""
     names = list(layer.parametrizations)  # pyright: ignore[reportArgumentType]
-    # weight_norm has a function of its own, without a name, that reads files of before it was a parametrization.
+    # weight_norm registers a local function, which cannot be pickled, that reads old state dicts.
     hooks = layer._load_state_dict_pre_hooks
     kept = type(hooks)((key, hook) for key, hook in hooks.items() if not _is_of_torch(hook))
     state = {**vars(layer), "_load_state_dict_pre_hooks": kept}
@@ -39,8 +39,8 @@ def _is_of_torch(hook: Any) -> bool:
 def _rebuilt(kind: type[nn.Module], names: list[str]) -> nn.Module:
     layer = kind.__new__(kind)
     nn.Module.__init__(layer)
-    rooms: Any = parametrize
-    rooms._inject_new_class(layer)
+    private: Any = parametrize
+    private._inject_new_class(layer)
     for name in names:
-        rooms._inject_property(layer, name)
+        private._inject_property(layer, name)
     return layer

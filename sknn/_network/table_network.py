@@ -1,4 +1,4 @@
-"""Category codes in front of a network, and how any network is called."""
+"""The module that prepares category codes for a network, and how any network is called."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from ..modules import Committee, OneHot, UnknownMasking
+from ..modules._offers import members_of
 
 __all__ = ["TableNetwork", "committee_of", "first_output", "has_members", "network_inputs", "users_network"]
 
 
 class TableNetwork(nn.Module):
-    """Category codes in front of a network: masked while training, one-hot encoded for a network of one input.
+    """Passes category codes to a network: masked during training, and one-hot encoded if it has a single input.
 
     Parameters
     ----------
@@ -40,8 +41,8 @@ class TableNetwork(nn.Module):
         return self.network(*self.network_inputs(x_num, x_cat))
 
     def network_inputs(self, x_num: Tensor, x_cat: Tensor | None = None) -> tuple[Any, ...]:
-        """What the network inside is called with."""
-        if x_cat is None:  # a table without categories, for a network that asks for them
+        """The arguments of the network inside."""
+        if x_cat is None:  # a table without categories, for a network that requires x_cat
             return x_num, torch.zeros(len(x_num), 0, dtype=torch.int64, device=x_num.device)
         x_cat = self.mask(x_cat)
         if self.one_hot is None:
@@ -50,24 +51,23 @@ class TableNetwork(nn.Module):
 
 
 def users_network(network: nn.Module) -> nn.Module:
-    """The network, or the committee, behind the categories that may stand in front of it."""
+    """The user's network, or the committee of them, without the `TableNetwork` around it."""
     return network.network if isinstance(network, TableNetwork) else network
 
 
 def committee_of(network: nn.Module) -> Committee | None:
-    """The committee that a network is, behind its categories, or None."""
+    """The committee inside a network, or None if it is a single network."""
     inside = users_network(network)
     return inside if isinstance(inside, Committee) else None
 
 
 def has_members(network: nn.Module) -> bool:
-    """Whether it returns raw scores of members, ``(batch, n_members, out_features)``."""
-    inside = users_network(network)
-    return hasattr(inside, "n_members")
+    """Whether a network returns raw scores of members, ``(batch, n_members, out_features)``."""
+    return members_of(users_network(network)) is not None
 
 
 def network_inputs(inputs: dict[str, Tensor]) -> tuple[Tensor, ...]:
-    """What a network is called with for a batch: numbers, and categories where the table has any."""
+    """The arguments of a network for a batch: numbers, and category codes if the table has any."""
     return (inputs["x_num"], inputs["x_cat"]) if "x_cat" in inputs else (inputs["x_num"],)
 
 

@@ -9,8 +9,9 @@ import torch
 from skorch.utils import TeeGenerator
 from torch import Tensor
 
+from .._backprop.by_hand import gradient_by_hand
 from .._backprop.chain import Chain
-from .._backprop.tabm_stack import Stack
+from .._backprop.stack import Stack
 from .._data.rows import Batch
 from .._threads import PacedThreads, product_threads, threads
 from ..optim import step_of
@@ -119,8 +120,7 @@ class TrainingSteps:
         flat = self.flat_parameters
         if flat is None or self.plan.compile:
             return None
-        chain = Chain.of(self.module_, flat.parameters, self.plan.precision, self.batch_size)
-        return chain if chain is not None or self.plan.precision == "bfloat16" else Stack.of(self.module_, flat)
+        return gradient_by_hand(self.module_, flat, self.plan.precision, self.batch_size)
 
     def _look_again(self) -> None:
         """Find the way anew: whoever looks at steps may have changed anything since the last one.

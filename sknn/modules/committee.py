@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from ._offers import knots_of, members_of
+
 
 class Committee(nn.Module):
     """Networks of one kind, trained in one run on different rows, whose predictions are averaged.
@@ -61,7 +63,8 @@ class Committee(nn.Module):
         self.networks = nn.ModuleList(networks)
         if not len(self.networks):
             raise ValueError("networks is empty; expected at least one nn.Module.")
-        self.n_members = sum(getattr(network, "n_members", 1) for network in self.networks)
+        self._sizes = [members_of(network) or 1 for network in self.networks]
+        self.n_members = sum(self._sizes)
         self._each_its_own = False
 
     @contextmanager
@@ -95,12 +98,12 @@ class Committee(nn.Module):
         """What :meth:`joined` joined, or a gradient of the same shape, network by network."""
         if self._each_its_own:
             return list(joined.split(len(joined) // len(self.networks)))
-        return list(joined.split([getattr(network, "n_members", 1) for network in self.networks], dim=1))
+        return list(joined.split(self._sizes, dim=1))
 
     def fit_knots(self, x_num: Tensor, sample_weight: Tensor | None = None) -> Committee:
         """Hand training rows to the networks that place knots by them; returns the module."""
         for network in self.networks:
-            fit_knots = getattr(network, "fit_knots", None)
+            fit_knots = knots_of(network)
             if fit_knots is not None:
                 fit_knots(x_num, sample_weight)
         return self

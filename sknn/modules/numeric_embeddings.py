@@ -199,7 +199,7 @@ class PiecewiseLinearEmbeddings(_NumericEmbeddings):
     def encode(self, x_num: Tensor) -> Tensor:
         """The encoding :math:`e` before the projection, ``(n_features, batch, n_bins)``."""
         check_columns("values of x_num", x_num, self.n_features)
-        return piecewise_linear_encoding(x_num, self.knots)
+        return piecewise_linear_encoding(x_num, *pieces(self.knots))
 
 
 @torch.no_grad()
@@ -259,11 +259,12 @@ def _spread(distinct: Tensor, counts: Tensor, n_knots: int) -> Tensor:
     return torch.unique(distinct[chosen])
 
 
-def piecewise_linear_encoding(x_num: Tensor, knots: Tensor) -> Tensor:
-    """Share of each piece between the knots that lies below a number: (n_features, batch, n_bins), in [0, 1]."""
-    start, inverse_width = pieces(knots)
+def piecewise_linear_encoding(
+    x_num: Tensor, start: Tensor, inverse_width: Tensor, out: Tensor | None = None
+) -> Tensor:
+    """Share of each of the `pieces` that lies below a number: (..., n_features, batch, n_bins), in [0, 1]."""
     # The difference first: of x / width - knot / width, a narrow piece far from 0 would lose its digits.
-    return (x_num.t().unsqueeze(2) - start).mul_(inverse_width).clamp_(0, 1)
+    return torch.sub(x_num.transpose(-2, -1).unsqueeze(-1), start, out=out).mul_(inverse_width).clamp_(0, 1)
 
 
 def pieces(knots: Tensor) -> tuple[Tensor, Tensor]:

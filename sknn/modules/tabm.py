@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ._checks import check_columns, check_fraction, check_module_class, check_size, check_widths
 from .activations import initialize_linear_
-from .embeddings import CategoricalEmbeddings, known_codes
-from .numeric_embeddings import piecewise_linear_encoding, quantile_knots
+from .embeddings import CategoricalEmbeddings, join_columns
+from .numeric_embeddings import piecewise_linear_encoding, pieces, quantile_knots
 
 # An adaptive optimizer takes steps of about the same size on every parameter. A factor in front of one makes its steps
 # as much larger: columns are weighted, and curves bent, sooner than weights are learned.
@@ -192,27 +193,20 @@ class TabM(nn.Module):
 
     def forward(self, x_num: Tensor, x_cat: Tensor | None = None) -> Tensor:
         """Raw scores of the members for a batch of rows."""
-        x = self._first_layer(x_num, x_cat)  # (n_members, batch, width)
-        x = self._drop(self.activation(x))
-        for block in self.blocks:
-            x = x + self._drop(self.activation(block(x)))
-        with torch.autocast(x.device.type, enabled=False):  # raw predictions keep all their digits
-            return torch.baddbmm(self.head_bias, x.to(self.head_bias.dtype), self.head_weight).transpose(0, 1)
-
-    def _first_layer(self, x_num: Tensor, x_cat: Tensor | None) -> Tensor:
         check_columns("values of x_num", x_num, self.in_features)
-        n_rows, n_members = len(x_num), self.n_members
-        codes = known_codes(x_cat, 0 if self.embeddings is None else self.embeddings.n_categorical)
-        shared = x_num if self.embeddings is None else torch.cat([x_num, self.embeddings(codes)], dim=1)
-        x = (shared * (1 + GAIN_RATE * self.gain)) @ self.first_weight  # (batch, n_members * width)
-        x = x.view(n_rows, n_members, self.width).transpose(0, 1)
-        if self.curves is None or self.curve_gain is None or self.curve_weight is None:
-            return x + self.first_bias
-        encoded = piecewise_linear_encoding(x_num, self.knots)  # (in_features, batch, n_bins)
-        curves = self.curves * (CURVE_RATE * (1 + GAIN_RATE * self.curve_gain))
-        own = torch.bmm(encoded, curves)  # (in_features, batch, n_members * size)
-        own = own.view(self.in_features, n_rows, n_members, -1).permute(2, 1, 0, 3).flatten(2)
-        return torch.baddbmm(x + self.first_bias, own, self.curve_weight)
+        columns = join_columns(self.embeddings, x_num, x_cat)
+        weights = TabMWeights(*[getattr(self, name) for name in TabMWeights._fields])
+        hidden = hidden_units(
+            weights,
+            x_num,
+            columns,
+            None if self.curves is None else pieces(self.knots),
+            self.blocks,
+            lambda x: self._drop(self.activation(x)),
+            NEW_MEMORY,
+        )
+        with torch.autocast(hidden.device.type, enabled=False):  # raw predictions keep all their digits
+            return raw_scores(weights, hidden.to(self.head_bias.dtype)).transpose(0, 1)
 
     def _drop(self, x: Tensor) -> Tensor:
         """Dropout with one mask for all members: the units of different members have nothing in common.
@@ -243,7 +237,116 @@ class SharedLayer(nn.Module):
         self.bias.copy_(linear.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.linear(x, self.weight).add_(self.bias)
+        return shared_layer(x, self.weight, self.bias)
+
+
+# ------------------------------------------------------------------ the formula
+#
+# Written once for one network, which is differentiated automatically, and for several of one shape in one pass, which
+# sknn._backprop.tabm_stack differentiates by hand. In the shapes below "..." stands for nothing in the first case and
+# for n_networks in the second, m for members, b for the rows of a batch, w for the width.
+
+
+class TabMWeights(NamedTuple):
+    """Parameters of `TabM` by name, those of its blocks excepted; (..., *shape in one network)."""
+
+    gain: Tensor
+    first_weight: Tensor
+    first_bias: Tensor
+    head_weight: Tensor
+    head_bias: Tensor
+    curves: Tensor | None
+    curve_gain: Tensor | None
+    curve_weight: Tensor | None
+
+
+class Memory:
+    """Where the results of a forward pass are written: to new tensors, as automatic differentiation needs it."""
+
+    def result(self, name: str, shape: Sequence[int]) -> Tensor | None:
+        """The tensor that a result is written to, as the argument ``out`` of torch's functions."""
+        return None
+
+    def over(self, x: Tensor) -> Tensor | None:
+        """As `result`, for a result that may overwrite `x`."""
+        return None
+
+    def contiguous(self, name: str, x: Tensor) -> Tensor:
+        """A contiguous copy of `x`."""
+        return x.contiguous()
+
+
+NEW_MEMORY = Memory()
+
+
+def factors(gain: Tensor) -> Tensor:
+    """What columns are multiplied by."""
+    return 1 + GAIN_RATE * gain
+
+
+def product(x: Tensor, weight: Tensor, out: Tensor | None) -> Tensor:
+    """Matrix product, (..., rows, i) by (..., i, o); `torch.matmul` takes longer to find which of the two it is."""
+    return torch.mm(x, weight, out=out) if x.ndim == 2 else torch.bmm(x, weight, out=out)
+
+
+def hidden_units(
+    weights: TabMWeights,
+    x_num: Tensor,
+    columns: Tensor,
+    bins: tuple[Tensor, Tensor] | None,
+    blocks: Iterable[Callable[[Tensor], Tensor]],
+    activate: Callable[[Tensor], Tensor],
+    memory: Memory,
+) -> Tensor:
+    """Units of the last hidden layer, (..., m, b, w), from numbers (..., b, in_features) and all columns (..., b, n)."""
+    x = activate(first_layer(weights, x_num, columns, bins, memory))
+    for i, block in enumerate(blocks):
+        x = torch.add(x, activate(block(x)), out=memory.result(f"hidden {i}", x.shape))
+    return x
+
+
+def first_layer(
+    weights: TabMWeights, x_num: Tensor, columns: Tensor, bins: tuple[Tensor, Tensor] | None, memory: Memory
+) -> Tensor:
+    """Units of the first layer before the activation, (..., m, b, w)."""
+    n_members, _, width = weights.first_bias.shape[-3:]
+    gained = torch.mul(columns, factors(weights.gain).unsqueeze(-2), out=memory.result("gained", columns.shape))
+    shape = (*columns.shape[:-1], n_members * width)
+    shared = product(gained, weights.first_weight, memory.result("shared", shape))
+    shared = shared.view(*columns.shape[:-1], n_members, width).transpose(-3, -2)
+    units = torch.add(shared, weights.first_bias, out=memory.result("units", shared.shape))
+    if bins is None or weights.curve_weight is None:
+        return units
+    own = curves_of_numbers(weights, x_num, bins, memory)
+    each = units.flatten(0, -3)
+    return torch.baddbmm(each, own, weights.curve_weight.flatten(0, -3), out=memory.over(each)).view(units.shape)
+
+
+def curves_of_numbers(weights: TabMWeights, x_num: Tensor, bins: tuple[Tensor, Tensor], memory: Memory) -> Tensor:
+    """The values of each member's curves, ([n_networks *] m, b, in_features * curves)."""
+    assert weights.curves is not None
+    assert weights.curve_gain is not None
+    shape = (*x_num.shape[:-2], x_num.shape[-1], x_num.shape[-2], weights.curves.shape[-2])
+    encoded = piecewise_linear_encoding(x_num, *bins, out=memory.result("encoded", shape)).flatten(0, -3)
+    curves = (weights.curves * (CURVE_RATE * factors(weights.curve_gain))).flatten(0, -3)
+    by_column = torch.bmm(encoded, curves, out=memory.result("by column", (*encoded.shape[:2], curves.shape[2])))
+    n_members = weights.first_bias.shape[-3]
+    by_column = by_column.view(*shape[:-1], n_members, curves.shape[2] // n_members)
+    return memory.contiguous("own", by_column.transpose(-4, -2)).flatten(0, -4).flatten(2)
+
+
+def shared_layer(x: Tensor, weight: Tensor, bias: Tensor, memory: Memory = NEW_MEMORY, name: str = "") -> Tensor:
+    """A linear layer before its activation: (..., m, b, w), weights (..., w, w) and biases (..., m, 1, w)."""
+    rows = x.flatten(-3, -2)  # of all members, for one product
+    units = product(rows, weight.transpose(-2, -1), memory.result(name, rows.shape)).view(x.shape)
+    return torch.add(units, bias, out=memory.over(units))
+
+
+def raw_scores(weights: TabMWeights, hidden: Tensor) -> Tensor:
+    """Raw scores of each member, (..., m, b, out_features)."""
+    head_weight, bias = weights.head_weight.flatten(0, -3), weights.head_bias.flatten(0, -3)
+    raw = torch.baddbmm(bias, hidden.flatten(0, -3), head_weight)
+    return raw.view(*hidden.shape[:-1], raw.shape[2])
 
 
 __all__ = ["TabM"]

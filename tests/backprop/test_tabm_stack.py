@@ -13,10 +13,10 @@ from skorch.callbacks import Callback
 from torch import Tensor, nn
 
 from sknn import NeuralClassifier, NeuralRegressor
-from sknn._backprop.tabm_stack import Stack
+from sknn._backprop.by_hand import gradient_by_hand
+from sknn._backprop.tabm_stack import TabMStack
 from sknn._network.build import build_network
 from sknn._network.table_network import committee_of
-from sknn._training import steps as _steps
 from sknn.modules import MLP, Committee, TabM
 from sknn.modules.tabm import SharedLayer
 from sknn.optim import FlatParameters, parameter_groups
@@ -68,7 +68,7 @@ def test_the_same_gradients_as_by_automatic_differentiation(
 ) -> None:
     network, inputs = network_of(n_networks, in_features, cat_cardinalities, **params)
     reference = copy.deepcopy(network)
-    stack = Stack.of(network, flatten(network))
+    stack = TabMStack.of(network, flatten(network))
     assert stack is not None
 
     def rows_of(network: nn.Module) -> Any:
@@ -157,12 +157,12 @@ def no_layer() -> nn.Module:
 )
 def test_what_is_not_known_is_left_to_automatic_differentiation(make: Any) -> None:
     network = make()
-    assert Stack.of(network, flatten(network)) is None
+    assert gradient_by_hand(network, flatten(network), "float32", 0) is None
 
 
 def test_losses_with_weights_of_their_own_are_left_to_automatic_differentiation() -> None:
     network, loss = TabM(4, 1, **SMALL), nn.Linear(1, 1)
-    assert Stack.of(network, FlatParameters(parameter_groups([network, loss]))) is None
+    assert TabMStack.of(network, FlatParameters(parameter_groups([network, loss]))) is None
 
 
 def table(n_rows: int = 600) -> tuple[np.ndarray, np.ndarray]:
@@ -175,13 +175,12 @@ def table(n_rows: int = 600) -> tuple[np.ndarray, np.ndarray]:
 def stacks(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What the epochs of a fit are differentiated by."""
     found = []
-    by_hand = _steps.TrainingSteps._by_hand
 
-    def noted(self: Any) -> Any:
-        found.append(by_hand(self))
+    def noted(*args: Any) -> Any:
+        found.append(gradient_by_hand(*args))
         return found[-1]
 
-    monkeypatch.setattr(_steps.TrainingSteps, "_by_hand", noted)
+    monkeypatch.setattr("sknn._training.steps.gradient_by_hand", noted)
     return found
 
 
@@ -202,12 +201,12 @@ def test_a_fit_learns_the_same_by_hand(
     weight = np.random.default_rng(1).random(len(y)) + 0.5 if weighted else None
     params = {"max_epochs": 3, "module_params": SMALL, "n_splits": n_splits, "random_state": 0}
     by_hand = NeuralClassifier(**params).fit(X, y, weight)
-    assert [type(stack) for stack in stacks] == [Stack] * 3
+    assert [type(stack) for stack in stacks] == [TabMStack] * 3
     watched = NeuralClassifier(**params, callbacks=[Watch()]).fit(X, y, weight)
     assert watched.loss_curve_ == by_hand.loss_curve_
     np.testing.assert_array_equal(watched.predict_proba(X), by_hand.predict_proba(X))
     stacks.clear()
-    monkeypatch.setattr(Stack, "of", lambda *args: None)
+    monkeypatch.setattr(TabMStack, "of", lambda *args: None)
     automatic = NeuralClassifier(**params).fit(X, y, weight)
     assert stacks == [None] * 3
     np.testing.assert_allclose(by_hand.loss_curve_, automatic.loss_curve_, rtol=1e-3)
