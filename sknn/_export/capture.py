@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .._data.inputs import Inputs
+from .._data.table_inputs import TableInputs
 from .._network.table_network import first_output, network_inputs
 from .._training.net import _Net
 from .graph import BatchSize, Dtype, Graph, Node, Ref, without_dead_nodes
@@ -54,7 +55,7 @@ class Computation(nn.Module):
         self.network = copy.deepcopy(net.module_).cpu().eval()
         self.criterion = copy.deepcopy(net.criterion_).cpu().eval()
         self.encoder = None if inputs.encoder is None else copy.deepcopy(inputs.encoder).cpu()
-        self.is_table = inputs.mode == "table"
+        self.is_table = isinstance(inputs, TableInputs)
         self.rescaling = inputs.rescaling
 
     def forward(self, numeric: Tensor, codes: Tensor | None = None) -> Tensor:
@@ -84,7 +85,7 @@ def capture(net: _Net, inputs: Inputs) -> Graph:
     """
     computation = Computation(net, inputs)
     name = module_name(net)
-    shape = (len(inputs.reader.numeric_),) if inputs.mode == "table" else inputs.row_shape
+    shape = (len(inputs.reader.numeric),) if isinstance(inputs, TableInputs) else inputs.row_shape
     first, second = (_recorded(computation, shape, len(inputs.cardinalities), n_rows, name) for n_rows in _N_ROWS)
     return without_dead_nodes(_Comparison(first, second, name).graph())
 

@@ -11,6 +11,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from .._data.inputs import Inputs
+from .._data.table_inputs import TableInputs
 from .._estimator.base import BaseNeuralEstimator
 from .capture import Computation, capture, module_name
 from .graph import Graph, Node, as_json, fold_constants
@@ -75,7 +76,7 @@ def exported_model(estimator: Any, asked_by: str) -> ExportedModel:
     graph = capture(estimator.net_, inputs)
     _check_operations(graph, asked_by)
     graph = fold_constants(graph, lambda node, values: compute_node(node_as_json(node), values, 0))
-    columns = _columns(inputs) if inputs.mode == "table" else []
+    columns = _columns(inputs) if isinstance(inputs, TableInputs) else []
     names = [column["name"] for column in columns]
     if not columns and hasattr(estimator, "feature_names_in_"):
         names = estimator.feature_names_in_.tolist()
@@ -84,8 +85,8 @@ def exported_model(estimator: Any, asked_by: str) -> ExportedModel:
         graph=graph,
         columns=columns,
         feature_names=names if has_names else None,
-        row_shape=[len(inputs.reader.numeric_)] if columns else list(inputs.row_shape),
-        allow_nan=inputs.mode == "table" or inputs.mode == "sparse",
+        row_shape=[len(inputs.reader.numeric)] if columns else list(inputs.row_shape),
+        allow_nan=isinstance(inputs, TableInputs) or inputs.kind == "sparse",
         target=_target(targets),
         estimator=type(estimator).__name__,
     )
@@ -120,12 +121,12 @@ def _check_operations(graph: Graph, asked_by: str) -> None:
             )
 
 
-def _columns(inputs: Inputs) -> list[dict[str, Any]]:
+def _columns(inputs: TableInputs) -> list[dict[str, Any]]:
     """Columns of a table, ready for JSON."""
     reader = inputs.reader
-    never_missing = dict(zip(reader.categorical_, inputs.never_missing.tolist(), strict=True))
+    never_missing = dict(zip(reader.categorical, inputs.never_missing.tolist(), strict=True))
     columns: list[dict[str, Any]] = []
-    for position, column in enumerate(reader.columns_):
+    for position, column in enumerate(reader.columns):
         name = column.name if isinstance(column.name, str) else None
         described: dict[str, Any] = {"name": name, "kind": column.kind}
         if column.kind == "categorical":
@@ -133,7 +134,7 @@ def _columns(inputs: Inputs) -> list[dict[str, Any]]:
             described["categories"] = [scalar_as_json(value, label) for value in column.categories]
             described["never_missing"] = never_missing[position]
         else:
-            described["all_missing"] = position in reader._all_missing
+            described["all_missing"] = column.all_missing
         columns.append(described)
     return columns
 
@@ -179,7 +180,7 @@ def _verify(model: ExportedModel, estimator: Any) -> None:
     random = np.random.default_rng(0)
     inputs: Inputs = estimator._inputs
     numeric = random.standard_normal((_ROWS_TO_VERIFY, *model.row_shape)).astype(np.float32).astype(np.float64)
-    if inputs.encoder is not None and inputs.mode == "table":
+    if isinstance(inputs, TableInputs):
         center, scale = (buffer.cpu().numpy() for buffer in (inputs.encoder.center, inputs.encoder.scale))
         numeric = center + numeric / np.where(scale > 0, scale, 1.0)
     codes = random.integers(0, np.array(inputs.cardinalities, dtype=np.int64), (_ROWS_TO_VERIFY, model.n_categorical))
