@@ -1,4 +1,4 @@
-"""Refusing what cannot be served, whatever failed on it: an error of ours, of numpy, or of the value itself."""
+"""Errors about the user's data and objects, as a ValueError or TypeError that names what was at fault."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ __all__ = ["refused_as", "shown"]
 _LONGEST_VALUE = 200
 _LONGEST_REASON = 2000
 
+# Errors of a faulty program. Raised by a line of sknn itself, they are a bug of sknn, whatever the user has passed.
+_BUGS = (AttributeError, NameError, LookupError, AssertionError, ImportError)
+_PACKAGE = __name__.partition(".")[0]
+
 
 def shown(value: Any) -> str:
-    """repr of a value for a message: cut where it is long, and of any object, even one whose repr fails."""
+    """repr of a value for a message: shortened if it is long, and safe for objects whose repr fails."""
     try:
         return _cut(repr(value), _LONGEST_VALUE)
     except Exception:
@@ -26,10 +30,10 @@ def _cut(text: str, longest: int) -> str:
 
 
 class refused_as:  # noqa: N801, a context manager that reads as a verb
-    """While a part of the input is read, any failure becomes a ValueError or TypeError that names the part.
+    """While a part of the input is read, an error caused by it becomes a ValueError or TypeError that names it.
 
-    Values may be of any class, and then ``==``, ``hash`` or ``float`` of one may raise anything; numpy, pandas and
-    narwhals have errors of their own, which do not say which argument was at fault.
+    Values may be of any class, and then ``==``, ``hash`` or ``float`` of one may raise anything. Errors of numpy,
+    pandas and narwhals do not say which argument was at fault.
 
     Parameters
     ----------
@@ -42,8 +46,10 @@ class refused_as:  # noqa: N801, a context manager that reads as a verb
 
     Notes
     -----
-    Errors that name the part pass as they are. TypeErrors stay TypeErrors. MemoryErrors, warnings that were turned into
-    errors, and what is no error, such as Ctrl-C, pass.
+    Errors that name the part are raised unchanged. TypeErrors stay TypeErrors. MemoryErrors, warnings that were turned
+    into errors, and exceptions that are not errors, such as Ctrl-C, are raised unchanged. So are bugs of sknn: an
+    AttributeError, NameError, LookupError, AssertionError or ImportError that a line of sknn raised, rather than a line
+    of the user's objects or of another library.
     """
 
     __slots__ = ("expected", "instead_of", "part")
@@ -59,9 +65,9 @@ class refused_as:  # noqa: N801, a context manager that reads as a verb
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is None or isinstance(error, MemoryError | Warning):
+        if error is None or isinstance(error, MemoryError | Warning) or _is_bug(error, traceback):
             return
-        # A panic of polars is no Exception.
+        # A panic of polars is not an Exception.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             return
         reason = _reason(error)
@@ -81,6 +87,18 @@ class refused_as:  # noqa: N801, a context manager that reads as a verb
         if self._is_named_in(reason):
             return _cut(reason, _LONGEST_REASON)
         return f"{self.part}: {_cut(reason, _LONGEST_REASON).rstrip('. ')}. Expected {self.expected}."
+
+
+def _is_bug(error: BaseException, traceback: TracebackType | None) -> bool:
+    """Whether an error of a faulty program comes from a line of sknn."""
+    if not isinstance(error, _BUGS):
+        return False
+    module = ""
+    while traceback is not None:
+        frame, traceback = traceback.tb_frame, traceback.tb_next
+        if frame.f_code.co_name != "__getattr__":  # the line that asks for an attribute counts, not what answers
+            module = frame.f_globals.get("__name__", "")
+    return module.partition(".")[0] == _PACKAGE
 
 
 def _reason(error: BaseException) -> str:

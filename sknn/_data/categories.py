@@ -27,11 +27,14 @@ class Column:
     kind : {"numeric", "categorical"}
     categories : tuple
         Known categories, sorted; that at index ``i`` has the code ``i + 1``. Empty for a numeric column.
+    all_missing : bool
+        Whether ``fit`` saw no value of a numeric column.
     """
 
     name: Hashable
     kind: Literal["numeric", "categorical"]
     categories: tuple[Hashable, ...] = ()
+    all_missing: bool = False
 
     @cached_property
     def code_of(self) -> dict[Hashable, int]:
@@ -77,13 +80,13 @@ def forced_positions(spec: Any, names: list[Hashable]) -> set[int]:
 
 
 def category_codes(column: Column, labels: Labels) -> np.ndarray:
-    """Return codes (n,) of labels."""
-    code_of = column.code_of
-    codes = np.empty(len(labels.values) + 1, dtype=np.int64)
+    """Return codes (n,) of labels, in the smallest unsigned dtype that holds them."""
+    code_of, missing = column.code_of, len(column.categories) + 1
+    codes = np.empty(len(labels.values) + 1, dtype=np.min_scalar_type(missing))
     for i, value in enumerate(labels.values):
         code = code_of.get(value, 0)
         codes[i] = code if code else code_of.get(_other_spelling(value), 0)
-    codes[-1] = len(column.categories) + 1  # position -1, missing, picks the last entry
+    codes[-1] = missing  # at position -1
     return codes[labels.positions]
 
 

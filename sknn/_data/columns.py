@@ -3,6 +3,8 @@
 ``read_column`` is the only place that knows the dtypes of numpy, pandas, polars and pyarrow.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, NamedTuple, TypeAlias
@@ -34,7 +36,9 @@ class Labels(NamedTuple):
     positions: np.ndarray  # intp (n,), index into values; -1 is missing
 
 
-Content: TypeAlias = np.ndarray | Labels
+# A column of a numeric dtype is no more than referred to: narwhals series may have gaps, arrays have NaN.
+Numbers: TypeAlias = "np.ndarray | nw.Series[Any]"
+Content: TypeAlias = "Numbers | Labels"
 
 
 # --- tables -------------------------------------------------------------------------------------
@@ -70,17 +74,14 @@ def column_names(table: Any) -> list[Hashable]:
     return list(range(table.shape[1])) if isinstance(table, np.ndarray) else list(table.columns)
 
 
-def iter_columns(table: Any, rows: slice) -> Iterator[Any]:
-    """Yield the columns in order, with only the given rows."""
+def iter_columns(table: Any) -> Iterator[Any]:
+    """Yield the columns in order."""
     if isinstance(table, np.ndarray):
-        yield from table[rows].T
+        yield from table.T
     elif isinstance(table, nw.DataFrame):
-        if rows.step not in (None, 1):  # narwhals cannot slice pyarrow with a step
-            yield from table[list(range(*rows.indices(len(table))))].iter_columns()
-        else:
-            yield from table[rows].iter_columns()
+        yield from table.iter_columns()
     else:
-        for _, series in table.iloc[rows].items():
+        for _, series in table.items():
             yield series
 
 
@@ -94,7 +95,9 @@ def column_label(name: Hashable, position: int) -> str:
 
 
 def read_column(column: Any, label: str, *, as_labels: bool) -> Content:
-    """Return a column as numbers, any numeric dtype (n,), NaN = missing, or as ``Labels``.
+    """Return a column as numbers of any numeric dtype (n,), or as ``Labels``.
+
+    A column of a numeric dtype is returned as it is, without a copy.
 
     ``as_labels`` asks for labels whatever the dtype: integers then stay integers, without a detour over
     float64 that would merge neighbours above 2**53.
@@ -183,7 +186,7 @@ def _read_series(series: nw.Series, label: str, as_labels: bool, find: Callable[
         if as_labels:
             return find()
         if dtype.is_numeric():
-            return series.cast(nw.Float64).to_numpy()
+            return series
         # Microseconds of coarser units may be more than int64 holds.
         fine = getattr(dtype, "time_unit", "ms") in ("us", "ns")
         if isinstance(dtype, nw.Duration):

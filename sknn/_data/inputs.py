@@ -1,293 +1,189 @@
-"""X -> what a network receives, learned once and applied at fit, predict and score alike."""
+"""The interface of a kind of data: X -> what a network receives, learned in fit and applied by fit and predict alike.
+
+A kind is one file of this package with two classes: how its rows are read (`RawRows`), and what a fit has learned about
+them (`Inputs`). It is added to the list in ``kinds.py``.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
-import narwhals.stable.v1 as nw
 import numpy as np
-import torch
-from scipy import sparse
-from sklearn.utils import check_array
 from torch import Tensor
 
-from .._errors import refused_as
 from .encoder import Encoder
-from .table import TableReader
+from .rows import Rows
 
-__all__ = ["Inputs", "as_table", "take_rows"]
+__all__ = ["Inputs", "RawRows", "rows_for_statistics"]
 
-# Rows are read and encoded in chunks of about this many float64 bytes, so that a fit holds the table once.
-_CHUNK_BYTES = 4 * 2**20
-# Quantiles of more rows are no different for our purpose, and a column with so few gaps that none is among
-# these needs no indicator of them.
+# Quantiles of more rows are no different for our purpose. A column whose gaps are so rare that none occurs among these
+# rows needs no indicator of them.
 _MAX_ROWS_FOR_STATISTICS = 100_000
-_TABLE = "a table in memory: an array, a data frame, a sparse matrix, or a list of rows of equal length"
-_PLAIN_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-def is_frame(X: Any) -> bool:
-    """Whether X is a dataframe of a kind that narwhals knows."""
-    return not isinstance(X, np.ndarray) and nw.dependencies.is_into_dataframe(X) and hasattr(X, "columns")
+class RawRows(ABC):
+    """X after it has been read, and before anything is scaled. A fit reads X once, and holds this instead."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of rows."""
+
+    @abstractmethod
+    def take(self, rows: np.ndarray) -> RawRows:
+        """The rows at these positions."""
+
+    @abstractmethod
+    def keys(self) -> list[np.ndarray] | None:
+        """Arrays of shape (n_samples, ...) that are equal for equal rows; None if the rows are too wide to compare."""
+
+    @abstractmethod
+    def learn(self, rows: np.ndarray | None, weight: np.ndarray | None) -> Inputs:
+        """Learn what the training rows decide, such as the scales of numbers.
+
+        Parameters
+        ----------
+        rows : ndarray int64 or None
+            Positions of the training rows; None for all.
+        weight : ndarray (n_samples,) or None
+            Weight of each row, training row or not.
+        """
 
 
-def is_plain(X: Any) -> bool:
-    """Whether X is a two-dimensional array of floats that needs no conversion: the common case, told quickly."""
-    return type(X) is np.ndarray and X.ndim == 2 and X.dtype in _PLAIN_DTYPES and X.size > 0
-
-
-def as_table(X: Any) -> Any:
-    """X as an array, a sparse matrix or a dataframe with at least one row and column.
-
-    Raises
-    ------
-    ValueError
-        One dimension, no rows, no columns, complex numbers.
-    """
-    if is_plain(X):
-        return X
-    with refused_as("X", _TABLE):
-        return _checked_table(X)
-
-
-def _checked_table(X: Any) -> Any:
-    if is_frame(X):
-        n_rows, n_columns = X.shape
-        if n_rows == 0:
-            raise ValueError(f"Found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is required.")
-        if n_columns == 0:
-            raise ValueError(f"Found array with 0 feature(s) (shape={X.shape}) while a minimum of 1 is required.")
-        return X
-    if nw.dependencies.is_polars_lazyframe(X):
-        raise TypeError("X is a polars LazyFrame, but a table in memory was expected. Pass X.collect().")
-    return check_array(
-        X, accept_sparse=("csr", "csc", "coo"), accept_large_sparse=True, dtype=None, ensure_all_finite=False,
-        allow_nd=True, input_name="X",
-    )  # fmt: skip
-
-
-def take_rows(X: Any, index: np.ndarray | slice) -> Any:
-    """The rows of X at `index`, in X's own kind."""
-    if is_frame(X):
-        if nw.dependencies.is_pandas_dataframe(X):  # narwhals refuses duplicate names, which pandas allows
-            return X.iloc[index]
-        return nw.from_native(X, eager_only=True)[index].to_native()
-    return (X.tocsr() if sparse.issparse(X) else X)[index]
-
-
-class Inputs:
-    """The learned way from X to tensors.
-
-    Parameters
-    ----------
-    preprocessing : bool
-        False hands numbers on untouched, cast to float32.
-    categorical_features : as of the estimators
+class Inputs(ABC):
+    """What a fit has learned about X, and how X becomes tensors by it.
 
     Attributes
     ----------
-    mode : {"table", "sparse", "array"}
-        ``"array"``: images, sequences and untouched input.
+    kind : str
+        Name of the kind of data.
     row_shape : tuple of int
-        Shape of one row of encoded numbers.
+        Shape of the numbers of one encoded row.
     cardinalities : list of int
         Number of codes of each categorical column.
+    encoder : Encoder or None
+        Scales the numbers; None if they reach the network untouched.
+    rescaling : (Tensor, Tensor) or None
+        Centre and spread by which a repair of training scales numbers that reached the network untouched before.
     """
 
-    def __init__(self, preprocessing: bool, categorical_features: Any) -> None:
-        self.preprocessing = preprocessing
-        self.categorical_features = categorical_features
-        # Mean and spread that a repair of the training takes from what otherwise goes to the network untouched.
-        self.rescaling: tuple[Tensor, Tensor] | None = None
+    kind: ClassVar[str]
+    row_shape: tuple[int, ...]
+    cardinalities: list[int]
+    encoder: Encoder | None = None
+    rescaling: tuple[Tensor, Tensor] | None = None
 
-    def learn_columns(self, X: Any) -> Inputs:
-        """Which columns there are, their kinds and categories. `X` as returned by `as_table`."""
-        self.cardinalities: list[int] = []
-        self.encoder: Encoder | None = None
-        if sparse.issparse(X):
-            self.mode = "sparse"
-            if self.preprocessing:
-                TableReader(self.categorical_features).fit(X)  # refuses what a sparse matrix cannot have
-            self.row_shape: tuple[int, ...] = (X.shape[1],)
-        elif not self.preprocessing or len(X.shape) != 2:
-            self.mode = "array"
-            self.row_shape = tuple(self._untouched(X).shape[1:])
-        else:
-            self.mode = "table"
-            self.reader = TableReader(self.categorical_features).fit(X)
-            self.cardinalities = list(self.reader.cardinalities_)
-        return self
+    @classmethod
+    @abstractmethod
+    def reads(cls, X: Any, preprocessing: bool) -> bool:
+        """Whether X, as returned by `as_table`, is of this kind, unless an earlier kind of the list reads it."""
 
-    def learn_scales(self, X: Any, rows: np.ndarray | None, weight: np.ndarray | None) -> Inputs:
-        """Centre and spread of the numbers, from the training rows.
+    @classmethod
+    @abstractmethod
+    def read_first(cls, X: Any, preprocessing: bool, categorical_features: Any) -> RawRows:
+        """Read the X of a new fit, and learn what all its rows decide, such as columns and categories.
 
         Parameters
         ----------
         X : as returned by `as_table`
-        rows : ndarray int64 or None
-            Training rows; None for all.
-        weight : ndarray (n_samples,) or None
+        preprocessing : bool
+            False if numbers go to the network untouched, cast to float32.
+        categorical_features
+            The parameter of the estimators.
+
+        Raises
+        ------
+        ValueError, TypeError
+            X holds what cannot be read; the message names the column.
         """
-        n_samples = X.shape[0] if rows is None else len(rows)
-        if self.mode == "array" or (self.mode == "sparse" and not self.preprocessing):
-            return self
-        if n_samples > _MAX_ROWS_FOR_STATISTICS:
-            spaced = np.linspace(0, n_samples - 1, _MAX_ROWS_FOR_STATISTICS).astype(np.int64)
-            rows = spaced if rows is None else rows[spaced]
-        chosen = X if rows is None else take_rows(X, rows)
-        weight = None if weight is None else weight if rows is None else weight[rows]
-        if self.mode == "sparse":
-            self.encoder = Encoder.from_sparse(TableReader(None).read_sparse(chosen), weight)
-        else:
-            numeric, codes = self.reader.read(chosen)
-            self.encoder = Encoder().fit(numeric, weight)
-            # A "missing" that training never saw would meet weights that never learned: it is read as unknown instead.
-            self.missing_codes = np.array(self.cardinalities, dtype=np.int64) - 1
-            self.never_missing = ~(codes == self.missing_codes).any(axis=0)
-            self.row_shape = (self.encoder.out_features,)
-        return self
 
-    def raw_rows(self, X: Any) -> list[np.ndarray] | None:
-        """What makes two rows equal, as arrays; for sparse matrices the dense rows of what is a small table."""
-        if self.mode == "table":
-            return [block for block in self.reader.read(X) if block.size]
-        if self.mode == "sparse":
-            small = X.shape[0] * X.shape[1] <= 2**20
-            rows = X if sparse.issparse(X) or not small else TableReader(None).read_sparse(X)
-            return [rows.toarray()] if small else None
-        return [self._untouched(X)]
+    @abstractmethod
+    def read(self, X: Any) -> RawRows:
+        """Read an X of the kind and the shape of rows that were fitted.
 
-    def encode(self, X: Any, rows: np.ndarray | None = None) -> tuple[Tensor | Any, Tensor | None]:
-        """Numbers float32 (n, ...) as a tensor, or a csr_array; codes int64 (n, n_categorical) or None.
+        Raises
+        ------
+        ValueError, TypeError
+            It is of another kind or shape, or it holds what cannot be read.
+        """
+
+    @abstractmethod
+    def encode_rows(self, raw: RawRows, rows: np.ndarray | None = None) -> tuple[Tensor | Any, Tensor | None]:
+        """What the network receives for these rows.
+
+        Parameters
+        ----------
+        raw : RawRows
+            As `read` or `read_first` of the same class returned it.
+        rows : ndarray int64 or None
+            Positions of the rows; None for all.
+
+        Returns
+        -------
+        x_num : Tensor float32 (n_rows, *row_shape) or csr_array float32 (n_rows, n_columns)
+        x_cat : Tensor int64 (n_rows, n_categorical) or None
 
         Raises
         ------
         ValueError
-            NaN or infinity where the network would receive it, naming the column.
+            The network would receive NaN or infinity; the message names the column.
         """
-        if self.mode == "sparse":
-            matrix = TableReader(None).read_sparse(X if rows is None else take_rows(X, rows))
-            return (matrix if self.encoder is None else self.encoder.encode_sparse(matrix)), None
-        if self.mode == "array":
-            x_num = torch.from_numpy(self._untouched(X if rows is None else take_rows(X, rows)))
-            return (x_num if self.rescaling is None else _standardised(x_num, *self.rescaling)), None
-        n_samples = X.shape[0] if rows is None else len(rows)
-        chunk = max(256, _CHUNK_BYTES // (8 * X.shape[1]))
-        if n_samples <= chunk:
-            return self._encode_chunk(X if rows is None else take_rows(X, rows))
-        assert self.encoder is not None
-        x_num = np.empty((n_samples, self.encoder.out_features), dtype=np.float32)
-        x_cat = np.empty((n_samples, len(self.cardinalities)), dtype=np.int64)
-        for start in range(0, n_samples, chunk):
-            part = slice(start, start + chunk)
-            numeric, codes = self.reader.read(take_rows(X, part if rows is None else rows[part]))
-            self.encoder.encode(numeric, out=x_num[part])
-            x_cat[part] = self._trained_codes(codes)
-        return torch.from_numpy(x_num), torch.from_numpy(x_cat) if self.cardinalities else None
 
-    def _trained_codes(self, codes: np.ndarray) -> np.ndarray:
-        """Codes without a "missing" that training never saw."""
-        if codes.shape[1] and self.never_missing.any():
-            codes[(codes == self.missing_codes) & self.never_missing] = 0
-        return codes
+    def encode(self, X: Any) -> tuple[Tensor | Any, Tensor | None]:
+        """Read all rows of X and encode them."""
+        return self.encode_rows(self.read(X))
 
-    def _encode_chunk(self, X: Any) -> tuple[Tensor, Tensor | None]:
-        assert self.encoder is not None
-        numeric, codes = self.reader.read(X)
-        x_num = torch.from_numpy(self.encoder.encode(numeric))
-        return x_num, torch.from_numpy(self._trained_codes(codes)) if self.cardinalities else None
-
-    def _untouched(self, X: Any) -> np.ndarray:
-        """X as finite float32, nothing else done to it."""
-        what = "preprocessing=False hands X" if not self.preprocessing else "Arrays of more than two dimensions go"
-        expected = f"finite numbers, since {what[0].lower()}{what[1:]} to the network untouched"
-        if nw.dependencies.is_pandas_dataframe(X) and any(type(dtype).__name__ == "SparseDtype" for dtype in X.dtypes):
-            # Column by column: together, pandas would give them the fill value of the first one, and warn.
-            X = np.column_stack([np.asarray(X.iloc[:, i]) for i in range(X.shape[1])])
-        # What float32 cannot hold becomes infinity, and is reported.
-        with refused_as("X", expected), np.errstate(over="ignore", invalid="ignore"):
-            try:
-                array = check_array(
-                    X, dtype=np.float32, allow_nd=True, input_name="X", ensure_min_features=0, order="C"
-                )  # fmt: skip
-            except (ValueError, TypeError) as error:
-                kind = TypeError if isinstance(error, TypeError) else ValueError
-                raise kind(f"X: {error}\n{what} to the network untouched, so X must be finite numbers.") from error
-        # A copy: a module may change its input in place, and that must not be the caller's memory.
-        return np.array(array, dtype=np.float32, order="C", copy=True)
+    # ------------------------------------------------------------------ repairs of training
 
     @property
     def can_be_scaled(self) -> bool:
-        """Whether numbers go to the network untouched."""
-        return self.mode == "array" or (self.mode == "sparse" and self.encoder is None)
+        """Whether numbers reach the network untouched, so that a repair may scale them."""
+        return False
 
     @property
     def scaling(self) -> tuple[Any, Any]:
-        """What `scale_from_now_on` changes."""
+        """All that `scale_from_now_on` changes."""
         return self.rescaling, self.encoder
 
     @scaling.setter
     def scaling(self, value: tuple[Any, Any]) -> None:
         self.rescaling, self.encoder = value
 
-    def scale_from_now_on(self, resident: Sequence[Any]) -> Callable[[], None]:
-        """Standardise numbers that were untouched so far, of resident `Rows` and at predict; return what undoes it.
+    def scale_from_now_on(self, resident: Sequence[Rows]) -> Callable[[], None]:
+        """Scale the numbers of the `resident` rows, and those of every later X.
 
-        Columns of a table and features of a sequence each for itself, images as a whole; by the first of `resident`.
-        A sparse table stays sparse, and so do columns that are mostly zeros: these are divided, not shifted.
+        Centre and spread are those of the first of `resident`.
+
+        Returns
+        -------
+        undo : callable
+            Puts back what was before.
         """
-        before, previous = [(rows, rows.x_num) for rows in resident], self.rescaling
-        scale = self._scaling_of_sparse(before[0][1]) if self.mode == "sparse" else self._scaling_of_dense(before[0][1])
-        scaled: dict[int, Any] = {}  # rows that are shared out refer to the same numbers
+        before, previous = [(rows, rows.x_num) for rows in resident], self.scaling
+        scale = self._learn_scaling(before[0][1])
+        scaled: dict[int, Any] = {}  # the networks of a committee share their numbers
         for rows, x in before:
             if id(x) not in scaled:
                 scaled[id(x)] = scale(x)
             rows.x_num = scaled[id(x)]
 
         def undo() -> None:
-            self.rescaling = previous
-            if self.mode == "sparse":
-                self.encoder = None
+            self.scaling = previous
             for rows, x in before:
                 rows.x_num = x
 
         return undo
 
-    def _scaling_of_dense(self, x_num: Tensor) -> Callable[[Tensor], Tensor]:
-        dims = tuple(range(x_num.ndim - 1)) if x_num.ndim in (2, 3) else tuple(range(x_num.ndim))
-        numbers = x_num.double()
-        spread, center = torch.std_mean(numbers, dims, keepdim=True)
-        if x_num.ndim == 2:  # as in a sparse table, one value among a thousand zeros shall not become 30
-            is_sparse = (numbers == 0).double().mean(0, keepdim=True) > 0.5
-            power = (numbers.square().sum(0) / (numbers != 0).sum(0).clamp(min=1)).sqrt()
-            spread, center = torch.where(is_sparse, power, spread), torch.where(is_sparse, 0.0, center)
-        spread[spread == 0] = torch.inf  # what training never saw vary says nothing
-        center, spread = center[0].float(), spread[0].float()
-        if self.rescaling is None:
-            self.rescaling = (center.cpu(), spread.cpu())
-        else:  # numbers that have been scaled before are scaled once more
-            first_center, first_spread = self.rescaling
-            shift = torch.where(torch.isinf(first_spread), 0.0, first_spread * center.cpu())
-            self.rescaling = (first_center + shift, first_spread * spread.cpu())
-        return lambda x: _standardised(x, center, spread)
-
-    def _scaling_of_sparse(self, x_num: Any) -> Callable[[Any], Any]:
-        self.encoder = encoder = Encoder.from_sparse(x_num, None)
-        return encoder.encode_sparse
-
-    def check_shape(self, X: Any) -> None:
-        """At predict: the same kind and shape of rows as at fit."""
-        if self.mode == "array" and tuple(X.shape[1:]) != self.row_shape:
-            raise ValueError(f"X: expected rows of shape {self.row_shape} as in fit, got {tuple(X.shape[1:])}.")
-        if self.mode == "table" and sparse.issparse(X):
-            if self.cardinalities:
-                raise ValueError(
-                    "X is sparse, but was a table with categories in fit. Pass a table of the same columns."
-                )
-        elif self.mode != "array" and len(X.shape) != 2:  # polars frames have no ndim
-            raise ValueError(f"Found array with dim {len(X.shape)}, expected 2 as in fit.")
+    def _learn_scaling(self, x_num: Any) -> Callable[[Any], Any]:
+        """Change `scaling` by these numbers, and return the function that scales such numbers."""
+        raise NotImplementedError(f"Inputs of the kind {self.kind!r} are scaled from the start.")
 
 
-def _standardised(x_num: Tensor, center: Tensor, spread: Tensor) -> Tensor:
-    return (x_num - center.to(x_num.device)) / spread.to(x_num.device)
+def rows_for_statistics(n_samples: int, rows: np.ndarray | None) -> np.ndarray | None:
+    """The training rows, or evenly spaced ones of them where they are many; None for all of `n_samples`."""
+    n_rows = n_samples if rows is None else len(rows)
+    if n_rows <= _MAX_ROWS_FOR_STATISTICS:
+        return rows
+    spaced = np.linspace(0, n_rows - 1, _MAX_ROWS_FOR_STATISTICS).astype(np.int64)
+    return spaced if rows is None else rows[spaced]

@@ -16,7 +16,7 @@ __all__ = ["MERGE_LIMIT", "check_weights", "merge_equal_rows", "within_range"]
 MERGE_LIMIT = 64
 
 
-def check_weights(sample_weight: Any, X: Any) -> np.ndarray | None:
+def check_weights(sample_weight: Any, n_samples: int) -> np.ndarray | None:
     """Weights as float64 (n_samples,), or None where all are equal.
 
     Raises
@@ -29,7 +29,8 @@ def check_weights(sample_weight: Any, X: Any) -> np.ndarray | None:
     if isinstance(sample_weight, np.ma.MaskedArray):
         sample_weight = sample_weight.filled(0)
     with refused_as("sample_weight", "numbers >= 0, one for each row of X"), np.errstate(all="ignore"):
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        rows = np.empty(n_samples)
+        weights = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
     if not weights.any():
         raise ValueError("sample_weight: all weights are zero; at least one row needs a positive weight.")
     if (weights == weights[0]).all():

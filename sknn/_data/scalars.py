@@ -79,6 +79,15 @@ def complex_message(label: str) -> str:
     )
 
 
+def infinity_message(label: str, value: Any, dtype: str = "float64") -> str:
+    """Return the message about infinity; scikit-learn's checks look for "inf"."""
+    return (
+        f"X: {label} contains infinity ({float(value)}) or a value too large for {dtype}, but finite "
+        "numbers, or NaN for missing, were expected. Replace it, e.g. with "
+        "X.replace([np.inf, -np.inf], np.nan) or np.clip."
+    )
+
+
 def refuse(items: list[Any], label: str) -> None:
     """Raise for the first value that is complex or a container (words that scikit-learn checks)."""
     for value in items:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,10 @@ import torch
 from sklearn.utils.validation import check_consistent_length
 
 from .._errors import refused_as
-from .inputs import Inputs, as_table, take_rows
+from .inputs import Inputs, RawRows
+from .labelled_rows import LabelledRows
 from .rows import Rows
-from .sample_weight import MERGE_LIMIT, check_weights, merge_equal_rows, within_range
-from .scalars import is_missing
+from .sample_weight import MERGE_LIMIT, merge_equal_rows
 from .scoring import validation_scorer
 from .split import validation_split, validation_splits
 from .targets import dense
@@ -25,202 +25,162 @@ __all__ = ["TrainingData"]
 class TrainingData:
     """Rows on their way from the caller to the network.
 
+    The constructor checks the rows, learns the targets, reads X once, and merges equal rows of a small table. Then
+    `hold_out` or `validate_on` may choose validation rows, and `encode` makes tensors.
+
     Parameters
     ----------
     X : as returned by `as_table`
     y : array-like
-    sample_weight : array-like or None
-    groups : array-like or None
+    sample_weight, groups : array-like or None
+    inputs : Inputs or None
+        What an earlier fit learned about X, if this one continues it.
+    read_first : callable
+        X -> `RawRows` of a new fit.
+    learn_targets : callable
+        (y, weight) -> targets.
+    class_weight : callable
+        (y, weight) -> class weight of each row, or None.
+    merge : bool
+        Whether equal rows of a small table may be merged: loss and score can weigh rows.
 
     Attributes
     ----------
-    X, y, weight, groups
-        Rows with a positive weight; after `merge_equal_rows`, distinct ones.
-    inputs : Inputs
     targets : ClassTargets, MultilabelTargets or RealTargets
+    n_copies : float or None
+        Number of rows that the merged rows stand for; None if none were merged.
     """
 
-    def __init__(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> None:
-        if y is None:
-            raise ValueError("This estimator requires y to be passed, but the target y is None.")
-        with refused_as("y", "one value for each row of X"):
-            if isinstance(y, str | bytes | Mapping | Set):  # of these, len says nothing of rows
-                raise TypeError(
-                    f"y is a {type(y).__name__}, expected a list or an array of one value for each row of X."
-                )
-            check_consistent_length(X, y)
-        self.X = X
-        self.y = y.to_numpy() if hasattr(y, "to_numpy") and not isinstance(y, np.ndarray) else y
-        self.groups = None if groups is None else _group_codes(groups, len(self))
-        self.weight = check_weights(sample_weight, X)
-        self.sample_weight = self.weight  # what scorers are given: class weights are for the loss alone
-        self.n_copies: float | None = None  # rows that merged ones stand for
-        self.valid: TrainingData | None = None
-        self.train_rows: np.ndarray | None = None
-        self.valid_rows: np.ndarray | None = None
-        self.shares: tuple[np.ndarray, np.ndarray] | None = None  # training and validation rows of a committee
-        if self.weight is not None and not self.weight.all():
-            self._keep(np.flatnonzero(self.weight))
-
-    def _keep(self, rows: np.ndarray) -> None:
-        self.X = take_rows(self.X, rows)
-        self.y = self.y[rows] if hasattr(self.y, "shape") else np.asarray(self.y)[rows]
-        self.weight = None if self.weight is None else self.weight[rows]
-        self.sample_weight = None if self.sample_weight is None else self.sample_weight[rows]
-        self.groups = None if self.groups is None else self.groups[rows]
-
-    def __len__(self) -> int:
-        return self.X.shape[0]
-
-    def learn(
+    def __init__(
         self,
-        inputs: Inputs,
-        learn_targets: Callable[[Any, np.ndarray | None], Any],
-        extra_weight: Callable[[Any, np.ndarray | None], np.ndarray | None],
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        groups: Any = None,
         *,
+        inputs: Inputs | None,
+        read_first: Callable[[Any], RawRows],
+        learn_targets: Callable[[Any, np.ndarray | None], Any],
+        class_weight: Callable[[Any, np.ndarray | None], np.ndarray | None],
         merge: bool,
     ) -> None:
-        """Columns, categories and targets; equal rows of a small table are merged.
+        if y is None:
+            raise ValueError("This estimator requires y to be passed, but the target y is None.")
+        self.train_rows: np.ndarray | None = None  # positions; None for all
+        self.valid_rows: np.ndarray | None = None
+        self.shares: tuple[np.ndarray, np.ndarray] | None = None  # training and validation rows of each network
+        self.valid: tuple[RawRows, LabelledRows] | None = None  # validation rows that are not among the rows
+        self.n_copies: float | None = None
+        self._known_inputs = inputs
+        self._class_weight = class_weight
 
-        Parameters
-        ----------
-        inputs : Inputs
-            New, or of an earlier fit that goes on.
-        learn_targets : callable
-            (y, weight) -> targets.
-        extra_weight : callable
-            (y, weight) -> class weight of each row, or None.
-        merge : bool
-            Whether equal rows of a small table may be merged: loss and score can weigh rows.
-        """
-        self.inputs = inputs
-        self.targets = learn_targets(self.y, self.weight)  # refuses a bad y before the table is read
-        self._weigh_classes(extra_weight)
-        if not hasattr(inputs, "mode"):
-            inputs.learn_columns(self.X)
-        if merge and self._merge() and self.targets.kind == "real":  # mean and spread, to the bit, of the merged rows
-            self.targets = learn_targets(self.y, self.weight)
+        self.labels = LabelledRows(X, y, sample_weight, groups)
+        self.targets = learn_targets(self.labels.y, self.labels.weight)  # refuses a bad y before X is read
+        self.labels.weigh_classes(class_weight)
+        self.raw: RawRows | None = (read_first if inputs is None else inputs.read)(self.labels.of(X))
+        if merge and self._merge() and self.targets.kind == "real":
+            # Mean and spread of the merged rows: those of the copies differ in the last bit.
+            self.targets = learn_targets(self.labels.y, self.labels.weight)
 
-    def _weigh_classes(self, extra_weight: Callable[[Any, np.ndarray | None], np.ndarray | None]) -> None:
-        class_weight = extra_weight(self.y, self.weight)
-        if class_weight is None:
-            return
-        class_weight = within_range(class_weight)
-        self.weight = class_weight if self.weight is None else self.weight * class_weight
-        if not self.weight.any():
-            raise ValueError("class_weight: all rows have weight zero; give a class of y a positive weight.")
-        if not self.weight.all():
-            self._keep(np.flatnonzero(self.weight))
+    def __len__(self) -> int:
+        return len(self.labels)
 
     def _merge(self) -> bool:
-        targets = self.targets
+        """Merge equal rows of a small table; whether there were any, or weights."""
         if len(self) > MERGE_LIMIT:
             return False
-        rows = self.inputs.raw_rows(self.X)
+        assert self.raw is not None
+        rows = self.raw.keys()
         if rows is None:
             return False
-        y = dense(self.y)
-        keys = [targets.encode(y) if targets.kind != "real" else targets.check(y)]
-        if self.groups is not None:
-            keys.append(np.unique(self.groups, return_inverse=True)[1])
-        merged = merge_equal_rows([*rows, *keys], self.weight)
+        labels, targets, y = self.labels, self.targets, dense(self.labels.y)
+        rows.append(targets.encode(y) if targets.kind != "real" else targets.check(y))
+        if labels.groups is not None:
+            rows.append(np.unique(labels.groups, return_inverse=True)[1])
+        merged = merge_equal_rows(rows, labels.weight)
         if merged is None:
             return False
         first, weight = merged
         self.n_copies = float(weight.sum())
-        scored_by_weight = self.sample_weight is not None
-        self._keep(first)
-        self.weight = weight
-        self.sample_weight = weight if scored_by_weight else None
+        self.raw = self.raw.take(first)
+        labels.keep(first)
+        labels.weight = weight
+        labels.sample_weight = None if labels.sample_weight is None else weight
         return True
 
-    def hold_out(self, fraction: float, seed: int, n_splits: int = 1) -> None:
-        """Split off validation rows, others for each network of a committee."""
-        labels = self.targets.encode(self.y) if self.targets.kind == "classes" else None
-        kwargs: dict[str, Any] = dict(fraction=fraction, seed=seed, labels=labels, groups=self.groups)
-        if n_splits == 1:
+    def hold_out(self, fraction: float, seed: int, n_networks: int = 1) -> None:
+        """Split off validation rows; each network of a committee holds out different ones."""
+        labels = self.targets.encode(self.labels.y) if self.targets.kind == "classes" else None
+        kwargs: dict[str, Any] = dict(fraction=fraction, seed=seed, labels=labels, groups=self.labels.groups)
+        if n_networks == 1:
             self.train_rows, self.valid_rows = validation_split(len(self), **kwargs)
         else:
-            self.shares = validation_splits(n_splits, len(self), **kwargs)
+            self.shares = validation_splits(n_networks, len(self), **kwargs)
             self.valid_rows = self.shares[1].ravel()
 
-    def validate_on(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        extra_weight: Callable[[Any, np.ndarray | None], np.ndarray | None],
-        check_y: Callable[[Any], None],
-    ) -> None:
-        """Use these rows for validation."""
-        if y is None:
-            raise ValueError("y_val is None: X_val and y_val belong together. Pass both, or neither.")
+    def validate_on(self, X: Any, y: Any, sample_weight: Any, check_y: Callable[[Any], None]) -> None:
+        """Use these rows for validation.
+
+        Parameters
+        ----------
+        X : as returned by `as_table`
+        y : array-like
+        sample_weight : array-like or None
+        check_y : callable
+            Raises a ValueError for a target that the loss cannot take.
+        """
         with refused_as("y_val", "targets like y", instead_of="y"):
             check_consistent_length(X, y)
         with refused_as("sample_weight_val", "numbers >= 0, one for each row of X_val", instead_of="sample_weight"):
-            self.valid = TrainingData(as_table(X), y, sample_weight)
-        self.valid.inputs, self.valid.targets = self.inputs, self.targets
+            labels = LabelledRows(X, y, sample_weight)
         with refused_as("y_val", "targets like y", instead_of="y"):
-            self.targets.encode(self.valid.y)
-            check_y(self.valid.y)
-            self.valid._weigh_classes(extra_weight)
+            self.targets.encode(labels.y)
+            check_y(labels.y)
+            labels.weigh_classes(self._class_weight)
+        with refused_as("X_val", "a table like X", instead_of="X"):
+            self.valid = self.inputs.read(labels.of(X)), labels
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """What was learned about X. Scales are those of the training rows, so choose the validation rows first."""
+        if self._known_inputs is not None:
+            return self._known_inputs
+        assert self.raw is not None
+        return self.raw.learn(self.train_rows, self.labels.weight)
 
     def encode(self, device: torch.device) -> tuple[Rows, Rows | None]:
-        """Training rows, and validation rows or None, on their device."""
-        if self.inputs.encoder is None:
-            self.inputs.learn_scales(self.X, self.train_rows, self.weight)
-        y = self.targets.encode(self.y)
-        train = self._rows(self.train_rows, y, device)
+        """Training rows, and validation rows or None, on their device. It can be called once."""
+        assert self.raw is not None
+        encoded = self._encode(self.raw, device)
+        self.raw = None  # not held while the network is trained
+        return encoded
+
+    def _encode(self, raw: RawRows, device: torch.device) -> tuple[Rows, Rows | None]:
+        train = self._rows(raw, self.labels, self.train_rows, device)
         if self.shares is not None:
             return train.shared_out(self.shares[0]), train.shared_out(self.shares[1])
         if self.valid is not None:
             with refused_as("X_val", "a table like X", instead_of="X"):
-                return train, self.valid._rows(None, self.targets.encode(self.valid.y), device)
-        return train, None if self.valid_rows is None else self._rows(self.valid_rows, y, device)
+                return train, self._rows(*self.valid, None, device)
+        return train, None if self.valid_rows is None else self._rows(raw, self.labels, self.valid_rows, device)
 
-    def _rows(self, rows: np.ndarray | None, y: np.ndarray, device: torch.device) -> Rows:
+    def _rows(self, raw: RawRows, labels: LabelledRows, rows: np.ndarray | None, device: torch.device) -> Rows:
         """Encoded rows, with weights of mean one."""
-        x_num, x_cat = self.inputs.encode(self.X, rows)
-        weight = self.weight if self.weight is None or rows is None else self.weight[rows]
+        x_num, x_cat = self.inputs.encode_rows(raw, rows)
+        y, weight = self.targets.encode(labels.y), labels.weight
+        if rows is not None:
+            y, weight = y[rows], None if weight is None else weight[rows]
         if weight is not None:
             weight = torch.from_numpy((weight / weight.mean()).astype(np.float32))
-        targets = torch.from_numpy(np.ascontiguousarray(y if rows is None else y[rows]))
-        return Rows(x_num, x_cat, targets, weight, device)
+        return Rows(x_num, x_cat, torch.from_numpy(np.ascontiguousarray(y)), weight, device)
 
     def scorer(self, scoring: Any) -> Callable[[np.ndarray], float] | None:
-        """Raw validation prediction -> score, or None where the loss is the score."""
+        """Raw validation prediction -> score, or None if the loss is the score."""
         if scoring in (None, "loss"):
             return None
-        held_out = self if self.valid is None else self.valid
-        rows = self.valid_rows if self.valid is None else slice(None)
+        held_out, rows = (self.labels, self.valid_rows) if self.valid is None else (self.valid[1], slice(None))
         y = dense(held_out.y)
         if self.targets.kind == "classes":  # scikit-learn's scorers refuse numbers in object arrays
             y = self.targets.classes_[self.targets.encode(y)]
         weight = None if held_out.sample_weight is None else held_out.sample_weight[rows]
         return validation_scorer(scoring, self.targets, y[rows], weight)
-
-
-def _group_codes(groups: Any, n_samples: int) -> np.ndarray:
-    """Groups as int64 codes (n_samples,), in the order of the groups where they have one.
-
-    Raises
-    ------
-    ValueError, TypeError
-        Not one value for each row, or missing values.
-    """
-    with refused_as("groups", "one value for each row of X, the same for all rows of a group"):
-        values = groups.to_numpy() if hasattr(groups, "to_numpy") else groups
-        if isinstance(values, (list, tuple)):  # numpy would make strings of numbers beside strings, rows of tuples
-            values = np.fromiter(values, dtype=object, count=len(values))
-        values = np.asarray(values)
-        if values.shape != (n_samples,):
-            raise ValueError(f"groups has shape {values.shape}, expected ({n_samples},): one value for each row of X.")
-        items = values.tolist()
-        n_missing = sum(map(is_missing, items)) if values.dtype.kind in "fOmM" else 0
-        if n_missing:
-            raise ValueError(f"groups: {n_missing} of {n_samples} rows have none. Give these a group of their own.")
-        known = list(dict.fromkeys(items))
-        with contextlib.suppress(TypeError):  # strings among numbers: in the order of the rows
-            known = sorted(known)
-        code_of = {group: code for code, group in enumerate(known)}
-        return np.fromiter(map(code_of.__getitem__, items), dtype=np.int64, count=n_samples)

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
-from .._data.inputs import Inputs, as_table
+from .._data.containers import as_table
+from .._data.kinds import read_first
 from .._data.rows import Rows
 from .._data.training_data import TrainingData
 from .._device import resolve_device
@@ -236,18 +237,16 @@ class BaseNeuralEstimator(
         """Rows, and what is learned from them about columns and targets."""
         X = as_table(X)
         self._check_columns(X, reset=not go_on)
-        data = TrainingData(X, y, sample_weight, groups)
-        merge = self.scoring in (None, "loss") and can_weigh_rows(self.criterion, self.criterion_params)
-        if go_on:
-            self._inputs.check_shape(X)
-            known = self._targets
-            data.learn(self._inputs, lambda y, weight: known, self._extra_weight, merge=merge)
-        else:
-            inputs = Inputs(bool(self.preprocessing), self.categorical_features)
-            data.learn(
-                inputs, lambda y, weight: self._learn_targets(y, classes, weight), self._extra_weight, merge=merge
-            )
-        return data
+
+        def learn_targets(y: Any, weight: np.ndarray | None) -> Any:
+            return self._targets if go_on else self._learn_targets(y, classes, weight)
+
+        return TrainingData(
+            X, y, sample_weight, groups, inputs=self._inputs if go_on else None,
+            read_first=lambda X: read_first(X, bool(self.preprocessing), self.categorical_features),
+            learn_targets=learn_targets, class_weight=self._extra_weight,
+            merge=self.scoring in (None, "loss") and can_weigh_rows(self.criterion, self.criterion_params),
+        )  # fmt: skip
 
     def _choose_validation(
         self, data: TrainingData, given: tuple[Any, Any, Any], seed: int, n_splits: int, recipe: Recipe
@@ -260,8 +259,7 @@ class BaseNeuralEstimator(
             with refused_as("X_val", "a table like X", instead_of="X"):
                 X_val = as_table(X_val)
                 self._check_columns(X_val, reset=False)
-                data.inputs.check_shape(X_val)
-            data.validate_on(X_val, y_val, sample_weight_val, self._extra_weight, self._check_y)
+            data.validate_on(X_val, y_val, sample_weight_val, self._check_y)
         elif sample_weight_val is not None:
             raise ValueError("sample_weight_val is given without X_val and y_val. Pass these too, or leave it out.")
         elif recipe.stops_early(self.early_stopping, len(data)):

@@ -9,7 +9,8 @@ import torch
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
-from .._data.inputs import Inputs, as_table, is_plain
+from .._data.containers import as_table, is_plain
+from .._data.inputs import Inputs
 from .._errors import refused_as
 from .._network.table_network import users_network
 from .._training.net import _Net
@@ -49,7 +50,6 @@ class FittedNetworkMixin:
         X = as_table(X)
         if "feature_names_in_" in fitted or not is_plain(X) or X.shape[1] != self.n_features_in_:
             self._check_columns(X, reset=False)
-        self._inputs.check_shape(X)
         return X
 
     def _check_columns(self, X: Any, *, reset: bool) -> None:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from .._backprop.chain import evaluated
-from .._data.inputs import Inputs, take_rows
+from .._data.containers import take_rows
+from .._data.inputs import Inputs
 from .._threads import limited_threads
 from .._training.net import _Net
 

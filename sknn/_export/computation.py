@@ -7,6 +7,7 @@ import copy
 from torch import Tensor, nn
 
 from .._data.inputs import Inputs
+from .._data.table_inputs import TableInputs
 from .._network.table_network import first_output, network_inputs, users_network
 from .._training.net import _Net
 
@@ -26,7 +27,7 @@ class Computation(nn.Module):
         self.network = copy.deepcopy(net.module_).cpu().eval()
         self.criterion = copy.deepcopy(net.criterion_).cpu().eval()
         self.encoder = None if inputs.encoder is None else copy.deepcopy(inputs.encoder).cpu()
-        self.is_table = inputs.mode == "table"
+        self.is_table = isinstance(inputs, TableInputs)
         self.rescaling = inputs.rescaling
 
     def forward(self, numeric: Tensor, codes: Tensor | None = None) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .._data.inputs import Inputs
+from .._data.table_inputs import TableInputs
 from .._estimator.base import BaseNeuralEstimator
 from .capture import capture
 from .graph import Graph, fold_constants, node_as_json
@@ -71,15 +71,15 @@ def exported_model(estimator: Any, asked_by: str) -> ExportedModel:
     graph = capture(estimator.net_, inputs)
     _check_operations(graph, asked_by)
     graph = fold_constants(graph, lambda node, values: compute_node(node_as_json(node), values, 0))
-    columns = _columns(inputs) if inputs.mode == "table" else []
+    columns = _columns(inputs) if isinstance(inputs, TableInputs) else []
     names = [column["name"] for column in columns] or list(vars(estimator).get("feature_names_in_", ()))
     has_names = bool(names) and None not in names and len(set(names)) == len(names)
     model = ExportedModel(
         graph=graph,
         columns=columns,
         feature_names=names if has_names else None,
-        row_shape=[len(inputs.reader.numeric_)] if columns else list(inputs.row_shape),
-        allow_nan=inputs.mode == "table" or inputs.mode == "sparse",
+        row_shape=[len(inputs.reader.numeric)] if columns else list(inputs.row_shape),
+        allow_nan=isinstance(inputs, TableInputs) or inputs.kind == "sparse",
         target=_target(targets),
         estimator=type(estimator).__name__,
     )
@@ -114,12 +114,12 @@ def _check_operations(graph: Graph, asked_by: str) -> None:
             )
 
 
-def _columns(inputs: Inputs) -> list[dict[str, Any]]:
+def _columns(inputs: TableInputs) -> list[dict[str, Any]]:
     """Descriptions of the columns of a table for JSON."""
     reader = inputs.reader
-    never_missing = dict(zip(reader.categorical_, inputs.never_missing.tolist(), strict=True))
+    never_missing = dict(zip(reader.categorical, inputs.never_missing.tolist(), strict=True))
     columns: list[dict[str, Any]] = []
-    for position, column in enumerate(reader.columns_):
+    for position, column in enumerate(reader.columns):
         name = column.name if isinstance(column.name, str) else None
         described: dict[str, Any] = {"name": name, "kind": column.kind}
         if column.kind == "categorical":
@@ -127,7 +127,7 @@ def _columns(inputs: Inputs) -> list[dict[str, Any]]:
             described["categories"] = [scalar_as_json(value, label) for value in column.categories]
             described["never_missing"] = never_missing[position]
         else:
-            described["all_missing"] = position in reader._all_missing
+            described["all_missing"] = column.all_missing
         columns.append(described)
     return columns
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from .._data.inputs import Inputs
+from .._data.table_inputs import TableInputs
 from .computation import Computation, module_name
 from .graph import Graph, node_as_json
 from .numpy.network import compute
@@ -73,7 +74,7 @@ def _random_rows(inputs: Inputs, row_shape: list[int]) -> dict[str, np.ndarray]:
     """Rows of about the scale of the training table, under the names of the inputs of the graph."""
     random = np.random.default_rng(0)
     numeric = random.standard_normal((_N_ROWS, *row_shape)).astype(np.float32).astype(np.float64)
-    if inputs.encoder is not None and inputs.mode == "table":
+    if isinstance(inputs, TableInputs):
         center, scale = (buffer.cpu().numpy() for buffer in (inputs.encoder.center, inputs.encoder.scale))
         numeric = center + numeric / np.where(scale > 0, scale, 1.0)
     cardinalities = np.array(inputs.cardinalities, dtype=np.int64)

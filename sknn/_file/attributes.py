@@ -32,7 +32,7 @@ def write_attributes(estimator: Any, writer: ValueWriter) -> dict[str, Any]:
 
 def check_attributes(estimator: Any, found: dict[str, Any], inputs: Any, targets: Any, net: Any) -> None:
     """Refuse attributes of wrong types, and those that would hide a method or a parameter."""
-    n_columns = len(inputs.reader.columns_) if inputs.mode == "table" else None
+    n_columns = len(inputs.reader.columns) if inputs.kind == "table" else None
     expected: dict[str, tuple[type, ...]] = {
         "n_features_in_": (int,), "n_iter_": (int,), "best_epoch_": (int,), "n_repairs_": (int,),
         "loss_curve_": (list,), "validation_scores_": (list, type(None)), "health_": (TrainingHealth, type(None)),
@@ -51,7 +51,7 @@ def check_attributes(estimator: Any, found: dict[str, Any], inputs: Any, targets
     names = found.get("feature_names_in_")
     fits = (
         (n_columns is None or n_features == n_columns)
-        and (inputs.mode != "sparse" or inputs.row_shape == (n_features,))
+        and (inputs.kind != "sparse" or inputs.row_shape == (n_features,))
         and (names is None or (names.shape == (n_features,) and all(isinstance(name, str) for name in names.tolist())))
         and (classes is None or np.array_equal(found["classes_"], classes))
         and len(found["loss_curve_"]) == found["n_iter_"] == len(net.history)

@@ -14,6 +14,7 @@ from scipy import sparse
 from torch import Tensor
 
 from .._data.inputs import Inputs
+from .._data.table_inputs import TableInputs
 from .._estimator.prediction import raw_prediction
 from ..exceptions import DamagedFileError
 from .values.reader_writer import ValueReader
@@ -32,9 +33,9 @@ _NOISE = 1e-6  # rounding of hidden units of about 1; outputs may be smaller
 def make_rows(inputs: Inputs) -> list[dict[str, Tensor]]:
     """Return sets of rows to try, as tensors for the file; not every network accepts every set."""
     draw = np.random.RandomState(0)
-    if inputs.mode == "table":
+    if isinstance(inputs, TableInputs):
         return [_table_rows(inputs, draw)]
-    if inputs.mode == "sparse":
+    if inputs.kind == "sparse":
         return [_sparse_rows(inputs, draw)]
     shape = (_N_ROWS_OF_LARGE if math.prod(inputs.row_shape) > _LARGE else _N_ROWS, *inputs.row_shape)
     normal = torch.from_numpy(draw.standard_normal(shape).astype(np.float32))
@@ -45,9 +46,8 @@ def make_rows(inputs: Inputs) -> list[dict[str, Tensor]]:
     return [{"probe.numbers": x} for x in (normal, torch.from_numpy(draw.randint(0, 2, shape)).float())]
 
 
-def _table_rows(inputs: Inputs, draw: np.random.RandomState) -> dict[str, Tensor]:
+def _table_rows(inputs: TableInputs, draw: np.random.RandomState) -> dict[str, Tensor]:
     encoder = inputs.encoder
-    assert encoder is not None
     center, scale = encoder.center.cpu().numpy(), encoder.scale.cpu().numpy()
     z = 1.5 * draw.standard_normal((_N_ROWS, len(center)))
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
@@ -73,19 +73,18 @@ def _sparse_rows(inputs: Inputs, draw: np.random.RandomState) -> dict[str, Tenso
 
 def read_rows(inputs: Inputs, reader: ValueReader) -> dict[str, Tensor]:
     """Return the rows of a file, if they match these inputs."""
-    names = {"table": ("numbers", "codes"), "sparse": ("numbers", "columns"), "array": ("numbers",)}[inputs.mode]
+    names = {"table": ("numbers", "codes"), "sparse": ("numbers", "columns"), "array": ("numbers",)}[inputs.kind]
     rows = {f"probe.{name}": reader.tensor(f"probe.{name}", "probe") for name in names}
     numbers = rows["probe.numbers"]
     others = rows.get(f"probe.{names[-1]}", numbers)
     n_rows, width = (len(numbers), numbers.shape[1:]) if numbers.ndim else (0, ())
     fits = 0 < n_rows <= _N_ROWS and others.shape[0] == n_rows
-    if inputs.mode == "table":
-        assert inputs.encoder is not None
+    if isinstance(inputs, TableInputs):
         sizes = torch.tensor(inputs.cardinalities, dtype=torch.int64)
         fits = fits and width == inputs.encoder.center.shape and numbers.dtype == torch.float64
         fits = fits and others.dtype == torch.int64 and others.shape[1:] == sizes.shape
         fits = fits and bool(((others >= 0) & (others < sizes)).all()) and not bool(torch.isinf(numbers).any())
-    elif inputs.mode == "sparse":
+    elif inputs.kind == "sparse":
         fits = fits and numbers.dtype == torch.float32 and others.dtype == torch.int64 and others.shape == numbers.shape
         fits = fits and numbers.ndim == 2 and bool(((others >= 0) & (others < inputs.row_shape[0])).all())
     else:
@@ -106,16 +105,17 @@ def answers(net: Any, inputs: Inputs, rows: dict[str, Tensor]) -> tuple[Tensor, 
 def _table(inputs: Inputs, rows: dict[str, Tensor]) -> Any:
     """Return the rows as a user would pass them."""
     numbers = rows["probe.numbers"].numpy()
-    if inputs.mode == "array":
+    if inputs.kind == "array":
         return numbers
-    if inputs.mode == "sparse":
+    if inputs.kind == "sparse":
         columns = rows["probe.columns"].numpy()
         starts = np.arange(len(columns) + 1) * columns.shape[1]
         return sparse.csr_array((numbers.ravel(), columns.ravel(), starts), shape=(len(columns), *inputs.row_shape))
-    table = np.empty((len(numbers), len(inputs.reader.columns_)), dtype=object)
-    table[:, inputs.reader.numeric_] = numbers
-    for i, position in enumerate(inputs.reader.categorical_):
-        known = inputs.reader.columns_[position].categories
+    assert isinstance(inputs, TableInputs)
+    table = np.empty((len(numbers), len(inputs.reader.columns)), dtype=object)
+    table[:, inputs.reader.numeric] = numbers
+    for i, position in enumerate(inputs.reader.categorical):
+        known = inputs.reader.columns[position].categories
         # Code 0 is any unknown value.
         by_code = np.empty(len(known) + 2, dtype=object)
         by_code[:] = [_unknown(known), *known, None]

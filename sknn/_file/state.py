@@ -9,10 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .._data.array_inputs import ArrayInputs
 from .._data.categories import Column
 from .._data.encoder import Encoder
 from .._data.inputs import Inputs
+from .._data.sparse_inputs import SparseInputs
 from .._data.table import TableReader
+from .._data.table_inputs import TableInputs
 from .._data.targets import ClassTargets, MultilabelTargets, RealTargets
 from ..exceptions import DamagedFileError
 from .hashes import check_hashes
@@ -35,55 +38,49 @@ def write_inputs(inputs: Inputs, writer: ValueWriter) -> tuple[dict[str, Any], d
     if inputs.rescaling is not None:
         tensors |= {f"rescaling.{i}": tensor.cpu() for i, tensor in enumerate(inputs.rescaling)}
     written: dict[str, Any] = {
-        "mode": inputs.mode,
-        "preprocessing": bool(inputs.preprocessing),
-        "categorical_features": writer.write(inputs.categorical_features, "categorical_features"),
+        "kind": inputs.kind,
+        "preprocessing": inputs.preprocessing if isinstance(inputs, ArrayInputs) else None,
         "row_shape": [int(size) for size in inputs.row_shape],
-        "table": _write_table(inputs, writer) if inputs.mode == "table" else None,
+        "table": _write_table(inputs, writer) if isinstance(inputs, TableInputs) else None,
     }
     return written, tensors
 
 
-def _write_table(inputs: Inputs, writer: ValueWriter) -> dict[str, Any]:
-    reader = inputs.reader
+def _write_table(inputs: TableInputs, writer: ValueWriter) -> dict[str, Any]:
     columns = [
         {
             "name": writer.write(column.name, f"the name of column {i}"),
             "kind": column.kind,
             "categories": [writer.write(c, f"a category of column {column.name!r}") for c in column.categories],
+            "all_missing": column.all_missing,
         }
-        for i, column in enumerate(reader.columns_)
+        for i, column in enumerate(inputs.reader.columns)
     ]
-    return {
-        "columns": columns,
-        "was_sparse": bool(reader.sparse_),
-        "all_missing": sorted(int(position) for position in reader._all_missing),
-        "never_missing": [bool(flag) for flag in inputs.never_missing],
-    }
+    return {"columns": columns, "never_missing": [bool(flag) for flag in inputs.never_missing]}
 
 
 def read_inputs(value: Any, reader: ValueReader) -> Inputs:
     """What was learned about X, if its pieces match."""
     where = "inputs"
-    check_keys(value, {"mode", "preprocessing", "categorical_features", "row_shape", "table"}, where)
-    features = reader.read(value["categorical_features"], "categorical_features")
-    inputs = Inputs(expect(value["preprocessing"], bool, where), features)
-    inputs.mode = mode = expect(value["mode"], str, where)
-    inputs.row_shape = tuple(_size(size, "row_shape") for size in expect(value["row_shape"], list, "row_shape"))
-    inputs.cardinalities, inputs.encoder = [], None
-    if (mode == "table") != (value["table"] is not None) or mode not in ("table", "sparse", "array"):
-        raise DamagedFileError(f"inputs: mode {mode[:40]!r} and the table do not match.")
-    if any(name.startswith("encoder.") for name in reader.tensors) or mode == "table":
-        inputs.encoder = _read_encoder(reader)
-    if mode == "table":
-        _read_table(value["table"], inputs, reader)
-    if mode == "array" and inputs.encoder is not None:
-        raise DamagedFileError("inputs: arrays without preprocessing must not have an encoder.")
-    if mode == "sparse":
-        encoder, n_columns = inputs.encoder, inputs.row_shape[-1:]
-        if len(inputs.row_shape) != 1 or (encoder is not None and (encoder.center.shape != n_columns or
-                                                                   len(encoder.gap_columns))):  # fmt: skip
-            raise DamagedFileError("inputs: encoder and columns of the sparse table do not match.")
+    check_keys(value, {"kind", "preprocessing", "row_shape", "table"}, where)
+    kind = expect(value["kind"], str, where)
+    row_shape = tuple(_size(size, "row_shape") for size in expect(value["row_shape"], list, "row_shape"))
+    if (kind == "table") != (value["table"] is not None) or kind not in ("table", "sparse", "array"):
+        raise DamagedFileError(f"inputs: kind {kind[:40]!r} and the table do not belong together.")
+    has_encoder = any(name.startswith("encoder.") for name in reader.tensors)
+    encoder = _read_encoder(reader) if has_encoder or kind == "table" else None
+    if kind == "array":
+        if encoder is not None:
+            raise DamagedFileError("inputs: numbers that go to the network untouched have no encoder.")
+        inputs = ArrayInputs(row_shape, expect(value["preprocessing"], bool, where))
+    elif kind == "sparse":
+        if len(row_shape) != 1 or (encoder is not None and (encoder.center.shape != row_shape or
+                                                            len(encoder.gap_columns))):  # fmt: skip
+            raise DamagedFileError("inputs: encoder and columns of the sparse table do not belong together.")
+        inputs = SparseInputs(row_shape[0], encoder)
+    else:
+        assert encoder is not None
+        inputs = _read_table(value["table"], encoder, row_shape, reader)
     if any(name.startswith("rescaling.") for name in reader.tensors):
         inputs.rescaling = _read_rescaling(inputs, reader)
     return inputs
@@ -105,41 +102,26 @@ def _read_encoder(reader: ValueReader) -> Encoder:
     return encoder
 
 
-def _read_table(value: Any, inputs: Inputs, reader: ValueReader) -> None:
-    check_keys(value, {"columns", "was_sparse", "all_missing", "never_missing"}, "table")
-    table = TableReader(inputs.categorical_features)
-    table.sparse_ = expect(value["was_sparse"], bool, "table")
-    table.columns_ = [_read_column(c, i, reader) for i, c in enumerate(expect(value["columns"], list, "columns"))]
-    table.numeric_ = [i for i, column in enumerate(table.columns_) if column.kind == "numeric"]
-    table.categorical_ = [i for i, column in enumerate(table.columns_) if column.kind == "categorical"]
-    table.cardinalities_ = [len(table.columns_[i].categories) + 2 for i in table.categorical_]
-    table._all_missing = {_size(i, "all_missing") for i in expect(value["all_missing"], list, "all_missing")}
-    never = [expect(flag, bool, "never_missing") for flag in expect(value["never_missing"], list, "never_missing")]
-    encoder = inputs.encoder
-    assert encoder is not None
-    fits = (
-        len(table.numeric_) == len(encoder.center)
-        and len(never) == len(table.categorical_)
-        and table._all_missing <= set(table.numeric_)
-        and inputs.row_shape == (encoder.out_features,)
-        and not (table.sparse_ and table.categorical_)
+def _read_table(value: Any, encoder: Encoder, row_shape: tuple[int, ...], reader: ValueReader) -> TableInputs:
+    check_keys(value, {"columns", "never_missing"}, "table")
+    table = TableReader(
+        [_read_column(column, i, reader) for i, column in enumerate(expect(value["columns"], list, "columns"))]
     )
-    if not fits:
-        raise DamagedFileError("inputs: columns, encoder and width of a row do not match.")
-    inputs.reader = table
-    inputs.cardinalities = list(table.cardinalities_)
-    inputs.missing_codes = np.array(inputs.cardinalities, dtype=np.int64) - 1
-    inputs.never_missing = np.array(never, dtype=bool)
+    never = [expect(flag, bool, "never_missing") for flag in expect(value["never_missing"], list, "never_missing")]
+    fits = len(table.numeric) == len(encoder.center) and len(never) == len(table.categorical)
+    if not fits or row_shape != (encoder.out_features,):
+        raise DamagedFileError("inputs: columns, encoder and width of a row do not belong together.")
+    return TableInputs(table, encoder, np.array(never, dtype=bool))
 
 
 def _read_column(value: Any, position: int, reader: ValueReader) -> Column:
     where = f"column {position}"
-    check_keys(value, {"name", "kind", "categories"}, where)
+    check_keys(value, {"name", "kind", "categories", "all_missing"}, where)
     name = reader.read(value["name"], f"the name of {where}")
     categories = tuple(reader.read(c, where) for c in expect(value["categories"], list, where))
-    kind = expect(value["kind"], str, where)
-    if kind not in ("numeric", "categorical") or (kind == "numeric" and categories):
-        raise DamagedFileError(f"{where}: kind {kind[:40]!r} with {len(categories)} categories is not possible.")
+    kind, all_missing = expect(value["kind"], str, where), expect(value["all_missing"], bool, where)
+    if kind not in ("numeric", "categorical") or (categories if kind == "numeric" else all_missing):
+        raise DamagedFileError(f"{where} is {kind[:40]!r} with {len(categories)} categories, as no column is.")
     try:
         hash(name)
         check_hashes(categories, where)
@@ -148,12 +130,12 @@ def _read_column(value: Any, position: int, reader: ValueReader) -> Column:
         raise DamagedFileError(f"{where}: a name or category that cannot be hashed: {error}.") from error
     if n_distinct != len(categories):
         raise DamagedFileError(f"{where}: a category occurs twice.")
-    return Column(name, "numeric" if kind == "numeric" else "categorical", categories)
+    return Column(name, "numeric" if kind == "numeric" else "categorical", categories, all_missing)
 
 
 def _read_rescaling(inputs: Inputs, reader: ValueReader) -> tuple[Tensor, Tensor]:
     center, spread = (reader.tensor(f"rescaling.{i}", "rescaling") for i in range(2))
-    fits = inputs.mode == "array" and center.shape == spread.shape and center.ndim <= len(inputs.row_shape)
+    fits = inputs.kind == "array" and center.shape == spread.shape and center.ndim <= len(inputs.row_shape)
     for size, whole in zip(reversed(center.shape), reversed(inputs.row_shape), strict=False):
         fits = fits and size in (1, whole)
     if not fits or center.dtype != torch.float32 or spread.dtype != torch.float32 or bool((spread == 0).any()):

@@ -88,7 +88,7 @@ def make_net(
 def untrained_network(params: dict[str, Any], inputs: Inputs, out_features: int, n_networks: int) -> nn.Module:
     """The network, or a committee of them, that these parameters mean for these columns."""
     module, module_params = params["module"], dict(params["module_params"] or {})
-    if module is TabM and (inputs.mode == "sparse" or inputs.row_shape[-1] > _MAX_COLUMNS_WITH_CURVES):
+    if module is TabM and (inputs.kind == "sparse" or inputs.row_shape[-1] > _MAX_COLUMNS_WITH_CURVES):
         module_params.setdefault("n_bins", 0)
     network = build_network(
         module,

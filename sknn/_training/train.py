@@ -13,6 +13,7 @@ from .plan import TrainingPlan
 
 __all__ = ["scaling_of", "train"]
 
+
 def scaling_of(plan: TrainingPlan, inputs: Any, resident: list[Rows]) -> Callable[[], Callable[[], None]]:
     """What scales untouched inputs from now on, and returns what undoes it; the plan counts how often."""
 

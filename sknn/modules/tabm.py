@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ._checks import check_columns, check_fraction, check_module_class, check_size, check_widths
 from .activations import initialize_linear_
 from .embeddings import CategoricalEmbeddings, join_columns
-from .numeric_embeddings import piecewise_linear_encoding, pieces, quantile_knots
+from .numeric_embeddings import pieces, piecewise_linear_encoding, quantile_knots
 
 # An adaptive optimizer takes steps of about the same size on every parameter. A factor in front of one makes its steps
 # as much larger: columns are weighted, and curves bent, sooner than weights are learned.

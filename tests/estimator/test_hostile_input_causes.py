@@ -288,9 +288,9 @@ GROUPS = [1, 1, 2, 2, 3] * 6
     ids=["strings", "objects", "categories", "polars", "decimals", "tuples", "dates", "mixed"],
 )  # fmt: skip
 def test_groups_of_any_type_are_kept_together(groups):
-    from sknn._data.training_data import _group_codes
+    from sknn._data.labelled_rows import group_codes
 
-    codes = _group_codes(groups, N)
+    codes = group_codes(groups, N)
     assert len(set(codes)) == 3
     assert len(set(zip(codes, GROUPS, strict=True))) == 3
     classifier(early_stopping=True).fit(X, Y, groups=groups)

@@ -56,6 +56,6 @@ def test_categories_of_any_type(name, tmp_path):
     sknn.save(model, tmp_path / "m")
     again = sknn.load(tmp_path / "m")
     np.testing.assert_array_equal(again.predict_proba(frame), model.predict_proba(frame))
-    known = [reader._inputs.reader.columns_[0].categories for reader in (model, again)]
+    known = [reader._inputs.reader.columns[0].categories for reader in (model, again)]
     assert known[0] == known[1]
     assert [type(value) for value in known[0]] == [type(value) for value in known[1]]

@@ -1,0 +1,142 @@
+"""Numbers that reach the network untouched: arrays of more than two dimensions, and tables without preprocessing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import narwhals.stable.v1 as nw
+import numpy as np
+import torch
+from sklearn.utils import check_array
+from torch import Tensor
+
+from .._errors import refused_as
+from .inputs import Inputs, RawRows
+
+__all__ = ["ArrayInputs"]
+
+
+class ArrayRows(RawRows):
+    """Rows of numbers.
+
+    Parameters
+    ----------
+    X : array or data frame of shape (n_samples, ...)
+        An array of numbers is kept as it is, and cast part by part; anything else is cast to float32 at once.
+    preprocessing : bool
+        The parameter of the estimators, for messages.
+    """
+
+    def __init__(self, X: Any, preprocessing: bool) -> None:
+        self.preprocessing = preprocessing
+        self.is_cast = not (type(X) is np.ndarray and X.dtype.kind in "biuf")
+        self.values: np.ndarray = _untouched(X, preprocessing) if self.is_cast else X
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, rows: np.ndarray) -> ArrayRows:
+        """The rows at these positions."""
+        return ArrayRows(self.values[rows], self.preprocessing)
+
+    def keys(self) -> list[np.ndarray]:
+        """The numbers."""
+        return [self.numbers(None)]
+
+    def learn(self, rows: np.ndarray | None, weight: np.ndarray | None) -> ArrayInputs:
+        """Nothing but the shape of a row is learned."""
+        return ArrayInputs(self.values.shape[1:], self.preprocessing)
+
+    def numbers(self, rows: np.ndarray | None) -> np.ndarray:
+        """The numbers of some rows or of all, finite float32, never the caller's own memory."""
+        values = self.values if rows is None else self.values[rows]
+        return values if self.is_cast else _untouched(values, self.preprocessing)
+
+
+class ArrayInputs(Inputs):
+    """Numbers that reach the network untouched.
+
+    Parameters
+    ----------
+    row_shape : tuple of int
+        Shape of one row.
+    preprocessing : bool
+        The parameter of the estimators, for messages.
+    """
+
+    kind = "array"
+
+    def __init__(self, row_shape: tuple[int, ...], preprocessing: bool) -> None:
+        self.row_shape = tuple(row_shape)
+        self.preprocessing = preprocessing
+        self.cardinalities = []
+
+    @classmethod
+    def reads(cls, X: Any, preprocessing: bool) -> bool:
+        """Whether preprocessing is off, or X has more than two dimensions."""
+        return not preprocessing or len(X.shape) != 2
+
+    @classmethod
+    def read_first(cls, X: Any, preprocessing: bool, categorical_features: Any) -> ArrayRows:
+        """Read the X of a new fit."""
+        return ArrayRows(X, preprocessing)
+
+    def read(self, X: Any) -> ArrayRows:
+        """Read rows of the shape that was fitted."""
+        if tuple(X.shape[1:]) != self.row_shape:
+            raise ValueError(f"X: expected rows of shape {self.row_shape} as in fit, got {tuple(X.shape[1:])}.")
+        return ArrayRows(X, self.preprocessing)
+
+    def encode_rows(self, raw: ArrayRows, rows: np.ndarray | None = None) -> tuple[Tensor, None]:
+        """Numbers float32 (n_rows, *row_shape)."""
+        x_num = torch.from_numpy(raw.numbers(rows))
+        return (x_num if self.rescaling is None else _standardised(x_num, *self.rescaling)), None
+
+    @property
+    def can_be_scaled(self) -> bool:
+        """True."""
+        return True
+
+    def _learn_scaling(self, x_num: Tensor) -> Callable[[Tensor], Tensor]:
+        """Standardise columns of a table and features of a sequence one by one, images as a whole.
+
+        Columns that are mostly zeros are divided, not shifted.
+        """
+        dims = tuple(range(x_num.ndim - 1)) if x_num.ndim in (2, 3) else tuple(range(x_num.ndim))
+        numbers = x_num.double()
+        spread, center = torch.std_mean(numbers, dims, keepdim=True)
+        if x_num.ndim == 2:  # as in a sparse table, one value among a thousand zeros shall not become 30
+            is_sparse = (numbers == 0).double().mean(0, keepdim=True) > 0.5
+            power = (numbers.square().sum(0) / (numbers != 0).sum(0).clamp(min=1)).sqrt()
+            spread, center = torch.where(is_sparse, power, spread), torch.where(is_sparse, 0.0, center)
+        spread[spread == 0] = torch.inf  # what was constant in training is 0 afterwards
+        center, spread = center[0].float(), spread[0].float()
+        if self.rescaling is None:
+            self.rescaling = (center.cpu(), spread.cpu())
+        else:  # numbers that have been scaled before are scaled once more
+            first_center, first_spread = self.rescaling
+            shift = torch.where(torch.isinf(first_spread), 0.0, first_spread * center.cpu())
+            self.rescaling = (first_center + shift, first_spread * spread.cpu())
+        return lambda x: _standardised(x, center, spread)
+
+
+def _standardised(x_num: Tensor, center: Tensor, spread: Tensor) -> Tensor:
+    return (x_num - center.to(x_num.device)) / spread.to(x_num.device)
+
+
+def _untouched(X: Any, preprocessing: bool) -> np.ndarray:
+    """X as finite float32 in new memory, since a module may change its input in place."""
+    what = "Arrays of more than two dimensions go" if preprocessing else "preprocessing=False hands X"
+    expected = f"finite numbers, since {what[0].lower()}{what[1:]} to the network untouched"
+    if nw.dependencies.is_pandas_dataframe(X) and any(type(dtype).__name__ == "SparseDtype" for dtype in X.dtypes):
+        # Column by column: together, pandas would give them the fill value of the first one, and warn.
+        X = np.column_stack([np.asarray(X.iloc[:, i]) for i in range(X.shape[1])])
+    # What float32 cannot hold becomes infinity, and is reported.
+    with refused_as("X", expected), np.errstate(over="ignore", invalid="ignore"):
+        try:
+            array = check_array(X, dtype=np.float32, allow_nd=True, input_name="X", ensure_min_features=0, order="C")
+        except (ValueError, TypeError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"X: {error}\n{what} to the network untouched, so X must be finite numbers.") from error
+    return np.array(array, dtype=np.float32, order="C", copy=True)

@@ -1,0 +1,57 @@
+"""Sparse matrices of any format as checked rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from .._errors import refused_as
+from .scalars import infinity_message
+
+__all__ = ["float32_csr", "real_csr"]
+
+
+def real_csr(X: Any) -> scipy.sparse.csr_array:
+    """A sparse matrix of any format, or a table of numbers, as rows.
+
+    Raises
+    ------
+    ValueError
+        X holds infinity, complex numbers, or what is not a number.
+    """
+    if not scipy.sparse.issparse(X):  # at predict, where fit saw a sparse matrix
+        with refused_as("X", "numbers in every column, as in the sparse matrix of fit"):
+            X = np.asarray(X)
+            X = X if X.dtype.kind in "biufc" else X.astype(np.float64)
+    if X.dtype.kind == "c":
+        raise ValueError("Complex data not supported: X is complex, but real numbers were expected. Pass X.real.")
+    csr = scipy.sparse.csr_array(X)
+    _check_finite(csr)
+    return csr
+
+
+def float32_csr(csr: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
+    """Rows as float32, sorted, without duplicates. Explicit NaN is kept.
+
+    The result may share memory with `csr`, so do not write to it.
+
+    Raises
+    ------
+    ValueError
+        A value is too large for float32.
+    """
+    if not csr.has_canonical_format:
+        csr = csr.copy()  # the arrays may be the caller's
+        csr.sum_duplicates()
+    with np.errstate(over="ignore"):
+        rows = csr.astype(np.float32, copy=False)
+    _check_finite(rows)  # what was finite in float64 may be too large for float32
+    return rows
+
+
+def _check_finite(csr: scipy.sparse.csr_array) -> None:
+    if csr.dtype.kind == "f" and np.isinf(csr.data).any():
+        i = np.flatnonzero(np.isinf(csr.data))[0]
+        raise ValueError(infinity_message(f"column {csr.indices[i]}", csr.data[i], "float32"))

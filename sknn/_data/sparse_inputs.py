@@ -1,0 +1,109 @@
+"""Sparse matrices: they stay sparse, and only a batch of rows is made dense."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from .categories import forced_positions
+from .csr import float32_csr, real_csr
+from .encoder import Encoder
+from .inputs import Inputs, RawRows, rows_for_statistics
+
+__all__ = ["SparseInputs"]
+
+# Rows of a matrix with more cells than this are not compared with each other, since that makes them dense.
+_MAX_DENSE_CELLS = 2**20
+
+
+class SparseRows(RawRows):
+    """Rows of a sparse matrix.
+
+    Parameters
+    ----------
+    matrix : csr_array of shape (n_samples, n_columns), float32
+    preprocessing : bool
+        Whether the numbers are to be scaled.
+    """
+
+    def __init__(self, matrix: scipy.sparse.csr_array, preprocessing: bool) -> None:
+        self.matrix = matrix
+        self.preprocessing = preprocessing
+
+    def __len__(self) -> int:
+        return self.matrix.shape[0]
+
+    def take(self, rows: np.ndarray) -> SparseRows:
+        """The rows at these positions."""
+        return SparseRows(self.matrix[rows], self.preprocessing)
+
+    def keys(self) -> list[np.ndarray] | None:
+        """The dense rows of a small matrix."""
+        n_rows, n_columns = self.matrix.shape
+        return [self.matrix.toarray()] if n_rows * n_columns <= _MAX_DENSE_CELLS else None
+
+    def learn(self, rows: np.ndarray | None, weight: np.ndarray | None) -> SparseInputs:
+        """Learn the spread of each column."""
+        n_columns = self.matrix.shape[1]
+        if not self.preprocessing:
+            return SparseInputs(n_columns, None)
+        rows = rows_for_statistics(len(self), rows)
+        if rows is None:
+            return SparseInputs(n_columns, Encoder.from_sparse(self.matrix, weight))
+        return SparseInputs(n_columns, Encoder.from_sparse(self.matrix[rows], None if weight is None else weight[rows]))
+
+
+class SparseInputs(Inputs):
+    """Sparse matrices.
+
+    Parameters
+    ----------
+    n_columns : int
+    encoder : Encoder or None
+        As of `Encoder.from_sparse`; None if numbers reach the network untouched.
+    """
+
+    kind = "sparse"
+
+    def __init__(self, n_columns: int, encoder: Encoder | None) -> None:
+        self.row_shape = (n_columns,)
+        self.cardinalities = []
+        self.encoder = encoder
+
+    @classmethod
+    def reads(cls, X: Any, preprocessing: bool) -> bool:
+        """Whether X is a sparse matrix."""
+        return scipy.sparse.issparse(X)
+
+    @classmethod
+    def read_first(cls, X: Any, preprocessing: bool, categorical_features: Any) -> SparseRows:
+        """Read the X of a new fit."""
+        if preprocessing and forced_positions(categorical_features, list(range(X.shape[1]))):
+            raise ValueError(
+                f"categorical_features={categorical_features!r} names columns of a sparse matrix, whose columns are "
+                "all numeric. Set it to None, or encode these columns with OneHotEncoder."
+            )
+        return SparseRows(float32_csr(real_csr(X)), preprocessing)
+
+    def read(self, X: Any) -> SparseRows:
+        """Read a table of the columns that were fitted, sparse or dense."""
+        if len(X.shape) != 2:  # polars frames have no ndim
+            raise ValueError(f"Found array with dim {len(X.shape)}, expected 2 as in fit.")
+        return SparseRows(float32_csr(real_csr(X)), self.encoder is not None)
+
+    def encode_rows(self, raw: SparseRows, rows: np.ndarray | None = None) -> tuple[scipy.sparse.csr_array, None]:
+        """Numbers, as csr_array float32 (n_rows, n_columns)."""
+        matrix = raw.matrix if rows is None else raw.matrix[rows]
+        return (matrix if self.encoder is None else self.encoder.encode_sparse(matrix)), None
+
+    @property
+    def can_be_scaled(self) -> bool:
+        """Whether nothing scales the numbers yet."""
+        return self.encoder is None
+
+    def _learn_scaling(self, x_num: scipy.sparse.csr_array) -> Callable[[Any], Any]:
+        self.encoder = encoder = Encoder.from_sparse(x_num, None)
+        return encoder.encode_sparse

@@ -1,0 +1,114 @@
+"""Tables whose columns are numbers, categories and dates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+import torch
+from torch import Tensor
+
+from .encoder import Encoder
+from .inputs import Inputs, RawRows, rows_for_statistics
+from .parsed_table import ParsedTable
+from .table import TableReader
+
+__all__ = ["TableInputs"]
+
+# Rows are converted and encoded in chunks of about this many float64 bytes, so that a fit holds the table once.
+_CHUNK_BYTES = 4 * 2**20
+
+
+class TableRows(RawRows):
+    """A table whose cells have been parsed, and the reader that parsed it."""
+
+    def __init__(self, reader: TableReader, table: ParsedTable) -> None:
+        self.reader = reader
+        self.table = table
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def take(self, rows: np.ndarray) -> TableRows:
+        """The rows at these positions."""
+        return TableRows(self.reader, self.table.take(rows))
+
+    def keys(self) -> list[np.ndarray]:
+        """Numbers and codes."""
+        return [block for block in self.table.read() if block.size]
+
+    def learn(self, rows: np.ndarray | None, weight: np.ndarray | None) -> TableInputs:
+        """Learn centre and spread of the numbers, and which columns have gaps."""
+        rows = rows_for_statistics(len(self), rows)
+        numeric, codes = self.table.read(rows)
+        encoder = Encoder().fit(numeric, weight if weight is None or rows is None else weight[rows])
+        missing_codes = np.array(self.reader.cardinalities, dtype=np.int64) - 1
+        return TableInputs(self.reader, encoder, ~(codes == missing_codes).any(axis=0))
+
+
+class TableInputs(Inputs):
+    """Tables with columns of any type.
+
+    Parameters
+    ----------
+    reader : TableReader
+        Kinds and categories of the columns.
+    encoder : Encoder
+        Scales of the numbers.
+    never_missing : ndarray bool (n_categorical,)
+        Which categorical columns had no gap in training. A "missing" that training never saw would meet weights that
+        never learned, so it is read as unknown instead.
+    """
+
+    kind = "table"
+    encoder: Encoder
+
+    def __init__(self, reader: TableReader, encoder: Encoder, never_missing: np.ndarray) -> None:
+        self.reader = reader
+        self.encoder = encoder
+        self.never_missing = never_missing
+        self.row_shape = (encoder.out_features,)
+        self.cardinalities = list(reader.cardinalities)
+        self.missing_codes = np.array(self.cardinalities, dtype=np.int64) - 1
+
+    @classmethod
+    def reads(cls, X: Any, preprocessing: bool) -> bool:
+        """Whether X has two dimensions."""
+        return len(X.shape) == 2
+
+    @classmethod
+    def read_first(cls, X: Any, preprocessing: bool, categorical_features: Any) -> TableRows:
+        """Read the table of a new fit: kinds and categories of its columns, then its cells."""
+        return TableRows(*TableReader.learn(X, categorical_features))
+
+    def read(self, X: Any) -> TableRows:
+        """Read a table of the columns that were fitted."""
+        if scipy.sparse.issparse(X) and self.cardinalities:
+            raise ValueError("X is sparse, but was a table with categories in fit. Pass a table of the same columns.")
+        if len(X.shape) != 2:  # polars frames have no ndim
+            raise ValueError(f"Found array with dim {len(X.shape)}, expected 2 as in fit.")
+        return TableRows(self.reader, self.reader.parse(X))
+
+    def encode_rows(self, raw: TableRows, rows: np.ndarray | None = None) -> tuple[Tensor, Tensor | None]:
+        """Numbers float32 (n_rows, encoded columns), and codes int64 (n_rows, n_categorical) or None."""
+        n_rows = len(raw) if rows is None else len(rows)
+        chunk = max(256, _CHUNK_BYTES // (8 * len(self.reader.columns)))
+        if n_rows <= chunk:
+            numeric, codes = raw.table.read(rows)
+            x_num, x_cat = self.encoder.encode(numeric), self._trained_codes(codes)
+        else:
+            x_num = np.empty((n_rows, self.encoder.out_features), dtype=np.float32)
+            x_cat = np.empty((n_rows, len(self.cardinalities)), dtype=np.int64)
+            for start in range(0, n_rows, chunk):
+                part = slice(start, start + chunk)
+                numeric, codes = raw.table.read(part if rows is None else rows[part])
+                self.encoder.encode(numeric, out=x_num[part])
+                x_cat[part] = self._trained_codes(codes)
+        return torch.from_numpy(x_num), torch.from_numpy(x_cat) if self.cardinalities else None
+
+    def _trained_codes(self, codes: np.ndarray) -> np.ndarray:
+        """Codes without a "missing" that training never saw."""
+        if codes.shape[1] and self.never_missing.any():
+            codes[(codes == self.missing_codes) & self.never_missing] = 0
+        return codes

@@ -1,0 +1,98 @@
+"""Numbers that reach the network untouched: cast, checked, and scaled only if a repair asks for it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from sknn._data import array_inputs
+from sknn._data.array_inputs import ArrayInputs
+from sknn._data.rows import Rows
+
+GENERATOR = np.random.default_rng(0)
+
+
+def fitted(X, preprocessing=False):
+    raw = ArrayInputs.read_first(X, preprocessing, None)
+    return raw, raw.learn(None, None)
+
+
+def scaled(X):
+    raw, inputs = fitted(X, preprocessing=True)
+    rows = Rows(*inputs.encode_rows(raw), torch.zeros(len(X)), None, torch.device("cpu"))
+    inputs.scale_from_now_on([rows])
+    return inputs, rows
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float16, np.float64])
+def test_numbers_of_any_dtype_become_float32(dtype):
+    X = np.array([[[0, 1], [1, 0]]], dtype=dtype)
+    x_num, x_cat = fitted(X)[1].encode(X)
+    assert x_num.dtype == torch.float32
+    assert x_cat is None
+    np.testing.assert_array_equal(x_num, X)
+
+
+def test_what_is_not_an_array_of_numbers_is_cast_once(monkeypatch):
+    cast = []
+    untouched = array_inputs._untouched
+    monkeypatch.setattr(array_inputs, "_untouched", lambda X, p: (cast.append(len(X)), untouched(X, p))[1])
+    X = GENERATOR.normal(size=(10, 2))
+    for table in (X.astype(object), pd.DataFrame(X)):
+        raw, inputs = fitted(table)
+        inputs.encode_rows(raw, np.arange(7))
+        inputs.encode_rows(raw, np.arange(7, 10))
+        assert cast == [10]
+        cast.clear()
+    raw, inputs = fitted(X)  # needs no parsing: each part is cast by itself, and the whole is not held twice
+    inputs.encode_rows(raw, np.arange(7))
+    assert cast == [7]
+
+
+@pytest.mark.parametrize(
+    ("X", "preprocessing", "message"),
+    [
+        (
+            np.array([[1.0, np.nan]]),
+            False,
+            r"^X: Input X contains NaN(?s:.*)preprocessing=False hands X to the network",
+        ),
+        (np.array([[["a"]]]), True, r"^X: (?s:.*)Arrays of more than two dimensions go to the network untouched"),
+        (np.array([[1e300]]), False, r"^X: Input X contains infinity"),
+        (np.array([[1j]]), False, "Complex data not supported"),
+    ],
+)
+def test_what_the_network_cannot_take_is_refused(X, preprocessing, message):
+    with pytest.raises(ValueError, match=message):
+        fitted(X, preprocessing)[1].encode(X)
+
+
+def test_rows_of_another_shape_are_refused():
+    inputs = fitted(np.ones((3, 2, 4)), preprocessing=True)[1]
+    with pytest.raises(ValueError, match=r"expected rows of shape \(2, 4\) as in fit, got \(4, 2\)"):
+        inputs.encode(np.ones((3, 4, 2)))
+
+
+@pytest.mark.parametrize(("shape", "dims"), [((200, 3), (0,)), ((50, 6, 3), (0, 1)), ((20, 3, 4, 4), (0, 1, 2, 3))])
+def test_columns_and_features_are_standardised_one_by_one_and_images_as_a_whole(shape, dims):
+    X = GENERATOR.normal(5.0, 3.0, size=shape) * np.arange(1, 1 + shape[-1])
+    x_num = scaled(X)[1].x_num
+    assert torch.allclose(x_num.mean(dims), torch.tensor(0.0), atol=1e-4)
+    assert torch.allclose(x_num.std(dims), torch.tensor(1.0), atol=1e-4)
+
+
+def test_columns_of_zeros_are_divided_and_constant_ones_become_zero():
+    X = np.zeros((100, 2))
+    X[:10, 0], X[:, 1] = 50.0, 7.0
+    x_num = scaled(X)[1].x_num
+    assert x_num[:, 0].unique().tolist() == [0.0, 1.0]
+    assert x_num[:, 1].unique().tolist() == [0.0]
+
+
+def test_numbers_scaled_twice_are_scaled_in_one_step_at_predict():
+    X = GENERATOR.normal(1e3, 10.0, size=(100, 2)).astype(np.float32)
+    inputs, rows = scaled(X)
+    rows.x_num = rows.x_num * 4 + 1
+    inputs.scale_from_now_on([rows])
+    # The second scaling has undone the change of the resident rows, so it is a change of the rows at predict.
+    np.testing.assert_allclose(inputs.encode(X)[0], (rows.x_num - 1 / 4) / 4 + 0, atol=0.3)

@@ -1,0 +1,139 @@
+"""Which columns are categorical, and the codes of their values."""
+
+import datetime
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from .tables import NAN, kinds, learn, read
+
+
+@pytest.mark.parametrize(
+    "spec", [["b"], [1], np.array([1]), [False, True, False], np.array([False, True, False]), ("b",), {"b"}]
+)
+def test_categorical_features_force_a_numeric_column_beside_those_of_the_dtype(spec):
+    table = pd.DataFrame({"a": [1, 2, 3], "b": [20, 10, 20], "c": ["x", "y", "x"]})
+    reader = learn(table, spec)
+    assert reader.categorical == [1, 2]
+    assert reader.columns[1].categories == (10, 20)
+    assert reader.read(table)[1].tolist() == [[2, 1], [1, 2], [2, 1]]
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (["z"], r"categorical_features=\['z'\] names \['z'\], but the columns of X are \['a', 'b'\]"),
+        (
+            [2],
+            r"categorical_features=\[2\] names the positions \[2\], but X has 2 columns, at the .* 0 to 1",
+        ),
+        ([-1], r"categorical_features=\[-1\] names the positions \[-1\]"),
+        ([True], r"categorical_features is a mask of length 1 \(\[True\]\), but X has 2 columns"),
+        ("a", r"categorical_features='a', but 'from_dtype'.* was expected. For one column: \['a'\]"),
+        (3, r"categorical_features=3, but 'from_dtype'"),
+        (["a", 0], r"categorical_features=\['a', 0\], but .* Do not mix"),
+        ([0.5], r"categorical_features=\[0.5\], but 'from_dtype'"),
+    ],
+)
+def test_wrong_categorical_features_say_what_exists(spec, message):
+    with pytest.raises(ValueError, match=message):
+        learn(pd.DataFrame({"a": [1], "b": [2]}), spec)
+
+
+def test_names_for_an_array_without_names_are_an_error():
+    with pytest.raises(ValueError, match=r"names \['a'\].*arrays without column names need positions"):
+        learn(np.zeros((2, 2)), ["a"])
+
+
+def test_categorical_features_none_reads_as_numbers_what_can_be():
+    table = pd.DataFrame(
+        {
+            "flag": [True, False],
+            "digits": ["1", "2.5"],
+            "codes": pd.Categorical([3, 4]),
+            "words": ["1", "x"],
+            "odd": ["1_0", "2_0"],
+        }
+    )
+    assert kinds(table) == ["categorical"] * 5
+    assert kinds(table, categorical_features=None) == ["numeric"] * 3 + ["categorical"] * 2
+    assert read(table, categorical_features=None)[0].tolist() == [[1, 1, 3], [0, 2.5, 4]]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint64", "float16", "float32", "float64", "Int64", "Float64", object])
+def test_forced_numbers_have_the_same_codes_in_every_dtype(dtype):
+    reader = learn(np.array([[1], [2]]), [0])
+    table = pd.DataFrame({"a": pd.Series([2, 1, 3], dtype=dtype)})
+    assert reader.read(table)[1].ravel().tolist() == [2, 1, 0]
+    assert reader.read(np.array([["2"], ["1.0"], ["x"]]))[1].ravel().tolist() == [2, 1, 0]
+
+
+def test_string_categories_are_found_when_numbers_arrive():
+    reader = learn(np.array([["90210"], ["2.5"]]))
+    assert reader.read(np.array([[90210.0], [2.5], [1.0]]))[1].ravel().tolist() == [2, 1, 0]
+
+
+def test_forced_integers_above_two_to_the_53_stay_distinct():
+    big = 2**53
+    for table in [
+        np.array([[big], [big + 1]]),
+        pd.DataFrame({"a": pd.Series([big, big + 1], dtype="Int64")}),
+    ]:
+        assert read(table, categorical_features=[0])[1].ravel().tolist() == [1, 2]
+
+
+def test_forced_floats_with_nan_code_nan_as_missing():
+    X = np.array([[2.5], [NAN], [1.0], [NAN]])
+    assert read(X, categorical_features=[0])[1].ravel().tolist() == [2, 3, 1, 3]
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_forced_dates_are_categories(make):
+    days = [datetime.datetime(2020, 1, 2), None, datetime.datetime(2020, 1, 1)]
+    assert read(make({"a": days}), categorical_features=["a"])[1].ravel().tolist() == [2, 3, 1]
+    array = np.array([[day] for day in days], dtype="datetime64[ns]")
+    assert read(array, categorical_features=[0])[1].ravel().tolist() == [2, 3, 1]
+
+
+def test_unseen_category_is_code_zero_and_missing_is_the_last():
+    reader = learn(pd.DataFrame({"a": ["x", "y"]}))
+    assert reader.read(pd.DataFrame({"a": ["new", None, "y"]}))[1].ravel().tolist() == [0, 3, 2]
+
+
+def test_an_unseen_string_does_not_match_another_spelling_of_a_number():
+    reader = learn(np.array([["7"], ["8"]]))
+    assert reader.read(np.array([["07"], ["7"]]))[1].ravel().tolist() == [0, 1]
+
+
+def free_text(n_distinct, n):
+    return [f"text {i % n_distinct}" for i in range(n)]
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_free_text_names_the_column_and_what_to_do(make):
+    table = make({"note": free_text(101, 101)})
+    with pytest.raises(
+        ValueError,
+        match=r"column 'note' \(position 0\) looks like free text .*101 of its 101 .*"
+        r"TextEncoder.*HashingVectorizer.*categorical_features=\['note'\]",
+    ):
+        learn(table)
+    assert learn(table, ["note"]).cardinalities == [103]
+
+
+def test_free_text_limits():
+    assert learn(pd.DataFrame({"a": free_text(100, 100)})).cardinalities == [102]
+    assert learn(pd.DataFrame({"a": free_text(180, 200)})).cardinalities == [182]
+    with pytest.raises(ValueError, match="181 of its 200"):
+        learn(pd.DataFrame({"a": free_text(181, 200)}))
+    with pytest.raises(ValueError, match="181 of its 200"):  # missing values do not count
+        learn(pd.DataFrame({"a": free_text(181, 200) + [None] * 100}))
+
+
+def test_distinct_numbers_are_never_free_text():
+    assert kinds(pd.DataFrame({"a": range(500)})) == ["numeric"]
+    assert learn(np.arange(500)[:, None], [0]).cardinalities == [502]
+    assert kinds(pd.DataFrame({"a": pd.Categorical(range(500))})) == ["categorical"]

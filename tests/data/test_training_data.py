@@ -1,0 +1,183 @@
+"""Rows on their way to the network: each cell is parsed once, weights and validation rows stay with their rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+
+from sknn import NeuralClassifier
+from sknn._data import categories, columns, table
+from sknn._data.inputs import Inputs
+from sknn._data.kinds import read_first
+from sknn._data.targets import class_targets
+from sknn._data.training_data import TrainingData
+from sknn.modules import MLP
+
+CPU = torch.device("cpu")
+N = 120
+GENERATOR = np.random.default_rng(0)
+COLUMNS: dict[str, Any] = {
+    "size": GENERATOR.normal(size=N),
+    "count": GENERATOR.integers(0, 9, size=N),
+    "city": np.array(["Rome", "Bonn", None], dtype=object)[GENERATOR.integers(0, 3, size=N)],
+    "price": [None if i % 9 == 0 else float(i) for i in range(N)],
+    "member": GENERATOR.random(N) > 0.5,
+    "day": np.datetime64("2024-01-01", "us") + GENERATOR.integers(0, 99, size=N).astype("timedelta64[D]"),
+}
+Y = np.arange(N) % 2
+FRAME = pd.DataFrame(COLUMNS)
+TABLES = {
+    "pandas": FRAME,
+    "pandas objects": FRAME.astype(object),
+    "pandas nullable": FRAME.convert_dtypes(),
+    "polars": pl.from_pandas(FRAME),
+    "array of objects": FRAME.astype(object).to_numpy(),
+}
+
+
+def prepared(X: Any, y: Any = Y, sample_weight: Any = None, groups: Any = None, **kwargs: Any) -> TrainingData:
+    settings: dict[str, Any] = dict(
+        inputs=None,
+        read_first=lambda X: read_first(X, True, "from_dtype"),
+        learn_targets=lambda y, weight: class_targets(y)[0],
+        class_weight=lambda y, weight: None,
+        merge=True,
+    )
+    return TrainingData(X, y, sample_weight, groups, **{**settings, **kwargs})
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often a cell of each column is parsed, in multiples of the rows of the table."""
+    counts: Counter[str] = Counter()
+    read_column = columns.read_column
+
+    def counted(column: Any, label: str, **kwargs: Any) -> Any:
+        counts[label] += len(column) / N
+        return read_column(column, label, **kwargs)
+
+    monkeypatch.setattr(table, "read_column", counted)
+    return counts
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("n_rows", [N, 60], ids=["large", "small"])
+def test_a_fit_parses_each_cell_once(name: str, n_rows: int, parsed: Counter[str]) -> None:
+    X, y = TABLES[name][:n_rows], Y[:n_rows]
+    model = NeuralClassifier(MLP, max_epochs=1, early_stopping=True, random_state=0).fit(X, y)
+    assert len(parsed) == 6
+    assert set(parsed.values()) == {n_rows / N}
+    parsed.clear()
+    model.partial_fit(X, y)
+    assert set(parsed.values()) == {n_rows / N}
+    parsed.clear()
+    model.predict(X)
+    assert set(parsed.values()) == {n_rows / N}
+
+
+def test_labels_are_coded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    coded = []
+    codes = categories.category_codes
+    monkeypatch.setattr(table, "category_codes", lambda c, labels: (coded.append(c.name), codes(c, labels))[1])
+    prepared(FRAME).encode(CPU)
+    assert sorted(coded) == ["city", "member"]
+
+
+def test_what_is_encoded_belongs_to_its_rows() -> None:
+    weight = np.arange(N) % 5 * 1.0
+    data = prepared(FRAME, Y, weight, groups=np.arange(N) // 4)
+    kept = np.flatnonzero(weight)
+    assert len(data) == len(kept)
+    data.hold_out(0.2, seed=0)
+    train, valid = data.encode(CPU)
+    assert isinstance(data.inputs, Inputs)
+    for rows, positions in ((train, data.train_rows), (valid, data.valid_rows)):
+        of_table = kept[positions]
+        x_num, x_cat = data.inputs.encode(FRAME.iloc[of_table])
+        assert torch.equal(rows.x_num, x_num)
+        assert torch.equal(rows.x_cat, x_cat)
+        assert rows.targets.tolist() == Y[of_table].tolist()
+        expected = weight[of_table] / weight[of_table].mean()
+        np.testing.assert_allclose(rows.weight, expected, rtol=1e-6)
+    assert not set(data.labels.groups[data.train_rows]) & set(data.labels.groups[data.valid_rows])
+
+
+def test_scales_are_learned_from_the_training_rows_only() -> None:
+    data = prepared(FRAME)
+    data.hold_out(0.2, seed=0)
+    data.encode(CPU)
+    expected = np.median(FRAME["count"].to_numpy()[data.train_rows])
+    assert data.inputs.encoder.center[1] == expected
+
+
+def test_each_network_of_a_committee_holds_out_its_own_rows() -> None:
+    data = prepared(FRAME)
+    data.hold_out(0.1, seed=0, n_networks=3)
+    train, valid = data.encode(CPU)
+    assert valid.x_num is train.x_num
+    assert valid.shares.shape == (3, 12)
+    assert len(set(valid.shares.ravel().tolist())) == 36
+
+
+def test_equal_rows_of_a_small_table_are_merged() -> None:
+    twice = pd.concat([FRAME[:20], FRAME[5:15]])
+    y = np.r_[Y[:20], Y[5:15]]
+    data = prepared(twice, y)
+    assert (len(data), data.n_copies) == (20, 30)
+    assert data.labels.sample_weight is None
+    assert sorted(data.labels.weight) == [1.0] * 10 + [2.0] * 10
+    rows, _ = data.encode(CPU)
+    assert len(rows) == 20
+    assert len(prepared(twice, y, merge=False)) == 30
+    large = pd.concat([FRAME[:20]] * 4)
+    assert len(prepared(large, np.tile(Y[:20], 4))) == 80
+
+
+def test_validation_rows_are_read_by_what_the_training_rows_have_taught() -> None:
+    data = prepared(FRAME)
+    checked = []
+    weight = np.r_[0.0, np.ones(19)]
+    data.validate_on(FRAME[:20], Y[:20], weight, checked.append)
+    train, valid = data.encode(CPU)
+    assert (len(train), len(valid)) == (N, 19)
+    assert torch.equal(valid.x_num, train.x_num[1:20])
+    np.testing.assert_array_equal(checked[0], Y[1:20])
+    with pytest.raises(ValueError, match="^y_val: y contains labels"):
+        prepared(FRAME).validate_on(FRAME[:20], Y[:20] + 7, None, checked.append)
+    data = prepared(FRAME)
+    data.validate_on(FRAME[:20].assign(size=np.inf), Y[:20], None, checked.append)
+    with pytest.raises(ValueError, match=r"^X_val: column 'size' \(position 0\) contains infinity"):
+        data.encode(CPU)
+
+
+def test_a_further_fit_keeps_what_the_first_one_learned() -> None:
+    first = prepared(FRAME)
+    first.encode(CPU)
+    second = prepared(FRAME.assign(size=0.0), inputs=first.inputs)
+    rows, _ = second.encode(CPU)
+    assert second.inputs is first.inputs
+    assert torch.equal(rows.x_num, first.inputs.encode(FRAME.assign(size=0.0))[0])
+
+
+def test_class_weights_count_in_the_loss_and_not_in_scores() -> None:
+    weight = 1.0 + np.arange(N) % 3
+    data = prepared(FRAME, Y, weight, class_weight=lambda y, weight: np.where(y == 0, 1.0, 3.0))
+    np.testing.assert_array_equal(data.labels.weight, weight * np.where(Y == 0, 1.0, 3.0))
+    np.testing.assert_array_equal(data.labels.sample_weight, weight)
+    data = prepared(FRAME, np.arange(N) % 3, None, class_weight=lambda y, weight: np.where(y == 0, 0.0, 1.0))
+    assert len(data) == 80
+    with pytest.raises(ValueError, match="class_weight: all rows have weight zero"):
+        prepared(FRAME, class_weight=lambda y, weight: np.zeros(len(y)))
+
+
+def test_the_target_is_checked_before_the_table_is_read() -> None:
+    with pytest.raises(ValueError, match="^This estimator requires y to be passed"):
+        prepared(FRAME, None)
+    with pytest.raises(ValueError, match="at least 2 classes"):
+        prepared(pd.DataFrame({"a": [np.inf] * N}), np.zeros(N))
