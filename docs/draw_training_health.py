@@ -96,7 +96,7 @@ def main() -> None:
     """Draw and save."""
     figure, axes = plt.subplots(1, 3, figsize=(14, 4.4), layout="constrained")
     draw_layers(axes[0])
-    for ax, action, title in zip(axes[1:], ("warn", "repair"), ("sick", "repaired"), strict=True):
+    for ax, action, title in zip(axes[1:], ("warn", "repair"), ("unhealthy", "repaired"), strict=True):
         health_of(action).plot(ax)
         ax.set_title(f"12 hidden sigmoid layers: {title}")
     axes[2].set_ylabel("")

@@ -29,7 +29,7 @@ __all__ = [
 
 
 class GradientHealthWarning(UserWarning):
-    """A training is sick: the message names the symptom, the evidence and the remedy. There is a subclass for each."""
+    """Training goes wrong: the message names the symptom, the evidence and the remedy. Each symptom has a subclass."""
 
 
 class NonFiniteWarning(GradientHealthWarning):
@@ -77,7 +77,7 @@ class SymmetricInitWarning(GradientHealthWarning):
 
 
 class TrainingHealthError(ValueError):
-    """A training is sick and ``gradient_health="raise"`` asked for an error.
+    """Training goes wrong and ``gradient_health="raise"`` asked for an error.
 
     Attributes
     ----------

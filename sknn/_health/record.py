@@ -155,7 +155,7 @@ class TrainingHealth:
 
     @property
     def status(self) -> str:
-        """``"healthy"``, ``"sick"``, ``"repaired"`` or ``"unknown"``.
+        """``"healthy"``, ``"unhealthy"``, ``"repaired"`` or ``"unknown"``.
 
         Repaired: for each finding a change was kept. Unknown: nothing was found, but there were too few rows or steps
         to judge by, and the network has learned little.
@@ -163,7 +163,7 @@ class TrainingHealth:
         cured = {repair.symptom for repair in self.repairs if repair.kept}
         if not self.findings:
             return "healthy" if self.was_judged else "unknown"
-        return "repaired" if all(finding.symptom in cured for finding in self.findings) else "sick"
+        return "repaired" if all(finding.symptom in cured for finding in self.findings) else "unhealthy"
 
     @property
     def n_repairs(self) -> int:

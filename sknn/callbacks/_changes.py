@@ -1,4 +1,4 @@
-"""What may be changed in a training that is sick, without changing the user's module."""
+"""What may be changed in a training run that goes wrong, without changing the user's module."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Changes:
         # In a plain net, a scheduler of skorch sets the learning rate from numbers of its own.
         self._is_scheduled = any(hasattr(callback, "policy") for _, callback in net.callbacks_)
 
-    def that_may_cure(self, finding: Finding, net: Any, e: Evidence, *, ended: bool) -> list[Change]:
+    def for_finding(self, finding: Finding, net: Any, e: Evidence, *, ended: bool) -> list[Change]:
         """The most likely one first."""
         symptom, cause = finding.symptom, finding.cause
         scale, weights = self._scaled_inputs(net, e), self._initial_weights(net, e)

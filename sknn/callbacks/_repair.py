@@ -89,7 +89,7 @@ class Repairs:
         if finding.symptom == "overfitting":
             self._go_back_to_best(net, finding, e)
             return
-        self.queue = self.changes.that_may_cure(finding, net, e, ended=watcher.has_ended)
+        self.queue = self.changes.for_finding(finding, net, e, ended=watcher.has_ended)
         self._try_next(net, e, finding, watcher, lambda: None)
 
     def judge(self, net: Any, e: Evidence, watcher: Any, *, ended: bool) -> bool:
