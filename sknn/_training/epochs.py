@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .._data.rows import Batch, Rows, network_by_network
 from .._network.table_network import committee_of
+from ..callbacks._protocol import SknnCallback
 from ..callbacks._state import StopTraining, TrainAgain, UserStop
 from ..losses import Loss
 from ..optim import LRSchedule, WeightAverage
@@ -77,7 +78,7 @@ class Epochs:
 
     def _training_ended(self) -> None:
         for _, callback in self.callbacks_:
-            if hasattr(callback, "training_ended"):
+            if isinstance(callback, SknnCallback):
                 callback.training_ended(self)
 
     def weights_were_put_back(self) -> None:
