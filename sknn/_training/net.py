@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from .._data.rows import Batches, Rows
 from .._network.table_network import first_output, network_inputs
 from ..callbacks._protocol import SknnNet
-from ..callbacks._state import StopTraining, TrainAgain, UserStop, raised_on_purpose
+from ..callbacks._repair import TrainAgain
+from ..callbacks._state import StopTraining, UserStop, raised_on_purpose
 from ..optim import build_optimizer
 from .between_fits import BetweenFits
 from .epochs import Epochs
@@ -33,7 +34,9 @@ def _of(owner: str, name: str) -> property:
     def owned(run: _Run) -> Any:
         return run.net if owner == "net" else run.net.plan
 
-    return property(lambda run: getattr(owned(run), name), lambda run, value: object.__setattr__(owned(run), name, value))
+    return property(
+        lambda run: getattr(owned(run), name), lambda run, value: object.__setattr__(owned(run), name, value)
+    )
 
 
 class _Run:
