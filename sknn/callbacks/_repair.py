@@ -201,10 +201,10 @@ class Repairs:
 
     def _try_next(self, e: Evidence, finding: Finding, failed: Attempt | None = None) -> None:
         """Make the next change of the queue, after a failed one is undone."""
-        cannot_train_again = self.watcher.has_ended and not isinstance(self.net, SknnNet)
-        if not self.queue or self.n_tried >= _MOST_REPAIRS or cannot_train_again:
+        n_epochs, cannot_continue = len(self.net.history), self.watcher.has_ended and not isinstance(self.net, SknnNet)
+        if not self.queue or self.n_tried >= _MOST_REPAIRS or cannot_continue:
             return
-        change, n_epochs = self.queue.pop(0), len(self.net.history)
+        change = self.queue.pop(0)
         self.n_tried += 1
         if failed is None:
             skill = -math.inf if math.isnan(e.skill) else e.skill
