@@ -1,9 +1,9 @@
-"""Draw training_health.png: how the gradient changes from layer to layer, and what it looks like in a training.
+"""Draw training_health.png: how gradients change from layer to layer, in one backward pass and in training.
 
     python docs/draw_training_health.py
 
-Everything drawn is computed here, in seconds: on the left one backward pass through 30 layers, on the right two
-trainings on the breast cancer table of scikit-learn.
+Everything is computed here, in seconds: one backward pass through 30 layers, and two training runs on the breast
+cancer table of scikit-learn.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ def gradient_norms(activation: nn.Module, weight_std: float) -> np.ndarray:
 
 
 def draw_layers(ax: Axes) -> None:
-    """Gradients of one backward pass: growing, steady, shrinking."""
+    """Draw gradients of one backward pass that grow, keep their size, or shrink."""
     he, glorot = math.sqrt(2 / WIDTH), math.sqrt(1 / WIDTH)
-    cases = [  # label, and where it begins: layer, factor above or below the line
+    cases = [  # label, colour, and position of the label: layer, factor above or below the line
         ("ReLU, twice He", nn.ReLU(), 2 * he, "tab:red", 10, 20.0),
         ("ReLU, He", nn.ReLU(), he, "tab:green", 2, 8.0),
         ("tanh, Glorot", nn.Tanh(), glorot, "tab:blue", 2, 0.03),
@@ -79,7 +79,7 @@ class Deep(nn.Module):
 
 
 def health_of(gradient_health: str) -> TrainingHealth:
-    """A training of 12 layers of sigmoid units."""
+    """The record of a training run with 12 layers of sigmoid units."""
     model = NeuralClassifier(
         Deep,
         module_params={"n_hidden": 12, "activation": nn.Sigmoid},
@@ -93,10 +93,10 @@ def health_of(gradient_health: str) -> TrainingHealth:
 
 
 def main() -> None:
-    """Draw and save."""
+    """Draw and save the figure."""
     figure, axes = plt.subplots(1, 3, figsize=(14, 4.4), layout="constrained")
     draw_layers(axes[0])
-    for ax, action, title in zip(axes[1:], ("warn", "repair"), ("sick", "repaired"), strict=True):
+    for ax, action, title in zip(axes[1:], ("warn", "repair"), ("unhealthy", "repaired"), strict=True):
         health_of(action).plot(ax)
         ax.set_title(f"12 hidden sigmoid layers: {title}")
     axes[2].set_ylabel("")

@@ -1,4 +1,4 @@
-"""Pictures of a fit; matplotlib is imported when one is asked for."""
+"""Plots of a fit; matplotlib is imported when one is asked for."""
 
 from __future__ import annotations
 

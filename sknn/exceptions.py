@@ -28,7 +28,7 @@ __all__ = [
 
 
 class GradientHealthWarning(UserWarning):
-    """Training goes wrong: the message names symptom, evidence and remedy. There is a subclass for each symptom."""
+    """Training goes wrong: the message names the symptom, the evidence and the remedy. Each symptom has a subclass."""
 
 
 class NonFiniteWarning(GradientHealthWarning):
@@ -76,7 +76,7 @@ class SymmetricInitWarning(GradientHealthWarning):
 
 
 class TrainingHealthError(ValueError):
-    """Training goes wrong, and ``gradient_health="raise"`` asks for an error.
+    """Training goes wrong and ``gradient_health="raise"`` asked for an error.
 
     Attributes
     ----------

@@ -436,17 +436,17 @@ def test_huge_inputs_are_no_trouble(estimator):
 @BOTH
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_diverging_training_warns_and_keeps_finite_weights(estimator, early_stopping):
-    sick = estimator(
+    diverging = estimator(
         **PLAIN_SGD, lr=1e30, gradient_clipping=None, early_stopping=early_stopping, max_epochs=10, random_state=0,
         module_params={"activation": torch.nn.Identity},
     )  # fmt: skip
     X = X_IRIS * 1.0
     with pytest.warns(GradientHealthWarning, match="lr"):
-        sick.fit(X, Y_IRIS)
-    assert sick.health_.status == "sick"
-    assert np.isfinite(values(sick, X)).all()
+        diverging.fit(X, Y_IRIS)
+    assert diverging.health_.status == "unhealthy"
+    assert np.isfinite(values(diverging, X)).all()
     with pytest.raises(TrainingHealthError, match="lr"):
-        sick.set_params(gradient_health="raise").fit(X, Y_IRIS)
+        diverging.set_params(gradient_health="raise").fit(X, Y_IRIS)
 
 
 # --- what is said ---------------------------------------------------------------------------------------------

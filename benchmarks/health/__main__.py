@@ -1,4 +1,4 @@
-"""Does gradient health name the fault of a sick training, stay silent on a healthy one, repair what can be repaired?
+"""Does gradient health name the fault of a training run, report nothing on healthy ones, repair what can be repaired?
 
     python -m benchmarks.health [--seeds 3] [--only vanishing] [--no-repair] [--data ../shared/data]
     python -m benchmarks.health --validate

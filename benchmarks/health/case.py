@@ -1,4 +1,4 @@
-"""What a training of the bench is: a table, an estimator, the symptoms that may be named, and the cure."""
+"""What a training of the bench is: a table, an estimator, the symptoms that may be named, and the fix."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Case:
         The one that recall is counted for; empty for a healthy training.
     also : frozenset of str
         Other names for the same fault.
-    cure : dict
+    fix : dict
         Parameters under which the same estimator trains well.
     good_source : callable or None
         The table without the fault, where the fault is in the table.
@@ -82,7 +82,7 @@ class Case:
     model: Any
     symptom: str = ""
     also: frozenset[str] = frozenset()
-    cure: dict[str, Any] = field(default_factory=dict)
+    fix: dict[str, Any] = field(default_factory=dict)
     good_source: Source | None = None
     repairable: bool = False
     mild: bool = False
@@ -104,7 +104,7 @@ class Case:
 
     def good(self, seed: int) -> Task:
         """The same task, set up well."""
-        return self._task(seed, self.good_source or self.source, self.cure)
+        return self._task(seed, self.good_source or self.source, self.fix)
 
     def _task(self, seed: int, source: Source, params: dict[str, Any]) -> Task:
         table = source(seed)

@@ -16,6 +16,7 @@ from torch.nn.utils import parametrize
 
 from .._digest import is_importable
 from .._network.parametrized import reduce_parametrized
+from ..callbacks._protocol import SknnCallback
 
 __all__ = ["dumps", "loads"]
 
@@ -88,9 +89,8 @@ class _GraphPickler(cloudpickle.CloudPickler):
         if isinstance(obj, torch.optim.Optimizer):  # the state of LBFGS and others is not complete
             # Schedulers put a counting "step" in front of the method.
             return _with_state, (type(obj),), {name: v for name, v in vars(obj).items() if name != "step"}
-        in_training = getattr(type(obj), "_state_in_training", None)
-        if in_training is not None:
-            return _with_state, (type(obj),), in_training(obj)
+        if isinstance(obj, SknnCallback):
+            return _with_state, (type(obj),), obj.state_in_training()
         return super().reducer_override(obj)
 
 

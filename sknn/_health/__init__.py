@@ -1,1 +1,1 @@
-"""What is wrong with a training: evidence and rules. Knows torch, and of skorch's net its face only."""
+"""What is wrong with a training run: evidence, and rules that read it. Uses the public attributes of skorch's net."""

@@ -1,4 +1,4 @@
-"""Which outputs a network can give, by the operations that it ends with."""
+"""The range of outputs that a network can give, by its last operations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .recorder import Operation, Recorder, first_tensor, tensors_in
 
 __all__ = ["Ending", "ending_of", "probed_bounds"]
 
-# Last operations whose results are limited: lower and upper bound.
+# Last operations whose results are bounded: lower and upper bound.
 _BOUNDS = {
     "sigmoid": (0.0, 1.0), "hardsigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0),
     "relu": (0.0, math.inf), "relu_": (0.0, math.inf), "relu6": (0.0, 6.0), "hardtanh": (-1.0, 1.0),
@@ -23,26 +23,26 @@ _BOUNDS = {
     "hardswish": (-0.375, math.inf), "selu": (-1.759, math.inf), "celu": (-1.0, math.inf),
     "log_softmax": (-math.inf, 0.0), "logsigmoid": (-math.inf, 0.0),
 }  # fmt: skip
-# Operations with a number that leave bounds where they are, moved or stretched.
+# Operations with a number that shift or scale bounds.
 _AFFINE = frozenset(["add", "radd", "iadd", "sub", "rsub", "isub", "mul", "rmul", "imul", "div", "truediv", "neg"])
-# Of several tensors.
+# Operations that add several tensors.
 _ADDING = frozenset(["add", "radd", "iadd", "sub", "rsub", "isub", "sum", "mean", "stack", "cat", "logsumexp"])
 _UNBOUNDED = (-math.inf, math.inf)
 
 
 class Ending(NamedTuple):
-    """What a network ends with.
+    """The last operation of a network.
 
     Attributes
     ----------
     name : str
-        Of the last operation; "scaled sigmoid", say, where numbers move or stretch what a bounded one gave.
+        Of the last operation; for example "scaled sigmoid" if the result of a bounded one is shifted or scaled.
     bounds : (float, float)
         Of the outputs.
     operation : Operation or None
         The last one, or the bounded one that is scaled.
     is_free : bool
-        Weights can make the outputs as large as they like.
+        Whether weights can make the outputs arbitrarily large.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Ending(NamedTuple):
 
 
 def ending_of(recorder: Recorder, result: Tensor) -> Ending:
-    """Follow the result of a network back through what only moves or stretches it by numbers."""
+    """Follow the result of a network back through operations that only shift or scale it by numbers."""
     last = recorder.made_by.get(id(result))
     if last is None:
         return Ending("", _UNBOUNDED, None, is_free=False)
@@ -66,7 +66,7 @@ def ending_of(recorder: Recorder, result: Tensor) -> Ending:
 
 
 def _is_free(recorder: Recorder, operation: Operation) -> bool:
-    """Whether the last operation, or what it adds up, multiplies with weights as they are."""
+    """Whether the last operation, or one whose result it adds, multiplies with parameters."""
     if any(isinstance(t, nn.Parameter) for t in tensors_in([*operation.args, *operation.kwargs.values()])):
         return True
     if operation.name not in _ADDING:
@@ -77,7 +77,7 @@ def _is_free(recorder: Recorder, operation: Operation) -> bool:
 
 @torch.no_grad()
 def probed_bounds(net: Any, x: Any) -> tuple[float, float]:
-    """Between which outputs stay when all weights grow a hundredfold, and a hundredfold again."""
+    """The bounds that outputs reach when all weights grow a hundredfold, and a hundredfold again."""
     parameters = list(net.module_.parameters())
     before = [parameter.clone() for parameter in parameters]
     ends = []
@@ -111,12 +111,12 @@ def _bounds_after(recorder: Recorder, operation: Operation) -> tuple[float, floa
     bounds = _bounds_after(recorder, source)
     if bounds == _UNBOUNDED:
         return bounds
-    moved = [_applied(operation, bound, float(numbers[0]) if numbers else 0.0) for bound in bounds]
-    return min(moved), max(moved)
+    shifted = [_applied(operation, bound, float(numbers[0]) if numbers else 0.0) for bound in bounds]
+    return min(shifted), max(shifted)
 
 
 def _applied(operation: Operation, bound: float, number: float) -> float:
-    """What an affine operation makes of a bound; a stretch by zero leaves nothing of it."""
+    """A bound after an affine operation; 0 after a multiplication with zero."""
     name = operation.name
     if name in ("add", "radd", "iadd"):
         return bound + number

@@ -1,4 +1,4 @@
-"""What is known of a training so far; the rules read nothing else."""
+"""What is known of a training run so far; the rules read nothing else."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .inspection import Inspection
 from .layers import LayerNorms
-from .look import Look
+from .observer import LARGE_SHARE, Activation
 from .reference import Constant
 from .symmetry import SymmetricLayers
 
@@ -20,67 +21,73 @@ __all__ = ["Evidence"]
 
 # Below this skill a network has not learned; noisy tasks allow little more.
 _HARDLY_ANY_SKILL = 0.03
-# So much skill is no accident, whatever a better network could reach.
+# A network with this much skill learns, whatever a better one could reach.
 _FINE_SKILL = 0.5
-# Held-out rows.
+# Held-out rows needed to judge by them rather than by training rows.
 _ENOUGH_TO_JUDGE_BY = 20
-# Of fewer rows all sorts of things are seen by chance.
+# With fewer training rows, many statistics are extreme by chance.
 _FEW_ROWS = 64
-# A network that learns reaches at least this share of what a simple guess does.
+# A network that learns reaches at least this share of the skill of a simple model.
 _SHARE_OF_SIMPLE, _CLEARLY_LESS = 0.5, 0.8
 
 
 @dataclass
 class Evidence:
-    """A training, or the part of it since a repair.
+    """A training run, or the part of it since a repair.
 
     Attributes
     ----------
     net : skorch net
-    rows : inputs and targets
-        That the looks are taken at.
-    constant : Constant
-    looks : list of Look
-        The first one before the first step.
+    rows : (inputs, targets) or None
+        The rows that inspections use.
+    constant : Constant or None
+    inspections : list of Inspection
+        The one before the first step, and the last two.
     norms : LayerNorms
     symmetric : SymmetricLayers
     start : list of Tensor
         Weights before the first step.
-    ask_simple, ask_related : callable
-        For the skill of a simple guess (linear or not), and whether a column is related to the target; asked at most
-        once.
+    fit_simple, test_relation : callable
+        Return the skill of a simple model (linear or not), and whether a column is related to the target; called at
+        most once.
     restores_best : bool
-        Whether the best weights of the validation will be put back.
+        Whether training ends with the weights of the best validation epoch.
+    checks_shapes : bool
+        Whether the loss itself refuses targets of another shape than the outputs.
+    loss_name : str
+        Class of the loss, as the user knows it.
     columns : sequence of str or None
         Names of the columns of the input.
     lr : float
         Largest of the schedule.
     planned_epochs : int
+    n_train, n_valid : int
+        Number of rows.
     n_steps, n_epochs : int
-        Done.
+        Finished so far.
     step_losses : list of ndarray
-        Of each epoch.
+        Losses of the steps of each epoch.
     train_skills, valid_skills : list of float
-        Of each epoch; the latter is empty without validation rows.
-    n_valid, n_train : int
-        Rows.
+        Skill after each epoch; the latter is empty without validation rows.
     flow_at_start : ndarray or None
         Norm of the gradient of the loss with respect to each step of a sequence, before the first step.
     clipping, schedule : object
-        Bound of the gradient and schedule of the learning rate that are in force, as the estimators call them; None
-        where there is none, or where it is not known.
+        Bound of the gradient and schedule of the learning rate in force, as parameters of the estimators; None if
+        there is none, or it is not known.
     """
 
     net: Any
     rows: tuple[Any, Any] | None
     constant: Constant | None
-    looks: list[Look]
+    inspections: list[Inspection]
     norms: LayerNorms
     symmetric: SymmetricLayers
     start: list[Tensor]
-    ask_simple: Callable[[bool], float]
-    ask_related: Callable[[], bool]
+    fit_simple: Callable[[bool], float]
+    test_relation: Callable[[], bool]
     restores_best: bool
+    checks_shapes: bool
+    loss_name: str
     columns: Sequence[str] | None
     lr: float
     planned_epochs: int
@@ -98,101 +105,135 @@ class Evidence:
     _simple: float | None = None
     _related: bool | None = None
 
+    def add_epoch(self, losses: np.ndarray, train_loss: float, valid_loss: float | None) -> None:
+        """Add an epoch: the losses of its steps, and the mean losses of the epoch."""
+        finite = losses[np.isfinite(losses)]
+        self.n_steps += len(losses)
+        self.n_epochs += 1
+        if len(finite):
+            self.step_losses.append(finite)
+        if self.constant is None:
+            return
+        if not math.isfinite(train_loss) and len(finite):  # the mean of the steps that were not skipped
+            train_loss = float(finite.mean())
+        self.train_skills.append(self.constant.skill(train_loss))
+        if valid_loss is not None:
+            self.valid_skills.append(self.constant.skill(valid_loss, held_out=True))
+
     # ------------------------------------------------------------------ how much was learned
 
-    def look_skill(self, look: Look) -> float:
-        """Skill at the rows of a look, in evaluation mode."""
-        return math.nan if self.constant is None else self.constant.skill(look.loss)
+    def skill_at(self, inspection: Inspection) -> float:
+        """Skill on the inspected rows, in evaluation mode."""
+        return math.nan if self.constant is None else self.constant.skill(inspection.loss)
 
     @property
     def skill(self) -> float:
-        """The best that is known of what would be kept if training ended now; NaN where skill has no meaning.
+        """The highest known skill of the weights that would be kept if training ended now; NaN if it is undefined.
 
-        On held-out rows where there are enough of them, else on training rows.
+        On held-out rows if there are enough of them, else on training rows.
         """
         if self.n_valid >= _ENOUGH_TO_JUDGE_BY and self.valid_skills:
             known = self.valid_skills if self.restores_best else self.valid_skills[-1:]
         else:
-            known = self.train_skills[-1:] + [self.look_skill(look) for look in self.looks[-1:]]
+            known = self.train_skills[-1:] + [self.skill_at(inspection) for inspection in self.inspections[-1:]]
         known = [skill for skill in known if not math.isnan(skill)]
         return max(known, default=math.nan)
 
     @property
     def skills(self) -> list[float]:
-        """Of each epoch, on held-out rows where there are enough of them."""
+        """Skill after each epoch, on held-out rows if there are enough of them."""
         return self.valid_skills if self.n_valid >= _ENOUGH_TO_JUDGE_BY else self.train_skills
 
     @property
     def linear_skill(self) -> float:
-        """Skill of a linear guess."""
+        """Skill of a linear model."""
         if self._linear is None:
-            self._linear = self.ask_simple(True)
+            self._linear = self.fit_simple(True)
         return self._linear
 
     @property
     def simple_skill(self) -> float:
-        """Skill of a guess that is linear in the inputs and in random features of them, or of the linear one."""
+        """Skill of a model that is linear in the inputs and in random features of them, or of the linear one."""
         if self._simple is None:
-            self._simple = max(self.linear_skill, self.ask_simple(False))
+            self._simple = max(self.linear_skill, self.fit_simple(False))
         return self._simple
 
     @property
     def related(self) -> bool:
         """Whether a column is related to the target."""
         if self._related is None:
-            self._related = self.ask_related()
+            self._related = self.test_relation()
         return self._related
 
     @property
     def is_worse_than_linear(self) -> bool:
-        """Whether it clearly has less skill than a linear guess, or none."""
+        """Whether the network clearly has less skill than a linear model, or none."""
         return self.has_no_skill or self.skill < _CLEARLY_LESS * self.linear_skill
 
     @property
     def is_worse_than_simple(self) -> bool:
-        """Whether it clearly has less skill than a simple guess, or none."""
+        """Whether the network clearly has less skill than a simple model, or none."""
         return self.has_no_skill or self.skill < _CLEARLY_LESS * self.simple_skill
 
     @property
     def is_fine(self) -> bool:
-        """Whether it has, or at least fits, what no network without much skill could."""
+        """Whether the skill is high, at least on the training rows."""
         fitted = [skill for skill in (self.skill, *self.train_skills[-1:]) if not math.isnan(skill)]
         return max(fitted, default=math.nan) >= _FINE_SKILL
 
     @property
     def learns_poorly(self) -> bool:
-        """Whether it has no skill, or much less than a simple guess; one that learns by heart learns."""
+        """Whether the network has no skill, or much less than a simple model; overfitting does not count."""
         return not self.is_fine and (self.has_no_skill or self.skill < _SHARE_OF_SIMPLE * self.simple_skill)
 
     @property
     def has_no_skill(self) -> bool:
-        """Whether it is as good as a constant, or worse."""
+        """Whether the network is as good as a constant guess, or worse."""
         return self.skill < _HARDLY_ANY_SKILL
 
     @property
     def evaluated_skills(self) -> list[float]:
-        """In evaluation mode, where dropout does not disturb: on held-out rows, else at the looks after the first."""
-        return self.valid_skills or [self.look_skill(look) for look in self.looks[1:]]
+        """Skills in evaluation mode, without dropout: on held-out rows, else at the inspections after the first."""
+        return self.valid_skills or [self.skill_at(inspection) for inspection in self.inspections[1:]]
 
     # ------------------------------------------------------------------ how long it has been learning
 
     @property
     def has_few_rows(self) -> bool:
-        """Whether there are too few to judge by."""
+        """Whether there are too few training rows to judge by."""
         return 0 < self.n_train < _FEW_ROWS
 
     def had_time(self, ended: bool) -> bool:
-        """Whether there were steps enough to judge by: half of the training, or all of it."""
+        """Whether there were enough steps to judge by: half of the planned epochs, or all of them."""
         if ended:
             return self.n_steps >= 40 and self.n_epochs >= 3
         return self.n_steps >= 100 and self.n_epochs >= max(3, self.planned_epochs // 2)
 
-    # ------------------------------------------------------------------ what moved
+    # ------------------------------------------------------------------ activations
+
+    def persistent(
+        self, share: Callable[[Activation], float], counts: Callable[[Activation], bool] = lambda _: True
+    ) -> tuple[Activation, float] | None:
+        """Of the activations that count, the one whose share was largest at both of the last two inspections.
+
+        None if no share was large.
+        """
+        last = [[a for a in inspection.activations if counts(a)] for inspection in self.inspections[-2:]]
+        if len(last) < 2 or len(last[0]) != len(last[1]):
+            return None
+        found = None
+        for before, now in zip(*last, strict=True):
+            both = min(share(before), share(now))
+            if now.n_units >= 4 and both >= LARGE_SHARE and (found is None or both > found[1]):
+                found = now, both
+        return found
+
+    # ------------------------------------------------------------------ how far the weights moved
 
     def displacement(self) -> float:
-        """How far the weights went from their start, relative to their norm: that of the layer that went furthest.
+        """Distance of the weights from their start, relative to their norm: the largest over the layers.
 
-        Without the way along the weights themselves, which is that of weight decay.
+        Without the component along the weights themselves, which is the effect of weight decay.
         """
         furthest = 0.0
         for now, start in self._now_and_start():
@@ -218,16 +259,16 @@ class Evidence:
 
     @property
     def largest_lr(self) -> float:
-        """That was in force in a step: a schedule may have raised it beyond `lr`, or kept it below."""
+        """The largest that was in force in a step: a schedule may raise it beyond `lr`, or keep it below."""
         return max(self.norms.lrs, default=self.lr)
 
     @property
     def schedule_raises_lr(self) -> bool:
-        """Whether it has gone clearly beyond `lr`."""
+        """Whether the learning rate has clearly exceeded `lr`."""
         return self.largest_lr > 1.5 * self.lr
 
     def update_size(self) -> float:
-        """What a step at the full learning rate changed at first, relative to the weights; NaN if unknown."""
+        """Norm of a first update at the full learning rate, relative to that of the weights; NaN if unknown."""
         return self.norms.update_per_lr() * max(self.lr, self.largest_lr)
 
 
@@ -237,6 +278,6 @@ def trained(net: Any) -> list[nn.Parameter]:
 
 
 def copies(net: Any) -> list[Tensor]:
-    """Weights as they are now."""
+    """Copies of the trained weights."""
     with torch.no_grad():
         return [p.detach().clone() for p in trained(net)]

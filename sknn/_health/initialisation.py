@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .look import Look, as_evaluated, same_random_numbers
+from .careful import same_random_numbers
+from .inspection import Inspection, as_evaluated
 from .observer import WEIGHING, bias_of
 from .recorder import Operation, Recorder, first_tensor, recorded
 from .reference import Constant
@@ -16,12 +17,12 @@ from .reference import Constant
 __all__ = ["can_initialise", "initialise_by_data"]
 
 _RESET = (nn.RNNBase, nn.RNNCellBase, nn.Embedding)
-# Activations whose mean is far from zero beside their spread: their sums would hide what tells rows apart.
+# Activations whose mean is far from zero relative to their spread: in their sums, rows would hardly differ.
 _OFF_CENTER = ("sigmoid", "hardsigmoid", "softplus")
 
 
 def _matrices(module: nn.Module, order: list[str]) -> dict[str, nn.Parameter]:
-    """Trainable weights that multiply, by name, without those that `_RESET` layers hold."""
+    """Trainable weight matrices and filters by name, without those of `_RESET` layers."""
     reset = {id(p) for part in module.modules() if isinstance(part, _RESET) for p in part.parameters()}
     found = dict(module.named_parameters())
     names = [name for name in order if name in found and found[name].ndim > 1]
@@ -33,9 +34,9 @@ def _layers_to_reset(module: nn.Module) -> list[Any]:
     return [part for part in parts if all(p.requires_grad for p in part.parameters())]
 
 
-def can_initialise(module: nn.Module, look: Look) -> bool:
-    """Whether there are weights that `initialise_by_data` knows how to draw."""
-    return bool(_matrices(module, look.order) or _layers_to_reset(module))
+def can_initialise(module: nn.Module, inspection: Inspection) -> bool:
+    """Whether there are weights that `initialise_by_data` can draw."""
+    return bool(_matrices(module, inspection.order) or _layers_to_reset(module))
 
 
 def _open_forget_gates(layer: nn.Module) -> None:
@@ -46,7 +47,7 @@ def _open_forget_gates(layer: nn.Module) -> None:
 
 
 def _keep_norms(layer: nn.Module) -> None:
-    """Recurrent weights that turn a state without changing its length: A. Saxe et al., ICLR 2014, arXiv:1312.6120."""
+    """Orthogonal recurrent weights, which keep the norm of a state: A. Saxe et al., ICLR 2014, arXiv:1312.6120."""
     for name, parameter in layer.named_parameters(recurse=False):
         if name.startswith("weight_hh"):
             nn.init.orthogonal_(parameter)
@@ -55,7 +56,7 @@ def _keep_norms(layer: nn.Module) -> None:
 
 
 class _Scaling:
-    """Scales each matrix at its first use, and centers what it makes."""
+    """Scales each matrix at its first use, and centers its output."""
 
     def __init__(self, module: nn.Module, order: list[str], *, centers: bool) -> None:
         self.matrices = _matrices(module, order)
@@ -93,14 +94,13 @@ class _Scaling:
 
 
 @torch.no_grad()
-def initialise_by_data(net: Any, rows: tuple[Any, Any], look: Look, constant: Constant) -> None:
-    """Draw all weights that multiply anew, then scale them in the order of their use.
+def initialise_by_data(net: Any, rows: tuple[Any, Any], inspection: Inspection, constant: Constant) -> None:
+    """Draw all weight matrices and filters anew, then scale them in the order of their use.
 
-    Matrices and filters get orthogonal directions, a scale at which what they make of some rows has unit variance, and
-    biases of zero, or behind sigmoids those at which it has zero mean; the last one starts at the best constant guess,
-    with outputs of a tenth of the spread that they should reach. Norms go back to ones and zeros, recurrent layers and
-    embeddings to torch's defaults, but with open forget gates,
-    and orthogonal weights without gates.
+    Matrices and filters get orthogonal directions, a scale at which their outputs for some rows have unit variance, and
+    biases of zero, or behind sigmoids those at which the outputs have zero mean. The outputs of the last one start at
+    the best constant guess with a tenth of the spread of the targets. Norm layers are reset; recurrent layers and
+    embeddings get torch's defaults, but forget gates start open and recurrent weights without gates orthogonal.
 
     References
     ----------
@@ -119,7 +119,7 @@ def initialise_by_data(net: Any, rows: tuple[Any, Any], look: Look, constant: Co
         elif isinstance(part, (nn.RNN, nn.RNNCell)):
             _keep_norms(part)
     scaling = _Scaling(
-        module, look.order, centers=any(a.name in _OFF_CENTER and not a.is_gate for a in look.activations)
+        module, inspection.order, centers=any(a.name in _OFF_CENTER and not a.is_gate for a in inspection.activations)
     )
     for name, matrix in scaling.matrices.items():
         matrix.copy_(nn.init.orthogonal_(torch.empty_like(matrix, dtype=torch.float32)))  # half precision has no QR
@@ -135,7 +135,7 @@ def initialise_by_data(net: Any, rows: tuple[Any, Any], look: Look, constant: Co
 
 
 def _start_at_constant(scaling: _Scaling, y: Any, raw: Tensor, constant: Constant) -> None:
-    """Outputs near the best constant guess, as far as they come straight from the last matrix and its bias."""
+    """Outputs near the best constant guess, provided that they come directly from the last matrix and its bias."""
     name = scaling.done[-1]
     spread = 1.0
     if isinstance(y, Tensor) and y.is_floating_point() and y.numel() == raw.numel():

@@ -16,19 +16,19 @@ from .record import LayerHealth
 
 __all__ = ["LayerNorms"]
 
-_torch: Any = torch  # functions of lists of tensors are not part of its documented face
+_torch: Any = torch  # functions of lists of tensors are not part of its documented API
 
 _FIRST_STEPS = 5
 
 
 class LayerNorms:
-    """Watches weights of two or more dimensions: at each of the first five steps, then at one of twenty or fewer.
+    """Measures weights of two or more dimensions: in each of the first five steps, then in one of twenty or fewer.
 
     Parameters
     ----------
     module : nn.Module
     order : sequence of str
-        Parameters in the order in which a forward pass uses them; others are not watched.
+        Parameters in the order in which a forward pass uses them; others are not measured.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class LayerNorms:
 
     def __init__(self, module: nn.Module, order: Sequence[str]) -> None:
         found = dict(module.named_parameters())
-        # The networks of a committee are alike: the first one speaks for all.
+        # The networks of a committee are alike, so the first one is measured for all.
         others = {
             id(parameter)
             for part in module.modules()
@@ -57,28 +57,28 @@ class LayerNorms:
         self.names = [layer_of(name) for name in chosen]
         self.names = [n if self.names.count(n) == 1 else c for n, c in zip(self.names, chosen, strict=True)]
         self.weights = [found[name] for name in chosen]
-        # Of a layer that starts at zero a gradient cannot be measured by its weights: by those that it could have.
-        floors = [0.1 * (p.numel() / max(1, p[0].numel())) ** 0.5 for p in self.weights]
-        self.floors = torch.tensor(floors, dtype=torch.float64)
+        # A gradient is divided by the norm of the weights, or by a usual norm if the layer starts at zero.
+        smallest = [0.1 * (p.numel() / max(1, p[0].numel())) ** 0.5 for p in self.weights]
+        self.smallest_norms = torch.tensor(smallest, dtype=torch.float64)
         self.next_step = 1
         self.step_of: list[int] = []
         self._norms: list[tuple[Tensor, Tensor]] = []
         self._updates: dict[int, Tensor] = {}
-        self._turns: list[Tensor] = []  # updates of the first steps without what weight decay did
+        self._turns: list[Tensor] = []  # updates of the first steps without the effect of weight decay
         self._before: list[Tensor] | None = None
         self._table = np.zeros((0, len(self.names), 3))
         self.lrs: list[float] = []
 
     def new_epoch(self) -> None:
-        """Look at the next step in any case."""
+        """Measure the next step in any case."""
         self.next_step = 0
 
     def is_due(self, step: int) -> bool:
-        """Whether there is something to be measured at this step."""
+        """Whether there is something to be measured in this step."""
         return self._before is not None or step >= self.next_step
 
     def steps_to_next(self, step: int) -> int:
-        """After a step, how many there are until the next at which something is to be measured."""
+        """After a step, the number of steps until the next one to be measured."""
         return 0 if self._before is not None else max(0, self.next_step - step - 1)
 
     @torch.no_grad()
@@ -102,7 +102,7 @@ class LayerNorms:
         self._norms.append((torch.stack(_torch._foreach_norm(gradients)), torch.stack(_torch._foreach_norm(weights))))
         self.step_of.append(step)
         self.lrs.append(lr)
-        if is_first_of_epoch or step <= _FIRST_STEPS:  # what the step really changes costs more than the rest
+        if is_first_of_epoch or step <= _FIRST_STEPS:  # measuring updates costs more than the rest
             self._before = [w.clone() for w in weights]
 
     def relative(self) -> np.ndarray:
@@ -117,25 +117,26 @@ class LayerNorms:
         if not new:
             return self._table
         table = np.concatenate([self._table, np.array(new)])
-        # What the last step changes may be still to come.
+        # The update of the last step may be still unknown.
         self._table = table[:-1] if self._before is not None else table
         return table
 
     def _row(self, gradients: Tensor, weights: Tensor, changes: Tensor) -> np.ndarray:
-        floor = torch.maximum(weights, self.floors)
-        return torch.stack([gradients / floor, changes / floor, weights], dim=1).numpy()
+        size = torch.maximum(weights, self.smallest_norms)
+        return torch.stack([gradients / size, changes / size, weights], dim=1).numpy()
 
     def update_per_lr(self) -> float:
-        """What one of the first steps changed, relative to the weights at first and for a learning rate of 1.
+        """Norm of a first update, relative to the initial weights and for a learning rate of 1; NaN if unknown.
 
-        NaN if unknown. Median over layers, and over the first three steps that changed anything: later ones may follow
-        a disaster. Schedules begin with small steps, which the learning rate accounts for. What shrinks weights is left
-        out: it is weight decay.
+        Median over layers, and over the first three steps that changed anything: later ones may follow a divergence.
+        Schedules begin with small steps, which the learning rate accounts for. Weight decay is left out.
         """
         if not self._turns:
             return float("nan")
-        floor = torch.maximum(self._norms[0][1].cpu().double(), self.floors)  # a step may have blown the weights up
-        turns = [turn.cpu().double() / floor for turn in self._turns]
+        size = torch.maximum(
+            self._norms[0][1].cpu().double(), self.smallest_norms
+        )  # a step may have blown the weights up
+        turns = [turn.cpu().double() / size for turn in self._turns]
         steps = zip(turns, self.lrs, strict=False)
         sizes = [float(turn.median()) / lr for turn, lr in steps if lr > 0 and bool(torch.isfinite(turn).all())]
         usable = sorted([size for size in sizes if size > 0][:3])
@@ -155,13 +156,13 @@ class LayerNorms:
 
 
 def _median(rows: np.ndarray) -> np.ndarray:
-    """Over the first axis; of few rows this is many times quicker than numpy's."""
+    """Over the first axis; for few rows this is many times quicker than numpy's."""
     ordered, n = np.sort(rows, axis=0), len(rows)
     return 0.5 * (ordered[(n - 1) // 2] + ordered[n // 2])
 
 
 def _without_decay(change: list[Tensor], before: list[Tensor]) -> Tensor:
-    """Norms of the parts of the changes that do not lie along the weights."""
+    """Norms of the components of the changes that are orthogonal to the weights."""
     found = []
     for part, weights in zip(change, before, strict=True):
         share = (part * weights).sum() / weights.square().sum().clamp(min=torch.finfo(weights.dtype).tiny)

@@ -1,4 +1,4 @@
-"""What a forward pass does, operation by operation: activations, the first weights, the last operation."""
+"""Statistics of a forward pass, operation by operation: activations, the first weights, the order of layers."""
 
 from __future__ import annotations
 
@@ -22,72 +22,52 @@ __all__ = [
     "layer_of",
 ]
 
-# So many of the units of a layer are most of it.
+# This share of the units of a layer counts as most of them.
 LARGE_SHARE = 0.5
 
-
-# At inputs below these on every row a unit passes nothing on, and its derivative is below 1e-3.
+# With inputs below these on every row a unit is inactive: its derivative is below 1e-3.
 _INACTIVE_BELOW = {
     "relu": 0.0, "relu_": 0.0, "threshold": 0.0, "relu6": 0.0, "clamp_min": 0.0, "hardswish": -3.0,
     "gelu": -4.0, "silu": -12.0, "mish": -12.0, "elu": -8.0, "selu": -8.0, "celu": -8.0, "softplus": -8.0,
 }  # fmt: skip
-# Units that pass nothing on between minus and plus their threshold.
+# Units that are inactive between minus and plus their threshold.
 _INACTIVE_WITHIN = frozenset(["softshrink", "hardshrink"])
-# At inputs beyond these the derivative is below a twentieth of its largest.
+# Beyond these inputs the derivative is below a twentieth of its largest.
 _SATURATED_BEYOND = {"tanh": 2.2, "sigmoid": 4.4, "hardtanh": 1.0, "hardsigmoid": 3.0, "softsign": 3.5, "erf": 1.75}
 _SATURATED_TANH = 0.975  # its value there
 _GATES = frozenset(["sigmoid", "hardsigmoid"])
 _OF_RECURRENT = {"rnn_tanh": "tanh", "rnn_tanh_cell": "tanh", "rnn_relu": "relu", "rnn_relu_cell": "relu"}
-WEIGHING = frozenset(
-    [
-        "linear",
-        "matmul",
-        "rmatmul",
-        "mm",
-        "addmm",
-        "bmm",
-        "baddbmm",
-        "bilinear",
-        "einsum",
-        "conv1d",
-        "conv2d",
-        "conv3d",
-        "lstm",
-        "gru",
-        "lstm_cell",
-        "gru_cell",
-        "rnn_tanh",
-        "rnn_relu",
-        "rnn_tanh_cell",
-        "rnn_relu_cell",
-    ]
-)
-_NORMS = frozenset(
-    ["batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm", "local_response_norm", "normalize"]
-)
+# Operations that multiply with weights.
+WEIGHING = frozenset([
+    "linear", "matmul", "rmatmul", "mm", "addmm", "bmm", "baddbmm", "bilinear", "einsum", "conv1d", "conv2d",
+    "conv3d", "lstm", "gru", "lstm_cell", "gru_cell", "rnn_tanh", "rnn_relu", "rnn_tanh_cell", "rnn_relu_cell"
+])  # fmt: skip
+_NORMS = frozenset([
+    "batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm", "local_response_norm", "normalize"
+])  # fmt: skip
 
 
 @dataclass
 class Activation:
-    """What an activation function did to the rows.
+    """Statistics of an activation function over the rows.
 
     Attributes
     ----------
     layer : str
-        That computes what goes into it.
+        The layer that computes its input.
     name : str
         Of the function.
     n_units : int
     inactive, active : float
         Share of the units of a rectifier that are inactive, and active, on every row.
     spread : float
-        Mean over the units of the standard deviation, over the rows, of what goes into the function.
+        Standard deviation of its input over the rows, averaged over the units.
     saturated : float
-        Share of rows and units at which a bounded function is flat.
+        Share of rows and units at which a bounded function is nearly flat.
     is_gate : bool
-        Its output, between 0 and 1, is multiplied with another tensor.
+        Whether its output, between 0 and 1, is multiplied with another tensor.
     is_avoidable : bool
-        There is a way around it, such as a shortcut.
+        Whether a path from the input to the output avoids it, as a shortcut does.
     """
 
     layer: str
@@ -103,16 +83,16 @@ class Activation:
 
 @dataclass
 class FirstLayer:
-    """How inputs arrive at the first weights.
+    """The scale of the inputs of the first weights.
 
     Attributes
     ----------
     layer : str
     operation : str
     scale : float
-        Root mean square of the inputs that are not zero.
+        Root mean square of the non-zero inputs.
     output_scale : float
-        Root mean square of what the layer makes of them.
+        Root mean square of the outputs.
     spread, center : Tensor of shape (n_columns,) or None
         Standard deviation and mean of each column, feature of a sequence, or channel.
     """
@@ -126,16 +106,17 @@ class FirstLayer:
 
 
 class Observer:
-    """Turns operations into what a look holds.
+    """Collects the statistics of an inspection from the operations that a recorder reports.
 
     Parameters
     ----------
     n_rows : int
-        Of the batch.
+        Number of rows of the batch.
+    recorder : Recorder
     """
 
-    def __init__(self, n_rows: int) -> None:
-        self.n_rows = n_rows
+    def __init__(self, n_rows: int, recorder: Recorder) -> None:
+        self.n_rows, self.recorder = n_rows, recorder
         self.activations: dict[int, Activation] = {}  # by the identity of their operation
         self.first: FirstLayer | None = None
         self.seen_weights = False
@@ -145,10 +126,9 @@ class Observer:
         self.weighing: dict[int, tuple[str, ...]] = {}  # by the identity of the operation
         self.differences: list[tuple[str, float]] = []
         self.pending: Activation | None = None
-        self.recorder: Recorder | None = None
 
     def before(self, operation: Operation) -> None:
-        """In-place functions overwrite what they are given."""
+        """Measure the input of an activation, which in-place functions overwrite."""
         self.pending = None
         name = operation.name
         if not self.seen_weights or not operation.args or not isinstance(operation.args[0], Tensor):
@@ -172,7 +152,7 @@ class Observer:
             self.pending.spread = self._by_unit(x).std(0, correction=0).mean().item()
 
     def after(self, operation: Operation) -> None:
-        """Weights, gates, recurrent units."""
+        """Note weights, gates and recurrent units."""
         name = operation.name
         for weight in operation.weights:
             self.order[weight] = None
@@ -180,8 +160,7 @@ class Observer:
             if not self.seen_weights:
                 self.first = self._first_layer(operation)
             self.weighing[id(operation)] = operation.weights
-            if self.recorder is not None:
-                self.recorder.marked.add(id(operation))
+            self.recorder.marked.add(id(operation))
             self.seen_weights = True
             self.layer = layer_of(operation.weight)
             self.convolved = name.startswith("conv")
@@ -192,7 +171,7 @@ class Observer:
             self._note(operation, self.pending)
         if name in _OF_RECURRENT:
             self._recurrent(operation)
-        if name in ("mul", "rmul", "imul") and len(operation.args) > 1 and self.recorder is not None:
+        if name in ("mul", "rmul", "imul") and len(operation.args) > 1:
             factors = [factor for factor in operation.args[:2] if isinstance(factor, Tensor) and factor.numel() > 1]
             for factor in factors if len(factors) == 2 else ():
                 source = self.recorder.made_by.get(id(factor))
@@ -200,9 +179,8 @@ class Observer:
                     self.activations[id(source)].is_gate = True
 
     def _note_differences(self, operation: Operation) -> None:
-        """How much of what goes into weights tells rows apart."""
-        known = {} if self.recorder is None else self.recorder.weights
-        x = next((t for t in tensors_in(operation.args) if id(t) not in known), None)
+        """How much the input of weights differs between rows."""
+        x = next((t for t in tensors_in(operation.args) if id(t) not in self.recorder.weights), None)
         if x is not None and x.ndim > 1 and x.shape[0] == self.n_rows and x.is_floating_point():
             units = x.flatten(1)
             size = float(units.square().mean().sqrt())
@@ -210,7 +188,7 @@ class Observer:
             self.differences.append((self.layer, spread / size if size > 0 else math.nan))
 
     def _recurrent(self, operation: Operation) -> None:
-        """Units that the fused function hides, by its output: (batch, time, units), or (batch, units) of a cell."""
+        """Units inside a fused function, judged by its output: (batch, time, units), or (batch, units) of a cell."""
         output = next(t for t in tensors_in([operation.output]))
         if operation.name.startswith("rnn_relu"):
             found = _rectified(self.layer, "relu", (output <= 0).flatten(0, -2))
@@ -221,13 +199,12 @@ class Observer:
 
     def _note(self, operation: Operation, activation: Activation) -> None:
         self.activations[id(operation)] = activation
-        if self.recorder is not None:
-            self.recorder.marked.add(id(operation))
+        self.recorder.marked.add(id(operation))
 
     def _by_unit(self, units: Tensor) -> Tensor:
         """(n, ...): rows first, then units.
 
-        Rows are the dimension that is as long as the batch; where it is the first one, so are time and space.
+        The rows are the dimension as long as the batch; if it is the first one, time and space are counted as rows.
         """
         rows = next((i for i, size in enumerate(units.shape) if size == self.n_rows), 0)
         if rows == 0:
@@ -250,22 +227,22 @@ class Observer:
 
 
 def _rectified(layer: str, name: str, inactive: Tensor) -> Activation:
-    """By whether each unit is inactive, (n, ...)."""
+    """From whether each unit is inactive, (n, ...)."""
     never, always = inactive.all(0).float().mean().item(), inactive.logical_not().all(0).float().mean().item()
     return Activation(layer, name, inactive[0].numel(), inactive=never, active=always)
 
 
 def layer_of(weight: str | None) -> str:
-    """The layer that a parameter belongs to: its module, or itself where it is a parameter of a module of many."""
+    """The layer that a parameter belongs to: its module, or itself if its module has several weights."""
     prefix, _, name = (weight or "").rpartition(".")
     return prefix if prefix and name in ("weight", "bias", "in_proj_weight") else weight or ""
 
 
 def bias_of(weight: str, parameters: Mapping[str, nn.Parameter]) -> nn.Parameter | None:
-    """The bias beside a parameter named weight."""
+    """The bias that belongs to a parameter named weight."""
     return parameters.get(weight.removesuffix("weight") + "bias") if weight.endswith("weight") else None
 
 
 def column_name(columns: Sequence[str] | None, position: int, n_columns: int) -> str:
-    """As the table calls it, or by its position where the names are not those of the input."""
+    """The name in the table, or the position if the names do not belong to the input of the network."""
     return str(columns[position]) if columns is not None and len(columns) == n_columns else f"column {position}"

@@ -1,4 +1,4 @@
-"""Where a number that is no number came from: one replay of the batch."""
+"""Where the first non-finite value arose, found by one replay of the batch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from skorch.dataset import unpack_data
 from torch import Tensor
 
-from .look import as_evaluated
+from .inspection import as_evaluated
 from .observer import column_name, layer_of
 from .recorder import Operation, Recorder, first_tensor, recorded
 
@@ -22,7 +22,7 @@ LARGEST = 1e18
 
 @dataclass
 class Origin:
-    """What was no longer finite first.
+    """What became non-finite first.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Origin:
     layer : str or None
         The column of an input, else the layer.
     what : str
-        A clause that says it.
+        The same as a clause of a sentence.
     """
 
     stage: str
@@ -44,14 +44,14 @@ def largest_of(dtype: torch.dtype) -> float:
 
 
 def has_overflown(tensor: Tensor) -> bool:
-    """Whether it holds NaN, infinity, or a number so large that its square is infinite. Synchronises."""
+    """Whether it contains NaN, infinity, or a number whose square is infinite. Synchronises."""
     if not tensor.is_floating_point() or not tensor.numel():
         return False
     return not bool(tensor.detach().abs().max() <= largest_of(tensor.dtype))
 
 
 def _worst(tensor: Tensor) -> float:
-    """NaN if there is one, else the number of the largest absolute value."""
+    """NaN if it contains one, else the value of the largest magnitude."""
     flat = tensor.detach().flatten()
     nan = flat.isnan()
     return float("nan") if bool(nan.any()) else flat[flat.abs().argmax()].item()
@@ -68,17 +68,17 @@ def bad_parameters(module: Any, *, of_gradient: bool) -> list[str]:
 
 
 def origin_of(net: Any, batch: Any, columns: Sequence[str] | None = None, gradients: Sequence[str] = ()) -> Origin:
-    """Look for the first number that is no number: in the weights, the batch, the forward pass, the loss, the gradient.
+    """Find the first non-finite value: in the batch, the weights, the forward pass, the loss or the gradient.
 
     Parameters
     ----------
     net : skorch net
-        As it was when the batch came.
+        As it was when the batch was used.
     batch : inputs and targets, or None
     columns : sequence of str or None
         Names of the columns of the input.
     gradients : sequence of str
-        Parameters whose gradients are known not to be finite.
+        Parameters whose gradients are known to be non-finite.
     """
     module = net.module_
     if batch is not None:
@@ -97,7 +97,7 @@ def origin_of(net: Any, batch: Any, columns: Sequence[str] | None = None, gradie
     if gradients:
         layer = layer_of(gradients[-1])  # backward passes begin at the output
         return Origin("gradient", layer, f"the gradient of {layer} is not finite, though loss and activations are")
-    return Origin("unknown", None, "a number is not finite")
+    return Origin("unknown", None, "a value is not finite")
 
 
 def _in_inputs(x: Any, columns: Sequence[str] | None) -> Origin | None:

@@ -1,4 +1,4 @@
-"""What was found in a training, as text, HTML and a picture."""
+"""What was found in a training run, as text, HTML and a plot."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import html
 from dataclasses import dataclass, field
 from typing import Any
 
+from .picture import draw_gradient_flow
+
 __all__ = ["SYMPTOMS", "EpochHealth", "Finding", "LayerHealth", "Repair", "TrainingHealth"]
 
-# Each one is a cause of those behind it: where several are seen, the first is reported.
+# Each one may cause those after it: if several are present, the first is reported.
 SYMPTOMS = (
     "output_mismatch",
     "symmetric_init",
@@ -26,7 +28,7 @@ SYMPTOMS = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong with a training.
+    """One thing that goes wrong in training.
 
     Attributes
     ----------
@@ -35,19 +37,18 @@ class Finding:
         ``"loss_diverging"``, ``"not_learning"``, ``"overfitting"``, ``"input_scale"``, ``"output_mismatch"``,
         ``"symmetric_init"``.
     layer : str or None
-        Where it was seen, as named by ``module.named_parameters()`` or ``named_modules()``; a column for what comes
-        with the input.
+        The layer, as named by ``module.named_parameters()`` or ``named_modules()``; a column if the input is at fault.
     epoch : int
-        When it was seen, from 1; 0 before the first step.
+        The epoch in which it was detected, from 1; 0 before the first step.
     evidence : str
-        The number seen and the number expected.
+        The number measured and the number expected.
     remedy : str
         The parameter of the estimator to change.
     cause : str or None
-        Of ``"not_learning"``: ``"small_updates"``, ``"schedule"``, ``"weight_decay"``, ``"frozen"``,
-        ``"constant_outputs"``, ``"ignores_inputs"``, ``"cut_off"``, ``"unrelated_labels"`` or ``"unknown"``; of
-        ``"exploding"``: ``"initial_loss"``, ``"gradients"`` or ``"updates"``; of ``"non_finite"``: ``"first_step"``
-        where no step can have been the cause.
+        For ``"not_learning"``: ``"small_updates"``, ``"schedule"``, ``"weight_decay"``, ``"frozen"``,
+        ``"constant_outputs"``, ``"ignores_inputs"``, ``"cut_off"``, ``"unrelated_labels"`` or ``"unknown"``; for
+        ``"exploding"``: ``"initial_loss"``, ``"gradients"`` or ``"updates"``; for ``"non_finite"``: ``"first_step"``
+        if no step can have been the cause.
     """
 
     symptom: str
@@ -70,13 +71,13 @@ class Repair:
     Attributes
     ----------
     symptom : str
-        What it was to cure.
+        The symptom that it was meant to remove.
     epoch : int
-        After which it was made, from 1; 0 before the first step.
+        The last epoch before the change, from 1; 0 before the first step.
     change : str
         What was changed, from what to what.
     kept : bool
-        Whether the skill was better after as many steps; if not, everything was put back.
+        Whether the skill was better after as many steps; if not, everything was restored.
     skill_before, skill_after : float
         1 - training loss / that of the best constant guess.
     """
@@ -89,21 +90,21 @@ class Repair:
     skill_after: float
 
     def __str__(self) -> str:
-        fate = "kept" if self.kept else "undone"
+        outcome = "kept" if self.kept else "undone"
         skills = f"skill {self.skill_before:.3g} before, {self.skill_after:.3g} after"
-        return f"repair of {self.symptom} after epoch {self.epoch}: {self.change} ({fate}; {skills})"
+        return f"repair of {self.symptom} after epoch {self.epoch}: {self.change} ({outcome}; {skills})"
 
 
 @dataclass(frozen=True)
 class LayerHealth:
-    """A layer in an epoch: medians over the steps that were looked at.
+    """A layer in an epoch: medians over the measured steps.
 
     Attributes
     ----------
     relative_gradient : float
         Norm of the gradient / norm of the weights.
     update : float
-        Norm of what a step really changed / norm of the weights; NaN where no step was measured.
+        Norm of the actual change of the weights in a step / norm of the weights; NaN if no step was measured.
     weight_norm : float
     """
 
@@ -114,7 +115,7 @@ class LayerHealth:
 
 @dataclass(frozen=True)
 class EpochHealth:
-    """An epoch of a training.
+    """An epoch of a training run.
 
     Attributes
     ----------
@@ -133,18 +134,18 @@ class EpochHealth:
 
 @dataclass(repr=False)
 class TrainingHealth:
-    """What was found in a training: printed as text, shown as a table in a notebook.
+    """What was found in a training run: printed as text, shown as a table in a notebook.
 
     Attributes
     ----------
     findings : list of Finding
-        Root causes only: what follows from them is left out.
+        Root causes only, without their consequences.
     repairs : list of Repair
     epochs : list of EpochHealth
     constant_loss : float
-        Training loss of the best constant guess; NaN where it is not known.
+        Training loss of the best constant guess; NaN if it is not known.
     was_judged : bool
-        Whether there were rows and steps enough to find anything in a training without much skill.
+        Whether there were enough rows and steps to judge a network of little skill.
     """
 
     findings: list[Finding] = field(default_factory=list)
@@ -155,15 +156,15 @@ class TrainingHealth:
 
     @property
     def status(self) -> str:
-        """``"healthy"``, ``"sick"``, ``"repaired"`` or ``"unknown"``.
+        """``"healthy"``, ``"unhealthy"``, ``"repaired"`` or ``"unknown"``.
 
-        Repaired: for each finding a change was kept. Unknown: nothing was found, but there were too few rows or steps
+        Repaired: a change was kept for each finding. Unknown: nothing was found, but there were too few rows or steps
         to judge by, and the network has learned little.
         """
-        cured = {repair.symptom for repair in self.repairs if repair.kept}
+        repaired = {repair.symptom for repair in self.repairs if repair.kept}
         if not self.findings:
             return "healthy" if self.was_judged else "unknown"
-        return "repaired" if all(finding.symptom in cured for finding in self.findings) else "sick"
+        return "repaired" if all(finding.symptom in repaired for finding in self.findings) else "unhealthy"
 
     @property
     def n_repairs(self) -> int:
@@ -198,7 +199,7 @@ class TrainingHealth:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw into; None makes a figure.
 
         Returns
         -------
@@ -211,6 +212,12 @@ class TrainingHealth:
         ValueError
             No epoch was recorded.
         """
-        from .picture import draw_gradient_flow
-
-        return draw_gradient_flow(self, ax)
+        epochs = [epoch for epoch in self.epochs if epoch.layers]
+        if not epochs:
+            raise ValueError("No epoch was recorded, so there is no gradient flow to draw. Fit for an epoch first.")
+        flow = {name: [epoch.layers[name].relative_gradient for epoch in epochs] for name in epochs[-1].layers}
+        found = ", ".join(dict.fromkeys(finding.symptom for finding in self.findings))
+        title = f"Gradient flow: {found or self.status}{', repaired' if self.status == 'repaired' else ''}"
+        return draw_gradient_flow(
+            flow, [epoch.epoch for epoch in epochs], title, [repair.epoch for repair in self.repairs], ax
+        )

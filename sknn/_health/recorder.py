@@ -1,4 +1,4 @@
-"""Which operations a forward pass consists of, where they happen, and what flows through them."""
+"""The operations of a forward pass, the modules that call them, and their arguments and results."""
 
 from __future__ import annotations
 
@@ -12,58 +12,17 @@ from torch.overrides import TorchFunctionMode
 
 __all__ = ["Operation", "Recorder", "first_tensor", "recorded", "tensors_in"]
 
-# What only looks at a tensor in another way: the number that comes out was made by the operation before.
-_VIEWS = frozenset(
-    [
-        "view",
-        "reshape",
-        "squeeze",
-        "unsqueeze",
-        "flatten",
-        "unflatten",
-        "contiguous",
-        "transpose",
-        "permute",
-        "t",
-        "T",
-        "mT",
-        "getitem",
-        "float",
-        "to",
-        "clone",
-        "detach",
-        "select",
-        "narrow",
-        "chunk",
-        "split",
-        "unbind",
-        "expand",
-        "view_as",
-        "reshape_as",
-        "swapaxes",
-        "movedim",
-        "type",
-        "type_as",
-        "double",
-    ]
-)
+# Operations that compute no new numbers: their result counts as made by the operation before.
+_VIEWS = frozenset([
+    "view", "reshape", "squeeze", "unsqueeze", "flatten", "unflatten", "contiguous", "transpose", "permute", "t",
+    "T", "mT", "getitem", "float", "to", "clone", "detach", "select", "narrow", "chunk", "split", "unbind",
+    "expand", "view_as", "reshape_as", "swapaxes", "movedim", "type", "type_as", "double"
+])  # fmt: skip
 # Attributes of a tensor and other calls that compute nothing.
-_IGNORED = frozenset(
-    [
-        "get",
-        "set",
-        "size",
-        "dim",
-        "numel",
-        "is_floating_point",
-        "stride",
-        "shape",
-        "dtype",
-        "device",
-        "ndim",
-        "requires_grad_",
-    ]
-)
+_IGNORED = frozenset([
+    "get", "set", "size", "dim", "numel", "is_floating_point", "stride", "shape", "dtype", "device", "ndim",
+    "requires_grad_"
+])  # fmt: skip
 
 
 @dataclass
@@ -73,7 +32,7 @@ class Operation:
     Attributes
     ----------
     name : str
-        Of the function, without underscores around it.
+        Name of the function, without underscores around it.
     layer : str
         Innermost module that was running, as in ``named_modules``.
     args : tuple
@@ -106,7 +65,7 @@ def tensors_in(values: Any) -> Iterator[Tensor]:
 
 
 def first_tensor(x: Any) -> Tensor:
-    """The input of a batch, or of several the first."""
+    """The input of a batch, or the first of several."""
     while not isinstance(x, Tensor):
         if isinstance(x, (str, bytes)):
             raise TypeError(f"expected tensors in a batch, found {type(x).__name__}")
@@ -117,15 +76,15 @@ def first_tensor(x: Any) -> Tensor:
 class Recorder(TorchFunctionMode):
     """Calls `before` and `after` around every torch function that is called inside.
 
-    Functional calls are seen, which hooks of modules miss; what a fused function does inside is not. A mode of
-    functions, not of dispatch: the first dispatch mode of a process imports the compiler, which takes a second.
+    Functional calls are recorded, which hooks of modules miss; the inside of a fused function is not. It is a function
+    mode, since the first dispatch mode of a process imports the compiler, which takes a second.
 
     Parameters
     ----------
     module : nn.Module
-        Whose parameters are known by name.
+        Its parameters are recorded by name.
     before, after : callable or None
-        Given the operation, without and with its output.
+        Called with the operation, without and with its output.
     """
 
     def __init__(
@@ -137,18 +96,18 @@ class Recorder(TorchFunctionMode):
         super().__init__()
         self.before, self.after = before, after
         self.layers = [""]  # of the modules that are running
-        # Tensors are kept, or the memory of one that is gone would lend its identity to the next.
+        # Tensors are kept alive, since the identity of a freed one may be used again.
         self.kept: list[Any] = []
         self.made_by: dict[int, Operation] = {}
-        # Of weights that are shared, by their first name, as everywhere.
+        # A shared weight is known by its first name.
         self.weights = {id(parameter): name for name, parameter in module.named_parameters()}
-        self.result: Any = None  # of the whole module
-        # Tensors that come from the input -> operations, of those marked, that all ways to them lead through.
-        self.ways: dict[int, frozenset[int]] = {}
+        self.result: Any = None  # output of the whole module
+        # Tensor that depends on the input -> those marked operations that every path from the input to it passes.
+        self.passed: dict[int, frozenset[int]] = {}
         self.marked: set[int] = set()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """The function itself, watched."""
+        """Call the function, and record it."""
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "").strip("_")
         if name in _IGNORED:
@@ -171,36 +130,36 @@ class Recorder(TorchFunctionMode):
                 self.after(operation)  # which may replace the output
                 outputs = list(tensors_in([operation.output]))
             self.made_by.update({id(t): operation for t in outputs})
-        ways = [self.ways[id(t)] for t in tensors if id(t) in self.ways]
-        if ways:
-            all_ways = frozenset.intersection(*ways)
+        paths = [self.passed[id(t)] for t in tensors if id(t) in self.passed]
+        if paths:
+            on_all_paths = frozenset.intersection(*paths)
             if id(operation) in self.marked:
-                all_ways |= {id(operation)}
-            self.ways.update({id(t): all_ways for t in outputs})
+                on_all_paths |= {id(operation)}
+            self.passed.update({id(t): on_all_paths for t in outputs})
         self.kept.append((operation, outputs, tensors))
         return operation.output
 
     def release(self) -> None:
-        """Let all tensors go, which circles of references would hold for a while."""
+        """Release all tensors, which reference cycles would keep alive for a while."""
         self.kept.clear()
         self.made_by.clear()
-        self.ways.clear()
+        self.passed.clear()
         self.before = self.after = self.result = None
 
     def comes_from_input(self, operation: Operation) -> bool:
-        """Whether an argument of an operation does."""
-        return any(id(t) in self.ways for t in tensors_in([*operation.args, *operation.kwargs.values()]))
+        """Whether an argument of an operation depends on the input."""
+        return any(id(t) in self.passed for t in tensors_in([*operation.args, *operation.kwargs.values()]))
 
     def follow(self, x: Any) -> None:
-        """Tell what is the input: a tensor, or several in a list or a dict."""
+        """Declare the input: a tensor, or several in a list or a dict."""
         tensors = list(tensors_in(x.values() if isinstance(x, dict) else [x]))
         self.kept.append(tensors)
-        self.ways.update({id(t): frozenset() for t in tensors})
+        self.passed.update({id(t): frozenset() for t in tensors})
 
 
 @contextmanager
 def recorded(module: nn.Module, recorder: Recorder) -> Iterator[Recorder]:
-    """Record what `module` does inside; its modules tell the recorder which of them is running."""
+    """Record the operations of `module`; hooks tell the recorder which of its parts is running."""
     handles = []
 
     def entering(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""What a network has to beat: the best constant guess, and simple ones, under the user's own loss."""
+"""What a network has to beat: the best constant guess and simple models, under the user's own loss."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .look import Look, some_rows
+from .inspection import Inspection
 from .recorder import first_tensor
+from .sampling import RowSource
 
 __all__ = ["Constant", "best_constant", "is_related", "loss_of_constant", "minimum", "simple_skill"]
 
-# What turns a free number into one that the loss can take, where the network ends in it.
+# A network that ends in one of these gives the loss numbers of a limited range; so must its constant guess.
 _LINKS: dict[str, Callable[[Tensor], Tensor]] = {
     "softmax": lambda raw: raw.softmax(-1),
     "log_softmax": lambda raw: raw.log_softmax(-1),
@@ -86,43 +87,44 @@ def minimum(loss_of: Callable[[list[Tensor]], Tensor], start: list[Tensor], n_st
     return least[0]
 
 
-def _linked(look: Look, raw: Tensor) -> Tensor:
-    """Free numbers as the loss is given them, by the link that the network ends in."""
-    link = _LINKS.get(look.last)
+def _linked(inspection: Inspection, raw: Tensor) -> Tensor:
+    """Unbounded numbers in the range that the loss is given, by the last operation of the network."""
+    link = _LINKS.get(inspection.last)
     return raw if link is None else link(raw)
 
 
-def best_constant(net: Any, look: Look, rows: tuple[Any, Any], dataset: Any = None) -> Constant:
+def best_constant(net: Any, inspection: Inspection, rows: tuple[Any, Any], source: RowSource) -> Constant:
     """The best constant output of a network under its loss, by L-BFGS on one vector of raw scores.
 
     Parameters
     ----------
     net : skorch net
-    look : Look
-        At these rows, for the form of the output.
-    rows : inputs and targets
-    dataset : Rows or other
-        Resident rows give more targets than `rows`, so that rare classes are weighed rightly.
+    inspection : Inspection
+        At these rows, for the shape of the output.
+    rows : (inputs, targets)
+    source : RowSource
+        Resident rows give more targets than `rows`, so that the shares of rare classes are accurate.
     """
-    x, y = rows
-    if hasattr(dataset, "take"):
-        step = max(1, len(dataset) // _MAX_ROWS)
-        y = dataset.targets[::step]
-        x = {} if dataset.weight is None else {"sample_weight": dataset.weight[::step]}
-    width = look.raw.shape[-1] if look.raw.ndim > 1 else 1
-    value = torch.zeros(width, device=look.raw.device)
-    if isinstance(y, Tensor) and not y.is_floating_point() and look.raw.ndim > 2 and y.ndim == look.raw.ndim - 1:
-        width = look.raw.shape[1]  # classes come first, as in images whose points are classified
-        value = torch.zeros(width, *[1] * (look.raw.ndim - 2), device=look.raw.device)
+    x, y = source.targets(_MAX_ROWS) or rows
+    width = inspection.raw.shape[-1] if inspection.raw.ndim > 1 else 1
+    value = torch.zeros(width, device=inspection.raw.device)
+    if (
+        isinstance(y, Tensor)
+        and not y.is_floating_point()
+        and inspection.raw.ndim > 2
+        and y.ndim == inspection.raw.ndim - 1
+    ):
+        width = inspection.raw.shape[1]  # classes come first, as in image segmentation
+        value = torch.zeros(width, *[1] * (inspection.raw.ndim - 2), device=inspection.raw.device)
     if isinstance(y, Tensor) and bool((y == y[:1]).all()):
         return Constant(value, math.nan, True)
-    shape = (len(y), *look.raw.shape[1:])
+    shape = (len(y), *inspection.raw.shape[1:])
 
     def loss_of(variables: list[Tensor]) -> Tensor:
-        return net.get_loss(_linked(look, variables[0]).expand(shape), y, X=x, training=False)
+        return net.get_loss(_linked(inspection, variables[0]).expand(shape), y, X=x, training=False)
 
     starts = [value]
-    if isinstance(y, Tensor) and y.is_floating_point() and y.shape == shape and look.last not in _LINKS:
+    if isinstance(y, Tensor) and y.is_floating_point() and y.shape == shape and inspection.last not in _LINKS:
         starts.append(y.reshape(-1, width).mean(0))
     elif isinstance(y, Tensor) and not y.is_floating_point() and y.ndim == 1 and width > 1 and int(y.max()) < width:
         starts.append(torch.bincount(y, minlength=width).clamp(min=0.5).div(len(y)).log().to(value.device))
@@ -141,39 +143,39 @@ def best_constant(net: Any, look: Look, rows: tuple[Any, Any], dataset: Any = No
 
 @torch.no_grad()
 def _downhill(loss_of: Callable[[list[Tensor]], Tensor], value: Tensor, loss: float) -> Tensor:
-    """The value itself, or one beside it where the loss is lower: a maximum has no slope to leave it by."""
+    """The value itself, or one beside it with a lower loss: gradient descent cannot leave a maximum."""
     beside = [value, value + 0.1 * (1 + value.abs()), value - 0.1 * (1 + value.abs())]
     losses = [loss, *(loss_of([v]).item() for v in beside[1:])]
     return beside[int(np.nanargmin(losses))] if not math.isnan(loss) else value
 
 
 @torch.no_grad()
-def loss_of_constant(net: Any, look: Look, constant: Constant, dataset: Any) -> float:
-    """Of the best constant guess on the rows of another dataset; NaN if it has none."""
-    rows = None if dataset is None else some_rows(net, dataset, _MAX_ROWS)
+def loss_of_constant(net: Any, inspection: Inspection, constant: Constant, source: RowSource) -> float:
+    """Loss of the best constant guess on the rows of another dataset; NaN if it has none."""
+    rows = source.some(_MAX_ROWS)
     if rows is None or not constant.is_bounded:
         return math.nan
     x, y = rows
-    raw = _linked(look, constant.value)
-    return net.get_loss(raw.expand(len(y), *look.raw.shape[1:]), y, X=x, training=False).item()
+    raw = _linked(inspection, constant.value)
+    return net.get_loss(raw.expand(len(y), *inspection.raw.shape[1:]), y, X=x, training=False).item()
 
 
-def simple_skill(net: Any, look: Look, dataset: Any, constant: Constant, *, linear: bool) -> float:
-    """Skill of a simple guess from the standardised inputs: fitted on every other row, judged on those between.
+def simple_skill(net: Any, inspection: Inspection, source: RowSource, constant: Constant, *, linear: bool) -> float:
+    """Skill of a simple model of the standardised inputs: fitted on every other row, judged on those between.
 
     Parameters
     ----------
     net : skorch net
-    look : Look
-        For the form of the output.
-    dataset : Rows or other
+    inspection : Inspection
+        For the shape of the output.
+    source : RowSource
     constant : Constant
     linear : bool
-        Whether the guess is linear in the inputs, or also in random Fourier features of them (A. Rahimi, B. Recht,
-        "Random features for large-scale kernel machines", NIPS 2007), which know curves and interactions.
+        Whether the model is linear in the inputs, or also in random Fourier features of them (A. Rahimi, B. Recht,
+        "Random features for large-scale kernel machines", NIPS 2007), which model curves and interactions.
     """
-    rows = some_rows(net, dataset, _ROWS_FOR_GUESS)
-    if rows is None or look.raw.ndim > 2 or math.isnan(constant.loss):
+    rows = source.some(_ROWS_FOR_GUESS)
+    if rows is None or inspection.raw.ndim > 2 or math.isnan(constant.loss):
         return 0.0
     x, y = rows
     table = _columns(x)
@@ -185,7 +187,7 @@ def simple_skill(net: Any, look: Look, dataset: Any, constant: Constant, *, line
     weights = [constant.value.clone(), torch.zeros(table.shape[1], width, device=table.device)]
 
     def loss_on(part: slice, variables: list[Tensor], penalty: float) -> Tensor:
-        raw = _linked(look, variables[0] + table[part] @ variables[1]).reshape(-1, *look.raw.shape[1:])
+        raw = _linked(inspection, variables[0] + table[part] @ variables[1]).reshape(-1, *inspection.raw.shape[1:])
         inputs = {name: v[part] for name, v in x.items() if v is not None} if isinstance(x, dict) else x
         loss = net.get_loss(raw, y[part], X=inputs, training=False)
         return loss + penalty * variables[1].square().sum()
@@ -194,7 +196,7 @@ def simple_skill(net: Any, look: Look, dataset: Any, constant: Constant, *, line
     with torch.no_grad():
         constant_here = loss_on(held_out, weights, 0.0).item()
     best = 0.0
-    for penalty in (0.03, 0.001):  # few rows for the columns there are want more of it
+    for penalty in (0.03, 0.001):  # few rows for the number of columns need the larger one
         trial = [w.detach().clone() for w in weights]
         minimum(lambda v, p=penalty: loss_on(fitted, v, p * abs(constant.loss)), trial, 30)
         with torch.no_grad():
@@ -236,7 +238,7 @@ def _columns(x: Any) -> Tensor | None:
 def is_related(rows: tuple[Any, Any] | None) -> bool:
     """Whether any column is related to the target, by F tests at a level of 1 % for all columns together.
 
-    True where it cannot be told.
+    True if it cannot be tested.
     """
     from sklearn.feature_selection import f_classif, f_regression
 
@@ -251,6 +253,6 @@ def is_related(rows: tuple[Any, Any] | None) -> bool:
             continue
         test = f_regression if targets.dtype.kind == "f" else f_classif
         with np.errstate(all="ignore"):
-            # A column that tells the target exactly leaves nothing within the classes: NaN.
+            # A column that determines the target exactly has no variance within the classes: NaN.
             values.append(np.nan_to_num(test(columns, target)[1], nan=0.0).min())
     return bool(values) and min(values) * columns.shape[1] * len(values) < 0.01

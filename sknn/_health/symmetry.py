@@ -1,4 +1,4 @@
-"""Hidden layers whose units are all the same."""
+"""Hidden layers whose units are all identical."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from .observer import bias_of, layer_of
 
 __all__ = ["SymmetricLayers"]
 
-# Different summation in matrix kernels moves equal units apart by rounding only.
+# Matrix kernels sum equal units in different orders, so that rounding makes them differ.
 _SAME_AT_START, _SAME_LATER = 1e-6, 1e-3
-# So many kinds of units, of so many units each, are still no layer that learns.
+# A layer of up to four groups of identical units, of eight units or more each, still counts as symmetric.
 _MOST_KINDS, _UNITS_OF_A_KIND = 4, 8
 
 
 def _deviation(units: Tensor) -> float:
-    """Largest distance of a unit (a row) from those it is like, relative to the longest row; 0 if all are zero.
+    """Largest distance of a unit (a row) from its group, relative to the longest row; 0 if all are zero.
 
-    Cells written by hand stack the units of two to four gates: each of these may be alike in its own way.
+    Cells written by hand stack the units of two to four gates: the units of each gate are a group.
     """
     rows = units.detach().flatten(1).cpu().double()
     longest = float(rows.norm(dim=1).max())
@@ -43,15 +43,15 @@ def _units_of_gates(weight: Tensor, hidden_size: int) -> Tensor:
 
 
 class SymmetricLayers:
-    """Notes which hidden layers start with identical units, and tells which of them still have.
+    """Finds hidden layers that start with identical units, and those of them whose units still are.
 
-    Zeros at the start are common in last layers and residual branches; only units that stay the same are a fault.
+    Zeros at the start are common in last layers and residual branches; only units that stay identical are a fault.
 
     Parameters
     ----------
     module : nn.Module
     order : sequence of str
-        Parameters in the order of their first use; the last matrix makes the output, which has no hidden units.
+        Parameters in the order of their first use; the last matrix makes the output, and has no hidden units.
     """
 
     def __init__(self, module: nn.Module, order: Sequence[str]) -> None:
@@ -65,7 +65,7 @@ class SymmetricLayers:
         embeddings = {id(part.weight) for part in module.modules() if isinstance(part, (nn.Embedding, nn.EmbeddingBag))}
         matrices = [n for n in order if n in found and found[n].ndim > 1 and id(found[n]) not in embeddings]
         self.layers: list[tuple[str, Callable[[], Tensor]]] = []
-        # Equal and not zero: nobody wants that.
+        # Layers whose units are identical and not zero, which is never intended.
         self.constant: list[str] = []
         for name in matrices[:-1]:
             weight = found[name]
@@ -74,7 +74,7 @@ class SymmetricLayers:
             if id(weight) in hidden_sizes and weight.shape[0] % hidden_sizes[id(weight)] == 0:  # a unit's gates
                 self._note(name, partial(_units_of_gates, weight, hidden_sizes[id(weight)]))
                 continue
-            # A layer has a unit a row; a matrix of a module's own may have one a column.
+            # The units of a layer are rows; those of a matrix that a module multiplies itself may be columns.
             axes = (0,) if name.endswith("weight") else (0, 1) if weight.ndim == 2 else ()
             for axis in axes:
                 bias = bias_of(name, found)
@@ -88,5 +88,5 @@ class SymmetricLayers:
                 self.constant.append(layer_of(name))
 
     def still_symmetric(self) -> list[str]:
-        """Layers whose units are identical to this moment."""
+        """Layers whose units are still identical."""
         return [layer_of(name) for name, units in self.layers if _deviation(units()) < _SAME_LATER]

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from .._data.rows import Batch, Rows, network_by_network
 from .._network.table_network import committee_of
-from ..callbacks._state import StopTraining, TrainAgain, UserStop
+from ..callbacks._protocol import SknnCallback
+from ..callbacks._repair import TrainAgain
+from ..callbacks._state import StopTraining, UserStop
 from ..losses import Loss
 from ..optim import LRSchedule, WeightAverage
 
@@ -44,7 +46,7 @@ class Epochs:
                 again.change()
                 if again.epochs == 0:
                     break
-                again = self._run(rows, valid, epochs if again.epochs is None else again.epochs)
+                again = self._run(rows, valid, again.epochs)
             self.notify("on_train_end", X=None, y=None)
             if valid is not None:
                 self._calibrate(valid)
@@ -75,7 +77,7 @@ class Epochs:
 
     def _training_ended(self) -> None:
         for _, callback in self.callbacks_:
-            if hasattr(callback, "training_ended"):
+            if isinstance(callback, SknnCallback):
                 callback.training_ended(self)
 
     def weights_were_put_back(self) -> None:

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from .._data.rows import Batches, Rows
 from .._network.table_network import first_output, network_inputs
-from ..callbacks._state import StopTraining, TrainAgain, UserStop, raised_on_purpose
+from ..callbacks._protocol import SknnNet
+from ..callbacks._repair import TrainAgain
+from ..callbacks._state import StopTraining, UserStop, raised_on_purpose
 from ..optim import build_optimizer
 from .between_fits import BetweenFits
 from .epochs import Epochs
@@ -26,7 +28,39 @@ _EVENTS = (
 )  # fmt: skip
 
 
-class _Net(Epochs, TrainingSteps, BetweenFits, Resuming, ScoringFace, NeuralNet):
+def _of(owner: str, name: str) -> property:
+    """An attribute of the net, or of its plan."""
+
+    def owned(run: _Run) -> Any:
+        return run.net if owner == "net" else run.net.plan
+
+    return property(
+        lambda run: getattr(owned(run), name), lambda run, value: object.__setattr__(owned(run), name, value)
+    )
+
+
+class _Run:
+    """A training run as `callbacks._protocol.TrainingRun` declares it, read from the net and its plan."""
+
+    planned_epochs = _of("net", "planned_epochs")
+    gradient_norm = _of("net", "gradient_norm")
+    step_losses = _of("net", "step_losses")
+    foreign_steps = _of("net", "foreign_steps")
+    lr_schedule = _of("plan", "lr_schedule")
+    lr_schedule_params = _of("plan", "lr_schedule_params")
+    weight_decay_follows_lr = _of("plan", "weight_decay_follows_lr")
+    columns = _of("plan", "columns")
+    scale_inputs = _of("plan", "scale_inputs")
+
+    def __init__(self, net: Any) -> None:
+        self.net = net
+
+    def weights_were_restored(self) -> None:
+        """A callback has replaced non-finite weights."""
+        self.net.weights_were_put_back()
+
+
+class _Net(Epochs, TrainingSteps, BetweenFits, Resuming, ScoringFace, SknnNet, NeuralNet):
     """skorch's net around resident tensors, with a lean loop.
 
     Data are :class:`~sknn._data.rows.Rows`. `module`, `criterion` are instances, `optimizer` a class. Batches are
@@ -58,6 +92,11 @@ class _Net(Epochs, TrainingSteps, BetweenFits, Resuming, ScoringFace, NeuralNet)
         )
         self.initialize()
         return self
+
+    @property
+    def run(self) -> Any:
+        """State of the training run, as callbacks know it."""
+        return _Run(self)
 
     @property
     def work(self) -> int:

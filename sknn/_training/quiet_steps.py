@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..callbacks._protocol import SknnCallback
 from ..optim._norms import pieces, sum_of_squares
 
 __all__ = ["QuietSteps"]
@@ -37,7 +38,9 @@ class QuietSteps:
     def can_serve(callbacks: Sequence[Any]) -> bool:
         """Whether all callbacks know what they need not be told; a subclass may want to be told of more."""
         kinds = [type(callback) for callback in callbacks]
-        return bool(kinds) and all(hasattr(kind, "quiet") and kind.__module__.startswith("sknn.") for kind in kinds)
+        return bool(kinds) and all(
+            issubclass(kind, SknnCallback) and kind.__module__.startswith("sknn.") for kind in kinds
+        )
 
     def passes(self, net: Any) -> bool:
         """Whether this step is none to tell of."""

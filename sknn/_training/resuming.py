@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .._random import generator_states, restore_generators
-from ..callbacks._state import ModuleState, TrainAgain
+from ..callbacks._repair import TrainAgain
+from ..callbacks._state import ModuleState
 
 __all__ = ["Resuming"]
 

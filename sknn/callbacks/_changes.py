@@ -1,56 +1,60 @@
-"""What may be changed in a training that is sick, without changing the user's module."""
+"""The changes that a repair may make to a training run; the user's module stays as it is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
+from skorch.callbacks import LRScheduler
 
 from .._health.evidence import Evidence
 from .._health.initialisation import can_initialise, initialise_by_data
 from .._health.observer import LARGE_SHARE
 from .._health.record import Finding
 from .._health.recorder import first_tensor
+from .._health.rules.input_scale import is_out_of_scale
 from .._health.rules.remedies import FIXED_NORM, suggested_lr
-from .._health.rules.scale import is_out_of_scale
+from ._protocol import run_of
 from .gradient_clipping import GradientClipping
 
 __all__ = ["Change", "Changes"]
 
-# Of the norm of the weights, in one of the first steps.
-_THROWN_ABOUT = 0.1
+# If each of the first steps changes more than this share of the norm of the weights, the weights are not worth keeping.
+_LARGE_UPDATE = 0.1
 _AT_THE_START = ("symmetric_init", "dead_units", "saturated_units", "exploding", "vanishing")
 
 
 @dataclass
 class Change:
-    """Something to try.
+    """A record of one change; :class:`Changes` makes it and undoes it.
 
     Attributes
     ----------
+    kind : {"lr", "lr_schedule", "add_clipping", "max_norm", "initial_weights", "scale_inputs"}
     text : str
         What is changed, from what to what.
     restarts : bool
-        Whether training begins again from the initial weights, or goes on from the last good ones.
-    apply, undo : callable
-    lrs : (float, float) or None
-        The learning rates before and after, where these are what is changed.
-    forgets_best : bool
-        Whether weights of before are of no use after it.
+        Whether training begins again from the initial weights, or continues from the last good ones.
+    old, new : object
+        Values before and after; for "initial_weights", `new` holds the arguments of `initialise_by_data`; for
+        "scale_inputs", `old` is the callable that undoes the scaling once that was done.
     """
 
+    kind: Literal["lr", "lr_schedule", "add_clipping", "max_norm", "initial_weights", "scale_inputs"]
     text: str
     restarts: bool
-    apply: Callable[[], None]
-    undo: Callable[[], None]
-    lrs: tuple[float, float] | None = None
-    forgets_best: bool = False
+    old: Any = None
+    new: Any = None
+
+    @property
+    def lrs(self) -> tuple[float, float] | None:
+        """The learning rates before and after, if these are what is changed."""
+        return (self.old, self.new) if self.kind == "lr" else None
 
 
 class Changes:
-    """The changes that suit a net, and the settings of its training that they put in force.
+    """The changes that suit a net, and the settings of its training that they have put in force.
 
     Parameters
     ----------
@@ -62,29 +66,83 @@ class Changes:
     lr : float
         Learning rate in force.
     clipping : GradientClipping or None
-        Where the net has none of its own.
+        Added by a change, if the net has none of its own.
     """
 
     def __init__(self, net: Any) -> None:
+        self.net = net
         self.lr = self._first_lr = float(net.lr)
         self._group_lrs = [group["lr"] for group in net.optimizer_.param_groups]
         self._group_decays = [group.get("weight_decay") for group in net.optimizer_.param_groups]
         self.clipping: GradientClipping | None = None
-        # In a plain net, a scheduler of skorch sets the learning rate from numbers of its own.
-        self._is_scheduled = any(hasattr(callback, "policy") for _, callback in net.callbacks_)
+        # In a plain net, a scheduler of skorch sets the learning rate, whatever the optimizer is given here.
+        self._is_scheduled = any(isinstance(callback, LRScheduler) for _, callback in net.callbacks_)
 
-    def that_may_cure(self, finding: Finding, net: Any, e: Evidence, *, ended: bool) -> list[Change]:
-        """The most likely one first."""
+    # ------------------------------------------------------------------ making and undoing
+
+    def make(self, change: Change) -> None:
+        """Put the new value in force."""
+        if change.kind == "scale_inputs":
+            run = run_of(self.net)
+            assert run is not None
+            assert run.scale_inputs is not None
+            change.old = run.scale_inputs()
+        elif change.kind == "initial_weights":
+            initialise_by_data(self.net, *change.new)
+        else:
+            self._put(change.kind, change.new)
+
+    def undo(self, change: Change) -> None:
+        """Put the old value back; weights are put back with the snapshot that they belong to."""
+        if change.kind == "scale_inputs":
+            change.old()
+        elif change.kind != "initial_weights":
+            self._put(change.kind, change.old)
+
+    def _put(self, kind: str, value: Any) -> None:
+        if kind == "lr":
+            self.lr = value
+        elif kind == "lr_schedule":
+            run = run_of(self.net)
+            assert run is not None
+            run.lr_schedule, run.lr_schedule_params = value
+        elif kind == "max_norm":
+            clipper = self._own_clippers()[-1]
+            clipper.max_norm = value
+            clipper.start_again()
+        elif value is None:
+            self.clipping = None
+        else:
+            self.clipping = GradientClipping(value)
+            self.clipping.on_train_begin(self.net)
+
+    def put_lr(self) -> None:
+        """Give the optimizer the learning rate in force."""
+        factor = self.lr / self._first_lr
+        run = run_of(self.net)
+        follows = run is not None and run.weight_decay_follows_lr
+        groups = zip(self.net.optimizer_.param_groups, self._group_lrs, self._group_decays, strict=False)
+        for group, lr, decay in groups:
+            group["lr"] = lr * factor
+            if "initial_lr" in group:
+                group["initial_lr"] = lr * factor
+            if follows and decay is not None:  # a step shrinks the weights by the product of the two
+                group["weight_decay"] = decay / factor
+
+    # ------------------------------------------------------------------ choosing
+
+    def for_finding(self, finding: Finding, e: Evidence, *, ended: bool) -> list[Change]:
+        """The changes that may help, the most likely one first."""
         symptom, cause = finding.symptom, finding.cause
-        scale, weights = self._scaled_inputs(net, e), self._initial_weights(net, e)
+        scale, weights = self._scaled_inputs(e), self._initial_weights(e)
         lower, higher = self._other_lr(e, lower=True, ended=ended), self._other_lr(e, lower=False, ended=ended)
-        schedule, clip = self._usual_schedule(net, e, always=cause == "schedule"), self._clipped(net)
+        schedule, clip = self._usual_schedule(e, always=cause == "schedule"), self._clipped()
         if symptom == "input_scale":
             found = [scale, lower]
         elif symptom in _AT_THE_START:
-            of_weights = cause != "updates" and self._started_badly(e, finding)
+            of_weights = cause != "updates" and _started_badly(e, finding)
             found = [weights, lower, higher] if of_weights else [schedule, lower, weights]
-        elif cause == "first_step":  # no learning rate has had a part in it
+        elif cause == "first_step":  # no learning rate was involved yet
             found = [weights]
         elif symptom in ("loss_diverging", "non_finite"):
             found = [schedule, lower, self._other_lr(e, lower=True, ended=ended, further=0.1), clip, weights]
@@ -102,14 +160,8 @@ class Changes:
             found = [scale, *found]
         return [change for change in found if change is not None]
 
-    def _started_badly(self, e: Evidence, finding: Finding) -> bool:
-        if finding.symptom in ("symmetric_init", "exploding", "vanishing") or not e.looks:
-            return True
-        share = "inactive" if finding.symptom == "dead_units" else "saturated"
-        return any(getattr(a, share) >= LARGE_SHARE for a in e.looks[0].activations if not a.is_gate)
-
     def _other_lr(self, e: Evidence, *, lower: bool, ended: bool, further: float = 1.0) -> Change | None:
-        """The learning rate at which the first steps would have been usual ones, or a tenth where they were."""
+        """The learning rate at which the first updates would have had the usual size; a tenth if they had."""
         if self._is_scheduled:
             return None
         old, new = self.lr, suggested_lr(e)
@@ -117,100 +169,56 @@ class Changes:
             new = old * 0.1
         if not lower and not new > 2 * old:
             return None
-        # Weights that steps have thrown about from the first on are not worth going on from.
-        goes_on = lower and not ended and max(e.skills, default=0.0) > 0.2 and e.update_size() < _THROWN_ABOUT
-        return self.of_lr(old, new * further, restarts=not goes_on)
+        continues = lower and not ended and max(e.skills, default=0.0) > 0.2 and e.update_size() < _LARGE_UPDATE
+        return self.of_lr(old, new * further, restarts=not continues)
 
     def of_lr(self, old: float, new: float, *, restarts: bool) -> Change:
         """Another learning rate."""
+        return Change("lr", f"lr {old:.3g} -> {new:.3g}", restarts, old, new)
 
-        def put(lr: float) -> Callable[[], None]:
-            def change() -> None:
-                self.lr = lr
-
-            return change
-
-        return Change(f"lr {old:.3g} -> {new:.3g}", restarts, put(new), put(old), (old, new))
-
-    def _usual_schedule(self, net: Any, e: Evidence, *, always: bool) -> Change | None:
-        """Instead of a schedule that leads the learning rate far from what was asked for."""
-        plan = getattr(net, "plan", None)
-        if plan is None or (not always and 0.03 * e.lr < e.largest_lr < 3 * e.lr):
+    def _usual_schedule(self, e: Evidence, *, always: bool) -> Change | None:
+        """Replaces a schedule that leads the learning rate far from `lr`."""
+        run = run_of(self.net)
+        if run is None or (not always and 0.03 * e.lr < e.largest_lr < 3 * e.lr):
             return None
-        old = plan.lr_schedule, plan.lr_schedule_params
+        old = run.lr_schedule, run.lr_schedule_params
+        name = old[0].__name__ if isinstance(old[0], type) else repr(old[0])
+        return Change("lr_schedule", f"lr_schedule {name} -> 'cosine'", True, old, ("cosine", {}))
 
-        def put(schedule: Any, params: Any) -> Callable[[], None]:
-            def change() -> None:
-                plan.lr_schedule, plan.lr_schedule_params = schedule, params
-
-            return change
-
-        name = getattr(old[0], "__name__", repr(old[0]))
-        return Change(f"lr_schedule {name} -> 'cosine'", True, put("cosine", {}), put(*old))
-
-    def put_lr(self, net: Any) -> None:
-        """Give the optimizer the learning rate in force."""
-        factor = self.lr / self._first_lr
-        follows = getattr(getattr(net, "plan", None), "weight_decay_follows_lr", False)
-        groups = zip(net.optimizer_.param_groups, self._group_lrs, self._group_decays, strict=False)
-        for group, lr, decay in groups:
-            group["lr"] = lr * factor
-            if "initial_lr" in group:
-                group["initial_lr"] = lr * factor
-            if follows and decay is not None:  # what a step takes of the weights is their product
-                group["weight_decay"] = decay / factor
-
-    def _initial_weights(self, net: Any, e: Evidence) -> Change | None:
-        rows, constant = e.rows, e.constant
-        if rows is None or constant is None or not e.looks or not can_initialise(net.module_, e.looks[0]):
+    def _initial_weights(self, e: Evidence) -> Change | None:
+        if e.rows is None or e.constant is None or not e.inspections:
             return None
-        look = e.looks[0]
-
-        def apply() -> None:
-            initialise_by_data(net, rows, look, constant)
-
-        # Weights are part of what is put back anyway.
-        return Change("initial weights: drawn anew, scaled by the data (arXiv:1511.06422)", True, apply, lambda: None)
-
-    def _scaled_inputs(self, net: Any, e: Evidence) -> Change | None:
-        scale_inputs = getattr(getattr(net, "plan", None), "scale_inputs", None)
-        if scale_inputs is None or e.rows is None or first_tensor(e.rows[0]).ndim < 2:
+        inspection = e.inspections[0]
+        if not can_initialise(self.net.module_, inspection):
             return None
-        undo: list[Callable[[], None]] = []
+        text = "initial weights: drawn anew, scaled by the data (arXiv:1511.06422)"
+        return Change("initial_weights", text, True, new=(e.rows, inspection, e.constant))
 
-        def apply() -> None:
-            undo.append(scale_inputs())
-
-        text = "inputs: as they are -> zero mean and unit variance"
-        return Change(text, True, apply, lambda: undo.pop()(), forgets_best=True)
-
-    def _clipped(self, net: Any) -> Change | None:
-        """Clipping where there was none, or a fixed bound instead of one that follows the norms."""
-        if isinstance(
-            net.optimizer_, torch.optim.LBFGS
-        ):  # clipped differences tell it of a curvature that is not there
+    def _scaled_inputs(self, e: Evidence) -> Change | None:
+        run = run_of(self.net)
+        if run is None or run.scale_inputs is None or e.rows is None or first_tensor(e.rows[0]).ndim < 2:
             return None
-        clippers = [callback for _, callback in net.callbacks_ if isinstance(callback, GradientClipping)]
+        return Change("scale_inputs", "inputs: as they are -> zero mean and unit variance", True)
+
+    def _clipped(self) -> Change | None:
+        """Clipping if there was none, or a fixed bound instead of one that follows the norms."""
+        if isinstance(self.net.optimizer_, torch.optim.LBFGS):  # clipped differences falsify its estimate of curvature
+            return None
+        clippers = self._own_clippers()
         if not clippers:
-
-            def apply() -> None:
-                self.clipping = GradientClipping("auto")
-                self.clipping.on_train_begin(net)
-
-            def undo() -> None:
-                self.clipping = None
-
-            return Change("gradient_clipping None -> 'auto'", False, apply, undo)
-        clipper = clippers[-1]
-        if clipper.max_norm != "auto":
+            return Change("add_clipping", "gradient_clipping None -> 'auto'", False, None, "auto")
+        if clippers[-1].max_norm != "auto":
             return None
+        return Change("max_norm", f"gradient_clipping 'auto' -> {FIXED_NORM}", False, "auto", FIXED_NORM)
 
-        def bound_by(max_norm: float | str) -> Callable[[], None]:
-            def change() -> None:
-                clipper.max_norm = max_norm
-                clipper.start_again()
+    def _own_clippers(self) -> list[GradientClipping]:
+        return [callback for _, callback in self.net.callbacks_ if isinstance(callback, GradientClipping)]
 
-            return change
 
-        text = f"gradient_clipping 'auto' -> {FIXED_NORM}"
-        return Change(text, False, bound_by(FIXED_NORM), bound_by("auto"))
+def _started_badly(e: Evidence, finding: Finding) -> bool:
+    """Whether the fault was there before the first step."""
+    if finding.symptom in ("symmetric_init", "exploding", "vanishing") or not e.inspections:
+        return True
+    activations = [a for a in e.inspections[0].activations if not a.is_gate]
+    shares = [a.inactive if finding.symptom == "dead_units" else a.saturated for a in activations]
+    return max(shares, default=0.0) >= LARGE_SHARE

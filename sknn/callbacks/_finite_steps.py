@@ -1,4 +1,4 @@
-"""Steps without a finite gradient are not taken, and weights that are not finite are put back."""
+"""Skip steps without a finite gradient, and restore weights that became non-finite."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from .._health.careful import careful
 from .._health.origin import LARGEST, Origin, bad_parameters, has_overflown, origin_of
 from .._health.recorder import first_tensor
 from ._gradients import parameter_norms, total_norm, trained_gradients
+from ._protocol import run_of
 from ._state import ModuleState
 
 __all__ = ["FiniteSteps", "Incident", "columns_of", "zero_gradients"]
 
-# Steps in a row without a finite gradient, and weights that had to be put back, after which training is given up.
-_MOST_SKIPPED, _MOST_PUT_BACK = 10, 3
+# Consecutive steps without a finite gradient after which training stops.
+_MOST_SKIPPED = 10
 _UNKNOWN = Origin("unknown", None, "a gradient is not finite")
 
 
 class Incident(NamedTuple):
-    """A number that is no number.
+    """A non-finite value.
 
     Attributes
     ----------
     step : int
-        Of the training, from 1.
+        Number of the step in the training run, from 1.
     origin : Origin
     was_skipped : bool
-        Whether the step was not taken.
+        Whether the optimizer step was skipped.
     """
 
     step: int
@@ -40,39 +41,39 @@ class Incident(NamedTuple):
 
 
 class FiniteSteps:
-    """Guards the steps of a training.
+    """Guards the steps of a training run.
 
     Parameters
     ----------
     net : skorch net
         Before its first step.
-    patient : bool
-        Whether to put weights back several times before training is given up.
+    most_restored : int
+        How often weights are restored before training stops.
 
     Attributes
     ----------
     last_good : ModuleState
-        What is put back; whoever judges epochs saves it.
+        The state that is restored; the owner saves it after good epochs.
     n_steps : int
-        Since the start of the training.
+        Steps since the start of the training run.
     is_over : bool
-        Training is to be given up at the end of the epoch; no step is taken any more.
+        Training is to stop at the end of the epoch; all steps until then are skipped.
     """
 
-    def __init__(self, net: Any, *, patient: bool) -> None:
+    def __init__(self, net: Any, *, most_restored: int) -> None:
         self.last_good = ModuleState(net)
-        self.most_put_back = _MOST_PUT_BACK if patient else 1
+        self.most_restored = most_restored
         self.n_steps = 0
         self._device_flags: list[Tensor] = []
         self.start_again()
 
     def start_again(self) -> None:
-        """Be as patient as at the start."""
-        self.n_skipped = self.n_put_back = 0
+        """Count skipped steps and restored weights from 0."""
+        self.n_skipped = self.n_restored = 0
         self.is_over = False
 
     def check(self, net: Any, named_parameters: Any, batch: Any) -> Incident | None:
-        """Between the backward pass and the step; gradients are zero afterwards if the step must not be taken."""
+        """Between the backward pass and the step; gradients are set to zero if the step must be skipped."""
         self.n_steps += 1
         incident = None
         if not self._has_finite_gradient(net, named_parameters) or (_is_exposed(net) and _is_poisoned(net, batch)):
@@ -89,10 +90,11 @@ class FiniteSteps:
             return True
         if all(gradient.is_cpu for gradient in gradients):
             norm = total_norm(gradients)
-            if hasattr(net, "gradient_norm"):
-                object.__setattr__(net, "gradient_norm", norm)
+            run = run_of(net)
+            if run is not None:
+                run.gradient_norm = norm
             return norm <= LARGEST
-        # No synchronisation in a step: what is not finite becomes zero there, and is read at the end of the epoch.
+        # No synchronisation in a step: bad gradients become zero on the device, and are reported after the epoch.
         norm = torch.linalg.vector_norm(parameter_norms(gradients))
         bad = (norm <= LARGEST).logical_not_()
         for gradient in gradients:
@@ -101,7 +103,7 @@ class FiniteSteps:
         return True
 
     def _skip(self, net: Any, batch: Any) -> Incident | None:
-        """Find out why, once in a row of such steps, and do not take the step."""
+        """Skip the step, and in the first of several such steps find out why."""
         self.n_skipped += 1
         incident = None
         if self.n_skipped == 1:
@@ -110,24 +112,26 @@ class FiniteSteps:
                 self.n_steps, careful(origin_of, net, batch, columns_of(net), gradients, otherwise=_UNKNOWN)
             )
         zero_gradients(net)
-        if hasattr(net, "gradient_norm"):  # clipping counts the step as skipped
-            object.__setattr__(net, "gradient_norm", math.nan)
-        self.put_back(net)
+        run = run_of(net)
+        if run is not None:  # clipping counts the step as skipped
+            run.gradient_norm = math.nan
+        self.restore_overflown(net)
         self.is_over = self.is_over or self.n_skipped >= _MOST_SKIPPED
         return incident
 
-    def put_back(self, net: Any) -> bool:
-        """Make weights and buffers that are not finite those of the last good epoch; whether there were any."""
+    def restore_overflown(self, net: Any) -> bool:
+        """Restore non-finite weights and buffers from the last good epoch; return whether there were any."""
         if self.last_good.is_finite() or not self.last_good.restore_overflown():
             return False
-        self.n_put_back += 1
-        if hasattr(net, "weights_were_put_back"):
-            net.weights_were_put_back()
-        self.is_over = self.is_over or self.n_put_back >= self.most_put_back
+        self.n_restored += 1
+        run = run_of(net)
+        if run is not None:
+            run.weights_were_restored()
+        self.is_over = self.is_over or self.n_restored >= self.most_restored
         return True
 
     def end_epoch(self, net: Any, n_steps: int) -> Incident | None:
-        """After so many steps, look once more: at what was left on a device, and at the weights."""
+        """After so many steps, check the flags that were left on a device, and the weights."""
         first = self.n_steps - n_steps + 1
         incident = None
         if self._device_flags:
@@ -136,20 +140,21 @@ class FiniteSteps:
             if any(bad):
                 incident = Incident(first + bad.index(True), careful(origin_of, net, None, otherwise=_UNKNOWN))
                 self.is_over = self.is_over or sum(bad) >= _MOST_SKIPPED
-        if not self.is_over and self.put_back(net):
+        if not self.is_over and self.restore_overflown(net):
             incident = incident or Incident(self.n_steps, Origin("weight", None, "weights became NaN or infinite"))
         return incident
 
 
 def _is_exposed(net: Any) -> bool:
-    """Whether others than the optimizer may change batches and weights: in a plain net, or by other callbacks."""
-    return bool(getattr(net, "foreign_steps", True))
+    """Whether other code than the optimizer may change batches and weights: in a plain net, or other callbacks."""
+    run = run_of(net)
+    return run is None or run.foreign_steps
 
 
 def _is_poisoned(net: Any, batch: Any) -> bool:
-    """Whether batch or weights hold numbers such as 1e30, which norms and bounded functions may hide.
+    """Whether batch or weights contain numbers such as 1e30, which norms and bounded functions may hide.
 
-    NaN and infinity in a batch are none if the gradient is finite: the module knows what to do with them.
+    NaN and infinity in a batch are allowed if the gradient is finite: the module handles them.
     """
     if batch is not None and careful(_is_huge, batch, otherwise=False, draws=False):
         return True
@@ -162,7 +167,7 @@ def _is_huge(batch: Any) -> bool:
 
 
 def zero_gradients(net: Any) -> None:
-    """So that the next step moves nothing but momentum and decay."""
+    """Only momentum and weight decay change the weights in the next step."""
     for group in net.optimizer_.param_groups:
         for parameter in group["params"]:
             if parameter.grad is not None:
@@ -170,5 +175,6 @@ def zero_gradients(net: Any) -> None:
 
 
 def columns_of(net: Any) -> Any:
-    """Names of the columns of the input, where they are known."""
-    return getattr(getattr(net, "plan", None), "columns", None)
+    """Names of the columns of the input, if they are known."""
+    run = run_of(net)
+    return None if run is None else run.columns

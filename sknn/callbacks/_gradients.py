@@ -1,4 +1,4 @@
-"""The gradients of a step, their norms, and what counts as a spike among these."""
+"""The gradients of a step, their norms, and the bound above which a norm counts as a spike."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..optim._norms import pieces, sum_of_squares
+from ._protocol import flat_parameters_of, run_of
 
 __all__ = [
     "LARGEST_UNBOUNDED",
@@ -28,28 +29,27 @@ __all__ = [
     "wide_dtype",
 ]
 
-_torch: Any = torch  # norms of many tensors in one call are not part of its documented face
+_torch: Any = torch  # norms of many tensors in one call are not part of its documented API
 
-# Adam keeps the squares: those of larger float32 numbers are infinite, and stay so.
+# Adam keeps squares of gradients: those of larger float32 numbers are infinite.
 LARGEST_UNBOUNDED = 1e19
 
-# Steps that a spike is compared with, and how many of them it takes to know what is ordinary: until then, only what is
-# larger by another order of magnitude is cut.
+# Number of recent steps that a norm is compared with. With fewer than WARM_UP norms, the bound is LOOSE times larger.
 WINDOW = 100
 WARM_UP = 5
 LOOSE = 10.0
-# What comes back more often than in one step of twenty is no spike: batches with a rare class, say.
+# A norm that recurs in more than one step of twenty is no spike; for example, of batches with a rare class.
 RARE = 20
 ABOVE_RARE = 2.0
-# After the first steps, the bound is computed anew in every sixteenth.
+# After REFRESHED_ALWAYS steps, the bound is computed in every sixteenth only.
 REFRESH, REFRESHED_ALWAYS = 16, 20
 
-# Weights that begin at zero must be able to leave it (eps in arXiv:2102.06171, section 4.1).
+# Weights that start at zero must be able to change (eps in arXiv:2102.06171, section 4.1).
 SMALLEST_UNIT_NORM = 1e-3
 
 
 class NamedGradient(NamedTuple):
-    """A parameter and its gradient; of a sparse gradient, the rows that are there."""
+    """A parameter and its gradient; of a sparse gradient, the stored rows."""
 
     name: str
     parameter: Tensor
@@ -57,12 +57,12 @@ class NamedGradient(NamedTuple):
 
 
 def trained_gradients(net: Any, named_parameters: Iterable[tuple[str, Tensor]]) -> list[Tensor]:
-    """Tensors that hold all gradients, for changing them in place: one where they lie in a flat buffer."""
-    flat = getattr(net, "flat_parameters", None)
+    """Tensors that hold all gradients, to be changed in place; a single one if there is a flat buffer."""
+    flat, run = flat_parameters_of(net), run_of(net)
     if flat is None:
         values = [_values(parameter) for _, parameter in named_parameters]
         return [gradient for gradient in values if gradient is not None]
-    if net.foreign_steps:  # a callback may have put another tensor into the place of a view
+    if run is None or run.foreign_steps:  # a callback may have replaced a view by another tensor
         flat.attach()
     groups = net.optimizer_.param_groups
     if len(groups) == len(flat.groups):
@@ -72,9 +72,9 @@ def trained_gradients(net: Any, named_parameters: Iterable[tuple[str, Tensor]]) 
 
 
 def named_gradients(net: Any, named_parameters: Iterable[tuple[str, Tensor]]) -> list[NamedGradient]:
-    """As `trained_gradients`, parameter by parameter."""
+    """As `trained_gradients`, for each parameter."""
     named = list(named_parameters)
-    flat = getattr(net, "flat_parameters", None)
+    flat = flat_parameters_of(net)
     if flat is not None:
         known = {id(parameter) for _, parameter in named}
         added = [p for group in net.optimizer_.param_groups[len(flat.groups) :] for p in group["params"]]
@@ -84,7 +84,7 @@ def named_gradients(net: Any, named_parameters: Iterable[tuple[str, Tensor]]) ->
 
 
 def _values(parameter: Tensor) -> Tensor | None:
-    """The numbers of its gradient; rows that a sparse one holds twice are summed first, since only the sum counts."""
+    """The values of its gradient; repeated rows of a sparse one are summed first."""
     gradient = parameter.grad
     if gradient is None:
         return None
@@ -99,13 +99,13 @@ def _values(parameter: Tensor) -> Tensor | None:
 
 
 def norm_of_step(net: Any, gradients: list[Tensor]) -> float:
-    """`total_norm`, which sknn's net keeps for the callbacks that come later in the step."""
-    norm = getattr(net, "gradient_norm", None)
-    return total_norm(gradients) if norm is None else norm
+    """`total_norm`, which a training run of sknn keeps for later callbacks of the step."""
+    run = run_of(net)
+    return total_norm(gradients) if run is None or run.gradient_norm is None else run.gradient_norm
 
 
 def total_norm(gradients: list[Tensor]) -> float:
-    """Euclidean norm over all of them; NaN if a number is NaN or infinite. Reads from the device."""
+    """Euclidean norm over all gradients; NaN if a value is NaN or infinite. Reads from the device."""
     if len(gradients) == 1 and gradients[0].is_cpu and gradients[0].dtype is torch.float32:
         norm = math.sqrt(sum_of_squares(pieces(gradients[0].numpy().reshape(-1))))
     elif len(gradients) == 1:
@@ -116,7 +116,7 @@ def total_norm(gradients: list[Tensor]) -> float:
 
 
 def _norm_of_large(gradients: list[Tensor]) -> float:
-    """The same where squares overflow."""
+    """The same if squares overflow."""
     largest = [torch.linalg.vector_norm(gradient, math.inf).item() for gradient in gradients if gradient.numel()]
     if not all(map(math.isfinite, largest)):
         return math.nan
@@ -125,21 +125,21 @@ def _norm_of_large(gradients: list[Tensor]) -> float:
 
 
 def parameter_norms(gradients: list[Tensor]) -> Tensor:
-    """Norm of each, (len(gradients),), not read. Where the device has float64, no square overflows."""
+    """Norm of each, (len(gradients),), left on the device. If the device has float64, no square overflows."""
     norms = _torch._foreach_norm(gradients, 2, dtype=wide_dtype(gradients[0]))
     return torch.stack([norm.to(norms[0].device) for norm in norms])
 
 
 def wide_dtype(tensor: Tensor) -> torch.dtype:
-    """The widest that its device has."""
+    """The widest floating dtype of its device."""
     return torch.float32 if tensor.device.type == "mps" else torch.float64
 
 
 def clip_units_(gradient: NamedGradient, ratio: float) -> Tensor:
     """Bound the gradient of each unit by `ratio` times the norm of its weights; return the largest excess factor.
 
-    A unit is what belongs to one index of the first dimension, as in the weights of linear and convolutional layers
-    and in embeddings; vectors are one unit.
+    A unit is one index of the first dimension, as in linear and convolutional layers and embeddings; a vector is one
+    unit.
     """
     values, parameter = gradient.values, gradient.parameter
     weights = parameter.detach()
@@ -149,7 +149,7 @@ def clip_units_(gradient: NamedGradient, ratio: float) -> Tensor:
     options: Any = {"dim": dims, "keepdim": True, "dtype": wide_dtype(values)}
     bound = ratio * torch.linalg.vector_norm(weights, **options).clamp_(min=SMALLEST_UNIT_NORM)
     norm = torch.linalg.vector_norm(values, **options)
-    values.mul_((bound / norm).clamp_(max=1.0).to(values.dtype))  # 0 / 0 cannot be: the bound is positive
+    values.mul_((bound / norm).clamp_(max=1.0).to(values.dtype))  # not 0 / 0: the bound is positive
     return (norm / bound).max()
 
 
@@ -157,14 +157,13 @@ def clip_units_(gradient: NamedGradient, ratio: float) -> Tensor:
 
 
 class SpikeBound:
-    r"""The largest ordinary norm, by the norms of the last steps.
+    r"""The largest norm that is no spike, from the norms of the last steps.
 
     .. math:: \max(k \cdot \mathrm{median}, 2 \cdot q_{0.95})
 
-    over the last 100 steps, as far as their gradients were finite and not zero; with :math:`10 k` while these are fewer
-    than 5, infinite while there is none. After 20 steps it is computed anew in every sixteenth. The quantile lets pass
-    what comes back often. Norms enter as they were applied, so that a row of spikes lifts the bound by a factor of 2 at
-    a time.
+    over the finite, non-zero norms of the last 100 steps; with :math:`10 k` if these are fewer than 5, infinite if
+    there is none. After 20 steps it is computed in every sixteenth. The quantile lets large norms pass that recur
+    often. Norms are counted after clipping, so that consecutive spikes raise the bound by a factor of 2 at a time.
 
     Attributes
     ----------
@@ -174,11 +173,11 @@ class SpikeBound:
     def __init__(self, multiple: float) -> None:
         self.multiple = multiple
         self.bound = math.inf
-        self._recent: deque[float] = deque(maxlen=WINDOW)  # a step without a usable norm is 0
+        self._recent: deque[float] = deque(maxlen=WINDOW)  # 0 for a step without a usable norm
         self._n_steps = 0
 
     def take(self, *norms: float) -> None:
-        """Count the norms of further steps at this bound, from before clipping; 0 for a step that was skipped."""
+        """Add the norms of further steps at this bound, before clipping; 0 for a skipped step."""
         self._recent.extend(norms if max(norms) <= self.bound else [min(norm, self.bound) for norm in norms])
         self._n_steps += len(norms)
         if self.steps_at_this_bound in (0, REFRESH):
@@ -186,7 +185,7 @@ class SpikeBound:
 
     @property
     def steps_at_this_bound(self) -> int:
-        """How many steps can be taken until the bound is computed anew."""
+        """Number of steps until the bound is computed again."""
         return 0 if self._n_steps < REFRESHED_ALWAYS else REFRESH - (self._n_steps - REFRESHED_ALWAYS) % REFRESH
 
     def _compute(self) -> None:
@@ -207,7 +206,7 @@ class TensorSpikeBound:
     ----------
     bound : Tensor of shape ()
     limit : Tensor of shape ()
-        Norms must be below: infinity, or the largest number that may go unbounded.
+        Steps of larger norms are skipped: infinity, or the largest norm that is allowed without a bound.
     """
 
     def __init__(self, multiple: float, like: Tensor) -> None:
@@ -219,7 +218,7 @@ class TensorSpikeBound:
         self._n_steps = 0
 
     def take(self, norm: Tensor) -> None:
-        """Count the norm of another step, from before clipping, whatever it is."""
+        """Add the norm of another step, before clipping; it may be NaN."""
         self._new.append(norm)
         self._n_steps += 1
         if self._n_steps <= REFRESHED_ALWAYS or len(self._new) >= REFRESH:
@@ -236,13 +235,13 @@ class TensorSpikeBound:
         median = ordered.gather(0, (n // 2).clamp(max=WINDOW - 1))
         often = ordered.gather(0, (n - 1 - n // RARE).clamp(min=0))
         multiple = torch.where(n >= WARM_UP, self.multiple, LOOSE * self.multiple)
-        # Without any ordinary norm, these are the infinities that stand for none.
+        # Without any usable norm, these are the infinities that stand for missing ones.
         self.bound = torch.maximum(multiple * median, ABOVE_RARE * often)[0]
         self.limit = torch.where(self.bound < math.inf, math.inf, LARGEST_UNBOUNDED).to(self.bound.dtype)
 
 
 class UnreadStep(NamedTuple):
-    """What a step leaves on the device, to be read at the end of the epoch."""
+    """Results of a step on the device, to be read at the end of the epoch."""
 
     norm: Tensor
     excess: Tensor

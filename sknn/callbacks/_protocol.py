@@ -1,15 +1,16 @@
-"""What callbacks of sknn and a net of sknn tell each other beyond skorch's events."""
+"""What callbacks of sknn and a net of sknn offer each other beyond skorch's events."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from skorch.callbacks import Callback
 from torch import Tensor
 
 from ..optim import FlatParameters
 
-__all__ = ["SknnNet", "TrainingRun", "run_of"]
+__all__ = ["SknnCallback", "SknnNet", "TrainingRun", "flat_parameters_of", "run_of"]
 
 
 class TrainingRun(Protocol):
@@ -62,6 +63,47 @@ class SknnNet:
 
     flat_parameters: FlatParameters | None = None
     run: TrainingRun | None = None
+
+
+class SknnCallback(Callback):
+    """Base of the callbacks of sknn: what a net of sknn asks of them beyond skorch's events.
+
+    A plain ``skorch.NeuralNet`` calls none of these methods, so a callback must work without them. The net recognises
+    these callbacks by this class. Each method here is the default of a callback that has nothing to do.
+    """
+
+    def training_ended(self, net: Any) -> None:
+        """The last epoch of a run is over; called before `on_train_end`, and again after each further run.
+
+        The weights are those of the last epoch. May raise :class:`~sknn.callbacks._repair.TrainAgain` for another run.
+        """
+
+    def start_again(self) -> None:
+        """A repair has changed the training run: forget what was concluded from the epochs before it."""
+
+    def state_in_training(self) -> Any:
+        """The state that a checkpoint stores in the middle of a training run; that of pickling by default."""
+        return self.__getstate__()
+
+    def quiet(self, net: Any) -> tuple[float, float]:
+        """Gradients that `on_grad_computed` need not be called for.
+
+        Returns
+        -------
+        norm : float
+            Largest norm of such a gradient.
+        n_steps : float
+            For how many of the next steps this holds; 0 if every step has to be reported.
+        """
+        return 0.0, 0.0
+
+    def passed(self, norms: list[float]) -> None:
+        """Gradients of these norms, in as many consecutive steps, were not reported."""
+
+
+def flat_parameters_of(net: Any) -> FlatParameters | None:
+    """The flat buffer of the parameters; None of a plain skorch net, and where the optimizer does not allow one."""
+    return net.flat_parameters if isinstance(net, SknnNet) else None
 
 
 def run_of(net: Any) -> TrainingRun | None:

@@ -1,10 +1,9 @@
-"""Changes that may cure a training: one at a time, kept only if the skill is better after as many steps."""
+"""Repairs of a training run: one change at a time, kept only if the skill is better after as many steps."""
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,38 +13,25 @@ from .._health.evidence import Evidence
 from .._health.record import Finding, Repair, TrainingHealth
 from .._health.rules.remedies import suggested_lr
 from ._changes import Change, Changes
-from ._state import ModuleState, TrainAgain
+from ._protocol import SknnCallback, SknnNet
+from ._state import ModuleState, StopTraining
 from .early_stopping import EarlyStopping
-from .gradient_clipping import GradientClipping
 
-__all__ = ["Repairs", "can_train_again"]
+__all__ = ["NextRun", "Repairs", "TrainAgain"]
 
 _MOST_REPAIRS = 3
-# A skill must be better by so much to be no accident.
+# A smaller gain of skill may be chance.
 _CLEARLY = 0.01
-# A training ends too early if, near its end, it still makes up such a share of what is left to learn.
+# A training run ends too early if, near its end, it still makes up such a share of what is left to learn.
 _STILL_RISING, _ENOUGH = 0.03, 0.9
-# Before a change is judged, however early what it is to cure was seen.
+# Before a change is judged, however early the fault was seen.
 _FEWEST_STEPS = 50
-# Learning rates that leave room between them, and what to try beyond one that is too low.
+# Two learning rates further apart than this factor leave a third one between them; the factor for one that is too low.
 _MUCH, _RAISED = 10.0, 3.0
 
 
-@dataclass
-class _Attempt:
-    finding: Finding
-    change: Change
-    n_steps: int
-    skill: float
-    n_epochs: int
-    planned_epochs: int
-    made_after: int
-    before: _Snapshot | None = None
-    start: _Snapshot | None = None
-
-
 class _Snapshot:
-    """Weights, buffers, optimizer, and what early stopping holds for the best, as they are now."""
+    """Weights, buffers, optimizer, and the best weights that early stopping holds, as they are now."""
 
     def __init__(self, net: Any, stoppers: list[EarlyStopping]) -> None:
         self.weights = ModuleState(net)
@@ -56,55 +42,132 @@ class _Snapshot:
         """Put everything back."""
         self.weights.restore()
         net.optimizer_.load_state_dict(copy.deepcopy(self.optimizer))
-        for stopper, best in self.best:  # what was found since may fit inputs that were scaled otherwise
+        for stopper, best in self.best:  # weights found since may belong to inputs that were scaled
             stopper.go_back_to(best)
 
 
+@dataclass
+class Attempt:
+    """A change on trial.
+
+    Attributes
+    ----------
+    finding : Finding
+    change : Change
+    n_steps, skill, n_epochs, planned_epochs
+        Of the training run in which the fault was found.
+    made_after : int
+        Number of epochs in the history when the change was made.
+    before, start : _Snapshot or None
+        The state before the change, and that which the changed run began with; None until the change is made.
+    """
+
+    finding: Finding
+    change: Change
+    n_steps: int
+    skill: float
+    n_epochs: int
+    planned_epochs: int
+    made_after: int
+    before: _Snapshot | None = None
+    start: _Snapshot | None = None
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of the changed run: all of them after a restart, else those that are left."""
+        left = self.planned_epochs - self.n_epochs
+        return max(0, self.planned_epochs) if self.change.restarts else max(1, left)
+
+
+@dataclass
+class NextRun:
+    """What to do before the next run of epochs; :meth:`Repairs.apply` does it.
+
+    Attributes
+    ----------
+    epochs : int
+        Number of epochs of the next run; 0 for no further run.
+    undo : Attempt or None
+        A change that did not help. It is undone in any case, even if training is to end.
+    attempt : Attempt or None
+        The change to make.
+    """
+
+    epochs: int
+    undo: Attempt | None = None
+    attempt: Attempt | None = None
+
+
+class TrainAgain(StopTraining):
+    """Ends the present run of epochs and asks the net of sknn for another one.
+
+    Parameters
+    ----------
+    repairs : Repairs
+    next_run : NextRun
+    """
+
+    def __init__(self, repairs: Repairs, next_run: NextRun) -> None:
+        super().__init__()
+        self.repairs, self.next_run = repairs, next_run
+        self.epochs = next_run.epochs
+
+    def change(self) -> None:
+        """Prepare the next run; called once the schedule of the learning rate has been undone."""
+        self.repairs.apply(self.next_run)
+
+    def end(self) -> None:
+        """Called instead of `change` if training is to end: undo a change that did not help."""
+        self.repairs.undo(self.next_run)
+
+
 class Repairs:
-    """Tries changes, judges them, and keeps the books.
+    """Tries changes, judges and records them.
 
     Parameters
     ----------
     net : skorch net
         Before its first step.
     health : TrainingHealth
-        Where repairs are recorded.
+        Receives the repairs.
+    watcher : GradientHealth
+        Of which `has_ended`, `is_over` and `restore_last_good` are used.
     """
 
-    def __init__(self, net: Any, health: TrainingHealth) -> None:
-        self.health = health
+    def __init__(self, net: Any, health: TrainingHealth, watcher: Any) -> None:
+        self.net, self.health, self.watcher = net, health, watcher
         self.start = _Snapshot(net, [])
         self.changes = Changes(net)
         self._last_lrs: tuple[float, float] | None = None  # before and after the last change of it that was kept
-        self.running: _Attempt | None = None
+        self.running: Attempt | None = None
         self.n_tried = 0
         self.queue: list[Change] = []
         self.best: ModuleState | None = None
         self._best_loss = math.inf
 
-    # ------------------------------------------------------------------ the course of a repair
+    # ------------------------------------------------------------------ choosing and judging
 
-    def attempt(self, net: Any, e: Evidence, finding: Finding, watcher: Any) -> None:
-        """Make the first change that may cure a finding; it ends the run of epochs where the net can begin anew."""
+    def attempt(self, e: Evidence, finding: Finding) -> None:
+        """Make the first change that may help; in a net of sknn it ends the run of epochs."""
         if finding.symptom == "overfitting":
-            self._go_back_to_best(net, finding, e)
+            self._restore_best(finding, e)
             return
-        self.queue = self.changes.that_may_cure(finding, net, e, ended=watcher.has_ended)
-        self._try_next(net, e, finding, watcher, lambda: None)
+        self.queue = self.changes.for_finding(finding, e, ended=self.watcher.has_ended)
+        self._try_next(e, finding)
 
-    def judge(self, net: Any, e: Evidence, watcher: Any, *, ended: bool) -> bool:
+    def judge(self, e: Evidence, *, ended: bool) -> bool:
         """Keep or undo a change once it has had as many steps as went before; whether a change is still on trial."""
         attempt = self.running
         if attempt is None:
             return False
-        collapsed = watcher.is_over or _collapses(e.train_skills, attempt.skill)
+        collapsed = self.watcher.is_over or _collapses(e.train_skills, attempt.skill)
         if not (ended or collapsed or e.n_steps >= max(attempt.n_steps, _FEWEST_STEPS)):
             return True
         skill = e.skill if e.n_epochs else -math.inf
         clearly = _CLEARLY
-        if attempt.finding.symptom in ("symmetric_init", "input_scale"):  # right in any case, be it not enough
+        if attempt.finding.symptom in ("symmetric_init", "input_scale"):  # correct in any case, even if not sufficient
             clearly = -_CLEARLY
-        kept = not watcher.is_over and skill > attempt.skill + clearly
+        kept = not self.watcher.is_over and skill > attempt.skill + clearly
         if not (kept or ended or collapsed) and _is_rising(e.skills):  # it may begin more slowly, and end better
             return True
         self.running = None
@@ -115,126 +178,115 @@ class Repairs:
             self.start = attempt.start or self.start
             self._last_lrs = attempt.change.lrs or self._last_lrs or (self.changes.lr, self.changes.lr)
             return False
-
-        def back() -> None:
-            attempt.change.undo()
-            assert attempt.before is not None
-            attempt.before.restore(net)
-            self.changes.put_lr(net)
-
         better = self._better_lr(e, attempt.change.lrs)
         if better is not None and not collapsed and _is_rising(e.skills):
             first, _ = attempt.change.lrs or (self.changes.lr, self.changes.lr)
             self.queue.insert(0, self.changes.of_lr(first, better, restarts=True))
         if self.queue and self.n_tried < _MOST_REPAIRS:
-            self._try_next(net, e, attempt.finding, watcher, back, attempt)
+            self._try_next(e, attempt.finding, attempt)
             return True
-        left = attempt.planned_epochs - attempt.n_epochs
         self.queue = []
         self.n_tried = _MOST_REPAIRS
-        self._go_on(net, watcher, back, epochs=left, instead=back)
+        self._continue(NextRun(max(0, attempt.planned_epochs - attempt.n_epochs), undo=attempt))
         return True
 
-    def _try_next(
-        self,
-        net: Any,
-        e: Evidence,
-        finding: Finding,
-        watcher: Any,
-        first: Callable[[], None],
-        failed: _Attempt | None = None,
-    ) -> None:
-        """Make the next change of the queue, after `first`."""
-        if not self.queue or self.n_tried >= _MOST_REPAIRS or (watcher.has_ended and not can_train_again(net)):
-            return
-        change = self.queue.pop(0)
-        self.n_tried += 1
-        if failed is None:
-            skill = -math.inf if math.isnan(e.skill) else e.skill
-            attempt = _Attempt(finding, change, e.n_steps, skill, e.n_epochs, e.planned_epochs, len(net.history))
-        else:
-            attempt = replace(failed, change=change, made_after=len(net.history), before=None, start=None)
-
-        def begin() -> None:
-            first()
-            attempt.before = _Snapshot(net, [c for _, c in net.callbacks_ if isinstance(c, EarlyStopping)])
-            if change.restarts:
-                self.start.restore(net)
-            else:
-                watcher.restore_last_good()
-            change.apply()
-            if change.forgets_best:
-                self.best, self._best_loss = None, math.inf
-                for stopper, _ in attempt.before.best:
-                    stopper.forget_best()
-            self.changes.put_lr(net)
-            attempt.start = _Snapshot(net, []) if change.restarts else self.start
-            self.running = attempt
-
-        epochs = attempt.planned_epochs if change.restarts else max(1, attempt.planned_epochs - attempt.n_epochs)
-        self._go_on(net, watcher, begin, epochs=epochs, instead=first)
-
-    def refine(self, net: Any, e: Evidence, watcher: Any) -> None:
+    def refine(self, e: Evidence) -> None:
         """After a change that helped, but not enough, try another learning rate."""
         better = self._better_lr(e, self._last_lrs)
         is_enough = e.skill >= _ENOUGH or not (e.is_worse_than_simple or _is_rising(e.skills))
         if better is None or self._last_lrs is None or is_enough:
             return
         self.queue = [self.changes.of_lr(self._last_lrs[1], better, restarts=True)]
-        self._try_next(net, e, self.health.findings[-1], watcher, lambda: None)
+        self._try_next(e, self.health.findings[-1])
+
+    def _try_next(self, e: Evidence, finding: Finding, failed: Attempt | None = None) -> None:
+        """Make the next change of the queue, after a failed one is undone."""
+        n_epochs, cannot_continue = len(self.net.history), self.watcher.has_ended and not isinstance(self.net, SknnNet)
+        if not self.queue or self.n_tried >= _MOST_REPAIRS or cannot_continue:
+            return
+        change = self.queue.pop(0)
+        self.n_tried += 1
+        if failed is None:
+            skill = -math.inf if math.isnan(e.skill) else e.skill
+            attempt = Attempt(finding, change, e.n_steps, skill, e.n_epochs, e.planned_epochs, n_epochs)
+        else:
+            attempt = replace(failed, change=change, made_after=n_epochs, before=None, start=None)
+        self._continue(NextRun(attempt.epochs, failed, attempt))
 
     def _better_lr(self, e: Evidence, lrs: tuple[float, float] | None) -> float | None:
-        """Above a learning rate that is too low, else between the last two, if there is room."""
+        """Above a learning rate that is too low, else between the last two, if they are far enough apart."""
         if lrs is None:
             return None
         first, last = lrs
-        # Near its end a schedule makes any loss fall: the size of the steps tells whether they are too small.
+        # Near its end a schedule makes any loss fall: the size of the updates shows whether they are too small.
         if last >= first and last < _MUCH * suggested_lr(e):
             factor = _MUCH if last > first and e.is_worse_than_simple else _RAISED
             return max(suggested_lr(e), float(f"{factor * last:.0e}"))
         return float(f"{math.sqrt(first * last):.0e}") if max(lrs) > _MUCH * min(lrs) else None
 
-    def _go_on(
-        self, net: Any, watcher: Any, change: Callable[[], None], *, epochs: int, instead: Callable[[], None]
-    ) -> None:
-        """Make a change, and let training begin a new run of epochs; in a plain skorch net the present one goes on.
+    # ------------------------------------------------------------------ making and undoing
 
-        If somebody wants training to end, `instead` is called: what undoes a change that did not help.
-        """
+    def _continue(self, next_run: NextRun) -> None:
+        """Begin another run of epochs; in a plain skorch net the present one continues, changed."""
+        if isinstance(self.net, SknnNet):
+            raise TrainAgain(self, next_run)
+        self.apply(next_run)
 
-        def begin() -> None:
-            change()
-            watcher.start_again()
-            for _, callback in net.callbacks_:
-                if isinstance(callback, (EarlyStopping, GradientClipping)):
-                    callback.start_again()
+    def apply(self, next_run: NextRun) -> None:
+        """Undo and make the changes that the next run asks for."""
+        self.undo(next_run)
+        attempt = next_run.attempt
+        if attempt is not None:
+            attempt.before = _Snapshot(self.net, [c for _, c in self.net.callbacks_ if isinstance(c, EarlyStopping)])
+            if attempt.change.restarts:
+                self.start.restore(self.net)
+            else:
+                self.watcher.restore_last_good()
+            self.changes.make(attempt.change)
+            if attempt.change.kind == "scale_inputs":  # the best weights belong to inputs without that scale
+                self.best, self._best_loss = None, math.inf
+                for stopper, _ in attempt.before.best:
+                    stopper.forget_best()
+            self.changes.put_lr()
+            attempt.start = _Snapshot(self.net, []) if attempt.change.restarts else self.start
+            self.running = attempt
+        for _, callback in self.net.callbacks_:
+            if isinstance(callback, SknnCallback):
+                callback.start_again()
 
-        if can_train_again(net):
-            raise TrainAgain(begin, max(0, epochs), instead)
-        begin()
+    def undo(self, next_run: NextRun) -> None:
+        """Undo the change that did not help, if there is one."""
+        failed = next_run.undo
+        if failed is not None:
+            self.changes.undo(failed.change)
+            assert failed.before is not None
+            failed.before.restore(self.net)
+            self.changes.put_lr()
 
-    def note_epoch(self, e: Evidence, record: Any, net: Any) -> None:
-        """Keep the weights of the best epoch, where nothing else does."""
-        loss = record.get("valid_loss", math.inf)
+    # ------------------------------------------------------------------ overfitting
+
+    def note_epoch(self, e: Evidence) -> None:
+        """Keep the weights of the best epoch, unless early stopping does."""
+        loss = self.net.history[-1].get("valid_loss", math.inf)
         if e.restores_best or not loss < self._best_loss:
             return
         self._best_loss = loss
         if self.best is None:
-            self.best = ModuleState(net)
+            self.best = ModuleState(self.net)
         self.best.save()
 
-    def _go_back_to_best(self, net: Any, finding: Finding, e: Evidence) -> None:
+    def _restore_best(self, finding: Finding, e: Evidence) -> None:
         if self.best is None:
             return
         self.best.restore()
-        best = max(e.valid_skills)
+        best, n_epochs = max(e.valid_skills), len(self.net.history)
         self.health.repairs.append(
-            Repair(finding.symptom, len(net.history), "weights of the best epoch", True, e.valid_skills[-1], best)
+            Repair(finding.symptom, n_epochs, "weights of the best epoch", True, e.valid_skills[-1], best)
         )
 
 
 def _collapses(skills: list[float], before: float) -> bool:
-    """Whether a change has made it clearly worse, and it gets worse and worse."""
+    """Whether the skill is far below that before the change, and below that of the first epoch after it."""
     return len(skills) > 1 and skills[-1] < min(before, 0.0) - 2 and skills[-1] < skills[0]
 
 
@@ -245,8 +297,3 @@ def _is_rising(skills: list[float]) -> bool:
         return False
     before, last = float(np.mean(skills[-2 * n : -n])), float(np.mean(skills[-n:]))
     return last - before > _STILL_RISING * (1 - before)
-
-
-def can_train_again(net: Any) -> bool:
-    """Whether the net's loop understands `TrainAgain`: ours does."""
-    return hasattr(net, "weights_were_put_back")

@@ -1,4 +1,4 @@
-"""A finding as a warning of its own class, at the line that called `fit`."""
+"""Findings as warnings of their own classes, at the line that called `fit`."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _WARNINGS = {
     "output_mismatch": exceptions.OutputMismatchWarning,
     "symmetric_init": exceptions.SymmetricInitWarning,
 }
-# What lies between the user's call of `fit` and here.
+# Packages whose frames lie between the user's call of `fit` and this file.
 _BETWEEN = ("sknn", "skorch", "sklearn", "contextlib", "joblib")
 
 
 def warn_of(finding: Finding) -> None:
-    """Warn; a filter can silence one symptom and keep the others."""
+    """Warn with the class of the symptom, so that a filter can silence one symptom only."""
     warnings.warn(str(finding), _WARNINGS[finding.symptom], stacklevel=_level_of_caller())
 
 

@@ -1,24 +1,24 @@
-"""A copy of everything that training changes in a net's modules."""
+"""A copy of everything that training changes in a net's modules, and the exceptions that end training."""
 
 from __future__ import annotations
 
 import dis
 import signal
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .._health.origin import has_overflown, largest_of
+from ._protocol import flat_parameters_of
 
-__all__ = ["ModuleState", "StopTraining", "TrainAgain", "UserStop", "raised_on_purpose"]
+__all__ = ["ModuleState", "StopTraining", "UserStop", "raised_on_purpose"]
 
 _RAISE = dis.opmap["RAISE_VARARGS"]
 
 
 def raised_on_purpose(error: KeyboardInterrupt) -> bool:
-    """Whether a ``raise`` statement threw it, as skorch's callbacks do to stop, and not the signal of Ctrl-C.
+    """Whether a ``raise`` statement raised it, as skorch's callbacks do to stop, and not the signal of Ctrl-C.
 
     A signal is delivered between two instructions, so the innermost frame never stands on the instruction of ``raise``.
     """
@@ -27,47 +27,22 @@ def raised_on_purpose(error: KeyboardInterrupt) -> bool:
         return False
     while traceback.tb_next is not None:
         traceback = traceback.tb_next
-    # A handler written in Python raises, too.
+    # A signal handler written in Python uses ``raise``, too.
     if traceback.tb_frame.f_code is getattr(signal.getsignal(signal.SIGINT), "__code__", None):
         return False
     return traceback.tb_frame.f_code.co_code[traceback.tb_lasti] == _RAISE
 
 
 class StopTraining(KeyboardInterrupt):
-    """Ends a training early.
+    """Ends training early.
 
-    skorch's only way to stop is KeyboardInterrupt, and it swallows that. A class of its own lets sknn's loop tell it
-    from a user's Ctrl-C, which must reach the caller.
+    skorch's only way to stop is KeyboardInterrupt, which it catches. With a class of its own, sknn's loop distinguishes
+    it from Ctrl-C, which must reach the caller.
     """
 
 
 class UserStop(StopTraining):
-    """Somebody else's callback asked to stop: nothing is begun after it."""
-
-
-class TrainAgain(StopTraining):
-    """Ends the present run of epochs; another one follows after a change.
-
-    Parameters
-    ----------
-    change : callable
-        Called without arguments once the schedule of the learning rate has been undone.
-    epochs : int or None
-        Of the next run; None for as many as were planned for this one, 0 for no run after the change.
-    instead : callable or None
-        Called without arguments if training is to end instead: what has to be undone in any case.
-    """
-
-    def __init__(
-        self, change: Callable[[], None], epochs: int | None = None, instead: Callable[[], None] | None = None
-    ) -> None:
-        super().__init__()
-        self.change, self.epochs, self.instead = change, epochs, instead
-
-    def end(self) -> None:
-        """Do what is left to do if training is not to go on."""
-        if self.instead is not None:
-            self.instead()
+    """A callback that is not part of sknn asked to stop: no further run is begun."""
 
 
 class ModuleState:
@@ -83,16 +58,16 @@ class ModuleState:
         modules = [getattr(net, f"{name}_") for name in (*net._modules, *net._criteria)]
         modules = [module for module in modules if isinstance(module, nn.Module)]
         # Flat buffers hold all their parameters at once: one copy instead of many.
-        flat = getattr(net, "flat_parameters", None)
+        flat = flat_parameters_of(net)
         inside = set() if flat is None else {id(parameter) for parameter in flat.parameters}
         parameters = [p for m in modules for p in m.parameters() if id(p) not in inside]
         together = [] if flat is None else [flat.data]
         self._tensors = [*together, *(p.detach() for p in parameters)]
-        # By their place: some modules put another tensor there instead of changing the one there is.
+        # By module and name, since some modules replace a buffer instead of changing it.
         parts = {id(part): part for module in modules for part in module.modules()}
         self._buffers = [(part, name) for part in parts.values() for name, b in part._buffers.items() if b is not None]
         self.saved = [tensor.clone() for tensor in self.live]
-        # Masks of attention are infinite from the start, and shall be.
+        # Attention masks are infinite on purpose.
         self._exempt = [_overflown(tensor) if has_overflown(tensor) else None for tensor in self.saved]
 
     @property
@@ -102,7 +77,7 @@ class ModuleState:
         return [*self._tensors, *(buffer for buffer in buffers if buffer is not None)]
 
     def __copy__(self) -> ModuleState:
-        """What was saved is copied; the live tensors are the same."""
+        """Copies the saved tensors; the live ones are shared."""
         twin = object.__new__(ModuleState)
         vars(twin).update(vars(self), saved=[tensor.clone() for tensor in self.saved])
         return twin
@@ -118,15 +93,15 @@ class ModuleState:
 
     @torch.no_grad()
     def restore(self) -> None:
-        """Put the copy back."""
+        """Restore the saved tensors."""
         for i, (saved, live) in enumerate(zip(self.saved, self.live, strict=True)):
             self._put(i, saved, live)
 
     @torch.no_grad()
     def restore_overflown(self) -> bool:
-        """Put tensors back that hold NaN, infinity, or numbers without a finite square; whether there were any.
+        """Restore tensors with NaN, infinity, or numbers without a finite square; return whether there were any.
 
-        What was so from the start does not count.
+        Values that were so from the start do not count.
         """
         found = False
         for i, (saved, live) in enumerate(zip(self.saved, self.live, strict=True)):
@@ -136,7 +111,7 @@ class ModuleState:
         return found
 
     def is_finite(self) -> bool:
-        """Whether no live tensor holds NaN, infinity, or a number without a finite square, but those of the start."""
+        """Whether no live tensor has NaN, infinity, or a number without a finite square, except those of the start."""
         return not any(has_overflown(self._without_exempt(i, tensor)) for i, tensor in enumerate(self.live))
 
     def _without_exempt(self, i: int, tensor: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Stop when a score has not improved for a while, and go back to the best weights."""
+"""Stop when a score has not improved for some epochs, and restore the best weights."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import copy
 import math
 from typing import Any
 
-from skorch.callbacks import Callback
-
+from ._protocol import SknnCallback
 from ._state import ModuleState, StopTraining
 
 __all__ = ["EarlyStopping"]
 
 
-class EarlyStopping(Callback):
-    """Stop when a score has not improved for a while, and go back to the best weights.
+class EarlyStopping(SknnCallback):
+    """Stop when a score has not improved for some epochs, and restore the best weights.
 
     Works in sknn's estimators and in any ``skorch.NeuralNet``.
 
@@ -27,12 +26,11 @@ class EarlyStopping(Callback):
     min_delta : float, default=0.0
         Smallest absolute change that counts as an improvement, in the unit of the score.
     min_relative_delta : float, default=0.0
-        Smallest change that counts, as a share of the best score's absolute value, so that it means the same for
-        negative scores.
+        Smallest change that counts, as a share of the absolute value of the best score.
     lower_is_better : bool, default=True
     restore_best : bool, default=True
-        Whether weights and buffers of every module, the criterion included, are put back to those of the best epoch
-        when training ends, for whatever reason.
+        Whether weights and buffers of every module, the criterion included, are those of the best epoch after
+        training, for whatever reason it ends.
 
     Attributes
     ----------
@@ -75,14 +73,14 @@ class EarlyStopping(Callback):
         self.restore_best = restore_best
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Forget an earlier training."""
+        """Forget an earlier training run."""
         self.best_epoch_ = 0
         self.best_score_ = self._worst_score()
         self._state: ModuleState | None = None
         self.start_again()
 
     def start_again(self) -> None:
-        """Begin patience anew, where a training was repaired and goes on; the best score and weights so far stay."""
+        """Start counting patience anew after a repair; the best score and weights stay."""
         self._reference = self._worst_score()
         self._waited = 0
 
@@ -91,18 +89,18 @@ class EarlyStopping(Callback):
         return self.best_epoch_, self.best_score_, copy.copy(self._state)
 
     def go_back_to(self, best: tuple[int, float, ModuleState | None]) -> None:
-        """Forget what came after `best_so_far`."""
+        """Restore the result of `best_so_far`."""
         self.best_epoch_, self.best_score_, self._state = best
 
     def forget_best(self) -> None:
-        """As if there had been no epoch so far."""
+        """Forget all epochs so far."""
         self.go_back_to((0, self._worst_score(), None))
 
     def _worst_score(self) -> float:
         return math.inf if self.lower_is_better else -math.inf
 
     def on_epoch_end(self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any) -> None:
-        """Compare, keep the best weights, stop when patience is over."""
+        """Compare the score, save the best weights, stop after `patience` epochs without improvement."""
         record = net.history[-1]
         if self.monitor not in record:
             raise ValueError(
@@ -131,7 +129,7 @@ class EarlyStopping(Callback):
             raise StopTraining
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Put the best weights back."""
+        """Restore the best weights."""
         if self._state is not None:
             self._state.restore()
             self._state = None

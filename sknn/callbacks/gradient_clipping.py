@@ -9,7 +9,6 @@ from statistics import median
 from typing import Any
 
 import torch
-from skorch.callbacks import Callback
 from torch import Tensor
 
 from ._gradients import (
@@ -24,6 +23,7 @@ from ._gradients import (
     trained_gradients,
     wide_dtype,
 )
+from ._protocol import SknnCallback
 
 __all__ = ["GradientClipping"]
 
@@ -34,33 +34,33 @@ _EPSILON = 1e-6
 _MOST_UNREAD = 4096
 
 
-class GradientClipping(Callback):
+class GradientClipping(SknnCallback):
     r"""Bound the gradient, and skip the steps in which it is NaN or infinite.
 
-    Works in sknn's estimators and in any ``skorch.NeuralNet``. It should be the last callback that changes gradients;
-    the estimators see to that.
+    Works in sknn's estimators and in any ``skorch.NeuralNet``. It has to be the last callback that changes gradients;
+    the estimators place it there.
 
     Parameters
     ----------
     max_norm : float or "auto", default="auto"
-        The bound, above 0. "auto", for ``by="norm"``: follows the norms of the last 100 steps, so that ordinary steps
-        pass and spikes are cut.
+        The bound, above 0. "auto", for ``by="norm"``: follows the norms of the last 100 steps, so that only spikes
+        are clipped.
     by : {"norm", "value", "parameter"}, default="norm"
-        What is bounded. "norm": the Euclidean norm over all gradients together; larger ones are scaled down. "value":
-        the absolute value of each number, which changes the direction. "parameter": for each unit of each parameter,
-        the norm of its gradient as a share of the norm of its weights; 0.01 suits batches of thousands of rows, 0.1
-        those of hundreds.
+        What is bounded. "norm": the Euclidean norm over all gradients; larger ones are scaled down. "value": the
+        absolute value of each number, which changes the direction. "parameter": for each unit of each parameter, the
+        norm of its gradient relative to that of its weights; 0.01 suits batches of thousands of rows, 0.1 those of
+        hundreds.
     multiple : float, default=5.0
-        How many times the median of recent norms "auto" lets pass, above 1.
+        "auto" clips norms above this multiple of the median of recent norms; above 1.
 
     Attributes
     ----------
     skipped_ : int
-        Steps of this training whose gradient was NaN or infinite.
+        Number of steps of this training run whose gradient was NaN or infinite.
     first_skipped_ : tuple of (int, list of str) or None
-        Number of the first of them, from 1, and the names of the parameters whose gradients were so.
+        Number of the first of them, from 1, and the names of the parameters with such gradients.
     norms_ : list of float
-        Norm over all gradients in each step of the present epoch, before clipping; NaN where one is not finite.
+        Norm over all gradients in each step of the present epoch, before clipping; NaN if one is not finite.
 
     Notes
     -----
@@ -68,22 +68,21 @@ class GradientClipping(Callback):
 
     .. math:: \max(k \cdot \mathrm{median}, 2 \cdot q_{0.95}),
 
-    with ``multiple`` :math:`k`, over those of the last 100 steps whose gradients were finite and not zero, as they were
-    applied. The first 5 of these tell little: so long it is :math:`10 k`, and the very first step has no bound. The
-    median alone cuts what is no spike: where one batch in eight has a row of a rare class, a quarter of the gradient
-    would go. What comes back in more than 5 % of the steps passes after a while. For the same reason "auto" is no
-    remedy for a learning rate at which a training diverges steadily; a fixed bound can be.
+    with ``multiple`` :math:`k`, over the finite, non-zero norms of the last 100 steps after clipping. With fewer than 5
+    such norms the factor is :math:`10 k`; the very first step has no bound. The quantile is needed since the median
+    alone would remove a quarter of the gradient if one batch in eight has a row of a rare class. So large norms that
+    recur in more than 5 % of the steps pass after a while, and "auto" does not help against a learning rate at which
+    training diverges steadily; a fixed bound can.
 
-    In a step that is skipped, all gradients are set to zero: momentum and weight decay still move the weights. Norms
-    beyond the range of float32 are computed without overflow, and such gradients are scaled down like others; in the
-    first step of "auto", one of a norm above 1e19 is skipped, too, since optimizers square it.
+    In a skipped step all gradients are set to zero, but momentum and weight decay still move the weights. Norms beyond
+    the range of float32 are computed without overflow. In the first step of "auto", a gradient of a norm above 1e19 is
+    skipped, too, since optimizers square it.
 
-    The history gets, at the end of each epoch, ``gradient_norm`` (median of the finite norms), ``clipped_share`` (of
-    the epoch's steps) and ``skipped_steps``.
+    At the end of each epoch the history gets ``gradient_norm`` (median of the finite norms), ``clipped_share`` (share
+    of the steps) and ``skipped_steps``.
 
-    Cost: a reduction over the gradients, and on the CPU reading it, so that nothing is multiplied in ordinary steps. On
-    a GPU there is no branch on a value and no synchronisation but one at the end of an epoch. After the first 20 steps
-    the bound of "auto" is computed anew in every sixteenth.
+    Cost: a reduction over the gradients, which is read on the CPU. On a GPU there is one synchronisation per epoch.
+    After the first 20 steps the bound of "auto" is computed in every sixteenth.
 
     References
     ----------
@@ -106,17 +105,17 @@ class GradientClipping(Callback):
         self.by = by
         self.multiple = multiple
 
-    # ------------------------------------------------------------------ what others read
+    # ------------------------------------------------------------------ results
 
     @property
     def skipped_(self) -> int:
-        """Steps of this training that were skipped."""
+        """Number of skipped steps."""
         self._read_device()
         return self._n_skipped_before + self._n_skipped
 
     @property
     def first_skipped_(self) -> tuple[int, list[str]] | None:
-        """Number and parameters of the first of them."""
+        """Number and parameters of the first skipped step."""
         self._read_device()
         return self._first_skipped
 
@@ -129,7 +128,7 @@ class GradientClipping(Callback):
     # ------------------------------------------------------------------ events
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Forget an earlier training."""
+        """Forget an earlier training run."""
         self._check_parameters()
         # Steps and skipped steps of earlier epochs.
         self._n_steps_before = self._n_skipped_before = 0
@@ -140,12 +139,12 @@ class GradientClipping(Callback):
         self.start_again()
 
     def start_again(self) -> None:
-        """Forget what is ordinary, where a training goes on with quite other weights; counts and norms stay."""
+        """Forget the recent norms, since the weights have changed; counts and norms stay."""
         self._spikes = SpikeBound(self.multiple) if self.max_norm == "auto" else None
         self._tensor_spikes: TensorSpikeBound | None = None
 
     def on_epoch_begin(self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any) -> None:
-        """Let the norms of the last epoch go."""
+        """Release the norms of the last epoch."""
         self._read_device()
         self._n_steps_before += len(self._norms)
         self._n_skipped_before += self._n_skipped
@@ -168,7 +167,7 @@ class GradientClipping(Callback):
             self._clip_on_device(net, named_parameters, gradients)
 
     def quiet(self, net: Any) -> tuple[float, float]:
-        """The largest norm that needs no clipping, and in how many of the next steps that is so."""
+        """The largest norm that needs no clipping, and the number of steps that have this bound."""
         if self.by != "norm":
             return 0.0, 0.0
         if self._spikes is None:
@@ -177,13 +176,13 @@ class GradientClipping(Callback):
         return min(self._spikes.bound, LARGEST_UNBOUNDED), self._spikes.steps_at_this_bound
 
     def passed(self, norms: list[float]) -> None:
-        """Take in steps without any need to clip."""
+        """Add the norms of steps that needed no clipping."""
         self._norms.extend(norms)
         if self._spikes is not None:
             self._spikes.take(*norms)
 
     def on_epoch_end(self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any) -> None:
-        """Tell the history."""
+        """Write the statistics of the epoch to the history."""
         self._read_device()
         finite = [norm for norm in self._norms if math.isfinite(norm)]
         net.history.record("gradient_norm", median(finite) if finite else math.nan)
@@ -191,14 +190,14 @@ class GradientClipping(Callback):
         net.history.record("skipped_steps", self._n_skipped)
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Keep what others read."""
+        """Read the device, and release the bounds."""
         self._read_device()
         self._spikes = self._tensor_spikes = self._fixed = None
 
     # ------------------------------------------------------------------ a step on the CPU
 
     def _clip_on_cpu(self, net: Any, named_parameters: Any, gradients: list[Tensor]) -> None:
-        """Where a number is cheap to read, and what need not be done is not."""
+        """Read the norm, and change gradients only if needed."""
         norm, spikes = norm_of_step(net, gradients), self._spikes
         self._norms.append(norm)
         bound: Any = self.max_norm if spikes is None else spikes.bound
@@ -257,7 +256,7 @@ class GradientClipping(Callback):
             self._read_device()
 
     def _tensor_bound(self, norm: Tensor) -> tuple[Tensor, Any]:
-        """The bound, and what norms must be below."""
+        """The bound, and the limit above which a step is skipped."""
         if self.max_norm == "auto":
             if self._tensor_spikes is None:
                 self._tensor_spikes = TensorSpikeBound(self.multiple, norm)
@@ -267,7 +266,7 @@ class GradientClipping(Callback):
         return self._fixed, math.inf
 
     def _read_device(self) -> None:
-        """Take in the steps whose norms are still on the device: one synchronisation, none on the CPU."""
+        """Read the norms that are still on the device: one synchronisation, none on the CPU."""
         if not self._unread:
             return
         unread, self._unread = self._unread, []
@@ -283,7 +282,7 @@ class GradientClipping(Callback):
     # ------------------------------------------------------------------ on both
 
     def _excess(self, net: Any, named_parameters: Any, gradients: list[Tensor], norm: float) -> Any:
-        """Clip by value or by unit; return what exceeds the bound if anything was clipped."""
+        """Clip by value or by unit; return a number that exceeds the bound if anything was clipped."""
         bound: Any = self.max_norm
         if self.by == "value":
             if norm <= bound:  # no number is larger than the norm of all

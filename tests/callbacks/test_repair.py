@@ -125,7 +125,7 @@ def test_what_does_not_help_is_undone_and_reported():
             return super().forward(torch.randn_like(x)) * 1e-6
 
     model = repaired(Ignores, {"hidden_sizes": (8,)})
-    assert model.health_.status == "sick"
+    assert model.health_.status == "unhealthy"
     assert model.n_repairs_ == 0
     assert 1 <= len(model.health_.repairs) <= 3
     assert all(repair.kept is False for repair in model.health_.repairs)

@@ -29,7 +29,7 @@ def section_of(text: str, symptom: str) -> str:
 @pytest.mark.parametrize("symptom", sorted(SYMPTOMS))
 def test_every_symptom_is_explained_with_an_example(text, symptom):
     section = section_of(text, symptom)
-    for part in ("**Seen:**", "**Why it happens:**", "**Fix:**"):
+    for part in ("**Reported if**", "**Why it happens:**", "**Fix:**"):
         assert part in section
     (example,) = FENCE.findall(section)
     assert f"'{symptom}'" in example

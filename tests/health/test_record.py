@@ -27,7 +27,7 @@ def test_a_rate_that_throws_weights_about_is_repaired_from_the_initial_weights(l
     assert model.score(X, Y) > 0.95
 
 
-def test_a_training_too_short_to_judge_is_neither_healthy_nor_sick():
+def test_a_training_too_short_to_judge_is_neither_healthy_nor_unhealthy():
     def status(**params):
         return NeuralClassifier(MLP, random_state=0, **params).fit(X, Y).health_.status
 

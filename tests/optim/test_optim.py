@@ -290,12 +290,12 @@ def test_momentum_may_begin_meanwhile() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::sknn.exceptions.GradientHealthWarning")
-def test_a_sick_training_leaves_nothing_behind_for_a_warm_start() -> None:
+def test_an_unhealthy_run_leaves_nothing_behind_for_a_warm_start() -> None:
     params: dict[str, Any] = {"max_epochs": 3, "optimizer": torch.optim.SGD, "preprocessing": False}
     model = NeuralRegressor(MLP, module_params={"hidden_sizes": (7, 7)}, warm_start=True, **params).fit(X, X[:, 0])
-    sick = X.copy()
-    sick[0] = 3e38
-    assert model.fit(sick, X[:, 0]).health_.status == "sick"
+    spoilt = X.copy()
+    spoilt[0] = 3e38
+    assert model.fit(spoilt, X[:, 0]).health_.status == "unhealthy"
     assert model.fit(X, X[:, 0]).health_.findings == []
 
 

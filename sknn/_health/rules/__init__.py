@@ -1,1 +1,1 @@
-"""What the evidence of a training run means: one rule for each symptom."""
+"""What the evidence of a training run means: a file for each symptom, and their order in `diagnosis`."""

@@ -1,4 +1,4 @@
-"""What to propose: parameters of the estimator, with values that are not yet in force."""
+"""Remedies to propose: parameters of the estimator, with values that are not yet in force."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ __all__ = [
     "usual_schedule",
 ]
 
-# What one of the first steps usually changes of the weights.
+# Norm of a usual first update, relative to that of the weights.
 USUAL_UPDATE = 5e-3
-# What to aim at with another learning rate: the first steps may be bold.
+# First update that another learning rate should give; the first steps may be large.
 _BOLD_UPDATE = 1e-2
-# What holds even a training that diverges steadily, where the bound that follows the norms does not.
+# A fixed bound also stops steady divergence, which a bound that follows the norms does not.
 FIXED_NORM = 1.0
 
 
 def suggested_lr(e: Evidence) -> float:
     """The learning rate at which one of the first steps would change a usual share of the weights, to one digit."""
     size = e.update_size()
-    if not size > 0 or not math.isfinite(size):  # then by the way that was gone in all steps
+    if not size > 0 or not math.isfinite(size):  # then from the distance covered in all steps
         size = e.displacement() / max(1, e.n_steps)
     if not size > 0 or not math.isfinite(size):
         return float(f"{e.lr * 0.1:.0e}")
@@ -39,13 +39,13 @@ def suggested_lr(e: Evidence) -> float:
 
 
 def lower_lr(e: Evidence) -> float:
-    """The suggested learning rate if it is clearly lower than the present one, else a tenth of that."""
+    """The suggested learning rate if it is clearly lower than the present one, else a tenth of the present one."""
     new = suggested_lr(e)
     return new if new < e.lr / 2 else float(f"{e.lr * 0.1:.0e}")
 
 
 def bounded_gradient(e: Evidence) -> str:
-    """Clipping that is tighter than what there is; another optimizer where clipping does harm."""
+    """Clipping that is tighter than the present one; another optimizer if clipping does harm."""
     if isinstance(e.net.optimizer_, torch.optim.LBFGS):
         return "optimizer=torch.optim.AdamW"
     if e.clipping is None:
@@ -62,14 +62,14 @@ def usual_schedule(e: Evidence) -> str:
 
 
 def for_overflow(origin: Origin, step: int, lr: float, e: Evidence | None) -> str:
-    """Against numbers that are no numbers, by where they came from."""
+    """Remedy for non-finite values, by their origin."""
     if origin.stage == "input":
-        return f"a look at {origin.layer}: clip or drop such rows, or preprocessing=True."
-    look = {
-        "forward": "a look at that layer: eps in a division or square root, a mask for log",
-        "loss": "a look at the loss: eps in a logarithm, division or square root",
-        "gradient": "a look at that layer: the derivative of sqrt, log or a norm at zero",
-    }.get(origin.stage, "preprocessing=True where inputs are very large")
+        return "clipping or dropping such rows, or preprocessing=True."
+    check = {
+        "forward": "checking that layer: eps in a division or square root, a mask for log",
+        "loss": "checking the loss: eps in a logarithm, division or square root",
+        "gradient": "checking that layer: the derivative of sqrt, log or a norm at zero",
+    }.get(origin.stage, "preprocessing=True if inputs are very large")
     lower = f"a lower lr (it is {lr!r})" if e is None else f"lr={lower_lr(e):.1g} (it is {lr!r}), {bounded_gradient(e)}"
-    # What is no number in the first step, no step has made so.
-    return f"{look}; or {lower}." if step == 1 else f"{lower}, or {look}."
+    # In the first step, the learning rate cannot be the cause.
+    return f"{check}; or {lower}." if step == 1 else f"{lower}, or {check}."

@@ -1,4 +1,4 @@
-"""What outputs and loss owe to the inputs."""
+"""How outputs and loss depend on the inputs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .look import as_evaluated
+from .inspection import as_evaluated
 from .recorder import first_tensor
 
 __all__ = ["depends_on_input", "input_gradient"]
@@ -50,7 +50,7 @@ def input_gradient(net: Any, rows: tuple[Any, Any]) -> np.ndarray | None:
 
 @torch.no_grad()
 def depends_on_input(net: Any, rows: tuple[Any, Any]) -> bool:
-    """Whether outputs follow the rows when these are put in another order."""
+    """Whether outputs move with the rows when these are permuted."""
     x, _ = rows
     order = torch.arange(len(first_tensor(x))).roll(1)
     module = net.module_

@@ -1,4 +1,4 @@
-"""Rules about a loss that does not fall."""
+"""Rule: a loss that does not fall, for one of several causes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from ..evidence import Evidence
+from ..input_dependence import depends_on_input
 from ..record import Finding
-from ..through_time import depends_on_input
-from .flow import fades, relative_gradients
 from .remedies import USUAL_UPDATE, lower_lr, suggested_lr
+from .vanishing import fades, relative_gradients
 
 __all__ = [
     "cut_off",
@@ -22,23 +22,23 @@ __all__ = [
     "unrelated_labels",
 ]
 
-# Hardly a change over all steps.
+# Change over all steps, relative to the weights, that counts as hardly any; more is needed if the rate fell at once.
 _HARDLY_MOVED, _HALFWAY = 0.02, 0.5
-# With fewer a real relation may well not show.
+# With fewer rows a real relation may not be significant.
 _ROWS_TO_DOUBT_LABELS = 200
 _UNRELATED = "neither a single column (F tests at 1 %) nor a simple model of all is related to the target"
-# A relation that a simple guess has found on rows it had not seen.
+# Skill of a simple model on held-out rows that proves a relation.
 _SOME_SKILL = 0.05
-# A schedule, and the norm of the weights, that have come down to so little.
+# Shares of the largest learning rate, and of the initial norm of the weights, that count as hardly anything.
 _HARDLY_ANY_LR, _SHRUNK = 0.01, 0.05
 _CHECK_ROWS = (
-    "a check that rows of X and y belong together: shuffled, sorted or merged apart? Or a larger module and more "
-    "epochs, where they are related in a more complicated way."
+    "a check that each row of y belongs to its row of X: was one of them shuffled, sorted or merged? Or a larger "
+    "module and more epochs, if the relation is more complicated."
 )
 
 
-def shrinking(e: Evidence) -> Finding | None:
-    """Weights that are nearly gone, on a net that learns poorly."""
+def shrinking(e: Evidence, ended: bool) -> Finding | None:
+    """The weights have shrunk to nearly nothing, and the network learns poorly."""
     shrinkage = e.shrinkage()
     if shrinkage >= _SHRUNK or not e.learns_poorly:
         return None
@@ -51,22 +51,22 @@ def shrinking(e: Evidence) -> Finding | None:
     )
 
 
-def hardly_moving(e: Evidence) -> Finding | None:
-    """Weights that are nearly where they started, on a net without skill."""
+def hardly_moving(e: Evidence, ended: bool) -> Finding | None:
+    """The weights are nearly where they started, and the network has no skill."""
     if e.constant is None or not e.constant.is_bounded or not e.skill < 0.1:
         return None
     displacement = e.displacement()
     late = float(np.median(e.norms.lrs[len(e.norms.lrs) // 2 :] or [e.lr]))
-    comes_down = late < _HARDLY_ANY_LR * e.largest_lr
-    if displacement >= (_HALFWAY if comes_down else _HARDLY_MOVED) or not e.learns_poorly:
+    rate_fell = late < _HARDLY_ANY_LR * e.largest_lr
+    if displacement >= (_HALFWAY if rate_fell else _HARDLY_MOVED) or not e.learns_poorly:
         return None
     moved = f"all steps together changed {displacement:.1e} of the weights"
     if e.largest_lr < 0.03 * e.lr:
         kept = f"the schedule has kept the learning rate at or below {e.largest_lr:.1e}, where lr is {e.lr:.3g}, and "
         return _not_learning(e, "schedule", kept + moved, "lr_schedule='cosine', or a shorter warm-up.")
-    if comes_down:
+    if rate_fell:
         fell = f"the schedule soon took the learning rate from {e.largest_lr:.1e} to {late:.1e}, and "
-        return _not_learning(e, "schedule", fell + moved, "lr_schedule='cosine', or one that comes down more slowly.")
+        return _not_learning(e, "schedule", fell + moved, "lr_schedule='cosine', or one that falls more slowly.")
     lr = suggested_lr(e)
     unbound = f"gradient_clipping='auto' (it is {e.clipping!r}), " if isinstance(e.clipping, Real) else ""
     return _not_learning(
@@ -78,12 +78,12 @@ def hardly_moving(e: Evidence) -> Finding | None:
     )
 
 
-def cut_off(e: Evidence) -> Finding | None:
-    """Layers that get no gradient at all, beside others that get a usual one, on a net that learns poorly."""
-    first = e.looks[0].first if e.looks else None
+def cut_off(e: Evidence, ended: bool) -> Finding | None:
+    """Some layers get no gradient at all, though others do, and the network learns poorly."""
+    first = e.inspections[0].first if e.inspections else None
     if first is not None and first.scale == 0 and e.learns_poorly:
         return _not_learning(
-            e, "ignores_inputs", f"{first.layer} is given nothing but zeros", "a module whose forward uses its input."
+            e, "ignores_inputs", f"the inputs of {first.layer} are all zero", "a module whose forward uses its input."
         )
     gradients = e.norms.relative()[:, :, 0]
     if len(gradients) >= 6 and e.norms.names and not np.median(gradients, axis=0).any() and e.learns_poorly:
@@ -91,7 +91,7 @@ def cut_off(e: Evidence) -> Finding | None:
             e,
             "cut_off",
             "in most steps no gradient at all reaches the weights",
-            "less dropout (module__dropout), or a look at the loss and the last layers: detach(), a mask, a flat part.",
+            "less dropout (module__dropout), or check the loss and the last layers for detach(), masks and flat parts.",
         )
     for names, relative in [] if fades(e) else relative_gradients(e)[:1]:
         for name, this, following in zip(names, relative, relative[1:], strict=False):
@@ -100,22 +100,22 @@ def cut_off(e: Evidence) -> Finding | None:
                 return _not_learning(
                     e,
                     "cut_off",
-                    f"no gradient at all reaches {name}, though the layers behind it have one",
-                    "a look at what stands behind that layer: detach(), no_grad(), .data, round, argmax, or a "
+                    f"no gradient at all reaches {name}, though the layers after it have one",
+                    "checking the operations after that layer for detach(), no_grad(), .data, round, argmax, or a "
                     "factor of 0.",
                 )
     return None
 
 
 def not_learning(e: Evidence, ended: bool) -> Finding | None:
-    """Skill near zero and no downward trend after a fair number of steps; which of several causes."""
+    """The skill is near zero without an upward trend; finds out which of several causes."""
     if e.constant is None or not e.constant.is_bounded or math.isnan(e.skill) or not e.train_skills:
         return None
     skill = max(e.skill, e.train_skills[-1])
     if skill >= 0.3 or len(e.skills) < 3:
         return None
     first, middle, last = (float(np.mean(part)) for part in np.array_split(e.skills, 3))
-    if last > middle > first and last > first + 0.01:  # slowly, but it learns
+    if last > middle > first and last > first + 0.01:  # it learns slowly
         return None
     if skill >= 0.02 and skill >= (0.3 * e.linear_skill if e.linear_skill >= 0.1 else 0.02):
         return None
@@ -128,15 +128,15 @@ def not_learning(e: Evidence, ended: bool) -> Finding | None:
         return _not_learning(
             e,
             "constant_outputs",
-            f"outputs are constant over the rows: their spread is {spread:.1e} of what the target asks for",
-            "a look at what stands between input and output: a layer that is multiplied with zero, detached or "
-            f"dead; or lr={lower_lr(e):.1g} (it is {e.lr:.3g}) where a few large steps may have killed it.",
+            f"outputs are constant over the rows: their spread is {spread:.1e} of that of the target",
+            "checking for a layer that is multiplied with zero, detached or dead; or "
+            f"lr={lower_lr(e):.1g} (it is {e.lr:.3g}) if a few large steps may have caused that.",
         )
     if _ignores_inputs(e):
         return _not_learning(
             e,
             "ignores_inputs",
-            "outputs do not depend on the inputs: for other rows they are as different as for the same",
+            "outputs do not depend on the inputs: they differ as much for the same rows as for other ones",
             "a module whose forward uses its input.",
         )
     if not ended or (e.linear_skill < 0.1 and e.simple_skill < 0.3):
@@ -145,7 +145,7 @@ def not_learning(e: Evidence, ended: bool) -> Finding | None:
 
 
 def _unknown(e: Evidence) -> Finding:
-    """Nothing but what the updates may tell."""
+    """No cause was found; the size of the updates may indicate one."""
     if not e.norms.names:
         why, remedy = "no weight matrix is trained", "requires_grad=True for more layers: most are frozen."
         return _not_learning(e, "frozen", why, remedy)
@@ -154,20 +154,20 @@ def _unknown(e: Evidence) -> Finding:
     return _not_learning(
         e,
         "unknown",
-        f"a simple model reaches {e.simple_skill:.2g}; one of the first steps changed {size:.1e} of the weights, where "
+        f"a simple model reaches {e.simple_skill:.2g}; one of the first steps changed {size:.1e} of the weights; "
         f"{USUAL_UPDATE:g} is usual",
         (f"lr={lr:.1g} (it is {e.lr:.3g}), " if is_unusual else "")
-        + "more epochs, a larger module, or a look at what of its input it uses.",
+        + "more epochs, a larger module, or check which inputs `forward` uses.",
     )
 
 
 def _is_unrelated(e: Evidence) -> bool:
-    """Whether neither a column nor a simple model of all tells anything of the target."""
+    """Whether neither a column nor a simple model of all columns is related to the target."""
     return not e.related and e.simple_skill < _SOME_SKILL
 
 
-def unrelated_labels(e: Evidence) -> Finding | None:
-    """Never better than a constant on held-out rows, and no column related to the target."""
+def unrelated_labels(e: Evidence, ended: bool) -> Finding | None:
+    """The network is never better than a constant on held-out rows, and no column is related to the target."""
     valid = [skill for skill in e.valid_skills if not math.isnan(skill)]
     if len(valid) < 3 or e.n_valid < 50 or e.n_train < _ROWS_TO_DOUBT_LABELS or max(valid) > 0.03:
         return None
@@ -176,8 +176,8 @@ def unrelated_labels(e: Evidence) -> Finding | None:
     return _not_learning(
         e,
         "unrelated_labels",
-        f"on {e.n_valid} held-out rows no epoch was clearly above a constant guess (best skill {max(valid):.3g}), "
-        f"and {_UNRELATED}",
+        f"on {e.n_valid} held-out rows no epoch was clearly better than a constant guess (best skill "
+        f"{max(valid):.3g}), and {_UNRELATED}",
         _CHECK_ROWS,
     )
 
@@ -196,8 +196,8 @@ def _not_learning(e: Evidence, cause: str, why: str, remedy: str) -> Finding:
 
 
 def _output_spread(e: Evidence) -> float:
-    """Standard deviation of the outputs over the rows, in units of the targets', or of 1 for raw scores."""
-    raw = e.looks[-1].raw.cpu().double().reshape(len(e.looks[-1].raw), -1)
+    """Standard deviation of the outputs over the rows, relative to that of the targets, or to 1 for raw scores."""
+    raw = e.inspections[-1].raw.cpu().double().reshape(len(e.inspections[-1].raw), -1)
     unit = 1.0
     y = None if e.rows is None else e.rows[1]
     if isinstance(y, torch.Tensor) and y.is_floating_point() and y.numel() == raw.numel():

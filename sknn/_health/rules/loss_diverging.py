@@ -1,4 +1,4 @@
-"""Rules about losses that rise."""
+"""Rule: a training loss that rises."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from ..evidence import Evidence
 from ..record import Finding
 from .remedies import USUAL_UPDATE, bounded_gradient, lower_lr, usual_schedule
 
-__all__ = ["loss_diverging", "overfitting"]
+__all__ = ["loss_diverging"]
 
 
 def loss_diverging(e: Evidence, ended: bool) -> Finding | None:
-    """A training loss that has left its own range and the constant guess behind, upwards, for a while."""
+    """The training loss is lastingly above its earlier range and above a constant guess."""
     if e.constant is None or not e.step_losses:
         return None
     if not e.constant.is_bounded:
@@ -41,20 +41,20 @@ def loss_diverging(e: Evidence, ended: bool) -> Finding | None:
         None,
         e.n_epochs,
         f"the training loss was {usual:.3g} at its best, {worst:.3g} at its worst, and is {last:.3g}; a constant "
-        f"guess has {e.constant.loss:.3g}. A step changes {e.update_size():.1e} of the weights; {USUAL_UPDATE:g} is "
-        "usual.",
-        f"{lower}, {bounded_gradient(e)}, a warm-up ({usual_schedule(e)}), or look at the sign of the loss.",
+        f"guess has {e.constant.loss:.3g}. One step changes the weights by {e.update_size():.1e} of their norm; "
+        f"{USUAL_UPDATE:g} is usual.",
+        f"{lower}, {bounded_gradient(e)}, a warm-up ({usual_schedule(e)}), or check the sign of the loss.",
     )
 
 
 def _is_calm(e: Evidence, ended: bool) -> bool:
-    """Whether the network is fine once dropout and the like are off."""
+    """Whether the network is good in evaluation mode, without dropout."""
     skills = e.valid_skills or (e.evaluated_skills if ended else [])
     return bool(skills) and min(skills) > -1 and skills[-1] > -0.1
 
 
 def _unbounded(e: Evidence, ended: bool) -> Finding | None:
-    """A loss that a constant can make as small as it likes, and that training follows."""
+    """Constant outputs can make the loss arbitrarily small, and training does so."""
     means = [float(np.mean(epoch)) for epoch in e.step_losses]
     if len(means) < 3 or not ended or not means[-1] < means[0] - 10 * (1 + abs(means[0])):
         return None
@@ -63,32 +63,6 @@ def _unbounded(e: Evidence, ended: bool) -> Finding | None:
         None,
         e.n_epochs,
         f"the training loss fell from {means[0]:.3g} to {means[-1]:.3g}, and constant outputs alone can make it "
-        "as low as you like: it has no minimum.",
+        "arbitrarily small: it has no minimum.",
         "the other sign of the loss, or a loss that is bounded below.",
-    )
-
-
-def overfitting(e: Evidence) -> Finding | None:
-    """Validation loss clearly and lastingly above its best while training loss goes on falling, unstopped."""
-    valid, train = e.valid_skills, e.train_skills
-    if e.restores_best or len(valid) < 8 or len(valid) != len(train) or e.n_valid < 20:
-        return None
-    best = int(np.argmax(valid))
-    lasting = max(4, len(valid) // 5)
-    if valid[best] < 0.01 or len(valid) - 1 - best < lasting:
-        return None
-    late = valid[-lasting:]
-    lost = valid[best] - max(late)
-    # A tenth of the skill, and a twentieth of the loss: where there is little of one, there is much of the other.
-    clearly = max(0.1 * valid[best], 0.05 * (1 - valid[best]), 0.02)
-    if lost < clearly or float(np.mean(train[-lasting:])) <= train[best] + 0.02:
-        return None
-    return Finding(
-        "overfitting",
-        None,
-        e.n_epochs,
-        f"the validation skill was {valid[best]:.3g} in epoch {best + 1} and is {valid[-1]:.3g} now, while the "
-        "training "
-        f"skill went from {train[best]:.3g} to {train[-1]:.3g}.",
-        "early_stopping=True, module__dropout=0.2, optimizer__weight_decay, or a smaller module.",
     )

@@ -1,4 +1,4 @@
-"""Rules about the scale in which inputs arrive."""
+"""Rule: inputs that are far too large or too small."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from ..recorder import first_tensor
 __all__ = ["input_scale", "is_out_of_scale", "overflow_of_scale"]
 
 _TOO_LARGE, _TOO_SMALL = 30.0, 1e-2
-_OVERFLOWS, _BEYOND_ALL_BOUNDS = 1e2, 1e3
-# One column's share of the variance, and how far its spread is beyond that of the median column.
+# Factors at which inputs explain an overflow, and at which no skill of a simple model has to be shown.
+_OVERFLOWS, _EXTREME = 1e2, 1e3
+# One column's share of the variance, and the factor by which its spread exceeds that of the median column.
 _DOMINATES, _FAR_BEYOND = 0.99, 20.0
 
 
-def input_scale(e: Evidence) -> Finding | None:
-    """Inputs far out of scale, on a net that learns poorly; whether it had time the caller knows."""
+def input_scale(e: Evidence, ended: bool) -> Finding | None:
+    """Inputs are far out of scale, and the network has less skill than a linear model."""
     found = _out_of_scale(e)
     if found is None or not e.is_worse_than_linear:
         return None
     layer, evidence, factor = found
-    # Nothing is lost where there is nothing to learn; what is beyond all bounds needs no such proof.
-    if factor < _BEYOND_ALL_BOUNDS and e.linear_skill < 0.05 and e.skill > -0.5:
+    # If a linear model learns nothing either, the scale is no proven fault, unless it is extreme.
+    if factor < _EXTREME and e.linear_skill < 0.05 and e.skill > -0.5:
         return None
     skill = f" The network's skill is {e.skill:.3g}" + (
         f", a linear model's on scaled inputs {e.linear_skill:.3g}." if e.linear_skill > 0 else "."
@@ -39,13 +40,13 @@ def _remedy_of_scale(e: Evidence) -> str:
 
 
 def is_out_of_scale(e: Evidence) -> bool:
-    """Whether inputs arrive far out of scale, whatever became of it."""
+    """Whether inputs are far out of scale, whatever the skill."""
     return _out_of_scale(e) is not None
 
 
 def _out_of_scale(e: Evidence) -> tuple[str, str, float] | None:
-    """The column or layer, what is seen, and by which factor it is out of scale."""
-    first = e.looks[0].first if e.looks else None
+    """The column or layer, the evidence, and the factor by which it is out of scale."""
+    first = e.inspections[0].first if e.inspections else None
     if first is None or not math.isfinite(first.scale):
         return None
     return _column_out_of_scale(first, e) or _all_out_of_scale(first, e)
@@ -92,7 +93,7 @@ def _column_out_of_scale(first: FirstLayer, e: Evidence) -> tuple[str, str, floa
 
 
 def overflow_of_scale(e: Evidence, what: str) -> Finding | None:
-    """Inputs far out of scale, where a number has become NaN or infinite: the cause of it."""
+    """Inputs far out of scale as the cause of a value that became NaN or infinite."""
     found = _out_of_scale(e)
     if found is None or found[2] < _OVERFLOWS:
         return None

@@ -1,0 +1,98 @@
+"""Rule: gradients or differences between rows that get lost on their way through the layers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..evidence import Evidence
+from ..input_dependence import input_gradient
+from ..record import Finding
+
+__all__ = ["fades", "relative_gradients", "vanishing", "vanishing_over_time"]
+
+_ORDERS_OF_MAGNITUDE = 1e3
+_NOTHING_LEFT = 1e-5
+
+
+def relative_gradients(e: Evidence) -> list[tuple[list[str], np.ndarray]]:
+    """Names and median relative gradients of the layers on every path, over the first and over the later steps.
+
+    In a branch beside a shortcut, or in the queries and keys of attention, small gradients are no fault.
+    """
+    rows = e.norms.relative()[:, :, 0]
+    chain = e.inspections[0].chain if e.inspections else set(e.norms.parameters)
+    kept = [i for i, name in enumerate(e.norms.parameters) if name in chain]
+    if len(rows) < 6 or len(kept) < 3:
+        return []
+    names = [e.norms.names[i] for i in kept]
+    return [(names, np.median(part, axis=0)) for part in (rows[:5, kept], rows[len(rows) // 2 :, kept])]
+
+
+def fades(e: Evidence) -> tuple[str, float] | None:
+    """The layer at which rows hardly differ before the first step, and the share of the differences that is left."""
+    if not e.inspections:
+        return None
+    chain = [a for a in e.inspections[0].activations if not a.is_avoidable and not math.isnan(a.spread)]
+    if len(chain) >= 2 and chain[0].spread > 0:
+        left = chain[-1].spread / max(a.spread for a in chain)
+        if left < 0.1 / _ORDERS_OF_MAGNITUDE:
+            return chain[-1].layer, left
+    # All paths meet in front of the last layer: there, the share must be near the precision of float32.
+    shares = [share for _, share in e.inspections[0].differences if not math.isnan(share)]
+    if len(shares) >= 3 and shares[-1] < _NOTHING_LEFT < 0.01 * max(shares):
+        is_gradual = any(10 * _NOTHING_LEFT < share < 0.3 * max(shares) for share in shares)
+        return (e.inspections[0].differences[-1][0], shares[-1] / max(shares)) if is_gradual else None
+    return None
+
+
+def vanishing(e: Evidence, ended: bool) -> Finding | None:
+    """First layers have gradients orders of magnitude below the largest, and the network learns poorly."""
+    for names, relative in relative_gradients(e):
+        # The last layer may rightly start near zero; then it passes little on, and its own relative gradient is large.
+        hidden = relative[:-1]
+        first, most = int(np.argmin(hidden[: max(1, len(hidden) // 2)])), int(np.argmax(hidden))
+        if first < most and hidden[first] < hidden[most] / _ORDERS_OF_MAGNITUDE and e.learns_poorly:
+            name, ratio = names[first], hidden[first] / hidden[most]
+            what = f"the gradient of {name}, relative to its weights, is {ratio:.1e} of that of {names[most]}"
+            return _vanishing(e, name, what)
+    fading = fades(e)
+    if fading is None or not e.learns_poorly:
+        return None
+    layer, left = fading
+    return _vanishing(e, layer, f"before the first step, {left:.1e} of the differences between rows is left there")
+
+
+def vanishing_over_time(e: Evidence, ended: bool) -> Finding | None:
+    """The first steps of a sequence hardly affect the loss, which only gradients of the inputs can show."""
+    if not e.skill < 0.5:
+        return None
+    now = None if e.rows is None else input_gradient(e.net, e.rows)
+    shares = [share for share in map(_share_of_first_steps, (e.flow_at_start, now)) if share is not None]
+    if not shares or min(shares) * 10 * _ORDERS_OF_MAGNITUDE >= 1 or not e.learns_poorly:
+        return None
+    layer = e.norms.names[0] if e.norms.names else None
+    what = f"the gradient with respect to the first steps of the input is {min(shares):.1e} of that of the last"
+    return _vanishing(e, layer, what)
+
+
+def _vanishing(e: Evidence, layer: str | None, what: str) -> Finding:
+    return Finding(
+        "vanishing",
+        layer,
+        e.n_epochs,
+        f"{what}; between 0.01 and 1 is usual. The skill is {e.skill:.3g}.",
+        "module__activation=torch.nn.ReLU or GELU with the initialisation that belongs to it, norm layers or "
+        "shortcuts, or fewer layers; over time, an LSTM or GRU.",
+    )
+
+
+def _share_of_first_steps(flow: np.ndarray | None) -> float | None:
+    """Gradient with respect to the first steps of a sequence, as a share of that of the last; None for other inputs."""
+    if flow is None or not flow.max() > 0:
+        return None
+    n = max(1, len(flow) // 4)
+    if not np.median(flow[:n]) and flow[flow > 0].min() > flow.max() / _ORDERS_OF_MAGNITUDE:
+        return None  # it does not fade: the network does not read these steps
+    return float(np.median(flow[:n]) / max(np.median(flow[-n:]), np.finfo(float).tiny))

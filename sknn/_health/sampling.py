@@ -1,0 +1,62 @@
+"""Rows of a dataset, for inspections and for the simple models that a network is compared with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from skorch.dataset import unpack_data
+from torch import Tensor
+
+__all__ = ["RowSource"]
+
+# Enough for a share of rows, few enough to cost no more than a step.
+N_ROWS = 128
+_MOST_SPARSE = 512
+
+
+class RowSource:
+    """Gives rows from all over a dataset.
+
+    Parameters
+    ----------
+    net : skorch net
+    dataset : sknn's Rows, any dataset that a skorch net is trained on, or None
+    is_resident : bool
+        Whether it is sknn's Rows, whose tensors are in memory.
+    """
+
+    def __init__(self, net: Any, dataset: Any, *, is_resident: bool) -> None:
+        self.net, self.dataset, self.is_resident = net, dataset, is_resident
+        # An iterable dataset has no length, and cannot be asked for rows.
+        self.n_rows = len(dataset) if hasattr(dataset, "__len__") else 0
+
+    def some(self, most: int = N_ROWS) -> tuple[Any, Any] | None:
+        """Inputs and targets of `most` rows, or up to twice as many; None if the dataset cannot be asked for rows."""
+        if not self.n_rows:
+            return None
+        if self.is_resident:
+            return self._resident(most)
+        subset = torch.utils.data.Subset(self.dataset, range(0, self.n_rows, max(1, self.n_rows // most)))
+        batches = [unpack_data(batch) for batch in self.net.get_iterator(subset, training=False)]
+        if all(isinstance(part, Tensor) for batch in batches for part in batch):
+            return torch.cat([x for x, _ in batches]), torch.cat([y for _, y in batches])
+        return batches[0]
+
+    def _resident(self, most: int) -> tuple[dict[str, Tensor], Tensor]:
+        rows = self.dataset
+        if rows.sparse:  # no more rows are made dense than in a batch
+            most = min(most, _MOST_SPARSE)
+        x_num, x_cat, y, weight = rows.take(slice(None, None, max(1, self.n_rows // most)))
+        if rows.sparse:
+            x_num = torch.from_numpy(x_num.toarray()).to(rows.device)
+        inputs = {"x_num": x_num.clone(), "x_cat": x_cat, "sample_weight": weight}
+        return {name: values for name, values in inputs.items() if values is not None}, y
+
+    def targets(self, most: int) -> tuple[dict[str, Tensor], Tensor] | None:
+        """Weights and targets of resident rows, cheaper than the rows themselves; else None."""
+        if not self.is_resident:
+            return None
+        step = max(1, self.n_rows // most)
+        weight = self.dataset.weight
+        return {} if weight is None else {"sample_weight": weight[::step]}, self.dataset.targets[::step]
