@@ -1,9 +1,9 @@
-"""The training of one fit, whether it begins anew, goes on from a checkpoint, or is broken off."""
+"""The training run of one fit, whether it begins anew, continues from a checkpoint, or is interrupted."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,10 @@ from .._digest import UndigestibleError, digest
 from .._errors import refused_as, shown
 from .._versions import versions
 from ..exceptions import CheckpointError
+from .epochs import Epochs
 from .net import _Net
-from .plan import TrainingPlan
 
-__all__ = ["find_checkpoint", "scaling_of", "train"]
+__all__ = ["find_checkpoint", "train"]
 
 # Parameters that change no bit of what is learned.
 _WITHOUT_EFFECT = ("verbose", "on_interrupt", "checkpoint", "checkpoint_every_s", "checkpoint_every_epochs", "max_time")
@@ -80,53 +80,31 @@ def _abridged(value: Any) -> str:
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "..."
 
 
-def scaling_of(plan: TrainingPlan, inputs: Any, resident: list[Rows]) -> Callable[[], Callable[[], None]]:
-    """What scales untouched inputs from now on, and returns what undoes it; the plan counts how often."""
-
-    def scale() -> Callable[[], None]:
-        undo_scaling = inputs.scale_from_now_on(resident)
-        plan.n_scalings += 1
-
-        def undo() -> None:
-            undo_scaling()
-            plan.n_scalings -= 1
-
-        return undo
-
-    return scale
-
-
-def train(
-    net: _Net,
-    rows: Rows,
-    valid: Rows | None,
-    epochs: int,
-    *,
-    learned: tuple[Any, Any],
-) -> int | None:
+def train(net: _Net, rows: Rows, valid: Rows | None, *, learned: tuple[Any, Any]) -> int | None:
     """Train to the end, from where the plan's checkpoint has found an earlier fit if there is one.
 
     Parameters
     ----------
     net : _Net
-        Initialised. Its plan says where to write checkpoints, and whether Ctrl-C ends the training with the weights of
-        its best epoch.
+        Prepared, or attached. Its plan says where to write checkpoints, and whether Ctrl-C ends training with the
+        weights of its best epoch.
     rows, valid : Rows
-    epochs : int
     learned : (Inputs, Targets)
         What was learned from the data before training.
 
     Returns
     -------
     best_epoch : int or None
-        The epoch whose weights are kept if Ctrl-C ended the training, else None.
+        The epoch whose weights are kept if Ctrl-C ended training, else None.
 
     Raises
     ------
     KeyboardInterrupt
-        Ctrl-C, where that is not to be kept, or there is nothing to keep.
+        Ctrl-C, where the plan keeps no epoch for it, or none has ended yet.
     """
-    checkpoint = net.plan.checkpoint
+    run = net.run
+    assert run is not None
+    epochs, checkpoint = Epochs(net, run, rows, valid), run.plan.checkpoint
     try:
         is_over = False
         if checkpoint is not None:
@@ -135,10 +113,10 @@ def train(
             if checkpoint.found is not None:
                 is_over = checkpoint.restore(net)
         if not is_over:
-            net.train(rows, valid, epochs)
+            epochs.train()
     except KeyboardInterrupt:
-        is_kept = net.plan.keeps_interrupted and not _is_one_of_many()
-        best_epoch = net.end_interrupted(valid) if is_kept else None
+        is_kept = run.plan.keeps_interrupted and not _is_one_of_many()
+        best_epoch = epochs.end_interrupted() if is_kept else None
         if best_epoch is None:
             raise
         return best_epoch
@@ -147,7 +125,7 @@ def train(
 
 def _surroundings(net: _Net, rows: Rows, valid: Rows | None, learned: tuple[Any, Any]) -> dict[str, Any]:
     """What a checkpoint names and does not hold: data, and classes that only the script knows."""
-    found: dict[str, Any] = {"net": net, "plan": net.plan, "inputs": learned[0], "targets": learned[1]}
+    found: dict[str, Any] = {"net": net, "run": net.run, "inputs": learned[0], "targets": learned[1]}
     for name, part in (("rows", rows), ("valid", valid)):
         if part is None:
             continue

@@ -15,7 +15,9 @@ from torch import Tensor, nn
 
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn._data.rows import Rows
-from sknn._training.net import TrainingPlan, _Net
+from sknn._training import train as training
+from sknn._training.net import _Net
+from sknn._training.plan import TrainingPlan
 from sknn.callbacks import GradientClipping
 from sknn.losses import LogLoss, SquaredError
 
@@ -53,14 +55,29 @@ def make_rows(weighted: bool = False, n_rows: int = N_ROWS, seed: int = 0) -> Ro
 
 
 def make_net(
-    optimizer: type = torch.optim.SGD, params: dict[str, Any] | None = None, callbacks: Any = (), **plan: Any
+    optimizer: type = torch.optim.SGD,
+    params: dict[str, Any] | None = None,
+    callbacks: Any = (),
+    epochs: int = EPOCHS,
+    dtype: torch.dtype = torch.float32,
+    **plan: Any,
 ) -> _Net:
+    wanted = make_plan(callbacks=list(callbacks), epochs=epochs, **{"shuffle_seed": 11, **plan})
     net = _Net(
-        make_network(plan.pop("dtype", torch.float32)), LogLoss(), optimizer=optimizer, lr=plan.pop("lr", 0.01), batch_size=BATCH, train_split=None,
-        callbacks=list(callbacks), verbose=0, device="cpu", max_epochs=EPOCHS,
+        make_network(dtype), LogLoss(), target_kind="classes", n_classes=N_CLASSES, optimizer=optimizer,
+        optimizer_params=params or {}, lr=wanted.lr, batch_size=BATCH, callbacks=wanted.callbacks, device="cpu",
+        max_epochs=epochs,
     )  # fmt: skip
-    net.n_classes = N_CLASSES
-    return net.prepare(TrainingPlan(shuffle_seed=11, **plan), params or {}, "classes")
+    return net.prepare(wanted)
+
+
+def make_plan(**plan: Any) -> TrainingPlan:
+    defaults = {"epochs": EPOCHS, "batch_size": BATCH, "lr": 0.01, "callbacks": [], "device": CPU}
+    return TrainingPlan(**{**defaults, **plan})
+
+
+def train(net: _Net, rows: Rows, valid: Rows | None = None) -> None:
+    training.train(net, rows, valid, learned=(None, None))
 
 
 # ------------------------------------------------------------------ the reference
@@ -157,7 +174,7 @@ def test_training_equals_the_reference(name: str, clip: float | None, weighted: 
     rows.x_num = rows.x_num.to(dtype)
     net = make_net(optimizer, params, [] if clip is None else [GradientClipping(clip)], lr=lr, dtype=dtype)
     assert bool(net.flat_parameters) == (name not in ("asgd", "lbfgs"))
-    net.train(rows, None, EPOCHS)
+    train(net, rows)
     expected, losses = reference_training(rows, optimizer, params, lr=lr, clip=clip)
     assert_same_weights(net.module_, expected)
     np.testing.assert_allclose([record["train_loss"] for record in net.history], losses, rtol=1e-5)
@@ -191,7 +208,7 @@ SCHEDULES: dict[str, Any] = {
 def test_schedules_equal_their_formula_at_every_step(schedule: str) -> None:
     rows = make_rows()
     net = make_net(torch.optim.AdamW, {"weight_decay": 0.1}, lr_schedule=schedule)
-    net.train(rows, None, EPOCHS)
+    train(net, rows)
     expected, losses = reference_training(rows, torch.optim.AdamW, {"weight_decay": 0.1}, factor=SCHEDULES[schedule])
     assert_same_weights(net.module_, expected)
     np.testing.assert_allclose([record["train_loss"] for record in net.history], losses, rtol=1e-5)
@@ -199,8 +216,8 @@ def test_schedules_equal_their_formula_at_every_step(schedule: str) -> None:
 
 def test_the_last_single_row_joins_the_batch_before() -> None:
     rows = make_rows(n_rows=4 * BATCH + 1)
-    net = make_net(lr=0.1)
-    net.train(rows, None, 2)
+    net = make_net(lr=0.1, epochs=2)
+    train(net, rows)
     expected, _ = reference_training(rows, torch.optim.SGD, {}, lr=0.1, epochs=2)
     assert_same_weights(net.module_, expected)
     assert net.history[-1, "train_batch_count"] == 4
@@ -211,13 +228,13 @@ def test_training_on_after_release_equals_training_in_one_go(name: str) -> None:
     """Moments survive between two calls of partial_fit, whose shuffles have seeds of their own."""
     optimizer, params, lr = OPTIMIZERS[name]
     rows = make_rows(n_rows=BATCH)  # one batch: no shuffle
-    once = make_net(optimizer, params, lr=lr)
-    once.train(rows, None, 6)
-    twice = make_net(optimizer, params, lr=lr)
-    twice.train(rows, None, 3)
+    once = make_net(optimizer, params, lr=lr, epochs=6)
+    train(once, rows)
+    twice = make_net(optimizer, params, lr=lr, epochs=3)
+    train(twice, rows)
     twice.release()
-    twice.attach(TrainingPlan(), [], lr=lr, batch_size=BATCH, device=torch.device("cpu"))
-    twice.train(rows, None, 3)
+    twice.attach(make_plan(lr=lr, epochs=3))
+    train(twice, rows)
     for got, wanted in zip(twice.module_.parameters(), once.module_.parameters(), strict=True):
         torch.testing.assert_close(got, wanted, rtol=0, atol=0)
     assert len(twice.history) == 6
@@ -229,14 +246,14 @@ def test_a_failure_while_training_on_puts_weights_moments_and_history_back() -> 
             raise RuntimeError("disk full")
 
     rows = make_rows()
-    net = make_net(torch.optim.AdamW)
-    net.train(rows, None, 2)
+    net = make_net(torch.optim.AdamW, epochs=2)
+    train(net, rows)
     net.release()
     weights = copy.deepcopy(net.module_.state_dict())
     moments = copy.deepcopy(net.optimizer_.state_dict()["state"])
-    net.attach(TrainingPlan(), [Fails()], lr=0.01, batch_size=BATCH, device=torch.device("cpu"))
+    net.attach(make_plan(callbacks=[Fails()]))
     with pytest.raises(RuntimeError, match="disk full"), net.unchanged_on_failure():
-        net.train(rows, None, 2)
+        train(net, rows)
     assert len(net.history) == 2
     for name, value in net.module_.state_dict().items():
         torch.testing.assert_close(value, weights[name], rtol=0, atol=0)
@@ -255,10 +272,10 @@ def test_validation_loss_is_that_of_the_whole_set_in_evaluation_mode() -> None:
 
     rows, valid = make_rows(), make_rows(weighted=True, n_rows=1500, seed=1)  # two validation batches
     scores: list[np.ndarray] = []
-    net = make_net(validation_score=lambda values: scores.append(values) or 0.25)
+    net = make_net(epochs=1, validation_score=lambda values: scores.append(values) or 0.25)
     net.module_.__class__ = Dropout
     net.criterion_.temperature_scaling = False
-    net.train(rows, valid, 1)
+    train(net, rows, valid)
     with torch.no_grad():
         raw = net.module_.eval()(valid.x_num)
         losses = nn.functional.cross_entropy(raw, valid.y, reduction="none")
@@ -273,8 +290,8 @@ def test_validation_loss_is_that_of_the_whole_set_in_evaluation_mode() -> None:
 
 
 def test_history_has_a_record_an_epoch_and_no_batches_unless_somebody_looks() -> None:
-    net = make_net()
-    net.train(make_rows(), make_rows(seed=1), 3)
+    net = make_net(epochs=3)
+    train(net, make_rows(), make_rows(seed=1))
     assert len(net.history) == 3
     expected = {
         "batches", "epoch", "train_loss", "train_batch_count", "lr", "valid_loss", "valid_batch_count", "dur",
@@ -294,8 +311,8 @@ class CountsBatches(Callback):
 
 
 def test_a_batch_callback_sees_every_batch_and_the_history_keeps_them() -> None:
-    net = make_net(callbacks=[CountsBatches()])
-    net.train(make_rows(), make_rows(seed=1), 2)
+    net = make_net(callbacks=[CountsBatches()], epochs=2)
+    train(net, make_rows(), make_rows(seed=1))
     seen = net.callbacks_[0][1].seen
     assert len(seen) == 2 * (5 + 1)
     assert sum(size for training, _, size in seen if training) == 2 * N_ROWS
@@ -308,7 +325,7 @@ def test_a_batch_callback_sees_every_batch_and_the_history_keeps_them() -> None:
 def test_looking_at_batches_changes_nothing() -> None:
     alone, watched = make_net(), make_net(callbacks=[CountsBatches()])
     for net in (alone, watched):
-        net.train(make_rows(), None, 2)
+        train(net, make_rows())
     torch.testing.assert_close(watched.module_.first.weight, alone.module_.first.weight, rtol=0, atol=0)
 
 
@@ -324,8 +341,8 @@ def test_batch_events_that_nobody_overrides_are_not_called(monkeypatch: pytest.M
             self.n_epochs = getattr(self, "n_epochs", 0) + 1
 
     for others in ([], [CountsBatches()]):  # where one callback listens, the others are still left alone
-        net = make_net(callbacks=[CountsEpochs(), *others])
-        net.train(make_rows(), None, 2)
+        net = make_net(callbacks=[CountsEpochs(), *others], epochs=2)
+        train(net, make_rows())
         assert net.callbacks_[0][1].n_epochs == 2
 
 
@@ -338,9 +355,9 @@ def test_events_come_in_order() -> None:
     for event in ("on_train_begin", "on_epoch_begin", "on_batch_begin", "on_grad_computed", "on_batch_end",
                   "on_epoch_end", "on_train_end"):  # fmt: skip
         setattr(Listens, event, lambda self, net, event=event, **kwargs: events.append(event))
-    net = make_net(callbacks=[Listens()], before_epoch=lambda: events.append("before"),
+    net = make_net(callbacks=[Listens()], epochs=1, before_epoch=lambda: events.append("before"),
                    after_epoch=lambda: bool(events.append("after")))  # fmt: skip
-    net.train(make_rows(n_rows=20), None, 1)
+    train(net, make_rows(n_rows=20))
     batch = ["on_batch_begin", "on_grad_computed", "on_batch_end"]
     assert events == [
         "on_train_begin", "before", "on_epoch_begin", *batch, *batch, "on_epoch_end", "after", "on_train_end",
@@ -469,8 +486,8 @@ def test_keyboard_interrupt_of_the_user_reaches_the_caller() -> None:
 
 def test_the_deadline_ends_training_with_the_schedule_at_its_end() -> None:
     now = time.perf_counter()
-    net = make_net(lr_schedule="cosine", started=now, deadline=now + 0.5)
-    net.train(make_rows(n_rows=400), None, 10**6)
+    net = make_net(epochs=10**6, lr_schedule="cosine", started=now, deadline=now + 0.5)
+    train(net, make_rows(n_rows=400))
     assert time.perf_counter() - now < 1.0
     assert 1 <= len(net.history) < 10**6
     assert net.history[-1, "lr"] < 0.01 * 0.01  # the rate of the start was 0.01
@@ -479,7 +496,7 @@ def test_the_deadline_ends_training_with_the_schedule_at_its_end() -> None:
 def test_a_deadline_in_the_past_still_trains_one_batch() -> None:
     now = time.perf_counter()
     net = make_net(started=now - 2, deadline=now - 1)
-    net.train(make_rows(), make_rows(seed=1), 5)
+    train(net, make_rows(), make_rows(seed=1))
     assert len(net.history) == 1
     assert net.history[-1, "train_batch_count"] == 1
     assert math.isfinite(net.history[-1, "valid_loss"])
@@ -495,7 +512,7 @@ def test_max_time_ends_a_fit_in_time() -> None:
 
 def test_after_epoch_may_end_training() -> None:
     net = make_net(after_epoch=lambda: True)
-    net.train(make_rows(), None, 5)
+    train(net, make_rows())
     assert len(net.history) == 1
 
 
