@@ -27,6 +27,7 @@ def begin(
     restores_best: bool,
     columns: Sequence[str] | None,
     clipping: Any,
+    schedule: Any = None,
 ) -> Evidence:
     """Look at the network before its first step; what cannot be looked at is watched by losses and gradients alone."""
     rows, constant, looks = None, None, []
@@ -62,7 +63,7 @@ def begin(
         n_valid=len(valid) if hasattr(valid, "__len__") else 0,
         flow_at_start=None if rows is None else careful(input_gradient, net, rows),
         clipping=clipping,
-        schedule=getattr(getattr(net, "plan", None), "lr_schedule", None),
+        schedule=schedule,
     )
 
 

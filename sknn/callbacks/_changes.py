@@ -15,6 +15,7 @@ from .._health.record import Finding
 from .._health.recorder import first_tensor
 from .._health.rules.remedies import FIXED_NORM, suggested_lr
 from .._health.rules.scale import is_out_of_scale
+from ._protocol import run_of
 from .gradient_clipping import GradientClipping
 
 __all__ = ["Change", "Changes"]
@@ -134,14 +135,14 @@ class Changes:
 
     def _usual_schedule(self, net: Any, e: Evidence, *, always: bool) -> Change | None:
         """Instead of a schedule that leads the learning rate far from what was asked for."""
-        plan = getattr(net, "plan", None)
-        if plan is None or (not always and 0.03 * e.lr < e.largest_lr < 3 * e.lr):
+        run = run_of(net)
+        if run is None or (not always and 0.03 * e.lr < e.largest_lr < 3 * e.lr):
             return None
-        old = plan.lr_schedule, plan.lr_schedule_params
+        old = run.lr_schedule, run.lr_schedule_params
 
         def put(schedule: Any, params: Any) -> Callable[[], None]:
             def change() -> None:
-                plan.lr_schedule, plan.lr_schedule_params = schedule, params
+                run.lr_schedule, run.lr_schedule_params = schedule, params
 
             return change
 
@@ -151,7 +152,8 @@ class Changes:
     def put_lr(self, net: Any) -> None:
         """Give the optimizer the learning rate in force."""
         factor = self.lr / self._first_lr
-        follows = getattr(getattr(net, "plan", None), "weight_decay_follows_lr", False)
+        run = run_of(net)
+        follows = run is not None and run.weight_decay_follows_lr
         groups = zip(net.optimizer_.param_groups, self._group_lrs, self._group_decays, strict=False)
         for group, lr, decay in groups:
             group["lr"] = lr * factor
@@ -173,7 +175,8 @@ class Changes:
         return Change("initial weights: drawn anew, scaled by the data (arXiv:1511.06422)", True, apply, lambda: None)
 
     def _scaled_inputs(self, net: Any, e: Evidence) -> Change | None:
-        scale_inputs = getattr(getattr(net, "plan", None), "scale_inputs", None)
+        run = run_of(net)
+        scale_inputs = None if run is None else run.scale_inputs
         if scale_inputs is None or e.rows is None or first_tensor(e.rows[0]).ndim < 2:
             return None
         undo: list[Callable[[], None]] = []

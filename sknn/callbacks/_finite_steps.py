@@ -13,6 +13,7 @@ from .._health.careful import careful
 from .._health.origin import LARGEST, Origin, bad_parameters, has_overflown, origin_of
 from .._health.recorder import first_tensor
 from ._gradients import parameter_norms, total_norm, trained_gradients
+from ._protocol import run_of
 from ._state import ModuleState
 
 __all__ = ["FiniteSteps", "Incident", "columns_of", "zero_gradients"]
@@ -89,8 +90,9 @@ class FiniteSteps:
             return True
         if all(gradient.is_cpu for gradient in gradients):
             norm = total_norm(gradients)
-            if hasattr(net, "gradient_norm"):
-                object.__setattr__(net, "gradient_norm", norm)
+            run = run_of(net)
+            if run is not None:
+                run.gradient_norm = norm
             return norm <= LARGEST
         # No synchronisation in a step: what is not finite becomes zero there, and is read at the end of the epoch.
         norm = torch.linalg.vector_norm(parameter_norms(gradients))
@@ -110,8 +112,9 @@ class FiniteSteps:
                 self.n_steps, careful(origin_of, net, batch, columns_of(net), gradients, otherwise=_UNKNOWN)
             )
         zero_gradients(net)
-        if hasattr(net, "gradient_norm"):  # clipping counts the step as skipped
-            object.__setattr__(net, "gradient_norm", math.nan)
+        run = run_of(net)
+        if run is not None:  # clipping counts the step as skipped
+            run.gradient_norm = math.nan
         self.put_back(net)
         self.is_over = self.is_over or self.n_skipped >= _MOST_SKIPPED
         return incident
@@ -121,8 +124,9 @@ class FiniteSteps:
         if self.last_good.is_finite() or not self.last_good.restore_overflown():
             return False
         self.n_put_back += 1
-        if hasattr(net, "weights_were_put_back"):
-            net.weights_were_put_back()
+        run = run_of(net)
+        if run is not None:
+            run.weights_were_restored()
         self.is_over = self.is_over or self.n_put_back >= self.most_put_back
         return True
 
@@ -143,7 +147,8 @@ class FiniteSteps:
 
 def _is_exposed(net: Any) -> bool:
     """Whether others than the optimizer may change batches and weights: in a plain net, or by other callbacks."""
-    return bool(getattr(net, "foreign_steps", True))
+    run = run_of(net)
+    return run is None or run.foreign_steps
 
 
 def _is_poisoned(net: Any, batch: Any) -> bool:
@@ -171,4 +176,5 @@ def zero_gradients(net: Any) -> None:
 
 def columns_of(net: Any) -> Any:
     """Names of the columns of the input, where they are known."""
-    return getattr(getattr(net, "plan", None), "columns", None)
+    run = run_of(net)
+    return None if run is None else run.columns

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..optim._norms import pieces, sum_of_squares
+from ._protocol import run_of
 
 __all__ = [
     "LARGEST_UNBOUNDED",
@@ -62,7 +63,8 @@ def trained_gradients(net: Any, named_parameters: Iterable[tuple[str, Tensor]]) 
     if flat is None:
         values = [_values(parameter) for _, parameter in named_parameters]
         return [gradient for gradient in values if gradient is not None]
-    if net.foreign_steps:  # a callback may have put another tensor into the place of a view
+    run = run_of(net)
+    if run is None or run.foreign_steps:  # a callback may have put another tensor into the place of a view
         flat.attach()
     groups = net.optimizer_.param_groups
     if len(groups) == len(flat.groups):
@@ -100,8 +102,8 @@ def _values(parameter: Tensor) -> Tensor | None:
 
 def norm_of_step(net: Any, gradients: list[Tensor]) -> float:
     """`total_norm`, which sknn's net keeps for the callbacks that come later in the step."""
-    norm = getattr(net, "gradient_norm", None)
-    return total_norm(gradients) if norm is None else norm
+    run = run_of(net)
+    return total_norm(gradients) if run is None or run.gradient_norm is None else run.gradient_norm
 
 
 def total_norm(gradients: list[Tensor]) -> float:

@@ -14,6 +14,7 @@ from .._health.evidence import Evidence
 from .._health.record import Finding, Repair, TrainingHealth
 from .._health.rules.remedies import suggested_lr
 from ._changes import Change, Changes
+from ._protocol import run_of
 from ._state import ModuleState, TrainAgain
 from .early_stopping import EarlyStopping
 from .gradient_clipping import GradientClipping
@@ -249,4 +250,4 @@ def _is_rising(skills: list[float]) -> bool:
 
 def can_train_again(net: Any) -> bool:
     """Whether the net's loop understands `TrainAgain`: ours does."""
-    return hasattr(net, "weights_were_put_back")
+    return run_of(net) is not None

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from skorch.callbacks import Callback
-from torch import Tensor
 
 from .._health.begin import begin
 from .._health.careful import careful
@@ -21,6 +20,7 @@ from .._health.rules.scale import overflow_of_scale
 from .._health.rules.structure import output_mismatch
 from ..exceptions import TrainingHealthError
 from ._finite_steps import FiniteSteps, Incident, columns_of
+from ._protocol import run_of
 from ._repair import Repairs
 from ._report import warn_of
 from ._state import StopTraining
@@ -180,15 +180,17 @@ class GradientHealth(Callback):
     def _begin(self, net: Any, dataset_train: Any, dataset_valid: Any) -> None:
         stoppers = [callback for _, callback in net.callbacks_ if isinstance(callback, EarlyStopping)]
         clippers = [c for _, c in net.callbacks_ if isinstance(c, GradientClipping) and c.by == "norm"]
+        run = run_of(net)
         e = begin(
             net,
             dataset_train,
             dataset_valid,
             lr=float(net.lr) if self._repairs is None else self._repairs.changes.lr,
-            planned_epochs=getattr(net, "planned_epochs", None) or int(net.max_epochs),
+            planned_epochs=int(net.max_epochs) if run is None else run.planned_epochs,
             restores_best=any(stopper.restore_best for stopper in stoppers),
             columns=columns_of(net),
             clipping=clippers[-1].max_norm if clippers else None,
+            schedule=None if run is None else run.lr_schedule,
         )
         self._evidence = e
         self._looked_at = 0
@@ -333,8 +335,8 @@ def _falls_back(skills: list[float]) -> bool:
 
 def _step_losses(net: Any, record: Any) -> np.ndarray:
     """Training loss of each step of the epoch."""
-    losses = getattr(net, "step_losses", None)
-    if isinstance(losses, Tensor):
-        return losses.cpu().double().numpy()
+    run = run_of(net)
+    if run is not None and run.step_losses is not None:
+        return run.step_losses.cpu().double().numpy()
     batches = [batch["train_loss"] for batch in record.get("batches", ()) if "train_loss" in batch]
     return np.array(batches or [record.get("train_loss", math.nan)], dtype=float)
