@@ -23,7 +23,7 @@ from .._threads import limited_threads
 from .._training.checkpointing import find_checkpoint
 from .._training.make_net import make_net
 from .._training.net import _Net
-from .._training.train import scaling_of, train
+from .._training.train import train
 from ..losses._make import can_weigh_rows
 from .choices import TrainingChoicesMixin
 from .component_params import ComponentParamsMixin
@@ -118,8 +118,6 @@ class BaseNeuralEstimator(
     def _unchanged_on_failure(self) -> Iterator[None]:
         attributes: dict[str, Any] = vars(self)  # pyright: ignore[reportAssignmentType]
         before = dict(attributes)
-        net = before.get("net_")
-        net_settings = {} if net is None else net.settings()
         inputs = before.get("_inputs")
         scaling = None if inputs is None else inputs.scaling
         try:
@@ -127,8 +125,6 @@ class BaseNeuralEstimator(
         except BaseException:
             attributes.clear()
             attributes.update(before)
-            if net is not None:
-                vars(net).update(net_settings)
             if inputs is not None:
                 inputs.scaling = scaling
             raise
@@ -167,32 +163,41 @@ class BaseNeuralEstimator(
             self._choose_validation(data, validation, seeds.split, n_networks, recipe)
         rows, valid = data.encode(device)
 
-        plan = self._plan(recipe, seeds.shuffle, started, partial=partial)
-        plan.checkpoint, plan.keeps_interrupted = checkpoint, self.on_interrupt == "keep"
-        plan.validation_score = None if valid is None else data.scorer(self.scoring)
-        if data.inputs.can_be_scaled:
-            plan.columns = list(vars(self).get("feature_names_in_", ())) or None
-            plan.scale_inputs = scaling_of(plan, data.inputs, [part for part in (rows, valid) if part is not None])
         n_batch = recipe.batch_size_for(self.batch_size, rows.n_per_epoch, data.n_copies)
         n_rows, stopped = rows.n_per_epoch, valid is not None
         epochs = 1 if partial else recipe.epochs_for(self.max_epochs, n_rows, n_batch, stopped=stopped)
-        callbacks = self._training_callbacks(recipe, stop_early=stopped, partial=partial)
         contexts = EpochContexts(self, epochs, X, y, sample_weight)
-        lr = recipe.lr if self.lr == "auto" else self.lr
+        report = EpochReport(0 if partial else int(self.verbose), epochs, len(self.net_.history) if go_on else 0)
+        state: dict[str, Any] = {}
+
+        def after_epoch() -> bool:
+            record = state["net_"].history[-1]
+            report.epoch(record, validation_score(record))
+            return contexts.end_epoch(lambda: state)
+
+        scaled = data.inputs.can_be_scaled
+        resident = [part for part in (rows, valid) if part is not None]
+        plan = self._plan(
+            recipe, seeds.shuffle, started, partial=partial, epochs=epochs, batch_size=n_batch, device=device,
+            callbacks=self._training_callbacks(recipe, stop_early=stopped, partial=partial), checkpoint=checkpoint,
+            validation_score=None if valid is None else data.scorer(self.scoring),
+            columns=(list(vars(self).get("feature_names_in_", ())) or None) if scaled else None,
+            scale_inputs=(lambda: data.inputs.scale_from_now_on(resident)) if scaled else None,
+            before_epoch=contexts.begin_epoch, after_epoch=after_epoch,
+        )  # fmt: skip
         if go_on:
             net = self.net_
-            net.attach(plan, callbacks, lr, n_batch, device)
+            net.attach(plan)
         else:
-            params = self._net_params(recipe, lr, epochs, n_rows, n_batch, partial=partial)
+            params = self._net_params(recipe, plan.lr, n_rows, n_batch, partial=partial)
             net = make_net(
-                params, data.inputs, data.targets, rows, batch_size=n_batch, callbacks=callbacks, plan=plan,
-                seed=seeds.initialisation, n_networks=n_networks,
-            )  # fmt: skip
-        state = dict(net_=net, _inputs=data.inputs, _targets=data.targets, _random=random)
+                params, data.inputs, data.targets, rows, plan=plan, seed=seeds.initialisation, n_networks=n_networks
+            )
+        state.update(net_=net, _inputs=data.inputs, _targets=data.targets, _random=random)
         state["_built_with"] = {name: getattr(self, name) for name in BUILT_WITH}
         state.update(self._public_targets(data.targets))
         with isolated_random_state(seeds.training, device), _guarded(net, go_on):
-            kept = self._train(net, rows, valid, epochs, contexts, state, is_silent=partial)
+            kept = self._train(net, rows, valid, report, state)
         net.release()
         for name, value in state.items():
             setattr(self, name, value)
@@ -201,29 +206,14 @@ class BaseNeuralEstimator(
         return self
 
     def _train(
-        self,
-        net: _Net,
-        rows: Rows,
-        valid: Rows | None,
-        epochs: int,
-        contexts: EpochContexts,
-        state: dict[str, Any],
-        *,
-        is_silent: bool,
+        self, net: _Net, rows: Rows, valid: Rows | None, report: EpochReport, state: dict[str, Any]
     ) -> int | None:
         """Train, and tell of every epoch; the epoch that is kept if Ctrl-C ended it, else None."""
         # Only now: a bar that an error leaves behind would stay on the screen.
-        report = EpochReport(0 if is_silent else int(self.verbose), epochs, n_before=len(net.history))
-
-        def after_epoch() -> bool:
-            record = net.history[-1]
-            report.epoch(record, validation_score(record))
-            return contexts.end_epoch(lambda: state)
-
-        net.plan.before_epoch, net.plan.after_epoch = contexts.begin_epoch, after_epoch
+        report.open()
         try:
             with limited_threads(net.work, repeatable=self.random_state is not None):
-                return train(net, rows, valid, epochs, learned=(state["_inputs"], state["_targets"]))
+                return train(net, rows, valid, learned=(state["_inputs"], state["_targets"]))
         finally:
             report.close()
 

@@ -29,8 +29,9 @@ class TrainingChoicesMixin:
             return recipe.n_networks
         return recipe.n_networks_for(self.n_splits, n_samples)
 
-    def _plan(self, recipe: Recipe, shuffle_seed: int, started: float, *, partial: bool) -> TrainingPlan:
+    def _plan(self, recipe: Recipe, shuffle_seed: int, started: float, *, partial: bool, **chosen: Any) -> TrainingPlan:
         return TrainingPlan(
+            **chosen,
             lr_schedule="constant" if partial else self.lr_schedule,
             lr_schedule_params={} if partial else self.lr_schedule_params,
             shuffle_seed=shuffle_seed,
@@ -39,15 +40,14 @@ class TrainingChoicesMixin:
             compile=bool(self.compile),
             deadline=None if partial or self.max_time is None else started + self.max_time,
             ema_decay=recipe.ema_decay if self.ema_decay == "auto" else self.ema_decay,
-            keeps_optimizer=bool(self.warm_start),
+            lr=recipe.lr if self.lr == "auto" else self.lr,
+            keeps_interrupted=self.on_interrupt == "keep",
             weight_decay_follows_lr=recipe.chooses_weight_decay(self.optimizer_params, self.optimizer),
         )
 
-    def _net_params(
-        self, recipe: Recipe, lr: float, epochs: int, n_rows: int, batch_size: int, *, partial: bool
-    ) -> dict[str, Any]:
+    def _net_params(self, recipe: Recipe, lr: float, n_rows: int, batch_size: int, *, partial: bool) -> dict[str, Any]:
         """Parameters of the estimator with what "auto" means for a net."""
-        params = {**self.get_params(deep=False), "lr": lr, "max_epochs": epochs}
+        params = dict(self.get_params(deep=False))
         if not partial:  # the steps of an epoch say nothing of a stream
             params["optimizer_params"] = recipe.optimizer_params_for(
                 self.optimizer_params, self.optimizer, lr, n_rows, batch_size

@@ -26,7 +26,7 @@ class PicklingMixin:
         """Parameters and what was learned; the optimizer's state only for a ``warm_start``."""
         net = vars(self).get("net_")
         if net is not None:  # the parameter may have been set since fit
-            net.plan.keeps_optimizer = bool(self.warm_start)
+            net.keeps_optimizer = bool(self.warm_start)
         state: Any = super().__getstate__()
         return {**state, "_versions": _versions()}
 

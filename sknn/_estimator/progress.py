@@ -25,10 +25,13 @@ class EpochReport:
         self.n_before, self.last_epoch = n_before, n_before + max_epochs
         self.best: float | None = None
         self.bar: Any = None
-        if verbose == 1:
+
+    def open(self) -> None:
+        """Show the bar, if there shall be one."""
+        if self.verbose == 1:
             from tqdm.auto import tqdm  # picks the notebook's widget or the terminal
 
-            self.bar = tqdm(total=max_epochs, unit="epoch", desc="fit")
+            self.bar = tqdm(total=self.last_epoch - self.n_before, unit="epoch", desc="fit")
 
     def epoch(self, record: dict[str, Any], validation_score: float | None) -> None:
         """Report one epoch's history record."""

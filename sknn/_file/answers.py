@@ -68,4 +68,4 @@ def move(net: Any, device: torch.device) -> None:
         return
     net.module_.to(device)
     net.criterion_.to(device)
-    net._set(device=str(device))
+    net.device = str(device)

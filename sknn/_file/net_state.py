@@ -14,7 +14,6 @@ from .._data.inputs import Inputs
 from .._network.table_network import committee_of
 from .._training.make_net import untrained_network
 from .._training.net import _Net
-from .._training.plan import TrainingPlan
 from ..exceptions import DamagedFileError
 from ..losses import Loss, make_loss
 from .bounded import build_like, check_outputs, freeze, state_of
@@ -23,11 +22,9 @@ from .values.reader_writer import ValueReader, ValueWriter
 
 __all__ = ["read_net", "write_net"]
 
-_N_FEW, _N_FEW_LARGE = 16, 4  # rows that any prediction computes at once; of large rows, such as images
-_LARGE = 10_000  # numbers in a row
-_COUNTS = ("steps_done_", "planned_steps", "planned_epochs", "first_step")
-_PLAN = ("lr_schedule", "lr_schedule_params", "shuffle_seed")
-_NAMES = {"lr", "max_epochs", "batch_size", "optimizer_params", "n_networks", "counts", "plan", "history", "frozen"}
+_N_FEW, _N_FEW_LARGE = 16, 4  # rows that every prediction may be asked for at once; those of images
+_LARGE = 10_000  # numbers of a row
+_NAMES = {"lr", "max_epochs", "batch_size", "optimizer_params", "n_networks", "steps_done", "history", "frozen"}
 
 
 def write_net(net: _Net, writer: ValueWriter) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -40,12 +37,11 @@ def write_net(net: _Net, writer: ValueWriter) -> tuple[dict[str, Any], dict[str,
         "max_epochs": int(net.max_epochs),
         "batch_size": int(net.batch_size),
         "optimizer_params": dict(net.optimizer_params),
-        "plan": {name: getattr(net.plan, name) for name in _PLAN},
         "history": [dict(record) for record in net.history],
     }
     written = {name: writer.write(value, name) for name, value in values.items()}
     written["n_networks"] = 1 if committee is None else len(committee.networks)
-    written["counts"] = {name: int(getattr(net, name, 0)) for name in _COUNTS}
+    written["steps_done"] = net.steps_done_
     written["frozen"] = [name for name, p in net.module_.named_parameters() if not p.requires_grad]
     return written, tensors
 
@@ -72,22 +68,24 @@ def read_net(value: Any, params: dict[str, Any], inputs: Inputs, targets: Any, r
     net = _Net(
         network,
         loss,
-        optimizer=torch.optim.SGD,  # the real one is created when training continues
+        target_kind=targets.kind,
+        n_classes=targets.n_targets,
+        optimizer=torch.optim.SGD,  # the real one is made when it trains on
+        optimizer_params={},
         lr=0.1,
         max_epochs=read["max_epochs"],
         batch_size=read["batch_size"],
         callbacks=[],
-        train_split=None,
-        verbose=0,
         device="cpu",
     )
-    net.n_classes = targets.n_targets
-    net.prepare(_read_plan(value["plan"], reader), {}, targets.kind)
+    net.initialize()
     net.release()
-    net._set(optimizer_=None, flat_parameters=None, virtual_params_={})
-    net._set(optimizer=params["optimizer"], optimizer_params=read["optimizer_params"], lr=read["lr"])
-    net._set(**_read_counts(value["counts"]))
-    net._set(history_=_read_history(reader.read(value["history"], "history")))
+    net.optimizer_, net.flat_parameters, net.virtual_params_ = None, None, {}
+    net.optimizer, net.optimizer_params, net.lr = params["optimizer"], read["optimizer_params"], read["lr"]
+    net.steps_done_ = expect(value["steps_done"], int, "steps_done")
+    if not 0 <= net.steps_done_ < 2**62:
+        raise DamagedFileError(f"net: steps_done is {net.steps_done_}; expected a number of steps.")
+    net.history_ = _read_history(reader.read(value["history"], "history"))
     return net
 
 
@@ -141,21 +139,6 @@ def _is_own(component: Any, component_params: Any, reader: ValueReader) -> bool:
     values = component_params.values() if isinstance(component_params, dict) else ()
     things += [value for value in values if isinstance(value, type) or callable(value)]
     return any(reader.trust.is_own(thing) for thing in things)
-
-
-def _read_plan(value: Any, reader: ValueReader) -> TrainingPlan:
-    plan = expect(reader.read(value, "plan"), dict, "plan")
-    if set(plan) != set(_PLAN) or not 0 <= expect(plan["shuffle_seed"], int, "plan") < 2**63:
-        raise DamagedFileError("net: the training plan has other entries than expected.")
-    expect(plan["lr_schedule_params"], (dict, type(None)), "lr_schedule_params")
-    return TrainingPlan(**plan)
-
-
-def _read_counts(value: Any) -> dict[str, int]:
-    counts = check_keys(value, set(_COUNTS), "counts")
-    if any(not 0 <= expect(count, int, "counts") < 2**62 for count in counts.values()):
-        raise DamagedFileError("net: counts of steps and epochs must not be negative.")
-    return counts
 
 
 def _read_history(records: Any) -> History:

@@ -82,7 +82,7 @@ def _abridged(value: Any) -> str:
 
 def surroundings(net: _Net, rows: Rows, valid: Rows | None, learned: tuple[Any, Any]) -> dict[str, Any]:
     """Objects that a checkpoint refers to by name: data, and classes that only the script defines."""
-    found: dict[str, Any] = {"net": net, "plan": net.plan, "inputs": learned[0], "targets": learned[1]}
+    found: dict[str, Any] = {"net": net, "run": net.run, "inputs": learned[0], "targets": learned[1]}
     for name, part in (("rows", rows), ("valid", valid)):
         if part is None:
             continue
@@ -100,7 +100,7 @@ def surroundings(net: _Net, rows: Rows, valid: Rows | None, learned: tuple[Any, 
 def store_finished(net: _Net, checkpoint: Checkpoint, inputs: Inputs) -> None:
     """Store of a trained net what prediction needs, as a pickle of the estimator would."""
     net.release()
-    net.plan.keeps_optimizer = checkpoint.keeps_optimizer
+    net.keeps_optimizer = checkpoint.keeps_optimizer
     checkpoint.write(net, {"net": net.__getstate__(), "scaling": inputs.scaling}, finished=True)
 
 
@@ -111,8 +111,9 @@ def resume(net: _Net, checkpoint: Checkpoint, inputs: Inputs) -> bool:
         net.continue_from(state)
         checkpoint.resumed(net)
         return False
-    device = torch.device(net.device)
+    run, device = net.run, torch.device(net.device)
     net.__setstate__(state["net"])
+    net.run = run
     net._move_to(device)
     inputs.scaling = state["scaling"]
     return True

@@ -1,23 +1,20 @@
-"""The loop over epochs: train, validate, tell the callbacks, until somebody says stop."""
+"""The loop over epochs: train, validate, tell the callbacks, until one of them or the clock stops it."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
-from .._data.rows import Batch, Rows, network_by_network
-from .._network.table_network import committee_of
+from .._data.rows import Batches, Rows
 from ..callbacks._protocol import SknnCallback
 from ..callbacks._repair import TrainAgain
-from ..callbacks._state import StopTraining, UserStop
-from ..losses import Loss
-from ..optim import LRSchedule, WeightAverage
+from ..callbacks._state import ModuleState, StopTraining, UserStop
+from .net import _Net
+from .one_pass import one_pass, validation_step
+from .state import KeptEpoch, TrainingState
+from .steps import TrainingSteps
 
 __all__ = ["Epochs"]
 
@@ -26,38 +23,70 @@ _PASSES_OVER_VALIDATION_ROWS = 2
 
 
 class Epochs:
-    """Runs of epochs, one after another where a callback asks for it; a part of `_Net`."""
+    """The epochs of one training run: one run of epochs, and further ones where a callback asks for them.
 
-    if TYPE_CHECKING:  # what the net has
+    Parameters
+    ----------
+    net : _Net
+    run : TrainingState
+        Of the net.
+    rows, valid : Rows, Rows or None
+        To train and to validate on.
+    """
 
-        def __getattr__(self, name: str) -> Any: ...
+    def __init__(self, net: _Net, run: TrainingState, rows: Rows, valid: Rows | None) -> None:
+        self.net, self.run, self.rows, self.valid = net, run, rows, valid
+        self.steps = TrainingSteps(net, run)
 
-    def train(self, rows: Rows, valid: Rows | None, epochs: int) -> None:
-        """Train for `epochs` more epochs, or until a callback, the plan or the deadline ends it."""
-        self.verbose = 1  # no default callback prints, and those that the user passed shall
+    def train(self) -> None:
+        """Train for the planned epochs, or until a callback, the plan or the deadline ends it."""
+        net, run = self.net, self.run
+        net.verbose = 1  # no default callback prints, and those that the user passed shall
         try:
-            if not self.is_resumed:
-                if self.lr_changed:  # initial_lr is what the schedulers of torch that go on start from
-                    for group in self.optimizer_.param_groups:
-                        group["lr"] = group["initial_lr"] = self.lr
-                self.notify("on_train_begin", X=None, y=None)
-            again = self._run(rows, valid, epochs)
+            if run.is_resumed:
+                if run.plan.keeps_interrupted and run.kept_epoch is None and net.history:
+                    self._keep_epoch()
+            else:
+                if run.lr_changed:  # initial_lr is what the schedulers of torch that continue start from
+                    for group in net.optimizer_.param_groups:
+                        group["lr"] = group["initial_lr"] = net.lr
+                net.notify("on_train_begin", X=None, y=None)
+            again = self._run_of_epochs(run.plan.epochs)
             while again is not None:
                 again.change()
                 if again.epochs == 0:
                     break
-                again = self._run(rows, valid, again.epochs)
-            self.notify("on_train_end", X=None, y=None)
-            if valid is not None:
-                self._calibrate(valid)
+                again = self._run_of_epochs(again.epochs)
+            self._end()
         finally:
-            self.verbose = 0
+            net.verbose = 0
 
-    def _run(self, rows: Rows, valid: Rows | None, epochs: int) -> TrainAgain | None:
+    def end_interrupted(self) -> int | None:
+        """After Ctrl-C, end training with the weights of its best epoch, and return its number.
+
+        None, and nothing is done, if there is none yet.
+        """
+        kept = self.run.kept_epoch
+        if kept is None or kept.n_scalings != self.run.n_scalings:
+            return None
+        kept.weights.restore()
+        self.run.average = None
+        del self.net.history[self.run.n_complete :]  # the epoch that was not finished
+        try:
+            self._training_ended()
+        except TrainAgain as again:
+            again.end()
+        self._end()
+        return kept.number
+
+    # ------------------------------------------------------------------ runs of epochs
+
+    def _run_of_epochs(self, epochs: int) -> TrainAgain | None:
         """A run of epochs; how to train again, if a callback asks for it."""
+        history = self.net.history
         try:
             try:
-                self.fit_loop(rows, epochs=epochs, valid=valid)
+                self._scheduled_epochs(epochs)
             except (TrainAgain, UserStop):
                 raise
             except StopTraining:
@@ -66,9 +95,9 @@ class Epochs:
         except TrainAgain as again:
             return again
         except UserStop:
-            last = "train_loss" if valid is None else "valid_loss"
-            if len(self.history) and last not in self.history[-1]:  # broken off: there is no loss to tell of
-                del self.history[-1:]
+            last = "train_loss" if self.valid is None else "valid_loss"
+            if len(history) and last not in history[-1]:  # stopped within the epoch: there is no loss to record
+                del history[-1:]
             try:
                 self._training_ended()
             except TrainAgain as again:
@@ -76,76 +105,53 @@ class Epochs:
         return None
 
     def _training_ended(self) -> None:
-        for _, callback in self.callbacks_:
+        for _, callback in self.net.callbacks_:
             if isinstance(callback, SknnCallback):
-                callback.training_ended(self)
+                callback.training_ended(self.net)
 
-    def weights_were_put_back(self) -> None:
-        """A callback has replaced weights that were not finite: their average begins anew."""
-        if self.average is not None:
-            self._set(average=WeightAverage(self._trained_tensors(), self.average.decay))
+    def _end(self) -> None:
+        self.net.notify("on_train_end", X=None, y=None)
+        if self.valid is not None:
+            self._calibrate(self.valid)
 
-    def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, *, valid: Any = None, **kwargs: Any) -> Any:
-        """Epochs over `X`, scored on `valid`."""
-        batches = self.get_iterator(X, training=True)
-        valid_batches = None if valid is None else self.get_iterator(valid, training=False)
-        if self.is_resumed:
-            batches.generator.set_state(self.shuffle_state)
-            self._set(is_resumed=False, shuffle_state=None)
+    def _scheduled_epochs(self, epochs: int) -> None:
+        """Epochs under a schedule of their own; or the rest of those that a checkpoint was taken in."""
+        net, run = self.net, self.run
+        batches = net.get_iterator(self.rows, training=True)
+        valid_batches = None if self.valid is None else net.get_iterator(self.valid, training=False)
+        if run.is_resumed:
+            batches.generator.set_state(run.shuffle_state)
+            run.is_resumed = False
         else:
-            self._begin_run(self.max_epochs if epochs is None else epochs, len(batches))
+            run.begin_epochs(epochs, len(batches), net.optimizer_, net.steps_done_)
         # Held beside skorch's registry: a pickled net has the plain module only.
-        self._set(compiled=torch.compile(self.module_) if self.plan.compile else None)
+        run.compiled = torch.compile(net.module_) if run.plan.compile else None
+        assert run.schedule is not None
         try:
-            self._epochs(X, valid, batches, valid_batches)
+            self._epochs(batches, valid_batches)
         finally:
-            self.schedule.undo()
-        return self
+            run.schedule.undo()
 
-    def _begin_run(self, epochs: int, n_batches: int) -> None:
-        """Schedule, average and counts of a run of epochs."""
-        plan, n_steps = self.plan, epochs * n_batches
-        self._set(schedule=LRSchedule(plan.lr_schedule, plan.lr_schedule_params or {}, self.optimizer_, n_steps))
-        self._set(planned_steps=n_steps, planned_epochs=epochs, first_step=self.steps_done_, epochs_of_run=0)
-        self._set(average=None if plan.ema_decay is None else WeightAverage(self._trained_tensors(), plan.ema_decay))
-
-    def _trained_tensors(self) -> list[Tensor]:
-        """What the optimizer changes: the flat buffer, or every parameter."""
-        groups = self.optimizer_.param_groups
-        return [parameter for group in groups for parameter in group["params"]]
-
-    def _epochs(self, rows: Rows, valid: Rows | None, batches: Any, valid_batches: Any) -> None:
-        """Train, validate and report, until somebody says stop."""
-        plan = self.plan
-        validation_s = 0.0 if plan.deadline is None else self._validation_seconds(valid_batches)
-        end = math.inf if plan.deadline is None else plan.deadline - 2 * validation_s
-        if self.ended_by_clock and time.perf_counter() >= end:  # it was over before it was taken up again
+    def _epochs(self, batches: Batches, valid_batches: Batches | None) -> None:
+        """Train, validate and report, until a callback or the clock stops it."""
+        net, run, plan = self.net, self.run, self.run.plan
+        datasets = {"dataset_train": self.rows, "dataset_valid": self.valid}
+        deadline = math.inf if run.deadline is None else run.deadline
+        validation_s = 0.0 if run.deadline is None else self._validation_seconds(valid_batches)
+        if run.ended_by_clock and time.perf_counter() >= deadline - 2 * validation_s:  # over before it was resumed
             return
-        self._set(ended_by_clock=False)
-        for _ in range(self.epochs_of_run, self.planned_epochs):
-            started = time.perf_counter()
+        run.ended_by_clock = False
+        for _ in range(run.epochs_of_run, run.planned_epochs):
             if plan.before_epoch is not None:
                 plan.before_epoch()
-            self.notify("on_epoch_begin", dataset_train=rows, dataset_valid=valid)
-            end = None if plan.deadline is None else plan.deadline - validation_s
-            if self.average is not None:
-                self.average.hide()
-            self.run_single_epoch(batches, training=True, prefix="train", step_fn=self.train_step, end=end)
-            if self.average is not None:
-                self.average.show()
-            before_validation = time.perf_counter()
-            self.run_single_epoch(valid_batches, training=False, prefix="valid", step_fn=self.validation_step)
-            validation_s = _PASSES_OVER_VALIDATION_ROWS * (time.perf_counter() - before_validation)
-            record = self.history[-1]
-            self.schedule.after_epoch(record.get("valid_loss", record["train_loss"]))
-            record["dur"] = time.perf_counter() - started
-            self._set_training(False)  # callbacks may predict
-            self._set(epochs_of_run=self.epochs_of_run + 1)
+            net.notify("on_epoch_begin", **datasets)
+            end = deadline - validation_s
+            validation_s = self._one_epoch(batches, valid_batches, end)
             if plan.keeps_interrupted:
-                self.keep_epoch()
+                self._keep_epoch()
             stop, again = False, None
             try:
-                self.notify("on_epoch_end", dataset_train=rows, dataset_valid=valid)
+                net.notify("on_epoch_end", **datasets)
             except TrainAgain as error:
                 again = error
             finally:
@@ -155,110 +161,78 @@ class Epochs:
                 raise again
             if again is not None:
                 again.end()
-            if end is not None and time.perf_counter() >= end - validation_s:
-                self._set(ended_by_clock=True)
+            if time.perf_counter() >= end - validation_s:
+                run.ended_by_clock = True
                 if plan.checkpoint is not None and not stop:
-                    plan.checkpoint.write(self, self.training_state(batches.generator), finished=False)
-            if stop or self.ended_by_clock:
+                    plan.checkpoint.write(net, net.training_state(batches.generator), finished=False)
+            if stop or run.ended_by_clock:
                 break
             if plan.checkpoint is not None:
-                plan.checkpoint.after_epoch(self, lambda: self.training_state(batches.generator))
+                plan.checkpoint.after_epoch(net, lambda: net.training_state(batches.generator))
+
+    def _one_epoch(self, batches: Batches, valid_batches: Batches | None, end: float) -> float:
+        """A pass over the training rows until the time `end`, and one over the validation rows; seconds for those."""
+        net, run = self.net, self.run
+        started = time.perf_counter()
+        if run.average is not None:
+            run.average.hide()
+        net._set_training(True)
+        self.steps.prepare()
+        one_pass(net, run, batches, self.steps.take, training=True, end=end)
+        if self.steps.quiet is not None:
+            self.steps.quiet.deliver()
+        if run.average is not None:
+            run.average.show()
+        before_validation = time.perf_counter()
+        if valid_batches is not None:
+            net._set_training(False)
+            one_pass(net, run, valid_batches, lambda batch: validation_step(net, batch), training=False)
+        validation_s = _PASSES_OVER_VALIDATION_ROWS * (time.perf_counter() - before_validation)
+        record = net.history[-1]
+        assert run.schedule is not None
+        run.schedule.after_epoch(record.get("valid_loss", record["train_loss"]))
+        record["dur"] = time.perf_counter() - started
+        net._set_training(False)  # callbacks may predict
+        run.epochs_of_run += 1
+        return validation_s
+
+    def _keep_epoch(self) -> None:
+        """Copy the weights of the epoch that has just ended, if it is the best one so far."""
+        run, history = self.run, self.net.history
+        record, kept = history[-1], run.kept_epoch
+        score = -record["valid_loss"] if "valid_loss" in record else float(len(history))
+        score = record.get("valid_score", score)
+        if kept is None or score > kept.score or kept.n_scalings != run.n_scalings:
+            weights = ModuleState(self.net) if kept is None else kept.weights
+            weights.save()
+            run.kept_epoch = KeptEpoch(score, len(history), weights, run.n_scalings)
+        run.n_complete = len(history)
+
+    # ------------------------------------------------------------------ validation rows
 
     @torch.no_grad()
-    def _validation_seconds(self, batches: Any) -> float:
+    def _validation_seconds(self, batches: Batches | None) -> float:
         """About how long is needed after the last step, by one batch."""
         if batches is None:
             return 0.0
-        self._set_training(False)
-        with self._own_rows(batches.rows):
+        self.net._set_training(False)
+        with self.net.own_rows(batches.rows):
             batch = next(iter(batches))
             for _ in range(2):  # the first call is slower than all others
                 started = time.perf_counter()
-                self.validation_step(batch)
+                validation_step(self.net, batch)
         return _PASSES_OVER_VALIDATION_ROWS * len(batches) * (time.perf_counter() - started)
-
-    def run_single_epoch(
-        self, iterator: Any, training: bool, prefix: str, step_fn: Any, end: float | None = None, **fit_params: Any
-    ) -> None:
-        """One pass over the batches; the loss is summed on the device and read once."""
-        if iterator is None:
-            return
-        self._set_training(training)
-        per_batch = self.listeners["on_batch_begin"] or self.listeners["on_batch_end"]
-        score = None if training else self.plan.validation_score
-        # What is calibrated in the end is judged as a whole; other losses batch by batch.
-        judged = not training and type(self.criterion_).validation_loss is not Loss.validation_loss
-        raw: list[Tensor] = []
-        targets: list[tuple[Tensor, Tensor | None]] = []
-        losses: list[Tensor] = []
-        sizes: list[int] = []
-        if training:
-            self._prepare_steps()
-        with self._own_rows(iterator.rows):
-            for batch in self._observed(iterator, training) if per_batch else iterator:
-                step = step_fn(batch)
-                n_batch = batch[1].shape[0]
-                losses.append(step["loss"].detach())
-                sizes.append(n_batch)
-                if score is not None or judged:
-                    raw.append(step["y_pred"])
-                if judged:
-                    targets.append((batch[1], batch[0].get("sample_weight")))
-                if per_batch:
-                    if step["y_pred"].ndim == 3:  # scorers know one prediction a row
-                        step["y_pred"] = self.criterion_.combine(step["y_pred"].detach())
-                    self.history.record_batch(f"{prefix}_loss", step["loss"].item())
-                    self.history.record_batch(f"{prefix}_batch_size", n_batch)
-                    self.notify("on_batch_end", batch=batch, training=training, **step)
-                if end is not None and time.perf_counter() >= end:
-                    break
-        if training:
-            self._set(step_losses=torch.stack(losses))
-            if self.quiet is not None:
-                self.quiet.deliver()
-        total = torch.stack(losses) @ torch.tensor(sizes, dtype=losses[0].dtype).to(losses[0].device)
-        if judged:
-            y, weights = (list(values) for values in zip(*targets, strict=True))
-            weight = None if weights[0] is None else torch.cat(weights)
-            total = sum(sizes) * self.criterion_.validation_loss(torch.cat(raw).float(), torch.cat(y), weight)
-        self.history.record(f"{prefix}_loss", total.item() / sum(sizes))  # synchronises
-        self.history.record(f"{prefix}_batch_count", len(sizes))
-        if training:
-            self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
-        if score is not None:
-            if iterator.rows.shares is not None:
-                raw = [network_by_network(raw, len(iterator.rows.shares))]
-            values = self.criterion_.inverse_link(torch.cat(raw).float())
-            self.history.record("valid_score", score(values.cpu().numpy()))
-
-    def _own_rows(self, rows: Any) -> Any:
-        """A context in which each network of a committee sees the rows that are its own."""
-        committee = committee_of(self.module_)
-        return nullcontext() if committee is None or rows.shares is None else committee.own_rows()
 
     @torch.no_grad()
     def _calibrate(self, valid: Rows) -> None:
         """Let the loss learn from the held-out rows how far to trust the trained network."""
-        self._set_training(False)
+        net = self.net
+        net._set_training(False)
         raw, targets, weights = [], [], []
-        with self._own_rows(valid):
-            for inputs, y in self.get_iterator(valid, training=False):
-                raw.append(self.infer(inputs).float())
+        with net.own_rows(valid):
+            for inputs, y in net.get_iterator(valid, training=False):
+                raw.append(net.infer(inputs).float())
                 targets.append(y)
                 weights.append(inputs.get("sample_weight"))
         weight = None if weights[0] is None else torch.cat(weights)
-        self.criterion_.calibrate(torch.cat(raw), torch.cat(targets), weight)
-
-    def _observed(self, iterator: Any, training: bool) -> Iterator[Batch]:
-        for batch in iterator:
-            self.notify("on_batch_begin", batch=batch, training=training)
-            yield batch
-
-    def _progress(self) -> float:
-        """Share of the planned training that is over, in steps or in seconds, whichever is further."""
-        progress = (self.steps_done_ - self.first_step) / max(1, self.planned_steps)
-        plan = self.plan
-        if plan.deadline is not None:
-            planned_s = max(plan.deadline - plan.started, 1e-9)  # a clock cannot tell less
-            progress = max(progress, (time.perf_counter() - plan.started) / planned_s)
-        return progress
+        net.criterion_.calibrate(torch.cat(raw), torch.cat(targets), weight)

@@ -29,10 +29,8 @@ def make_net(
     params: dict[str, Any],
     inputs: Inputs,
     targets: Any,
-    train: Rows,
+    rows: Rows,
     *,
-    batch_size: int,
-    callbacks: list[Any],
     plan: TrainingPlan,
     seed: int,
     n_networks: int = 1,
@@ -42,13 +40,11 @@ def make_net(
     Parameters
     ----------
     params : dict
-        Of the estimator: module, criterion, optimizer, their params, lr, max_epochs.
+        Of the estimator: module, criterion, optimizer, and their params.
     inputs : Inputs
     targets : ClassTargets, MultilabelTargets or RealTargets
-    train : Rows
+    rows : Rows
         Training rows, on the device of the net.
-    batch_size : int
-    callbacks : list of skorch callbacks
     plan : TrainingPlan
     seed : int
         Of the initial weights.
@@ -61,28 +57,28 @@ def make_net(
         Loss, network and data do not fit each other.
     """
     loss = make_loss(params["criterion"], dict(params["criterion_params"] or {}), targets.kind)
-    if not loss.supports_sample_weight and train.weight is not None:
+    if not loss.supports_sample_weight and rows.weight is not None:
         raise ValueError(
             f"criterion: {type(getattr(loss, 'module', loss)).__name__} cannot weigh rows, but sample_weight or "
             "class_weight was given. Give it a `reduction` argument as torch's losses have, or derive it from "
             "sknn.losses.Loss."
         )
-    with isolated_random_state(seed, train.device), threads(1):  # some initialisations decompose matrices
-        network = _make_network(params, inputs, targets, train, loss, n_networks)
+    with isolated_random_state(seed, rows.device), threads(1):  # some initialisations decompose matrices
+        network = _make_network(params, inputs, targets, rows, loss, n_networks)
     net = _Net(
         network,
-        loss.to(train.device),
+        loss.to(rows.device),
+        target_kind=targets.kind,
+        n_classes=targets.n_targets,
         optimizer=params["optimizer"],
-        lr=params["lr"],
-        max_epochs=params["max_epochs"],
-        batch_size=batch_size,
-        callbacks=callbacks,
-        train_split=None,
-        verbose=0,
-        device=str(train.device),
+        optimizer_params=dict(params["optimizer_params"] or {}),
+        lr=plan.lr,
+        max_epochs=plan.epochs,
+        batch_size=plan.batch_size,
+        callbacks=plan.callbacks,
+        device=str(rows.device),
     )
-    net.n_classes = targets.n_targets
-    return net.prepare(plan, dict(params["optimizer_params"] or {}), targets.kind)
+    return net.prepare(plan)
 
 
 def untrained_network(params: dict[str, Any], inputs: Inputs, out_features: int, n_networks: int) -> nn.Module:
@@ -102,19 +98,19 @@ def untrained_network(params: dict[str, Any], inputs: Inputs, out_features: int,
 
 
 def _make_network(
-    params: dict[str, Any], inputs: Inputs, targets: Any, train: Rows, loss: Loss, n_networks: int
+    params: dict[str, Any], inputs: Inputs, targets: Any, rows: Rows, loss: Loss, n_networks: int
 ) -> nn.Module:
     module = params["module"]
     width = loss.out_features(targets.n_targets)
-    n_rows = _SPARSE_ROWS_FOR_KNOTS if train.sparse else _ROWS_FOR_KNOTS
+    n_rows = _SPARSE_ROWS_FOR_KNOTS if rows.sparse else _ROWS_FOR_KNOTS
     network = untrained_network(params, inputs, width, n_networks)
-    check_batch_norm(network, len(train))
-    network = network.to(train.device)
-    some = slice(None, None, 1 + len(train) // n_rows)
-    fit_knots(network, lambda: (train.inputs(some), None if train.weight is None else train.weight[some]))
+    check_batch_norm(network, len(rows))
+    network = network.to(rows.device)
+    some = slice(None, None, 1 + len(rows) // n_rows)
+    fit_knots(network, lambda: (rows.inputs(some), None if rows.weight is None else rows.weight[some]))
     # Two classes may be told by one raw score and a sigmoid.
     expected = (width, 1) if targets.kind == "classes" and width == 2 else (width,)
     label = getattr(module, "__name__", type(module).__name__)
     few = slice(0, 64)
-    check_loss(loss, check_network(network, train.inputs(few), expected, label), train.targets[few])
+    check_loss(loss, check_network(network, rows.inputs(few), expected, label), rows.targets[few])
     return network

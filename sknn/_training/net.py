@@ -1,126 +1,100 @@
-"""skorch's net around resident tensors: the only file that knows skorch's NeuralNet."""
+"""skorch's net around resident tensors: skorch's hooks, and what the net is before and after it is trained."""
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import torch
-from skorch import NeuralNet
-from skorch.callbacks import Callback
 from torch import Tensor, nn
 
 from .._data.rows import Batches, Rows
+from .._network.parametrized import allow_pickling
 from .._network.table_network import first_output, network_inputs
+from .._random import generator_states, restore_generators
 from ..callbacks._protocol import SknnNet
 from ..callbacks._repair import TrainAgain
-from ..callbacks._state import StopTraining, UserStop, raised_on_purpose
+from ..callbacks._state import ModuleState, StopTraining, UserStop, raised_on_purpose
 from ..optim import build_optimizer
-from .between_fits import BetweenFits
-from .epochs import Epochs
+from ..optim._pickled import load_pickled, to_pickle
 from .plan import TrainingPlan
-from .resuming import Resuming
-from .skorch_scoring import ScoringFace
-from .steps import TrainingSteps, by_member
+from .resuming import count_steps, parameter_hooks, restore_hooks
+from .skorch_scoring import ScoredNet
+from .state import TrainingState
 
-_EVENTS = (
-    "on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end",
-    "on_batch_begin", "on_batch_end", "on_grad_computed",
-)  # fmt: skip
+__all__ = ["_Net"]
 
 
-def _of(owner: str, name: str) -> property:
-    """An attribute of the net, or of its plan."""
+class _Net(ScoredNet, SknnNet):
+    """skorch's net around resident tensors; `sknn._training.train` trains it.
 
-    def owned(run: _Run) -> Any:
-        return run.net if owner == "net" else run.net.plan
+    Data are :class:`~sknn._data.rows.Rows`. Batches are ``({"x_num", "x_cat", "sample_weight"}, y)``; targets of a
+    regressor are in standardised units.
 
-    return property(
-        lambda run: getattr(owned(run), name), lambda run, value: object.__setattr__(owned(run), name, value)
-    )
+    Parameters
+    ----------
+    module, criterion : nn.Module, Loss
+        Instances.
+    optimizer : type
+    optimizer_params : dict
+    target_kind, n_classes, **skorch_params
+        As of `ScoredNet`.
 
-
-class _Run:
-    """A training run as `callbacks._protocol.TrainingRun` declares it, read from the net and its plan."""
-
-    planned_epochs = _of("net", "planned_epochs")
-    gradient_norm = _of("net", "gradient_norm")
-    step_losses = _of("net", "step_losses")
-    foreign_steps = _of("net", "foreign_steps")
-    lr_schedule = _of("plan", "lr_schedule")
-    lr_schedule_params = _of("plan", "lr_schedule_params")
-    weight_decay_follows_lr = _of("plan", "weight_decay_follows_lr")
-    columns = _of("plan", "columns")
-    scale_inputs = _of("plan", "scale_inputs")
-
-    def __init__(self, net: Any) -> None:
-        self.net = net
-
-    def weights_were_restored(self) -> None:
-        """A callback has replaced non-finite weights."""
-        self.net.weights_were_put_back()
-
-
-class _Net(Epochs, TrainingSteps, BetweenFits, Resuming, ScoringFace, SknnNet, NeuralNet):
-    """skorch's net around resident tensors, with a lean loop.
-
-    Data are :class:`~sknn._data.rows.Rows`. `module`, `criterion` are instances, `optimizer` a class. Batches are
-    ``({"x_num", "x_cat", "sample_weight"}, y)``; targets of a regressor are in standardised units.
+    Attributes
+    ----------
+    run : TrainingState or None
+        While the net is trained: from `prepare` or `attach` to `release`.
+    flat_parameters : FlatParameters or None
+    steps_done_ : int
+        Since the net was made.
+    keeps_optimizer : bool
+        Whether the optimizer's state is pickled with the net, for training that continues elsewhere.
+    pickled_optimizer : dict or None
+        State of the optimizer of a loaded net, until it is trained further.
     """
 
-    def _set(self, **attributes: Any) -> None:
-        """Set plain attributes, past skorch's registry of modules."""
-        for name, value in attributes.items():
-            object.__setattr__(self, name, value)
+    run: TrainingState | None
+    optimizer_: Any
 
-    def prepare(self, plan: TrainingPlan, optimizer_params: dict[str, Any], target_kind: str) -> _Net:
-        """Attach what skorch's constructor does not know, and initialise."""
-        self._set(plan=plan, optimizer_params=optimizer_params, target_kind=target_kind)
-        self._set(
-            flat_parameters=None,
-            by_hand=None,
-            paced_threads=None,
-            compiled=None,
-            average=None,
-            steps_done_=0,
-            step_losses=None,
-            gradient_norm=None,
-            quiet=None,
-            lr_changed=False,
-            kept_epoch=None,
-            is_resumed=False,
-            ended_by_clock=False,
-        )
-        self.initialize()
-        return self
-
-    @property
-    def run(self) -> Any:
-        """State of the training run, as callbacks know it."""
-        return _Run(self)
+    def __init__(
+        self,
+        module: nn.Module,
+        criterion: nn.Module,
+        *,
+        optimizer: Any,
+        optimizer_params: dict[str, Any],
+        **skorch_params: Any,
+    ) -> None:
+        super().__init__(module, criterion, optimizer=optimizer, train_split=None, verbose=0, **skorch_params)
+        self.optimizer_params = optimizer_params
+        self.run = self.flat_parameters = self.pickled_optimizer = None
+        self.steps_done_ = 0
+        self.keeps_optimizer = False
 
     @property
     def work(self) -> int:
         """Multiplications of a forward pass of one batch, about."""
         return self.batch_size * self.n_weights
 
-    @property
+    @cached_property
     def n_weights(self) -> int:
         """Numbers in the parameters of the network; counted once, since a prediction of one row has no time for it."""
-        if "_n_weights" not in vars(self):
-            self._set(_n_weights=sum(p.numel() for p in self.module_.parameters()))
-        return vars(self)["_n_weights"]
+        return sum(p.numel() for p in self.module_.parameters())
 
     # ------------------------------------------------------------------ skorch's hooks
 
     def initialize_optimizer(self, *args: Any, **kwargs: Any) -> _Net:
         """Parameter groups in flat buffers."""
         modules: list[nn.Module] = [self.module_, self.criterion_]
-        self.optimizer_, flat = build_optimizer(self.optimizer, self.optimizer_params, self.lr, modules)
-        self._set(flat_parameters=flat)
+        made = build_optimizer(self.optimizer, self.optimizer_params, self.lr, modules)
+        self.optimizer_, self.flat_parameters = made
         return self
 
     def get_default_callbacks(self) -> list[Any]:
-        """None: the estimators say which."""
+        """None: the estimators choose callbacks."""
         return []
 
     def get_dataset(self, X: Any, y: Any = None) -> Any:
@@ -133,12 +107,13 @@ class _Net(Epochs, TrainingSteps, BetweenFits, Resuming, ScoringFace, SknnNet, N
             return super().get_iterator(dataset, training=training)
         if not training:  # no gradients are kept, so batches may be larger
             return Batches(dataset, max(self.batch_size, 1024), None)
-        generator = torch.Generator().manual_seed(self.plan.shuffle_seed)
-        return Batches(dataset, self.batch_size, generator)
+        seed = 0 if self.run is None else self.run.plan.shuffle_seed
+        return Batches(dataset, self.batch_size, torch.Generator().manual_seed(seed))
 
     def infer(self, x: Any, **fit_params: Any) -> Tensor:
         """Raw prediction (batch, out_features)."""
-        network = self.module_ if self.compiled is None or not self.module_.training else self.compiled
+        compiled = None if self.run is None else self.run.compiled
+        network = self.module_ if compiled is None or not self.module_.training else compiled
         output = first_output(network(*network_inputs(x)))
         if output.ndim == 3 and not self.module_.training:
             return self.criterion_.combine(output)
@@ -148,32 +123,25 @@ class _Net(Epochs, TrainingSteps, BetweenFits, Resuming, ScoringFace, SknnNet, N
         """Mean loss over the batch, weighted; of members, each by itself."""
         return self.criterion_(*by_member(y_pred, y_true, X.get("sample_weight")))
 
-    # ------------------------------------------------------------------ callbacks
-
     def initialize_callbacks(self) -> _Net:
-        """As skorch, and note which events anybody listens to."""
+        """As skorch, and note which events they override."""
         super().initialize_callbacks()
-        listeners = {
-            event: [cb for _, cb in self.callbacks_ if getattr(type(cb), event, None) is not getattr(Callback, event)]
-            for event in _EVENTS
-        }
-        per_step = ("on_batch_begin", "on_batch_end", "on_grad_computed")
-        heard = [callback for event in per_step for callback in listeners[event]]
-        foreign = any(not type(callback).__module__.startswith("sknn.") for callback in heard)
-        self._set(listeners=listeners, foreign_steps=foreign)
+        if self.run is not None:
+            self.run.listen(self.callbacks_)
         return self
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Call those callbacks that override the event. A deliberate KeyboardInterrupt of theirs means: stop."""
+        assert self.run is not None
         getattr(self, method_name)(self, **cb_kwargs)
         stop: StopTraining | None = None
         again: TrainAgain | None = None
-        for callback in self.listeners[method_name]:
+        for callback in self.run.listeners[method_name]:
             try:
                 getattr(callback, method_name)(self, **cb_kwargs)
             except TrainAgain as error:
                 again = error
-            except StopTraining as error:  # once all have been told
+            except StopTraining as error:  # once all have been called
                 stop = stop or error
             except KeyboardInterrupt as error:
                 if not raised_on_purpose(error):
@@ -187,5 +155,142 @@ class _Net(Epochs, TrainingSteps, BetweenFits, Resuming, ScoringFace, SknnNet, N
             raise stop
 
     def on_batch_begin(self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
-        """A row in the history for each batch, kept only where a callback looks at batches."""
+        """A row in the history for each batch, kept only where a callback listens to batches."""
         self.history.new_batch()
+
+    # ------------------------------------------------------------------ before and after training
+
+    def prepare(self, plan: TrainingPlan) -> _Net:
+        """Initialise a new net for its first training run."""
+        self.run = TrainingState(plan)
+        self.initialize()
+        return self
+
+    def attach(self, plan: TrainingPlan) -> None:
+        """Prepare a fitted net for further training; the net is as before if that fails, but on the plan's device."""
+        self._move_to(plan.device)
+        has_new_optimizer = self.optimizer_ is None and self.pickled_optimizer is None
+        before = {name: vars(self)[name] for name in ("callbacks", "callbacks_", "lr", "batch_size")}
+        self.run = TrainingState(plan, lr_changed=plan.lr != self.lr or has_new_optimizer, settings_before=before)
+        self.callbacks, self.lr, self.batch_size = plan.callbacks, plan.lr, plan.batch_size
+        try:
+            self.initialize_callbacks()
+            if self.optimizer_ is None:
+                self._initialize_optimizer()
+            if self.optimizer_ is not None and self.pickled_optimizer is not None:
+                load_pickled(self.optimizer_, self.pickled_optimizer)
+                self.pickled_optimizer = None
+        except BaseException:
+            self._abandon()
+            raise
+        if self.flat_parameters is not None:
+            self.flat_parameters.attach()
+
+    def _abandon(self) -> None:
+        """End a run that failed: what `attach` took from its plan is as before."""
+        if self.run is not None:
+            self.__dict__.update(self.run.settings_before)
+        self.release()
+
+    def release(self) -> None:
+        """End the training run: parameters own their memory again, and nothing refers to data of the fit."""
+        if self.flat_parameters is not None:
+            self.flat_parameters.release()
+        self._set_training(False)
+        self.run = None
+        self.verbose = 0
+
+    def _move_to(self, device: torch.device) -> None:
+        """Move to the device: a model of a GPU is pickled on the CPU, and may be loaded on a machine that has one."""
+        present = {parameter.device for parameter in self.module_.parameters()}
+        target = torch.empty(0, device=device).device  # "cuda" is "cuda:0"
+        if present <= {target}:
+            return
+        if self.optimizer_ is not None:
+            self.pickled_optimizer = to_pickle(self.optimizer_)
+        self.module_, self.criterion_, self.device = self.module_.to(target), self.criterion_.to(target), str(target)
+        self.optimizer_ = self.flat_parameters = None
+
+    @contextmanager
+    def unchanged_on_failure(self) -> Iterator[None]:
+        """If the run that the net is attached to fails, settings, weights, optimizer and history are as before."""
+        weights, moments = ModuleState(self), copy.deepcopy(self.optimizer_.state_dict())
+        n_epochs, n_steps = len(self.history), self.steps_done_
+        try:
+            yield
+        except BaseException:
+            weights.restore()
+            self.optimizer_.load_state_dict(moments)
+            del self.history[n_epochs:]
+            self.steps_done_ = n_steps
+            self._abandon()
+            raise
+
+    def weights_and_moments(self) -> list[Any]:
+        """All that further training starts from."""
+        states = [self.module_.state_dict(), self.criterion_.state_dict()]
+        moments = self.pickled_optimizer if self.optimizer_ is None else to_pickle(self.optimizer_)
+        return [[(name, t) for state in states for name, t in state.items()], moments, len(self.history)]
+
+    # ------------------------------------------------------------------ in a pickle, and in a checkpoint
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Plain attributes without a training run, tensors on the CPU, so that a model of a GPU loads anywhere.
+
+        The optimizer's moments are twice the size of the weights. They are left out unless the net `keeps_optimizer`: a
+        loaded model that is trained further then starts with new ones.
+        """
+        for module in (self.module_, self.criterion_):
+            allow_pickling(module)
+        pickled = None
+        if self.keeps_optimizer:
+            pickled = self.pickled_optimizer if self.optimizer_ is None else to_pickle(self.optimizer_)
+        state = {**vars(self), "run": None, "optimizer_": None, "flat_parameters": None, "pickled_optimizer": pickled}
+        if torch.device(self.device).type != "cpu":
+            state.update(device="cpu")
+            state.update(module_=copy.deepcopy(self.module_).cpu(), criterion_=copy.deepcopy(self.criterion_).cpu())
+        if self.module is self.module_:
+            state["module"] = state["module_"]
+        if self.criterion is self.criterion_:
+            state["criterion"] = state["criterion_"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    def training_state(self, shuffle: torch.Generator | None = None) -> dict[str, Any]:
+        """Everything that decides how training continues from the end of an epoch.
+
+        Parameters
+        ----------
+        shuffle : torch.Generator or None
+            That shuffles the rows.
+        """
+        assert self.run is not None
+        return {
+            "net": {name: value for name, value in vars(self).items() if name not in ("run", "virtual_params_")},
+            "run": self.run.for_checkpoint(None if shuffle is None else shuffle.get_state()),
+            "global generators": generator_states(torch.device(self.device)),
+        }
+
+    def continue_from(self, state: dict[str, Any]) -> None:
+        """Be the net whose `training_state` this is; also restore the global generators of random numbers."""
+        run = self.run
+        assert run is not None
+        hooks = parameter_hooks(self.module_)
+        self.__dict__.update(state["net"])
+        restore_hooks(self.module_, hooks)
+        restore_generators(state["global generators"], torch.device(self.device))
+        run.resume(state["run"])
+        run.listen(self.callbacks_)
+        if run.schedule is not None and run.schedule.scheduler is not None:
+            count_steps(self.optimizer_)
+
+
+def by_member(y_pred: Tensor, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Raw prediction (batch, out_features), y and weight; of members a row for each member, as losses know them."""
+    if y_pred.ndim < 3:
+        return y_pred, y, weight
+    n_members = y_pred.shape[1]
+    weight = None if weight is None else weight.repeat_interleave(n_members)
+    return y_pred.flatten(0, 1), y.repeat_interleave(n_members, 0), weight

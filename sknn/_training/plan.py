@@ -1,4 +1,4 @@
-"""What a training is told beside skorch's parameters."""
+"""What a training run is asked to do."""
 
 from __future__ import annotations
 
@@ -7,16 +7,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 __all__ = ["TrainingPlan"]
 
 
-@dataclass
+@dataclass(frozen=True)
 class TrainingPlan:
-    """Everything about a training that is not skorch's.
+    """Everything that decides a training run, apart from network, loss, optimizer and rows; built once by ``fit``.
 
     Attributes
     ----------
+    epochs : int
+        Epochs of the run; a callback that repairs training may ask for further runs.
+    batch_size : int
+        Rows per step, for each network of a committee.
+    lr : float
+    callbacks : list of skorch callbacks
+    device : torch.device
     lr_schedule, lr_schedule_params
         As the estimators' parameters.
     shuffle_seed : int
@@ -27,29 +35,31 @@ class TrainingPlan:
     started : float
         ``time.perf_counter()`` at the start of the fit.
     precision : {"float32", "bfloat16", "auto"}
-        Of matrix products while training.
+        The dtype of matrix products during training.
     compile : bool
         Whether training runs the network through ``torch.compile``.
     ema_decay : float or None
         Of the moving average of the weights that is validated and kept; None keeps the weights themselves.
-    keeps_optimizer : bool
-        Whether the optimizer's state is pickled with the net, for a training that goes on elsewhere.
     validation_score : callable or None
         Link output of the validation rows, float32 (n_valid, n_values) -> score, higher is better.
     columns : list of str or None
-        Names of the columns of numbers that reach the network untouched.
+        Names of the numeric columns that reach the network untouched.
     scale_inputs : callable or None
-        Scales these from now on, in training and prediction; returns what undoes it.
-    n_scalings : int
-        How often that was done and not undone.
+        Scales these columns from now on, in training and prediction; returns a callable that undoes it.
     checkpoint : Checkpoint or None
-        Is told of every epoch, and of the end.
+        Where the state is stored after epochs and at the end.
     keeps_interrupted : bool
-        Whether the best epoch is kept for the case that somebody breaks the training off.
+        Whether Ctrl-C ends training with the weights of the best epoch so far.
     before_epoch, after_epoch : callable or None
-        Called around every epoch, after the callbacks; `after_epoch` returns whether to stop.
+        Called without arguments before the callbacks hear of an epoch's start, and after they hear of its end;
+        `after_epoch` returns whether to stop.
     """
 
+    epochs: int
+    batch_size: int
+    lr: float
+    callbacks: list[Any]
+    device: torch.device
     lr_schedule: str | type = "constant"
     lr_schedule_params: dict[str, Any] | None = None
     shuffle_seed: int = 0
@@ -59,11 +69,9 @@ class TrainingPlan:
     precision: str = "float32"
     compile: bool = False
     ema_decay: float | None = None
-    keeps_optimizer: bool = False
     validation_score: Callable[[np.ndarray], float] | None = None
     columns: list[str] | None = None
     scale_inputs: Callable[[], Callable[[], None]] | None = None
-    n_scalings: int = 0
     checkpoint: Any = None
     keeps_interrupted: bool = False
     before_epoch: Callable[[], None] | None = None

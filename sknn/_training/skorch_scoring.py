@@ -3,49 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import numpy as np
 import torch
+from skorch import NeuralNet
 from torch import Tensor
 
-from .._data.rows import Batch, Rows, network_by_network
+from .._data.rows import Rows, network_by_network
+from .._network.table_network import committee_of
 
-if TYPE_CHECKING:
-    from skorch import NeuralNet as _Base
-else:
-    _Base = object
-
-__all__ = ["ScoringFace"]
+__all__ = ["ScoredNet"]
 
 
-class ScoringFace(_Base):
-    """Predictions and tags of a net whose targets are codes, indicators, or values in standardised units."""
+class ScoredNet(NeuralNet):
+    """A net whose targets are codes, indicators, or values in standardised units.
 
-    target_kind: str
-    n_classes: int
-    _own_rows: Any
+    Parameters
+    ----------
+    target_kind : {"classes", "multilabel", "real"}
+    n_classes : int
+        Columns of the targets, where they are real.
+    module, criterion, **skorch_params
+        As skorch's; the criterion is a :class:`~sknn.losses.Loss`.
+    """
+
+    def __init__(self, module: Any, criterion: Any, *, target_kind: str, n_classes: int, **skorch_params: Any) -> None:
+        super().__init__(module, criterion, **skorch_params)
+        self.target_kind, self.n_classes = target_kind, n_classes
+
+    def own_rows(self, rows: Rows) -> AbstractContextManager[Any]:
+        """A context in which each network of a committee sees the rows that are its own."""
+        committee = committee_of(self.module_)
+        return nullcontext() if committee is None or rows.shares is None else committee.own_rows()
 
     def forward_iter(self, X: Any, training: bool = False, device: Any = "cpu") -> Iterator[Tensor]:
         """Raw predictions of a batch after the other; of a committee's own rows, all in the order of ``X.y``.
 
-        skorch's callbacks put what they have seen of an epoch in its place, in the order of the batches.
+        skorch's callbacks replace this method by what they have seen of an epoch, in the order of the batches.
         """
         shares = X.shares if isinstance(X, Rows) else None
         if shares is None:
             yield from super().forward_iter(X, training=training, device=device)
             return
-        with self._own_rows(X):
+        with self.own_rows(X):
             outputs = list(super().forward_iter(X, training=training, device=device))
         yield network_by_network(outputs, len(shares))
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Link output, for skorch's scoring callbacks."""
+        """Link output."""
         outputs = [self.criterion_.inverse_link(raw).cpu() for raw in self.forward_iter(X, training=False)]
         return torch.cat(outputs).detach().numpy()  # a callback's cached training outputs carry gradients
 
     def predict(self, X: Any) -> np.ndarray:
-        """Class codes, indicators, or values in standardised units, for skorch's scoring callbacks."""
+        """Class codes, indicators, or values in standardised units."""
         values = self.predict_proba(X)
         if self.target_kind == "classes":
             return values.argmax(axis=1)
@@ -68,9 +80,3 @@ class ScoringFace(_Base):
         else:
             tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags()
         return tags
-
-    def evaluation_step(self, batch: Batch, training: bool = False) -> Tensor:
-        """Raw prediction, for skorch's scoring callbacks."""
-        self._set_training(training)
-        with torch.set_grad_enabled(training):
-            return self.infer(batch[0])

@@ -1,66 +1,43 @@
-"""The training of one fit, whether it begins anew, goes on from a checkpoint, or is broken off."""
+"""The training run of one fit, whether it begins anew, continues from a checkpoint, or is interrupted."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from .._data.rows import Rows
 from .checkpointing import resume, store_finished, surroundings
+from .epochs import Epochs
 from .net import _Net
-from .plan import TrainingPlan
 
-__all__ = ["scaling_of", "train"]
-
-
-def scaling_of(plan: TrainingPlan, inputs: Any, resident: list[Rows]) -> Callable[[], Callable[[], None]]:
-    """What scales untouched inputs from now on, and returns what undoes it; the plan counts how often."""
-
-    def scale() -> Callable[[], None]:
-        undo_scaling = inputs.scale_from_now_on(resident)
-        plan.n_scalings += 1
-
-        def undo() -> None:
-            undo_scaling()
-            plan.n_scalings -= 1
-
-        return undo
-
-    return scale
+__all__ = ["train"]
 
 
-def train(
-    net: _Net,
-    rows: Rows,
-    valid: Rows | None,
-    epochs: int,
-    *,
-    learned: tuple[Any, Any],
-) -> int | None:
+def train(net: _Net, rows: Rows, valid: Rows | None, *, learned: tuple[Any, Any]) -> int | None:
     """Train to the end, from where the plan's checkpoint has found an earlier fit if there is one.
 
     Parameters
     ----------
     net : _Net
-        Initialised. Its plan says where to write checkpoints, and whether Ctrl-C ends the training with the weights of
-        its best epoch.
+        Prepared, or attached. Its plan says where to write checkpoints, and whether Ctrl-C ends training with the
+        weights of its best epoch.
     rows, valid : Rows
-    epochs : int
     learned : (Inputs, Targets)
         What was learned from the data before training.
 
     Returns
     -------
     best_epoch : int or None
-        The epoch whose weights are kept if Ctrl-C ended the training, else None.
+        The epoch whose weights are kept if Ctrl-C ended training, else None.
 
     Raises
     ------
     KeyboardInterrupt
-        Ctrl-C, where that is not to be kept, or there is nothing to keep.
+        Ctrl-C, where the plan keeps no epoch for it, or none has ended yet.
     """
-    checkpoint = net.plan.checkpoint
+    run = net.run
+    assert run is not None
+    epochs, checkpoint = Epochs(net, run, rows, valid), run.plan.checkpoint
     try:
         is_finished = False
         if checkpoint is not None:
@@ -69,12 +46,12 @@ def train(
             if checkpoint.found is not None:
                 is_finished = resume(net, checkpoint, learned[0])
         if not is_finished:
-            net.train(rows, valid, epochs)
-            if checkpoint is not None and not net.ended_by_clock:  # with more time, training would continue
+            epochs.train()
+            if checkpoint is not None and not run.ended_by_clock:  # with more time, training would continue
                 store_finished(net, checkpoint, learned[0])
     except KeyboardInterrupt:
-        is_kept = net.plan.keeps_interrupted and not _is_one_of_many()
-        best_epoch = net.end_interrupted(valid) if is_kept else None
+        is_kept = run.plan.keeps_interrupted and not _is_one_of_many()
+        best_epoch = epochs.end_interrupted() if is_kept else None
         if best_epoch is None:
             raise
         return best_epoch

@@ -302,9 +302,9 @@ def test_compile_trains_through_torch_compile(monkeypatch: pytest.MonkeyPatch) -
     assert len(calls) == 2
     model.predict(np.eye(4))
     assert len(calls) == 2
-    assert pickle.loads(pickle.dumps(model)).net_.compiled is None
+    assert pickle.loads(pickle.dumps(model)).net_.run is None
 
 
 def test_a_fitted_network_holds_no_chain() -> None:
     model = NeuralClassifier(MLP, max_epochs=1).fit(np.eye(4), [0, 1, 0, 1])
-    assert model.net_.by_hand is None
+    assert model.net_.run is None

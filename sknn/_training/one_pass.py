@@ -1,0 +1,85 @@
+"""One pass over training or validation rows: steps, their losses, and the epoch's record in the history."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from .._data.rows import Batch, Batches, network_by_network
+from ..losses import Loss
+from .net import _Net
+from .state import TrainingState
+
+__all__ = ["one_pass", "validation_step"]
+
+Step = Callable[[Batch], dict[str, Tensor]]
+
+
+def validation_step(net: _Net, batch: Batch) -> dict[str, Tensor]:
+    """Loss and raw prediction, without gradients; the net is in evaluation mode."""
+    inputs, y = batch
+    with torch.no_grad():
+        y_pred = net.infer(inputs)
+        return {"loss": net.get_loss(y_pred, y, X=inputs), "y_pred": y_pred}
+
+
+def one_pass(
+    net: _Net, run: TrainingState, batches: Batches, step: Step, *, training: bool, end: float = math.inf
+) -> None:
+    """Take a step for each batch, until the time `end`; the loss is summed on the device and read once.
+
+    The net is in the mode, training or evaluation, that the steps need.
+    """
+    prefix = "train" if training else "valid"
+    per_batch = bool(run.listeners["on_batch_begin"] or run.listeners["on_batch_end"])
+    score = None if training else run.plan.validation_score
+    # What is calibrated in the end is judged as a whole; other losses batch by batch.
+    judged = not training and type(net.criterion_).validation_loss is not Loss.validation_loss
+    losses: list[Tensor] = []
+    sizes: list[int] = []
+    raw: list[Tensor] = []
+    targets: list[tuple[Tensor, Tensor | None]] = []
+    with net.own_rows(batches.rows):
+        for batch in batches:
+            if per_batch:
+                net.notify("on_batch_begin", batch=batch, training=training)
+            result = step(batch)
+            losses.append(result["loss"].detach())
+            sizes.append(batch[1].shape[0])
+            if score is not None or judged:
+                raw.append(result["y_pred"])
+            if judged:
+                targets.append((batch[1], batch[0].get("sample_weight")))
+            if per_batch:
+                _end_batch(net, batch, result, prefix, training=training)
+            if time.perf_counter() >= end:
+                break
+    total = torch.stack(losses) @ torch.tensor(sizes, dtype=losses[0].dtype).to(losses[0].device)
+    if training:
+        run.step_losses = torch.stack(losses)
+    if judged:
+        y, weights = (list(values) for values in zip(*targets, strict=True))
+        weight = None if weights[0] is None else torch.cat(weights)
+        total = sum(sizes) * net.criterion_.validation_loss(torch.cat(raw).float(), torch.cat(y), weight)
+    net.history.record(f"{prefix}_loss", total.item() / sum(sizes))  # synchronises
+    net.history.record(f"{prefix}_batch_count", len(sizes))
+    if training:
+        net.history.record("lr", net.optimizer_.param_groups[0]["lr"])
+    if score is not None:
+        if batches.rows.shares is not None:
+            raw = [network_by_network(raw, len(batches.rows.shares))]
+        values = net.criterion_.inverse_link(torch.cat(raw).float())
+        net.history.record("valid_score", score(values.cpu().numpy()))
+
+
+def _end_batch(net: _Net, batch: Batch, result: dict[str, Tensor], prefix: str, *, training: bool) -> None:
+    """Record a batch, and tell the callbacks that listen to batches."""
+    if result["y_pred"].ndim == 3:  # scorers know one prediction a row
+        result["y_pred"] = net.criterion_.combine(result["y_pred"].detach())
+    net.history.record_batch(f"{prefix}_loss", result["loss"].item())
+    net.history.record_batch(f"{prefix}_batch_size", batch[1].shape[0])
+    net.notify("on_batch_end", batch=batch, training=training, **result)

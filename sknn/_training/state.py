@@ -1,0 +1,213 @@
+"""What exists only while a net is trained."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import torch
+from skorch.callbacks import Callback
+from torch import Tensor
+
+from ..callbacks._state import ModuleState
+from ..optim import LRSchedule, WeightAverage
+from .plan import TrainingPlan
+
+__all__ = ["KeptEpoch", "TrainingState"]
+
+_EVENTS_OF_STEPS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+_EVENTS = ("on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end", *_EVENTS_OF_STEPS)
+
+
+# Of a field: whether a checkpoint stores it, since it decides how training continues from the end of an epoch; or each
+# fit, epoch or step computes it again.
+STORED, ANEW = {"in_checkpoint": True}, {"in_checkpoint": False}
+
+
+@dataclass
+class KeptEpoch:
+    """The best epoch so far, for an interrupt.
+
+    Attributes
+    ----------
+    score : float
+        Higher is better.
+    number : int
+        From 1.
+    weights : ModuleState
+    n_scalings : int
+        How often the inputs had been scaled: the weights fit no inputs that were scaled otherwise.
+    """
+
+    score: float
+    number: int
+    weights: ModuleState
+    n_scalings: int
+
+
+@dataclass(eq=False)
+class TrainingState:
+    """The state of one training run, held as ``net.run`` from `make_net` or `attach` to `release`.
+
+    Every field says whether a checkpoint stores it. Pickles and files of a net hold none of them.
+
+    Attributes
+    ----------
+    plan : TrainingPlan
+    lr_changed : bool
+        Whether the optimizer must be given the plan's learning rate: its own is that of an earlier run.
+    settings_before : dict
+        Attributes of the net that `attach` took from the plan, as they were.
+    listeners : dict of str to list of callbacks
+        Those that override the event.
+    foreign_steps : bool
+        Whether a callback that is not part of sknn listens to batches or gradients.
+    started, deadline : float, float or None
+        As in the plan; earlier after a checkpoint, since the time that was used before it counts.
+    weight_decay_follows_lr, columns
+        As in the plan.
+    is_resumed : bool
+        Whether the run continues from a checkpoint, and its first epoch has not begun.
+    compiled : callable or None
+        The network by ``torch.compile``, which takes its place in training.
+    step_losses : Tensor of shape (n_steps,) or None
+        Training loss of each step of the last epoch.
+    gradient_norm : float or None
+        Norm of the gradient of the present step, if a callback has computed it already.
+    lr_schedule, lr_schedule_params
+        Of the runs of epochs that follow: the plan's, unless a repair changed them.
+    schedule : LRSchedule or None
+        Of the present run of epochs.
+    average : WeightAverage or None
+    planned_epochs, planned_steps : int
+        Of the present run of epochs.
+    epochs_of_run : int
+        Epochs of the present run that are over.
+    first_step : int
+        Steps that the net had taken before the present run of epochs.
+    n_scalings : int
+        How often `scale_inputs` was called and not undone.
+    ended_by_clock : bool
+        Whether the deadline ended the run.
+    kept_epoch : KeptEpoch or None
+        None too where the plan keeps no epoch for an interrupt.
+    n_complete : int
+        Length of the history at the end of the last epoch that the plan keeps.
+    shuffle_state : Tensor or None
+        State of the generator that shuffles rows, in a checkpoint.
+    elapsed_s : float
+        Time that the fit had taken, in a checkpoint.
+    """
+
+    plan: TrainingPlan = field(metadata=ANEW)
+    lr_changed: bool = field(default=False, metadata=ANEW)
+    settings_before: dict[str, Any] = field(default_factory=dict, metadata=ANEW)
+    listeners: dict[str, list[Any]] = field(init=False, default_factory=dict, metadata=ANEW)
+    foreign_steps: bool = field(init=False, default=False, metadata=ANEW)
+    started: float = field(init=False, metadata=ANEW)
+    deadline: float | None = field(init=False, metadata=ANEW)
+    weight_decay_follows_lr: bool = field(init=False, metadata=ANEW)
+    columns: list[str] | None = field(init=False, metadata=ANEW)
+    is_resumed: bool = field(init=False, default=False, metadata=ANEW)
+    compiled: Callable[..., Any] | None = field(init=False, default=None, metadata=ANEW)
+    step_losses: Tensor | None = field(init=False, default=None, metadata=ANEW)
+    gradient_norm: float | None = field(init=False, default=None, metadata=ANEW)
+
+    lr_schedule: str | type = field(init=False, metadata=STORED)
+    lr_schedule_params: dict[str, Any] | None = field(init=False, metadata=STORED)
+    schedule: LRSchedule | None = field(init=False, default=None, metadata=STORED)
+    average: WeightAverage | None = field(init=False, default=None, metadata=STORED)
+    planned_epochs: int = field(init=False, default=0, metadata=STORED)
+    planned_steps: int = field(init=False, default=0, metadata=STORED)
+    epochs_of_run: int = field(init=False, default=0, metadata=STORED)
+    first_step: int = field(init=False, default=0, metadata=STORED)
+    n_scalings: int = field(init=False, default=0, metadata=STORED)
+    ended_by_clock: bool = field(init=False, default=False, metadata=STORED)
+    kept_epoch: KeptEpoch | None = field(init=False, default=None, metadata=STORED)
+    n_complete: int = field(init=False, default=0, metadata=STORED)
+    shuffle_state: Tensor | None = field(init=False, default=None, metadata=STORED)
+    elapsed_s: float = field(init=False, default=0.0, metadata=STORED)
+
+    def __post_init__(self) -> None:
+        plan = self.plan
+        self.started, self.deadline = plan.started, plan.deadline
+        self.weight_decay_follows_lr, self.columns = plan.weight_decay_follows_lr, plan.columns
+        self.lr_schedule, self.lr_schedule_params = plan.lr_schedule, plan.lr_schedule_params
+
+    # ------------------------------------------------------------------ what callbacks use
+
+    @property
+    def scale_inputs(self) -> Callable[[], Callable[[], None]] | None:
+        """Scales the untouched columns from now on; returns a callable that undoes it. None if there are none."""
+        return None if self.plan.scale_inputs is None else self._scale_inputs
+
+    def _scale_inputs(self) -> Callable[[], None]:
+        assert self.plan.scale_inputs is not None
+        undo_scaling = self.plan.scale_inputs()
+        self.n_scalings += 1
+
+        def undo() -> None:
+            undo_scaling()
+            self.n_scalings -= 1
+
+        return undo
+
+    def weights_were_restored(self) -> None:
+        """A callback has replaced non-finite weights: their moving average begins anew."""
+        if self.average is not None and self.schedule is not None:
+            self._begin_average(self.schedule.optimizer)
+
+    # ------------------------------------------------------------------ callbacks
+
+    def listen(self, callbacks: Sequence[tuple[str, Any]]) -> None:
+        """Note which events the callbacks override."""
+        self.listeners = {
+            event: [cb for _, cb in callbacks if getattr(type(cb), event, None) is not getattr(Callback, event)]
+            for event in _EVENTS
+        }
+        heard = [callback for event in _EVENTS_OF_STEPS for callback in self.listeners[event]]
+        self.foreign_steps = any(not type(callback).__module__.startswith("sknn.") for callback in heard)
+
+    # ------------------------------------------------------------------ runs of epochs
+
+    def begin_epochs(self, epochs: int, n_batches: int, optimizer: torch.optim.Optimizer, n_steps: int) -> None:
+        """Begin a run of epochs, with a schedule and an average of its own, after `n_steps` steps of the net."""
+        self.planned_epochs, self.planned_steps = epochs, epochs * n_batches
+        self.first_step, self.epochs_of_run = n_steps, 0
+        self.schedule = LRSchedule(self.lr_schedule, self.lr_schedule_params or {}, optimizer, self.planned_steps)
+        self._begin_average(optimizer)
+
+    def _begin_average(self, optimizer: torch.optim.Optimizer) -> None:
+        decay = self.plan.ema_decay
+        changed = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        self.average = None if decay is None else WeightAverage(changed, decay)
+
+    def progress(self, n_steps: int) -> float:
+        """Share of the run that is over after `n_steps` steps of the net, in steps or seconds, whichever is larger."""
+        progress = (n_steps - self.first_step) / max(1, self.planned_steps)
+        if self.deadline is not None:
+            planned_s = max(self.deadline - self.started, 1e-9)  # a clock cannot tell less
+            progress = max(progress, (time.perf_counter() - self.started) / planned_s)
+        return progress
+
+    # ------------------------------------------------------------------ checkpoints
+
+    def for_checkpoint(self, shuffle_state: Tensor | None) -> dict[str, Any]:
+        """The stored fields, at the end of an epoch."""
+        self.shuffle_state, self.elapsed_s = shuffle_state, time.perf_counter() - self.started
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["in_checkpoint"]}
+
+    def resume(self, stored: dict[str, Any]) -> None:
+        """Be the state of which `stored` was taken: inputs are scaled again, and the time used before counts."""
+        for name, value in stored.items():
+            setattr(self, name, value)
+        n_scalings, self.n_scalings = self.n_scalings, 0
+        for _ in range(n_scalings):
+            self._scale_inputs()
+        if self.deadline is not None:
+            shift = time.perf_counter() - self.elapsed_s - self.started
+            self.started += shift
+            self.deadline += shift
+        self.is_resumed = True
