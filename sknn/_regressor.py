@@ -59,7 +59,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         for TabM 800 steps (200 where nothing stops early) or 25 passes, whichever is more, for any other module 100
         passes; beyond 20,000 rows fewer, in proportion to the inverse of the square root of their number.
     batch_size : "auto" or int, default="auto"
-        Rows a step (of each of the `n_splits` networks). "auto" aims at 40 steps an epoch of 16 to 256 rows each,
+        Rows per step, for each of the `n_networks` networks. "auto" aims at 40 steps an epoch of 16 to 256 rows each,
         for TabM at 8 of 16 to 128 rows; beyond 20,000 rows more, in proportion to the square root of their number.
     max_time : float, default=None
         Seconds that fit may take. The schedule is planned to end there, so training is finished, not cut off.
@@ -68,7 +68,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         "auto" does so from 200 rows on (TabM: 65), and where `X_val` is given.
     validation_fraction : float in (0, 1), default=0.15
         Share of the rows that early stopping holds out; stratified for classes, by group where `groups` are given.
-    n_splits : int or "auto", default="auto"
+    n_networks : int or "auto", default="auto"
         Networks that are trained side by side, a :class:`~sknn.modules.Committee`. Each holds other rows out to stop
         early, so that together they learn from all rows; their predictions are averaged. "auto": for TabM 4 up to
         5,000 rows and 2 beyond, 1 for any other module.
@@ -191,7 +191,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         max_time: float | None = None,
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.15,
-        n_splits: int | str = "auto",
+        n_networks: int | str = "auto",
         n_iter_no_change: int | str = "auto",
         tol: float = 0.0,
         scoring: str | Callable[..., float] | None = "loss",
@@ -226,7 +226,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         self.max_time = max_time
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
-        self.n_splits = n_splits
+        self.n_networks = n_networks
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.scoring = scoring

@@ -249,7 +249,7 @@ class BaseNeuralEstimator(
         return data
 
     def _choose_validation(
-        self, data: TrainingData, given: tuple[Any, Any, Any], seed: int, n_splits: int, recipe: Recipe
+        self, data: TrainingData, given: tuple[Any, Any, Any], seed: int, n_networks: int, recipe: Recipe
     ) -> None:
         X_val, y_val, sample_weight_val = given
         if (X_val is None) != (y_val is None):
@@ -264,7 +264,7 @@ class BaseNeuralEstimator(
         elif sample_weight_val is not None:
             raise ValueError("sample_weight_val is given without X_val and y_val. Pass these too, or leave it out.")
         elif recipe.stops_early(self.early_stopping, len(data)):
-            data.hold_out(self.validation_fraction, seed, n_splits)
+            data.hold_out(self.validation_fraction, seed, n_networks)
 
     def _check_same_network(self) -> None:
         """What a fitted network was built with cannot change while it trains on."""

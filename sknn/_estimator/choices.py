@@ -25,9 +25,9 @@ class TrainingChoicesMixin:
         if go_on:
             committee = committee_of(self.net_.module_)
             return 1 if committee is None else len(committee.networks)
-        if partial and self.n_splits == "auto":
+        if partial and self.n_networks == "auto":
             return recipe.n_networks
-        return recipe.n_networks_for(self.n_splits, n_samples)
+        return recipe.n_networks_for(self.n_networks, n_samples)
 
     def _plan(self, recipe: Recipe, shuffle_seed: int, started: float, *, partial: bool) -> TrainingPlan:
         return TrainingPlan(

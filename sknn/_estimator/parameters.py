@@ -27,7 +27,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "max_time": [None, Interval(Real, 0, None, closed="neither")],
     "early_stopping": [StrOptions({"auto"}), "boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-    "n_splits": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "n_networks": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     "n_iter_no_change": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     "tol": [Interval(Real, 0, None, closed="left")],
     "scoring": [str, callable, None],
@@ -59,5 +59,5 @@ BUILT_WITH = (
     "optimizer_params",
     "preprocessing",
     "categorical_features",
-    "n_splits",
+    "n_networks",
 )

@@ -34,7 +34,7 @@ class Recipe:
     Attributes
     ----------
     n_networks : int
-        What ``n_splits="auto"`` means.
+        What ``n_networks="auto"`` means.
     n_networks_of_few_rows : int
         The same up to `few_rows` training rows: which of them are held out then matters more than all else.
     few_rows : int
@@ -82,10 +82,10 @@ class Recipe:
             return _MEMBERS
         return _ANY_MODULE
 
-    def n_networks_for(self, n_splits: int | str, n_samples: int) -> int:
-        """``n_splits``, or for "auto" more networks for few rows."""
-        if n_splits != "auto":
-            return int(n_splits)
+    def n_networks_for(self, n_networks: int | str, n_samples: int) -> int:
+        """``n_networks``, or for "auto" more networks for few rows."""
+        if n_networks != "auto":
+            return int(n_networks)
         return self.n_networks_of_few_rows if n_samples <= self.few_rows else self.n_networks
 
     def optimizer_params_for(
