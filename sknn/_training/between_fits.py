@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -21,21 +22,22 @@ __all__ = ["BetweenFits"]
 _OF_A_TRAINING: dict[str, Any] = dict(
     schedule=None, by_hand=None, paced_threads=None, compiled=None, step=None, frozen=[], average=None,
     step_losses=None, gradient_norm=None, quiet=None, kept_epoch=None, shuffle_state=None, is_resumed=False,
-    ended_by_clock=False,
+    ended_by_clock=False, n_scalings=0,
 )  # fmt: skip
 
 
 def _lasting(plan: TrainingPlan) -> TrainingPlan:
     """What is left of a plan: no data, no callables."""
-    lasting = TrainingPlan(plan.lr_schedule, plan.lr_schedule_params, plan.shuffle_seed)
-    lasting.keeps_optimizer = plan.keeps_optimizer
-    return lasting
+    names = ("lr_schedule", "lr_schedule_params", "shuffle_seed")
+    return TrainingPlan(**{name: getattr(plan, name) for name in names})
 
 
 class BetweenFits:
     """The life of a net from the end of a fit to the next; a part of `_Net`."""
 
     pickled_optimizer: dict[str, Any] | None = None  # of a loaded net, until it trains on
+    keeps_optimizer: bool = False  # whether the optimizer's state is pickled with the net
+    n_scalings: int = 0  # how often inputs were scaled in this run, and not undone
 
     if TYPE_CHECKING:  # what the net has
         plan: Any
@@ -61,13 +63,31 @@ class BetweenFits:
         self._set_training(False)
         self._set(plan=_lasting(self.plan), verbose=0, **_OF_A_TRAINING)
 
-    def attach(
-        self, plan: TrainingPlan, callbacks: list[Any], lr: float, batch_size: int, device: torch.device
-    ) -> None:
+    def follow(self, plan: TrainingPlan) -> None:
+        """Take the plan, and count how often inputs are scaled."""
+        if plan.scale_inputs is not None:
+            plan = dataclasses.replace(plan, scale_inputs=self._counted(plan.scale_inputs))
+        self._set(plan=plan, n_scalings=0)
+
+    def _counted(self, scale_inputs: Callable[[], Callable[[], None]]) -> Callable[[], Callable[[], None]]:
+        def scale() -> Callable[[], None]:
+            undo_scaling = scale_inputs()
+            self._set(n_scalings=self.n_scalings + 1)
+
+            def undo() -> None:
+                undo_scaling()
+                self._set(n_scalings=self.n_scalings - 1)
+
+            return undo
+
+        return scale
+
+    def attach(self, plan: TrainingPlan) -> None:
         """Get ready to train on."""
-        self._move_to(device)
-        self._set(lr_changed=lr != self.lr or (self.optimizer_ is None and self.pickled_optimizer is None))
-        self._set(plan=plan, callbacks=callbacks, lr=lr, batch_size=batch_size)
+        self._move_to(plan.device)
+        self._set(lr_changed=plan.lr != self.lr or (self.optimizer_ is None and self.pickled_optimizer is None))
+        self._set(callbacks=plan.callbacks, lr=plan.lr, batch_size=plan.batch_size)
+        self.follow(plan)
         self.initialize_callbacks()
         if self.optimizer_ is None:
             self._initialize_optimizer()
@@ -118,14 +138,14 @@ class BetweenFits:
     def __getstate__(self) -> dict[str, Any]:
         """Plain attributes, tensors on the CPU, so that a model of a GPU loads anywhere.
 
-        The optimizer's moments, twice the size of the weights, stay behind unless the plan keeps them: a loaded model
+        The optimizer's moments, twice the size of the weights, stay behind unless `keeps_optimizer`: a loaded model
         that trains on then starts new ones.
         """
         for module in (self.module_, self.criterion_):
             allow_pickling(module)
         state = self.__dict__.copy()
         pickled = None
-        if self.plan.keeps_optimizer:
+        if self.keeps_optimizer:
             pickled = self.pickled_optimizer if self.optimizer_ is None else to_pickle(self.optimizer_)
         state.update(_OF_A_TRAINING, plan=_lasting(self.plan))  # a callback may pickle the net
         state.update(optimizer_=None, flat_parameters=None, pickled_optimizer=pickled)

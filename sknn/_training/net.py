@@ -40,7 +40,8 @@ class _Net(Epochs, TrainingSteps, BetweenFits, Resuming, ScoringFace, NeuralNet)
 
     def prepare(self, plan: TrainingPlan, optimizer_params: dict[str, Any], target_kind: str) -> _Net:
         """Attach what skorch's constructor does not know, and initialise."""
-        self._set(plan=plan, optimizer_params=optimizer_params, target_kind=target_kind)
+        self.follow(plan)
+        self._set(optimizer_params=optimizer_params, target_kind=target_kind)
         self._set(
             flat_parameters=None,
             by_hand=None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import time
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ _HOOKS = ("_backward_hooks", "_post_accumulate_grad_hooks")
 
 # Made anew by every fit or epoch, or not of the net.
 _NOT_OF_THE_TRAINING = frozenset(
-    ["plan", "by_hand", "paced_threads", "compiled", "step", "frozen", "quiet", "virtual_params_"]
+    ["plan", "by_hand", "paced_threads", "compiled", "step", "frozen", "quiet", "virtual_params_", "n_scalings"]
 )
 
 
@@ -27,6 +28,7 @@ class Resuming:
 
     if TYPE_CHECKING:  # what the net has
         plan: Any
+        n_scalings: int
         module_: Any
         optimizer_: Any
         schedule: Any
@@ -55,7 +57,7 @@ class Resuming:
             "shuffle": None if shuffle is None else shuffle.get_state(),
             "global generators": generator_states(torch.device(self.device)),
             "schedule": (plan.lr_schedule, plan.lr_schedule_params),
-            "n_scalings": plan.n_scalings,
+            "n_scalings": self.n_scalings,
             "elapsed_s": time.perf_counter() - plan.started,
         }
 
@@ -71,13 +73,17 @@ class Resuming:
             _count_steps(self.optimizer_)
         restore_generators(state["global generators"], torch.device(self.device))
         plan = self.plan
-        plan.lr_schedule, plan.lr_schedule_params = state["schedule"]
+        schedule, params = state["schedule"]
         for _ in range(state["n_scalings"]):
             plan.scale_inputs()
-        if plan.deadline is not None:  # the time that was used before counts
-            shift = time.perf_counter() - state["elapsed_s"] - plan.started
-            plan.started += shift
-            plan.deadline += shift
+        started, deadline = plan.started, plan.deadline
+        if deadline is not None:  # the time that was used before counts
+            shift = time.perf_counter() - state["elapsed_s"] - started
+            started, deadline = started + shift, deadline + shift
+        plan = dataclasses.replace(
+            plan, lr_schedule=schedule, lr_schedule_params=params, started=started, deadline=deadline
+        )
+        self._set(plan=plan)
         self._set(shuffle_state=state["shuffle"], is_resumed=True)
         if plan.keeps_interrupted and self.kept_epoch is None and self.history:
             self.keep_epoch()
@@ -89,10 +95,10 @@ class Resuming:
         score = record.get("valid_score", score)
         kept = self.kept_epoch
         # Weights of before fit no inputs that were scaled since.
-        if kept is None or score > kept[0] or kept[3] != self.plan.n_scalings:
+        if kept is None or score > kept[0] or kept[3] != self.n_scalings:
             weights = ModuleState(self) if kept is None else kept[2]
             weights.save()
-            self._set(kept_epoch=(score, len(self.history), weights, self.plan.n_scalings))
+            self._set(kept_epoch=(score, len(self.history), weights, self.n_scalings))
         self._set(n_complete=len(self.history))
 
     def end_interrupted(self, valid: Any) -> int | None:
@@ -100,7 +106,7 @@ class Resuming:
 
         None, and nothing is done, if there is none yet.
         """
-        if self.kept_epoch is None or self.kept_epoch[3] != self.plan.n_scalings:
+        if self.kept_epoch is None or self.kept_epoch[3] != self.n_scalings:
             return None
         _, best_epoch, weights, _ = self.kept_epoch
         weights.restore()

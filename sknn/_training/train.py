@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,8 @@ from .._errors import refused_as, shown
 from .._versions import versions
 from ..exceptions import CheckpointError
 from .net import _Net
-from .plan import TrainingPlan
 
-__all__ = ["find_checkpoint", "scaling_of", "train"]
+__all__ = ["find_checkpoint", "train"]
 
 # Parameters that change no bit of what is learned.
 _WITHOUT_EFFECT = ("verbose", "on_interrupt", "checkpoint", "checkpoint_every_s", "checkpoint_every_epochs", "max_time")
@@ -80,27 +79,10 @@ def _abridged(value: Any) -> str:
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "..."
 
 
-def scaling_of(plan: TrainingPlan, inputs: Any, resident: list[Rows]) -> Callable[[], Callable[[], None]]:
-    """What scales untouched inputs from now on, and returns what undoes it; the plan counts how often."""
-
-    def scale() -> Callable[[], None]:
-        undo_scaling = inputs.scale_from_now_on(resident)
-        plan.n_scalings += 1
-
-        def undo() -> None:
-            undo_scaling()
-            plan.n_scalings -= 1
-
-        return undo
-
-    return scale
-
-
 def train(
     net: _Net,
     rows: Rows,
     valid: Rows | None,
-    epochs: int,
     *,
     learned: tuple[Any, Any],
 ) -> int | None:
@@ -112,7 +94,6 @@ def train(
         Initialised. Its plan says where to write checkpoints, and whether Ctrl-C ends the training with the weights of
         its best epoch.
     rows, valid : Rows
-    epochs : int
     learned : (Inputs, Targets)
         What was learned from the data before training.
 
@@ -135,7 +116,7 @@ def train(
             if checkpoint.found is not None:
                 is_over = checkpoint.restore(net)
         if not is_over:
-            net.train(rows, valid, epochs)
+            net.train(rows, valid, net.plan.epochs)
     except KeyboardInterrupt:
         is_kept = net.plan.keeps_interrupted and not _is_one_of_many()
         best_epoch = net.end_interrupted(valid) if is_kept else None

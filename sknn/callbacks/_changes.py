@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -141,7 +141,7 @@ class Changes:
 
         def put(schedule: Any, params: Any) -> Callable[[], None]:
             def change() -> None:
-                plan.lr_schedule, plan.lr_schedule_params = schedule, params
+                net._set(plan=replace(net.plan, lr_schedule=schedule, lr_schedule_params=params))
 
             return change
 
