@@ -17,7 +17,7 @@ from torch import nn
 from ._data.targets import class_targets, dense
 from ._errors import refused_as, shown
 from ._estimator.base import BaseNeuralEstimator
-from .losses._make import can_fit
+from .losses._make import fitting_loss
 from .modules import TabM
 
 __all__ = ["NeuralClassifier"]
@@ -346,6 +346,8 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         raw = self._raw_prediction(X).numpy()
         return self._targets.decision(raw)
 
+    score = BaseNeuralEstimator.score  # instead of ClassifierMixin's
+
     def _learn_targets(self, y: Any, classes: Any, weight: np.ndarray | None) -> Any:
         return class_targets(y, classes)[0]
 
@@ -373,9 +375,6 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = self._fits_multilabel()
+        loss = fitting_loss(self.criterion, self.criterion_params, "multilabel")
+        tags.classifier_tags.multi_label = loss is not None
         return tags
-
-    def _fits_multilabel(self) -> bool:
-        """Whether the loss serves label indicators."""
-        return can_fit(self.criterion, dict(self.criterion_params or {}), "multilabel")

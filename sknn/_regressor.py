@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import RegressorMixin
-from sklearn.metrics import d2_pinball_score
 from sklearn.utils import column_or_1d
 from torch import nn
 
 from ._data.targets import RealTargets
 from ._estimator.base import BaseNeuralEstimator
-from .losses import Poisson, Quantile, make_loss
+from .losses import make_loss
+from .losses._make import fitting_loss
 from .modules import TabM
 
 __all__ = ["NeuralRegressor"]
@@ -280,38 +280,12 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         values = self._link_output(X)
         return self._targets.predict(values)
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """R^2; for several quantile levels, the mean of their D^2 pinball scores.
-
-        Parameters
-        ----------
-        X : array, sparse matrix or dataframe of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
-
-        Returns
-        -------
-        score : float
-            1 is perfect, 0 no better than a constant.
-        """
-        prediction = self.predict(X)
-        loss = self._loss()
-        if isinstance(loss, Quantile) and loss.n_levels > 1:
-            return float(
-                np.mean(
-                    [
-                        d2_pinball_score(y, prediction[:, i], alpha=level, sample_weight=sample_weight)
-                        for i, level in enumerate(loss.levels.tolist())
-                    ]
-                )
-            )
-        return super().score(X, y, sample_weight)
+    score = BaseNeuralEstimator.score  # instead of RegressorMixin's
 
     def _learn_targets(self, y: Any, classes: Any, weight: np.ndarray | None) -> Any:
         y = RealTargets.check(y)
         loss = make_loss(self.criterion, dict(self.criterion_params or {}), "real")
-        if y.shape[1:] == (1,) and not self.__sklearn_tags__().target_tags.multi_output:
+        if y.shape[1:] == (1,) and not loss.several_outputs:
             y = column_or_1d(y, warn=True)
         loss.check_target(torch.tensor(y))
         return RealTargets(y, weight, loss.target_scaling if self.preprocessing else None)
@@ -325,9 +299,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        levels = (self.criterion_params or {}).get("quantile", 0.5)
-        poisson = self.criterion in ("poisson", Poisson) or isinstance(self.criterion, Poisson)
-        # scikit-learn's check of several outputs has negative ones, whatever the tag positive_only says.
-        tags.target_tags.multi_output = not isinstance(levels, Iterable) and not poisson
-        tags.target_tags.positive_only = poisson
+        loss = fitting_loss(self.criterion, self.criterion_params, "real")
+        tags.target_tags.multi_output = loss is None or loss.several_outputs
+        tags.target_tags.positive_only = loss is not None and loss.target_scaling == "scale"
         return tags

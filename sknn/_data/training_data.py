@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,36 @@ from .scoring import validation_scorer
 from .split import validation_split, validation_splits
 from .targets import dense
 
-__all__ = ["TrainingData"]
+__all__ = ["EncodedData", "TrainingData"]
+
+
+@dataclass(frozen=True)
+class EncodedData:
+    """The rows of a fit as tensors, and what was learned about columns and targets.
+
+    Attributes
+    ----------
+    train, valid : Rows
+        `valid` is None without validation rows.
+    inputs : Inputs
+    targets : ClassTargets, MultilabelTargets or RealTargets
+    n_copies : float or None
+        How many rows the training rows stand for, if equal ones were merged.
+    validation_score : callable or None
+        Link output of the validation rows -> score, higher is better; None where the loss is the score.
+    """
+
+    train: Rows
+    valid: Rows | None
+    inputs: Inputs
+    targets: Any
+    n_copies: float | None
+    validation_score: Callable[[np.ndarray], float] | None
+
+    @property
+    def resident(self) -> list[Rows]:
+        """All rows that stay in memory during training."""
+        return [self.train] if self.valid is None else [self.train, self.valid]
 
 
 class TrainingData:
@@ -165,7 +195,13 @@ class TrainingData:
             check_y(self.valid.y)
             self.valid._weigh_classes(extra_weight)
 
-    def encode(self, device: torch.device) -> tuple[Rows, Rows | None]:
+    def encode(self, device: torch.device, scoring: Any) -> EncodedData:
+        """The data as tensors, and what `scoring` means for the validation rows."""
+        train, valid = self._encoded_rows(device)
+        score = None if valid is None else self.scorer(scoring)
+        return EncodedData(train, valid, self.inputs, self.targets, self.n_copies, score)
+
+    def _encoded_rows(self, device: torch.device) -> tuple[Rows, Rows | None]:
         """Training rows, and validation rows or None, on their device."""
         if self.inputs.encoder is None:
             self.inputs.learn_scales(self.X, self.train_rows, self.weight)

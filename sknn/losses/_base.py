@@ -7,7 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Literal
 
+import numpy as np
 import torch
+from sklearn.metrics import accuracy_score, r2_score
 from torch import Tensor, nn
 
 __all__ = [
@@ -36,8 +38,8 @@ MAX_EXPONENT = 40.0
 class Loss(nn.Module, ABC):
     """Mean over the batch of a weighted pointwise loss; derive from it to add a loss.
 
-    A subclass defines ``name``, ``targets`` and ``pointwise``; also ``inverse_link`` (default: identity) and
-    ``out_features`` (default: ``n_targets``) where the defaults do not fit.
+    A subclass defines ``name``, ``targets`` and ``pointwise``; also ``inverse_link`` (default: identity),
+    ``out_features`` (default: ``n_targets``) and ``score`` (default: accuracy or R^2) where the defaults do not fit.
 
     Attributes
     ----------
@@ -51,6 +53,8 @@ class Loss(nn.Module, ABC):
         What is done to a real target before the loss sees it, and undone at predict: ``"standard"``, zero mean and unit
         variance; ``"scale"``, divided by its mean, for y >= 0; None, nothing. A loss of your own that needs y in its
         unit sets None.
+    several_outputs : bool, default=True
+        Whether a real target may have more than one column.
 
     Examples
     --------
@@ -69,6 +73,7 @@ class Loss(nn.Module, ABC):
     targets: frozenset[str]
     supports_sample_weight: bool = True
     target_scaling: Literal["standard", "scale"] | None = "standard"
+    several_outputs: bool = True
 
     def __init__(self) -> None:  # nn.Module's takes any argument, so that no name could be refused
         super().__init__()
@@ -165,7 +170,29 @@ class Loss(nn.Module, ABC):
         return self(raw_prediction, y, sample_weight)
 
     def calibrate(self, raw_prediction: Tensor, y: Tensor, sample_weight: Tensor | None = None) -> None:
-        """Learn from held-out rows how far to trust the trained network. Nothing by default."""
+        """Correct the confidence of the trained network by held-out rows. Does nothing by default."""
+
+    def score(
+        self, y: np.ndarray, prediction: np.ndarray, sample_weight: np.ndarray | None = None, *, target: Target
+    ) -> float:
+        """What ``estimator.score`` returns: accuracy for labels and label indicators, R^2 for real numbers.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            As the user gives it.
+        prediction : ndarray
+            What ``predict`` returns.
+        sample_weight : array-like of shape (n_samples,), default=None
+        target : {"classes", "multilabel", "real"}
+        """
+        metric = r2_score if target == "real" else accuracy_score
+        return float(metric(y, prediction, sample_weight=sample_weight))
+
+    @property
+    def class_name(self) -> str:
+        """Name of the user's class, for messages."""
+        return type(self).__name__
 
     def out_features(self, n_targets: int) -> int:
         """Width of the raw prediction for so many classes, labels or outputs."""

@@ -145,6 +145,11 @@ class ModuleLoss(Loss):
         shape = tuple(losses.shape)
         raise ValueError(f"{self.name} returned shape {shape} for {n_rows} rows; expected {what}.")
 
+    @property
+    def class_name(self) -> str:
+        """Name of the module's class, for messages."""
+        return self.name
+
     def check_raw_prediction(self, raw_prediction: Tensor) -> None:
         """Raise a ValueError if the module wants probabilities, or their logarithm, and is given raw scores."""
         if isinstance(self.module, nn.BCELoss) and not ((raw_prediction >= 0) & (raw_prediction <= 1)).all():
@@ -175,7 +180,7 @@ class ModuleLoss(Loss):
             return n_targets
         if n_targets != 2:
             raise ValueError(
-                f"criterion={self.name} tells two classes apart, y has {n_targets} classes; use 'log_loss' "
+                f"criterion={self.name} distinguishes two classes, but y has {n_targets} classes; use 'log_loss' "
                 "or nn.CrossEntropyLoss."
             )
         return 1

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from numbers import Real
 
+import numpy as np
 import torch
+from sklearn.metrics import d2_pinball_score
 from torch import Tensor
 from torch.nn import functional
 
-from ._base import MAX_EXPONENT, Link, Loss, check_same_shape, finite_exp, shape_error
+from ._base import MAX_EXPONENT, Link, Loss, Target, check_same_shape, finite_exp, shape_error
 
 __all__ = ["AbsoluteError", "Huber", "Poisson", "Quantile", "SquaredError"]
 
@@ -129,6 +131,8 @@ class Poisson(Loss):
     name = "poisson"
     targets = frozenset({"real"})
     target_scaling = "scale"
+    # It fits several, but scikit-learn's checks of estimators with several outputs use negative targets.
+    several_outputs = False
 
     def pointwise(self, raw_prediction: Tensor, y: Tensor) -> Tensor:
         """Mean Poisson loss of each row, ``(batch,)``."""
@@ -189,6 +193,7 @@ class Quantile(Loss):
         if not levels or not in_range or len(set(levels)) < len(levels):
             raise ValueError(f"quantile={quantile!r} is out of range; expected a number in (0, 1), or different ones.")
         self.n_levels = len(levels)
+        self.several_outputs = not isinstance(quantile, Iterable)
         # Position of each level among the sorted ones. A list, since a fitted loss may lie on a GPU while
         # predictions are on the CPU.
         self._ranks = [sorted(levels).index(level) for level in levels]
@@ -208,6 +213,16 @@ class Quantile(Loss):
         if self.n_levels == 1:
             return raw_prediction
         return raw_prediction.sort(dim=1).values[:, self._ranks]
+
+    def score(
+        self, y: np.ndarray, prediction: np.ndarray, sample_weight: np.ndarray | None = None, *, target: Target
+    ) -> float:
+        """Mean of the D^2 pinball scores of several levels; R^2 for one level."""
+        if self.n_levels == 1:
+            return super().score(y, prediction, sample_weight, target=target)
+        levels = enumerate(self.levels.tolist())
+        scores = [d2_pinball_score(y, prediction[:, i], alpha=q, sample_weight=sample_weight) for i, q in levels]
+        return float(np.mean(scores))
 
     def out_features(self, n_targets: int) -> int:
         """Number of levels; with one level the number of outputs."""
