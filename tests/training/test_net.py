@@ -216,7 +216,7 @@ def test_training_on_after_release_equals_training_in_one_go(name: str) -> None:
     twice = make_net(optimizer, params, lr=lr)
     twice.train(rows, None, 3)
     twice.release()
-    twice.attach(TrainingPlan(), [], lr=lr, batch_size=BATCH, device=torch.device("cpu"))
+    twice.attach(TrainingPlan(lr=lr, batch_size=BATCH))
     twice.train(rows, None, 3)
     for got, wanted in zip(twice.module_.parameters(), once.module_.parameters(), strict=True):
         torch.testing.assert_close(got, wanted, rtol=0, atol=0)
@@ -234,7 +234,7 @@ def test_a_failure_while_training_on_puts_weights_moments_and_history_back() -> 
     net.release()
     weights = copy.deepcopy(net.module_.state_dict())
     moments = copy.deepcopy(net.optimizer_.state_dict()["state"])
-    net.attach(TrainingPlan(), [Fails()], lr=0.01, batch_size=BATCH, device=torch.device("cpu"))
+    net.attach(TrainingPlan(callbacks=[Fails()], lr=0.01, batch_size=BATCH))
     with pytest.raises(RuntimeError, match="disk full"), net.unchanged_on_failure():
         net.train(rows, None, 2)
     assert len(net.history) == 2
