@@ -38,11 +38,11 @@ __all__ = ["BaseNeuralEstimator"]
 
 
 class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
-    """What classifier and regressor share. The subclasses say how y becomes a tensor and back."""
+    """Parameters and fit of all estimators. The subclasses define how y becomes a tensor and back."""
 
     _parameter_constraints: dict[str, list[Any]] = CONSTRAINTS
 
-    # ------------------------------------------------------------------ what the subclasses say
+    # ------------------------------------------------------------------ what the subclasses define
 
     def _learn_targets(self, y: Any, classes: Any, weight: np.ndarray | None) -> Any:
         """Targets learned from the training y."""
@@ -77,11 +77,12 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
         Parameters
         ----------
         X : array, sparse matrix or dataframe of shape (n_samples, n_features), or array (n_samples, ...)
-            Numbers, categories, gaps: as they are. Arrays of more than two dimensions go to the module untouched.
+            Numbers, categories and missing values need no preparation. Arrays of more than two dimensions are passed to
+            the module unchanged.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Labels, label indicators, or numbers.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights in the training loss and in the validation score. Zero is as if the row were absent.
+            Weights in the training loss and in the validation score. Rows of weight zero are ignored.
         X_val, y_val : like X and y, default=None
             Validation rows, instead of a split of X.
         sample_weight_val : array-like of shape (n_val,), default=None
@@ -96,8 +97,8 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
         Raises
         ------
         ValueError, TypeError
-            A parameter, column or target that cannot be served: which, what was expected, and the likely fix.
-            The estimator is then as it was before.
+            A parameter, column or target is invalid. The message says what was expected and the likely fix; the
+            estimator stays as it was before.
         """
         validation = (X_val, y_val, sample_weight_val)
         with self._unchanged_on_failure():

@@ -18,7 +18,7 @@ __all__ = ["ComponentParams", "accepted_params"]
 
 COMPONENTS = ("module", "criterion", "optimizer")
 
-# What the estimator fills in by itself, so that it is no hyperparameter.
+# Arguments that the estimator fills in from the data, so that they are no hyperparameters.
 FILLED_IN = {
     "module": frozenset((*IN_FEATURES, *OUT_FEATURES, "cat_cardinalities")),
     "criterion": frozenset(),
@@ -27,7 +27,7 @@ FILLED_IN = {
 
 
 def _signature_parameters(component: Any) -> dict[str, inspect.Parameter] | None:
-    """Constructor parameters of a class, or None for what has no constructor to ask (an instance)."""
+    """Constructor parameters of a class or function, or None for anything else, such as an instance."""
     if not (isinstance(component, type) or inspect.isroutine(component) or isinstance(component, functools.partial)):
         return None
     try:
@@ -94,7 +94,7 @@ class ComponentParams(BaseEstimator):
         Parameters
         ----------
         deep : bool, default=True
-            Whether the values in use of the components' parameters are listed too, as ``module__dropout``.
+            Whether parameters of the components are included with their present values, as ``module__dropout``.
 
         Returns
         -------
@@ -181,7 +181,7 @@ class ComponentParams(BaseEstimator):
         raise AssertionError("all parameters are allowed")
 
     def _check_component_params(self) -> None:
-        """At fit: names in ``*_params`` that the component does not accept are an error."""
+        """At fit: refuse names in ``*_params`` that the component does not accept."""
         for kind in COMPONENTS:
             given = getattr(self, f"{kind}_params")
             if given:

@@ -1,4 +1,4 @@
-"""What the parameters of the estimators may be."""
+"""Allowed values of the estimators' parameters."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "verbose": [Interval(Integral, 0, None, closed="left"), "boolean"],
 }
 
-# Parameters that a fitted network keeps for good.
+# Parameters of a fitted network that cannot change when it is trained further.
 BUILT_WITH = (
     "module",
     "module_params",

@@ -1,4 +1,4 @@
-"""What a fit reports while it runs: a progress bar, a line per epoch, or nothing; and to scikit-learn's callbacks."""
+"""Reports of a running fit: a progress bar, a line per epoch, or nothing; and scikit-learn's callbacks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["EpochListeners", "EpochReport"]
 
 
 class EpochListeners:
-    """Those who are told of every epoch of a fit: the user, and scikit-learn's callbacks.
+    """Reports every epoch of a fit to the user and to scikit-learn's callbacks.
 
     Parameters
     ----------

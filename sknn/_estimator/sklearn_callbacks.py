@@ -1,4 +1,4 @@
-"""scikit-learn's callback API (1.9, SLEP023): one task an epoch. Without it, nothing happens."""
+"""scikit-learn's callback API (1.9, SLEP023): one task per epoch. Older versions have no callbacks."""
 
 from __future__ import annotations
 

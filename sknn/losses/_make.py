@@ -36,7 +36,7 @@ def make_loss(criterion: Any, criterion_params: dict[str, Any], target: Target) 
     Raises
     ------
     TypeError
-        If ``criterion`` is none of these.
+        If ``criterion`` is neither a name, a class nor an instance.
     ValueError
         If the name is unknown, the loss does not fit the target, or its constructor refuses the parameters.
 
@@ -103,7 +103,7 @@ def _constructed(kind: type[Any], params: dict[str, Any], label: str = "") -> An
 
 
 def _bound(kind: type[nn.Module], params: dict[str, Any], label: str) -> dict[str, Any]:
-    """``params``, once they are known to fit the constructor of ``kind``."""
+    """``params``, if the constructor of ``kind`` accepts them."""
     # A module without a constructor has nn.Module's, whose signature accepts what its body refuses.
     signature = inspect.Signature() if kind.__init__ is nn.Module.__init__ else inspect.signature(kind)
     try:

@@ -79,7 +79,7 @@ class Huber(Loss):
     Parameters
     ----------
     delta : float, default=1.0
-        Error at which the loss turns linear, > 0, in the unit of the y that it is given: spreads of the
+        Error at which the loss becomes linear, > 0, in the unit of the y that it is given: standard deviations of the
         target, if the target is standardised.
 
     References
@@ -114,8 +114,8 @@ class Huber(Loss):
 class Poisson(Loss):
     """exp(raw_prediction) - y * raw_prediction, mean over the outputs; log link, for counts and rates y >= 0.
 
-    Half the Poisson deviance, up to a term of y alone. Above a raw prediction of 40, exp goes on as its
-    tangent: convex as before, but a wild step early in training cannot overflow.
+    Half the Poisson deviance, up to a term of y alone. Above a raw prediction of 40, exp is continued by its tangent:
+    still convex, but a large step early in training cannot overflow.
 
     Examples
     --------
@@ -205,7 +205,7 @@ class Quantile(Loss):
             check_same_shape(raw_prediction, y)
         elif raw_prediction.shape != (len(y), self.n_levels) or y.shape != (len(y), 1):
             raise shape_error(raw_prediction, y, f"(batch, {self.n_levels}) and (batch, 1)")
-        error = y - raw_prediction  # (batch, n_levels): y meets every level
+        error = y - raw_prediction  # (batch, n_levels): y is compared with every level
         return torch.maximum(self.levels * error, (self.levels - 1) * error).mean(dim=1)
 
     def inverse_link(self, raw_prediction: Tensor) -> Tensor:
