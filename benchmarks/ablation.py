@@ -42,7 +42,7 @@ class FixedGains(TabM):
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "the default": {},
-    "one network in place of the committee": {"n_splits": 1},
+    "one network in place of the committee": {"n_networks": 1},
     "one member a network": {"module__n_members": 1},
     "no curves of the numbers": {"module__n_bins": 0},
     "gains fixed at 1": {"module": FixedGains},

@@ -17,7 +17,7 @@ from torch import nn
 from ._data.targets import class_targets, dense
 from ._errors import refused_as, shown
 from ._estimator.base import BaseNeuralEstimator
-from .losses._make import can_fit
+from .losses._make import fitting_loss
 from .modules import TabM
 
 __all__ = ["NeuralClassifier"]
@@ -26,7 +26,7 @@ __all__ = ["NeuralClassifier"]
 class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
     """A neural network that classifies the rows of a table.
 
-    Numbers, categories and gaps go in as they are; scaling, imputation and encoding are learned inside.
+    Numbers, categories and missing values need no preparation; scaling, imputation and encoding are learned in fit.
 
     Parameters
     ----------
@@ -45,88 +45,92 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
     optimizer : torch.optim.Optimizer class, default=torch.optim.AdamW
         Any optimizer of torch, or one of the same interface.
     optimizer_params : dict, default=None
-        Keyword arguments of the optimizer; ``optimizer__NAME`` in searches. ``weight_decay`` spares biases and norms;
-        where it is not given, TabM and AdamW get ``1 / (12 * lr * steps of an epoch)``: 12 epochs to shrink an idle
-        weight by a factor of e.
+        Keyword arguments of the optimizer; ``optimizer__NAME`` in searches. ``weight_decay`` exempts biases and norms;
+        if it is not given, TabM with AdamW gets ``1 / (12 * lr * steps_per_epoch)``, which shrinks a weight without a
+        gradient by a factor of e in 12 epochs.
     lr : float or "auto", default="auto"
-        Learning rate: the largest of the schedule. "auto": 0.01 for TabM, 0.001 for any other module.
+        Learning rate, the largest of the schedule. "auto": 0.01 for TabM, 0.001 for any other module.
     lr_schedule : {"constant", "cosine", "one_cycle", "plateau"} or class, default="cosine"
-        Course of the learning rate, or a ``torch.optim.lr_scheduler`` class. See :class:`sknn.optim.LRSchedule`.
+        How the learning rate changes, or a ``torch.optim.lr_scheduler`` class. See :class:`sknn.optim.LRSchedule`.
     lr_schedule_params : dict, default=None
         Its arguments.
     max_epochs : int or "auto", default="auto"
         Largest number of passes over the training rows; the schedule of the learning rate is planned for it. "auto":
-        for TabM 800 steps (200 where nothing stops early) or 25 passes, whichever is more, for any other module 100
-        passes; beyond 20,000 rows fewer, in proportion to the inverse of the square root of their number.
+        the larger of 800 steps (200 without early stopping) and 25 passes for TabM, 100 passes for any other module;
+        from 20,000 rows on, ``sqrt(20_000 / n_rows)`` times as many passes.
     batch_size : "auto" or int, default="auto"
-        Rows a step (of each of the `n_splits` networks). "auto" aims at 40 steps an epoch of 16 to 256 rows each,
-        for TabM at 8 of 16 to 128 rows; beyond 20,000 rows more, in proportion to the square root of their number.
+        Rows per step, for each of the `n_networks` networks. "auto" aims at 40 steps per epoch with 16 to 256 rows
+        each, for TabM at 8 steps with 16 to 128 rows; from 20,000 rows on, the largest size grows with the square root
+        of their number.
     max_time : float, default=None
-        Seconds that fit may take. The schedule is planned to end there, so training is finished, not cut off.
+        Seconds that fit may take. The schedule of the learning rate is planned to end by then.
     early_stopping : "auto" or bool, default="auto"
-        Stop when the validation score has not improved for `n_iter_no_change` epochs, and go back to the best weights.
-        "auto" does so from 200 rows on (TabM: 65), and where `X_val` is given.
+        Stop when the validation score has not improved for `n_iter_no_change` epochs, and restore the best weights.
+        "auto" does so from 200 rows on (TabM: 65), and if `X_val` is given.
     validation_fraction : float in (0, 1), default=0.15
-        Share of the rows that early stopping holds out; stratified for classes, by group where `groups` are given.
-    n_splits : int or "auto", default="auto"
-        Networks that are trained side by side, a :class:`~sknn.modules.Committee`. Each holds other rows out to stop
-        early, so that together they learn from all rows; their predictions are averaged. "auto": for TabM 4 up to
-        5,000 rows and 2 beyond, 1 for any other module.
+        Fraction of the rows that early stopping holds out; stratified by class, and by group if `groups` are given.
+    n_networks : int or "auto", default="auto"
+        Number of networks that are trained together as a :class:`~sknn.modules.Committee`. Each holds out different
+        rows for early stopping, so that together they learn from all rows; their predictions are averaged. "auto": 4
+        for TabM up to 5,000 rows and 2 for more, 1 for any other module.
     n_iter_no_change : int or "auto", default="auto"
         Epochs without improvement before stopping. "auto": 8 for TabM, 12 for any other module.
     tol : float, default=0.0
         Smallest change of the validation score that counts as an improvement.
     scoring : str, callable or None, default="loss"
-        What early stopping watches: the loss, or any scorer of scikit-learn. None is "loss".
+        What early stopping monitors: the loss, or any scorer of scikit-learn. None is "loss".
     ema_decay : float in (0, 1), "auto" or None, default="auto"
         Decay of the exponential moving average of the weights over the steps: the average is what is validated and
-        kept. None keeps the weights of a step. "auto": 0.99 for TabM, None for any other module.
+        kept. None keeps the weights of the last step. "auto": 0.99 for TabM, None for any other module.
     gradient_clipping : float, "auto" or None, default="auto"
-        Largest norm over all gradients. "auto" follows the norms of recent steps: ordinary steps pass, spikes are cut,
-        see :class:`~sknn.callbacks.GradientClipping`. Except with None, a step whose gradient is NaN or infinite is
-        skipped. Not used with LBFGS, which takes the curvature from whole gradients.
+        Largest norm of the gradient of all parameters. "auto" follows the norms of recent steps: it leaves ordinary
+        steps alone and clips spikes, see :class:`~sknn.callbacks.GradientClipping`. Unless it is None, steps with a
+        non-finite gradient are skipped. Not used with LBFGS, which estimates the curvature from unclipped gradients.
     gradient_health : {"warn", "raise", "repair"} or None, default="warn"
-        What to do when a training is sick: a :class:`~sknn.exceptions.GradientHealthWarning`, a
-        :class:`~sknn.exceptions.TrainingHealthError`, or a warning and up to three changes of learning rate, initial
-        weights, scale of untouched inputs or clipping, each kept only if it helps. See
+        What to do when training goes wrong: issue a :class:`~sknn.exceptions.GradientHealthWarning`; raise a
+        :class:`~sknn.exceptions.TrainingHealthError`; or warn and change learning rate, initial weights, scale of
+        untouched inputs or clipping, at most three times, each change kept only if it helps. See
         :class:`~sknn.callbacks.GradientHealth`.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class, multiplied with `sample_weight`.
     preprocessing : bool, default=True
-        Scale numbers, fill gaps, encode categories. False hands X and y to the network untouched, cast to float32.
+        Scale numbers, fill missing values, encode categories. False passes X and y to the network unchanged, as
+        float32.
     categorical_features : "from_dtype", array-like or None, default="from_dtype"
         Which columns are categories. "from_dtype": strings, booleans and categorical dtypes of dataframes. A mask,
-        positions or names add columns to these. None: only columns that cannot be numbers.
+        positions or names add columns to these. None: only non-numeric columns.
     warm_start : bool, default=False
-        Whether fit goes on from the weights of the fit before.
+        Whether fit starts from the weights of the previous fit.
     callbacks : list of skorch callbacks, default=None
-        Copied in fit, and called in their order. An instance of GradientHealth, GradientClipping or EarlyStopping
-        replaces the default and is called after all others, in this order, so that clipping has the last word on a
-        gradient.
+        Copied in fit, and called in the given order. An instance of GradientHealth, GradientClipping or EarlyStopping
+        replaces the default one. These three are called after all others, in this order, so that clipping changes a
+        gradient last.
     checkpoint : path-like, default=None
-        File that the state of the training is written to. If a fit is killed, fit of the same data and parameters goes
-        on from it and ends with the same bits; with others it is a :class:`~sknn.exceptions.CheckpointError`. A folder
-        that exists holds a file for each fit, as in a search. See docs/checkpoints.md. Not used by `partial_fit`.
+        File that the state of the training run is written to. If fit is killed, a fit with the same data and parameters
+        resumes from it and gives the same bits; a fit with different ones raises a
+        :class:`~sknn.exceptions.CheckpointError`. In an existing folder, each fit has its own file, as in a search. See
+        docs/checkpoints.md. Not used by `partial_fit`.
     checkpoint_every_s : float, default=10.0
-        Seconds between two checkpoints, which are written at the end of an epoch; more where writing would take a
-        twentieth of the training.
+        Seconds between two checkpoints, which are written at the end of an epoch; longer if writing would exceed 5 % of
+        training time.
     checkpoint_every_epochs : int or None, default=None
         Epochs between two checkpoints, instead of seconds.
     on_interrupt : {"raise", "keep"}, default="raise"
-        What Ctrl-C does: end the fit with a KeyboardInterrupt, the estimator as it was before; or "keep" the weights of
-        the best epoch so far, with ``interrupted_ = True``. Searches, cross-validation and ensembles end in any case.
+        What Ctrl-C does: "raise" a KeyboardInterrupt and leave the estimator as it was before fit; or "keep" the
+        weights of the best epoch so far, with ``interrupted_ = True``. Searches, cross-validation and ensembles end in
+        any case.
     device : str or torch.device, default="auto"
         "auto" takes CUDA, then MPS, then the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Of matrix products while training; weights and predictions are float32 in any case. "bfloat16" keeps 8 of 24
-        bits, which is faster where the processor or GPU has it. "auto" does so in hidden layers of at least
-        512 units, with batches of at least 256 rows, on processors that have it.
+        The dtype of matrix products during training; weights and predictions are float32 in any case. "bfloat16" keeps
+        8 of 24 significant bits and is faster if the processor or GPU supports it. "auto" uses it on such processors
+        in hidden layers of at least 512 units, for batches of at least 256 rows.
     compile : bool, default=False
-        Train through ``torch.compile``: minutes of compilation, which needs a C++ compiler, for faster steps of modules
-        of your own on a GPU.
+        Whether to train through ``torch.compile``. It takes minutes and needs a C++ compiler; steps of your own modules
+        on a GPU are then faster.
     random_state : int, RandomState instance or None, default=None
-        Decides split, initialisation, shuffling and dropout. The global generators stay as they are; None takes fresh
-        entropy.
+        Seed of validation split, initialisation, shuffling and dropout. The global generators are not changed; None
+        takes fresh entropy.
     verbose : int, default=0
         0: silent. 1: a progress bar. 2: a line per epoch.
 
@@ -135,28 +139,28 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
     classes_ : ndarray of shape (n_classes,)
         Sorted labels; for a label indicator matrix, the positions of its columns.
     net_ : skorch.NeuralNet
-        The private net; ``net_.history`` has one record an epoch.
+        The private net; ``net_.history`` has one record per epoch.
     module_ : torch.nn.Module
         The trained network.
     n_features_in_ : int
         Number of columns seen in fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, where all are strings.
+        Names of the columns, if all are strings.
     n_iter_ : int
-        Epochs trained.
+        Number of epochs trained.
     best_epoch_ : int
-        Epoch whose weights are kept, from 1.
+        Epoch whose weights are kept, counted from 1.
     loss_curve_ : list of float
-        Training loss of every epoch.
+        Training loss of each epoch.
     validation_scores_ : list of float or None
-        Validation score of every epoch, higher is better: minus the loss (log_loss: at the temperature that suits the
+        Validation score of each epoch, higher is better: minus the loss (log_loss: at the temperature that suits the
         held-out rows best), or the value of `scoring`.
     interrupted_ : bool
         Whether Ctrl-C ended the training, with ``on_interrupt="keep"``.
     health_ : TrainingHealth or None
         What :class:`~sknn.callbacks.GradientHealth` found.
     n_repairs_ : int
-        Changes of ``gradient_health="repair"`` that were kept.
+        Number of changes by ``gradient_health="repair"`` that were kept.
 
     See Also
     --------
@@ -196,7 +200,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         max_time: float | None = None,
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.15,
-        n_splits: int | str = "auto",
+        n_networks: int | str = "auto",
         n_iter_no_change: int | str = "auto",
         tol: float = 0.0,
         scoring: str | Callable[..., float] | None = "loss",
@@ -232,7 +236,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         self.max_time = max_time
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
-        self.n_splits = n_splits
+        self.n_networks = n_networks
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.scoring = scoring
@@ -255,14 +259,14 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         self.verbose = verbose
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> NeuralClassifier:
-        """One more epoch over these rows. What the first call learned about columns and scales stays.
+        """Train one more epoch on these rows. What the first call learned about columns and scales stays.
 
         Parameters
         ----------
         X : array, sparse matrix or dataframe of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
         classes : array-like of shape (n_classes,), default=None
-            All labels that will ever be seen. Needed in the first call, optional and checked later.
+            All labels that will occur. Required in the first call; later calls may leave it out.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights in the loss.
 
@@ -276,10 +280,10 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         ValueError
             `classes` is missing in the first call, or differs from the first call's.
         """
-        fitted = hasattr(self, "net_")
+        fitted = self.__sklearn_is_fitted__()
         if not fitted and classes is None and not is_multilabel(y):
             raise ValueError(
-                "classes=None in the first call of partial_fit; later rows may bring labels that these lack. Pass all "
+                "classes=None in the first call of partial_fit, but later rows may have other labels. Pass all "
                 "labels, as classes=np.unique(y_all)."
             )
         if fitted and classes is not None and not np.array_equal(np.unique(classes), self.classes_):
@@ -329,7 +333,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         -------
         log_probabilities : ndarray float32 of shape (n_samples, n_classes)
         """
-        with np.errstate(divide="ignore"):  # of a probability that is 0 in float32, minus infinity
+        with np.errstate(divide="ignore"):  # a probability of 0 in float32 gives minus infinity
             return np.log(self.predict_proba(X))
 
     def decision_function(self, X: Any) -> np.ndarray:
@@ -345,6 +349,8 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         """
         raw = self._raw_prediction(X).numpy()
         return self._targets.decision(raw)
+
+    score = BaseNeuralEstimator.score  # instead of ClassifierMixin's
 
     def _learn_targets(self, y: Any, classes: Any, weight: np.ndarray | None) -> Any:
         return class_targets(y, classes)[0]
@@ -363,7 +369,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
             class_weight = compute_sample_weight(self.class_weight, y)
         if not (np.isfinite(class_weight) & (class_weight >= 0)).all():
             raise ValueError(
-                f"class_weight={shown(self.class_weight)} holds weights that are negative or not finite. Give each "
+                f"class_weight={shown(self.class_weight)} contains weights that are negative or not finite. Give each "
                 "class a weight >= 0."
             )
         return class_weight
@@ -373,9 +379,6 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = self._fits_multilabel()
+        loss = fitting_loss(self.criterion, self.criterion_params, "multilabel")
+        tags.classifier_tags.multi_label = loss is not None
         return tags
-
-    def _fits_multilabel(self) -> bool:
-        """Whether the loss serves label indicators."""
-        return can_fit(self.criterion, dict(self.criterion_params or {}), "multilabel")

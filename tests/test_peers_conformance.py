@@ -229,7 +229,7 @@ def test_a_weight_of_k_is_k_copies_in_a_full_batch_of_a_large_table(make):
     X = rng.normal(size=(1200, 3))
     y = (X[:, 0] > 0).astype(int)
     weight = rng.integers(1, 4, size=1200)
-    params = {"batch_size": 10_000, "early_stopping": False, "max_epochs": 5, "n_splits": 1}
+    params = {"batch_size": 10_000, "early_stopping": False, "max_epochs": 5, "n_networks": 1}
     weighted = make(**params).fit(X, y, sample_weight=weight)
     repeated = make(**params).fit(np.repeat(X, weight, axis=0), np.repeat(y, weight))
     assert_allclose(values(weighted, X), values(repeated, X), atol=1e-4)

@@ -75,7 +75,7 @@ DEFAULTS = [
     healthy("the default, Friedman's function", friedman(400), regressor(), 0.6),
     healthy("the default, categories and gaps", categories(), classifier(max_epochs=40), 0.15),
     healthy("one network, three epochs", from_sklearn("breast_cancer", raw=True),
-            classifier(TabM, max_epochs=3, n_splits=1), 0.3),
+            classifier(TabM, max_epochs=3, n_networks=1), 0.3),
     healthy("FTTransformer", blobs(300, n_features=10), classifier(FTTransformer, max_epochs=12), 0.3),
     healthy("ResNet of eight blocks", blobs(), classifier(ResNet, module__n_blocks=8, module__width=48), 0.3),
     healthy("MLP with categories", categories(), classifier(MLP, lr=0.003), 0.1),

@@ -30,7 +30,7 @@ def real_cases(folder: Path) -> list[Case]:
         healthy(
             f"the default, {table.name}",
             partial(_some_rows, table),
-            classifier(max_epochs=20, n_splits=1) if table.task == "classification" else regressor(n_splits=1),
+            classifier(max_epochs=20, n_networks=1) if table.task == "classification" else regressor(n_networks=1),
             learns=0.1,
         )
         for table in suite_tables(folder)

@@ -94,7 +94,7 @@ def layers(folder: Path) -> Iterator[tuple[str, bytes]]:
         torch.nn.AdaptiveMaxPool1d(4), torch.nn.Flatten(), torch.nn.Linear(4, 3),
     )  # fmt: skip
     x = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
-    model = sknn.NeuralClassifier(network, preprocessing=False, n_splits=1, max_epochs=1, random_state=0)
+    model = sknn.NeuralClassifier(network, preprocessing=False, n_networks=1, max_epochs=1, random_state=0)
     sknn.save(model.fit(x, np.arange(40) % 3), folder / "layers")
     parts = Parts((folder / "layers").read_bytes())
     edits: dict[str, list[dict[str, Any]]] = {

@@ -124,7 +124,7 @@ _ODD: dict[str, tuple[Callable[[], Any], ...]] = {
     "max_time": (lambda: 1e-9, lambda: 1e300, lambda: 0.05, lambda: "1"),
     "early_stopping": (lambda: True, lambda: False),
     "validation_fraction": (lambda: 1e-9, lambda: 0.999999, lambda: 0.5, lambda: 5),
-    "n_splits": (lambda: 2, lambda: 3, lambda: 2.0),
+    "n_networks": (lambda: 2, lambda: 3, lambda: 2.0),
     "n_iter_no_change": (lambda: 1, lambda: 10**400, lambda: 1.0),
     "tol": (lambda: 1e300, lambda: 0.1),
     "scoring": (

@@ -35,10 +35,10 @@ def _periodic(in_features: int, out_features: int) -> nn.Module:
 
 # Name -> parameters of the estimator.
 _MODELS: dict[str, dict[str, Any]] = {
-    "TabM": {"module": TabM, "n_splits": 1},
-    "TabM, 3 splits": {"module": TabM, "n_splits": 3},
+    "TabM": {"module": TabM, "n_networks": 1},
+    "TabM, 3 networks": {"module": TabM, "n_networks": 3},
     "MLP": {"module": MLP},
-    "MLP, 2 splits": {"module": MLP, "n_splits": 2},
+    "MLP, 2 networks": {"module": MLP, "n_networks": 2},
     "ResNet": {"module": ResNet},
     "FTTransformer": {"module": FTTransformer},
     "PeriodicEmbeddings": {"module": _periodic},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +20,36 @@ from .scoring import validation_scorer
 from .split import validation_split, validation_splits
 from .targets import dense
 
-__all__ = ["TrainingData"]
+__all__ = ["EncodedData", "TrainingData"]
+
+
+@dataclass(frozen=True)
+class EncodedData:
+    """The rows of a fit as tensors, and what was learned about columns and targets.
+
+    Attributes
+    ----------
+    train, valid : Rows
+        `valid` is None without validation rows.
+    inputs : Inputs
+    targets : ClassTargets, MultilabelTargets or RealTargets
+    n_copies : float or None
+        How many rows the training rows stand for, if equal ones were merged.
+    validation_score : callable or None
+        Link output of the validation rows -> score, higher is better; None where the loss is the score.
+    """
+
+    train: Rows
+    valid: Rows | None
+    inputs: Inputs
+    targets: Any
+    n_copies: float | None
+    validation_score: Callable[[np.ndarray], float] | None
+
+    @property
+    def resident(self) -> list[Rows]:
+        """All rows that stay in memory during training."""
+        return [self.train] if self.valid is None else [self.train, self.valid]
 
 
 class TrainingData:
@@ -148,14 +178,16 @@ class TrainingData:
         assert self.raw is not None
         return self.raw.learn(self.train_rows, self.labels.weight)
 
-    def encode(self, device: torch.device) -> tuple[Rows, Rows | None]:
-        """Training rows, and validation rows or None, on their device. It can be called once."""
+    def encode(self, device: torch.device, scoring: Any) -> EncodedData:
+        """The data as tensors, and what `scoring` means for the validation rows. It can be called once."""
         assert self.raw is not None
-        encoded = self._encode(self.raw, device)
+        train, valid = self._encode(self.raw, device)
         self.raw = None  # not held while the network is trained
-        return encoded
+        score = None if valid is None else self.scorer(scoring)
+        return EncodedData(train, valid, self.inputs, self.targets, self.n_copies, score)
 
     def _encode(self, raw: RawRows, device: torch.device) -> tuple[Rows, Rows | None]:
+        """Training rows, and validation rows or None, on their device."""
         train = self._rows(raw, self.labels, self.train_rows, device)
         if self.shares is not None:
             return train.shared_out(self.shares[0]), train.shared_out(self.shares[1])

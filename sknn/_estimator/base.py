@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import copy
+import functools
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 
 from .._data.containers import as_table
 from .._data.kinds import read_first
-from .._data.rows import Rows
-from .._data.training_data import TrainingData
+from .._data.training_data import EncodedData, TrainingData
 from .._device import resolve_device
 from .._errors import refused_as
+from .._network.table_network import committee_of
 from .._random import Seeds, isolated_random_state, random_generator
 from .._threads import limited_threads
 from .._training.checkpointing import find_checkpoint
 from .._training.make_net import make_net
 from .._training.net import _Net
+from .._training.plan import TrainingPlan
 from .._training.train import train
 from ..losses._make import can_weigh_rows
-from .choices import TrainingChoicesMixin
-from .component_params import ComponentParamsMixin
-from .fitted import FittedNetworkMixin, validation_score
+from .fitted import FittedEstimator, training_attributes
 from .parameters import BUILT_WITH, CONSTRAINTS
-from .pickling import PicklingMixin
-from .progress import EpochReport
-from .recipe import Recipe
+from .progress import EpochListeners
+from .recipe import n_networks_for, optimizer_params_for, stops_early, training_plan
 from .sklearn_callbacks import (
     CallbackSupportMixin,  # pyright: ignore[reportAttributeAccessIssue]
     EpochContexts,
@@ -41,14 +39,12 @@ from .sklearn_callbacks import (
 __all__ = ["BaseNeuralEstimator"]
 
 
-class BaseNeuralEstimator(
-    ComponentParamsMixin, CallbackSupportMixin, TrainingChoicesMixin, FittedNetworkMixin, PicklingMixin, BaseEstimator
-):
-    """What classifier and regressor share. The subclasses say how y becomes a tensor and back."""
+class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
+    """Parameters and fit of all estimators. The subclasses define how y becomes a tensor and back."""
 
     _parameter_constraints: dict[str, list[Any]] = CONSTRAINTS
 
-    # ------------------------------------------------------------------ what the subclasses say
+    # ------------------------------------------------------------------ what the subclasses define
 
     def _learn_targets(self, y: Any, classes: Any, weight: np.ndarray | None) -> Any:
         """Targets learned from the training y."""
@@ -83,11 +79,12 @@ class BaseNeuralEstimator(
         Parameters
         ----------
         X : array, sparse matrix or dataframe of shape (n_samples, n_features), or array (n_samples, ...)
-            Numbers, categories, gaps: as they are. Arrays of more than two dimensions go to the module untouched.
+            Numbers, categories and missing values need no preparation. Arrays of more than two dimensions are passed to
+            the module unchanged.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Labels, label indicators, or numbers.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights in the training loss and in the validation score. Zero is as if the row were absent.
+            Weights in the training loss and in the validation score. Rows of weight zero are ignored.
         X_val, y_val : like X and y, default=None
             Validation rows, instead of a split of X.
         sample_weight_val : array-like of shape (n_val,), default=None
@@ -102,8 +99,8 @@ class BaseNeuralEstimator(
         Raises
         ------
         ValueError, TypeError
-            A parameter, column or target that cannot be served: which, what was expected, and the likely fix.
-            The estimator is then as it was before.
+            A parameter, column or target is invalid. The message says what was expected and the likely fix; the
+            estimator stays as it was before.
         """
         validation = (X_val, y_val, sample_weight_val)
         with self._unchanged_on_failure():
@@ -142,105 +139,136 @@ class BaseNeuralEstimator(
         partial: bool = False,
     ) -> Any:
         started = time.perf_counter()
+        device, is_continued = self._check_parameters(partial)
+        arguments = dict(X=X, y=y, sample_weight=sample_weight, groups=groups, validation=validation)
+
+        raw = self._training_data(X, y, sample_weight, groups, classes, is_continued)
+        checkpoint = None if partial else self._checkpoint(arguments, device, is_continued)
+        random = self._generator(checkpoint, is_continued)
+        seeds = Seeds.draw(random)
+        n_networks = self._n_networks(None if partial else len(raw), is_continued)
+        if not partial:
+            self._choose_validation(raw, validation, seeds.split, n_networks)
+        data = raw.encode(device, self.scoring)
+
+        listeners = EpochListeners(int(self.verbose) if not partial else 0, EpochContexts(self, arguments))
+        plan = self._plan(data, listeners, started, checkpoint, seeds.shuffle, device, partial)
+        listeners.begin(plan.epochs)
+        net = self._network(plan, data, seeds.initialisation, n_networks, is_continued, partial)
+        listeners.fitted = self._learned(net, data, random)
+
+        unchanged = net.unchanged_on_failure() if is_continued else nullcontext()  # a new net is just dropped
+        n_threads = limited_threads(net.work, repeatable=self.random_state is not None)
+        with isolated_random_state(seeds.training, device), unchanged, listeners.reporting(), n_threads:
+            kept_epoch = train(net, data.train, data.valid, learned=(data.inputs, data.targets))
+        net.release()
+
+        for name, value in {**listeners.fitted, **training_attributes(net, kept_epoch)}.items():
+            setattr(self, name, value)
+        listeners.end()
+        return self
+
+    def _check_parameters(self, partial: bool) -> tuple[torch.device, bool]:
+        """The device, and whether a fitted network is trained further; the parameters are allowed."""
         self._validate_params()
         self._check_component_params()
         device = resolve_device(self.device)
-        go_on = hasattr(self, "net_") and (partial or self.warm_start)
-        if go_on:
+        is_continued = self.__sklearn_is_fitted__() and (partial or self.warm_start)
+        if is_continued:
             self._check_same_network()
-        recipe = Recipe.of(self.module)
+        return device, is_continued
 
-        data = self._training_data(X, y, sample_weight, groups, classes, go_on)
-        # A copy: a fit that fails must not move the generator on.
-        random = copy.deepcopy(self._random) if go_on else random_generator(self.random_state)
-        fit_data = dict(X=X, y=y, sample_weight=sample_weight, groups=groups, validation=validation)
-        checkpoint = None if partial else self._checkpoint(fit_data, device, go_on)
-        if checkpoint is not None:
-            random = checkpoint.begin(random, is_fresh=not go_on and self.random_state is None)
-        seeds = Seeds.draw(random)
-        n_networks = self._n_networks(recipe, len(data), go_on=go_on, partial=partial)
-        if not partial:
-            self._choose_validation(data, validation, seeds.split, n_networks, recipe)
-        rows, valid = data.encode(device)
+    def _checkpoint(self, arguments: dict[str, Any], device: torch.device, is_continued: bool) -> Any:
+        """The checkpoint of this fit, or None."""
+        before = (self.net_.weights_and_moments(), self._random) if is_continued else None
+        return find_checkpoint(self.get_params(deep=False), arguments, device=device, before=before)
 
-        n_batch = recipe.batch_size_for(self.batch_size, rows.n_per_epoch, data.n_copies)
-        n_rows, stopped = rows.n_per_epoch, valid is not None
-        epochs = 1 if partial else recipe.epochs_for(self.max_epochs, n_rows, n_batch, stopped=stopped)
-        contexts = EpochContexts(self, epochs, X, y, sample_weight)
-        report = EpochReport(0 if partial else int(self.verbose), epochs, len(self.net_.history) if go_on else 0)
-        state: dict[str, Any] = {}
+    def _generator(self, checkpoint: Any, is_continued: bool) -> np.random.RandomState:
+        """Where the random numbers of this fit begin."""
+        # A copy: a fit that fails must not advance the generator.
+        random = copy.deepcopy(self._random) if is_continued else random_generator(self.random_state)
+        if checkpoint is None:
+            return random
+        return checkpoint.begin(random, is_fresh=not is_continued and self.random_state is None)
 
-        def after_epoch() -> bool:
-            record = state["net_"].history[-1]
-            report.epoch(record, validation_score(record))
-            return contexts.end_epoch(lambda: state)
+    def _n_networks(self, n_samples: int | None, is_continued: bool) -> int:
+        """Networks of the committee: those of a fitted one, or as many as the recipe chooses."""
+        if not is_continued:
+            return n_networks_for(self.module, self.n_networks, n_samples)
+        committee = committee_of(self.net_.module_)
+        return 1 if committee is None else len(committee.networks)
 
-        scaled = data.inputs.can_be_scaled
-        resident = [part for part in (rows, valid) if part is not None]
-        plan = self._plan(
-            recipe, seeds.shuffle, started, partial=partial, epochs=epochs, batch_size=n_batch, device=device,
-            callbacks=self._training_callbacks(recipe, stop_early=stopped, partial=partial), checkpoint=checkpoint,
-            validation_score=None if valid is None else data.scorer(self.scoring),
-            columns=(list(vars(self).get("feature_names_in_", ())) or None) if scaled else None,
-            scale_inputs=(lambda: data.inputs.scale_from_now_on(resident)) if scaled else None,
-            before_epoch=contexts.begin_epoch, after_epoch=after_epoch,
-        )  # fmt: skip
-        if go_on:
+    def _plan(
+        self,
+        data: EncodedData,
+        listeners: EpochListeners,
+        started: float,
+        checkpoint: Any,
+        shuffle_seed: int,
+        device: torch.device,
+        partial: bool,
+    ) -> TrainingPlan:
+        """Everything about the training run beside network, loss and optimizer."""
+        columns, scale_inputs = None, None
+        if data.inputs.can_be_scaled:
+            columns = list(vars(self).get("feature_names_in_", ())) or None
+            scale_inputs = functools.partial(data.inputs.scale_from_now_on, data.resident)
+        return training_plan(
+            self.get_params(deep=False),
+            n_rows=data.train.n_per_epoch,
+            n_copies=data.n_copies,
+            has_validation=data.valid is not None,
+            partial=partial,
+            started=started,
+            checkpoint=checkpoint,
+            shuffle_seed=shuffle_seed,
+            device=device,
+            validation_score=data.validation_score,
+            columns=columns,
+            scale_inputs=scale_inputs,
+            before_epoch=listeners.before_epoch,
+            after_epoch=listeners.after_epoch,
+        )
+
+    def _network(
+        self, plan: TrainingPlan, data: EncodedData, seed: int, n_networks: int, is_continued: bool, partial: bool
+    ) -> _Net:
+        """The net to train: the fitted one, or a new one."""
+        if is_continued:
             net = self.net_
             net.attach(plan)
         else:
-            params = self._net_params(recipe, plan.lr, n_rows, n_batch, partial=partial)
-            net = make_net(
-                params, data.inputs, data.targets, rows, plan=plan, seed=seeds.initialisation, n_networks=n_networks
-            )
-        state.update(net_=net, _inputs=data.inputs, _targets=data.targets, _random=random)
-        state["_built_with"] = {name: getattr(self, name) for name in BUILT_WITH}
-        state.update(self._public_targets(data.targets))
-        with isolated_random_state(seeds.training, device), _guarded(net, go_on):
-            kept = self._train(net, rows, valid, report, state)
-        net.release()
-        for name, value in state.items():
-            setattr(self, name, value)
-        self._record_training(kept)
-        contexts.end(state)
-        return self
+            params = self.get_params(deep=False)
+            if not partial:  # the steps of one epoch say nothing about a stream
+                params["optimizer_params"] = optimizer_params_for(params, plan, data.train.n_per_epoch)
+            net = make_net(params, data.inputs, data.targets, data.train, plan=plan, seed=seed, n_networks=n_networks)
+        net.keeps_optimizer = bool(self.warm_start)
+        return net
 
-    def _train(
-        self, net: _Net, rows: Rows, valid: Rows | None, report: EpochReport, state: dict[str, Any]
-    ) -> int | None:
-        """Train, and tell of every epoch; the epoch that is kept if Ctrl-C ended it, else None."""
-        # Only now: a bar that an error leaves behind would stay on the screen.
-        report.open()
-        try:
-            with limited_threads(net.work, repeatable=self.random_state is not None):
-                return train(net, rows, valid, learned=(state["_inputs"], state["_targets"]))
-        finally:
-            report.close()
-
-    def _checkpoint(self, data: dict[str, Any], device: torch.device, go_on: bool) -> Any:
-        before = (self.net_.weights_and_moments(), self._random) if go_on else None
-        return find_checkpoint(self.get_params(deep=False), data, device=device, before=before)
+    def _learned(self, net: _Net, data: EncodedData, random: np.random.RandomState) -> dict[str, Any]:
+        """Fitted attributes that exist while the network is trained."""
+        built_with = {name: getattr(self, name) for name in BUILT_WITH}
+        learned = dict(net_=net, _inputs=data.inputs, _targets=data.targets, _random=random, _built_with=built_with)
+        return {**learned, **self._public_targets(data.targets)}
 
     def _training_data(
-        self, X: Any, y: Any, sample_weight: Any, groups: Any, classes: Any, go_on: bool
+        self, X: Any, y: Any, sample_weight: Any, groups: Any, classes: Any, is_continued: bool
     ) -> TrainingData:
         """Rows, and what is learned from them about columns and targets."""
         X = as_table(X)
-        self._check_columns(X, reset=not go_on)
+        self._check_columns(X, reset=not is_continued)
 
         def learn_targets(y: Any, weight: np.ndarray | None) -> Any:
-            return self._targets if go_on else self._learn_targets(y, classes, weight)
+            return self._targets if is_continued else self._learn_targets(y, classes, weight)
 
         return TrainingData(
-            X, y, sample_weight, groups, inputs=self._inputs if go_on else None,
+            X, y, sample_weight, groups, inputs=self._inputs if is_continued else None,
             read_first=lambda X: read_first(X, bool(self.preprocessing), self.categorical_features),
             learn_targets=learn_targets, class_weight=self._extra_weight,
             merge=self.scoring in (None, "loss") and can_weigh_rows(self.criterion, self.criterion_params),
         )  # fmt: skip
 
-    def _choose_validation(
-        self, data: TrainingData, given: tuple[Any, Any, Any], seed: int, n_splits: int, recipe: Recipe
-    ) -> None:
+    def _choose_validation(self, data: TrainingData, given: tuple[Any, Any, Any], seed: int, n_networks: int) -> None:
         X_val, y_val, sample_weight_val = given
         if (X_val is None) != (y_val is None):
             missing = "y_val" if y_val is None else "X_val"
@@ -252,17 +280,17 @@ class BaseNeuralEstimator(
             data.validate_on(X_val, y_val, sample_weight_val, self._check_y)
         elif sample_weight_val is not None:
             raise ValueError("sample_weight_val is given without X_val and y_val. Pass these too, or leave it out.")
-        elif recipe.stops_early(self.early_stopping, len(data)):
-            data.hold_out(self.validation_fraction, seed, n_splits)
+        elif stops_early(self.module, self.early_stopping, len(data)):
+            data.hold_out(self.validation_fraction, seed, n_networks)
 
     def _check_same_network(self) -> None:
-        """What a fitted network was built with cannot change while it trains on."""
+        """Refuse to train a fitted network further if a parameter that it was built with has changed."""
         for name, value in self._built_with.items():
             now = getattr(self, name)
             if now is not value and repr(now) != repr(value):
                 raise ValueError(
-                    f"{name} is now {now!r}, but the network that would train on was built with {value!r}. Set "
-                    "warm_start=False to build it anew, or train a clone."
+                    f"{name} is now {now!r}, but the fitted network was built with {value!r}. Set "
+                    "warm_start=False to build a new one, or train a clone."
                 )
 
     def __sklearn_tags__(self) -> Any:
@@ -274,13 +302,3 @@ class BaseNeuralEstimator(
         tags.input_tags.three_d_array = True
         tags.non_deterministic = False
         return tags
-
-
-@contextmanager
-def _guarded(net: _Net, go_on: bool) -> Iterator[None]:
-    """A failure while training on leaves the weights of before; a new net is just dropped."""
-    if not go_on:
-        yield
-        return
-    with net.unchanged_on_failure():
-        yield

@@ -7,17 +7,18 @@ import inspect
 from typing import Any
 
 import torch
+from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
 from .._errors import shown
 from .._network.signature import IN_FEATURES, OUT_FEATURES
 from ..losses import LOSSES
 
-__all__ = ["ComponentParamsMixin", "accepted_params"]
+__all__ = ["ComponentParams", "accepted_params"]
 
 COMPONENTS = ("module", "criterion", "optimizer")
 
-# What the estimator fills in by itself, so that it is no hyperparameter.
+# Arguments that the estimator fills in from the data, so that they are no hyperparameters.
 FILLED_IN = {
     "module": frozenset((*IN_FEATURES, *OUT_FEATURES, "cat_cardinalities")),
     "criterion": frozenset(),
@@ -26,7 +27,7 @@ FILLED_IN = {
 
 
 def _signature_parameters(component: Any) -> dict[str, inspect.Parameter] | None:
-    """Constructor parameters of a class, or None for what has no constructor to ask (an instance)."""
+    """Constructor parameters of a class or function, or None for anything else, such as an instance."""
     if not (isinstance(component, type) or inspect.isroutine(component) or isinstance(component, functools.partial)):
         return None
     try:
@@ -84,7 +85,7 @@ def _check_names(kind: str, component: Any, names: list[str]) -> None:
     )
 
 
-class ComponentParamsMixin:
+class ComponentParams(BaseEstimator):
     """get_params and set_params with ``module__x``, ``criterion__x`` and ``optimizer__x``."""
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -93,14 +94,14 @@ class ComponentParamsMixin:
         Parameters
         ----------
         deep : bool, default=True
-            Whether the values in use of the components' parameters are listed too, as ``module__dropout``.
+            Whether parameters of the components are included with their present values, as ``module__dropout``.
 
         Returns
         -------
         params : dict
             Parameter names mapped to their values.
         """
-        params = super().get_params(deep=deep)  # type: ignore[misc]
+        params = super().get_params(deep=deep)
         if deep:
             for kind in COMPONENTS:
                 defaults, _ = accepted_params(kind, getattr(self, kind))
@@ -140,16 +141,16 @@ class ComponentParamsMixin:
         for kind, values in nested.items():
             if values:
                 _check_names(kind, own.get(kind, getattr(self, kind)), list(values))
-        super().set_params(**own)  # type: ignore[misc]
+        super().set_params(**own)
         for kind, values in nested.items():
             if values:
                 setattr(self, f"{kind}_params", {**(getattr(self, f"{kind}_params") or {}), **values})
         return self
 
     def _validate_params(self) -> None:
-        """scikit-learn's check against ``_parameter_constraints``, of any object and in few words."""
+        """scikit-learn's check against ``_parameter_constraints``, with a short message whatever the value is."""
         try:
-            super()._validate_params()  # type: ignore[misc]
+            super()._validate_params()
             self._check_magnitudes()
         except Exception as error:  # its message holds the repr of the value, which may fail, or be endless
             if isinstance(error, InvalidParameterError) and len(str(error)) < 1000:
@@ -157,12 +158,12 @@ class ComponentParamsMixin:
             name, value = self._odd_parameter()
             raise InvalidParameterError(
                 f"The {name!r} parameter of {type(self).__name__} is {shown(value)} of type {type(value).__name__}, "
-                "which it cannot be. See the docstring for what is allowed."
+                "which is not allowed. See the docstring for what is."
             ) from error
 
     def _check_magnitudes(self) -> None:
-        """Integers that no float can hold: to scikit-learn they are numbers in the range like any other."""
-        for name, value in self.get_params(deep=False).items():  # type: ignore[misc]
+        """Refuse integers that no float can hold, which scikit-learn's check of ranges accepts."""
+        for name, value in self.get_params(deep=False).items():
             if isinstance(value, int) and abs(value) >= 2**1023:
                 raise InvalidParameterError(
                     f"The {name!r} parameter of {type(self).__name__} is an integer of {value.bit_length()} bits, too "
@@ -171,16 +172,16 @@ class ComponentParamsMixin:
 
     def _odd_parameter(self) -> tuple[str, Any]:
         """The first parameter that scikit-learn's check refuses, or fails on."""
-        params = self.get_params(deep=False)  # type: ignore[misc]
+        params = self.get_params(deep=False)
         for name, value in params.items():
             try:
-                validate_parameter_constraints(self._parameter_constraints, {name: value}, type(self).__name__)  # type: ignore[attr-defined]
+                validate_parameter_constraints(self._parameter_constraints, {name: value}, type(self).__name__)
             except Exception:
                 return name, value
         raise AssertionError("all parameters are allowed")
 
     def _check_component_params(self) -> None:
-        """At fit: names in ``*_params`` that the component does not accept are an error."""
+        """At fit: refuse names in ``*_params`` that the component does not accept."""
         for kind in COMPONENTS:
             given = getattr(self, f"{kind}_params")
             if given:

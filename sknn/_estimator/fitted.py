@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 import torch
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
@@ -14,33 +16,98 @@ from .._data.inputs import Inputs
 from .._errors import refused_as
 from .._network.table_network import users_network
 from .._training.net import _Net
+from .._versions import versions
 from ..callbacks import EarlyStopping, GradientHealth
 from ..losses import Loss
+from .component_params import ComponentParams
 from .prediction import raw_prediction
 
-__all__ = ["FittedNetworkMixin", "validation_score"]
+__all__ = ["FittedEstimator", "training_attributes", "validation_score"]
 
 
-class FittedNetworkMixin:
-    """Raw predictions, the trained network, and the picture of its training."""
+class FittedEstimator(ComponentParams):
+    """Predictions, score, history and pickles of an estimator; the attributes below exist once it is fitted.
 
+    Attributes
+    ----------
+    net_ : _Net
+        Holds the network, its loss and the history of its training.
+    n_features_in_ : int
+    _inputs : Inputs
+        What was learned about the columns of X.
+    _targets : ClassTargets, MultilabelTargets or RealTargets
+        What was learned about y.
+    _random : numpy.random.RandomState
+        Where the random numbers of a further fit begin.
+    _built_with : dict
+        Values of the parameters that a fitted network keeps.
+    """
+
+    warm_start: bool
     net_: _Net
     n_features_in_: int
-    n_iter_: int
-    loss_curve_: list[float]
-    validation_scores_: Any
     best_epoch_: int
-    interrupted_: bool
-    health_: Any
-    n_repairs_: int
     _inputs: Inputs
+    _targets: Any
+    _random: np.random.RandomState
+    _built_with: dict[str, Any]
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "net_" in vars(self)
 
     @property
     def module_(self) -> nn.Module:
         """The trained network, of the class given as `module`."""
-        if "net_" not in vars(self):
+        if not self.__sklearn_is_fitted__():
             raise AttributeError(f"{type(self).__name__} has no module_ before fit.")
         return users_network(self.net_.module_)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Labels or values of the rows of X."""
+        raise NotImplementedError
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Quality of the predictions for X: accuracy for labels, R^2 for numbers, unless the loss brings another score.
+
+        Several quantile levels are scored by the mean of their D^2 pinball scores.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or dataframe of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True labels, label indicators or numbers.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            1 is perfect.
+        """
+        prediction = self.predict(X)
+        return self._loss.score(y, prediction, sample_weight, target=self._targets.kind)
+
+    def plot_history(self, ax: Any = None) -> Any:
+        """Draw training and validation loss over epochs, with the best epoch marked.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        ax : matplotlib Axes
+
+        Raises
+        ------
+        ImportError
+            matplotlib is missing: ``pip install "sknn[plot]"``.
+        """
+        from .._plotting import draw_history
+
+        check_is_fitted(self, "net_")
+        return draw_history(self.net_.history, self.best_epoch_, ax)
 
     def _check_X(self, X: Any) -> Any:
         """X at predict, of the columns seen in fit."""
@@ -66,51 +133,56 @@ class FittedNetworkMixin:
         """Raw prediction through the loss's inverse link, float32 (n_samples, n_values)."""
         with torch.inference_mode():
             raw = self._raw_prediction(X)
-            return self._loss().inverse_link(raw).numpy()
+            return self._loss.inverse_link(raw).numpy()
 
+    @property
     def _loss(self) -> Loss:
         return self.net_.criterion_
 
-    def _record_training(self, kept_epoch: int | None) -> None:
-        """Attributes that tell how training went, and whether it was broken off: then one epoch was kept."""
-        history = self.net_.history
-        self.n_iter_ = len(history)
-        self.loss_curve_ = [record["train_loss"] for record in history]
-        scores = [validation_score(record) for record in history]
-        self.validation_scores_ = None if None in scores else scores
-        callbacks = [callback for _, callback in self.net_.callbacks_]
-        stoppers = [cb for cb in callbacks if isinstance(cb, EarlyStopping)]
-        best_epochs = [stopper.best_epoch_ for stopper in stoppers[-1:]]
-        self.best_epoch_ = next(filter(None, [*best_epochs, kept_epoch]), self.n_iter_)
-        self.interrupted_ = kept_epoch is not None
-        watchers = [cb for cb in callbacks if isinstance(cb, GradientHealth)]
-        self.health_ = watchers[-1].health_ if watchers else None
-        self.n_repairs_ = 0 if self.health_ is None else self.health_.n_repairs
+    def __getstate__(self) -> dict[str, Any]:
+        """Parameters, what was learned, and versions; the optimizer's state only for a ``warm_start``."""
+        if self.__sklearn_is_fitted__():
+            self.net_.keeps_optimizer = bool(self.warm_start)  # the parameter may have been set since fit
+        return {**super().__getstate__(), "_versions": _versions()}
 
-    def plot_history(self, ax: Any = None) -> Any:
-        """Draw training and validation loss over epochs, with the best epoch marked.
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """As written; warn once if a package has another version now."""
+        state = dict(state)
+        written, present = state.pop("_versions", {}), _versions()
+        others = [package for package, version in written.items() if present.get(package) != version]
+        if others:
+            warnings.warn(
+                InconsistentVersionWarning(
+                    estimator_name=type(self).__name__,
+                    current_sklearn_version=", ".join(f"{package} {present.get(package)}" for package in others),
+                    original_sklearn_version=", ".join(f"{package} {written[package]}" for package in others),
+                ),
+                stacklevel=2,
+            )
+        super().__setstate__(state)
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
 
-        Returns
-        -------
-        ax : matplotlib Axes
+def _versions() -> dict[str, str]:
+    in_use = versions()
+    return {package: in_use[package] for package in ("sknn", "scikit-learn", "torch")}
 
-        Raises
-        ------
-        ImportError
-            matplotlib is missing: ``pip install "sknn[plot]"``.
-        """
-        from .._plotting import draw_history
 
-        check_is_fitted(self, "net_")
-        return draw_history(self.net_.history, self.best_epoch_, ax)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return "net_" in vars(self)
+def training_attributes(net: _Net, kept_epoch: int | None) -> dict[str, Any]:
+    """Fitted attributes about the training; `kept_epoch` is the epoch whose weights are kept after Ctrl-C, or None."""
+    history = net.history
+    scores = [validation_score(record) for record in history]
+    callbacks = [callback for _, callback in net.callbacks_]
+    best_epochs = [callback.best_epoch_ for callback in callbacks if isinstance(callback, EarlyStopping)]
+    health = [callback.health_ for callback in callbacks if isinstance(callback, GradientHealth)][-1:]
+    return {
+        "n_iter_": len(history),
+        "loss_curve_": [record["train_loss"] for record in history],
+        "validation_scores_": None if None in scores else scores,
+        "best_epoch_": next(filter(None, [*best_epochs[-1:], kept_epoch]), len(history)),
+        "interrupted_": kept_epoch is not None,
+        "health_": health[0] if health else None,
+        "n_repairs_": health[0].n_repairs if health else 0,
+    }
 
 
 def validation_score(record: dict[str, Any]) -> float | None:

@@ -1,4 +1,4 @@
-"""What the parameters of the estimators may be."""
+"""Allowed values of the estimators' parameters."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "max_time": [None, Interval(Real, 0, None, closed="neither")],
     "early_stopping": [StrOptions({"auto"}), "boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-    "n_splits": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "n_networks": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     "n_iter_no_change": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     "tol": [Interval(Real, 0, None, closed="left")],
     "scoring": [str, callable, None],
@@ -49,7 +49,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "verbose": [Interval(Integral, 0, None, closed="left"), "boolean"],
 }
 
-# Parameters that a fitted network keeps for good.
+# Parameters of a fitted network that cannot change when it is trained further.
 BUILT_WITH = (
     "module",
     "module_params",
@@ -59,5 +59,5 @@ BUILT_WITH = (
     "optimizer_params",
     "preprocessing",
     "categorical_features",
-    "n_splits",
+    "n_networks",
 )

@@ -1,4 +1,4 @@
-"""The one way from X through the network, chunk by chunk."""
+"""X -> raw predictions of a trained network, in chunks of rows."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .._training.net import _Net
 
 __all__ = ["raw_prediction"]
 
-# Rows of a chunk, times the width of a row: large enough that calls cost nothing, small enough to stay in cache.
+# Rows per chunk times the width of a row: large enough to make the overhead of a call small, small enough for caches.
 _CHUNK_FLOATS = 2**22
 
-# Scores of a row for each output that are in memory together: those of all members, and what becomes of them.
+# Numbers of a row, for each output, that are in memory together: scores of all members, and intermediate results.
 _SCORES_AT_ONCE = 8
 
-# Matrix products take rows in tiles and sum the left-over rows in another order, so that the last bits of a
-# prediction would depend on how many rows it was asked for with. Whole tiles make it a function of the row alone.
+# Matrix products process rows in tiles and sum the remaining rows in another order, so that the last bits of a
+# prediction would depend on the number of rows in the call. Whole tiles make it a function of the row alone.
 _ROW_TILE = 4
 
 
@@ -39,10 +39,10 @@ def raw_prediction(net: _Net, inputs: Inputs, X: Any) -> Tensor:
 
     Notes
     -----
-    On one thread up to 2^27 multiplications, so that the number of threads changes no bit; beyond, the last bits may
-    depend on it.
+    One thread computes up to 2^27 multiplications, so that the number of threads changes no bit; beyond, the last bits
+    may depend on it.
     """
-    n_scores = _SCORES_AT_ONCE * getattr(net, "n_classes", 1)
+    n_scores = _SCORES_AT_ONCE * net.n_classes
     width = max(math.prod(inputs.row_shape) + sum(inputs.cardinalities), n_scores, 512)
     chunk = max(64, _CHUNK_FLOATS // width)
     n_rows = X.shape[0]

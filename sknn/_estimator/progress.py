@@ -1,10 +1,66 @@
-"""What a fit says while it runs: a progress bar, a line per epoch, or nothing."""
+"""Reports of a running fit: a progress bar, a line per epoch, or nothing; and scikit-learn's callbacks."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["EpochReport"]
+from .fitted import validation_score
+from .sklearn_callbacks import EpochContexts
+
+__all__ = ["EpochListeners", "EpochReport"]
+
+
+class EpochListeners:
+    """Reports every epoch of a fit to the user and to scikit-learn's callbacks.
+
+    Parameters
+    ----------
+    verbose : int
+        As of `EpochReport`.
+    contexts : EpochContexts
+
+    Attributes
+    ----------
+    fitted : dict
+        Fitted attributes, net_ among them; filled before training.
+    """
+
+    def __init__(self, verbose: int, contexts: EpochContexts) -> None:
+        self.verbose, self.contexts = verbose, contexts
+        self.max_epochs = 0
+        self.fitted: dict[str, Any] = {}
+        self.report: EpochReport | None = None
+
+    def begin(self, max_epochs: int) -> None:
+        """The fit is planned."""
+        self.max_epochs = max_epochs
+        self.contexts.begin(max_epochs)
+
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Show progress while the network is trained; a bar that an earlier error left would stay on the screen."""
+        self.report = EpochReport(self.verbose, self.max_epochs, n_before=len(self.fitted["net_"].history))
+        try:
+            yield
+        finally:
+            self.report.close()
+
+    def before_epoch(self) -> None:
+        """An epoch starts."""
+        self.contexts.begin_epoch()
+
+    def after_epoch(self) -> bool:
+        """An epoch is over; returns whether a callback of scikit-learn asks to stop."""
+        assert self.report is not None
+        record = self.fitted["net_"].history[-1]
+        self.report.epoch(record, validation_score(record))
+        return self.contexts.end_epoch(lambda: self.fitted)
+
+    def end(self) -> None:
+        """The fit is over."""
+        self.contexts.end(self.fitted)
 
 
 class EpochReport:
@@ -17,7 +73,7 @@ class EpochReport:
     max_epochs : int
         Epochs of this fit.
     n_before : int, default=0
-        Epochs of earlier fits that this one goes on from.
+        Epochs of earlier fits of the same network.
     """
 
     def __init__(self, verbose: int, max_epochs: int, n_before: int = 0) -> None:
@@ -25,13 +81,10 @@ class EpochReport:
         self.n_before, self.last_epoch = n_before, n_before + max_epochs
         self.best: float | None = None
         self.bar: Any = None
-
-    def open(self) -> None:
-        """Show the bar, if there shall be one."""
-        if self.verbose == 1:
+        if verbose == 1:
             from tqdm.auto import tqdm  # picks the notebook's widget or the terminal
 
-            self.bar = tqdm(total=self.last_epoch - self.n_before, unit="epoch", desc="fit")
+            self.bar = tqdm(total=max_epochs, unit="epoch", desc="fit")
 
     def epoch(self, record: dict[str, Any], validation_score: float | None) -> None:
         """Report one epoch's history record."""

@@ -1,13 +1,16 @@
-"""scikit-learn's callback API (1.9, SLEP023): one task an epoch. Without it, nothing happens."""
+"""scikit-learn's callback API (1.9, SLEP023): one task per epoch. Older versions have no callbacks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
+
+    _HAS_CALLBACKS = True
 except ImportError:  # scikit-learn < 1.9
+    _HAS_CALLBACKS = False
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """No callback API in this version of scikit-learn."""
@@ -26,26 +29,26 @@ class EpochContexts:
     Parameters
     ----------
     estimator : estimator instance
-    max_epochs : int
-    X, y, sample_weight : as given to fit
+    arguments : mapping
+        X, y and sample_weight as given to fit.
     """
 
-    def __init__(self, estimator: Any, max_epochs: int, X: Any, y: Any, sample_weight: Any) -> None:
+    def __init__(self, estimator: Any, arguments: Mapping[str, Any]) -> None:
         self.estimator = estimator
-        self.data = {"X": X, "y": y, "metadata": {} if sample_weight is None else {"sample_weight": sample_weight}}
+        metadata = {name: arguments[name] for name in ("sample_weight",) if arguments[name] is not None}
+        self.data = {"X": arguments["X"], "y": arguments["y"], "metadata": metadata}
         self.root: Any = None
         self.epoch: Any = None
-        if hasattr(estimator, "_init_callback_context"):
-            self.root = estimator._init_callback_context(max_subtasks=max_epochs)
-            self.root.call_on_fit_task_begin(estimator=estimator, **self.data)
 
-    @property
-    def _listening(self) -> bool:
-        return bool(getattr(self.estimator, "_skl_callbacks", None))
+    def begin(self, max_epochs: int) -> None:
+        """The fit starts."""
+        if _HAS_CALLBACKS:
+            self.root = self.estimator._init_callback_context(max_subtasks=max_epochs)
+            self.root.call_on_fit_task_begin(estimator=self.estimator, **self.data)
 
     def begin_epoch(self) -> None:
         """An epoch starts."""
-        if self.root is not None and self._listening:
+        if self.root is not None and vars(self.estimator).get("_skl_callbacks"):
             self.epoch = self.root.subcontext(task_name="epoch")
             self.epoch.call_on_fit_task_begin(estimator=self.estimator, **self.data)
 

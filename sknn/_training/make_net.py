@@ -13,7 +13,7 @@ from .._network.checks import check_batch_norm, check_loss, check_network
 from .._random import isolated_random_state
 from .._threads import threads
 from ..losses import Loss, make_loss
-from ..modules import TabM
+from ..modules._recipe import params_for_table
 from .net import _Net
 from .plan import TrainingPlan
 
@@ -21,8 +21,6 @@ __all__ = ["make_net", "untrained_network"]
 
 # Quantiles of more rows are no different for a few dozen knots; of a sparse matrix few rows are made dense.
 _ROWS_FOR_KNOTS, _SPARSE_ROWS_FOR_KNOTS = 20_000, 1000
-# Wider tables, and sparse ones, are read by TabM as they are: curves of every column would be millions of weights.
-_MAX_COLUMNS_WITH_CURVES = 1000
 
 
 def make_net(
@@ -84,8 +82,9 @@ def make_net(
 def untrained_network(params: dict[str, Any], inputs: Inputs, out_features: int, n_networks: int) -> nn.Module:
     """The network, or a committee of them, that these parameters mean for these columns."""
     module, module_params = params["module"], dict(params["module_params"] or {})
-    if module is TabM and (inputs.kind == "sparse" or inputs.row_shape[-1] > _MAX_COLUMNS_WITH_CURVES):
-        module_params.setdefault("n_bins", 0)
+    if inputs.row_shape:
+        is_sparse = inputs.kind == "sparse"
+        module_params = params_for_table(module, module_params, n_columns=inputs.row_shape[-1], is_sparse=is_sparse)
     network = build_network(
         module,
         module_params,

@@ -1,4 +1,4 @@
-"""Losses: each owns its pointwise loss, its inverse link, its output width and the kinds of target it fits.
+"""Losses: each owns its pointwise loss, its inverse link, its output width the kinds of target it fits, and its score.
 
 Shapes and dtypes, once for all losses:
 
@@ -12,8 +12,8 @@ target              y                            raw_prediction
                                                  ``(batch, n_levels)``
 =================== ============================ ==================================================
 
-Shapes are compared before anything is computed: ``(batch, 1)`` against ``(batch,)`` would broadcast to
-``(batch, batch)`` and train on nonsense.
+Shapes are compared before anything is computed, since ``(batch, 1)`` and ``(batch,)`` would broadcast to
+``(batch, batch)``.
 """
 
 from ._base import Loss

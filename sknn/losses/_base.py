@@ -7,7 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Literal
 
+import numpy as np
 import torch
+from sklearn.metrics import accuracy_score, r2_score
 from torch import Tensor, nn
 
 __all__ = [
@@ -36,8 +38,8 @@ MAX_EXPONENT = 40.0
 class Loss(nn.Module, ABC):
     """Mean over the batch of a weighted pointwise loss; derive from it to add a loss.
 
-    A subclass defines ``name``, ``targets`` and ``pointwise``; also ``inverse_link`` (default: identity) and
-    ``out_features`` (default: ``n_targets``) where the defaults do not fit.
+    A subclass defines ``name``, ``targets`` and ``pointwise``; also ``inverse_link`` (default: identity),
+    ``out_features`` (default: ``n_targets``) and ``score`` (default: accuracy or R^2) where the defaults do not fit.
 
     Attributes
     ----------
@@ -48,9 +50,11 @@ class Loss(nn.Module, ABC):
     supports_sample_weight : bool
         Whether ``forward`` accepts weights.
     target_scaling : {"standard", "scale", None}, default="standard"
-        What is done to a real target before the loss sees it, and undone at predict: ``"standard"``, zero mean and unit
-        variance; ``"scale"``, divided by its mean, for y >= 0; None, nothing. A loss of your own that needs y in its
-        unit sets None.
+        How a real target is transformed before the loss is computed; predict inverts it. ``"standard"``: zero mean and
+        unit variance; ``"scale"``: divided by its mean, for y >= 0; None: unchanged. A loss of your own that needs y in
+        its own unit sets None.
+    several_outputs : bool, default=True
+        Whether a real target may have more than one column.
 
     Examples
     --------
@@ -69,6 +73,7 @@ class Loss(nn.Module, ABC):
     targets: frozenset[str]
     supports_sample_weight: bool = True
     target_scaling: Literal["standard", "scale"] | None = "standard"
+    several_outputs: bool = True
 
     def __init__(self) -> None:  # nn.Module's takes any argument, so that no name could be refused
         super().__init__()
@@ -86,8 +91,8 @@ class Loss(nn.Module, ABC):
         y : Tensor
             See the header of :mod:`sknn.losses`.
         sample_weight : Tensor (batch,), default=None
-            Of mean 1 over the training rows. The sum is divided by the rows of the batch, not by their
-            weights: otherwise the gradients of the batches would not average to that of the table.
+            Weights with mean 1 over the training rows. The sum is divided by the number of rows in the batch, not by
+            their weights: otherwise the gradients of the batches would not average to that of the table.
 
         Raises
         ------
@@ -113,7 +118,7 @@ class Loss(nn.Module, ABC):
         return (losses * sample_weight).mean()
 
     def _is_exactly(self, kind: type[Loss]) -> bool:
-        """Whether nobody derived from `kind`, hooked into this instance, or replaced its methods."""
+        """Whether this is an instance of `kind` itself, without hooks and replaced methods."""
         return (
             type(self) is kind
             and not (self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks)
@@ -135,9 +140,9 @@ class Loss(nn.Module, ABC):
         return loss.detach(), raw_prediction.grad
 
     def check_raw_prediction(self, raw_prediction: Tensor) -> None:
-        """Raise a ValueError for a first raw prediction ``(batch, out_features)`` that the loss cannot take.
+        """Raise a ValueError for a first raw prediction ``(batch, out_features)`` outside the domain of the loss.
 
-        Any by default.
+        By default, any raw prediction is allowed.
         """
 
     def inverse_link(self, raw_prediction: Tensor) -> Tensor:
@@ -145,10 +150,10 @@ class Loss(nn.Module, ABC):
         return raw_prediction
 
     def combine(self, raw_prediction: Tensor) -> Tensor:
-        """One raw prediction for several members' ``(batch, n_members, out_features)``: ``(batch, out_features)``.
+        """Raw predictions of members ``(batch, n_members, out_features)`` -> one, ``(batch, out_features)``.
 
-        Its inverse link is the mean of the members' where the link is one of sknn's; of a loss of your own with
-        another link it is that of the mean raw score.
+        For the links of sknn, its inverse link is the mean of those of the members. For another link, it is the mean
+        raw score.
         """
         return mean_over_members(raw_prediction, self.link)
 
@@ -158,21 +163,43 @@ class Loss(nn.Module, ABC):
         return identity
 
     def validation_loss(self, raw_prediction: Tensor, y: Tensor, sample_weight: Tensor | None = None) -> Tensor:
-        """What early stopping watches: the loss of held-out rows, of what would be kept if training ended now.
+        """What early stopping monitors: the loss of the held-out rows with the weights that would be kept now.
 
-        An override is given all of these rows at once; as it is here, it is asked batch by batch.
+        An override receives all held-out rows in one call; this method is called batch by batch.
         """
         return self(raw_prediction, y, sample_weight)
 
     def calibrate(self, raw_prediction: Tensor, y: Tensor, sample_weight: Tensor | None = None) -> None:
-        """Learn from held-out rows how far to trust the trained network. Nothing by default."""
+        """Correct the confidence of the trained network by held-out rows. Does nothing by default."""
+
+    def score(
+        self, y: np.ndarray, prediction: np.ndarray, sample_weight: np.ndarray | None = None, *, target: Target
+    ) -> float:
+        """What ``estimator.score`` returns: accuracy for labels and label indicators, R^2 for real numbers.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            As the user gives it.
+        prediction : ndarray
+            What ``predict`` returns.
+        sample_weight : array-like of shape (n_samples,), default=None
+        target : {"classes", "multilabel", "real"}
+        """
+        metric = r2_score if target == "real" else accuracy_score
+        return float(metric(y, prediction, sample_weight=sample_weight))
+
+    @property
+    def class_name(self) -> str:
+        """Name of the user's class, for messages."""
+        return type(self).__name__
 
     def out_features(self, n_targets: int) -> int:
         """Width of the raw prediction for so many classes, labels or outputs."""
         return n_targets
 
     def check_target(self, y: Tensor) -> None:
-        """Raise a ValueError if the loss has no minimum for this y. It reads y: once, before training."""
+        """Raise a ValueError if the loss has no minimum for this y; called once, before training."""
         if self.target_scaling == "scale" and not (bool((y >= 0).all()) and bool((y.sum(dim=0) > 0).all())):
             raise ValueError(
                 f"criterion={self.name!r} has a log link, so y must be >= 0 with a positive sum; got a "
@@ -193,7 +220,7 @@ def check_class_shapes(raw_prediction: Tensor, y: Tensor) -> None:
 
 
 def shape_error(raw_prediction: Tensor, y: Tensor, expected: str) -> ValueError:
-    """The error of two shapes that do not belong together."""
+    """The error for two shapes that do not match."""
     return ValueError(
         f"raw_prediction has shape {tuple(raw_prediction.shape)} and y {tuple(y.shape)}; expected {expected}."
     )

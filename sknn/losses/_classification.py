@@ -15,12 +15,12 @@ from ._base import Link, Loss, check_class_shapes, check_same_shape, sigmoid, so
 __all__ = ["LogLoss", "MultilabelLogLoss"]
 
 _aten: Any = torch.ops.aten
-# Of the logarithm of a temperature: spread before any row is seen, and limit.
+# Standard deviation of the prior of the logarithm of the temperature, and its largest absolute value.
 _LOG_SPREAD = 0.5
 _LARGEST_LOG = 1.5
-# Enough to fit one number.
+# Enough rows to fit one number.
 _ROWS_FOR_TEMPERATURE = 20_000
-# Of thousands of classes, a grid over 10,000 rows would take longer than the training.
+# With thousands of classes, a search over 10,000 rows would take longer than training.
 _SCORES_FOR_TEMPERATURE = 2**20
 
 
@@ -113,8 +113,8 @@ class LogLoss(Loss):
     def validation_loss(self, raw_prediction: Tensor, y: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         """The loss at the temperature that suits these rows best, since `calibrate` will fit one in the end.
 
-        Otherwise a training would be stopped for its overconfidence, while it still learns to tell the classes apart
-        [3]_. The loss itself without `temperature_scaling`, and of a loss derived from this one.
+        Otherwise training would be stopped for overconfidence while it still learns to separate the classes [3]_.
+        Without `temperature_scaling`, and in derived classes, this is the loss itself.
         """
         finite = bool(torch.isfinite(raw_prediction).all())
         if self.temperature_scaling and len(y) and finite and self._is_exactly(LogLoss):
@@ -122,7 +122,7 @@ class LogLoss(Loss):
         return self(raw_prediction, y, sample_weight)
 
     def _best_scale(self, raw_prediction: Tensor, y: Tensor, sample_weight: Tensor | None) -> float:
-        """1 / temperature, by steps of Newton on the objective of `calibrate`, which is nearly convex in it."""
+        """1 / temperature, by Newton's method on the objective of `calibrate`, which is nearly convex in it."""
         raw_prediction, y, sample_weight = _some_rows(raw_prediction, y, sample_weight)
         raw_prediction = raw_prediction.double()
         if raw_prediction.shape[1] == 1:
@@ -145,10 +145,10 @@ class LogLoss(Loss):
 
     @torch.no_grad()
     def calibrate(self, raw_prediction: Tensor, y: Tensor, sample_weight: Tensor | None = None) -> None:
-        """Fit the temperature to held-out rows; 1 where there are none, or without `temperature_scaling`.
+        """Fit the temperature to held-out rows; it is 1 without such rows or without `temperature_scaling`.
 
-        The likelihood of the labels times a normal prior of log T around 0 with a spread of 0.5, worth one row: few
-        rows cannot move it far. A search over a grid, so that the result depends on no starting point.
+        Maximises the likelihood of the labels times a normal prior of log T with mean 0 and standard deviation 0.5,
+        which counts as one row: few rows cannot move it far. A grid search, so that no starting point matters.
         """
         self.temperature.fill_(1.0)
         if not self.temperature_scaling or len(y) == 0 or not bool(torch.isfinite(raw_prediction).all()):
@@ -215,7 +215,7 @@ class MultilabelLogLoss(Loss):
 
 
 def _some_rows(raw_prediction: Tensor, y: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
-    """At most so many, fewer of many classes, evenly spread."""
+    """Evenly spaced rows: at most `_ROWS_FOR_TEMPERATURE`, fewer for many classes."""
     most = min(_ROWS_FOR_TEMPERATURE, _SCORES_FOR_TEMPERATURE // raw_prediction.shape[1] + 1)
     some = slice(None, None, 1 + len(y) // most)
     return raw_prediction[some], y[some], None if weight is None else weight[some]

@@ -13,7 +13,7 @@ from ._base import Loss, Target
 from ._module import ModuleLoss, unfit_error
 from ._names import LOSSES
 
-__all__ = ["can_fit", "can_weigh_rows", "make_loss"]
+__all__ = ["can_weigh_rows", "fitting_loss", "make_loss"]
 
 
 def make_loss(criterion: Any, criterion_params: dict[str, Any], target: Target) -> Loss:
@@ -36,7 +36,7 @@ def make_loss(criterion: Any, criterion_params: dict[str, Any], target: Target) 
     Raises
     ------
     TypeError
-        If ``criterion`` is none of these.
+        If ``criterion`` is neither a name, a class nor an instance.
     ValueError
         If the name is unknown, the loss does not fit the target, or its constructor refuses the parameters.
 
@@ -79,24 +79,20 @@ def make_loss(criterion: Any, criterion_params: dict[str, Any], target: Target) 
     return loss
 
 
-def can_fit(criterion: Any, criterion_params: dict[str, Any], target: Target) -> bool:
-    """Whether ``criterion`` serves a kind of target."""
-    if isinstance(criterion, str):  # asked at every predict: no loss is made for it
-        return any(target in kind.targets for kind in LOSSES.get(criterion, ()))
+def fitting_loss(criterion: Any, criterion_params: dict[str, Any] | None, target: Target) -> Loss | None:
+    """As `make_loss`, but None where that refuses."""
     try:
-        make_loss(criterion, criterion_params, target)
+        return make_loss(criterion, dict(criterion_params or {}), target)
     except (ValueError, TypeError):
-        return False
-    return True
+        return None
 
 
 def can_weigh_rows(criterion: Any, criterion_params: dict[str, Any] | None) -> bool:
     """False for a loss of the user's that returns a scalar only."""
     if isinstance(criterion, str):
         return True
-    params = criterion_params or {}
-    loss = _constructed(criterion, params) if isinstance(criterion, type) else criterion
-    return bool(getattr(loss, "supports_sample_weight", hasattr(loss, "reduction")))
+    loss = _constructed(criterion, criterion_params or {}) if isinstance(criterion, type) else criterion
+    return loss.supports_sample_weight if isinstance(loss, Loss) else hasattr(loss, "reduction")
 
 
 def _constructed(kind: type[Any], params: dict[str, Any], label: str = "") -> Any:
@@ -107,7 +103,7 @@ def _constructed(kind: type[Any], params: dict[str, Any], label: str = "") -> An
 
 
 def _bound(kind: type[nn.Module], params: dict[str, Any], label: str) -> dict[str, Any]:
-    """``params``, once they are known to fit the constructor of ``kind``."""
+    """``params``, if the constructor of ``kind`` accepts them."""
     # A module without a constructor has nn.Module's, whose signature accepts what its body refuses.
     signature = inspect.Signature() if kind.__init__ is nn.Module.__init__ else inspect.signature(kind)
     try:

@@ -49,9 +49,9 @@ class ModuleLoss(Loss):
     Parameters
     ----------
     module : nn.Module
-        Called as ``module(raw_prediction, y)``; copied. If it has an attribute ``reduction``, that is set to
-        ``"none"``, and the losses of a row are averaged. If it has none, it must return a scalar, which is
-        taken as the loss of every row, and sample weights are refused.
+        Called as ``module(raw_prediction, y)``; copied. If it has an attribute ``reduction``, this is set to
+        ``"none"``, and the losses of a row are averaged. Otherwise it must return a scalar, which is used as the loss of every row,
+        and sample weights are refused.
     target : {"classes", "multilabel", "real"}
         Kind of target. ``y`` is handed on as in the header of :mod:`sknn.losses`, except that for two classes and
         a raw prediction of width 1 it is float ``(batch, 1)``, as ``nn.BCEWithLogitsLoss`` expects.
@@ -108,7 +108,7 @@ class ModuleLoss(Loss):
         if isinstance(module, nn.PoissonNLLLoss):
             link = finite_exp if module.log_input else identity
             self.target_scaling = "scale"
-        # Which width two classes need is known of torch's losses; of others the raw prediction tells.
+        # The width that two classes need is known for torch's losses; for others the raw prediction decides.
         self._one_score = target == "classes" and isinstance(module, (nn.BCEWithLogitsLoss, nn.BCELoss))
         self._score_per_class = known is not None and target == "classes" and not self._one_score
         self._link = softmax if target == "classes" and link is sigmoid else link
@@ -120,7 +120,7 @@ class ModuleLoss(Loss):
             setattr(self.module, "reduction", "none")  # noqa: B010
 
     def pointwise(self, raw_prediction: Tensor, y: Tensor) -> Tensor:
-        """Loss of each row, ``(batch,)``; of a module without ``reduction`` that of the batch, repeated."""
+        """Loss of each row, ``(batch,)``; without ``reduction``, the loss of the batch, repeated."""
         if self._target != "classes":
             check_same_shape(raw_prediction, y)
         else:
@@ -145,8 +145,13 @@ class ModuleLoss(Loss):
         shape = tuple(losses.shape)
         raise ValueError(f"{self.name} returned shape {shape} for {n_rows} rows; expected {what}.")
 
+    @property
+    def class_name(self) -> str:
+        """Name of the module's class, for messages."""
+        return self.name
+
     def check_raw_prediction(self, raw_prediction: Tensor) -> None:
-        """Raise a ValueError if the module wants probabilities, or their logarithm, and is given raw scores."""
+        """Raise a ValueError if the module expects probabilities, or their logarithms, but receives raw scores."""
         if isinstance(self.module, nn.BCELoss) and not ((raw_prediction >= 0) & (raw_prediction <= 1)).all():
             expected, layer, better = "probabilities", "nn.Sigmoid", "nn.BCEWithLogitsLoss"
         elif isinstance(self.module, nn.NLLLoss) and ((raw_prediction.exp().sum(dim=1) - 1).abs() > 1e-3).any():
@@ -175,7 +180,7 @@ class ModuleLoss(Loss):
             return n_targets
         if n_targets != 2:
             raise ValueError(
-                f"criterion={self.name} tells two classes apart, y has {n_targets} classes; use 'log_loss' "
+                f"criterion={self.name} distinguishes two classes, but y has {n_targets} classes; use 'log_loss' "
                 "or nn.CrossEntropyLoss."
             )
         return 1

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from numbers import Real
 
+import numpy as np
 import torch
+from sklearn.metrics import d2_pinball_score
 from torch import Tensor
 from torch.nn import functional
 
-from ._base import MAX_EXPONENT, Link, Loss, check_same_shape, finite_exp, shape_error
+from ._base import MAX_EXPONENT, Link, Loss, Target, check_same_shape, finite_exp, shape_error
 
 __all__ = ["AbsoluteError", "Huber", "Poisson", "Quantile", "SquaredError"]
 
@@ -77,7 +79,7 @@ class Huber(Loss):
     Parameters
     ----------
     delta : float, default=1.0
-        Error at which the loss turns linear, > 0, in the unit of the y that it is given: spreads of the
+        Error at which the loss becomes linear, > 0, in the unit of the y that it is given: standard deviations of the
         target, if the target is standardised.
 
     References
@@ -112,8 +114,8 @@ class Huber(Loss):
 class Poisson(Loss):
     """exp(raw_prediction) - y * raw_prediction, mean over the outputs; log link, for counts and rates y >= 0.
 
-    Half the Poisson deviance, up to a term of y alone. Above a raw prediction of 40, exp goes on as its
-    tangent: convex as before, but a wild step early in training cannot overflow.
+    Half the Poisson deviance, up to a term of y alone. Above a raw prediction of 40, exp is continued by its tangent:
+    still convex, but a large step early in training cannot overflow.
 
     Examples
     --------
@@ -129,6 +131,8 @@ class Poisson(Loss):
     name = "poisson"
     targets = frozenset({"real"})
     target_scaling = "scale"
+    # It fits several, but scikit-learn's checks of estimators with several outputs use negative targets.
+    several_outputs = False
 
     def pointwise(self, raw_prediction: Tensor, y: Tensor) -> Tensor:
         """Mean Poisson loss of each row, ``(batch,)``."""
@@ -189,6 +193,7 @@ class Quantile(Loss):
         if not levels or not in_range or len(set(levels)) < len(levels):
             raise ValueError(f"quantile={quantile!r} is out of range; expected a number in (0, 1), or different ones.")
         self.n_levels = len(levels)
+        self.several_outputs = not isinstance(quantile, Iterable)
         # Position of each level among the sorted ones. A list, since a fitted loss may lie on a GPU while
         # predictions are on the CPU.
         self._ranks = [sorted(levels).index(level) for level in levels]
@@ -200,7 +205,7 @@ class Quantile(Loss):
             check_same_shape(raw_prediction, y)
         elif raw_prediction.shape != (len(y), self.n_levels) or y.shape != (len(y), 1):
             raise shape_error(raw_prediction, y, f"(batch, {self.n_levels}) and (batch, 1)")
-        error = y - raw_prediction  # (batch, n_levels): y meets every level
+        error = y - raw_prediction  # (batch, n_levels): y is compared with every level
         return torch.maximum(self.levels * error, (self.levels - 1) * error).mean(dim=1)
 
     def inverse_link(self, raw_prediction: Tensor) -> Tensor:
@@ -208,6 +213,16 @@ class Quantile(Loss):
         if self.n_levels == 1:
             return raw_prediction
         return raw_prediction.sort(dim=1).values[:, self._ranks]
+
+    def score(
+        self, y: np.ndarray, prediction: np.ndarray, sample_weight: np.ndarray | None = None, *, target: Target
+    ) -> float:
+        """Mean of the D^2 pinball scores of several levels; R^2 for one level."""
+        if self.n_levels == 1:
+            return super().score(y, prediction, sample_weight, target=target)
+        levels = enumerate(self.levels.tolist())
+        scores = [d2_pinball_score(y, prediction[:, i], alpha=q, sample_weight=sample_weight) for i, q in levels]
+        return float(np.mean(scores))
 
     def out_features(self, n_targets: int) -> int:
         """Number of levels; with one level the number of outputs."""

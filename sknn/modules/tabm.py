@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ._checks import check_columns, check_fraction, check_module_class, check_size, check_widths
+from ._recipe import Recipe
 from .activations import initialize_linear_
 from .embeddings import CategoricalEmbeddings, join_columns
 from .numeric_embeddings import pieces, piecewise_linear_encoding, quantile_knots
@@ -103,6 +104,23 @@ class TabM(nn.Module):
     torch.Size([2, 8, 3])
     """
 
+    # Members take large steps and overfit early. A committee gains from early stopping as soon as equal rows are not
+    # merged, from 65 rows on. Curves of the columns of a wide table would be millions of weights.
+    recipe = Recipe(
+        n_networks=2,
+        n_networks_of_few_rows=4,
+        few_rows=5000,
+        lr=0.01,
+        decay_epochs=12.0,
+        patience=8,
+        min_steps=800,
+        epochs=25,
+        min_rows_to_split=65,
+        steps_per_epoch=8,
+        largest_batch=128,
+        ema_decay=0.99,
+        params_of_wide_tables={"n_bins": 0},
+    )
     knots: Tensor
 
     def __init__(

@@ -192,14 +192,14 @@ class Watch(Callback):
         assert all(parameter.grad is not None for _, parameter in named_parameters)
 
 
-@pytest.mark.parametrize("n_splits", [1, 3])
+@pytest.mark.parametrize("n_networks", [1, 3])
 @pytest.mark.parametrize("weighted", [True, False])
 def test_a_fit_learns_the_same_by_hand(
-    stacks: list[Any], n_splits: int, weighted: bool, monkeypatch: pytest.MonkeyPatch
+    stacks: list[Any], n_networks: int, weighted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     X, y = table()
     weight = np.random.default_rng(1).random(len(y)) + 0.5 if weighted else None
-    params = {"max_epochs": 3, "module_params": SMALL, "n_splits": n_splits, "random_state": 0}
+    params = {"max_epochs": 3, "module_params": SMALL, "n_networks": n_networks, "random_state": 0}
     by_hand = NeuralClassifier(**params).fit(X, y, weight)
     assert [type(stack) for stack in stacks] == [TabMStack] * 3
     watched = NeuralClassifier(**params, callbacks=[Watch()]).fit(X, y, weight)
@@ -220,7 +220,7 @@ def test_bfloat16_is_differentiated_automatically(stacks: list[Any]) -> None:
     assert stacks == [None] * 2
 
 
-@pytest.mark.parametrize("params", [{}, {"n_splits": 1, "batch_size": 256}])
+@pytest.mark.parametrize("params", [{}, {"n_networks": 1, "batch_size": 256}])
 def test_the_same_bits_on_one_thread_and_on_two(monkeypatch: pytest.MonkeyPatch, params: dict[str, Any]) -> None:
     monkeypatch.setattr("sknn._threads._WORK_PER_THREAD", 1)
     X, y = table(3000)

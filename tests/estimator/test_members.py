@@ -262,7 +262,7 @@ class TestEstimators:
             def forward(self, x):
                 return self.linear(x)
 
-        reg = NeuralRegressor(Linear, n_splits=3, lr=0.01, random_state=0).fit(X, y)
+        reg = NeuralRegressor(Linear, n_networks=3, lr=0.01, random_state=0).fit(X, y)
         assert len(reg.module_.networks) == 3
         assert reg.score(X, y) > 0.4
 

@@ -86,7 +86,7 @@ class Stops(Callback):
 
 WAYS: dict[str, dict[str, Any]] = {
     "default": {},
-    "committee": {"n_splits": 3, "early_stopping": True},
+    "committee": {"n_networks": 3, "early_stopping": True},
     "MLP": {"module": MLP},
     "repair": {"gradient_health": "repair", "lr": 1e4},
     "no health": {"gradient_health": None},

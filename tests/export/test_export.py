@@ -114,7 +114,7 @@ def assert_same(estimator, X, folder, scale=1.0):
 @pytest.mark.parametrize("module", SMALL, ids=lambda module: module.__name__)
 def test_every_module_on_a_raw_table(module, tmp_path):
     table = raw_table()
-    clf = NeuralClassifier(module, module_params=SMALL[module], categorical_features=["code"], n_splits=2, **QUICK)
+    clf = NeuralClassifier(module, module_params=SMALL[module], categorical_features=["code"], n_networks=2, **QUICK)
     clf.fit(table, labels(table, 3))
     exported = assert_same(clf, table, tmp_path)
     new = raw_table(1000).sample(frac=1, random_state=0)
@@ -134,7 +134,7 @@ def test_embeddings_of_numbers_in_a_committee(embeddings, tmp_path):
         return nn.Sequential(front, nn.Linear(front.out_features, out_features))
 
     X = RANDOM.normal(size=(N_ROWS, 3))
-    clf = NeuralClassifier(network, n_splits=2, **QUICK).fit(X, X[:, 0] > 0)
+    clf = NeuralClassifier(network, n_networks=2, **QUICK).fit(X, X[:, 0] > 0)
     assert_same(clf, X, tmp_path)
 
 
@@ -147,7 +147,7 @@ def numbers(n_columns: int = 4) -> np.ndarray:
 
 TARGETS = {
     "multilabel": (NeuralClassifier, lambda r: np.stack([r > 0, r > 1], 1).astype(int), {}),
-    "strings": (NeuralClassifier, lambda r: np.where(r > 0, "ja", "né"), {"n_splits": 2}),
+    "strings": (NeuralClassifier, lambda r: np.where(r > 0, "ja", "né"), {"n_networks": 2}),
     "one score": (NeuralClassifier, lambda r: r > 0, {"criterion": nn.BCEWithLogitsLoss}),
     "outputs": (NeuralRegressor, lambda r: np.stack([r, r * 2], 1), {}),
     "quantiles": (
@@ -155,7 +155,7 @@ TARGETS = {
         lambda r: r,
         {"criterion": "quantile", "criterion_params": {"quantile": [0.9, 0.1]}},
     ),
-    "poisson": (NeuralRegressor, lambda r: np.exp(r).round(), {"criterion": "poisson", "n_splits": 2}),
+    "poisson": (NeuralRegressor, lambda r: np.exp(r).round(), {"criterion": "poisson", "n_networks": 2}),
     "huge mean": (NeuralRegressor, lambda r: r + 1e9, {}),
     "untouched": (NeuralRegressor, lambda r: r, {"preprocessing": False}),
 }

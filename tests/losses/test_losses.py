@@ -423,7 +423,7 @@ def test_module_loss_refuses_a_width_that_its_loss_cannot_use() -> None:
         ModuleLoss(nn.CrossEntropyLoss(), "classes")(torch.zeros(2, 1), y)
     with pytest.raises(ValueError, match=r"expected \(batch, 1\) and \(batch,\) for BCEWithLogitsLoss"):
         ModuleLoss(nn.BCEWithLogitsLoss(), "classes")(torch.zeros(2, 2), y)
-    with pytest.raises(ValueError, match="BCEWithLogitsLoss tells two classes apart, y has 3"):
+    with pytest.raises(ValueError, match="BCEWithLogitsLoss distinguishes two classes, but y has 3"):
         ModuleLoss(nn.BCEWithLogitsLoss(), "classes").out_features(3)
 
 
