@@ -259,9 +259,7 @@ def _spread(distinct: Tensor, counts: Tensor, n_knots: int) -> Tensor:
     return torch.unique(distinct[chosen])
 
 
-def piecewise_linear_encoding(
-    x_num: Tensor, start: Tensor, inverse_width: Tensor, out: Tensor | None = None
-) -> Tensor:
+def piecewise_linear_encoding(x_num: Tensor, start: Tensor, inverse_width: Tensor, out: Tensor | None = None) -> Tensor:
     """Share of each of the `pieces` that lies below a number: (..., n_features, batch, n_bins), in [0, 1]."""
     # The difference first: of x / width - knot / width, a narrow piece far from 0 would lose its digits.
     return torch.sub(x_num.transpose(-2, -1).unsqueeze(-1), start, out=out).mul_(inverse_width).clamp_(0, 1)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ._checks import check_columns, check_fraction, check_module_class, check_size, check_widths
 from .activations import initialize_linear_
 from .embeddings import CategoricalEmbeddings, join_columns
-from .numeric_embeddings import piecewise_linear_encoding, pieces, quantile_knots
+from .numeric_embeddings import pieces, piecewise_linear_encoding, quantile_knots
 
 # An adaptive optimizer takes steps of about the same size on every parameter. A factor in front of one makes its steps
 # as much larger: columns are weighted, and curves bent, sooner than weights are learned.
@@ -298,7 +298,7 @@ def hidden_units(
     activate: Callable[[Tensor], Tensor],
     memory: Memory,
 ) -> Tensor:
-    """Units of the last hidden layer, (..., m, b, w), from numbers (..., b, in_features) and all columns (..., b, n)."""
+    """Units (..., m, b, w) of the last hidden layer; numbers (..., b, in_features) and all columns (..., b, n)."""
     x = activate(first_layer(weights, x_num, columns, bins, memory))
     for i, block in enumerate(blocks):
         x = torch.add(x, activate(block(x)), out=memory.result(f"hidden {i}", x.shape))

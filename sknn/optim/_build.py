@@ -1,15 +1,17 @@
-"""Optimizer class and parameters -> an optimizer, over flat buffers where it treats every number alike."""
+"""Optimizer class and parameters -> an optimizer, over flat buffers if it treats every number alike."""
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
 from .._errors import refused_as, shown
-from ._flat import FlatParameters, parameter_groups
+from ._flat_parameters import FlatParameters
+from ._groups import parameter_groups
 
 __all__ = ["build_optimizer"]
 
@@ -28,25 +30,10 @@ ELEMENTWISE = (
 FUSED = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.Adagrad)
 
 
-def _can_be_flat(optimizer: type, modules: list[nn.Module], groups: list[list[nn.Parameter]]) -> bool:
-    if optimizer not in ELEMENTWISE:
-        return False
-    parameters = [p for group in groups for p in group]
-    if len({(p.dtype, p.device) for p in parameters}) != 1:
-        return False
-    for module in modules:
-        for part in module.modules():
-            if getattr(part, "sparse", False):  # sparse gradients of an embedding
-                return False
-            if isinstance(part, nn.RNNBase) and parameters[0].is_cuda:  # cuDNN keeps a buffer of its own
-                return False
-    return True
-
-
 def build_optimizer(
     optimizer: type[torch.optim.Optimizer], params: dict[str, Any], lr: float, modules: list[nn.Module]
 ) -> tuple[torch.optim.Optimizer, FlatParameters | None]:
-    """The optimizer over parameter groups, flat where it can be.
+    """The optimizer over parameter groups, which are flat where possible.
 
     Parameters
     ----------
@@ -57,20 +44,21 @@ def build_optimizer(
     lr : float
         Learning rate.
     modules : list of nn.Module
-        The network, and the criterion where that has parameters.
+        The network, and the criterion if that has parameters.
 
     Returns
     -------
     optimizer : torch.optim.Optimizer
     flat : FlatParameters or None
-        None where the optimizer needs the parameters' shapes.
+        None if the optimizer needs the shapes of the parameters.
 
     Raises
     ------
     ValueError
-        The network has nothing to train, or the optimizer refuses its arguments.
+        The network has no trainable parameters, or the optimizer does not accept its arguments.
     """
-    groups = [group for group in parameter_groups(modules) if group]
+    decayed, undecayed = parameter_groups(modules)
+    groups = [group for group in (decayed, undecayed) if group]
     if not groups:
         raise ValueError(
             f"module: {type(modules[0]).__name__} has no parameters that require gradients, so there is nothing to "
@@ -78,31 +66,55 @@ def build_optimizer(
         )
     with refused_as("optimizer", "a class of torch.optim, or a function that makes an optimizer"):
         accepted = inspect.signature(optimizer).parameters
-    flat = None
-    if _can_be_flat(optimizer, modules, groups):
-        flat = FlatParameters(groups)
-        groups = [[group] for group in flat.groups]
-        on_known_device = groups[0][0].device.type in ("cpu", "cuda")
-        if optimizer in FUSED and on_known_device and "foreach" not in params and not params.get("differentiable"):
-            params = {"fused": True, **params}
-    is_sparse = any(getattr(part, "sparse", False) for module in modules for part in module.modules())
+    is_sparse = _has_sparse_gradients(modules)
     if isinstance(optimizer, type) and issubclass(optimizer, torch.optim.SparseAdam) and not is_sparse:
         raise ValueError(
             f"optimizer: {optimizer.__name__} needs sparse gradients, as those of nn.Embedding(..., sparse=True), but "
             f"{type(modules[0]).__name__} has none. Use torch.optim.Adam."
         )
-    # The decayed group comes first; where all parameters are exempt, the one group is exempt.
-    exempt = [(len(groups) == 2 and i == 1) or not parameter_groups(modules)[0] for i in range(len(groups))]
-    if "weight_decay" in accepted:
-        specs: Any = [
-            {"params": g, **({"weight_decay": 0.0} if e else {})} for g, e in zip(groups, exempt, strict=True)
-        ]
-    else:
-        specs = [{"params": [p for g in groups for p in g]}]
+    flat = None
+    if optimizer in ELEMENTWISE and not is_sparse and _can_be_flat(modules, groups):
+        flat = FlatParameters(groups)
+        groups = [[group] for group in flat.groups]
+        on_known_device = groups[0][0].device.type in ("cpu", "cuda")
+        if optimizer in FUSED and on_known_device and "foreach" not in params and not params.get("differentiable"):
+            params = {"fused": True, **params}
+    made = _construct(optimizer, _arguments(optimizer, groups, bool(decayed), accepted), lr, params)
+    return made, flat
+
+
+def _has_sparse_gradients(modules: list[nn.Module]) -> bool:
+    """Whether a layer says so by an attribute ``sparse``, as torch's embeddings do."""
+    return any(getattr(part, "sparse", False) for module in modules for part in module.modules())
+
+
+def _can_be_flat(modules: list[nn.Module], groups: list[list[nn.Parameter]]) -> bool:
+    parameters = [p for group in groups for p in group]
+    if len({(p.dtype, p.device) for p in parameters}) != 1:
+        return False
+    if not parameters[0].is_cuda:
+        return True
+    # On a GPU, cuDNN keeps the weights of recurrent layers in a buffer of its own.
+    return not any(isinstance(part, nn.RNNBase) for module in modules for part in module.modules())
+
+
+def _arguments(
+    optimizer: type, groups: list[list[nn.Parameter]], first_decays: bool, accepted: Mapping[str, Any]
+) -> list[Any]:
+    """The parameters as `optimizer` accepts them: groups, of which only the first may decay, or a list."""
     if optimizer is torch.optim.LBFGS:  # it allows one group only
-        specs = [p for g in groups for p in g]
+        return [p for group in groups for p in group]
+    if "weight_decay" not in accepted:
+        return [{"params": [p for group in groups for p in group]}]
+    exempt = [i > 0 or not first_decays for i in range(len(groups))]
+    return [{"params": g, **({"weight_decay": 0.0} if e else {})} for g, e in zip(groups, exempt, strict=True)]
+
+
+def _construct(
+    optimizer: type[torch.optim.Optimizer], arguments: list[Any], lr: float, params: dict[str, Any]
+) -> torch.optim.Optimizer:
     try:
-        made: Any = optimizer(specs, lr=lr, **params)  # type: ignore[call-arg]
+        made: Any = optimizer(arguments, lr=lr, **params)  # type: ignore[call-arg]
     except Exception as error:
         name = getattr(optimizer, "__name__", type(optimizer).__name__)
         raise ValueError(
@@ -110,4 +122,4 @@ def build_optimizer(
         ) from error
     if not isinstance(made, torch.optim.Optimizer):
         raise TypeError(f"optimizer: {shown(optimizer)} made {shown(made)}, expected a torch.optim.Optimizer.")
-    return made, flat
+    return made
