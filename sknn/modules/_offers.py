@@ -11,7 +11,7 @@ __all__ = ["knots_of", "members_of"]
 
 
 def members_of(network: nn.Module) -> int | None:
-    """The attribute ``n_members``: the network returns ``(batch, n_members, out_features)``. None: it has no members."""
+    """The attribute ``n_members`` of a network that returns ``(batch, n_members, out_features)``, else None."""
     return getattr(network, "n_members", None)
 
 

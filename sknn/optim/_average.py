@@ -16,7 +16,7 @@ class WeightAverage:
     .. math:: a_t = a_{t-1} + \max\left(\frac{3}{t + 2}, 1 - \beta\right) (w_t - a_{t-1}),
 
     so that a short training run averages about the last third of its steps. With a large learning rate the weights
-    oscillate around a minimum, and their mean lies closer to it, whatever the learning rate is when training stops early.
+    oscillate around a minimum, and their mean lies closer to it, even if training stops before the rate has fallen.
 
     Parameters
     ----------

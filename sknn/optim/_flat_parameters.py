@@ -85,7 +85,7 @@ class FlatParameters:
         return self.data[part].view(shape), self.gradient[part].view(shape)
 
     def frozen(self) -> list[tuple[nn.Parameter, Tensor]]:
-        """Parameters that have been frozen since, with copies of their values: the optimizer updates the whole buffer."""
+        """Parameters that were frozen since, with copies of their values: the optimizer updates the whole buffer."""
         return [(p, p.detach().clone()) for p in self.parameters if not p.requires_grad]
 
     def release(self) -> None:

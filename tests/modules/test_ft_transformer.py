@@ -73,7 +73,7 @@ def test_dropout_acts_while_training_only() -> None:
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"token_size": 10, "n_heads": 4}, "token_size=10 is no multiple of n_heads=4"),
+        ({"token_size": 10, "n_heads": 4}, "token_size=10 is not a multiple of n_heads=4"),
         ({"n_blocks": 0}, "n_blocks=0 is out of range"),
         ({"dropout": 1.0}, "dropout=1.0 is out of range"),
     ],
