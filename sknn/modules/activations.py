@@ -112,32 +112,7 @@ def initialize_linear_(
 
 
 def make_dropout(activation: type[nn.Module], probability: float) -> nn.Module:
-    """Return the dropout that fits ``activation``: AlphaDropout keeps SELU's mean 0 and variance 1 [2]_.
-
-    Parameters
-    ----------
-    activation : type[nn.Module]
-        Class of the activation that the dropout follows.
-    probability : float
-        Fraction of the units that are dropped, in [0, 1).
-
-    Returns
-    -------
-    nn.Module
-        ``nn.AlphaDropout`` for SELU, else ``nn.Dropout``.
-
-    References
-    ----------
-    .. [2] G. Klambauer, T. Unterthiner, A. Mayr, S. Hochreiter. Self-Normalizing Neural Networks.
-       NeurIPS 2017. arXiv:1706.02515.
-
-    Examples
-    --------
-    >>> from torch import nn
-    >>> from sknn.modules.activations import make_dropout
-    >>> make_dropout(nn.SELU, 0.1)
-    AlphaDropout(p=0.1, inplace=False)
-    """
+    """Dropout behind ``activation``: AlphaDropout for SELU, since it keeps mean 0 and variance 1 (Klambauer et al.)."""
     return nn.AlphaDropout(probability) if activation is nn.SELU else nn.Dropout(probability)
 
 

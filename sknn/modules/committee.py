@@ -8,8 +8,6 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from ._offers import knots_of, members_of
-
 
 class Committee(nn.Module):
     """Networks of one kind, trained in one run on different rows, whose predictions are averaged.
@@ -103,10 +101,14 @@ class Committee(nn.Module):
     def fit_knots(self, x_num: Tensor, sample_weight: Tensor | None = None) -> Committee:
         """Call ``fit_knots`` of the networks that have this method; returns the module."""
         for network in self.networks:
-            fit_knots = knots_of(network)
-            if fit_knots is not None:
-                fit_knots(x_num, sample_weight)
+            if hasattr(network, "fit_knots"):
+                network.fit_knots(x_num, sample_weight)  # pyright: ignore[reportCallIssue]
         return self
+
+
+def members_of(network: nn.Module) -> int | None:
+    """The attribute ``n_members`` of a network that returns ``(batch, n_members, out_features)``, else None."""
+    return getattr(network, "n_members", None)
 
 
 def _members(output: Tensor) -> Tensor:
@@ -115,4 +117,4 @@ def _members(output: Tensor) -> Tensor:
     return output if output.ndim > 2 else output.unsqueeze(1)
 
 
-__all__ = ["Committee"]
+__all__ = ["Committee", "members_of"]

@@ -61,17 +61,11 @@ class UnknownMasking(nn.Module):
         """The codes, some of them replaced by 0 during training."""
         if not self.training or self.probability == 0:
             return codes
-        return mask_unknown(codes, self.probability)
+        return codes.masked_fill(torch.rand(codes.shape, device=codes.device) < self.probability, 0)
 
     def extra_repr(self) -> str:
         """The text in the brackets of ``repr``."""
         return f"probability={self.probability}"
-
-
-def mask_unknown(codes: Tensor, probability: float, generator: torch.Generator | None = None) -> Tensor:
-    """Return a copy of int64 codes ``(batch, n_categorical)``, each one set to 0 with ``probability``."""
-    chosen = torch.rand(codes.shape, device=codes.device, generator=generator) < probability
-    return codes.masked_fill(chosen, 0)
 
 
 class OneHot(nn.Module):
@@ -259,4 +253,4 @@ def column_offsets(sizes: Sequence[int]) -> Tensor:
     return torch.tensor([0, *accumulate(sizes)][: len(sizes)], dtype=torch.int64)
 
 
-__all__ = ["CategoricalEmbeddings", "OneHot", "UnknownMasking", "join_columns", "mask_unknown"]
+__all__ = ["CategoricalEmbeddings", "OneHot", "UnknownMasking", "join_columns"]

@@ -1,19 +1,19 @@
-"""Optimizer class and parameters -> an optimizer, over flat buffers if it treats every number alike."""
+"""Which parameters decay, and an optimizer over them: over flat buffers if it treats every number alike."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
 from .._errors import refused_as, shown
+from ..modules import Committee
 from ._flat_parameters import FlatParameters
-from ._groups import parameter_groups
 
-__all__ = ["build_optimizer"]
+__all__ = ["build_optimizer", "parameter_groups"]
 
 # Optimizers that treat every number alike, so that one long vector serves as well as many small tensors.
 ELEMENTWISE = (
@@ -28,6 +28,33 @@ ELEMENTWISE = (
     torch.optim.RMSprop,
 )
 FUSED = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.Adagrad)
+NORM_LAYERS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm, nn.RMSNorm)
+
+
+def parameter_groups(modules: Sequence[nn.Module]) -> list[list[nn.Parameter]]:
+    """Trainable parameters in two groups: those that decay, and those that do not.
+
+    Biases, parameters of norms, single numbers and factors (``*scale``) do not decay. A shared parameter appears once,
+    at its first occurrence. Corresponding parameters of the networks of a committee are neighbours.
+    """
+    decayed: list[nn.Parameter] = []
+    undecayed: list[nn.Parameter] = []
+    seen: set[int] = set()
+    position: dict[int, int] = {}  # of a parameter in its network of a committee
+    for module in modules:
+        for part in module.modules():
+            if isinstance(part, Committee):
+                for network in part.networks:
+                    position.update({id(parameter): i for i, parameter in enumerate(network.parameters())})
+            for name, parameter in part.named_parameters(recurse=False):
+                if not parameter.requires_grad or id(parameter) in seen:
+                    continue
+                seen.add(id(parameter))
+                exempt = (
+                    isinstance(part, NORM_LAYERS) or "bias" in name or name.endswith("scale") or parameter.ndim == 0
+                )
+                (undecayed if exempt else decayed).append(parameter)
+    return [sorted(group, key=lambda parameter: position.get(id(parameter), -1)) for group in (decayed, undecayed)]
 
 
 def build_optimizer(
