@@ -316,22 +316,21 @@ def first_layer(
     shared = product(gained, weights.first_weight, memory.result("shared", shape))
     shared = shared.view(*columns.shape[:-1], n_members, width).transpose(-3, -2)
     units = torch.add(shared, weights.first_bias, out=memory.result("units", shared.shape))
-    if bins is None or weights.curve_weight is None:
+    if bins is None or weights.curves is None or weights.curve_gain is None or weights.curve_weight is None:
         return units
-    own = curves_of_numbers(weights, x_num, bins, memory)
+    own = curves_of_numbers(x_num, bins, weights.curves, weights.curve_gain, n_members, memory)
     each = units.flatten(0, -3)
     return torch.baddbmm(each, own, weights.curve_weight.flatten(0, -3), out=memory.over(each)).view(units.shape)
 
 
-def curves_of_numbers(weights: TabMWeights, x_num: Tensor, bins: tuple[Tensor, Tensor], memory: Memory) -> Tensor:
+def curves_of_numbers(
+    x_num: Tensor, bins: tuple[Tensor, Tensor], curves: Tensor, curve_gain: Tensor, n_members: int, memory: Memory
+) -> Tensor:
     """Values of each member's curves, ([n_networks *] m, b, in_features * curves)."""
-    assert weights.curves is not None
-    assert weights.curve_gain is not None
-    shape = (*x_num.shape[:-2], x_num.shape[-1], x_num.shape[-2], weights.curves.shape[-2])
+    shape = (*x_num.shape[:-2], x_num.shape[-1], x_num.shape[-2], curves.shape[-2])
     encoded = piecewise_linear_encoding(x_num, *bins, out=memory.result("encoded", shape)).flatten(0, -3)
-    curves = (weights.curves * (CURVE_RATE * factors(weights.curve_gain))).flatten(0, -3)
+    curves = (curves * (CURVE_RATE * factors(curve_gain))).flatten(0, -3)
     by_column = torch.bmm(encoded, curves, out=memory.result("by column", (*encoded.shape[:2], curves.shape[2])))
-    n_members = weights.first_bias.shape[-3]
     by_column = by_column.view(*shape[:-1], n_members, curves.shape[2] // n_members)
     return memory.contiguous("own", by_column.transpose(-4, -2)).flatten(0, -4).flatten(2)
 
