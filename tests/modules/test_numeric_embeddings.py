@@ -100,7 +100,7 @@ class TestEmbeddings:
         rng = np.random.default_rng(0)
         X = rng.uniform(-2, 2, (600, 2))
         y = np.sign(np.sin(6 * X[:, 0])) + 0.1 * rng.standard_normal(600)
-        fast = {"lr": 0.02, "max_epochs": 30, "batch_size": 32, "early_stopping": False, "random_state": 0}
+        fast = {"lr": 0.01, "max_epochs": 60, "batch_size": 32, "early_stopping": False, "random_state": 0}
         assert NeuralRegressor(Waves, **fast).fit(X, y).score(X, y) > 0.8
 
 

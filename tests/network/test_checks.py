@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -12,13 +11,7 @@ from torch import Tensor, nn
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn._network.checks import check_batch_norm, check_network
 
-GENERATOR = np.random.default_rng(0)
-
-
-X = GENERATOR.normal(size=(60, 5)).astype(np.float32)
-
-
-Y = np.array(["a", "b", "c"])[np.digitize(X[:, 0], [-0.5, 0.5])]
+from .subjects import X, Y
 
 
 @pytest.mark.parametrize("estimator", [NeuralClassifier, NeuralRegressor])

@@ -5,39 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pytest
-from torch import Tensor, nn
+from torch import nn
 
 from sknn import NeuralClassifier
-from sknn._network.build import build_network
 from sknn._network.signature import IN_FEATURES, OUT_FEATURES
 
-GENERATOR = np.random.default_rng(0)
-
-
-X = GENERATOR.normal(size=(60, 5)).astype(np.float32)
-
-
-Y = np.array(["a", "b", "c"])[np.digitize(X[:, 0], [-0.5, 0.5])]
-
-
-def build(module: Any, params: dict[str, Any] | None = None, **shape: Any) -> nn.Module:
-    shape = {"input_shape": (5,), "cat_cardinalities": (), "out_features": 3, **shape}
-    return build_network(module, params or {}, **shape)
-
-
-class SimpleNN(nn.Module):
-    """The tutorials' two-layer network."""
-
-    def __init__(self, input_size: int, hidden_size: int, output_size: int) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(input_size, hidden_size)
-        self.relu = nn.ReLU()
-        self.fc2 = nn.Linear(hidden_size, output_size)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(self.relu(self.fc1(x)))
+from .subjects import SimpleNN, X, Y, build
 
 
 @pytest.mark.parametrize("out_name", OUT_FEATURES)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -14,27 +13,7 @@ from torch import Tensor, nn
 from sknn import NeuralClassifier
 from sknn._network.table_network import TableNetwork
 
-GENERATOR = np.random.default_rng(0)
-
-
-X = GENERATOR.normal(size=(60, 5)).astype(np.float32)
-
-
-Y = np.array(["a", "b", "c"])[np.digitize(X[:, 0], [-0.5, 0.5])]
-
-
-class SimpleNN(nn.Module):
-    """The tutorials' two-layer network."""
-
-    def __init__(self, input_size: int, hidden_size: int, output_size: int) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(input_size, hidden_size)
-        self.relu = nn.ReLU()
-        self.fc2 = nn.Linear(hidden_size, output_size)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(self.relu(self.fc1(x)))
-
+from .subjects import SimpleNN, X, Y
 
 TABLE = pd.DataFrame({"number": X[:, 0], "colour": list("rgb") * 20, "size": ["small", "large"] * 30})
 
