@@ -1,1 +1,1 @@
-"""Gradients written by hand, for networks in which automatic differentiation costs more than the arithmetic."""
+"""Hand-written gradients of small networks, where automatic differentiation takes longer than the arithmetic."""

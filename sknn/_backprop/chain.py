@@ -1,4 +1,4 @@
-"""Networks of layers in a row, differentiated by hand.
+"""Hand-written gradients of networks that are a sequence of layers.
 
 Automatic differentiation records every operation and walks the record backwards; on small networks that costs more than
 the arithmetic. In a chain of linear layers and element-wise functions the gradient is known: for
@@ -6,7 +6,7 @@ the arithmetic. In a chain of linear layers and element-wise functions the gradi
 
 .. math:: \\partial W = g^T x, \\quad \\partial b = \\sum_i g_i, \\quad \\partial x = g W.
 
-Same kernels, same order, same numbers as automatic differentiation (a test), written into buffers that stay.
+Kernels, their order and the numbers are those of automatic differentiation, which a test checks; buffers are reused.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ _KNOWN = {nn.Linear, nn.LayerNorm, nn.Dropout, nn.ReLU, nn.Tanh, nn.Sigmoid, *DE
 
 
 class Chain:
-    """Forward and backward pass through linear layers and element-wise functions in a row, to be run under no_grad.
+    """Forward and backward pass through a sequence of linear layers and element-wise functions; runs under no_grad.
 
     Parameters
     ----------
     columns : callable
-        Inputs of the network -> input of the first layer (batch, in_features). Where that has parameters, such as
-        embeddings, their gradients are found by automatic differentiation.
+        Inputs of the network -> input of the first layer (batch, in_features). If it has parameters, such as
+        embeddings, they are differentiated automatically.
     layers : list of nn.Module
-        As accepted by `Chain.of`; their parameters have gradients to write into.
+        As accepted by `Chain.of`; their parameters have gradients, which are overwritten.
     precision : {"float32", "bfloat16", "auto"}
-        Of the products; "auto" decides for hidden layers by `worth_bfloat16`.
+        Of the matrix products; "auto" uses `worth_bfloat16` for hidden layers.
     batch_size : int
 
     Attributes
     ----------
     covers_all : bool
-        Whether `backward` overwrites the gradients of everything that is trained, so that none needs to be zeroed.
+        Whether `backward` overwrites the gradients of all trained parameters, so that none needs to be zeroed.
     """
 
     covers_all = False
@@ -61,13 +61,13 @@ class Chain:
                 isinstance(layer, nn.Linear)
                 and (
                     precision == "bfloat16"
-                    # Inputs and raw predictions keep all their digits.
+                    # Products with inputs and raw predictions stay float32.
                     or (precision == "auto" and i in linear[1:-1] and worth_bfloat16(batch_size, *layer.weight.shape))
                 )
             ):
                 self.links.append(Bfloat16Linear(layer, keeps_output=True))
             elif isinstance(layer, nn.Linear):
-                # What is returned must outlive the batch, and an activation may change its input in place.
+                # The raw prediction must outlive the batch, and an activation behind it may work in place.
                 self.links.append(Linear(layer, keeps_output=i >= last))
             elif isinstance(layer, nn.Dropout):
                 self.links.append(Dropout(layer.p))
@@ -82,9 +82,9 @@ class Chain:
     def of(
         cls, network: nn.Module, trained: list[nn.Parameter], precision: str = "float32", batch_size: int = 0
     ) -> Chain | None:
-        """The chain of a network in training mode whose gradient buffers exist, or None if it is not one.
+        """The chain of a network in training mode whose gradient buffers exist, or None if it is not supported.
 
-        A chain is an `MLP`, or an ``nn.Sequential``: of linear layers, layer norms, dropout and known activations, on
+        Supported are an `MLP` and an ``nn.Sequential`` of linear layers, layer norms, dropout and known activations, on
         the CPU, in float32, all trainable, without hooks.
         """
         if has_global_hooks() or torch.is_autocast_enabled("cpu"):
@@ -140,9 +140,9 @@ def _composed(outer: Callable[..., Tensor], inner: Callable[..., tuple[Tensor, .
 
 
 def evaluated(network: nn.Module, inputs: dict[str, Tensor]) -> Tensor | None:
-    """Raw prediction of a chain in evaluation mode, under inference_mode; None if it is not a chain of one input.
+    """Raw prediction of a chain in evaluation mode, under inference_mode; None if it is not a chain with one input.
 
-    The calls around the layers of a module take as long as a row takes in the layers.
+    For a single row the calls of the modules take as long as the layers.
     """
     if len(inputs) > 1 or network.training or has_global_hooks():
         return None
@@ -155,7 +155,9 @@ def evaluated(network: nn.Module, inputs: dict[str, Tensor]) -> Tensor | None:
     if not layers or x.ndim != 2:
         return None
     for layer in layers:
-        if type(layer) not in _KNOWN or layer.training or is_touched(layer):  # training: dropout left on, say
+        if (
+            type(layer) not in _KNOWN or layer.training or is_touched(layer)
+        ):  # training: for example dropout that was left on
             return None
     for layer in layers:
         if type(layer) is nn.Linear and layer.bias is not None:
@@ -166,7 +168,7 @@ def evaluated(network: nn.Module, inputs: dict[str, Tensor]) -> Tensor | None:
 
 
 def _layers(network: nn.Module) -> list[nn.Module]:
-    """The layers in order, or none if the order is not known."""
+    """The layers in order; an empty list if the order is unknown."""
     if type(network) is not nn.Sequential:
         return [network]
     if is_touched(network):
@@ -196,7 +198,7 @@ def _is_known(layer: nn.Module) -> bool:
 
 
 def is_touched(module: nn.Module) -> bool:
-    """Whether somebody hooked into this module, or replaced its methods."""
+    """Whether this module has hooks, or a replaced or compiled forward."""
     return bool(
         module._forward_hooks
         or module._forward_pre_hooks
@@ -208,7 +210,7 @@ def is_touched(module: nn.Module) -> bool:
 
 
 def has_global_hooks() -> bool:
-    """Whether somebody hooked into all modules."""
+    """Whether there are hooks on all modules."""
     return bool(
         _torch_module._global_forward_hooks
         or _torch_module._global_forward_pre_hooks

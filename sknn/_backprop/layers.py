@@ -1,4 +1,4 @@
-"""One layer at a time: forward, and backward by hand."""
+"""Forward and hand-written backward pass of single layers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _threshold_backward: Any = _aten.threshold_backward.grad_input
 
 
 class Link:
-    """One layer of a chain: `forward` keeps what `backward` needs."""
+    """One layer of a chain; `forward` keeps the tensors that `backward` needs."""
 
     def forward(self, x: Tensor) -> Tensor:
         raise NotImplementedError
@@ -57,7 +57,7 @@ class Linear(Link):
 
 
 class Bfloat16Linear(Linear):
-    """Products of numbers rounded to bfloat16; weights, biases and what is passed on stay float32."""
+    """Multiplies numbers rounded to bfloat16; weights, biases and outputs stay float32."""
 
     def forward(self, x: Tensor) -> Tensor:
         self.rounded_x, self.rounded_weight = x.bfloat16(), self.weight.bfloat16()
@@ -73,7 +73,7 @@ class Bfloat16Linear(Linear):
 
 
 class Elementwise(Link):
-    """A function of each number; `derivative` is given the gradient, the input and the output."""
+    """A function of each number; `derivative` is called with the gradient, the input and the output."""
 
     def __init__(
         self, function: Callable[[Tensor], Tensor], derivative: Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -126,7 +126,7 @@ class LayerNorm(Link):
 
 
 def elementwise(layer: nn.Module, may_overwrite: bool = False) -> Elementwise | None:
-    """The link of an activation, or None for one that is not known."""
+    """The link of an activation, or None if it is not supported."""
     if type(layer) is nn.ReLU:
         function = torch.relu_ if may_overwrite else torch.relu
         return Elementwise(function, lambda g, x, out: _threshold_backward(g, out, 0, grad_input=g))

@@ -1,4 +1,4 @@
-"""In which numbers matrices are multiplied while training."""
+"""The dtype of matrix products during training."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import torch
 
 __all__ = ["has_bfloat16_products", "worth_bfloat16"]
 
-# From these sizes on products in bfloat16 were faster, conversions included: with 512 rows and 512 units 1.8 times on
-# a processor with AVX-512 BF16; with 128 rows and 256 units they took as long.
+# From these sizes on, products in bfloat16 were faster, conversions included: 1.8 times with 512 rows and 512 units on
+# a processor with AVX-512 BF16. With 128 rows and 256 units they took as long.
 _WORTH_ROWS, _WORTH_UNITS = 256, 512
 
 
@@ -21,5 +21,5 @@ def has_bfloat16_products() -> bool:
 
 
 def worth_bfloat16(n_rows: int, in_features: int, out_features: int) -> bool:
-    """What ``precision="auto"`` decides for a hidden layer; by sizes, not by a clock, so that bits are repeatable."""
+    """Whether ``precision="auto"`` rounds a hidden layer; it depends on sizes, not on a clock: bits are repeatable."""
     return has_bfloat16_products() and n_rows >= _WORTH_ROWS and min(in_features, out_features) >= _WORTH_UNITS

@@ -58,7 +58,7 @@ class Stack:
 
     @classmethod
     def of(cls, network: nn.Module, flat: FlatParameters) -> Stack | None:
-        """The stack of a network in training mode whose parameters lie in `flat`, or None if there is none for it."""
+        """The stack of a network in training mode whose parameters lie in `flat`, or None if it is not supported."""
         raise NotImplementedError
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:

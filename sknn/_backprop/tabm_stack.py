@@ -1,9 +1,9 @@
 """`TabM`, or a committee of networks of it, in one pass and differentiated by hand.
 
-On small networks the calls cost more than the arithmetic. A committee runs each operation once for all of its networks:
-their weights lie in the flat buffer one after another, so that a product of stacked matrices reads them in place, and
-its gradient is written in place, into buffers that stay. The forward pass is that of `sknn.modules.tabm`; a test
-compares the gradients with those of automatic differentiation.
+On small networks the calls take longer than the arithmetic. A committee runs each operation once for all networks:
+their weights are neighbours in the flat buffer, so that a product of stacked matrices reads them and writes their
+gradients in place. The forward pass is that of `sknn.modules.tabm`; a test compares the gradients with automatic
+differentiation.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _threshold_backward: Any = torch.ops.aten.threshold_backward.grad_input
 
 
 class TabMStack(Stack):
-    """Forward and backward pass through TabM networks of one shape, to be run under no_grad.
+    """Forward and backward pass through TabM networks of one shape; runs under no_grad.
 
     Shapes below are of n networks with m members of width w, and of batches of b rows for each network.
 
@@ -52,12 +52,13 @@ class TabMStack(Stack):
     def __init__(self, network: nn.Module, weights: dict[str, Tensor], gradients: dict[str, Tensor]) -> None:
         self.categories = network if isinstance(network, TableNetwork) else None
         self.committee = committee_of(network)
-        self.networks = _tabms(network)
+        self.networks = tabms = _tabms(network)
         self.weights, self.gradients = weights, gradients
-        first = self.networks[0]
+        first = tabms[0]
         self.n_blocks = len(first.blocks)
         self.bins = pieces(first.knots) if first.curves is not None else None
-        self.learns_categories = first.embeddings is not None and first.embeddings.embedding is not None
+        self.embeddings = [tabm.embeddings for tabm in tabms if tabm.embeddings is not None]
+        self.learns_categories = any(embeddings.embedding is not None for embeddings in self.embeddings)
         self.covers_all = not self.learns_categories  # embeddings are differentiated automatically
         self.buffers = Buffers()
         self._blocks = [partial(self._block, i) for i in range(self.n_blocks)]
@@ -65,9 +66,9 @@ class TabMStack(Stack):
 
     @classmethod
     def of(cls, network: nn.Module, flat: FlatParameters) -> TabMStack | None:
-        """The stack of a network in training mode, or None if it is not one.
+        """The stack of a network in training mode, or None if it is not supported.
 
-        A stack is a `TabM`, or a `Committee` of them with the same knots: with rectified linear units and without
+        Supported are a `TabM` and a `Committee` of them with the same knots: with rectified linear units and without
         dropout, on the CPU, in float32, all trainable, without hooks.
         """
         networks = _tabms(network)
@@ -117,19 +118,18 @@ class TabMStack(Stack):
 
     def _embedded(self, codes: list[Tensor]) -> Tensor:
         """Columns for the categories, (n, b, width)."""
-        embeddings = [tabm.embeddings for tabm in self.networks if tabm.embeddings is not None]
-        if not embeddings:
+        if not self.embeddings:
             return self.weights["gain"].new_zeros(len(codes), len(codes[0]), 0)
         if not self.learns_categories:
-            return embeddings[0](torch.cat(codes)).view(len(codes), len(codes[0]), -1)
+            return self.embeddings[0](torch.cat(codes)).view(len(codes), len(codes[0]), -1)
         with torch.enable_grad():
-            self.embedded = torch.stack([embed(part) for embed, part in zip(embeddings, codes, strict=True)])
+            self.embedded = torch.stack([embed(part) for embed, part in zip(self.embeddings, codes, strict=True)])
         return self.embedded.detach()
 
     # ------------------------------------------------------------------ backward
 
     def backward(self, gradient: Tensor) -> None:
-        """From the gradient with respect to what `forward` returned to those of all parameters."""
+        """From the gradient with respect to the raw scores to those of all parameters."""
         parts = [gradient] if self.committee is None else self.committee.split(gradient)
         of_raw = torch.stack(parts).transpose(1, 2).flatten(0, 1)  # (n * m, b, out_features)
         self._each_gradient("head_weight", self.hidden.flatten(0, 1), of_raw)
@@ -165,7 +165,7 @@ class TabMStack(Stack):
         torch.mul(of_gain, CURVE_RATE * GAIN_RATE, out=self.gradients["curve_gain"])
 
     def _columns_backward(self, of_units: Tensor) -> None:
-        """From the gradient of the units, (n, m, b, w), to what all members of a network are given."""
+        """From the gradient of the units, (n, m, b, w), to the weights and columns that members share."""
         of_units = self.buffers.contiguous("of units", of_units.transpose(1, 2)).flatten(2)  # (n, b, m * w)
         torch.bmm(self.buffers["gained"].transpose(1, 2), of_units, out=self.gradients["first_weight"])
         of_gained = torch.bmm(of_units, self.weights["first_weight"].transpose(1, 2))
@@ -173,7 +173,7 @@ class TabMStack(Stack):
             width = self.embedded.shape[2]
             gain = factors(self.weights["gain"])[:, None, -width:]
             self.embedded.backward(of_gained[:, :, -width:] * gain)
-            del self.embedded  # with the record of how it was made
+            del self.embedded  # and with it the graph of automatic differentiation
         torch.mul(of_gained.mul_(self.columns).sum(1), GAIN_RATE, out=self.gradients["gain"])
 
     def _each(self, name: str) -> Tensor:
@@ -186,7 +186,7 @@ class TabMStack(Stack):
 
 
 def _tabms(network: nn.Module) -> list[TabM]:
-    """The networks, if all are exactly TabM."""
+    """The networks, if all are of class TabM, not of a subclass."""
     inside = users_network(network)
     networks = list(inside.networks) if type(inside) is Committee else [inside]
     if type(network) not in (TableNetwork, Committee, TabM) or not all(type(tabm) is TabM for tabm in networks):

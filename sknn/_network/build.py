@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from .._errors import refused_as, shown
 from ..modules import Committee
-from ..modules._offers import knots_of
 from .signature import IN_FEATURES, OUT_FEATURES, missing_arguments, name_of, needs_categories, takes_categories, widths
 from .table_network import TableNetwork, users_network
 
@@ -96,8 +95,8 @@ def _construct(
 @torch.no_grad()
 def fit_knots(network: nn.Module, some_rows: Callable[[], tuple[dict[str, Tensor], Tensor | None]]) -> None:
     """Give encoded training rows and their weights to a network that has a method ``fit_knots``."""
-    place_knots = knots_of(users_network(network))
-    if place_knots is None:
+    inside = users_network(network)
+    if not hasattr(inside, "fit_knots"):
         return
     inputs, weight = some_rows()
     x_num = inputs["x_num"]
@@ -105,4 +104,4 @@ def fit_knots(network: nn.Module, some_rows: Callable[[], tuple[dict[str, Tensor
         return
     if isinstance(network, TableNetwork) and network.one_hot is not None:
         x_num = torch.cat([x_num, network.one_hot(inputs["x_cat"])], dim=1)
-    place_knots(x_num, weight)
+    inside.fit_knots(x_num, weight)  # pyright: ignore[reportCallIssue]

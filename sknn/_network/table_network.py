@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..modules import Committee, OneHot, UnknownMasking
-from ..modules._offers import members_of
+from ..modules.committee import members_of
 
 __all__ = ["TableNetwork", "committee_of", "first_output", "has_members", "network_inputs", "users_network"]
 

@@ -58,7 +58,7 @@ def check_module_class(name: str, value: Any, example: str) -> type[nn.Module]:
 
 
 def check_widths(in_features: Any, out_features: Any, cat_cardinalities: Any) -> tuple[int, int, tuple[int, ...]]:
-    """Check the widths that every architecture has; no numeric column is fine if there are categories."""
+    """Check the widths that every architecture has; in_features may be 0 if there are categorical columns."""
     cardinalities = check_sizes("cat_cardinalities", cat_cardinalities)
     n_numeric = check_size("in_features", in_features, minimum=0)
     if n_numeric == 0 and not cardinalities:
@@ -67,6 +67,6 @@ def check_widths(in_features: Any, out_features: Any, cat_cardinalities: Any) ->
 
 
 def check_columns(name: str, values: Tensor, n_columns: int) -> None:
-    """Refuse another number of columns: one column would otherwise broadcast against what is known of all."""
+    """Raise a ValueError for another number of columns; a single column would otherwise be broadcast to all."""
     if values.ndim != 2 or values.shape[1] != n_columns:
         raise ValueError(f"{name} have shape {tuple(values.shape)}; expected (batch, {n_columns}).")

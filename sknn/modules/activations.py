@@ -1,4 +1,4 @@
-"""How the weights of a linear layer follow from the activation behind it."""
+"""Initial weights of a linear layer, chosen for the activation that follows it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 
 from ._checks import check_module_class
 
-# gain = E[f(z)^2]^(-1/2) for z ~ N(0, 1), so that f keeps a second moment of 1 (tests integrate it again).
+# gain = E[f(z)^2]^(-1/2) for z ~ N(0, 1), so that f keeps a second moment of 1 (tests compute the integral).
 # He's sqrt(2) is too small for the smooth relatives of ReLU: at depth 10 SiLU would keep 1 % of the variance.
 _KAIMING_GAINS: dict[type[nn.Module], float] = {
     nn.ReLU: math.sqrt(2.0),
@@ -21,8 +21,8 @@ _KAIMING_GAINS: dict[type[nn.Module], float] = {
 # SELU's constants are derived for a gain of exactly 1. Identity: a linear map that keeps the variance.
 _LECUN_GAINS: dict[type[nn.Module], float] = {nn.SELU: 1.0, nn.Identity: 1.0}
 _XAVIER_GAINS: dict[type[nn.Module], float] = {nn.Tanh: 5.0 / 3.0, nn.Sigmoid: 4.0}
-# Raw predictions start near 0, that is near the mean of a standardised target or equal probabilities, so
-# the first steps are not spent on unlearning a random answer. Not 0: hidden layers need a gradient.
+# Raw predictions start near 0, which is the mean of a standardised target, or equal probabilities: the first steps
+# need not undo a random prediction. Not exactly 0, or hidden layers would have no gradient.
 _OUTPUT_GAIN = 0.1
 
 
@@ -44,7 +44,7 @@ def initialize_linear_(
     ``Tanh``                         Xavier uniform, gain 5/3                        Glorot and Bengio [3]_
     ``Sigmoid``                      Xavier uniform, gain 4                          Glorot and Bengio [3]_
     ``None`` (an output layer)       normal, std = 0.1 / sqrt(fan_in)
-    any other class                  PyTorch's default is kept, the bias included
+    any other class                  PyTorch's default, also for the bias
     ================================ =============================================== ====================
 
     Parameters
@@ -112,32 +112,7 @@ def initialize_linear_(
 
 
 def make_dropout(activation: type[nn.Module], probability: float) -> nn.Module:
-    """Return the dropout that fits ``activation``: AlphaDropout keeps SELU's mean 0 and variance 1 [2]_.
-
-    Parameters
-    ----------
-    activation : type[nn.Module]
-        Class of the activation that the dropout follows.
-    probability : float
-        Fraction of the units that are dropped, in [0, 1).
-
-    Returns
-    -------
-    nn.Module
-        ``nn.AlphaDropout`` for SELU, else ``nn.Dropout``.
-
-    References
-    ----------
-    .. [2] G. Klambauer, T. Unterthiner, A. Mayr, S. Hochreiter. Self-Normalizing Neural Networks.
-       NeurIPS 2017. arXiv:1706.02515.
-
-    Examples
-    --------
-    >>> from torch import nn
-    >>> from sknn.modules.activations import make_dropout
-    >>> make_dropout(nn.SELU, 0.1)
-    AlphaDropout(p=0.1, inplace=False)
-    """
+    """Dropout behind ``activation``: AlphaDropout for SELU, since it keeps mean 0 and variance 1 (Klambauer et al.)."""
     return nn.AlphaDropout(probability) if activation is nn.SELU else nn.Dropout(probability)
 
 

@@ -1,4 +1,4 @@
-"""Networks side by side, each trained on rows of its own."""
+"""Several networks in one module, each trained on its own rows."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from ._offers import knots_of, members_of
-
 
 class Committee(nn.Module):
     """Networks of one kind, trained in one run on different rows, whose predictions are averaged.
 
-    Where each network holds out other rows, all rows are learned from, and all of them together are a larger and
-    steadier measure of when to stop than the rows that a single network can spare.
+    If the networks hold out different rows, the committee learns from all rows, and early stopping is decided on more
+    validation rows than a single network could hold out.
 
     Parameters
     ----------
@@ -31,14 +29,14 @@ class Committee(nn.Module):
     Raises
     ------
     ValueError
-        No network; in ``own_rows`` a batch that cannot be divided evenly.
+        There is no network, or in ``own_rows`` a batch cannot be divided evenly.
 
     Shape
     -----
-    - Input: what each network takes.
-    - Output: ``(batch, sum of the members, out_features)``: every network answers for every row. Within
-      :meth:`own_rows` ``(batch, n_members, out_features)``: the batch is cut into as many parts as there are networks,
-      and each answers for its own part.
+    - Input: that of each network.
+    - Output: ``(batch, sum of the members, out_features)``: every network predicts every row. Within
+      :meth:`own_rows` ``(batch, n_members, out_features)``: the batch is split into one part per
+      network, and each network predicts its own part.
 
     References
     ----------
@@ -69,7 +67,7 @@ class Committee(nn.Module):
 
     @contextmanager
     def own_rows(self) -> Iterator[None]:
-        """Within this context the first part of a batch is the first network's, and so on."""
+        """Within this context each network is called with its own part of a batch, in order."""
         self._each_its_own = True
         try:
             yield
@@ -77,12 +75,12 @@ class Committee(nn.Module):
             self._each_its_own = False
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Raw scores of all networks, or of each for its own rows."""
+        """Raw scores of all networks, or within :meth:`own_rows` of each network for its own rows."""
         parts = zip(self.networks, self.parts(*inputs), strict=True)
         return self.joined([network(*part) for network, part in parts])
 
     def parts(self, *tensors: Tensor) -> list[tuple[Tensor, ...]]:
-        """What each network gets of the tensors of a batch: all, or within :meth:`own_rows` its part of the rows."""
+        """The inputs of each network for a batch: all rows, or within :meth:`own_rows` its part of them."""
         n_networks, n_rows = len(self.networks), len(tensors[0])
         if not self._each_its_own:
             return [tensors] * n_networks
@@ -91,28 +89,32 @@ class Committee(nn.Module):
         return list(zip(*(tensor.split(n_rows // n_networks) for tensor in tensors), strict=True))
 
     def joined(self, outputs: Sequence[Tensor]) -> Tensor:
-        """The networks' outputs for their :meth:`parts` as one: by members, or within :meth:`own_rows` by rows."""
+        """The networks' outputs concatenated: along members, or within :meth:`own_rows` along rows."""
         return torch.cat([_members(output) for output in outputs], dim=0 if self._each_its_own else 1)
 
     def split(self, joined: Tensor) -> list[Tensor]:
-        """What :meth:`joined` joined, or a gradient of the same shape, network by network."""
+        """The inverse of :meth:`joined`, also for a gradient of the same shape."""
         if self._each_its_own:
             return list(joined.split(len(joined) // len(self.networks)))
         return list(joined.split(self._sizes, dim=1))
 
     def fit_knots(self, x_num: Tensor, sample_weight: Tensor | None = None) -> Committee:
-        """Hand training rows to the networks that place knots by them; returns the module."""
+        """Call ``fit_knots`` of the networks that have this method; returns the module."""
         for network in self.networks:
-            fit_knots = knots_of(network)
-            if fit_knots is not None:
-                fit_knots(x_num, sample_weight)
+            if hasattr(network, "fit_knots"):
+                network.fit_knots(x_num, sample_weight)  # pyright: ignore[reportCallIssue]
         return self
 
 
+def members_of(network: nn.Module) -> int | None:
+    """The attribute ``n_members`` of a network that returns ``(batch, n_members, out_features)``, else None."""
+    return getattr(network, "n_members", None)
+
+
 def _members(output: Tensor) -> Tensor:
-    """(batch, n_members, out_features) of a network that may have no members, or return one score as (batch,)."""
+    """An output as (batch, n_members, out_features); without members, or with one score as (batch,), it lacks axes."""
     output = output if output.ndim > 1 else output.unsqueeze(1)
     return output if output.ndim > 2 else output.unsqueeze(1)
 
 
-__all__ = ["Committee"]
+__all__ = ["Committee", "members_of"]

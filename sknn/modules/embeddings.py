@@ -1,8 +1,8 @@
-"""Category codes to numbers.
+"""Category codes -> numbers.
 
-Shapes and dtypes, once for the file: codes are int64 ``(batch, n_categorical)``; in each column code 0 is
-"unknown", the last code "missing", and those between are the known categories. The codes are trusted to lie
-in ``[0, cardinality)``: looking would make a GPU wait for the CPU in every batch.
+Shapes and dtypes in this file: codes are int64 ``(batch, n_categorical)``; in each column code 0 is
+"unknown", the last code "missing", and those between are the known categories. The range
+``[0, cardinality)`` of the codes is not checked, since the check would synchronise a GPU with the CPU in every batch.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _MAX_ONE_HOT_CARDINALITY = 10
 
 
 class UnknownMasking(nn.Module):
-    """Replace each category code by 0, "unknown", with a small probability while training.
+    """Replace each category code by 0, "unknown", with a small probability during training.
 
-    The unknown category does not occur in a training table. With some rows of each column masked, its
-    embedding, or its one-hot column, learns what the average row looks like without that value.
+    The unknown category does not occur in a training table. With some codes of each column masked, its embedding, or
+    its one-hot column, is trained on the average row without that value.
 
     Parameters
     ----------
@@ -58,20 +58,14 @@ class UnknownMasking(nn.Module):
         self.probability = check_fraction("probability", probability, upper_included=True)
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Codes, some of them replaced by 0 while training."""
+        """The codes, some of them replaced by 0 during training."""
         if not self.training or self.probability == 0:
             return codes
-        return mask_unknown(codes, self.probability)
+        return codes.masked_fill(torch.rand(codes.shape, device=codes.device) < self.probability, 0)
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows in the brackets."""
+        """The text in the brackets of ``repr``."""
         return f"probability={self.probability}"
-
-
-def mask_unknown(codes: Tensor, probability: float, generator: torch.Generator | None = None) -> Tensor:
-    """Return a copy of int64 codes ``(batch, n_categorical)``, each one set to 0 with ``probability``."""
-    chosen = torch.rand(codes.shape, device=codes.device, generator=generator) < probability
-    return codes.masked_fill(chosen, 0)
 
 
 class OneHot(nn.Module):
@@ -90,16 +84,16 @@ class OneHot(nn.Module):
     Raises
     ------
     ValueError
-        If a cardinality is below 1; in ``forward`` if the number of columns is another one.
+        If a cardinality is below 1; in ``forward`` if the number of columns differs.
 
     Shape
     -----
     - Input: ``(batch, n_categorical)``, int64.
-    - Output: ``(batch, out_features)``, float32, or the dtype given to ``.to()``, as of a layer with weights.
+    - Output: ``(batch, out_features)``, float32, or the dtype given to ``.to()``.
 
     Notes
     -----
-    One ``scatter_`` for all columns: no intermediate of the size of the output for each column.
+    One ``scatter_`` serves all columns, without an intermediate tensor for each column.
 
     Examples
     --------
@@ -118,7 +112,7 @@ class OneHot(nn.Module):
         cardinalities = check_sizes("cat_cardinalities", cat_cardinalities)
         self.out_features = sum(cardinalities)
         self.register_buffer("offsets", column_offsets(cardinalities), persistent=False)
-        # Without a floating-point tensor of its own a module would stay at float32 after `.double()`.
+        # Without a floating-point tensor the output would stay float32 after `.double()`.
         self.register_buffer("one", torch.ones(()), persistent=False)
 
     def forward(self, codes: Tensor) -> Tensor:
@@ -127,7 +121,7 @@ class OneHot(nn.Module):
         return self.one.new_zeros(len(codes), self.out_features).scatter_(1, codes + self.offsets, 1.0)
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows in the brackets."""
+        """The text in the brackets of ``repr``."""
         return f"n_categorical={len(self.offsets)}, out_features={self.out_features}"
 
 
@@ -150,8 +144,8 @@ class CategoricalEmbeddings(nn.Module):
     Raises
     ------
     ValueError
-        If a cardinality or ``embedding_size`` is below 1; in ``forward`` if the number of columns is
-        another one.
+        If a cardinality or ``embedding_size`` is below 1; in ``forward`` if the number of columns
+        differs.
 
     Shape
     -----
@@ -162,9 +156,9 @@ class CategoricalEmbeddings(nn.Module):
     Notes
     -----
     The embeddings of all columns lie in one table with an offset for each column, so a batch costs one
-    lookup, however many columns there are. A row of the table starts from N(0, 1 / embedding_size): like a
-    one-hot code it has a length of about 1. The rows of "unknown" and "missing" start at 0, so that a column
-    that had no gap in training adds nothing random for a gap at predict.
+    lookup, whatever the number of columns. A row of the table starts from N(0, 1 / embedding_size), so that its norm
+    is about 1, as that of a one-hot code. The rows of "unknown" and "missing" start at 0: if a column has no missing
+    value in training, a missing value at prediction adds no random numbers.
 
     References
     ----------
@@ -194,7 +188,7 @@ class CategoricalEmbeddings(nn.Module):
         embedded_sizes = [cardinalities[i] for i in embedded]
 
         self.n_categorical = len(cardinalities)
-        # Without any column it is there too, for the dtype of an output of width 0.
+        # Kept without any column, too: it gives the dtype of an output of width 0.
         keep_one_hot = bool(one_hot) or not embedded
         self.one_hot = OneHot([cardinalities[i] for i in one_hot]) if keep_one_hot else None
         self.embedding = nn.Embedding(sum(embedded_sizes), embedding_size) if embedded else None
@@ -232,7 +226,7 @@ def join_columns(embeddings: CategoricalEmbeddings | None, x_num: Tensor, x_cat:
 
 
 def known_codes(x_cat: Tensor | None, n_categorical: int) -> Tensor | None:
-    """Return the codes of a module built for so many columns, None for none; refuse missing or unexpected ones."""
+    """Return the codes of a module built for ``n_categorical`` columns, None if it has none, or raise a ValueError."""
     if n_categorical == 0:
         if x_cat is not None and x_cat.shape[1] > 0:
             raise ValueError(
@@ -255,8 +249,8 @@ def draw_embeddings_(weight: Tensor, sizes: Sequence[int]) -> None:
 
 
 def column_offsets(sizes: Sequence[int]) -> Tensor:
-    """First position of each column when the codes of all columns are laid end to end; (len(sizes),)."""
+    """First row of each column in one table of the codes of all columns; (len(sizes),)."""
     return torch.tensor([0, *accumulate(sizes)][: len(sizes)], dtype=torch.int64)
 
 
-__all__ = ["CategoricalEmbeddings", "OneHot", "UnknownMasking", "join_columns", "mask_unknown"]
+__all__ = ["CategoricalEmbeddings", "OneHot", "UnknownMasking", "join_columns"]

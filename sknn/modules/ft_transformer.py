@@ -1,4 +1,4 @@
-"""Attention between the features of a row."""
+"""FT-Transformer: attention between the features of a row."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class FeatureTokenizer(nn.Module):
     TypeError
         If a size is not an int.
     ValueError
-        If a size is out of the range above; in ``forward`` if the number of columns is another one.
+        If a size is out of the range above; in ``forward`` if the number of columns differs.
 
     Shape
     -----
@@ -46,7 +46,7 @@ class FeatureTokenizer(nn.Module):
     Notes
     -----
     All vectors start from N(0, 1 / token_size), those of "unknown" and "missing" from 0: a code that no training row
-    had adds nothing random.
+    has adds no random numbers.
 
     References
     ----------
@@ -115,7 +115,7 @@ class FTTransformer(nn.Module):
     hidden_size : int or None, default=None
         Width inside the feed-forward networks, >= 1. None: twice ``token_size``.
     dropout : float, default=0.0
-        Fraction of the attention weights, and of the units inside the feed-forward networks, dropped while training,
+        Fraction of the attention weights, and of the units inside the feed-forward networks, dropped during training,
         in [0, 1).
     cat_cardinalities : sequence of int, default=()
         Number of codes of each categorical column, "unknown" and "missing" included.
@@ -125,7 +125,7 @@ class FTTransformer(nn.Module):
     tokenizer : FeatureTokenizer
         Makes the tokens.
     summary : nn.Parameter of shape (token_size,)
-        The first token, whose last state is read out.
+        The first token; the head reads its last state.
 
     Raises
     ------
@@ -145,7 +145,7 @@ class FTTransformer(nn.Module):
     Attention costs O(n_tokens^2 * token_size) a row, everything else O(n_tokens * token_size^2): about n_tokens times
     an MLP of that width. The paper's default is 3 blocks, tokens of 192, 8 heads and dropout; on a GPU
     ``module_params={"n_blocks": 3, "token_size": 192, "n_heads": 8, "dropout": 0.1}``.
-    In the last block the summary token alone asks, since nothing else is read.
+    The last block computes the query of the summary token only, since the head reads nothing else.
 
     References
     ----------
@@ -178,7 +178,7 @@ class FTTransformer(nn.Module):
         token_size = check_size("token_size", token_size)
         n_heads = check_size("n_heads", n_heads)
         if token_size % n_heads:
-            raise ValueError(f"token_size={token_size} is no multiple of n_heads={n_heads}; every head takes a share.")
+            raise ValueError(f"token_size={token_size} is not a multiple of n_heads={n_heads}; expected a multiple.")
         hidden_size = 2 * token_size if hidden_size is None else check_size("hidden_size", hidden_size)
         dropout = check_fraction("dropout", dropout)
 
@@ -210,7 +210,7 @@ class _Block(nn.Module):
         self.n_heads, self.dropout = n_heads, dropout
         self.attention_norm = nn.LayerNorm(width) if normed else nn.Identity()
         self.query = initialize_linear_(nn.Linear(width, width), nn.Identity)
-        # A bias of the keys would add the same to all scores of a query, which softmax does not see.
+        # A bias of the keys would add the same number to all scores of a query, which softmax ignores.
         self.key = initialize_linear_(nn.Linear(width, width, bias=False), nn.Identity)
         self.value = initialize_linear_(nn.Linear(width, width), nn.Identity)
         # DEPARTURE: both branches start small, so that the variance of the stream does not grow with the blocks.

@@ -26,7 +26,7 @@ class MLP(nn.Module):
         Class of the activation, constructed without arguments; the weights are initialised for it
         (:func:`~sknn.modules.activations.initialize_linear_`).
     dropout : float, default=0.0
-        Fraction of the hidden units dropped while training, in [0, 1). With ``nn.SELU`` it is AlphaDropout.
+        Fraction of the hidden units dropped during training, in [0, 1). With ``nn.SELU`` it is AlphaDropout.
     norm : type[nn.Module] or None, default=None
         Class of a normalisation, constructed with the width: ``nn.BatchNorm1d`` or ``nn.LayerNorm``.
     cat_cardinalities : sequence of int, default=()
@@ -39,7 +39,7 @@ class MLP(nn.Module):
     embeddings : CategoricalEmbeddings or None
         None without categorical columns.
     layers : nn.Sequential
-        All that follows.
+        All layers behind the embeddings.
 
     Raises
     ------
@@ -112,7 +112,7 @@ class MLP(nn.Module):
         return self.layers(self.columns(x_num, x_cat))
 
     def columns(self, x_num: Tensor, x_cat: Tensor | None = None) -> Tensor:
-        """What the first layer is given: numbers, and embeddings of categories beside them."""
+        """Input of the first layer: the numbers and the embeddings of the categories."""
         return join_columns(self.embeddings, x_num, x_cat)
 
 

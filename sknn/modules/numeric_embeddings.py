@@ -1,4 +1,4 @@
-"""Embeddings of numbers: a network sees where a value lies, not only how large it is."""
+"""Embeddings of numbers: a layer behind them can approximate any function of a single column."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ._checks import check_columns, check_positive, check_size
 
 # The inverse of a width below it would overflow.
 _SMALLEST_WIDTH = 1e-30
-# Steps of the grid over a range that is a power of two; finer ones tell more than a curve of 48 pieces can use.
+# Bits of the position on the grid; a curve of 48 pieces gains nothing from a finer one.
 _GRID_BITS = 12
 
 
 class _NumericEmbeddings(nn.Module):
-    """Functions of each number, projected, beside the number itself; a subclass says which functions."""
+    """Functions of each number, projected, beside the number itself; a subclass defines the functions."""
 
     def __init__(self, n_features: int, embedding_size: int, n_functions: int) -> None:
         super().__init__()
@@ -53,12 +53,12 @@ class PeriodicEmbeddings(_NumericEmbeddings):
     n_features : int
         Number of numeric columns, >= 1.
     embedding_size : int, default=4
-        Numbers that come out for each feature, the feature itself included, >= 2.
+        Width of the output for each feature, the feature itself included, >= 2.
     n_frequencies : int, default=16
         Cosines of each feature, >= 1.
     frequency_scale : float, default=0.1
         Standard deviation of the initial frequencies, > 0; 1 / frequency_scale is about the wave length, in units of
-        the input. Large: fine structure, and more overfitting.
+        the input. A large value resolves fine structure and overfits more.
 
     Attributes
     ----------
@@ -68,9 +68,9 @@ class PeriodicEmbeddings(_NumericEmbeddings):
     Raises
     ------
     TypeError
-        If a parameter is no number.
+        If a parameter is not a number.
     ValueError
-        If a parameter is out of the range above; in ``forward`` if the number of columns is another one.
+        If a parameter is out of the range above; in ``forward`` if the number of columns differs.
 
     Shape
     -----
@@ -122,15 +122,15 @@ class PiecewiseLinearEmbeddings(_NumericEmbeddings):
 
     .. math:: e_i = \min\left(1, \max\left(0, \frac{x - t_{i-1}}{t_i - t_{i-1}}\right)\right), \quad i = 1 \dots n,
 
-    and projected to ``embedding_size - 1`` numbers. Spikes, counts and coordinates are told apart, where a network of
-    plain numbers would need steep weights.
+    and projected to ``embedding_size - 1`` numbers. The network can distinguish close values of spiky columns, counts
+    and coordinates, for which plain numbers would need large weights.
 
     Parameters
     ----------
     n_features : int
         Number of numeric columns, >= 1.
     embedding_size : int, default=4
-        Numbers that come out for each feature, the feature itself included, >= 2.
+        Width of the output for each feature, the feature itself included, >= 2.
     n_bins : int, default=32
         Pieces of each curve, >= 1.
 
@@ -138,17 +138,17 @@ class PiecewiseLinearEmbeddings(_NumericEmbeddings):
     ----------
     knots : buffer of shape (n_features, n_bins + 1)
         Ascending. From -3 to 3 in equal steps until `fit_knots` is called; where a feature has fewer distinct
-        values, the last one is repeated and its pieces stay silent.
+        values, the last one is repeated, and the pieces without width are encoded as 0.
     out_features : int
         ``n_features * embedding_size``.
 
     Raises
     ------
     TypeError
-        If a parameter is no number.
+        If a parameter is not a number.
     ValueError
-        If a parameter is out of the range above; in ``forward`` and ``fit_knots`` if the number of columns is another
-        one; in ``fit_knots`` if there is no row, NaN or infinity.
+        If a parameter is out of the range above; in ``forward`` and ``fit_knots`` if the number of columns
+        differs; in ``fit_knots`` if there are no rows, or if they contain NaN or infinity.
 
     Shape
     -----
@@ -157,8 +157,8 @@ class PiecewiseLinearEmbeddings(_NumericEmbeddings):
 
     Notes
     -----
-    The projection starts at small random slopes whatever the number of pieces: a curve that rises by about one over
-    all of its pieces.
+    The projection starts with random slopes that make a curve rise or fall by about one in total, whatever the number
+    of pieces.
 
     References
     ----------
@@ -191,7 +191,7 @@ class PiecewiseLinearEmbeddings(_NumericEmbeddings):
         nn.init.zeros_(self.bias)
 
     def fit_knots(self, x_num: Tensor, sample_weight: Tensor | None = None) -> PiecewiseLinearEmbeddings:
-        """Put the knots at quantiles of some rows ``(n_rows, n_features)``, weighted; returns the module."""
+        """Place the knots at weighted quantiles of rows ``(n_rows, n_features)``; returns the module."""
         check_columns("values of x_num", x_num, self.n_features)
         self.knots.copy_(quantile_knots(x_num, self.weight.shape[1], sample_weight))
         return self
@@ -206,28 +206,28 @@ class PiecewiseLinearEmbeddings(_NumericEmbeddings):
 def quantile_knots(x_num: Tensor, n_bins: int, sample_weight: Tensor | None = None) -> Tensor:
     """Knots (n_features, n_bins + 1) at quantiles of the columns of x_num (n_rows, n_features), ascending.
 
-    A row counts as often as `sample_weight` (n_rows,) says; None stands for ones.
+    Rows are weighted by `sample_weight` (n_rows,); None stands for ones.
 
-    They lie on a grid of 4,096 to 8,192 steps over the range of the column, so that a fitted network holds no cell of
-    the table to the last digit: the smallest and the largest are those that tell most of a person.
+    The knots lie on a grid of 4,096 to 8,192 steps over the range of the column, so that a fitted network does not
+    contain a cell of the table to the last digit; extreme values could identify a person.
 
-    No value counts for more than the share of one piece: where nine rows in ten hold the same value, as in counts and
-    amounts, that value gets one knot and the others share the rest. With too few distinct values each has its knot, and
-    the last one is repeated.
+    No value counts more than the share of one piece: if nine rows in ten have the same value, as is common in counts
+    and amounts, that value gets one knot and the others share the rest. If there are too few distinct values, each gets
+    a knot, and the last one is repeated.
 
     Raises
     ------
     ValueError
-        There is no row, NaN or infinity.
+        There are no rows, or they contain NaN or infinity.
     """
     if len(x_num) == 0 or not bool(torch.isfinite(x_num).all()):
-        problem = "has no row" if len(x_num) == 0 else "holds NaN or infinity"
+        problem = "has no row" if len(x_num) == 0 else "contains NaN or infinity"
         raise ValueError(f"x_num {problem}; expected encoded training rows (n_rows, {x_num.shape[1]}).")
     knots = x_num.new_empty(x_num.shape[1], n_bins + 1)
     for row, column in zip(knots, x_num.t(), strict=True):
         distinct, inverse = torch.unique(column, return_inverse=True)
         if len(distinct) > n_bins + 1:
-            # float64: a float32 could not count beyond 16 million rows
+            # float64: float32 cannot count beyond 16 million rows
             counts = torch.bincount(inverse, None if sample_weight is None else sample_weight.double())
             distinct = _spread(distinct, counts.double(), n_bins + 1)
         distinct = _on_a_grid(distinct)
@@ -248,13 +248,13 @@ def _on_a_grid(values: Tensor) -> Tensor:
 
 
 def _spread(distinct: Tensor, counts: Tensor, n_knots: int) -> Tensor:
-    """At most `n_knots` of the distinct values, the ends among them, with about equally many rows between them."""
+    """At most `n_knots` of the distinct values, both ends included, with about equally many rows between them."""
     capped = counts
-    for _ in range(4):  # what is cut off makes the share of one knot smaller
+    for _ in range(4):  # a lower cap makes the share of one knot smaller
         capped = torch.minimum(counts, capped.sum() / n_knots)
     position = (capped.cumsum(0) - capped / 2) / capped.sum()
     wanted = position[0] + (position[-1] - position[0]) * torch.linspace(0, 1, n_knots, dtype=torch.float64)
-    # A share that ends at a value shall choose this one whatever its rounding, and that of weights in float32.
+    # The tolerance chooses the same value whatever the rounding of the shares and of float32 weights.
     chosen = torch.searchsorted(position, wanted.to(position.device) - 1e-7).clamp_(max=len(distinct) - 1)
     return torch.unique(distinct[chosen])
 

@@ -12,7 +12,7 @@ from .embeddings import CategoricalEmbeddings, join_columns
 
 
 class ResNet(nn.Module):
-    r"""Residual network: a projection, blocks that each add a correction, a normalised linear head.
+    r"""Residual network: a projection, residual blocks, and a normalised linear head.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class ResNet(nn.Module):
     activation : type[nn.Module], default=nn.ReLU
         Class of the activation, constructed without arguments.
     dropout : float, default=0.0
-        Fraction of the hidden units of a block dropped while training, in [0, 1); the paper's hidden
+        Fraction of the hidden units of a block dropped during training, in [0, 1); the paper's hidden
         dropout. With ``nn.SELU`` it is AlphaDropout.
     norm : type[nn.Module] or None, default=nn.LayerNorm
         Class of a normalisation, constructed with the width.
@@ -97,7 +97,7 @@ class ResNet(nn.Module):
         activation: type[nn.Module] = nn.ReLU,
         dropout: float = 0.0,
         # DEPARTURE: BatchNorm in the paper. It fails on a batch of one row, such as the last of an epoch,
-        # and makes the answer for a row depend on its neighbours while training.
+        # and makes the prediction for a row depend on the rest of the batch during training.
         norm: type[nn.Module] | None = nn.LayerNorm,
         cat_cardinalities: Sequence[int] = (),
         embedding_size: int = 8,
@@ -130,7 +130,7 @@ class ResNet(nn.Module):
 
 
 class _ResidualBlock(nn.Module):
-    """x + branch(x), (batch, width) to (batch, width); the norm stands in the branch, not on the stream."""
+    """x + branch(x), (batch, width) to (batch, width); the norm is the first layer of the branch."""
 
     def __init__(
         self,

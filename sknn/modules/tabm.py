@@ -1,4 +1,4 @@
-"""Members that share their weights, trained side by side as one network."""
+"""TabM: an ensemble inside one network, whose members share hidden layers."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .activations import initialize_linear_
 from .embeddings import CategoricalEmbeddings, join_columns
 from .numeric_embeddings import pieces, piecewise_linear_encoding, quantile_knots
 
-# An adaptive optimizer takes steps of about the same size on every parameter. A factor in front of one makes its steps
-# as much larger: columns are weighted, and curves bent, sooner than weights are learned.
+# An adaptive optimizer takes steps of about the same size on every parameter. A factor in front of a parameter makes
+# its steps larger: gains of columns and slopes of curves are learned faster than weights.
 GAIN_RATE = 12.0
 CURVE_RATE = 4.0
 
 
 class TabM(nn.Module):
-    r"""An ensemble in one network: members of their own first layer and head, over residual blocks that they share.
+    r"""An ensemble inside one network: each member has its own first layer and head, residual blocks are shared.
 
     Each member reads the numbers, piecewise linear embeddings of the numbers, and embeddings of the categories.
 
@@ -34,15 +34,15 @@ class TabM(nn.Module):
     n_members : int, default=4
         Number of members, >= 1.
     n_blocks : int, default=3
-        Number of hidden layers behind the first one, each with a shortcut around it, >= 0.
+        Number of hidden layers behind the first one, each with a residual connection, >= 0.
     width : int, default=128
         Units of every hidden layer of a member, >= 1.
     activation : type[nn.Module], default=nn.ReLU
         Class of the activation, constructed without arguments.
     dropout : float, default=0.0
-        Fraction of the hidden units dropped while training, in [0, 1).
+        Fraction of the hidden units dropped during training, in [0, 1).
     n_bins : int, default=48
-        Pieces of the learned curve of each number, >= 0; 0 leaves these embeddings out.
+        Pieces of the learned curves of each number, >= 0; 0 omits these embeddings.
     numeric_embedding_size : int, default=4
         Curves of each number and member, >= 1.
     cat_cardinalities : sequence of int, default=()
@@ -53,9 +53,9 @@ class TabM(nn.Module):
     Attributes
     ----------
     knots : buffer of shape (in_features, n_bins + 1)
-        Ends of the pieces, by :meth:`fit_knots`.
+        Ends of the pieces, placed by :meth:`fit_knots`.
     n_members : int
-        Tells the estimators that the output has raw scores of so many members.
+        Number of members in the output, which the estimators read.
 
     Raises
     ------
@@ -69,22 +69,23 @@ class TabM(nn.Module):
     - ``x_num``: ``(batch, in_features)``, float32, of standard scale.
     - ``x_cat``: ``(batch, len(cat_cardinalities))``, int64; to be left out without categorical columns.
     - Output: ``(batch, n_members, out_features)``, raw scores of the members before any link. The training loss is
-      the mean of theirs, so that each learns for itself; the prediction is the mean of theirs after the link.
+      the mean of the members' losses; the prediction is the mean of the members' predictions after the link.
 
     Notes
     -----
-    For member :math:`i`, with :math:`z` the columns that all members are given (numbers, categories),
-    :math:`e_i` its own embeddings of the numbers, and learned gains :math:`g` of the columns,
+    For member :math:`i`, with :math:`z` the columns that all members read (numbers, embedded categories),
+    :math:`e_i` the member's own curves of the numbers, and learned gains :math:`g` of the columns,
 
     .. math:: h_{i,0} = \mathrm{drop}(f(W_i (g \odot z) + U_i (g' \odot e_i) + b_i)), \quad
               h_{i,l+1} = h_{i,l} + \mathrm{drop}(f(W_l h_{i,l} + b_{i,l})), \quad
               y_i = V_i h_{i,L} + c_i.
 
-    Departures from the paper are tagged DEPARTURE in the source: members differ by first layers, curves and biases of
-    their own, not by factors on the inputs of shared layers; there are shortcuts; gains, which start at 1 and learn 12
-    times as fast as the weights, choose columns as the scaling layer of RealMLP [3]_ does (with plain SGD 144 times as
-    fast: it needs a smaller learning rate). Cost: that of ``n_members`` networks, in matrix products of
-    ``n_members * batch`` rows.
+    Departures from the paper are tagged DEPARTURE in the source: members have their own first layers,
+    curves and biases, not factors on the inputs of shared layers; there are residual connections; gains, which start
+    at 1 and are learned 12 times as fast as the weights, select columns as the scaling layer of RealMLP [3]_ does (with
+    plain SGD 144 times as fast: it needs a smaller learning rate).
+
+    Cost: that of ``n_members`` networks, in matrix products of ``n_members * batch`` rows.
 
     References
     ----------
@@ -158,8 +159,8 @@ class TabM(nn.Module):
         # (column, bin, member * curve): one product for all members
         self.curves = nn.Parameter(torch.empty(in_features, n_bins, n_members * curve_size)) if n_own else None
         self.curve_gain = nn.Parameter(torch.empty(in_features, 1, 1)) if n_own else None
-        # DEPARTURE: a first layer for each member, where the paper's share one behind factors on its inputs; the gains
-        # on the inputs are of all members.
+        # DEPARTURE: a first layer for each member. The paper's members share one, behind factors on its inputs; here
+        # all members share the gains.
         self.first_weight = nn.Parameter(torch.empty(n_shared, n_members * width))
         self.curve_weight = nn.Parameter(torch.empty(n_members, n_own, width)) if n_own else None
         self.first_bias = nn.Parameter(torch.empty(n_members, 1, width))
@@ -174,7 +175,7 @@ class TabM(nn.Module):
 
         ======================================== ==========================================================
         ``gain``, ``curve_gain``                 0
-        ``curves``                               normal: a curve rises by about one in all
+        ``curves``                               normal: a curve rises by about one in total
         ``first_weight``, ``curve_weight``       as a linear layer of both inputs together
         weights of the blocks                    as linear layers, see ``initialize_linear_``
         ``head_weight``                          as an output layer: raw predictions start near 0
@@ -201,9 +202,9 @@ class TabM(nn.Module):
         nn.init.zeros_(self.head_bias)
 
     def fit_knots(self, x_num: Tensor, sample_weight: Tensor | None = None) -> TabM:
-        """Put the knots at quantiles of training rows ``(n_rows, in_features)``, weighted; returns the module.
+        """Place the knots at weighted quantiles of training rows ``(n_rows, in_features)``; returns the module.
 
-        The estimators call it before training. Without it the knots lie between -3 and 3 in equal steps.
+        The estimators call it before training. Otherwise the knots are equidistant between -3 and 3.
         """
         if self.curves is not None:
             self.knots.copy_(quantile_knots(x_num, self.curves.shape[1], sample_weight))
@@ -227,7 +228,7 @@ class TabM(nn.Module):
             return raw_scores(weights, hidden.to(self.head_bias.dtype)).transpose(0, 1)
 
     def _drop(self, x: Tensor) -> Tensor:
-        """Dropout with one mask for all members: the units of different members have nothing in common.
+        """Dropout with one mask for all members, whose units do not correspond to each other.
 
         Random numbers for each member would take longer than the matrix products.
         """
@@ -239,9 +240,9 @@ class TabM(nn.Module):
 
 
 class SharedLayer(nn.Module):
-    """Linear layer of weights that members share, and biases of their own: (n_members, batch, width) to the same.
+    """Linear layer with shared weights and one bias per member: (n_members, batch, width) to the same shape.
 
-    DEPARTURE: no factors on inputs and outputs; they cost a third of the time of a step and gained nothing.
+    DEPARTURE: no factors on inputs and outputs; they took a third of the time of a step and improved no score.
     """
 
     def __init__(self, n_members: int, width: int) -> None:
@@ -260,9 +261,9 @@ class SharedLayer(nn.Module):
 
 # ------------------------------------------------------------------ the formula
 #
-# Written once for one network, which is differentiated automatically, and for several of one shape in one pass, which
-# sknn._backprop.tabm_stack differentiates by hand. In the shapes below "..." stands for nothing in the first case and
-# for n_networks in the second, m for members, b for the rows of a batch, w for the width.
+# It serves one network, which is differentiated automatically, and several of one shape in one pass, which
+# sknn._backprop.tabm_stack differentiates by hand. In the shapes below "..." stands for no axis in the first case and
+# for an axis of n_networks in the second, m for n_members, b for the rows of a batch, w for the width.
 
 
 class TabMWeights(NamedTuple):
@@ -298,7 +299,7 @@ NEW_MEMORY = Memory()
 
 
 def factors(gain: Tensor) -> Tensor:
-    """What columns are multiplied by."""
+    """The factors of columns, or of the curves of a column; 1 at the start."""
     return 1 + GAIN_RATE * gain
 
 
@@ -316,7 +317,7 @@ def hidden_units(
     activate: Callable[[Tensor], Tensor],
     memory: Memory,
 ) -> Tensor:
-    """Units of the last hidden layer, (..., m, b, w), from numbers (..., b, in_features) and all columns (..., b, n)."""
+    """Units (..., m, b, w) of the last hidden layer; numbers (..., b, in_features) and all columns (..., b, n)."""
     x = activate(first_layer(weights, x_num, columns, bins, memory))
     for i, block in enumerate(blocks):
         x = torch.add(x, activate(block(x)), out=memory.result(f"hidden {i}", x.shape))
@@ -333,22 +334,21 @@ def first_layer(
     shared = product(gained, weights.first_weight, memory.result("shared", shape))
     shared = shared.view(*columns.shape[:-1], n_members, width).transpose(-3, -2)
     units = torch.add(shared, weights.first_bias, out=memory.result("units", shared.shape))
-    if bins is None or weights.curve_weight is None:
+    if bins is None or weights.curves is None or weights.curve_gain is None or weights.curve_weight is None:
         return units
-    own = curves_of_numbers(weights, x_num, bins, memory)
+    own = curves_of_numbers(x_num, bins, weights.curves, weights.curve_gain, n_members, memory)
     each = units.flatten(0, -3)
     return torch.baddbmm(each, own, weights.curve_weight.flatten(0, -3), out=memory.over(each)).view(units.shape)
 
 
-def curves_of_numbers(weights: TabMWeights, x_num: Tensor, bins: tuple[Tensor, Tensor], memory: Memory) -> Tensor:
-    """The values of each member's curves, ([n_networks *] m, b, in_features * curves)."""
-    assert weights.curves is not None
-    assert weights.curve_gain is not None
-    shape = (*x_num.shape[:-2], x_num.shape[-1], x_num.shape[-2], weights.curves.shape[-2])
+def curves_of_numbers(
+    x_num: Tensor, bins: tuple[Tensor, Tensor], curves: Tensor, curve_gain: Tensor, n_members: int, memory: Memory
+) -> Tensor:
+    """Values of each member's curves, ([n_networks *] m, b, in_features * curves)."""
+    shape = (*x_num.shape[:-2], x_num.shape[-1], x_num.shape[-2], curves.shape[-2])
     encoded = piecewise_linear_encoding(x_num, *bins, out=memory.result("encoded", shape)).flatten(0, -3)
-    curves = (weights.curves * (CURVE_RATE * factors(weights.curve_gain))).flatten(0, -3)
+    curves = (curves * (CURVE_RATE * factors(curve_gain))).flatten(0, -3)
     by_column = torch.bmm(encoded, curves, out=memory.result("by column", (*encoded.shape[:2], curves.shape[2])))
-    n_members = weights.first_bias.shape[-3]
     by_column = by_column.view(*shape[:-1], n_members, curves.shape[2] // n_members)
     return memory.contiguous("own", by_column.transpose(-4, -2)).flatten(0, -4).flatten(2)
 

@@ -1,9 +1,9 @@
-"""Parameter groups, flat parameter buffers, learning-rate schedules."""
+"""Parameter groups, flat parameter buffers, learning-rate schedules, and the average of the weights."""
 
 from ._average import WeightAverage
-from ._build import build_optimizer
-from ._flat import FlatParameters, parameter_groups
-from ._fused import step_of
+from ._build import build_optimizer, parameter_groups
+from ._flat_parameters import FlatParameters
+from ._fused_step import step_of
 from ._schedule import LRSchedule
 
 __all__ = ["FlatParameters", "LRSchedule", "WeightAverage", "build_optimizer", "parameter_groups", "step_of"]

@@ -9,20 +9,19 @@ __all__ = ["WeightAverage"]
 
 
 class WeightAverage:
-    r"""Exponential moving average of the weights, which is validated and kept in the place of the last weights.
+    r"""Exponential moving average of the weights, which replaces the last weights in validation and in the result.
 
     After step :math:`t = 1, 2, \dots`
 
     .. math:: a_t = a_{t-1} + \max\left(\frac{3}{t + 2}, 1 - \beta\right) (w_t - a_{t-1}),
 
-    so that a short training averages about the last third of its steps, and forgets where it began. Steps of a large
-    learning rate wander around a minimum; their mean lies closer to it, whatever the schedule has come to when training
-    stops early.
+    so that a short training run averages about the last third of its steps. With a large learning rate the weights
+    oscillate around a minimum, and their mean lies closer to it, even if training stops before the rate has fallen.
 
     Parameters
     ----------
     live : list of Tensor
-        What the optimizer changes in place.
+        The tensors that the optimizer changes in place.
     decay : float in (0, 1)
         :math:`\beta`.
 
@@ -36,12 +35,12 @@ class WeightAverage:
         self.live = [tensor.detach() for tensor in live]
         self.decay = decay
         self.average = [tensor.clone() for tensor in self.live]
-        self.last: list[Tensor] | None = None  # the weights proper, while the average is in their place
+        self.last: list[Tensor] | None = None  # the weights of the last step, while `live` holds the average
         self.n_steps = 0
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take the weights of another step in."""
+        """Add the weights after another step to the average."""
         self.n_steps += 1
         share = max(3 / (self.n_steps + 2), 1 - self.decay)
         for average, live in zip(self.average, self.live, strict=True):
@@ -49,7 +48,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def show(self) -> None:
-        """Put the average in the place of the weights."""
+        """Replace the weights by their average."""
         if self.last is None:
             self.last = [tensor.clone() for tensor in self.live]
         for live, average in zip(self.live, self.average, strict=True):
@@ -57,7 +56,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def hide(self) -> None:
-        """Put the weights back, to train on; nothing where the average is not shown."""
+        """Restore the weights, to continue training; does nothing if the average is not shown."""
         if self.last is None:
             return
         for live, last in zip(self.live, self.last, strict=True):

@@ -1,17 +1,19 @@
-"""Optimizer class and parameters -> an optimizer, over flat buffers where it treats every number alike."""
+"""Which parameters decay, and an optimizer over them: over flat buffers if it treats every number alike."""
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
 from .._errors import refused_as, shown
-from ._flat import FlatParameters, parameter_groups
+from ..modules import Committee
+from ._flat_parameters import FlatParameters
 
-__all__ = ["build_optimizer"]
+__all__ = ["build_optimizer", "parameter_groups"]
 
 # Optimizers that treat every number alike, so that one long vector serves as well as many small tensors.
 ELEMENTWISE = (
@@ -26,27 +28,39 @@ ELEMENTWISE = (
     torch.optim.RMSprop,
 )
 FUSED = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.Adagrad)
+NORM_LAYERS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm, nn.RMSNorm)
 
 
-def _can_be_flat(optimizer: type, modules: list[nn.Module], groups: list[list[nn.Parameter]]) -> bool:
-    if optimizer not in ELEMENTWISE:
-        return False
-    parameters = [p for group in groups for p in group]
-    if len({(p.dtype, p.device) for p in parameters}) != 1:
-        return False
+def parameter_groups(modules: Sequence[nn.Module]) -> list[list[nn.Parameter]]:
+    """Trainable parameters in two groups: those that decay, and those that do not.
+
+    Biases, parameters of norms, single numbers and factors (``*scale``) do not decay. A shared parameter appears once,
+    at its first occurrence. Corresponding parameters of the networks of a committee are neighbours.
+    """
+    decayed: list[nn.Parameter] = []
+    undecayed: list[nn.Parameter] = []
+    seen: set[int] = set()
+    position: dict[int, int] = {}  # of a parameter in its network of a committee
     for module in modules:
         for part in module.modules():
-            if getattr(part, "sparse", False):  # sparse gradients of an embedding
-                return False
-            if isinstance(part, nn.RNNBase) and parameters[0].is_cuda:  # cuDNN keeps a buffer of its own
-                return False
-    return True
+            if isinstance(part, Committee):
+                for network in part.networks:
+                    position.update({id(parameter): i for i, parameter in enumerate(network.parameters())})
+            for name, parameter in part.named_parameters(recurse=False):
+                if not parameter.requires_grad or id(parameter) in seen:
+                    continue
+                seen.add(id(parameter))
+                exempt = (
+                    isinstance(part, NORM_LAYERS) or "bias" in name or name.endswith("scale") or parameter.ndim == 0
+                )
+                (undecayed if exempt else decayed).append(parameter)
+    return [sorted(group, key=lambda parameter: position.get(id(parameter), -1)) for group in (decayed, undecayed)]
 
 
 def build_optimizer(
     optimizer: type[torch.optim.Optimizer], params: dict[str, Any], lr: float, modules: list[nn.Module]
 ) -> tuple[torch.optim.Optimizer, FlatParameters | None]:
-    """The optimizer over parameter groups, flat where it can be.
+    """The optimizer over parameter groups, which are flat where possible.
 
     Parameters
     ----------
@@ -57,20 +71,21 @@ def build_optimizer(
     lr : float
         Learning rate.
     modules : list of nn.Module
-        The network, and the criterion where that has parameters.
+        The network, and the criterion if that has parameters.
 
     Returns
     -------
     optimizer : torch.optim.Optimizer
     flat : FlatParameters or None
-        None where the optimizer needs the parameters' shapes.
+        None if the optimizer needs the shapes of the parameters.
 
     Raises
     ------
     ValueError
-        The network has nothing to train, or the optimizer refuses its arguments.
+        The network has no trainable parameters, or the optimizer does not accept its arguments.
     """
-    groups = [group for group in parameter_groups(modules) if group]
+    decayed, undecayed = parameter_groups(modules)
+    groups = [group for group in (decayed, undecayed) if group]
     if not groups:
         raise ValueError(
             f"module: {type(modules[0]).__name__} has no parameters that require gradients, so there is nothing to "
@@ -78,31 +93,55 @@ def build_optimizer(
         )
     with refused_as("optimizer", "a class of torch.optim, or a function that makes an optimizer"):
         accepted = inspect.signature(optimizer).parameters
-    flat = None
-    if _can_be_flat(optimizer, modules, groups):
-        flat = FlatParameters(groups)
-        groups = [[group] for group in flat.groups]
-        on_known_device = groups[0][0].device.type in ("cpu", "cuda")
-        if optimizer in FUSED and on_known_device and "foreach" not in params and not params.get("differentiable"):
-            params = {"fused": True, **params}
-    is_sparse = any(getattr(part, "sparse", False) for module in modules for part in module.modules())
+    is_sparse = _has_sparse_gradients(modules)
     if isinstance(optimizer, type) and issubclass(optimizer, torch.optim.SparseAdam) and not is_sparse:
         raise ValueError(
             f"optimizer: {optimizer.__name__} needs sparse gradients, as those of nn.Embedding(..., sparse=True), but "
             f"{type(modules[0]).__name__} has none. Use torch.optim.Adam."
         )
-    # The decayed group comes first; where all parameters are exempt, the one group is exempt.
-    exempt = [(len(groups) == 2 and i == 1) or not parameter_groups(modules)[0] for i in range(len(groups))]
-    if "weight_decay" in accepted:
-        specs: Any = [
-            {"params": g, **({"weight_decay": 0.0} if e else {})} for g, e in zip(groups, exempt, strict=True)
-        ]
-    else:
-        specs = [{"params": [p for g in groups for p in g]}]
+    flat = None
+    if optimizer in ELEMENTWISE and not is_sparse and _can_be_flat(modules, groups):
+        flat = FlatParameters(groups)
+        groups = [[group] for group in flat.groups]
+        on_known_device = groups[0][0].device.type in ("cpu", "cuda")
+        if optimizer in FUSED and on_known_device and "foreach" not in params and not params.get("differentiable"):
+            params = {"fused": True, **params}
+    made = _construct(optimizer, _arguments(optimizer, groups, bool(decayed), accepted), lr, params)
+    return made, flat
+
+
+def _has_sparse_gradients(modules: list[nn.Module]) -> bool:
+    """Whether a layer says so by an attribute ``sparse``, as torch's embeddings do."""
+    return any(getattr(part, "sparse", False) for module in modules for part in module.modules())
+
+
+def _can_be_flat(modules: list[nn.Module], groups: list[list[nn.Parameter]]) -> bool:
+    parameters = [p for group in groups for p in group]
+    if len({(p.dtype, p.device) for p in parameters}) != 1:
+        return False
+    if not parameters[0].is_cuda:
+        return True
+    # On a GPU, cuDNN keeps the weights of recurrent layers in a buffer of its own.
+    return not any(isinstance(part, nn.RNNBase) for module in modules for part in module.modules())
+
+
+def _arguments(
+    optimizer: type, groups: list[list[nn.Parameter]], first_decays: bool, accepted: Mapping[str, Any]
+) -> list[Any]:
+    """The parameters as `optimizer` accepts them: groups, of which only the first may decay, or a list."""
     if optimizer is torch.optim.LBFGS:  # it allows one group only
-        specs = [p for g in groups for p in g]
+        return [p for group in groups for p in group]
+    if "weight_decay" not in accepted:
+        return [{"params": [p for group in groups for p in group]}]
+    exempt = [i > 0 or not first_decays for i in range(len(groups))]
+    return [{"params": g, **({"weight_decay": 0.0} if e else {})} for g, e in zip(groups, exempt, strict=True)]
+
+
+def _construct(
+    optimizer: type[torch.optim.Optimizer], arguments: list[Any], lr: float, params: dict[str, Any]
+) -> torch.optim.Optimizer:
     try:
-        made: Any = optimizer(specs, lr=lr, **params)  # type: ignore[call-arg]
+        made: Any = optimizer(arguments, lr=lr, **params)  # type: ignore[call-arg]
     except Exception as error:
         name = getattr(optimizer, "__name__", type(optimizer).__name__)
         raise ValueError(
@@ -110,4 +149,4 @@ def build_optimizer(
         ) from error
     if not isinstance(made, torch.optim.Optimizer):
         raise TypeError(f"optimizer: {shown(optimizer)} made {shown(made)}, expected a torch.optim.Optimizer.")
-    return made, flat
+    return made

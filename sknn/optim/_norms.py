@@ -9,7 +9,7 @@ from scipy.linalg.blas import sdot
 
 __all__ = ["pieces", "sum_of_squares"]
 
-# OpenBLAS shares out longer products among threads, which then wait for more in a loop, on the cores of the training.
+# OpenBLAS computes longer products on several threads, which then busy-wait on the cores that train.
 _NO_THREADS = 8192
 
 
@@ -19,8 +19,8 @@ def pieces(values: np.ndarray) -> list[np.ndarray]:
 
 
 def sum_of_squares(parts: Sequence[np.ndarray]) -> float:
-    """Of float32 values, in pieces: infinite where it overflows, NaN where a value is.
+    """Sum of squares of float32 values, in pieces: infinite if it overflows, NaN if a value is NaN.
 
-    A quarter to a half of the time that torch takes, and the same bits whatever the number of threads.
+    It takes a quarter to a half of torch's time, and its bits do not depend on the number of threads.
     """
     return sum([sdot(part, part) for part in parts])

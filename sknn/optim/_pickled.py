@@ -1,4 +1,4 @@
-"""An optimizer's state on its way into a pickle and back."""
+"""The state of an optimizer as it is pickled."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ __all__ = ["load_pickled", "to_pickle"]
 
 
 def to_pickle(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """State and groups of the optimizer on the CPU, and the shapes of what it updates."""
+    """State and groups of the optimizer on the CPU, and the shapes of its parameters."""
     return {"shapes": _shapes(optimizer), "state": _on_cpu(optimizer.state_dict())}
 
 
 def load_pickled(optimizer: torch.optim.Optimizer, pickled: dict[str, Any]) -> None:
-    """Give a new optimizer the state that another had.
+    """Give a new optimizer the state that `to_pickle` returned.
 
-    A callback may have frozen parameters or added a group. What the optimizer updates is then not what it was, and it
-    begins anew, with a warning.
+    A callback may have frozen parameters or added a group since. The state does not fit the optimizer's parameters
+    then: it is ignored, with a warning.
     """
     if pickled["shapes"] != _shapes(optimizer):
         warnings.warn(
-            f"The loaded state of {type(optimizer).__name__} is of parameters {pickled['shapes']}, but the network now "
-            f"trains {_shapes(optimizer)}: a callback froze or added some. The optimizer begins anew.",
+            f"The loaded state of {type(optimizer).__name__} belongs to parameters of shapes {pickled['shapes']}, but "
+            f"the network now trains {_shapes(optimizer)}: a callback froze or added some. The optimizer begins anew.",
             UserWarning,
             stacklevel=2,
         )
@@ -38,9 +38,9 @@ def _shapes(optimizer: torch.optim.Optimizer) -> list[list[tuple[int, ...]]]:
 
 
 def _on_cpu(value: Any) -> Any:
-    """The same structure with tensors on the CPU, in memory of their own."""
+    """The same structure with tensors on the CPU, in their own memory."""
     if isinstance(value, Tensor):
-        # A view would be pickled with the whole of the buffer it is a part of.
+        # The pickle of a view contains the whole buffer.
         return value.detach().to("cpu", copy=True)
     if isinstance(value, dict):
         return {key: _on_cpu(item) for key, item in value.items()}

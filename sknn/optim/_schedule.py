@@ -34,7 +34,7 @@ CURVES: dict[str, tuple[Callable[..., float], dict[str, float]]] = {
     "cosine": (_cosine, {"warmup": 0.05, "final": 0.0}),
     "one_cycle": (_one_cycle, {"warmup": 0.3, "initial": 0.04, "final": 1e-4}),
 }
-# What schedules write into an optimizer's parameter groups, beside "lr".
+# Keys of an optimizer's parameter groups that schedules write.
 SCHEDULED = ("lr", "momentum", "betas", "initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum")
 STEPPED_PER_BATCH = (torch.optim.lr_scheduler.OneCycleLR, torch.optim.lr_scheduler.CyclicLR)
 
@@ -47,19 +47,19 @@ class LRSchedule:
     schedule : {"constant", "cosine", "one_cycle", "plateau"} or a torch.optim.lr_scheduler class
         ``"cosine"``: linear warm-up, then half a cosine (Loshchilov & Hutter, SGDR, ICLR 2017, arXiv:1608.03983).
         ``"one_cycle"``: Smith & Topin, Super-convergence, 2018, arXiv:1708.07120. ``"plateau"``: the rate is halved
-        when the validation loss (else the training loss) stops falling. A class is stepped once an epoch, OneCycleLR
-        and CyclicLR once a batch.
+        when the validation loss (without validation rows the training loss) stops falling. A class is stepped once per
+        epoch, OneCycleLR and CyclicLR once per batch.
     params : dict
-        ``"cosine"``: warmup=0.05, final=0.0. ``"one_cycle"``: warmup=0.3, initial=0.04, final=0.0001 (shares of the
-        planned training, factors of lr). ``"plateau"`` and classes: their constructor's arguments.
+        ``"cosine"``: warmup=0.05, final=0.0. ``"one_cycle"``: warmup=0.3, initial=0.04, final=0.0001 (fractions of
+        the planned training, factors of lr). ``"plateau"`` and classes: their constructor's arguments.
     optimizer : torch.optim.Optimizer
     total_steps : int
-        Steps of the whole training, for OneCycleLR.
+        Number of planned training steps, for OneCycleLR.
 
     Raises
     ------
     ValueError
-        An unknown name or parameter.
+        The name or a parameter is unknown.
     """
 
     def __init__(
@@ -112,9 +112,9 @@ class LRSchedule:
         self.needs_metric = isinstance(self.scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
 
     def before_step(self, progress: float) -> None:
-        """Set the rate for the step that starts at `progress`, the share of the planned training that is over."""
+        """Set the rate for the step that starts at `progress`, the finished fraction of the planned training."""
         if self.curve is not None:
-            for group in self.optimizer.param_groups[len(self.base_lrs) :]:  # that a callback has added
+            for group in self.optimizer.param_groups[len(self.base_lrs) :]:  # added by a callback
                 self.base_lrs.append(group["lr"])
                 self._before.append({name: group[name] for name in SCHEDULED if name in group})
             factor = self.curve(min(progress, 1.0))
@@ -132,8 +132,8 @@ class LRSchedule:
             self.scheduler.step(loss) if self.needs_metric else self.scheduler.step()
 
     def undo(self) -> None:
-        """Put back the rates that the schedule started from, for a training that goes on from this one."""
-        if self.curve is None and self.scheduler is None:  # "constant": rates are the user's callbacks' affair
+        """Restore the rates that the schedule started from, for further training."""
+        if self.curve is None and self.scheduler is None:  # "constant": only callbacks change the rates
             return
         for group, before in zip(self.optimizer.param_groups, self._before, strict=False):
             for name in SCHEDULED:

@@ -223,12 +223,12 @@ def test_bfloat16_is_differentiated_automatically(stacks: list[Any]) -> None:
 @pytest.mark.parametrize("params", [{}, {"n_networks": 1, "batch_size": 256}])
 def test_the_same_bits_on_one_thread_and_on_two(monkeypatch: pytest.MonkeyPatch, params: dict[str, Any]) -> None:
     monkeypatch.setattr("sknn._threads._WORK_PER_THREAD", 1)
-    X, y = table(3000)
+    X, y = table(700)
     before, fitted = torch.get_num_threads(), []
     try:
         for n_threads in (1, 2):
             torch.set_num_threads(n_threads)
-            fitted.append(NeuralClassifier(max_epochs=3, random_state=0, **params).fit(X, y).predict_proba(X))
+            fitted.append(NeuralClassifier(max_epochs=2, random_state=0, **params).fit(X, y).predict_proba(X))
             assert torch.get_num_threads() == n_threads
     finally:
         torch.set_num_threads(before)

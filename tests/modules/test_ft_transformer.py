@@ -13,11 +13,6 @@ from sknn import NeuralClassifier, NeuralRegressor
 from sknn.modules import FeatureTokenizer, FTTransformer
 
 
-@pytest.fixture(autouse=True)
-def _seed() -> None:
-    torch.manual_seed(0)
-
-
 def _reference(module: FTTransformer, tokens: Tensor) -> Tensor:
     """Raw scores of one row from its tokens (n, width), a head and a query at a time, all queries in all blocks."""
     x = torch.cat([module.summary[None], tokens])
@@ -40,7 +35,7 @@ def _reference(module: FTTransformer, tokens: Tensor) -> Tensor:
 
 def test_transformer_is_attention_over_tokens_of_features() -> None:
     module = FTTransformer(3, 2, n_blocks=3, token_size=8, n_heads=2, cat_cardinalities=[4, 6]).double().eval()
-    x_num, x_cat = torch.randn(5, 3).double(), torch.tensor([[0, 5], [1, 1], [2, 2], [3, 0], [1, 4]])
+    x_num, x_cat = torch.randn(2, 3).double(), torch.tensor([[0, 5], [3, 1]])
     tokens = module.tokenizer(x_num, x_cat)
     expected = torch.stack([_reference(module, row) for row in tokens])
     torch.testing.assert_close(module(x_num, x_cat), expected)
@@ -73,7 +68,7 @@ def test_dropout_acts_while_training_only() -> None:
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"token_size": 10, "n_heads": 4}, "token_size=10 is no multiple of n_heads=4"),
+        ({"token_size": 10, "n_heads": 4}, "token_size=10 is not a multiple of n_heads=4"),
         ({"n_blocks": 0}, "n_blocks=0 is out of range"),
         ({"dropout": 1.0}, "dropout=1.0 is out of range"),
     ],
@@ -96,8 +91,9 @@ def test_learns_an_interaction_of_features_in_a_regressor() -> None:
     X = np.random.RandomState(0).uniform(-1, 1, (600, 3))
     y = X[:, 0] * X[:, 1]
     params = {"token_size": 16, "n_heads": 2, "dropout": 0.0}
-    model = NeuralRegressor(FTTransformer, module_params=params, lr=0.005, max_epochs=40, random_state=0)
-    assert model.fit(X[:500], y[:500]).score(X[500:], y[500:]) > 0.8  # a linear model has 0
+    fast = {"lr": 0.02, "max_epochs": 15, "batch_size": 32, "early_stopping": False, "random_state": 0}
+    model = NeuralRegressor(FTTransformer, module_params=params, **fast)
+    assert model.fit(X[:400], y[:400]).score(X[500:], y[500:]) > 0.8  # a linear model has 0
 
 
 def test_learns_from_categories_in_a_classifier() -> None:
@@ -107,5 +103,6 @@ def test_learns_from_categories_in_a_classifier() -> None:
     y = (color == "red") ^ (size > 0)
     X = pd.DataFrame({"color": color, "size": size})
     params = {"token_size": 16, "n_heads": 2}
-    model = NeuralClassifier(FTTransformer, module_params=params, lr=0.005, max_epochs=30, random_state=0)
-    assert model.fit(X[:300], y[:300]).score(X[300:], y[300:]) > 0.9
+    fast = {"lr": 0.01, "max_epochs": 15, "batch_size": 32, "early_stopping": False, "random_state": 0}
+    model = NeuralClassifier(FTTransformer, module_params=params, **fast)
+    assert model.fit(X[:200], y[:200]).score(X[300:], y[300:]) > 0.9

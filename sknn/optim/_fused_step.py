@@ -1,4 +1,4 @@
-"""A step of torch's fused optimizers without their bookkeeping."""
+"""A step of torch's fused optimizers without the overhead of ``Optimizer.step``."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimize
 
 __all__ = ["step_of"]
 
-_torch: Any = torch  # the kernels are not part of its documented face
+_torch: Any = torch  # the kernels are not part of the documented API
 
 
 def step_of(optimizer: torch.optim.Optimizer) -> Callable[[], Any]:
     """The fastest function that does what ``optimizer.step()`` does.
 
-    ``step`` of torch groups its tensors by device and dtype, looks for hooks and opens a profiler's range every time,
-    which for one flat buffer takes longer than the update. The function found here calls the same kernel with the
-    same state and the present hyperparameters of the groups.
+    ``step`` of torch groups its tensors by device and dtype, checks for hooks and opens a profiler range every time,
+    which takes longer than the update of one flat buffer. The returned function calls the same kernel with the same
+    state and the present hyperparameters of the groups.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def step_of(optimizer: torch.optim.Optimizer) -> Callable[[], Any]:
     Returns
     -------
     callable
-        ``optimizer.step`` itself for optimizers, options or hooks that it does not know.
+        ``optimizer.step`` itself for other optimizers, unsupported options, and optimizers with hooks.
     """
     kernel = _KERNELS.get(type(optimizer))
     if kernel is None or not all(_is_plain(group) for group in optimizer.param_groups) or _is_watched(optimizer):
@@ -38,7 +38,7 @@ def step_of(optimizer: torch.optim.Optimizer) -> Callable[[], Any]:
 
     def step() -> None:
         nonlocal has_state
-        if has_state and "step" not in vars(optimizer):  # a scheduler may have come since
+        if has_state and "step" not in vars(optimizer):  # a scheduler may have been made since
             with torch.no_grad():
                 kernel(optimizer)
         else:
@@ -59,7 +59,7 @@ def _is_plain(group: dict[str, Any]) -> bool:
 
 
 def _is_watched(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether anybody hooked into its step: a scheduler of torch replaces the method."""
+    """Whether its step has hooks, or was replaced, as torch's schedulers do."""
     return bool(
         "step" in vars(optimizer)
         or optimizer._optimizer_step_pre_hooks
@@ -114,7 +114,7 @@ def _adam_kernel(kernel: Any, parameters: list[Any], states: list[dict[str, Tens
 def _sgd(optimizer: torch.optim.Optimizer) -> None:
     for group in optimizer.param_groups:
         if group["momentum"] and optimizer.state[group["params"][0]].get("momentum_buffer") is None:
-            optimizer.step()  # momentum begins
+            optimizer.step()  # momentum starts with this step
             return
     for group in optimizer.param_groups:
         parameter = group["params"][0]

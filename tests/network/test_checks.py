@@ -1,0 +1,60 @@
+"""Errors of a network that are found before training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sknn import NeuralClassifier, NeuralRegressor
+from sknn._network.checks import check_batch_norm, check_network
+
+from .subjects import X, Y
+
+
+@pytest.mark.parametrize("estimator", [NeuralClassifier, NeuralRegressor])
+def test_a_wrong_output_width_is_named(estimator: Any) -> None:
+    y, expected = (Y, r"\(batch, 3\)") if estimator is NeuralClassifier else (X[:, 0], r"\(batch, 1\)")
+    with pytest.raises(
+        ValueError, match=rf"Linear returned shape \(\d+, 7\) for \d+ rows, expected {expected}.*out_features"
+    ):
+        estimator(nn.Linear(5, 7)).fit(X, y)
+
+
+def test_a_wrong_input_width_is_named_with_the_shape() -> None:
+    with pytest.raises(ValueError, match=r"Linear failed on an input of shape \(\d+, 5\).*first layer needs the width"):
+        NeuralClassifier(nn.Linear(4, 3)).fit(X, Y)
+
+
+def test_an_output_that_is_no_tensor_is_named() -> None:
+    class Dictionary(nn.Linear):
+        def forward(self, x: Tensor) -> Any:
+            return {"scores": super().forward(x)}
+
+    with pytest.raises(ValueError, match="Dictionary returned a dict, expected a tensor"):
+        NeuralClassifier(Dictionary(5, 3)).fit(X, Y)
+
+
+def test_two_classes_may_be_one_score_or_two() -> None:
+    y = X[:, 0] > 0
+    for width in (1, 2):
+        model = NeuralClassifier(nn.Linear(5, width), lr=0.1, max_epochs=30, random_state=0).fit(X, y)
+        assert model.predict_proba(X).shape == (60, 2)
+        assert model.score(X, y) > 0.9
+
+
+def test_checking_leaves_mode_buffers_and_gradients_alone() -> None:
+    network = nn.Sequential(nn.BatchNorm1d(5), nn.Linear(5, 3))
+    assert check_network(network, {"x_num": torch.randn(2, 5)}, (3,), "net").shape == (2, 3)
+    assert network.training
+    assert torch.equal(network[0].running_mean, torch.zeros(5))
+    assert network[1].weight.grad is None
+
+
+def test_batch_norm_with_one_row_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"n_samples=1: batch norm needs .*LayerNorm"):
+        check_batch_norm(nn.Sequential(nn.BatchNorm1d(2)), 1)
+    check_batch_norm(nn.Sequential(nn.BatchNorm1d(2)), 2)
+    check_batch_norm(nn.LayerNorm(2), 1)
