@@ -1,10 +1,11 @@
-"""Operations of ATen expressed by simpler ones, so that the backends have to know the simpler ones only.
+"""Operations of ATen expressed by simpler ones, so that each backend has to support only the simpler ones.
 
-`decompositions()` adds the functions of this file to those of torch. Each one takes the arguments of ATen's schema.
+`decompositions()` adds the functions of this file to those of torch. Each takes the arguments of ATen's schema.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,6 +19,7 @@ __all__ = ["decompositions"]
 aten = torch.ops.aten
 
 
+@functools.cache
 def decompositions() -> Any:
     """Operation -> function that computes it from simpler operations."""
     from torch.export import default_decompositions  # importing it takes a second

@@ -45,7 +45,8 @@ def _check_size(op, size):
 
 def _numbers_asked_for(arguments):
     """Return the size of the result where it follows from arguments that are not arrays, else 0."""
-    shape = np.shape(arguments.get("x", 0))
+    x = arguments.get("x")
+    shape = x.shape if isinstance(x, np.ndarray) else ()
     if isinstance(arguments.get("size"), list):
         return math.prod(max(1, n) for n in arguments["size"])
     if "repeats" in arguments:

@@ -1,0 +1,163 @@
+"""Modules of users are recorded for any number of rows, or the error says why they cannot be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sknn import NeuralClassifier, export_numpy
+
+from .exported import N_ROWS, QUICK, Exported, assert_same, numbers
+
+
+class Own(nn.Module):
+    """len() of the batch, assignment in place, selection, sorting, conditions: what modules do."""
+
+    def __init__(self, in_features, out_features):
+        super().__init__()
+        self.first, self.last = nn.Linear(in_features, 8), nn.Linear(8, out_features)
+        self.rows = nn.Embedding(3, 8)
+
+    def forward(self, x):
+        n = len(x)
+        z = self.first(x)
+        z[:, 2:4] = z[:, 2:4].sigmoid()
+        z[:, 0] = 0.5
+        z = z + self.rows(torch.arange(n) % 1) + torch.zeros(n, 8)
+        largest, at = z.max(dim=1)
+        z = z + nn.functional.one_hot(at, 8) * largest[:, None]
+        z = torch.where(z > 0, z, z.abs().sqrt()) + z.sort(dim=1, descending=True)[0].flip(1)
+        z = z + torch.bmm(z[:, None, :], z[:, :, None]).squeeze(-1).tanh() + z.std(1, keepdim=True)
+        left, right = z.chunk(2, dim=1)
+        z = torch.stack([left, right], 1).transpose(1, 2).reshape(n, 8).clone()
+        z[z < -1] = -1.0  # by a mask
+        z[:, 1::2] = z[:, ::2].neg()  # with a step
+        return self.last(z)
+
+
+class Attention(nn.Module):
+    def __init__(self, in_features, out_features):
+        super().__init__()
+        self.layer = nn.TransformerEncoderLayer(in_features, 2, 8, batch_first=True)
+        self.recurrent = nn.GRU(in_features, 4, batch_first=True)
+        self.head = nn.Linear(4, out_features)
+
+    def forward(self, x):
+        return self.head(self.recurrent(self.layer(x))[0][:, -1])
+
+
+def images(out_features):
+    return nn.Sequential(
+        nn.Conv2d(2, 4, 3, padding=1, groups=2), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.GroupNorm(2, 4),
+        nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(36, out_features),
+    )  # fmt: skip
+
+
+def decoder(out_features):
+    return nn.Sequential(
+        nn.ConvTranspose2d(2, 4, 3, stride=2, padding=1, output_padding=1, dilation=2, groups=2), nn.ReLU(),
+        nn.ConvTranspose2d(4, 1, (2, 3), padding=(2, 3)), nn.Upsample(scale_factor=1.5), nn.Upsample(size=(7, 5)),
+        nn.Upsample(scale_factor=1.5, mode="bilinear"), nn.Upsample(size=(4, 3), mode="bilinear", align_corners=True),
+        nn.Flatten(), nn.Linear(12, out_features),
+    )  # fmt: skip
+
+
+def activations(in_features, out_features):
+    layers = [nn.GELU(), nn.GELU("tanh"), nn.SiLU(), nn.Mish(), nn.SELU(), nn.Softplus(), nn.Hardswish(), nn.PReLU(),
+              nn.LeakyReLU(), nn.Softsign(), nn.LogSigmoid(), nn.BatchNorm1d(8), nn.RMSNorm(8), nn.Softmax(1)]  # fmt: skip
+    return nn.Sequential(nn.Linear(in_features, 8), *layers, nn.Linear(8, out_features))
+
+
+@pytest.mark.parametrize(
+    ("module", "shape"),
+    [(Own, (4,)), (activations, (4,)), (Attention, (3, 4)), (images, (2, 8, 8)), (decoder, (2, 5, 4))],
+    ids=["own", "activations", "sequences", "images", "decoder"],
+)
+def test_modules_of_users(module, shape, tmp_path):
+    X = np.random.default_rng(3).normal(size=(N_ROWS, *shape)).astype(np.float32)
+    y = X.reshape(N_ROWS, -1)[:, 0] > 0
+    clf = NeuralClassifier(module, **QUICK).fit(X, y)
+    assert_same(clf, X, Exported(clf, tmp_path))
+
+
+class DecidesByValues(nn.Linear):
+    def forward(self, x):
+        return super().forward(x if x.sum() > 0 else -x)
+
+
+class RandomAtPredict(nn.Linear):
+    def forward(self, x):
+        return super().forward(x) + torch.rand(1)
+
+
+class MeanOfRows(nn.Linear):
+    def forward(self, x):
+        return super().forward(x) / float(len(x))
+
+
+class HalvesTheRows(nn.Linear):
+    def forward(self, x):
+        half = len(x) // 2
+        return torch.cat([super().forward(x[:half]), super().forward(x[half:])])
+
+
+class DecidesByRows(nn.Linear):
+    def forward(self, x):
+        return super().forward(-x if len(x) == 7 else x)
+
+
+class CentersTheRows(nn.Linear):
+    def forward(self, x):
+        h = super().forward(x)
+        return h - h.mean(0)
+
+
+class ScalesByTheLargest(nn.Linear):
+    def forward(self, x):
+        return super().forward(x / x.abs().amax().clamp(min=1))
+
+
+def attention_along_the_rows(in_features, out_features):
+    return nn.Sequential(
+        nn.TransformerEncoderLayer(in_features, 2, 8, batch_first=True), nn.Linear(in_features, out_features)
+    )
+
+
+def norm_of_the_batch(in_features, out_features):
+    return nn.Sequential(nn.BatchNorm1d(in_features, track_running_stats=False), nn.Linear(in_features, out_features))
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (DecidesByValues, "DecidesByValues cannot be exported.*torch.where"),
+        (RandomAtPredict, "RandomAtPredict uses the operation 'rand.default'.*Replace it"),
+        (MeanOfRows, "MeanOfRows uses the number 6.0 for 6 rows"),
+        (HalvesTheRows, "HalvesTheRows uses a size of 3 for 6 rows and of 5 for 11"),
+        (DecidesByRows, "predicts something else"),
+        (CentersTheRows, "CentersTheRows predicts a row by the other rows of the batch.*rows one by one"),
+        (ScalesByTheLargest, "ScalesByTheLargest predicts a row by the other rows of the batch"),
+        (attention_along_the_rows, "predicts a row by the other rows of the batch"),
+        (norm_of_the_batch, "predicts a row by the other rows of the batch.*running statistics"),
+    ],
+)
+def test_modules_that_cannot_be_exported_say_why(module, message, tmp_path, capfd):
+    X = numbers()
+    clf = NeuralClassifier(module, **QUICK).fit(X, X[:, 0] > 0)
+    with pytest.raises(ValueError, match=message):
+        export_numpy(clf, tmp_path / "model.npz")
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_form_that_one_backend_lacks_is_an_error_with_the_layer(tmp_path):
+    def network(out_features):
+        return nn.Sequential(nn.MaxPool2d(2, ceil_mode=True), nn.Flatten(), nn.Linear(8, out_features))
+
+    X = np.random.default_rng(3).normal(size=(N_ROWS, 2, 3, 3)).astype(np.float32)
+    clf = NeuralClassifier(network, **QUICK).fit(X, X[:, 0, 0, 0] > 0)
+    with pytest.raises(ValueError, match=r"in a form that cannot be exported: pooling with ceil_mode=True"):
+        export_numpy(clf, tmp_path / "model.npz")
+    assert list(tmp_path.iterdir()) == []
