@@ -305,8 +305,7 @@ NOISY: dict[str, Any] = dict(
 )
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("module", [MLP, None], ids=["MLP", "default"])
+@pytest.mark.parametrize(("module", "weighted"), [(MLP, False), (None, True)], ids=["MLP", "default"])
 def test_given_validation_rows_decide_with_their_weights(module, weighted):
     X, y, weight = noisy()
     train, valid = slice(200), slice(200, None)

@@ -562,8 +562,9 @@ def test_a_trained_net_is_pickled_with_what_was_seen():
 # ------------------------------------------------------------------ the estimators
 
 
-@pytest.mark.parametrize("module", [None, MLP])
-@pytest.mark.parametrize(("given", "max_norm"), [("auto", "auto"), (0.3, 0.3), (None, None)])
+@pytest.mark.parametrize(
+    ("given", "max_norm", "module"), [("auto", "auto", None), ("auto", "auto", MLP), (0.3, 0.3, MLP), (None, None, MLP)]
+)
 def test_the_parameter_of_the_estimators(given, max_norm, module):
     params = {} if module is None else {"module": module}
     model = NeuralClassifier(max_epochs=1, gradient_clipping=given, **params).fit(X, Y)
