@@ -18,6 +18,7 @@ from sknn.exceptions import (
     NonFiniteWarning,
     TrainingHealthError,
 )
+from sknn.modules import MLP
 from tests.callbacks.subjects import Net, Poison, plain_net
 from tests.health.subjects import CANCER, IRIS, IRIS32, SCALED
 
@@ -35,7 +36,7 @@ from tests.health.subjects import CANCER, IRIS, IRIS32, SCALED
     ],
 )
 @pytest.mark.parametrize("where", ["batch", "weight", "gradient"])
-def test_a_poisoned_step_is_named_and_predictions_stay_finite(where, value, clipping):
+def test_a_spoilt_step_is_named_and_predictions_stay_finite(where, value, clipping):
     model = NeuralClassifier(
         Net, max_epochs=10, gradient_clipping=clipping, callbacks=[Poison(25, value, where)], random_state=0
     )
@@ -52,7 +53,7 @@ def test_a_poisoned_step_is_named_and_predictions_stay_finite(where, value, clip
 
 @pytest.mark.parametrize("value", [math.nan, 1e30])
 @pytest.mark.parametrize("where", ["batch", "weight", "gradient"])
-def test_a_poisoned_step_in_plain_skorch(where, value):
+def test_a_spoilt_step_in_plain_skorch(where, value):
     class PlainPoison(Poison):
         def on_grad_computed(self, net, named_parameters, **kwargs):
             if self.where == "gradient" and self.is_due():
@@ -70,7 +71,7 @@ def test_a_gradient_that_is_never_finite_ends_training_with_finite_weights():
         def forward(self, raw_prediction, y):
             return super().forward(raw_prediction, y) * math.nan
 
-    model = NeuralClassifier(criterion=Explodes, max_epochs=5, early_stopping=True, random_state=0)
+    model = NeuralClassifier(MLP, criterion=Explodes, max_epochs=5, early_stopping=True, random_state=0)
     with pytest.warns(NonFiniteWarning, match=r"in step 1 the loss is nan"):
         model.fit(*IRIS)
     assert model.n_iter_ <= 2
@@ -84,7 +85,7 @@ def test_a_loss_that_is_nan_while_its_gradient_is_finite_is_found():
             return super().forward(raw_prediction, y) + math.nan
 
     with pytest.warns(NonFiniteWarning, match="step 1 the loss is nan"):
-        NeuralClassifier(criterion=Hidden, max_epochs=3, early_stopping=False, random_state=0).fit(*IRIS)
+        NeuralClassifier(MLP, criterion=Hidden, max_epochs=3, early_stopping=False, random_state=0).fit(*IRIS)
 
 
 def test_a_diverging_regressor_predicts_finite_numbers():
@@ -116,7 +117,7 @@ class CausalMask(nn.Module):
         return self.out(((h @ h.mT + self.mask).softmax(-1) @ h)[:, -1])
 
 
-def test_a_mask_that_is_infinite_from_the_start_is_no_finding():
+def test_an_infinite_mask_is_no_finding():
     model = NeuralClassifier(CausalMask, max_epochs=8, early_stopping=False, random_state=0).fit(*CANCER)
     assert model.n_iter_ == 8
     assert model.health_.findings == []
@@ -141,7 +142,7 @@ def test_missing_numbers_that_the_module_fills_in_train_a_plain_net():
     assert dict(net.callbacks_)["GradientHealth"].health_.findings == []
 
 
-def test_what_a_given_up_training_leaves_predicts_finite_numbers():
+def test_predictions_are_finite_after_training_stops_early():
     table, target = load_diabetes(return_X_y=True)
     model = NeuralRegressor(lr=1e4, max_epochs=20, random_state=0)
     with pytest.warns(GradientHealthWarning, match="non_finite"):

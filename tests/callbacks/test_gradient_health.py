@@ -94,7 +94,7 @@ def test_watching_does_not_change_a_bit(module):
         np.testing.assert_array_equal(predictions(gradient_health=action), expected)
 
 
-def test_hooks_and_modes_are_gone_after_a_look():
+def test_hooks_and_modes_are_restored_after_an_inspection():
     model = NeuralClassifier(Noisy, max_epochs=3, random_state=0).fit(*IRIS)
     for part in model.module_.modules():
         assert not part._forward_hooks

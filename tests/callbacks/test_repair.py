@@ -250,7 +250,7 @@ def test_a_second_scaling_is_added_to_the_first():
 def test_scaling_forgets_the_best_weights_of_before():
     factors = np.ones(30)
     factors[2] = 100.0
-    for seed in range(2):
+    for seed in range(3):
         model = NeuralClassifier(
             MLP, preprocessing=False, gradient_health="repair", scoring="accuracy", early_stopping=True, max_epochs=20,
             validation_fraction=0.08, random_state=seed,

@@ -37,21 +37,21 @@ FREE_ENDS = {
 
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
-def test_outputs_that_stay_bounded_in_other_ways(end):
+def test_outputs_that_are_bounded_in_other_ways(end):
     model = NeuralRegressor(Ends, module_params={"end": end}, max_epochs=5, random_state=0)
     (finding,) = record(model, *DIABETES).findings
     assert (finding.symptom, finding.epoch) == ("output_mismatch", 0)
 
 
 @pytest.mark.parametrize("end", FREE_ENDS.values(), ids=FREE_ENDS)
-def test_outputs_that_go_where_they_must(end):
+def test_outputs_with_a_sufficient_range(end):
     assert (
         record(NeuralRegressor(Ends, module_params={"end": end}, max_epochs=30, random_state=0), *DIABETES).findings
         == []
     )
 
 
-def test_looking_for_bounds_leaves_the_weights_as_they_were():
+def test_probing_the_bounds_restores_the_weights():
     params = {"module_params": {"end": FREE_ENDS["residual"]}, "max_epochs": 3, "random_state": 0}
     watched, unwatched = NeuralRegressor(Ends, **params), NeuralRegressor(Ends, gradient_health=None, **params)
     for a, b in zip(

@@ -14,7 +14,7 @@ from sknn.callbacks import GradientHealth
 from tests.health.subjects import CANCER, IRIS, SCALED
 
 
-def test_random_numbers_of_numpy_and_python_are_those_of_a_training_without_watching():
+def test_random_numbers_of_numpy_and_python_are_the_same_without_health_checks():
     class Noisy(torch.utils.data.Dataset):
         def __len__(self) -> int:
             return 200
@@ -40,7 +40,7 @@ def test_random_numbers_of_numpy_and_python_are_those_of_a_training_without_watc
     assert torch.equal(weights([]), weights([GradientHealth()]))
 
 
-def test_a_module_that_cannot_be_looked_at_trains_all_the_same(monkeypatch):
+def test_a_module_that_cannot_be_inspected_is_trained(monkeypatch):
     from sknn._health import careful
 
     monkeypatch.setattr(careful, "_raises", [False])
@@ -53,7 +53,7 @@ def test_a_module_that_cannot_be_looked_at_trains_all_the_same(monkeypatch):
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             self.calls += 1
-            if self.calls == 2:  # the first look
+            if self.calls == 2:  # the inspection before the first step
                 raise RuntimeError("not now")
             return self.layer(x)
 

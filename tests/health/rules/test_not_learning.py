@@ -18,7 +18,7 @@ def test_a_far_too_small_learning_rate_is_not_learning(optimizer, lr):
     assert "lr=" in finding.remedy
 
 
-def test_a_schedule_that_keeps_the_rate_down_is_told_from_a_small_rate():
+def test_a_schedule_that_keeps_the_rate_low_is_distinguished_from_a_low_rate():
     schedule = {"lr_schedule": torch.optim.lr_scheduler.LambdaLR, "lr_schedule_params": {"lr_lambda": lambda _: 1e-6}}
     (finding,) = findings(classifier(**schedule), *DIGITS)
     assert (finding.symptom, finding.cause) == ("not_learning", "schedule")
@@ -42,12 +42,12 @@ class Detached(Deep):
 @pytest.mark.parametrize(
     ("module", "cause"), [(Ignores, "ignores_inputs"), (Random, "ignores_inputs"), (Detached, "cut_off")]
 )
-def test_causes_of_not_learning_are_told_apart(module, cause):
+def test_causes_of_not_learning_are_distinguished(module, cause):
     (finding,) = findings(classifier(module), *DIGITS)
     assert (finding.symptom, finding.cause) == ("not_learning", cause)
 
 
-def test_labels_that_belong_to_other_rows():
+def test_shuffled_labels():
     X, y = CANCER
     (finding,) = findings(classifier(), X, np.random.default_rng(0).permutation(y))
     assert (finding.symptom, finding.cause) == ("not_learning", "unrelated_labels")
@@ -61,7 +61,7 @@ def test_weights_that_decay_away():
     assert "(it is 300)" in finding.remedy
 
 
-def test_a_schedule_that_comes_down_at_once():
+def test_a_schedule_that_falls_at_once():
     params = {"lr_schedule": torch.optim.lr_scheduler.ExponentialLR, "lr_schedule_params": {"gamma": 0.1}}
     (finding,) = record(classifier(MLP, optimizer=torch.optim.SGD, lr=1e-3, max_epochs=30, **params), *CIRCLES).findings
     assert (finding.symptom, finding.cause) == ("not_learning", "schedule")

@@ -74,7 +74,7 @@ def test_three_outputs_for_one_target_in_plain_skorch():
     assert "(n, 3)" in finding.evidence
 
 
-def test_a_loss_that_knows_what_two_outputs_mean_is_no_mismatch():
+def test_a_loss_of_two_different_outputs_is_no_mismatch():
     class Gaussian(nn.Module):
         def forward(self, output, target):
             return nn.functional.gaussian_nll_loss(output[:, :1], target, output[:, 1:].exp())

@@ -23,7 +23,7 @@ class Steep(MLP):
         _scale_hidden(self, factor)
 
 
-def test_curves_that_no_linear_model_knows_tell_that_a_network_could_learn():
+def test_a_model_of_curves_shows_that_a_network_could_learn():
     (finding,) = record(classifier(Steep), *CIRCLES).findings
     assert finding.symptom == "saturated_units"
     assert record(classifier(Steep, module_params={"factor": 1.0}, lr=0.01), *CIRCLES).findings == []
