@@ -292,8 +292,16 @@ class Poison(Callback):
             list(named_parameters)[-1][1].grad[0] = self.value
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, 1e30])
-@pytest.mark.parametrize("optimizer", [torch.optim.AdamW, torch.optim.SGD, torch.optim.ASGD])
+@pytest.mark.parametrize(
+    ("optimizer", "value"),
+    [
+        (torch.optim.AdamW, math.nan),
+        (torch.optim.AdamW, 1e30),
+        (torch.optim.SGD, math.inf),
+        (torch.optim.ASGD, math.nan),
+        (torch.optim.ASGD, 1e30),
+    ],
+)
 def test_a_spoilt_gradient_does_not_harm_the_training_of_an_estimator(optimizer, value):
     steps = (1, 3, 12)
     model = NeuralClassifier(
@@ -643,8 +651,9 @@ class Convolution(nn.Module):
         return self.layers(x[:, None, :])
 
 
-@pytest.mark.parametrize("by", ["norm", "parameter"])
-@pytest.mark.parametrize("module", [Recurrent, Attention, Convolution])
+@pytest.mark.parametrize(
+    ("module", "by"), [(Recurrent, "norm"), (Recurrent, "parameter"), (Attention, "norm"), (Convolution, "parameter")]
+)
 def test_networks_of_users_train_in_the_estimator_and_in_skorch(module, by):
     clipping = GradientClipping("auto" if by == "norm" else 0.1, by=by)
     model = NeuralClassifier(module(), max_epochs=2, batch_size=16, callbacks=[clipping], random_state=0).fit(X, Y)

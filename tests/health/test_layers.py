@@ -44,9 +44,7 @@ class Fourier(nn.Module):
         return self.out(torch.fft.irfft(torch.fft.rfft(x) * self.filter, n=x.shape[1]))
 
 
-@pytest.mark.parametrize(
-    ("module", "health"), [(Projected, "warn"), (Projected, "repair"), (NothingInside, "repair"), (Fourier, "repair")]
-)
+@pytest.mark.parametrize(("module", "health"), [(Projected, "warn"), (NothingInside, "repair"), (Fourier, "repair")])
 def test_odd_weights_are_watched_or_left_alone(module, health):
     settings = {"max_epochs": 3, "random_state": 0}
     with warnings.catch_warnings():

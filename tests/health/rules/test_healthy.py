@@ -96,7 +96,7 @@ HEALTHY = [
     (classifier(criterion_params={"label_smoothing": 0.2}), *DIGITS),
     (classifier(max_epochs=2), *CANCER),
     (NeuralRegressor(MLP, max_epochs=12, random_state=0), *DIABETES),
-    (NeuralRegressor(Residual, max_epochs=12, criterion="quantile", random_state=0), *DIABETES),
+    (NeuralRegressor(Residual, max_epochs=5, criterion="quantile", random_state=0), *DIABETES),
     (NeuralRegressor(MLP, max_epochs=12, criterion="poisson", random_state=0), *DIABETES),
 ]
 

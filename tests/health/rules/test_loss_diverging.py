@@ -14,7 +14,7 @@ def test_the_sign_of_the_loss():
         def forward(self, raw_prediction, y):
             return -super().forward(raw_prediction, y)
 
-    (finding,) = findings(classifier(criterion=Rewards, early_stopping=False, max_epochs=40), *CANCER)
+    (finding,) = findings(classifier(criterion=Rewards, early_stopping=False, max_epochs=20), *CANCER)
     assert finding.symptom in ("loss_diverging", "exploding", "non_finite")
 
 
@@ -23,7 +23,7 @@ def test_a_loss_without_a_minimum_that_begins_at_its_largest():
         def forward(self, prediction, target):
             return -nn.functional.mse_loss(prediction, target)
 
-    model = NeuralRegressor(MLP, criterion=NegatedMSE, lr=0.01, max_epochs=30, early_stopping=False, random_state=0)
+    model = NeuralRegressor(MLP, criterion=NegatedMSE, lr=0.01, max_epochs=15, early_stopping=False, random_state=0)
     (finding,) = record(model, *DIABETES).findings
     assert finding.symptom == "loss_diverging"
     assert "sign" in finding.remedy
