@@ -1,1 +1,1 @@
-"""Trainings with an injected fault, and healthy ones that look like faults: what gradient health makes of them."""
+"""Training runs with an injected fault, and healthy ones that resemble faults: what gradient health reports."""

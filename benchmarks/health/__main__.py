@@ -3,9 +3,9 @@
     python -m benchmarks.health [--seeds 3] [--only vanishing] [--no-repair] [--data ../shared/data]
     python -m benchmarks.health --validate
 
-Small trainings, of a second or less each. A line is printed for each one where something went wrong, then the tables.
---validate trains each with nobody watching, and prints what the bench rests on: the skill on held-out rows (1 - loss /
-loss of the best constant) of the faulty training and of the same task set up well, and that of the healthy ones.
+Training runs of a second or less each. A line is printed for each wrong result, then the tables. --validate trains
+without health checks and prints the skill on held-out rows (1 - loss / loss of the best constant) of each faulty run,
+of the same task set up well, and of the healthy runs, to check the assumptions of the benchmark.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", default="", metavar="TEXT", help="cases whose name or symptom contains it")
     parser.add_argument("--kind", choices=["faulty", "healthy"], help="only these cases")
-    parser.add_argument("--no-repair", action="store_true", help="leave repair out: a third of the time")
-    parser.add_argument("--validate", action="store_true", help="train with nobody watching, print skills")
+    parser.add_argument("--no-repair", action="store_true", help="skip repair: a third of the time")
+    parser.add_argument("--validate", action="store_true", help="train without health checks, print skills")
     parser.add_argument("--data", type=Path, help="folder of the quality suite: its tables as further healthy cases")
     return parser
 

@@ -1,4 +1,4 @@
-"""What a training of the bench is: a table, an estimator, the symptoms that may be named, and the fix."""
+"""A training run of the bench: a table, an estimator, the acceptable symptoms, and the fix."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Case:
-    """One training.
+    """One training run.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Case:
     source : callable, seed -> Table
     model : estimator, or callable, seed -> estimator
     symptom : str
-        The one that recall is counted for; empty for a healthy training.
+        The one that recall is counted for; empty for a healthy one.
     also : frozenset of str
         Other names for the same fault.
     fix : dict
@@ -74,7 +74,7 @@ class Case:
     mild : bool
         Whether the fault may leave a score that is nearly as good.
     learns : float
-        Skill on held-out rows that a healthy training reaches.
+        Skill on held-out rows that a healthy run reaches.
     """
 
     name: str
@@ -90,7 +90,7 @@ class Case:
 
     @property
     def expected(self) -> frozenset[str]:
-        """Acceptable symptoms; none for a healthy training."""
+        """Acceptable symptoms; none for a healthy run."""
         return self.also | {self.symptom} if self.symptom else frozenset()
 
     @property
@@ -99,7 +99,7 @@ class Case:
         return isinstance(self.model, NeuralNet)
 
     def make(self, seed: int) -> Task:
-        """The training as it is."""
+        """The training run of the case."""
         return self._task(seed, self.source, {})
 
     def good(self, seed: int) -> Task:
@@ -129,13 +129,13 @@ def _n_outputs(table: Table) -> int:
 
 
 def fault(symptoms: str, name: str, source: Source, model: Any, **params: Any) -> Case:
-    """A faulty training; `symptoms` holds names, that of the cause first."""
+    """A faulty training run; `symptoms` holds names, that of the cause first."""
     symptom, *also = symptoms.split()
     return Case(name, source, model, symptom, frozenset(also), **params)
 
 
 def healthy(name: str, source: Source, model: Any, learns: float = 0.3) -> Case:
-    """A healthy training."""
+    """A healthy training run."""
     return Case(name, source, model, learns=learns)
 
 

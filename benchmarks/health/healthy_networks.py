@@ -1,4 +1,4 @@
-"""Healthy trainings of unusual modules."""
+"""Healthy training runs of unusual modules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Healthy trainings by unusual losses, scales, optimizers and schedules."""
+"""Healthy training runs with unusual losses, scales, optimizers and schedules."""
 
 from __future__ import annotations
 

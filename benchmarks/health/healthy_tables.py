@@ -1,4 +1,4 @@
-"""Healthy trainings on tables, defaults first."""
+"""Healthy training runs on tables, defaults first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clipping and health cost, as a share of the time of a training without them, on the engine's benchmark sizes.
+"""What clipping and health cost, as a share of the time of training without them, on the engine's benchmark sizes.
 
 Of a short fit, all that is done once at its beginning and end included; and of a further epoch, by fits of three times
 as many epochs.

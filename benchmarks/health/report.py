@@ -18,7 +18,7 @@ __all__ = ["Run", "print_healthy", "print_recall", "print_repair", "went_wrong"]
 
 @dataclass(frozen=True)
 class Run:
-    """One case under one seed, watched, and perhaps repaired and set up well."""
+    """One case under one seed: watched, and possibly repaired, and set up well."""
 
     case: Case
     seed: int
@@ -33,12 +33,12 @@ class Run:
 
     @property
     def extra(self) -> frozenset[str]:
-        """Symptoms that are not there."""
+        """Reported symptoms that are wrong."""
         return self.watched.symptoms - self.case.expected
 
     @property
     def is_repaired(self) -> bool:
-        """Whether repair brought it near what the same task reaches when it is set up well."""
+        """Whether the repaired skill is near that of the same task set up well."""
         if self.repaired is None or self.good is None:
             return False
         skill, good = self.repaired.skill, self.good.skill
@@ -46,7 +46,7 @@ class Run:
 
     @property
     def is_changed(self) -> bool:
-        """Whether repair changed the predictions of a healthy training."""
+        """Whether repair changed the predictions of a healthy training run."""
         if self.repaired is None:
             return False
         before, after = self.watched.predictions, self.repaired.predictions
@@ -54,7 +54,7 @@ class Run:
 
 
 def went_wrong(run: Run) -> list[str]:
-    """A line for each thing that is not as it should be."""
+    """A line for each wrong result."""
     case, lines = run.case, []
     found = "; ".join(map(str, run.watched.findings)) or "nothing"
     head = f"{case.name}, seed {run.seed}"
@@ -67,12 +67,12 @@ def went_wrong(run: Run) -> list[str]:
         lines.append(f"ERROR   {head}: {run.watched.error}")
     if run.repaired is not None and run.good is not None and not run.is_repaired:
         lines.append(
-            f"UNCURED {head}: skill {run.watched.skill:.3f} as it is, {run.repaired.skill:.3f} after "
+            f"UNFIXED {head}: skill {run.watched.skill:.3f} as it is, {run.repaired.skill:.3f} after "
             f"{run.repaired.n_repairs} repairs, {run.good.skill:.3f} set up well"
             + (f"; {run.repaired.error}" if run.repaired.error else "")
         )
     if not case.symptom and run.is_changed:
-        lines.append(f"CHANGED {head}: repair gives other predictions of a healthy training")
+        lines.append(f"CHANGED {head}: repair changes the predictions of a healthy training run")
     return lines
 
 
@@ -91,7 +91,7 @@ def print_recall(runs: Sequence[Run]) -> None:
         if run.case.symptom:
             groups[run.case.symptom].append(run)
     faulty = [run for group in groups.values() for run in group]
-    print("\n## Faulty trainings\n")
+    print("\n## Faulty training runs\n")
     rows = [
         [
             name,
@@ -109,7 +109,7 @@ def print_healthy(runs: Sequence[Run]) -> None:
     """False alarms."""
     fine = [run for run in runs if not run.case.symptom]
     alarms = [run for run in fine if run.extra]
-    print("\n## Healthy trainings\n")
+    print("\n## Healthy training runs\n")
     changed = [run for run in fine if run.repaired is not None]
     row = [
         len({run.case.name for run in fine}),

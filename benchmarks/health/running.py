@@ -1,4 +1,4 @@
-"""One training: its findings, and the skill on held-out rows."""
+"""One training run: its findings, and the skill on held-out rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .case import Case, Table, Task
 
 __all__ = ["Outcome", "Sighting", "run"]
 
-_FLOOR = 1e-7
+_SMALLEST = 1e-7
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a training.
+    """The result of a training run.
 
     Parameters
     ----------
     findings : list of Sighting
     skill : float
-        1 - loss / loss of the best constant; -inf where predictions are not finite or there are none.
+        1 - loss / loss of the best constant; -inf if predictions are not finite or there are none.
     n_repairs : int
     error : str
         What fit raised; empty if nothing.
@@ -70,7 +70,7 @@ def run(case: Case, seed: int, mode: str | None, *, good: bool = False) -> Outco
     case : Case
     seed : int
     mode : {"warn", "repair"} or None
-        ``gradient_health``; None watches nothing.
+        ``gradient_health``; None turns it off.
     good : bool
         The same task, set up well, instead.
     """
@@ -89,7 +89,7 @@ def run(case: Case, seed: int, mode: str | None, *, good: bool = False) -> Outco
         warnings.simplefilter("ignore")
         try:
             model.fit(task.table.X, task.table.y, **task.table.fit)
-        except Exception as raised:  # any way to fail is a result of the bench
+        except Exception as raised:  # any way to fail is a result of the benchmark
             error = raised
         seconds = time.perf_counter() - started
         predictions = None if error is not None and not plain else _predictions(task)
@@ -115,7 +115,7 @@ def _findings(model: Any, plain: bool, mode: str | None, error: Exception | None
 
 
 def _predictions(task: Task) -> np.ndarray | None:
-    """Probabilities or numbers of the held-out rows; None where they cannot be had."""
+    """Probabilities or numbers of the held-out rows; None if there are none."""
     table = task.table
     try:
         values = task.model.predict(table.X_test) if table.task == "real" else task.model.predict_proba(table.X_test)
@@ -147,4 +147,4 @@ def _skill(table: Table, predictions: np.ndarray | None) -> float:
 
 
 def _log_loss(probabilities: np.ndarray) -> float:
-    return float(-np.log(np.clip(probabilities, _FLOOR, 1.0)).mean())
+    return float(-np.log(np.clip(probabilities, _SMALLEST, 1.0)).mean())

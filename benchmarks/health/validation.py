@@ -1,4 +1,4 @@
-"""Whether the bench rests on facts: faulty trainings do worse than the same task set up well, healthy ones learn."""
+"""Check the bench: faulty training runs are worse than the same task set up well, healthy ones learn."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def plain_net(**params) -> NeuralNetClassifier:
 
 
 class FakeNet:
-    """Just what EarlyStopping looks at."""
+    """The attributes that EarlyStopping uses."""
 
     _modules = ("module",)
     _criteria = ()
@@ -209,7 +209,7 @@ class StartsAgain(Callback):
 
 
 @pytest.mark.parametrize(("callbacks", "n_epochs"), [([], 3), ([StartsAgain()], 4)])
-def test_a_callback_may_give_a_training_another_chance(callbacks, n_epochs):
+def test_a_callback_may_restart_the_patience(callbacks, n_epochs):
     stopper = EarlyStopping(monitor="train_loss", patience=2, min_delta=1e9)
     model = NeuralClassifier(max_epochs=10, callbacks=[*callbacks, stopper], random_state=0).fit(X, Y)
     assert model.n_iter_ == n_epochs
@@ -305,8 +305,7 @@ NOISY: dict[str, Any] = dict(
 )
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("module", [MLP, None], ids=["MLP", "default"])
+@pytest.mark.parametrize(("module", "weighted"), [(MLP, False), (None, True)], ids=["MLP", "default"])
 def test_given_validation_rows_decide_with_their_weights(module, weighted):
     X, y, weight = noisy()
     train, valid = slice(200), slice(200, None)
@@ -342,7 +341,7 @@ def test_without_rows_to_stop_by_the_last_epoch_is_the_best():
     assert (model.n_iter_, model.best_epoch_, model.validation_scores_) == (3, 3, None)
 
 
-def test_training_on_counts_epochs_from_the_first_training():
+def test_further_training_counts_epochs_from_the_first_fit():
     model = NeuralClassifier(MLP, warm_start=True, max_epochs=3, early_stopping=True, random_state=0).fit(X, Y)
     model.fit(X, Y)
     assert model.n_iter_ == 6

@@ -168,7 +168,7 @@ def test_the_bound_is_loose_in_the_first_steps(path):
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_what_comes_back_often_is_no_spike(path):
+def test_a_norm_that_recurs_is_no_spike(path):
     norms = [10.0 if i % 8 == 0 else 1.0 for i in range(400)]  # batches with a row of a rare class
     found = norms_after(begun(), norms, path)
     assert found[-100:] == pytest.approx(norms[-100:])
@@ -292,9 +292,17 @@ class Poison(Callback):
             list(named_parameters)[-1][1].grad[0] = self.value
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, 1e30])
-@pytest.mark.parametrize("optimizer", [torch.optim.AdamW, torch.optim.SGD, torch.optim.ASGD])
-def test_a_spoilt_gradient_leaves_the_training_of_an_estimator_as_good_as_it_was(optimizer, value):
+@pytest.mark.parametrize(
+    ("optimizer", "value"),
+    [
+        (torch.optim.AdamW, math.nan),
+        (torch.optim.AdamW, 1e30),
+        (torch.optim.SGD, math.inf),
+        (torch.optim.ASGD, math.nan),
+        (torch.optim.ASGD, 1e30),
+    ],
+)
+def test_a_spoilt_gradient_does_not_harm_the_training_of_an_estimator(optimizer, value):
     steps = (1, 3, 12)
     model = NeuralClassifier(
         MLP, optimizer=optimizer, lr=0.02 if optimizer is torch.optim.AdamW else 0.2, max_epochs=20, batch_size=16, random_state=0, gradient_health=None,
@@ -438,7 +446,7 @@ class Words(nn.Module):
 
 
 @pytest.mark.parametrize("where", ["estimator", "skorch"])
-def test_sparse_frozen_and_unused_parameters_in_a_training(where):
+def test_sparse_frozen_and_unused_parameters(where):
     callbacks = [Poison((3,)), GradientClipping(0.05), NormsOfSteps()]
     if where == "estimator":
         model = NeuralClassifier(
@@ -539,7 +547,7 @@ def test_an_epoch_without_a_finite_gradient_has_no_norm():
     assert net.history[-1, "skipped_steps"] == 5
 
 
-def test_another_training_begins_anew():
+def test_another_fit_starts_from_the_beginning():
     net = plain_net(callbacks=[Poison((2,)), GradientClipping()])
     net.fit(X32, Y.astype(np.int64))
     net.set_params(callbacks__Poison__steps=(7,))
@@ -562,8 +570,9 @@ def test_a_trained_net_is_pickled_with_what_was_seen():
 # ------------------------------------------------------------------ the estimators
 
 
-@pytest.mark.parametrize("module", [None, MLP])
-@pytest.mark.parametrize(("given", "max_norm"), [("auto", "auto"), (0.3, 0.3), (None, None)])
+@pytest.mark.parametrize(
+    ("given", "max_norm", "module"), [("auto", "auto", None), ("auto", "auto", MLP), (0.3, 0.3, MLP), (None, None, MLP)]
+)
 def test_the_parameter_of_the_estimators(given, max_norm, module):
     params = {} if module is None else {"module": module}
     model = NeuralClassifier(max_epochs=1, gradient_clipping=given, **params).fit(X, Y)
@@ -585,7 +594,7 @@ def test_lbfgs_is_not_clipped():
         [("stop", EarlyStopping), ("clip", GradientClipping(1.0)), NormsOfSteps()],
     ],
 )
-def test_clipping_is_the_last_to_touch_a_gradient_and_early_stopping_comes_last(given):
+def test_clipping_is_the_last_to_change_a_gradient_and_early_stopping_comes_last(given):
     model = NeuralClassifier(max_epochs=1, early_stopping=True, callbacks=given).fit(X, Y)
     order = [type(callback).__name__ for _, callback in model.net_.callbacks_]
     assert order[-3:] == ["GradientHealth", "GradientClipping", "EarlyStopping"]
@@ -642,8 +651,9 @@ class Convolution(nn.Module):
         return self.layers(x[:, None, :])
 
 
-@pytest.mark.parametrize("by", ["norm", "parameter"])
-@pytest.mark.parametrize("module", [Recurrent, Attention, Convolution])
+@pytest.mark.parametrize(
+    ("module", "by"), [(Recurrent, "norm"), (Recurrent, "parameter"), (Attention, "norm"), (Convolution, "parameter")]
+)
 def test_networks_of_users_train_in_the_estimator_and_in_skorch(module, by):
     clipping = GradientClipping("auto" if by == "norm" else 0.1, by=by)
     model = NeuralClassifier(module(), max_epochs=2, batch_size=16, callbacks=[clipping], random_state=0).fit(X, Y)

@@ -1,4 +1,4 @@
-"""gradient_health="repair": a rollback and one change, kept if the skill is better, else undone."""
+"""gradient_health='repair': one change at a time, kept if the skill is better, else undone."""
 
 from __future__ import annotations
 
@@ -11,15 +11,21 @@ import torch
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.model_selection import train_test_split
 from skorch import NeuralNetClassifier
+from skorch.callbacks import Callback
 from torch import nn
 
 from sknn import NeuralClassifier
 from sknn.callbacks import GradientHealth
 from sknn.exceptions import GradientHealthWarning
 from sknn.modules import MLP
+from tests.health.subjects import CANCER, fitted
 
 X, Y = load_breast_cancer(return_X_y=True)
+
+
 SCALED = ((X - X.mean(0)) / X.std(0)).astype(np.float32)
+
+
 FAR_OUT = SCALED * np.where(np.arange(30) == 2, 1e6, 1)
 
 
@@ -58,28 +64,33 @@ def nothing(module) -> None:
 
 
 def repaired(module=MLP, module_params=None, data=(SCALED, Y), **params) -> NeuralClassifier:
-    settings = {"max_epochs": 20, "batch_size": 32, "random_state": 0, "gradient_health": "repair"}
+    settings = {"max_epochs": 12, "batch_size": 32, "random_state": 0, "gradient_health": "repair"}
     model = NeuralClassifier(module, module_params=module_params, **{**settings, **params})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", GradientHealthWarning)
         return model.fit(*data)
 
 
+@pytest.fixture(scope="module")
+def revived() -> NeuralClassifier:
+    """A network of dead units, repaired."""
+    return repaired(Started, {"change": below_zero})
+
+
 @pytest.mark.parametrize(
     ("symptom", "settings"),
     [
-        ("dead_units", {"module": Started, "module_params": {"change": below_zero}}),
         ("symmetric_init", {"module": Started, "module_params": {"change": constant}}),
         ("exploding", {"module": Started, "module_params": {"change": huge, "depth": 6}}),
         ("saturated_units", {"module": Started, "module_params": {"change": huge, "activation": nn.Tanh, "depth": 4}}),
         ("vanishing", {"module": Started, "module_params": {"change": nothing, "depth": 14, "activation": nn.Sigmoid}}),
-        ("not_learning", {"lr": 1e-9}),
+        ("not_learning", {"lr": 1e-9, "max_time": 60.0}),
         ("non_finite", {"lr": 1e5, "optimizer": torch.optim.SGD, "gradient_clipping": None}),
         ("input_scale", {"data": (FAR_OUT, Y), "preprocessing": False}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_can_be_cured_is_cured(symptom, settings):
+def test_a_fault_is_repaired(symptom, settings):
     model = repaired(**settings)
     assert model.health_.status == "repaired"
     found = {finding.symptom for finding in model.health_.findings}
@@ -88,6 +99,13 @@ def test_what_can_be_cured_is_cured(symptom, settings):
     assert model.n_repairs_ == sum(repair.kept is True for repair in model.health_.repairs)
     assert model.score(*settings.get("data", (SCALED, Y))) > 0.85
     assert "kept" in str(model.health_)
+
+
+def test_dead_units_are_repaired(revived):
+    assert revived.health_.status == "repaired"
+    assert [finding.symptom for finding in revived.health_.findings] == ["dead_units"]
+    assert 1 <= revived.n_repairs_ <= 3
+    assert revived.score(SCALED, Y) > 0.85
 
 
 def test_scaled_inputs_are_scaled_at_predict_and_after_pickling():
@@ -99,7 +117,7 @@ def test_scaled_inputs_are_scaled_at_predict_and_after_pickling():
     np.testing.assert_array_equal(again.predict_proba(X_test), model.predict_proba(X_test))
 
 
-def test_going_back_to_the_best_epoch_cures_overfitting():
+def test_restoring_the_best_epoch_repairs_overfitting():
     rng = np.random.default_rng(0)
     table = rng.normal(size=(300, 20))
     labels = (table[:, 0] + 1.5 * rng.normal(size=300) > 0).astype(int)
@@ -132,7 +150,7 @@ def test_what_does_not_help_is_undone_and_reported():
     assert "undone" in str(model.health_)
 
 
-def test_labels_of_other_rows_are_reported_and_nothing_is_changed():
+def test_shuffled_labels_are_reported_and_nothing_is_changed():
     model = repaired(data=(SCALED, np.random.default_rng(0).permutation(Y)))
     assert [finding.cause for finding in model.health_.findings] == ["unrelated_labels"]
     assert model.health_.repairs == []
@@ -145,36 +163,28 @@ def test_structure_is_advised_never_changed():
     assert isinstance(model.module_[1], nn.Softmax)
 
 
-def test_a_repair_is_repeatable_to_the_bit():
-    def fitted() -> NeuralClassifier:
-        return repaired(Started, {"change": below_zero})
-
-    one, two = fitted(), fitted()
+def test_a_repair_is_repeatable_to_the_bit(revived):
+    one, two = revived, repaired(Started, {"change": below_zero})
     np.testing.assert_array_equal(one.predict_proba(X), two.predict_proba(X))
     assert one.health_.repairs == two.health_.repairs
 
 
 def test_a_healthy_run_has_the_same_bits_as_with_warn():
-    data = load_digits(return_X_y=True)
+    data = tuple(part[:600] for part in load_digits(return_X_y=True))
     warned = repaired(data=data, gradient_health="warn", max_epochs=6)
     mended = repaired(data=data, max_epochs=6)
     np.testing.assert_array_equal(mended.predict_proba(data[0]), warned.predict_proba(data[0]))
     assert mended.health_.repairs == []
 
 
-def test_history_and_best_epoch_count_all_epochs():
-    model = repaired(Started, {"change": below_zero})
-    assert model.n_iter_ == len(model.net_.history) == len(model.health_.epochs) > 20
-    assert model.n_iter_ >= model.best_epoch_ > model.health_.repairs[0].epoch - 20
+def test_history_and_best_epoch_count_all_epochs(revived):
+    model = revived
+    assert model.n_iter_ == len(model.net_.history) == len(model.health_.epochs) > 12
+    assert model.n_iter_ >= model.best_epoch_ > model.health_.repairs[0].epoch - 12
     assert [epoch.epoch for epoch in model.health_.epochs] == list(range(1, model.n_iter_ + 1))
 
 
-def test_max_time_holds_for_repaired_trainings_too():
-    model = repaired(Started, {"change": below_zero}, max_time=60.0)
-    assert model.health_.status == "repaired"
-
-
-def test_in_plain_skorch_the_present_training_goes_on_from_the_repair():
+def test_in_plain_skorch_the_present_run_continues_after_the_repair():
     class Dead(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -190,7 +200,7 @@ def test_in_plain_skorch_the_present_training_goes_on_from_the_repair():
         criterion=nn.CrossEntropyLoss,
         optimizer=torch.optim.Adam,
         lr=0.003,
-        max_epochs=40,
+        max_epochs=24,
         batch_size=32,
         verbose=0,
         iterator_train__shuffle=True,
@@ -200,5 +210,81 @@ def test_in_plain_skorch_the_present_training_goes_on_from_the_repair():
         net.fit(SCALED, Y.astype(np.int64))
     health = dict(net.callbacks_)["health"].health_
     assert health.status == "repaired"
-    assert len(net.history) == 40
+    assert len(net.history) == 24
     assert (net.predict(SCALED) == Y).mean() > 0.9
+
+
+def test_a_second_scaling_is_added_to_the_first():
+    def far(*columns):
+        factors = np.ones(30)
+        factors[list(columns)] = 1e6
+        return SCALED * factors
+
+    model = NeuralClassifier(
+        MLP,
+        preprocessing=False,
+        gradient_health="repair",
+        warm_start=True,
+        max_epochs=20,
+        batch_size=32,
+        random_state=0,
+    )
+    fitted(model, far(3), CANCER[1])
+    assert model.score(far(3), CANCER[1]) > 0.9
+    fitted(model, far(3, 5), CANCER[1])
+    assert model.score(far(3, 5), CANCER[1]) > 0.9
+
+    class Fails(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            if len(net.history) == n_epochs + 14:  # inputs are scaled, on trial
+                raise RuntimeError("on purpose")
+
+    n_epochs = len(model.net_.history)
+    before = model.predict_proba(far(3, 5))
+    model.set_params(callbacks=[Fails()])
+    with pytest.raises(RuntimeError, match="on purpose"):
+        fitted(model, far(3, 5, 7), CANCER[1])
+    np.testing.assert_array_equal(model.predict_proba(far(3, 5)), before)
+
+
+def test_scaling_forgets_the_best_weights_of_before():
+    factors = np.ones(30)
+    factors[2] = 100.0
+    for seed in range(3):
+        model = NeuralClassifier(
+            MLP, preprocessing=False, gradient_health="repair", scoring="accuracy", early_stopping=True, max_epochs=20,
+            validation_fraction=0.08, random_state=seed,
+        )  # fmt: skip
+        fitted(model, SCALED * factors * 30, CANCER[1])
+        assert model.score(SCALED * factors * 30, CANCER[1]) > 0.9
+
+
+def test_a_stop_by_the_user_begins_no_further_run_and_leaves_no_change_on_trial():
+    far = SCALED * np.where(np.arange(30) == 2, 1e6, 1)
+
+    class Stops(Callback):
+        def __init__(self, epoch) -> None:
+            self.epoch = epoch
+
+        def on_epoch_end(self, net, **kwargs):
+            if len(net.history) == self.epoch:
+                raise KeyboardInterrupt
+
+    for epoch in (12, 20):
+        model = NeuralClassifier(
+            MLP, preprocessing=False, gradient_health="repair", max_epochs=20, batch_size=32, callbacks=[Stops(epoch)],
+            random_state=0,
+        )  # fmt: skip
+        fitted(model, far, CANCER[1])
+        assert len(model.net_.history) == epoch
+        scaled = any(repair.kept and "inputs" in repair.change for repair in model.health_.repairs)
+        assert (model._inputs.rescaling is not None) == scaled
+
+
+@pytest.mark.parametrize("lr", [0.5])
+def test_a_far_too_large_rate_is_repaired_from_the_initial_weights(lr):
+    model = NeuralClassifier(MLP, lr=lr, max_epochs=20, random_state=0, gradient_health="repair")
+    with pytest.warns(GradientHealthWarning):
+        model.fit(*CANCER)
+    assert model.health_.status == "repaired"
+    assert model.score(*CANCER) > 0.95

@@ -1,60 +1,33 @@
-"""What a user sees of the health of a training: status, text, warnings that point at their own line."""
+"""The record: status, text, HTML, plot."""
 
 from __future__ import annotations
 
-import warnings
+import copy
+import math
+import pickle
 
-import numpy as np
 import pytest
-from sklearn.datasets import load_breast_cancer, load_diabetes
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from torch import nn
 
-from sknn import NeuralClassifier, NeuralRegressor
+from sknn import NeuralClassifier
 from sknn.callbacks import EpochHealth, LayerHealth, TrainingHealth
-from sknn.exceptions import GradientHealthWarning, NotLearningWarning
+from sknn.exceptions import (
+    OutputMismatchWarning,
+)
 from sknn.modules import MLP
-
-X, Y = load_breast_cancer(return_X_y=True)
-
-
-@pytest.mark.parametrize("lr", [1.0, 0.5])
-def test_a_rate_that_throws_weights_about_is_repaired_from_the_initial_weights(lr):
-    model = NeuralClassifier(MLP, lr=lr, max_epochs=20, random_state=0, gradient_health="repair")
-    with pytest.warns(GradientHealthWarning):
-        model.fit(X, Y)
-    assert model.health_.status == "repaired"
-    assert model.score(X, Y) > 0.95
+from tests.health.subjects import CANCER, IRIS
 
 
-def test_a_training_too_short_to_judge_is_neither_healthy_nor_unhealthy():
+def test_a_run_too_short_to_judge_is_neither_healthy_nor_unhealthy():
     def status(**params):
-        return NeuralClassifier(MLP, random_state=0, **params).fit(X, Y).health_.status
+        return NeuralClassifier(MLP, random_state=0, **params).fit(*CANCER).health_.status
 
     assert status(lr=1e-8, max_epochs=2) == "unknown"
     assert status(max_epochs=2) == "healthy"  # it has learned, so there is nothing to be unsure of
 
 
-def test_what_a_given_up_training_leaves_predicts_finite_numbers():
-    table, target = load_diabetes(return_X_y=True)
-    model = NeuralRegressor(lr=1e4, max_epochs=20, random_state=0)
-    with pytest.warns(GradientHealthWarning, match="non_finite"):
-        model.fit(table, target)
-    assert np.isfinite(model.predict(table)).all()
-    assert model.score(table, target) > -1
-
-
-def test_a_warning_points_at_the_line_that_calls_fit():
-    model = make_pipeline(StandardScaler(), NeuralClassifier(MLP, lr=1e-8, max_epochs=20, random_state=0))
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        model.fit(X, Y)
-    (warning,) = [w for w in caught if issubclass(w.category, NotLearningWarning)]
-    assert warning.filename == __file__
-
-
 def test_the_record_in_a_line():
-    health = NeuralClassifier(MLP, max_epochs=3, random_state=0).fit(X, Y).health_
+    health = NeuralClassifier(MLP, max_epochs=3, random_state=0).fit(*CANCER).health_
     assert repr(health) == "<TrainingHealth: healthy, 3 epochs>"
 
 
@@ -63,3 +36,46 @@ def test_a_picture_of_one_epoch_shows_it():
     axes = TrainingHealth(epochs=[EpochHealth(1, 0.5, layers)]).plot()
     assert axes.get_xlim() == (0.5, 1.5)
     assert axes.collections[0].get_array().size == 2
+
+
+def test_a_healthy_fit_says_so():
+    model = NeuralClassifier(MLP, max_epochs=6, random_state=0).fit(*IRIS)
+    health = model.health_
+    assert (health.status, health.findings, health.repairs, str(health)) == ("healthy", [], [], "healthy")
+    assert health.constant_loss == pytest.approx(math.log(3), rel=1e-3)
+    assert [epoch.epoch for epoch in health.epochs] == [1, 2, 3, 4, 5, 6]
+    assert health.epochs[-1].skill == pytest.approx(1 - model.loss_curve_[-1] / health.constant_loss)
+    assert list(health.epochs[0].layers) == ["layers.0", "layers.2", "layers.4"]
+    layer = health.epochs[0].layers["layers.0"]
+    assert layer.relative_gradient > 0
+    assert 0 < layer.update < 1
+    assert layer.weight_norm > 0
+
+
+def test_the_record_as_html_escapes_what_a_user_wrote():
+    with pytest.warns(OutputMismatchWarning):
+        model = NeuralClassifier(nn.Sequential(nn.Linear(4, 3), nn.Softmax(1)), max_epochs=2).fit(*IRIS)
+    page = model.health_._repr_html_()
+    assert "output_mismatch" in page
+    assert "<table>" in page
+    model.health_.findings[0] = (
+        copy.replace(model.health_.findings[0], layer="<b>")
+        if hasattr(copy, "replace")
+        else (type(model.health_.findings[0])("non_finite", "<b>", 1, "", ""))
+    )
+    assert "&lt;b&gt;" in model.health_._repr_html_()
+
+
+def test_the_record_is_pickled_and_drawn():
+    import matplotlib
+
+    matplotlib.use("Agg")
+    model = NeuralClassifier(MLP, max_epochs=4, random_state=0).fit(*IRIS)
+    again = pickle.loads(pickle.dumps(model)).health_
+    assert again == model.health_
+    axes = again.plot()
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["layers.0", "layers.2", "layers.4"]
+    assert axes.get_xlabel() == "epoch"
+    again.epochs.clear()
+    with pytest.raises(ValueError, match="No epoch was recorded"):
+        again.plot()
