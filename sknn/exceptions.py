@@ -113,4 +113,4 @@ class ReproductionError(FileError):
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that a fit cannot go on from: of other data or other parameters, damaged, or not to be written."""
+    """The checkpoint cannot be used: it belongs to different data, parameters or code, is damaged, or cannot be written."""
