@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import multiprocessing
 import os
 import random
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 import warnings
@@ -19,20 +19,19 @@ import joblib
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.datasets import load_breast_cancer, make_classification
+from sklearn.datasets import load_breast_cancer, load_digits, make_classification
 from sklearn.model_selection import GridSearchCV
 
 from sknn import NeuralClassifier
 from sknn.modules import MLP, TabM
 
 from ._figures import Figure
-from ._search_script import N_FITS
 
 __all__ = ["measure"]
 
 _N_KILLS, _N_ROUNDS = 30, 5
 _IN_WORKERS = 5  # every fifth search that is killed runs its fits in two processes
-_TIMEOUT_S = 600.0
+_N_FITS = 12
 # Short fits, of which a checkpoint costs the largest share.
 _MODELS: dict[str, dict[str, Any]] = {
     "TabM, 10 epochs": dict(module=TabM, max_epochs=10),
@@ -107,33 +106,36 @@ def _cost(seed: int, data: Path, share: float) -> list[Figure]:
 # ---------------------------------------------------------------------- kills
 
 
-def _start(folder: str, result: Path, n_jobs: int) -> subprocess.Popen[bytes]:
-    """The script as leader of a process group of its own, to which its workers belong."""
-    command = [sys.executable, "-m", "benchmarks.reliability._search_script", folder, str(result), str(n_jobs)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.DEVNULL)
+def _search_digits(folder: str | None, result: Path, n_jobs: int) -> None:
+    """Search, and write ``cv_results_`` except the times: in a process of its own."""
+    os.setsid()  # leader of a process group, to which its workers belong
+    torch.set_num_threads(1)
+    X, y = load_digits(return_X_y=True)
+    model = NeuralClassifier(
+        MLP, max_epochs=20, early_stopping=False, random_state=0, checkpoint_every_epochs=5, checkpoint=folder
+    )
+    grid = {"lr": [1e-3, 1e-2], "module__dropout": [0.0, 0.2]}
+    search = GridSearchCV(model, grid, cv=3, n_jobs=n_jobs, refit=False, return_train_score=True)
+    search.fit(X[:600], y[:600])
+    columns = {name: list(map(str, column)) for name, column in search.cv_results_.items() if "time" not in name}
+    partial = result.with_suffix(".partial")
+    partial.write_text(json.dumps(columns))
+    partial.rename(result)
 
 
-def _finish(folder: str, result: Path, n_jobs: int) -> tuple[dict[str, Any], float]:
-    """Results of the script, and the seconds that its search took."""
-    code = _start(folder, result, n_jobs).wait(_TIMEOUT_S)
-    if code:
-        raise RuntimeError(f"the search ended with exit status {code}")
-    started = result.with_suffix(".started")
-    return json.loads(result.read_text()), result.stat().st_mtime - started.stat().st_mtime
-
-
-def _kill(folder: str, result: Path, n_jobs: int, after_s: float) -> bool:
-    """Kill script and workers `after_s` seconds into the search; False if it had ended by then."""
-    process = _start(folder, result, n_jobs)
-    while not result.with_suffix(".started").exists() and process.poll() is None:
-        time.sleep(0.005)
-    time.sleep(after_s)
-    killed = process.poll() is None
+def _run(folder: str | None, result: Path, n_jobs: int, kill_after: float | None = None) -> bool:
+    """Whether it ended by itself; if not, it was killed, and its workers with it."""
+    # Forked, so that a run costs no import; the parent never computes on several threads.
+    process = multiprocessing.get_context("fork").Process(target=_search_digits, args=(folder, result, n_jobs))
+    process.start()
+    process.join(timeout=kill_after)
+    killed = process.is_alive()
     if killed:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait(_TIMEOUT_S)
-    return killed
+        with contextlib.suppress(ProcessLookupError):  # killed before it had a group
+            os.killpg(process.pid or 0, signal.SIGKILL)
+        process.kill()
+        process.join()
+    return not killed
 
 
 def _stored(folder: Path) -> set[tuple[str, int]]:
@@ -147,23 +149,26 @@ def _kills(seed: int, share: float) -> list[Figure]:
     failures: list[str] = []
     n_equal = n_recalled = n_killed = n_tried = 0
     with tempfile.TemporaryDirectory() as name:
-        unbroken, duration = _finish("-", Path(name, "unbroken.json"), 1)
+        result, started = Path(name, "result"), time.perf_counter()
+        _run(None, result, 1)
+        unbroken, duration = result.read_bytes(), time.perf_counter() - started
         while n_killed < n_kills and n_tried < 3 * n_kills:
             n_tried += 1
             n_jobs = 2 if n_tried % _IN_WORKERS == 0 else 1
             folder, after_s = Path(name, f"fits-{n_tried}"), rng.uniform(0.0, duration)
             folder.mkdir()
-            if not _kill(str(folder), Path(name, f"killed-{n_tried}.json"), n_jobs, after_s):
+            if _run(str(folder), result, n_jobs, after_s):
                 continue
             n_killed += 1
             before = _stored(folder)
-            again, _ = _finish(str(folder), Path(name, f"again-{n_tried}.json"), 1)
+            result.unlink(missing_ok=True)
+            _run(str(folder), result, 1)
             n_recalled += len(before & _stored(folder))
-            if again == unbroken:
+            if result.exists() and result.read_bytes() == unbroken:
                 n_equal += 1
             else:
                 failures.append(f"killed after {after_s:.2f} s, n_jobs={n_jobs}: other results than without a break")
-    measured = f"{n_equal} of {n_killed}; {n_recalled} of {n_killed * N_FITS} fits were recalled"
+    measured = f"{n_equal} of {n_killed}; {n_recalled} of {n_killed * _N_FITS} fits were recalled"
     met = n_equal == n_killed == n_kills
     return [
         Figure(
