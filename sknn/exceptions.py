@@ -113,4 +113,4 @@ class ReproductionError(FileError):
 
 
 class CheckpointError(ValueError):
-    """The checkpoint cannot be used: it belongs to different data, parameters or code, is damaged, or cannot be written."""
+    """The checkpoint cannot be used: it is of different data, parameters or code, is damaged, or cannot be written."""

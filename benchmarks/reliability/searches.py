@@ -13,7 +13,7 @@ import time
 import warnings
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 import joblib
 import numpy as np
@@ -132,7 +132,7 @@ def _run(folder: str | None, result: Path, n_jobs: int, kill_after: float | None
     killed = process.is_alive()
     if killed:
         with contextlib.suppress(ProcessLookupError):  # killed before it had a group
-            os.killpg(process.pid or 0, signal.SIGKILL)
+            os.killpg(cast(int, process.pid), signal.SIGKILL)
         process.kill()
         process.join()
     return not killed

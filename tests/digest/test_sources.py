@@ -7,12 +7,14 @@ import os
 import runpy
 import subprocess
 import sys
+import time
 import types
 from pathlib import Path
 
 import pytest
 
 from sknn import NeuralClassifier
+from sknn._digest import sources
 from sknn._digest.sources import Sources
 from sknn.modules import MLP
 
@@ -117,6 +119,7 @@ def _run(folder: Path, in_notebook: bool) -> None:
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     sys.dont_write_bytecode = True  # Python trusts a cache of the same second
+    sources._started = time.time() + 1.0  # the files are older than a process that Python starts
     if in_notebook:
         sys.modules["__main__"] = main = types.ModuleType("__main__")
         exec(compile((folder / "main.py").read_text(), "<cell>", "exec"), vars(main))
@@ -220,6 +223,7 @@ def test_workers_recall_fits_of_the_script_and_the_other_way_round(tmp_path):
 
 def test_files_that_change_while_the_process_runs_do_not_change_loaded_code(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sources, "_started", time.time() + 1.0)
     (tmp_path / "edited_while_it_runs.py").write_text("K = 1")
     import edited_while_it_runs  # noqa: F401  # pyright: ignore[reportMissingImports]
 
@@ -229,6 +233,17 @@ def test_files_that_change_while_the_process_runs_do_not_change_loaded_code(tmp_
     assert "edited_while_it_runs" in before.modules
     del sys.modules["edited_while_it_runs"]
     assert Sources.loaded().changed_since(before) == ["edited_while_it_runs"]
+
+
+def test_a_file_that_was_edited_before_the_first_fit_has_no_known_text(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "edited_before_the_fit.py").write_text("K = 1")
+    import edited_before_the_fit  # noqa: F401  # pyright: ignore[reportMissingImports]
+
+    loaded = Sources.loaded()
+    assert Sources.loaded().changed_since(loaded) == []
+    del sys.modules["edited_before_the_fit"]
+    assert Sources.loaded().changed_since(loaded) == ["edited_before_the_fit"]
 
 
 def test_installed_modules_do_not_count():
