@@ -100,18 +100,17 @@ def _source_of(name: str) -> tuple[str, str] | None:
 
 
 def _is_edited(path: Path) -> bool:
-    """Whether a file was changed after this process imported sknn."""
+    """Whether a file was changed after this process imported sknn, or is not there."""
     try:
         return path.stat().st_mtime > _started
     except OSError:
-        return False
+        return True
 
 
 def _digest_of_file(path: str) -> str:
-    """SHA-256 of a file, or of the archive that contains it; "" where there is none."""
-    file = next((part for part in (Path(path), *Path(path).parents) if part.is_file()), None)
+    """SHA-256 of a file; "" if it cannot be read."""
     try:
-        return "" if file is None else hashlib.sha256(file.read_bytes()).hexdigest()[:32]
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:32]
     except OSError:
         return ""
 
