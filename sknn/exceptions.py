@@ -1,4 +1,4 @@
-"""Warnings and errors of sknn beside ValueError and TypeError."""
+"""Warnings and errors that sknn raises beside ValueError and TypeError."""
 
 from __future__ import annotations
 
@@ -28,60 +28,60 @@ __all__ = [
 
 
 class GradientHealthWarning(UserWarning):
-    """Training goes wrong: the message names the symptom, the evidence and the remedy. Each symptom has a subclass."""
+    """A training is sick: the message names the symptom, the evidence and the remedy. There is a subclass for each."""
 
 
 class NonFiniteWarning(GradientHealthWarning):
-    """There is NaN or infinity in the input, loss, gradients or weights."""
+    """NaN or infinity in input, loss, gradient or weights."""
 
 
 class ExplodingWarning(GradientHealthWarning):
-    """Gradients grow towards the input, or the first loss is far above that of a constant prediction."""
+    """Gradients that grow towards the input, or a first loss far above that of a constant guess."""
 
 
 class VanishingWarning(GradientHealthWarning):
-    """The first layers receive almost no gradient."""
+    """First layers that get next to no gradient."""
 
 
 class DeadUnitsWarning(GradientHealthWarning):
-    """Some units are not activated by any row."""
+    """Units that no row activates."""
 
 
 class SaturatedUnitsWarning(GradientHealthWarning):
-    """Bounded units are saturated: their activations are where the gradient is almost zero."""
+    """Bounded units in their flat parts."""
 
 
 class LossDivergingWarning(GradientHealthWarning):
-    """The training loss rises and does not fall again."""
+    """A training loss that rises and stays up."""
 
 
 class NotLearningWarning(GradientHealthWarning):
-    """The network does not become better than a constant prediction."""
+    """No better than a constant guess."""
 
 
 class OverfittingWarning(GradientHealthWarning):
-    """The validation loss rises while the training loss falls, and early stopping is off."""
+    """A validation loss that rises while the training loss falls, with nothing that stops it."""
 
 
 class InputScaleWarning(GradientHealthWarning):
-    """The scale of the inputs is far from 1."""
+    """Inputs far out of scale."""
 
 
 class OutputMismatchWarning(GradientHealthWarning):
-    """The last operation of the network does not match the loss."""
+    """The last operation of the network and the loss do not belong together."""
 
 
 class SymmetricInitWarning(GradientHealthWarning):
-    """All units of a hidden layer are the same."""
+    """A hidden layer whose units are all the same."""
 
 
 class TrainingHealthError(ValueError):
-    """Training goes wrong and ``gradient_health="raise"`` asked for an error.
+    """A training is sick and ``gradient_health="raise"`` asked for an error.
 
     Attributes
     ----------
     health : TrainingHealth
-        The record that would have become ``health_``.
+        The record that ``health_`` would have held.
     """
 
     def __init__(self, message: str, health: Any = None) -> None:
@@ -93,24 +93,24 @@ class TrainingHealthError(ValueError):
 
 
 class FileError(ValueError):
-    """A file that :func:`sknn.load` refuses; no code from it was executed. There is a subclass for each reason."""
+    """A file that :func:`sknn.load` cannot serve; nothing of it was executed. There is a subclass for each reason."""
 
 
 class DamagedFileError(FileError):
-    """The file is truncated, edited or incomplete, or was not written by :func:`sknn.save`."""
+    """Truncated, edited, incomplete, or no file of :func:`sknn.save` at all."""
 
 
 class UntrustedFileError(FileError):
-    """The file uses classes that are not trusted, paths outside it, or sizes far beyond those of any model."""
+    """It names classes that nobody allowed, paths outside the file, or sizes that no model has."""
 
 
 class VersionError(FileError):
-    """The file is written in a format that this version of sknn cannot read."""
+    """Written in a format that this version of sknn does not read."""
 
 
 class ReproductionError(FileError):
-    """The loaded model does not predict what it predicted when it was saved."""
+    """The model that was loaded does not predict what it predicted when it was saved."""
 
 
 class CheckpointError(ValueError):
-    """A checkpoint cannot be used: it belongs to different data or parameters, is damaged, or cannot be written."""
+    """The checkpoint cannot be used: it is of different data, parameters or code, is damaged, or cannot be written."""

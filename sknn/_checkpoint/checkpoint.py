@@ -9,6 +9,7 @@ import os
 import pickle
 import time
 import warnings
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -24,6 +25,8 @@ __all__ = ["Checkpoint"]
 
 # Writing takes at most this share of the training time, unless `every_epochs` is set.
 _LARGEST_SHARE = 0.05
+# In bytes. Weights hardly become smaller, but what torch.save writes around those of small networks does.
+_LARGEST_COMPRESSED = 2**16
 
 
 class Checkpoint:
@@ -46,7 +49,7 @@ class Checkpoint:
     ----------
     found : dict or None
         What `look_for` has found: ``"random"``, the generator that the fit drew its seeds from, ``"finished"``, and
-        ``"graph"``, the state as bytes.
+        ``"graph"``, the state as compressed bytes.
     surroundings : callable
         Returns the objects that the state refers to by name, see `graph.dumps`.
     keeps_optimizer : bool
@@ -165,7 +168,7 @@ class Checkpoint:
         """
         assert self.found is not None
         try:
-            return loads(self.found["graph"], self.surroundings())
+            return loads(zlib.decompress(self.found["graph"]), self.surroundings())
         except Exception as error:
             raise CheckpointError(
                 f"checkpoint={str(self.file.path)!r} cannot be resumed here: {type(error).__name__}: {error}. "
@@ -211,6 +214,7 @@ class Checkpoint:
                 f"checkpoint: the state of this training run cannot be stored: {type(error).__name__}: {error}. "
                 f"{_culprit(net, self.surroundings())}"
             ) from error
+        graph = zlib.compress(graph, 1 if len(graph) < _LARGEST_COMPRESSED else 0)
         body = pickle.dumps({"random": self._random, "graph": graph})
         head = {
             "identity": self.marks,

@@ -1,27 +1,17 @@
 """Fits that tests interrupt."""
 
 from __future__ import annotations
-import hashlib
-import json
-import multiprocessing
+
 import os
-import pickle
-import shutil
-import signal
-import time
-import warnings
+
 import numpy as np
 import pytest
 import torch
-from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
 from torch import nn
-from sknn import NeuralClassifier, NeuralRegressor
-from sknn._checkpoint.file import CheckpointFile
-from sknn.exceptions import CheckpointError
-from sknn.modules import MLP, FTTransformer, ResNet
 
-
+from sknn import NeuralClassifier
+from sknn.modules import MLP
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(300, 5))

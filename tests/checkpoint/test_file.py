@@ -1,26 +1,28 @@
 """Damaged and foreign files of checkpoints."""
 
 from __future__ import annotations
+
 import hashlib
 import json
-import multiprocessing
 import os
 import pickle
-import shutil
-import signal
-import time
-import warnings
-import numpy as np
+
 import pytest
-import torch
-from sklearn.model_selection import GridSearchCV
-from skorch.callbacks import Callback
-from torch import nn
-from sknn import NeuralClassifier, NeuralRegressor
+
 from sknn._checkpoint.file import CheckpointFile
 from sknn.exceptions import CheckpointError
-from sknn.modules import MLP, FTTransformer, ResNet
-from tests.checkpoint.fits import rng, X, Y, is_struck, cut_after, PowerCut, Quiet, Counting, same_bits, cut_off, quick
+from tests.checkpoint.fits import X, Y, cut_off, quick, same_bits
+
+
+def test_of_a_damaged_file_in_a_folder_the_fit_begins_anew(tmp_path):
+    first = quick(checkpoint=tmp_path).fit(X, Y)
+    (path,) = tmp_path.iterdir()
+    damage(path, "truncated")
+    with pytest.warns(UserWarning, match="is damaged.*so the fit begins anew"):
+        again = quick(checkpoint=tmp_path).fit(X, Y)
+    assert same_bits(first, again)
+    assert same_bits(quick(checkpoint=tmp_path).fit(X, Y), first)
+
 
 def damage(path, how: str) -> None:
     data = path.read_bytes()
@@ -32,7 +34,7 @@ def damage(path, how: str) -> None:
             "a bit flipped": data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :],
             "zeros at the end": data[:-4096] + bytes(4096),
             "something else": b"PK\x03\x04" + data,
-            "another format": data.replace(b"checkpoint 1", b"checkpoint 9", 1),
+            "another format": data.replace(b"checkpoint 2", b"checkpoint 9", 1),
         }[how]
     )
 

@@ -1,26 +1,16 @@
 """Objects that the state of a training run refers to."""
 
 from __future__ import annotations
-import hashlib
-import json
-import multiprocessing
-import os
-import pickle
-import shutil
-import signal
-import time
-import warnings
-import numpy as np
+
 import pytest
 import torch
-from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
 from torch import nn
-from sknn import NeuralClassifier, NeuralRegressor
-from sknn._checkpoint.file import CheckpointFile
+
+from sknn import NeuralClassifier
 from sknn.exceptions import CheckpointError
-from sknn.modules import MLP, FTTransformer, ResNet
-from tests.checkpoint.fits import rng, X, Y, is_struck, cut_after, PowerCut, Quiet, Counting, same_bits, cut_off, quick
+from tests.checkpoint.fits import Quiet, X, Y, cut_off, quick, same_bits
+
 
 class Halved(nn.Module):
     """Layers that torch refuses to pickle, and hooks of parameters, which it leaves out."""
@@ -53,7 +43,7 @@ class HoldsALock(Callback):
 
 
 def test_an_object_that_cannot_be_pickled_is_named(tmp_path):
-    with pytest.raises(CheckpointError, match="callback HoldsALock holds it"):
+    with pytest.raises(CheckpointError, match="callback HoldsALock contains it"):
         quick(callbacks=[HoldsALock()], checkpoint=tmp_path / "a").fit(X, Y)
 
 

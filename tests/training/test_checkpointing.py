@@ -1,47 +1,100 @@
 """An interrupted fit resumes with the same bits, and a finished one is recalled; other fits are refused."""
 
 from __future__ import annotations
-import hashlib
-import json
+
 import multiprocessing
 import os
-import pickle
 import shutil
 import signal
 import time
 import warnings
+
+import joblib
 import numpy as np
 import pytest
 import torch
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
-from torch import nn
+
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn._checkpoint.file import CheckpointFile
 from sknn.exceptions import CheckpointError
-from sknn.modules import MLP, FTTransformer, ResNet
-from tests.checkpoint.fits import rng, X, Y, is_struck, cut_after, PowerCut, Quiet, Counting, same_bits, cut_off, quick
+from sknn.modules import MLP, FTTransformer, ResNet, TabM
 from tests.checkpoint.conftest import no_power_cut  # noqa: F401
+from tests.checkpoint.fits import Counting, PowerCut, Quiet, X, Y, cut_after, cut_off, quick, rng, same_bits
 
 SETTINGS = {
-    "default": dict(max_epochs=6),
-    "MLP": dict(module=MLP, module_params={"dropout": 0.2, "hidden_sizes": (16,)}, max_epochs=8, early_stopping=False),
-    "average": dict(module=MLP, max_epochs=6, ema_decay=0.9, early_stopping=False),
+    "default": dict(max_epochs=3),
+    "MLP": dict(module=MLP, module_params={"dropout": 0.2, "hidden_sizes": (16,)}, max_epochs=4, early_stopping=False),
+    "average": dict(module=MLP, max_epochs=4, ema_decay=0.9, early_stopping=False),
     "user's module": dict(
-        module=Counting, max_epochs=8, optimizer=torch.optim.SGD, optimizer_params={"momentum": 0.9, "nesterov": True}
+        module=Counting, max_epochs=4, optimizer=torch.optim.SGD, optimizer_params={"momentum": 0.9, "nesterov": True}
     ),
-    "plateau": dict(module=ResNet, module_params={"width": 16}, max_epochs=8, lr_schedule="plateau"),
+    "plateau": dict(module=ResNet, module_params={"width": 16}, max_epochs=4, lr_schedule="plateau"),
     "scheduler": dict(
         module=FTTransformer, module_params={"token_size": 8}, max_epochs=3, lr_schedule=torch.optim.lr_scheduler.OneCycleLR
     ),
     "LBFGS": dict(
-        module=MLP, module_params={"hidden_sizes": (8,)}, max_epochs=5, optimizer=torch.optim.LBFGS, lr=0.1,
+        module=MLP, module_params={"hidden_sizes": (8,)}, max_epochs=3, optimizer=torch.optim.LBFGS, lr=0.1,
         batch_size=300, early_stopping=False,
     ),
-    "norm clipped": dict(module=MLP, max_epochs=6, gradient_clipping=0.1, gradient_health=None),
-    "scorer": dict(module=MLP, max_epochs=6, scoring="roc_auc"),
-    "untouched": dict(module=Counting, max_epochs=6, preprocessing=False),
+    "norm clipped": dict(module=MLP, max_epochs=4, gradient_clipping=0.1, gradient_health=None),
+    "scorer": dict(module=MLP, max_epochs=4, scoring="roc_auc"),
+    "untouched": dict(module=Counting, max_epochs=5, gradient_health=None, preprocessing=False),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("callback", [PowerCut, Quiet], ids=["a callback looks at steps", "quick steps"])
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_an_interrupted_fit_ends_with_the_same_bits(setting, callback, tmp_path):
+    def make(**kwargs):
+        return NeuralClassifier(
+            **SETTINGS[setting], callbacks=[callback()], random_state=0, checkpoint_every_epochs=1, **kwargs
+        )
+
+    unbroken = make().fit(X, Y)
+    after = 2
+    cut_off(make, tmp_path / "a", after)
+    os.environ["EPOCHS_RUN"] = "0"
+    resumed = make(checkpoint=tmp_path / "a").fit(X, Y)
+    assert same_bits(resumed, unbroken)
+    if callback is PowerCut:
+        assert int(os.environ["EPOCHS_RUN"]) == unbroken.n_iter_ - after
+
+
+@pytest.mark.filterwarnings("ignore::sknn.exceptions.GradientHealthWarning")
+@pytest.mark.parametrize(
+    ("params", "scale"),
+    [
+        (dict(module=Counting, lr=1e-7, max_epochs=16), 1.0),
+        (
+            dict(
+                module=MLP,
+                module_params={"hidden_sizes": (8,)},
+                preprocessing=False,
+                max_epochs=12,
+                early_stopping=False,
+            ),
+            1e5,
+        ),
+    ],
+    ids=["learning rate", "scale of the inputs"],
+)
+def test_a_repair_is_resumed(params, scale, tmp_path):
+    def make(**kwargs):
+        return NeuralClassifier(
+            **params, gradient_health="repair", callbacks=[Quiet()], random_state=0, checkpoint_every_epochs=1, **kwargs
+        )
+
+    unbroken = make().fit(scale * X, Y)
+    assert unbroken.n_repairs_ > 0
+    first = unbroken.health_.repairs[0].epoch
+    for after in sorted({first // 2, first + 2}):  # before the repair, and on trial
+        path = tmp_path / f"{after}.ckpt"
+        cut_off(make, path, after, scale * X)
+        resumed = make(checkpoint=path).fit(scale * X, Y)
+        np.testing.assert_array_equal(resumed.predict_proba(scale * X), unbroken.predict_proba(scale * X))
+        assert str(resumed.health_) == str(unbroken.health_)
 
 
 def test_a_regressor_of_a_sparse_table_with_weights_is_resumed(tmp_path):
@@ -79,7 +132,35 @@ def test_a_finished_fit_is_recalled(tmp_path):
     second = make().fit(X, Y)
     assert os.environ["EPOCHS_RUN"] == "0"
     assert same_bits(first, second)
+    assert vars(first).keys() == vars(second).keys()
+
+
+def test_a_finished_fit_trains_on_with_warm_start(tmp_path):
+    def make():
+        return quick(callbacks=[], checkpoint=tmp_path, warm_start=True).fit(X, Y)
+
+    first, second = make(), make()
     assert same_bits(first.partial_fit(X, Y), second.partial_fit(X, Y))
+
+
+@pytest.mark.parametrize("params", [{}, {"module": TabM, "module_params": None}, {"warm_start": True}])
+def test_a_finished_fit_is_stored_as_what_prediction_needs(params, tmp_path):
+    model = quick(callbacks=[], checkpoint=tmp_path, **params).fit(X, Y)
+    (path,) = tmp_path.iterdir()  # no earlier generation is left
+    joblib.dump(model, tmp_path / "joblib")
+    assert path.stat().st_size <= 1.2 * (tmp_path / "joblib").stat().st_size
+
+
+def test_a_finished_fit_with_repaired_inputs_is_recalled(tmp_path):
+    def make():
+        model = quick(callbacks=[], preprocessing=False, gradient_health="repair", early_stopping=False, max_epochs=12)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return model.set_params(checkpoint=tmp_path).fit(1e5 * X, Y)
+
+    first, second = make(), make()
+    assert first.n_repairs_ > 0
+    np.testing.assert_array_equal(first.predict_proba(1e5 * X), second.predict_proba(1e5 * X))
 
 
 def test_parameters_without_effect_may_differ(tmp_path):
@@ -94,7 +175,11 @@ def test_parameters_without_effect_may_differ(tmp_path):
         (dict(lr=0.5), {}, r"lr \(then 'auto', now 0.5\)"),
         (dict(module_params={"hidden_sizes": (9,)}), {}, "module_params"),
         (dict(random_state=1), {}, r"random_state \(then 0, now 1\)"),
-        ({}, dict(X=X + 1e-9), "another fit: X differ"),
+        (
+            {},
+            dict(X=np.where(np.arange(5) + np.arange(300)[:, None] == 0, np.nextafter(X, 9), X)),
+            "another fit: X differ",
+        ),
         ({}, dict(y=1 - Y), "another fit: y differ"),
         ({}, dict(sample_weight=np.ones(300)), "sample_weight"),
         ({}, dict(X_val=X[:9], y_val=Y[:9]), "validation"),
@@ -107,6 +192,22 @@ def test_another_fit_is_refused_and_the_difference_named(params, data, message, 
     with pytest.raises(CheckpointError, match=message):
         quick(**{"checkpoint": tmp_path / "a", **params}).fit(**{"X": X, "y": Y, **data})
     assert (tmp_path / "a").read_bytes() == before
+
+
+def test_a_search_recalls_its_fits_from_a_folder(tmp_path):
+    def search(folder):
+        os.environ["EPOCHS_RUN"] = "0"
+        model = quick(checkpoint=folder, callbacks=[PowerCut()], max_epochs=2)
+        return GridSearchCV(model, {"lr": [0.01, 0.02]}, cv=2).fit(X, Y)
+
+    plain, first = search(None), search(tmp_path)
+    assert os.environ["EPOCHS_RUN"] == "10"
+    second = search(tmp_path)
+    assert os.environ["EPOCHS_RUN"] == "0"
+    for other in (first, second):
+        np.testing.assert_array_equal(other.cv_results_["mean_test_score"], plain.cv_results_["mean_test_score"])
+    assert same_bits(second.best_estimator_, plain.best_estimator_)
+    assert len(list(tmp_path.iterdir())) == 5
 
 
 def test_more_time_is_used(tmp_path):
@@ -178,5 +279,20 @@ def test_time_used_before_counts(tmp_path):
 
 def fit_and_tell(folder) -> None:
     torch.set_num_threads(1)
-    model = quick(max_epochs=60, early_stopping=False, checkpoint=folder / "a").fit(X, Y)
+    model = quick(max_epochs=30, early_stopping=False, checkpoint=folder / "a").fit(X, Y)
     np.save(folder / "done.npy", model.predict_proba(X))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_kills_at_random_moments(tmp_path):
+    fork = multiprocessing.get_context("fork")
+    unbroken = quick(max_epochs=30, early_stopping=False).fit(X, Y).predict_proba(X)
+    moments = np.random.default_rng(1).uniform(0.02, 0.5, size=3)
+    for moment in [*moments, 60.0]:
+        process = fork.Process(target=fit_and_tell, args=(tmp_path,))
+        process.start()
+        process.join(timeout=moment)
+        if process.is_alive():
+            process.kill()
+            process.join()
+    np.testing.assert_array_equal(np.load(tmp_path / "done.npy"), unbroken)
