@@ -57,8 +57,6 @@ class Epochs:
                     break
                 again = self._run_of_epochs(run.plan.epochs if again.epochs is None else again.epochs)
             self._end()
-            if run.plan.checkpoint is not None and not run.ended_by_clock:  # with more time there is more to do
-                run.plan.checkpoint.write(net, net.training_state(), finished=True)
         finally:
             net.verbose = 0
 

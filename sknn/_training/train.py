@@ -114,6 +114,8 @@ def train(net: _Net, rows: Rows, valid: Rows | None, *, learned: tuple[Any, Any]
                 is_over = checkpoint.restore(net)
         if not is_over:
             epochs.train()
+            if checkpoint is not None and not run.ended_by_clock:  # with more time, training would continue
+                checkpoint.write(net, net.training_state(), finished=True)
     except KeyboardInterrupt:
         is_kept = run.plan.keeps_interrupted and not _is_one_of_many()
         best_epoch = epochs.end_interrupted() if is_kept else None
