@@ -69,7 +69,7 @@ class TrainingSteps:
         assert run.schedule is not None
         run.schedule.before_step(run.progress(net.steps_done_))
         if run.foreign_steps:
-            self._find_way_again()
+            self._adapt_to_changes()
         if self.by_hand is not None and batch[0]["x_num"].ndim == 2:
             with torch.no_grad(), self.paced_threads or nullcontext():
                 step = self._gradient_by_hand(self.by_hand, batch)
@@ -143,8 +143,8 @@ class TrainingSteps:
         chain = Chain.of(net.module_, flat.parameters, plan.precision, net.batch_size)
         return chain if chain is not None or plan.precision == "bfloat16" else Stack.of(net.module_, flat)
 
-    def _find_way_again(self) -> None:
-        """Between two steps, since a foreign callback may have changed anything.
+    def _adapt_to_changes(self) -> None:
+        """Choose the way anew between two steps, since a foreign callback may have changed anything.
 
         The way itself does not depend on the callbacks. A stack is the same as automatic differentiation up to rounding
         only, and a callback that changes nothing must change no bit.
