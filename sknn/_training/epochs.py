@@ -178,8 +178,6 @@ class Epochs:
         net._set_training(True)
         self.steps.prepare()
         one_pass(net, run, batches, self.steps.take, training=True, end=end)
-        if self.steps.quiet is not None:
-            self.steps.quiet.deliver()
         if run.average is not None:
             run.average.show()
         before_validation = time.perf_counter()

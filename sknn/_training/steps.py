@@ -15,7 +15,6 @@ from .._data.rows import Batch
 from .._threads import PacedThreads, product_threads, threads
 from ..optim import step_of
 from .net import _Net, by_member
-from .quiet_steps import QuietSteps
 from .state import TrainingState
 
 __all__ = ["TrainingSteps"]
@@ -44,7 +43,6 @@ class TrainingSteps:
         self.net, self.run = net, run
         self.by_hand: Chain | Stack | None = None
         self.paced_threads: PacedThreads | None = None
-        self.quiet: QuietSteps | None = None
         self._update: Any = None
         self._frozen: list[tuple[nn.Parameter, Tensor]] = []
 
@@ -61,7 +59,6 @@ class TrainingSteps:
             n_threads = 1 if self.run.foreign_steps else min(product_threads(), len(self.by_hand.networks))
             self.paced_threads = PacedThreads(n_threads)
             torch.set_num_threads(1)  # for all else; the caller of the training restores it
-        self.quiet = self._quiet_steps()
 
     def take(self, batch: Batch) -> dict[str, Tensor]:
         """Forward, loss, backward, callbacks (clipping), update, schedule; the loss and the raw prediction."""
@@ -123,10 +120,8 @@ class TrainingSteps:
         return {"loss": loss, "y_pred": y_pred}
 
     def _notify_of_gradient(self, batch: Batch) -> None:
-        net, run, quiet = self.net, self.run, self.quiet
-        if run.listeners["on_grad_computed"] and (quiet is None or not quiet.passes(net)):
-            if quiet is not None:
-                quiet.deliver()
+        net, run = self.net, self.run
+        if run.listeners["on_grad_computed"]:
             run.gradient_norm = None
             named = TeeGenerator(net.get_all_learnable_params())
             with torch.set_grad_enabled(run.foreign_steps or torch.is_grad_enabled()):
@@ -154,14 +149,6 @@ class TrainingSteps:
         before, self.by_hand = self.by_hand, self._by_hand()
         if isinstance(before, Stack) and isinstance(self.by_hand, Stack):
             self.by_hand.buffers = before.buffers
-
-    def _quiet_steps(self) -> QuietSteps | None:
-        """Where all gradients lie in one buffer of the CPU, and only callbacks of sknn listen to steps."""
-        flat, listeners = self.net.flat_parameters, self.run.listeners["on_grad_computed"]
-        if flat is None or len(self.net.optimizer_.param_groups) != len(flat.groups):
-            return None
-        is_usual = flat.gradient.is_cpu and flat.gradient.dtype is torch.float32
-        return QuietSteps(flat.gradient, listeners) if is_usual and QuietSteps.can_serve(listeners) else None
 
     # ------------------------------------------------------------------ updates
 
