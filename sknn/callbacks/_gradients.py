@@ -179,17 +179,12 @@ class SpikeBound:
         self._recent: deque[float] = deque(maxlen=WINDOW)  # a step without a usable norm is 0
         self._n_steps = 0
 
-    def take(self, *norms: float) -> None:
-        """Count the norms of further steps at this bound, from before clipping; 0 for a step that was skipped."""
-        self._recent.extend(norms if max(norms) <= self.bound else [min(norm, self.bound) for norm in norms])
-        self._n_steps += len(norms)
-        if self.steps_at_this_bound in (0, REFRESH):
+    def take(self, norm: float) -> None:
+        """Count the norm of another step, from before clipping; 0 for a step that was skipped."""
+        self._recent.append(min(norm, self.bound))
+        self._n_steps += 1
+        if self._n_steps < REFRESHED_ALWAYS or (self._n_steps - REFRESHED_ALWAYS) % REFRESH == 0:
             self._compute()
-
-    @property
-    def steps_at_this_bound(self) -> int:
-        """How many steps can be taken until the bound is computed anew."""
-        return 0 if self._n_steps < REFRESHED_ALWAYS else REFRESH - (self._n_steps - REFRESHED_ALWAYS) % REFRESH
 
     def _compute(self) -> None:
         ordered = sorted(self._recent)
