@@ -1,4 +1,4 @@
-"""How many threads a computation deserves, and what they may share without a change of its bits."""
+"""How many threads a computation is given, so that its bits do not depend on how many there are."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _is_forked_child = False
 
 
 def _one_thread_in_child() -> None:
-    """A forked child inherits the belief in OpenMP's waiting threads, but not the threads: it would wait for ever."""
+    """A forked child inherits OpenMP's record of its threads, but not the threads: it would wait for them for ever."""
     global _is_forked_child
     _is_forked_child = True
     torch.set_num_threads(1)
@@ -41,7 +41,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def threads(number: int) -> Iterator[None]:
-    """Compute on so many threads; restore the number."""
+    """Compute on this number of threads; restore the number afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:
@@ -52,7 +52,7 @@ def threads(number: int) -> Iterator[None]:
 
 @contextmanager
 def limited_threads(work: int, *, repeatable: bool = False) -> Iterator[None]:
-    """Use at most the threads that joblib or the user allows, and fewer for little work; restore them.
+    """Use at most the threads that joblib or the user allows, and fewer for little work; restore the number afterwards.
 
     Parameters
     ----------
@@ -81,8 +81,8 @@ class PacedThreads:
     """One thread or all that are allowed, whichever is quicker, for a step that is repeated many times.
 
     Threads that share an operation wait for each other at its end: where another program takes one of the processors
-    for a moment, all wait, and a step takes several times as long as on one thread alone. Whether others are at work
-    cannot be known beforehand, so the step's own clock decides: now and then a few steps run the other way.
+    for a moment, all wait, and a step takes several times as long as on one thread alone. Whether other programs run
+    is not known beforehand, so the duration of steps decides: now and then a few steps run the other way.
 
     For steps whose bits do not depend on the number of threads; a clock must not decide anything else.
 
@@ -95,11 +95,11 @@ class PacedThreads:
 
     Notes
     -----
-    One thread is the favourite of the first 4 steps. Then the other way has a trial of 4. Who wins by a tenth becomes
-    the favourite, for 32 steps until the next trial; after a lost trial its stretch is doubled, up to 1,024 steps. A
-    trial ends at once when it takes four times as long as it should, and then the stretch grows fourfold: a thread
-    that waits for a busy processor may wait for a hundred steps. And a trial comes at once when the favourite takes
-    twice as long as before.
+    One thread is the favourite in the first 4 steps. Then the other way has a trial of 4 steps. If it is quicker by a
+    tenth, it becomes the favourite, for 32 steps until the next trial; after a failed trial this number is doubled, up
+    to 1,024 steps. A trial ends at once when its steps take four times as long as usual, and then the number grows
+    fourfold: a thread that waits for a busy processor may wait for the time of a hundred steps. A trial begins at once
+    when the favourite takes twice as long as before.
     """
 
     _TRIAL, _STRETCH_OF_A_WINNER, _LONGEST_STRETCH = 4, 32, 1024

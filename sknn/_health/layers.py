@@ -77,10 +77,6 @@ class LayerNorms:
         """Whether there is something to be measured in this step."""
         return self._before is not None or step >= self.next_step
 
-    def steps_to_next(self, step: int) -> int:
-        """After a step, the number of steps until the next one to be measured."""
-        return 0 if self._before is not None else max(0, self.next_step - step - 1)
-
     @torch.no_grad()
     def at_gradient(self, step: int, lr: float) -> None:
         """Between the backward pass and the step number `step`, from 1, at a learning rate."""

@@ -51,12 +51,12 @@ class Epochs:
                     for group in net.optimizer_.param_groups:
                         group["lr"] = group["initial_lr"] = net.lr
                 net.notify("on_train_begin", X=None, y=None)
-            again = self._run_of_epochs(run.plan.epochs)
-            while again is not None:
-                again.change()
-                if again.epochs == 0:
+            request = self._run_of_epochs(run.plan.epochs)
+            while request is not None:
+                request.change()
+                if request.epochs == 0:
                     break
-                again = self._run_of_epochs(again.epochs)
+                request = self._run_of_epochs(request.epochs)
             self._end()
         finally:
             net.verbose = 0
@@ -74,15 +74,15 @@ class Epochs:
         del self.net.history[self.run.n_complete :]  # the epoch that was not finished
         try:
             self._training_ended()
-        except TrainAgain as again:
-            again.end()
+        except TrainAgain as request:
+            request.end()
         self._end()
         return kept.number
 
     # ------------------------------------------------------------------ runs of epochs
 
     def _run_of_epochs(self, epochs: int) -> TrainAgain | None:
-        """A run of epochs; how to train again, if a callback asks for it."""
+        """A run of epochs; what to train further, if a callback asks for it."""
         history = self.net.history
         try:
             try:
@@ -92,16 +92,16 @@ class Epochs:
             except StopTraining:
                 pass
             self._training_ended()
-        except TrainAgain as again:
-            return again
+        except TrainAgain as request:
+            return request
         except UserStop:
             last = "train_loss" if self.valid is None else "valid_loss"
             if len(history) and last not in history[-1]:  # stopped within the epoch: there is no loss to record
                 del history[-1:]
             try:
                 self._training_ended()
-            except TrainAgain as again:
-                again.end()
+            except TrainAgain as request:
+                request.end()
         return None
 
     def _training_ended(self) -> None:
@@ -149,18 +149,18 @@ class Epochs:
             validation_s = self._one_epoch(batches, valid_batches, end)
             if plan.keeps_interrupted:
                 self._keep_epoch()
-            stop, again = False, None
+            stop, request = False, None
             try:
                 net.notify("on_epoch_end", **datasets)
             except TrainAgain as error:
-                again = error
+                request = error
             finally:
                 if plan.after_epoch is not None:
                     stop = plan.after_epoch()
-            if again is not None and not stop:
-                raise again
-            if again is not None:
-                again.end()
+            if request is not None and not stop:
+                raise request
+            if request is not None:
+                request.end()
             if time.perf_counter() >= end - validation_s:
                 run.ended_by_clock = True
                 if plan.checkpoint is not None and not stop:
@@ -179,8 +179,6 @@ class Epochs:
         net._set_training(True)
         self.steps.prepare()
         one_pass(net, run, batches, self.steps.take, training=True, end=end)
-        if self.steps.quiet is not None:
-            self.steps.quiet.deliver()
         if run.average is not None:
             run.average.show()
         before_validation = time.perf_counter()

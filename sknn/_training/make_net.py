@@ -57,7 +57,7 @@ def make_net(
     loss = make_loss(params["criterion"], dict(params["criterion_params"] or {}), targets.kind)
     if not loss.supports_sample_weight and rows.weight is not None:
         raise ValueError(
-            f"criterion: {type(getattr(loss, 'module', loss)).__name__} cannot weigh rows, but sample_weight or "
+            f"criterion: {_name_of(params['criterion'])} cannot weigh rows, but sample_weight or "
             "class_weight was given. Give it a `reduction` argument as torch's losses have, or derive it from "
             "sknn.losses.Loss."
         )
@@ -109,7 +109,11 @@ def _make_network(
     fit_knots(network, lambda: (rows.inputs(some), None if rows.weight is None else rows.weight[some]))
     # Two classes may be told by one raw score and a sigmoid.
     expected = (width, 1) if targets.kind == "classes" and width == 2 else (width,)
-    label = getattr(module, "__name__", type(module).__name__)
     few = slice(0, 64)
-    check_loss(loss, check_network(network, rows.inputs(few), expected, label), rows.targets[few])
+    check_loss(loss, check_network(network, rows.inputs(few), expected, _name_of(module)), rows.targets[few])
     return network
+
+
+def _name_of(component: Any) -> str:
+    """Of a class, function or instance."""
+    return getattr(component, "__name__", type(component).__name__)

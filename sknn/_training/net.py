@@ -135,22 +135,22 @@ class _Net(ScoredNet, SknnNet):
         assert self.run is not None
         getattr(self, method_name)(self, **cb_kwargs)
         stop: StopTraining | None = None
-        again: TrainAgain | None = None
+        request: TrainAgain | None = None
         for callback in self.run.listeners[method_name]:
             try:
                 getattr(callback, method_name)(self, **cb_kwargs)
             except TrainAgain as error:
-                again = error
+                request = error
             except StopTraining as error:  # once all have been called
                 stop = stop or error
             except KeyboardInterrupt as error:
                 if not raised_on_purpose(error):
                     raise
                 stop = UserStop()
-        if again is not None and not isinstance(stop, UserStop):
-            raise again
-        if again is not None:
-            again.end()
+        if request is not None and not isinstance(stop, UserStop):
+            raise request
+        if request is not None:
+            request.end()
         if stop is not None:
             raise stop
 

@@ -14,8 +14,8 @@ _HOOKS = ("_backward_hooks", "_post_accumulate_grad_hooks")
 
 
 def parameter_hooks(module: nn.Module) -> dict[str, list[Any]]:
-    """Hooks of each parameter; old versions of torch lack one of the two kinds."""
-    return {name: [getattr(p, kind, None) for kind in _HOOKS] for name, p in module.named_parameters()}
+    """Hooks of each parameter."""
+    return {name: [getattr(p, kind) for kind in _HOOKS] for name, p in module.named_parameters()}
 
 
 def restore_hooks(module: nn.Module, hooks: dict[str, list[Any]]) -> None:

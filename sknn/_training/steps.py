@@ -16,7 +16,6 @@ from .._data.rows import Batch
 from .._threads import PacedThreads, product_threads, threads
 from ..optim import step_of
 from .net import _Net, by_member
-from .quiet_steps import QuietSteps
 from .state import TrainingState
 
 __all__ = ["TrainingSteps"]
@@ -45,7 +44,6 @@ class TrainingSteps:
         self.net, self.run = net, run
         self.by_hand: Chain | Stack | None = None
         self.paced_threads: PacedThreads | None = None
-        self.quiet: QuietSteps | None = None
         self._update: Any = None
         self._frozen: list[tuple[nn.Parameter, Tensor]] = []
 
@@ -62,7 +60,6 @@ class TrainingSteps:
             n_threads = 1 if self.run.foreign_steps else min(product_threads(), len(self.by_hand.networks))
             self.paced_threads = PacedThreads(n_threads)
             torch.set_num_threads(1)  # for all else; the caller of the training restores it
-        self.quiet = self._quiet_steps()
 
     def take(self, batch: Batch) -> dict[str, Tensor]:
         """Forward, loss, backward, callbacks (clipping), update, schedule; the loss and the raw prediction."""
@@ -70,7 +67,7 @@ class TrainingSteps:
         assert run.schedule is not None
         run.schedule.before_step(run.progress(net.steps_done_))
         if run.foreign_steps:
-            self._find_way_again()
+            self._adapt_to_changes()
         if self.by_hand is not None and batch[0]["x_num"].ndim == 2:
             with torch.no_grad(), self.paced_threads or nullcontext():
                 step = self._gradient_by_hand(self.by_hand, batch)
@@ -124,10 +121,8 @@ class TrainingSteps:
         return {"loss": loss, "y_pred": y_pred}
 
     def _notify_of_gradient(self, batch: Batch) -> None:
-        net, run, quiet = self.net, self.run, self.quiet
-        if run.listeners["on_grad_computed"] and (quiet is None or not quiet.passes(net)):
-            if quiet is not None:
-                quiet.deliver()
+        net, run = self.net, self.run
+        if run.listeners["on_grad_computed"]:
             run.gradient_norm = None
             named = TeeGenerator(net.get_all_learnable_params())
             with torch.set_grad_enabled(run.foreign_steps or torch.is_grad_enabled()):
@@ -143,8 +138,8 @@ class TrainingSteps:
             return None
         return gradient_by_hand(net.module_, flat, plan.precision, net.batch_size)
 
-    def _find_way_again(self) -> None:
-        """Between two steps, since a foreign callback may have changed anything.
+    def _adapt_to_changes(self) -> None:
+        """Choose the way anew between two steps, since a foreign callback may have changed anything.
 
         The way itself does not depend on the callbacks. A stack is the same as automatic differentiation up to rounding
         only, and a callback that changes nothing must change no bit.
@@ -154,14 +149,6 @@ class TrainingSteps:
         before, self.by_hand = self.by_hand, self._by_hand()
         if isinstance(before, Stack) and isinstance(self.by_hand, Stack):
             self.by_hand.buffers = before.buffers
-
-    def _quiet_steps(self) -> QuietSteps | None:
-        """Where all gradients lie in one buffer of the CPU, and only callbacks of sknn listen to steps."""
-        flat, listeners = self.net.flat_parameters, self.run.listeners["on_grad_computed"]
-        if flat is None or len(self.net.optimizer_.param_groups) != len(flat.groups):
-            return None
-        is_usual = flat.gradient.is_cpu and flat.gradient.dtype is torch.float32
-        return QuietSteps(flat.gradient, listeners) if is_usual and QuietSteps.can_serve(listeners) else None
 
     # ------------------------------------------------------------------ updates
 

@@ -176,17 +176,12 @@ class SpikeBound:
         self._recent: deque[float] = deque(maxlen=WINDOW)  # 0 for a step without a usable norm
         self._n_steps = 0
 
-    def take(self, *norms: float) -> None:
-        """Add the norms of further steps at this bound, before clipping; 0 for a skipped step."""
-        self._recent.extend(norms if max(norms) <= self.bound else [min(norm, self.bound) for norm in norms])
-        self._n_steps += len(norms)
-        if self.steps_at_this_bound in (0, REFRESH):
+    def take(self, norm: float) -> None:
+        """Add the norm of another step, before clipping; 0 for a skipped step."""
+        self._recent.append(min(norm, self.bound))
+        self._n_steps += 1
+        if self._n_steps < REFRESHED_ALWAYS or (self._n_steps - REFRESHED_ALWAYS) % REFRESH == 0:
             self._compute()
-
-    @property
-    def steps_at_this_bound(self) -> int:
-        """Number of steps until the bound is computed again."""
-        return 0 if self._n_steps < REFRESHED_ALWAYS else REFRESH - (self._n_steps - REFRESHED_ALWAYS) % REFRESH
 
     def _compute(self) -> None:
         ordered = sorted(self._recent)

@@ -85,21 +85,6 @@ class SknnCallback(Callback):
         """The state that a checkpoint stores in the middle of a training run; that of pickling by default."""
         return self.__getstate__()
 
-    def quiet(self, net: Any) -> tuple[float, float]:
-        """Gradients that `on_grad_computed` need not be called for.
-
-        Returns
-        -------
-        norm : float
-            Largest norm of such a gradient.
-        n_steps : float
-            For how many of the next steps this holds; 0 if every step has to be reported.
-        """
-        return 0.0, 0.0
-
-    def passed(self, norms: list[float]) -> None:
-        """Gradients of these norms, in as many consecutive steps, were not reported."""
-
 
 def flat_parameters_of(net: Any) -> FlatParameters | None:
     """The flat buffer of the parameters; None of a plain skorch net, and where the optimizer does not allow one."""

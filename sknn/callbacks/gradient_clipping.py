@@ -166,21 +166,6 @@ class GradientClipping(SknnCallback):
         else:
             self._clip_on_device(net, named_parameters, gradients)
 
-    def quiet(self, net: Any) -> tuple[float, float]:
-        """The largest norm that needs no clipping, and the number of steps that have this bound."""
-        if self.by != "norm":
-            return 0.0, 0.0
-        if self._spikes is None:
-            assert not isinstance(self.max_norm, str)
-            return self.max_norm, math.inf
-        return min(self._spikes.bound, LARGEST_UNBOUNDED), self._spikes.steps_at_this_bound
-
-    def passed(self, norms: list[float]) -> None:
-        """Add the norms of steps that needed no clipping."""
-        self._norms.extend(norms)
-        if self._spikes is not None:
-            self._spikes.take(*norms)
-
     def on_epoch_end(self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any) -> None:
         """Write the statistics of the epoch to the history."""
         self._read_device()

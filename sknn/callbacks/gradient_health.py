@@ -11,7 +11,7 @@ from .._health.careful import careful
 from .._health.evidence import Evidence
 from .._health.initial_evidence import initial_evidence
 from .._health.inspection import inspect_network
-from .._health.origin import LARGEST, Origin, origin_of
+from .._health.origin import Origin, origin_of
 from .._health.record import EpochHealth, Finding, LayerHealth, Repair, TrainingHealth
 from .._health.rules.diagnosis import diagnose, diagnose_before_training
 from .._health.rules.non_finite import non_finite
@@ -111,20 +111,6 @@ class GradientHealth(SknnCallback):
             self._repairs.changes.clipping.on_grad_computed(net, named_parameters, batch=batch, **kwargs)
         if e.norms.is_due(steps.n_steps):
             careful(e.norms.at_gradient, steps.n_steps, net.optimizer_.param_groups[0]["lr"], draws=False)
-
-    def quiet(self, net: Any) -> tuple[float, float]:
-        """The largest norm that is finite, and the number of steps until layers are measured again."""
-        steps, e = self._steps, self._evidence
-        changes_gradients = self._repairs is not None and self._repairs.changes.clipping is not None
-        if steps is None or e is None or steps.is_over or changes_gradients:
-            return 0.0, 0.0
-        return LARGEST, e.norms.steps_to_next(steps.n_steps)
-
-    def passed(self, norms: list[float]) -> None:
-        """Count steps with finite gradients."""
-        assert self._steps is not None
-        self._steps.n_steps += len(norms)
-        self._steps.n_skipped = 0
 
     def on_epoch_end(self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any) -> None:
         """Add the epoch to the evidence, sometimes inspect the network, and judge."""

@@ -25,13 +25,6 @@ def test_callbacks_store_their_whole_state_in_a_checkpoint(callback):
     assert callback.state_in_training() == vars(callback)
 
 
-def test_by_default_every_step_is_reported_and_nothing_else_happens():
-    callback = SknnCallback()
-    assert callback.quiet(None) == (0.0, 0.0)
-    callback.training_ended(None)
-    callback.start_again()
-
-
 def test_a_subclass_of_the_clipping_is_told_of_every_step():
     class Counts(GradientClipping):
         n_steps = 0

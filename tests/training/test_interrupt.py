@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pickle
 import signal
 
@@ -57,6 +58,11 @@ def quick(after=3, when="step", **kwargs):
     return NeuralClassifier(**{**params, "callbacks": [CtrlC(after, when)], **kwargs})
 
 
+@functools.cache
+def uninterrupted(stopped):
+    return quick(10**6, early_stopping=stopped).fit(X, Y)
+
+
 @pytest.fixture(autouse=True)
 def count_anew():
     CtrlC.fits = 0
@@ -70,9 +76,7 @@ def test_the_best_epoch_so_far_is_kept(when, stopped):
     assert model.interrupted_
     assert model.n_iter_ == n_complete == len(model.loss_curve_)
     # A training that was planned alike and whose best epoch counts, up to the same epoch.
-    unbroken = quick(None, early_stopping=stopped)
-    unbroken.callbacks[0].after = 10**6
-    unbroken.fit(X, Y)
+    unbroken = uninterrupted(stopped)
     assert not unbroken.interrupted_
     assert model.loss_curve_ == unbroken.loss_curve_[:n_complete]
     if stopped:
