@@ -30,6 +30,7 @@ X_IRIS, Y_IRIS = load_iris(return_X_y=True)
 X_DIGITS, Y_DIGITS = load_digits(return_X_y=True)
 BINARY = Y_DIGITS < 2
 X_BINARY, Y_BINARY = X_DIGITS[BINARY][:200], Y_DIGITS[BINARY][:200]
+SMALL = {"module": MLP, "module_params": {"hidden_sizes": (32,)}}
 PLAIN_SGD = {"optimizer": torch.optim.SGD, "lr_schedule": "constant"}
 
 
@@ -65,7 +66,7 @@ def test_training_loss_falls(optimizer):
 
 
 def test_lbfgs_on_full_batches_learns():
-    params = {"module": MLP, "optimizer": torch.optim.LBFGS, "lr": 0.5, "batch_size": 10_000, "early_stopping": False}
+    params = {"optimizer": torch.optim.LBFGS, "lr": 0.5, "batch_size": 10_000, "early_stopping": False, **SMALL}
     model = NeuralClassifier(max_epochs=8, random_state=0, **params).fit(X_IRIS, Y_IRIS)
     assert model.score(X_IRIS, Y_IRIS) > 0.95
     regressor = NeuralRegressor(max_epochs=8, random_state=0, **params).fit(X_IRIS, X_IRIS[:, 2])
@@ -241,7 +242,7 @@ def test_first_partial_fit_of_a_classifier_needs_classes():
 
 @BOTH
 def test_partial_fit_over_and_over_reaches_what_fit_reaches(estimator):
-    params = {**PLAIN_SGD, "module": MLP, "lr": 0.03, "gradient_clipping": 10.0, "random_state": 1}
+    params = {**PLAIN_SGD, **SMALL, "lr": 0.03, "gradient_clipping": 10.0, "random_state": 1}
     fitted = estimator(max_epochs=40, early_stopping=False, **params).fit(X_IRIS, Y_IRIS)
     stepped = estimator(**params)
     for _ in range(40):
@@ -263,7 +264,7 @@ def test_partial_fit_after_a_fit_with_early_stopping(estimator):
 
 @pytest.mark.parametrize("callbacks", [None, [EarlyStopping(patience=3)]])
 def test_partial_fit_moves_the_prediction_of_a_loaded_model(tmp_path, callbacks):
-    fitted = NeuralRegressor(MLP, lr=0.01, max_epochs=20, early_stopping=False, random_state=0)
+    fitted = NeuralRegressor(**SMALL, lr=0.01, max_epochs=20, early_stopping=False, random_state=0)
     fitted.fit([[0.0], [2.0], [4.0]], [0.0, 4.0, 8.0])
     joblib.dump(fitted, tmp_path / "model.joblib")
     loaded = joblib.load(tmp_path / "model.joblib").set_params(callbacks=callbacks)

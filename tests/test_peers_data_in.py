@@ -52,7 +52,7 @@ def regressor(**params) -> NeuralRegressor:
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "longdouble", "int8", "uint64", "bool", object])
 def test_numpy_of_any_dtype_is_taken_as_is(dtype):
     X = (X_IRIS * 2).astype(int).astype(dtype)
-    assert classifier().fit(X, Y_IRIS).predict_proba(X).shape == (150, 3)
+    assert classifier(max_epochs=2).fit(X, Y_IRIS).predict_proba(X).shape == (150, 3)
 
 
 @pytest.mark.parametrize("make", [classifier, regressor])
@@ -89,7 +89,7 @@ def test_fit_does_not_change_the_caller_s_table(make):
 
 def test_lists_are_tables():
     X = [[1.0, "a"], [2.0, "b"], [None, "a"], [4.0, None]] * 5
-    assert set(classifier().fit(X, [0, 1, 0, 1] * 5).predict(X)) <= {0, 1}
+    assert set(classifier(max_epochs=2).fit(X, [0, 1, 0, 1] * 5).predict(X)) <= {0, 1}
 
 
 # --- dataframes -----------------------------------------------------------------------------------
@@ -157,7 +157,7 @@ def test_categorical_columns_need_no_encoder(kind):
 
 def test_codes_of_a_category_dtype_do_not_matter_only_its_labels():
     X, y = mixed_table()
-    model = classifier().fit(X.assign(colour=X["colour"].astype("category")), y)
+    model = classifier(max_epochs=2).fit(X.assign(colour=X["colour"].astype("category")), y)
     recoded = X.assign(colour=pd.Categorical(X["colour"], categories=["zzz", "red", "green", "blue"]))
     assert_array_equal(model.predict_proba(recoded), model.predict_proba(X))
 
@@ -198,7 +198,7 @@ def test_unseen_category_in_regression_is_near_the_average_row():
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT])
 def test_category_missing_only_at_predict_is_like_an_unseen_one(missing):
     X, y = mixed_table()
-    model = classifier().fit(X, y)
+    model = classifier(max_epochs=2).fit(X, y)
     row = X.iloc[:1]
     unseen = model.predict_proba(row.assign(colour="never seen"))
     assert_array_equal(model.predict_proba(row.assign(colour=pd.Series([missing], dtype=object))), unseen)
@@ -218,7 +218,7 @@ def test_gaps_in_numeric_columns_give_finite_predictions_and_carry_information()
 
 @pytest.mark.parametrize("make", [classifier, regressor])
 def test_gaps_only_at_predict_give_finite_predictions(make):
-    model = make().fit(X_IRIS, Y_IRIS)
+    model = make(max_epochs=2).fit(X_IRIS, Y_IRIS)
     gaps = X_IRIS.copy()
     gaps[::2, 0] = np.nan
     gaps[3] = np.nan
