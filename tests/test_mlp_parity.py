@@ -30,6 +30,7 @@ X_IRIS, Y_IRIS = load_iris(return_X_y=True)
 X_DIGITS, Y_DIGITS = load_digits(return_X_y=True)
 BINARY = Y_DIGITS < 2
 X_BINARY, Y_BINARY = X_DIGITS[BINARY][:200], Y_DIGITS[BINARY][:200]
+SMALL = {"module": MLP, "module_params": {"hidden_sizes": (32,)}}
 PLAIN_SGD = {"optimizer": torch.optim.SGD, "lr_schedule": "constant"}
 
 
@@ -65,7 +66,7 @@ def test_training_loss_falls(optimizer):
 
 
 def test_lbfgs_on_full_batches_learns():
-    params = {"optimizer": torch.optim.LBFGS, "lr": 0.5, "batch_size": 10_000, "early_stopping": False}
+    params = {"optimizer": torch.optim.LBFGS, "lr": 0.5, "batch_size": 10_000, "early_stopping": False, **SMALL}
     model = NeuralClassifier(max_epochs=8, random_state=0, **params).fit(X_IRIS, Y_IRIS)
     assert model.score(X_IRIS, Y_IRIS) > 0.95
     regressor = NeuralRegressor(max_epochs=8, random_state=0, **params).fit(X_IRIS, X_IRIS[:, 2])
@@ -181,7 +182,7 @@ def test_multiclass_probabilities_of_few_rows():
 
 def test_multilabel_probabilities_do_not_compete():
     X, Y = make_multilabel_classification(n_samples=50, random_state=0)
-    model = NeuralClassifier(max_epochs=60, lr=0.02, random_state=0).fit(X, Y)
+    model = NeuralClassifier(MLP, max_epochs=60, lr=0.02, random_state=0).fit(X, Y)
     probabilities = model.predict_proba(X)
     assert probabilities.shape == Y.shape
     assert_array_equal(probabilities > 0.5, model.predict(X))
@@ -191,8 +192,8 @@ def test_multilabel_probabilities_do_not_compete():
 
 def test_multilabel_partial_fit_and_early_stopping():
     X, Y = make_multilabel_classification(n_samples=250, random_state=0)
-    model = NeuralClassifier(lr=0.02, random_state=0)
-    for _ in range(30):
+    model = NeuralClassifier(MLP, lr=0.02, random_state=0)
+    for _ in range(15):
         model.partial_fit(X, Y, classes=[0, 1, 2, 3, 4])
     assert model.score(X, Y) > 0.7
     stopped = NeuralClassifier(early_stopping=True, max_epochs=3, scoring="f1_macro").fit(X, Y)
@@ -201,7 +202,7 @@ def test_multilabel_partial_fit_and_early_stopping():
 
 def test_several_outputs_are_regressed():
     X, y = make_regression(n_samples=200, n_targets=5, n_features=10, random_state=11)
-    model = NeuralRegressor(max_epochs=40, lr=0.01, random_state=1).fit(X, y)
+    model = NeuralRegressor(MLP, max_epochs=40, lr=0.01, random_state=1).fit(X, y)
     assert model.score(X, y) > 0.9
     assert model.predict(X).shape == (200, 5)
 
@@ -241,7 +242,7 @@ def test_first_partial_fit_of_a_classifier_needs_classes():
 
 @BOTH
 def test_partial_fit_over_and_over_reaches_what_fit_reaches(estimator):
-    params = {**PLAIN_SGD, "lr": 0.03, "gradient_clipping": 10.0, "random_state": 1}
+    params = {**PLAIN_SGD, **SMALL, "lr": 0.03, "gradient_clipping": 10.0, "random_state": 1}
     fitted = estimator(max_epochs=40, early_stopping=False, **params).fit(X_IRIS, Y_IRIS)
     stepped = estimator(**params)
     for _ in range(40):
@@ -263,11 +264,11 @@ def test_partial_fit_after_a_fit_with_early_stopping(estimator):
 
 @pytest.mark.parametrize("callbacks", [None, [EarlyStopping(patience=3)]])
 def test_partial_fit_moves_the_prediction_of_a_loaded_model(tmp_path, callbacks):
-    fitted = NeuralRegressor(lr=0.01, max_epochs=20, early_stopping=False, random_state=0)
+    fitted = NeuralRegressor(**SMALL, lr=0.01, max_epochs=20, early_stopping=False, random_state=0)
     fitted.fit([[0.0], [2.0], [4.0]], [0.0, 4.0, 8.0])
     joblib.dump(fitted, tmp_path / "model.joblib")
     loaded = joblib.load(tmp_path / "model.joblib").set_params(callbacks=callbacks)
-    for _ in range(200):
+    for _ in range(100):
         loaded.partial_fit([[2.0]], [1.0])
     assert_allclose(loaded.predict([[2.0]]), [1.0], atol=0.05)
 
@@ -401,7 +402,7 @@ def test_plateau_schedule_lowers_the_rate_when_nothing_improves():
     X = np.random.default_rng(0).normal(size=(60, 2))
     y = np.random.default_rng(1).normal(size=60)
     model = NeuralRegressor(
-        lr_schedule="plateau", lr=0.05, max_epochs=40, lr_schedule_params={"patience": 2}, early_stopping=True,
+        MLP, lr_schedule="plateau", lr=0.05, max_epochs=40, lr_schedule_params={"patience": 2}, early_stopping=True,
         n_iter_no_change=40, random_state=0,
     ).fit(X, y)  # fmt: skip
     rates = model.net_.history[:, "lr"]

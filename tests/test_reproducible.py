@@ -31,7 +31,7 @@ from sknn import NeuralClassifier, NeuralRegressor, _threads
 from sknn.modules import MLP, FTTransformer, ResNet
 
 few_examples = settings(
-    max_examples=12, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

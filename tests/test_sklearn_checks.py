@@ -40,7 +40,6 @@ SHARED = [
         "optimizer_params": {"momentum": 0.9, "nesterov": True},
         "lr": 0.05,
         "early_stopping": True,
-        "lr_schedule": "plateau",
         "n_iter_no_change": 30,
     },
     {
@@ -48,7 +47,7 @@ SHARED = [
         "module_params": {"hidden_sizes": (32,), "norm": torch.nn.BatchNorm1d, "activation": torch.nn.SiLU},
         "early_stopping": False,
         "gradient_clipping": None,
-        "lr_schedule": "constant",
+        "lr_schedule": "plateau",
         "batch_size": 64,
     },
     {"module": MLP, "preprocessing": False, "lr": 0.01, "lr_schedule": "one_cycle"},

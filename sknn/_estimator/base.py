@@ -32,7 +32,6 @@ from .progress import EpochListeners
 from .recipe import n_networks_for, optimizer_params_for, stops_early, training_plan
 from .sklearn_callbacks import (
     CallbackSupportMixin,  # pyright: ignore[reportAttributeAccessIssue]
-    EpochContexts,
     with_callbacks,  # pyright: ignore[reportAttributeAccessIssue]
 )
 
@@ -151,7 +150,7 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
             self._choose_validation(raw, validation, seeds.split, n_networks)
         data = raw.encode(device, self.scoring)
 
-        listeners = EpochListeners(int(self.verbose) if not partial else 0, EpochContexts(self, arguments))
+        listeners = EpochListeners(self, arguments, verbose=0 if partial else int(self.verbose))
         plan = self._plan(data, listeners, started, checkpoint, seeds.shuffle, device, partial)
         listeners.begin(plan.epochs)
         net = self._network(plan, data, seeds.initialisation, n_networks, is_continued, partial)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from .fitted import validation_score
-from .sklearn_callbacks import EpochContexts
+from .sklearn_callbacks import HAS_CALLBACKS
 
 __all__ = ["EpochListeners", "EpochReport"]
 
 
 class EpochListeners:
-    """Reports every epoch of a fit to the user and to scikit-learn's callbacks.
+    """Reports a fit and its epochs to the user, and to scikit-learn's callbacks as tasks.
 
     Parameters
     ----------
+    estimator : estimator instance
+    arguments : mapping
+        X, y and sample_weight as given to fit.
     verbose : int
         As of `EpochReport`.
-    contexts : EpochContexts
 
     Attributes
     ----------
@@ -27,16 +29,22 @@ class EpochListeners:
         Fitted attributes, net_ among them; filled before training.
     """
 
-    def __init__(self, verbose: int, contexts: EpochContexts) -> None:
-        self.verbose, self.contexts = verbose, contexts
+    def __init__(self, estimator: Any, arguments: Mapping[str, Any], verbose: int) -> None:
+        metadata = {name: arguments[name] for name in ("sample_weight",) if arguments[name] is not None}
+        self.about = {"estimator": estimator, "X": arguments["X"], "y": arguments["y"], "metadata": metadata}
+        self.estimator, self.verbose = estimator, verbose
         self.max_epochs = 0
         self.fitted: dict[str, Any] = {}
         self.report: EpochReport | None = None
+        self.fit_task: Any = None
+        self.epoch_task: Any = None
 
     def begin(self, max_epochs: int) -> None:
         """The fit is planned."""
         self.max_epochs = max_epochs
-        self.contexts.begin(max_epochs)
+        if HAS_CALLBACKS:
+            self.fit_task = self.estimator._init_callback_context(max_subtasks=max_epochs)
+            self.fit_task.call_on_fit_task_begin(**self.about)
 
     @contextmanager
     def reporting(self) -> Iterator[None]:
@@ -49,18 +57,24 @@ class EpochListeners:
 
     def before_epoch(self) -> None:
         """An epoch starts."""
-        self.contexts.begin_epoch()
+        if self.fit_task is not None and vars(self.estimator).get("_skl_callbacks"):
+            self.epoch_task = self.fit_task.subcontext(task_name="epoch")
+            self.epoch_task.call_on_fit_task_begin(**self.about)
 
     def after_epoch(self) -> bool:
         """An epoch is over; returns whether a callback of scikit-learn asks to stop."""
         assert self.report is not None
         record = self.fitted["net_"].history[-1]
         self.report.epoch(record, validation_score(record))
-        return self.contexts.end_epoch(lambda: self.fitted)
+        if self.epoch_task is None:
+            return False
+        task, self.epoch_task = self.epoch_task, None
+        return task.call_on_fit_task_end(reconstruction_attributes=lambda: self.fitted, **self.about)
 
     def end(self) -> None:
         """The fit is over."""
-        self.contexts.end(self.fitted)
+        if self.fit_task is not None:
+            self.fit_task.call_on_fit_task_end(reconstruction_attributes=self.fitted, **self.about)
 
 
 class EpochReport:

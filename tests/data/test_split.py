@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sknn import NeuralRegressor
-from sknn._data.split import validation_split
+from sknn._data.split import validation_split, validation_splits
 
 
 def split(n_samples: int, fraction: float = 0.2, seed: int = 0, **kwargs: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -105,3 +105,27 @@ def test_the_estimator_keeps_groups_on_one_side() -> None:
     assert set(np.unique(held_out[0], return_counts=True)[1]) == {10}
     model.fit(X, groups)
     assert set(np.unique(held_out[1], return_counts=True)[1]) != {10}
+
+
+@pytest.mark.parametrize("labels", [None, np.arange(100) % 3])
+def test_no_row_is_held_out_twice_and_every_network_trains_on_the_rest(labels):
+    train, valid = validation_splits(3, 100, fraction=0.2, seed=0, labels=labels)
+    assert valid.shape == (3, 20)
+    assert len(np.unique(valid)) == 60
+    for inside, outside in zip(train, valid, strict=True):
+        assert np.array_equal(np.sort(np.concatenate([inside, outside])), np.arange(100))
+
+
+def test_groups_stay_on_one_side_of_every_split():
+    groups = np.repeat(np.arange(20), np.arange(1, 21))
+    train, valid = validation_splits(2, len(groups), fraction=0.2, seed=0, groups=groups)
+    assert not set(groups[valid[0]]) & set(groups[valid[1]])
+    for inside, outside in zip(train, valid, strict=True):
+        assert not set(groups[inside]) & set(groups[outside])
+
+
+def test_networks_share_held_out_rows_where_there_are_too_few():
+    train, valid = validation_splits(2, 2, fraction=0.15, seed=0)
+    assert valid.tolist() == [valid[0].tolist()] * 2
+    assert sorted([*train[0], *valid[0]]) == [0, 1]
+    assert validation_splits(4, 10, fraction=0.3, seed=0)[1].shape == (4, 3)

@@ -25,13 +25,13 @@ from sknn import NeuralClassifier, NeuralRegressor
 from sknn.modules import MLP
 
 SMALL = {"module": MLP, "module_params": {"hidden_sizes": (8,)}, "max_epochs": 1, "random_state": 0}
-FEW = settings(max_examples=25, derandomize=True, deadline=None)
+FEW = settings(max_examples=10, derandomize=True, deadline=None)
 
 
 # --- drawn at random ------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, derandomize=True, deadline=None)
+@settings(max_examples=20, derandomize=True, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_drawn_calls_are_served_rightly_or_refused_clearly(seed, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:

@@ -13,7 +13,7 @@ import torch
 from sklearn import metrics
 from torch import Tensor, nn
 
-from sknn import losses
+from sknn import NeuralRegressor, losses
 from sknn.losses import (
     LOSSES,
     AbsoluteError,
@@ -27,6 +27,7 @@ from sknn.losses import (
     SquaredError,
     make_loss,
 )
+from sknn.modules import MLP
 
 N_ROWS = 12
 
@@ -524,3 +525,34 @@ def test_log_link_refuses_negative_and_all_zero_targets(loss: Loss) -> None:
         with pytest.raises(ValueError, match=r"log link, so y must be >= 0"):
             loss.check_target(torch.tensor(y))
     SquaredError().check_target(torch.tensor([[-1.0]]))
+
+
+# ------------------------------------------------------------------ score
+
+
+def test_scores_are_those_of_scikit_learn() -> None:
+    y, weight = np.array([0.0, 1.0, 3.0, 2.0]), np.array([1.0, 2.0, 1.0, 3.0])
+    prediction = np.array([0.5, 1.0, 2.5, 2.5])
+    for loss in (SquaredError(), Poisson(), Quantile(0.9)):
+        assert loss.score(y, prediction, weight, target="real") == metrics.r2_score(y, prediction, sample_weight=weight)
+    labels, predicted = np.array(["a", "b", "a"]), np.array(["a", "a", "a"])
+    for loss in (LogLoss(), ModuleLoss(nn.CrossEntropyLoss(), "classes")):
+        assert loss.score(labels, predicted, target="classes") == metrics.accuracy_score(labels, predicted)
+
+
+def test_several_quantiles_are_scored_by_their_mean() -> None:
+    y, prediction = np.array([0.0, 1.0, 3.0]), np.array([[2.0, 0.0], [2.5, 0.5], [3.5, 1.0]])
+    expected = [metrics.d2_pinball_score(y, prediction[:, i], alpha=level) for i, level in enumerate([0.75, 0.25])]
+    assert Quantile([0.75, 0.25]).score(y, prediction, target="real") == pytest.approx(np.mean(expected))
+
+
+def test_a_loss_of_the_user_brings_its_score_and_its_targets() -> None:
+    class Own(Poisson):
+        def score(self, y, prediction, sample_weight=None, *, target):  # type: ignore[no-untyped-def]
+            return 42.0
+
+    X = np.arange(20.0)[:, None]
+    model = NeuralRegressor(MLP, criterion=Own, max_epochs=1).fit(X, X[:, 0])
+    assert model.score(X, X[:, 0]) == 42.0
+    tags = model.__sklearn_tags__().target_tags
+    assert (tags.positive_only, tags.multi_output) == (True, False)

@@ -1,0 +1,161 @@
+"""Committees, averaged weights and temperatures of fitted estimators, and what "auto" means."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_diabetes, load_iris, load_wine
+from torch import nn
+from torch.nn import functional as F
+
+from sknn import NeuralClassifier, NeuralRegressor
+from sknn.modules import MLP, Committee, TabM
+from sknn.modules._recipe import Recipe, params_for_table, recipe_of
+
+
+def test_networks_hold_out_different_rows():
+    X, y = load_wine(return_X_y=True)
+    clf = NeuralClassifier(early_stopping=True, max_epochs=3, random_state=0).fit(X, y)
+    assert isinstance(clf.module_, Committee)
+    assert len(clf.module_.networks) == 4
+    first, *others = clf.module_.networks
+    different = [
+        not torch.equal(a, b) for other in others for a, b in zip(first.parameters(), other.parameters(), strict=True)
+    ]
+    assert any(different)
+
+
+def test_prediction_is_the_mean_of_all_members():
+    X, y = load_iris(return_X_y=True)
+    clf = NeuralClassifier(max_epochs=5, criterion_params={"temperature_scaling": False}, random_state=0).fit(X, y)
+    x_num = clf._inputs.encode(X[:7])[0]
+    with torch.no_grad():
+        members = clf.module_(x_num).softmax(-1)
+    assert members.shape == (7, 16, 3)
+    np.testing.assert_allclose(clf.predict_proba(X[:7]), members.mean(1), atol=1e-5)
+
+
+def test_any_module_can_be_a_committee():
+    X, y = load_diabetes(return_X_y=True)
+
+    class Linear(nn.Module):
+        def __init__(self, in_features, out_features):
+            super().__init__()
+            self.linear = nn.Linear(in_features, out_features)
+
+        def forward(self, x):
+            return self.linear(x)
+
+    reg = NeuralRegressor(Linear, n_networks=3, lr=0.01, random_state=0).fit(X, y)
+    assert len(reg.module_.networks) == 3
+    assert reg.score(X, y) > 0.4
+
+
+def test_scorers_see_the_rows_that_their_predictions_are_of():
+    X, y = load_wine(return_X_y=True)
+    by_score = NeuralClassifier(
+        early_stopping=True, scoring="neg_log_loss", max_epochs=30, n_iter_no_change=30, random_state=0
+    ).fit(X, y)
+    assert max(by_score.validation_scores_) > -0.2  # of rows in another order it would be about -1.1
+
+
+def test_validation_rows_of_the_user_serve_all_networks():
+    X, y = load_iris(return_X_y=True)
+    clf = NeuralClassifier(max_epochs=3, random_state=0).fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
+    assert len(clf.validation_scores_) == 3
+
+
+def test_temperature_is_kept_with_the_model():
+    X, y = load_wine(return_X_y=True)
+    clf = NeuralClassifier(early_stopping=True, max_epochs=4, random_state=0).fit(X, y)
+    temperature = float(clf.net_.criterion_.temperature)
+    assert temperature != 1
+    raw = torch.from_numpy(clf.decision_function(X))
+    np.testing.assert_allclose(clf.predict_proba(X), F.softmax(raw / temperature, 1), atol=1e-6)
+
+
+def test_average_of_the_weights_is_what_is_kept():
+    X, y = load_iris(return_X_y=True)
+    kept = {}
+    for decay in (None, 0.9):
+        clf = NeuralClassifier(ema_decay=decay, max_epochs=3, random_state=0).fit(X, y)
+        kept[decay] = [p.detach().clone() for p in clf.module_.parameters()]
+    assert any(not torch.equal(*pair) for pair in zip(kept[None], kept[0.9], strict=True))
+
+
+def test_weights_and_copies_of_rows_mean_the_same():
+    X, y = load_iris(return_X_y=True)
+    X, y = X[::6], y[::6]
+    weight = np.where(np.arange(len(y)) % 2, 1.0, 2.0)
+    copies = np.repeat(np.arange(len(y)), weight.astype(int))
+    weighted = NeuralClassifier(max_epochs=5, random_state=0).fit(X, y, sample_weight=weight)
+    copied = NeuralClassifier(max_epochs=5, random_state=0).fit(X[copies], y[copies])
+    np.testing.assert_allclose(weighted.predict_proba(X), copied.predict_proba(X), atol=1e-6)
+
+
+def test_a_module_class_brings_its_recipe():
+    class Own(TabM):
+        pass
+
+    for module in (TabM, Own, functools.partial(TabM, width=8), functools.partial(functools.partial(Own)), TabM(2, 1)):
+        assert recipe_of(module) is TabM.recipe
+    for module in (MLP, nn.Linear(2, 1), lambda: MLP(2, 1), functools.partial(MLP)):
+        assert recipe_of(module) == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("module", "is_sparse", "n_columns", "added"),
+    [(TabM, False, 1000, {}), (TabM, False, 1001, {"n_bins": 0}), (TabM, True, 3, {"n_bins": 0}), (MLP, True, 3, {})],
+)
+def test_wide_and_sparse_tables_have_parameters_of_their_own(module, is_sparse, n_columns, added):
+    given = {"dropout": 0.1}
+    assert params_for_table(module, given, n_columns=n_columns, is_sparse=is_sparse) == given | added
+    assert params_for_table(module, {"n_bins": 5}, n_columns=n_columns, is_sparse=is_sparse) == {"n_bins": 5}
+
+
+def test_an_attribute_of_the_same_name_is_no_recipe():
+    class Cake(nn.Linear):
+        recipe = "flour"
+
+    assert recipe_of(Cake) == Recipe()
+
+
+class TestRecipe:
+    PARAMS = {"module_params": {"width": 8, "n_members": 2, "n_bins": 4}, "max_epochs": 1, "random_state": 0}
+
+    @staticmethod
+    def table(n_rows):
+        X = np.random.default_rng(0).normal(size=(n_rows, 3))
+        return X, X[:, 0]
+
+    def test_more_networks_for_few_rows(self):
+        for n_rows, n_networks in ((5000, 4), (5001, 2)):
+            reg = NeuralRegressor(**self.PARAMS).fit(*self.table(n_rows))
+            assert len(reg.module_.networks) == n_networks
+
+    def test_a_fit_that_goes_on_keeps_its_networks(self):
+        X, y = self.table(5100)
+        reg = NeuralRegressor(warm_start=True, **self.PARAMS).fit(X, y)
+        reg.fit(X[:200], y[:200])
+        assert len(reg.module_.networks) == 2
+        stream = NeuralRegressor(**self.PARAMS).partial_fit(X[:100], y[:100])
+        assert len(stream.module_.networks) == 2
+
+    def test_decay_follows_the_steps_of_an_epoch(self):
+        X, y = self.table(1000)  # 850 to learn from, 7 batches of 128
+        reg = NeuralRegressor(lr=0.02, **self.PARAMS).fit(X, y)
+        decayed, exempt = reg.net_.optimizer_.param_groups
+        assert decayed["weight_decay"] == pytest.approx(1 / (0.02 * 12 * 7))
+        assert exempt["weight_decay"] == 0
+
+    def test_a_decay_of_the_user_stays(self):
+        X, y = self.table(300)
+        reg = NeuralRegressor(optimizer_params={"weight_decay": 0.5}, **self.PARAMS).fit(X, y)
+        assert reg.net_.optimizer_.param_groups[0]["weight_decay"] == 0.5
+        reg = NeuralRegressor(optimizer=torch.optim.SGD, **self.PARAMS).fit(X, y)
+        assert reg.net_.optimizer_.param_groups[0]["weight_decay"] == 0
+        reg = NeuralRegressor(MLP, max_epochs=1).fit(X, y)
+        assert reg.net_.optimizer_.param_groups[0]["weight_decay"] == 0.01  # torch's
