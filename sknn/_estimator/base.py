@@ -164,15 +164,17 @@ class BaseNeuralEstimator(
         n_networks = self._n_networks(recipe, len(data), go_on=go_on, partial=partial)
         if not partial:
             self._choose_validation(data, validation, seeds.split, n_networks, recipe)
-        rows, valid = data.encode(device)
+        prepared = data.encode(device, self.scoring)
+        rows, valid = prepared.rows, prepared.valid
+        del data  # what was read of X is not held while the network is trained
 
         plan = self._plan(recipe, seeds.shuffle, started, partial=partial)
         plan.checkpoint, plan.keeps_interrupted = checkpoint, self.on_interrupt == "keep"
-        plan.validation_score = None if valid is None else data.scorer(self.scoring)
-        if data.inputs.can_be_scaled:
+        plan.validation_score = prepared.score
+        if prepared.inputs.can_be_scaled:
             plan.columns = list(vars(self).get("feature_names_in_", ())) or None
-            plan.scale_inputs = scaling_of(plan, data.inputs, [part for part in (rows, valid) if part is not None])
-        n_batch = recipe.batch_size_for(self.batch_size, rows.n_per_epoch, data.n_copies)
+            plan.scale_inputs = scaling_of(plan, prepared.inputs, [part for part in (rows, valid) if part is not None])
+        n_batch = recipe.batch_size_for(self.batch_size, rows.n_per_epoch, prepared.n_copies)
         n_rows, stopped = rows.n_per_epoch, valid is not None
         epochs = 1 if partial else recipe.epochs_for(self.max_epochs, n_rows, n_batch, stopped=stopped)
         callbacks = self._training_callbacks(recipe, stop_early=stopped, partial=partial)
@@ -184,12 +186,12 @@ class BaseNeuralEstimator(
         else:
             params = self._net_params(recipe, lr, epochs, n_rows, n_batch, partial=partial)
             net = make_net(
-                params, data.inputs, data.targets, rows, batch_size=n_batch, callbacks=callbacks, plan=plan,
+                params, prepared.inputs, prepared.targets, rows, batch_size=n_batch, callbacks=callbacks, plan=plan,
                 seed=seeds.initialisation, n_networks=n_networks,
             )  # fmt: skip
-        state = dict(net_=net, _inputs=data.inputs, _targets=data.targets, _random=random)
+        state = dict(net_=net, _inputs=prepared.inputs, _targets=prepared.targets, _random=random)
         state["_built_with"] = {name: getattr(self, name) for name in BUILT_WITH}
-        state.update(self._public_targets(data.targets))
+        state.update(self._public_targets(prepared.targets))
         with isolated_random_state(seeds.training, device), _guarded(net, go_on):
             kept = self._train(net, rows, valid, epochs, contexts, state, is_silent=partial)
         net.release()

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from skorch.callbacks import Callback
 
-from .._data.sample_weight import MERGE_LIMIT
+from .._data.labelled_rows import MERGE_LIMIT
 from .._errors import shown
 from ..callbacks import EarlyStopping, GradientClipping, GradientHealth
 from ..modules import TabM
