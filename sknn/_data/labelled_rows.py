@@ -133,12 +133,12 @@ def group_codes(groups: Any, n_samples: int) -> np.ndarray:
 
 
 def check_weights(sample_weight: Any, n_samples: int) -> np.ndarray | None:
-    """Weights as float64 (n_samples,), or None where all are equal.
+    """Weights as float64 (n_samples,), or None if all are equal.
 
     Raises
     ------
     ValueError
-        Wrong shape, NaN, infinity, a negative weight, or no positive weight.
+        The shape is wrong, or there is NaN, infinity, a negative weight, or no positive weight.
     """
     if sample_weight is None:
         return None
@@ -155,7 +155,7 @@ def check_weights(sample_weight: Any, n_samples: int) -> np.ndarray | None:
 
 
 def within_range(weights: np.ndarray) -> np.ndarray:
-    """The weights (n,), divided by the largest where their sums or products would not fit float64."""
+    """The weights (n,), divided by the largest if their sums or products could overflow float64."""
     largest = weights.max(initial=0.0)
     return weights if 1e-100 < largest < 1e100 or largest == 0 else weights / largest
 
@@ -176,7 +176,7 @@ def merge_equal_rows(rows: list[np.ndarray], weight: np.ndarray | None) -> tuple
     Returns
     -------
     (first, weight) : ndarray int64 (n_distinct,), float64 (n_distinct,) or None
-        Position of the first of each set of equal rows, and their summed weight; None where there is nothing to merge.
+        Position of the first of each set of equal rows, and their summed weight; None if there is nothing to merge.
     """
     n_samples = len(rows[0])
     if n_samples > MERGE_LIMIT:
