@@ -1,4 +1,4 @@
-"""random_state -> named sub-seeds, and a fit that leaves every global generator as it was."""
+"""random_state -> named sub-seeds; a fit restores every global random number generator that it uses."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from sklearn.utils import check_random_state
 
 __all__ = ["Seeds", "generator_states", "isolated_random_state", "random_generator", "restore_generators"]
 
-# One at a time: torch's global generators (initialisation, dropout) belong to the process, so two fits in
-# two threads would otherwise draw from each other's stream and restore each other's state.
+# Torch's global generators (initialisation, dropout) belong to the process. Without the lock, fits in two threads
+# would draw from each other's stream and restore each other's state.
 _GLOBAL_GENERATORS = threading.RLock()
 
 
 def _forget_lock_of_parent() -> None:
-    """A forked child inherits the lock, perhaps held by a thread that does not exist in it."""
+    """Make a new lock in a forked child: the inherited one may be held by a thread that does not exist there."""
     global _GLOBAL_GENERATORS
     _GLOBAL_GENERATORS = threading.RLock()
 
@@ -33,7 +33,7 @@ if hasattr(os, "register_at_fork"):
 
 @dataclass(frozen=True)
 class Seeds:
-    """Independent seeds, one for each use, so that one more use never moves the others."""
+    """Independent seeds, one for each use, so that a further use does not change the others."""
 
     split: int
     initialisation: int
@@ -47,7 +47,7 @@ class Seeds:
 
 
 def random_generator(random_state: int | np.random.RandomState | None) -> np.random.RandomState:
-    """A generator for `random_state`; None takes fresh entropy and leaves numpy's global stream where it is."""
+    """A generator for `random_state`; None takes fresh entropy, not numpy's global stream."""
     if random_state is None:
         return np.random.RandomState(np.random.SeedSequence().generate_state(4))
     return check_random_state(random_state)
@@ -55,12 +55,12 @@ def random_generator(random_state: int | np.random.RandomState | None) -> np.ran
 
 @contextmanager
 def isolated_random_state(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed the global generators of torch, numpy and random; on leaving, put back what they were."""
+    """Seed the global generators of torch, numpy and random; restore their states on exit."""
     with _GLOBAL_GENERATORS:
         states = generator_states(device)
         accelerator = _accelerator(device)
         try:
-            # Not torch.manual_seed: it also queues the seed, with a picture of the stack, for devices there might be.
+            # Not torch.manual_seed, which also queues the seed, with a copy of the call stack, for unused devices.
             torch.default_generator.manual_seed(seed)
             if accelerator is not None:
                 accelerator.manual_seed(seed)
@@ -79,7 +79,7 @@ def generator_states(device: torch.device) -> tuple[Any, ...]:
 
 
 def restore_generators(states: tuple[Any, ...], device: torch.device) -> None:
-    """Put back what `generator_states` returned."""
+    """Restore the states that `generator_states` returned."""
     of_torch, on_device, of_numpy, of_python = states
     accelerator = _accelerator(device)
     torch.set_rng_state(of_torch)

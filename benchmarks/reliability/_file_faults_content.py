@@ -161,7 +161,7 @@ def values(parts: Parts, draw: random.Random, n: int) -> Iterator[tuple[str, byt
              {"$": "array", "form": "array", "dtype": "|O", "shape": [1], "items": "AAAA"},
              {"$": "array", "form": "array", "dtype": "(1000000,)f8", "shape": [0], "items": ""},
              {"$": "decimal", "parts": ["x"]}, {"$": "device", "value": "nowhere:0"}, {"$": "partial"})  # fmt: skip
-    strict = ("class", "parameters", "fitted", "fitted/inputs", "fitted/inputs/mode", "fitted/inputs/row_shape",
+    strict = ("class", "parameters", "fitted", "fitted/inputs", "fitted/inputs/kind", "fitted/inputs/row_shape",
               "fitted/inputs/preprocessing", "fitted/inputs/table", "fitted/targets", "fitted/net", "fitted/net/lr",
               "fitted/net/n_networks", "fitted/net/plan", "fitted/net/history", "fitted/net/counts", "fitted/random",
               "fitted/built_with", "fitted/attributes", "fitted/net/frozen", "fitted/probe",

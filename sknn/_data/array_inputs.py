@@ -37,15 +37,12 @@ class ArrayRows(RawRows):
         return len(self.values)
 
     def take(self, rows: np.ndarray) -> ArrayRows:
-        """The rows at these positions."""
         return ArrayRows(self.values[rows], self.preprocessing)
 
     def keys(self) -> list[np.ndarray]:
-        """The numbers."""
         return [self.numbers(None)]
 
     def learn(self, rows: np.ndarray | None, weight: np.ndarray | None) -> ArrayInputs:
-        """Nothing but the shape of a row is learned."""
         return ArrayInputs(self.values.shape[1:], self.preprocessing)
 
     def numbers(self, rows: np.ndarray | None) -> np.ndarray:
@@ -74,16 +71,13 @@ class ArrayInputs(Inputs):
 
     @classmethod
     def reads(cls, X: Any, preprocessing: bool) -> bool:
-        """Whether preprocessing is off, or X has more than two dimensions."""
         return not preprocessing or len(X.shape) != 2
 
     @classmethod
     def read_first(cls, X: Any, preprocessing: bool, categorical_features: Any) -> ArrayRows:
-        """Read the X of a new fit."""
         return ArrayRows(X, preprocessing)
 
     def read(self, X: Any) -> ArrayRows:
-        """Read rows of the shape that was fitted."""
         if tuple(X.shape[1:]) != self.row_shape:
             raise ValueError(f"X: expected rows of shape {self.row_shape} as in fit, got {tuple(X.shape[1:])}.")
         return ArrayRows(X, self.preprocessing)
@@ -95,7 +89,6 @@ class ArrayInputs(Inputs):
 
     @property
     def can_be_scaled(self) -> bool:
-        """True."""
         return True
 
     def _learn_scaling(self, x_num: Tensor) -> Callable[[Tensor], Tensor]:

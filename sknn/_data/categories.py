@@ -1,4 +1,4 @@
-"""Categories: which columns have them, what is known of them, and their codes."""
+"""Which columns are categorical, which categories they have, and the codes of these."""
 
 import numbers
 from collections.abc import Hashable
@@ -11,7 +11,7 @@ import numpy as np
 from .._errors import refused_as, shown
 from .columns import Labels
 
-# A column of strings counts as free text above both: such categories hardly ever come back in new rows.
+# A column of strings counts as free text above both: such categories hardly ever recur in new rows.
 FREE_TEXT_MIN_DISTINCT = 100
 FREE_TEXT_SHARE = 0.9
 
@@ -122,7 +122,7 @@ def check_free_text(labels: Labels, name: Hashable, label: str) -> None:
     if n_distinct > FREE_TEXT_SHARE * n_present and all(isinstance(value, str) for value in labels.values):
         raise ValueError(
             f"X: {label} looks like free text or an identifier: {n_distinct} of its {n_present} values are "
-            "distinct, but categories that come back in new rows were expected. Drop it, encode it as text "
+            "distinct, but categories that recur in new rows were expected. Drop it, encode it as text "
             "(e.g. skrub.TextEncoder, sklearn's HashingVectorizer), or keep it as it is with "
             f"categorical_features=[{shown(name)}]."
         )

@@ -35,16 +35,16 @@ class Encoder(nn.Module):
               \text{output} = \frac{z}{\sqrt{1 + (z / 3)^2}} \in (-3, 3).
 
     If the quartiles are equal (a spike at one value, as in counts), :math:`1 / s` is the median of
-    :math:`|x - c|` over the rows off the spike, so that these are told apart however long the tail; a departure from
-    the paper, which takes half the range. In constant and in all-missing columns :math:`s` is 0.
+    :math:`|x - c|` over the rows off the spike, so that these rows stay distinct however long the tail is. This departs
+    from the paper, which takes half the range. In constant and in all-missing columns :math:`s` is 0.
     A missing value gives 0, and 1 in an indicator column, which is appended for each column that had gaps
     in ``fit``.
 
     Attributes
     ----------
     center, scale : buffer of shape (d,), float64
-        A float32 cannot tell 1.7e9 from 1.7e9 + 60, so ``float()``, ``half()`` and the like leave these
-        alone.
+        In float32, 1.7e9 and 1.7e9 + 60 are the same number, so ``float()``, ``half()`` and other casts do not change
+        these buffers.
     gap_columns : buffer of shape (n_gap_columns,), int64
         Positions of the columns with an indicator.
 
@@ -56,8 +56,8 @@ class Encoder(nn.Module):
     on the data alone. Cost of ``fit``: selection in O(n d), with weights a sort in O(n log(n) d).
 
     ``encode`` works on float64 numpy arrays, which for few rows is several times faster than torch;
-    ``forward`` is the same formula in torch, for export. ``encode`` notices buffers that are
-    replaced (``to``, assignment) or loaded; buffers changed in place by hand it does not.
+    ``forward`` is the same formula in torch, for export. ``encode`` notices when buffers
+    are replaced (``to``, assignment) or loaded, but not when they are changed in place.
 
     References
     ----------
@@ -146,8 +146,8 @@ class Encoder(nn.Module):
         -------
         Encoder
             Its scale is one over the weighted root mean square of the values other than zero of each column; 0 for
-            columns without any. Were zeros counted, one value among a thousand zeros would become 30, and a
-            network would learn rows by heart from such columns.
+            columns without any. If zeros counted, one value among a thousand zeros would become 30, and a
+            network would memorise rows by such columns.
         """
         n, d = X.shape
         weight = np.ones(n) if weight is None else np.asarray(weight, dtype=np.float64)

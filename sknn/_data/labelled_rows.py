@@ -1,4 +1,4 @@
-"""y, weights and groups of the rows that a fit was given: checked, and without rows of weight zero."""
+"""y, weights and groups of the rows that a fit was given: checked, zero weights dropped, equal rows merged."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
 from .._errors import refused_as
 from .containers import take_rows
-from .sample_weight import check_weights, within_range
 from .scalars import is_missing
 
-__all__ = ["LabelledRows"]
+__all__ = ["MERGE_LIMIT", "LabelledRows"]
+
+# Tables that are fitted whole. On larger ones a validation split of distinct rows would take whole groups of equal rows
+# from the training side, and exact equality to the bit is of no use there.
+MERGE_LIMIT = 64
 
 
 class LabelledRows:
@@ -80,6 +83,24 @@ class LabelledRows:
             raise ValueError("class_weight: all rows have weight zero; give a class of y a positive weight.")
         self._drop_weightless()
 
+    def merge(self, keys: list[np.ndarray]) -> np.ndarray | None:
+        """Merge rows that are equal in all `keys` and in their group, and sum their weights.
+
+        Returns
+        -------
+        first : ndarray int64 or None
+            Positions of the rows that are left, in a canonical order; None if there was nothing to merge or to order.
+        """
+        groups = [] if self.groups is None else [np.unique(self.groups, return_inverse=True)[1]]
+        merged = merge_equal_rows([*keys, *groups], self.weight)
+        if merged is None:
+            return None
+        first, weight = merged
+        self.keep(first)
+        self.weight = weight
+        self.sample_weight = None if self.sample_weight is None else weight
+        return first
+
     def _drop_weightless(self) -> None:
         if self.weight is not None and not self.weight.all():
             self.keep(np.flatnonzero(self.weight))
@@ -109,3 +130,77 @@ def group_codes(groups: Any, n_samples: int) -> np.ndarray:
             known = sorted(known)
         code_of = {group: code for code, group in enumerate(known)}
         return np.fromiter(map(code_of.__getitem__, items), dtype=np.int64, count=n_samples)
+
+
+def check_weights(sample_weight: Any, n_samples: int) -> np.ndarray | None:
+    """Weights as float64 (n_samples,), or None if all are equal.
+
+    Raises
+    ------
+    ValueError
+        The shape is wrong, or there is NaN, infinity, a negative weight, or no positive weight.
+    """
+    if sample_weight is None:
+        return None
+    if isinstance(sample_weight, np.ma.MaskedArray):
+        sample_weight = sample_weight.filled(0)
+    with refused_as("sample_weight", "numbers >= 0, one for each row of X"), np.errstate(all="ignore"):
+        rows = np.empty(n_samples)
+        weights = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
+    if not weights.any():
+        raise ValueError("sample_weight: all weights are zero; at least one row needs a positive weight.")
+    if (weights == weights[0]).all():
+        return None
+    return within_range(weights)
+
+
+def within_range(weights: np.ndarray) -> np.ndarray:
+    """The weights (n,), divided by the largest if their sums or products could overflow float64."""
+    largest = weights.max(initial=0.0)
+    return weights if 1e-100 < largest < 1e100 or largest == 0 else weights / largest
+
+
+def merge_equal_rows(rows: list[np.ndarray], weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray] | None:
+    """Rows that are equal in every array become one row with the summed weight, in a canonical order.
+
+    A weight of k and k copies then lead to the same bits. Float32 sums over other numbers of rows differ in the last
+    bit, and training amplifies it.
+
+    Parameters
+    ----------
+    rows : list of ndarray, each (n_samples, ...)
+        Everything that makes a row: numbers, category codes, targets, group.
+    weight : ndarray (n_samples,) or None
+        Weights; None stands for ones.
+
+    Returns
+    -------
+    (first, weight) : ndarray int64 (n_distinct,), float64 (n_distinct,) or None
+        Position of the first of each set of equal rows, and their summed weight; None if there is nothing to merge.
+    """
+    n_samples = len(rows[0])
+    if n_samples > MERGE_LIMIT:
+        return None
+    blocks = [_ordered_bytes(block.reshape(n_samples, -1)) for block in rows if block.size]
+    keys = np.ascontiguousarray(np.concatenate(blocks, axis=1))
+    keys = keys.view(np.dtype((np.void, keys.shape[1]))).ravel()
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    if len(first) == n_samples and weight is None:
+        return None
+    return first, np.bincount(inverse, weights=weight, minlength=len(first)).astype(np.float64)
+
+
+def _ordered_bytes(block: np.ndarray) -> np.ndarray:
+    """Numbers (n, d) -> bytes (n, d * itemsize) whose lexicographic order is that of the numbers.
+
+    So the order of rows, and with it the training, is the same whatever the unit of a column.
+    """
+    if block.dtype.kind == "f":
+        block = block + 0.0  # -0.0 becomes 0.0
+    bits = np.ascontiguousarray(block).view(f"u{block.dtype.itemsize}")
+    sign = bits.dtype.type(1 << (8 * bits.dtype.itemsize - 1))
+    if block.dtype.kind == "f":  # sign and magnitude: negative numbers count downwards
+        bits = np.where(bits & sign, ~bits, bits | sign)
+    elif block.dtype.kind == "i":
+        bits = bits ^ sign
+    return bits.astype(bits.dtype.newbyteorder(">")).view(np.uint8)

@@ -1,4 +1,4 @@
-"""Rows that stay in memory as tensors; a batch is a slice of an epoch's gathered rows."""
+"""Rows in memory as tensors. A batch is a slice of the rows that are gathered for an epoch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Batch = tuple[dict[str, Tensor], Tensor]
 class Rows(Dataset):
     """Training or validation rows on their device.
 
-    A dataset of skorch's, since its scoring callbacks take X and y from nothing else.
+    It is a dataset of skorch, since skorch's scoring callbacks read X and y from such a dataset only.
 
     Parameters
     ----------
@@ -61,11 +61,11 @@ class Rows(Dataset):
 
     @property
     def y(self) -> Tensor:
-        """Targets; where rows are shared out, of those of the first network, then of the second, and so on."""
+        """Targets; of a committee those of the first network's rows, then of the second's, and so on."""
         return self.targets if self.shares is None else self.targets[self.shares.reshape(-1)]
 
     def shared_out(self, shares: np.ndarray) -> Rows:
-        """The same rows, of which each network of a committee is given those at its row of positions."""
+        """The same rows, where network i of a committee is given those at the positions `shares[i]`."""
         positions = torch.from_numpy(shares)
         return Rows(self.x_num, self.x_cat, self.targets, self.weight, self.device, positions)
 
@@ -76,16 +76,16 @@ class Rows(Dataset):
 
     def __getitem__(self, index: int) -> tuple[dict[str, Any], Tensor]:
         """One row, for callbacks that iterate over the dataset."""
-        y = self.targets[index]  # beyond the end an IndexError, which ends the iteration
+        y = self.targets[index]  # raises an IndexError after the last row, which ends the iteration
         return {name: values[0] for name, values in self.inputs(slice(index, index + 1)).items()}, y
 
     @property
     def X(self) -> Rows:
-        """The rows themselves: skorch's scoring callbacks ask a dataset for X and y."""
+        """The rows themselves, since skorch's scoring callbacks read X and y of a dataset."""
         return self
 
     def inputs(self, rows: slice) -> dict[str, Tensor]:
-        """What the network is given for these rows: ``x_num`` dense, and ``x_cat`` where there are categories."""
+        """What the network is given for these rows: dense ``x_num``, and ``x_cat`` if there are categories."""
         x_num: Any
         x_num, x_cat, _, _ = self.take(rows)
         # A copy, since a module may change its input in place.
@@ -107,7 +107,7 @@ class Rows(Dataset):
 
 
 def batch_bounds(n_samples: int, batch_size: int) -> np.ndarray:
-    """Limits of the batches. A last batch of one row joins its neighbour: batch norm has no variance of one row."""
+    """Limits of the batches. A last batch of one row is joined to the one before, since batch norm needs two rows."""
     bounds = np.arange(0, n_samples, batch_size)
     if len(bounds) > 1 and n_samples - bounds[-1] == 1:
         bounds = bounds[:-1]
@@ -115,7 +115,7 @@ def batch_bounds(n_samples: int, batch_size: int) -> np.ndarray:
 
 
 def network_by_network(outputs: Sequence[Tensor], n_networks: int) -> Tensor:
-    """Outputs of the batches of rows that are shared out, in the order of `Rows.y`."""
+    """Outputs of the batches of a committee, reordered as `Rows.y`."""
     return torch.cat([part.unflatten(0, (n_networks, -1)) for part in outputs], dim=1).flatten(0, 1)
 
 
@@ -126,7 +126,7 @@ class Batches:
     ----------
     rows : Rows
     batch_size : int
-        Rows of a batch; where rows are shared out, of each network's part of it.
+        Rows per batch, for each network.
     generator : torch.Generator or None
         Shuffles every epoch anew; None keeps the order.
     """
@@ -173,7 +173,7 @@ class Batches:
                 inputs = {"x_num": torch.from_numpy(x_num[start:stop].toarray()).to(self.rows.device)}
             elif self.shuffled or self.rows.shares is not None:
                 inputs = {"x_num": x_num[start:stop]}
-            else:  # a view of the resident rows, which a module that works in place would change for good
+            else:  # a view, through which a module that works in place would change the rows
                 inputs = {"x_num": x_num[start:stop].clone()}
             if x_cat is not None:
                 inputs["x_cat"] = x_cat[start:stop]

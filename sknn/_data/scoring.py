@@ -13,7 +13,7 @@ __all__ = ["validation_scorer"]
 
 
 class _Predictions(BaseEstimator):
-    """A fitted estimator whose X is the link output itself, so that a scorer needs no network."""
+    """A fitted estimator whose X is the output of the link, so that a scorer needs no network."""
 
     def __init__(self, targets: Any = None) -> None:
         self.targets = targets

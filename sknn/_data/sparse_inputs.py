@@ -37,16 +37,13 @@ class SparseRows(RawRows):
         return self.matrix.shape[0]
 
     def take(self, rows: np.ndarray) -> SparseRows:
-        """The rows at these positions."""
         return SparseRows(self.matrix[rows], self.preprocessing)
 
     def keys(self) -> list[np.ndarray] | None:
-        """The dense rows of a small matrix."""
         n_rows, n_columns = self.matrix.shape
         return [self.matrix.toarray()] if n_rows * n_columns <= _MAX_DENSE_CELLS else None
 
     def learn(self, rows: np.ndarray | None, weight: np.ndarray | None) -> SparseInputs:
-        """Learn the spread of each column."""
         n_columns = self.matrix.shape[1]
         if not self.preprocessing:
             return SparseInputs(n_columns, None)
@@ -75,12 +72,10 @@ class SparseInputs(Inputs):
 
     @classmethod
     def reads(cls, X: Any, preprocessing: bool) -> bool:
-        """Whether X is a sparse matrix."""
         return scipy.sparse.issparse(X)
 
     @classmethod
     def read_first(cls, X: Any, preprocessing: bool, categorical_features: Any) -> SparseRows:
-        """Read the X of a new fit."""
         if preprocessing and forced_positions(categorical_features, list(range(X.shape[1]))):
             raise ValueError(
                 f"categorical_features={categorical_features!r} names columns of a sparse matrix, whose columns are "
@@ -89,19 +84,16 @@ class SparseInputs(Inputs):
         return SparseRows(float32_csr(real_csr(X)), preprocessing)
 
     def read(self, X: Any) -> SparseRows:
-        """Read a table of the columns that were fitted, sparse or dense."""
         if len(X.shape) != 2:  # polars frames have no ndim
             raise ValueError(f"Found array with dim {len(X.shape)}, expected 2 as in fit.")
         return SparseRows(float32_csr(real_csr(X)), self.encoder is not None)
 
     def encode_rows(self, raw: SparseRows, rows: np.ndarray | None = None) -> tuple[scipy.sparse.csr_array, None]:
-        """Numbers, as csr_array float32 (n_rows, n_columns)."""
         matrix = raw.matrix if rows is None else raw.matrix[rows]
         return (matrix if self.encoder is None else self.encoder.encode_sparse(matrix)), None
 
     @property
     def can_be_scaled(self) -> bool:
-        """Whether nothing scales the numbers yet."""
         return self.encoder is None
 
     def _learn_scaling(self, x_num: scipy.sparse.csr_array) -> Callable[[Any], Any]:

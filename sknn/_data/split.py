@@ -63,7 +63,7 @@ def validation_split(
 
 
 def validation_splits(
-    n_splits: int,
+    n_networks: int,
     n_samples: int,
     *,
     fraction: float,
@@ -71,14 +71,14 @@ def validation_splits(
     labels: np.ndarray | None = None,
     groups: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of training and validation rows of several networks; no row is held out twice where these suffice.
+    """Positions of training and validation rows of several networks. No row is held out twice if there are enough rows.
 
     As `validation_split`, with one row of positions for each network.
 
     Returns
     -------
-    train, valid : ndarray int64 (n_splits, n_train), (n_splits, n_valid)
-        Where groups are of different sizes, rows are repeated to fill the shorter splits up.
+    train, valid : ndarray int64 (n_networks, n_train), (n_networks, n_valid)
+        If groups are of different sizes, rows are repeated to fill the shorter splits.
 
     Raises
     ------
@@ -87,10 +87,10 @@ def validation_splits(
     """
     rest = np.arange(n_samples)
     valid: list[np.ndarray] = []
-    for i in range(n_splits):
+    for i in range(n_networks):
         share = fraction * n_samples / max(1, len(rest))
         too_few = len(rest) < 2 or (groups is not None and len(np.unique(groups[rest])) < 2)
-        if i and (too_few or share >= 1):  # nothing left to hold out: what another network holds out
+        if i and (too_few or share >= 1):  # nothing is left to hold out: take what another network holds out
             valid.append(valid[i % len(valid)])
             continue
         left, held_out = validation_split(
@@ -118,7 +118,7 @@ def _n_held_out(n_samples: int, fraction: float) -> int:
 def _keeping_every_class(
     rows: np.ndarray, labels: np.ndarray, fraction: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A random split with one row of each class, at least, on the training side."""
+    """A random split with at least one row of each class on the training side."""
     order = np.random.RandomState(seed).permutation(rows)
     _, first = np.unique(labels[order], return_index=True)
     free = np.delete(order, first)
@@ -131,7 +131,7 @@ def _keeping_every_class(
 def _stratified(
     rows: np.ndarray, labels: np.ndarray, fraction: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """A stratified split of the classes with at least two rows, or None where these are too few."""
+    """A stratified split of the classes with at least two rows, or None if they have too few rows."""
     frequent = np.bincount(labels)[labels] >= 2
     candidates = rows[frequent]
     n_classes = len(np.unique(labels[frequent]))

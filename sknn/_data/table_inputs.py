@@ -31,11 +31,9 @@ class TableRows(RawRows):
         return len(self.table)
 
     def take(self, rows: np.ndarray) -> TableRows:
-        """The rows at these positions."""
         return TableRows(self.reader, self.table.take(rows))
 
     def keys(self) -> list[np.ndarray]:
-        """Numbers and codes."""
         return [block for block in self.table.read() if block.size]
 
     def learn(self, rows: np.ndarray | None, weight: np.ndarray | None) -> TableInputs:
@@ -74,16 +72,13 @@ class TableInputs(Inputs):
 
     @classmethod
     def reads(cls, X: Any, preprocessing: bool) -> bool:
-        """Whether X has two dimensions."""
         return len(X.shape) == 2
 
     @classmethod
     def read_first(cls, X: Any, preprocessing: bool, categorical_features: Any) -> TableRows:
-        """Read the table of a new fit: kinds and categories of its columns, then its cells."""
         return TableRows(*TableReader.learn(X, categorical_features))
 
     def read(self, X: Any) -> TableRows:
-        """Read a table of the columns that were fitted."""
         if scipy.sparse.issparse(X) and self.cardinalities:
             raise ValueError("X is sparse, but was a table with categories in fit. Pass a table of the same columns.")
         if len(X.shape) != 2:  # polars frames have no ndim

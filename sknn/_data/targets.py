@@ -1,6 +1,6 @@
-"""y <-> tensor, and link outputs -> labels, probabilities, values.
+"""y -> tensor, and outputs of the link -> labels, probabilities, values.
 
-Three kinds: ``"classes"`` (int64 codes), ``"multilabel"`` (float32 indicators) and ``"real"`` (float32, standardised).
+There are three kinds: ``"classes"`` (int64 codes), ``"multilabel"`` (float32 indicators) and ``"real"`` (float32).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["ClassTargets", "MultilabelTargets", "RealTargets", "class_targets", 
 
 _LABELS = "labels of one type, one for each row, or a label indicator matrix"
 
-# As many classes as rows is what an identifier or a regression target looks like; below this many rows it may be a toy.
+# A y with as many classes as rows is an identifier or a regression target. Fewer rows may be a small example.
 _MIN_ROWS_TO_DOUBT_CLASSES = 20
 
 
@@ -27,7 +27,7 @@ def class_targets(y: Any, classes: Any = None) -> tuple[ClassTargets | Multilabe
     Raises
     ------
     ValueError
-        NaN, a continuous or unknown target, one class only, a class of its own for every row.
+        y holds NaN, is continuous or of an unknown type, or has one class only, or a different class in every row.
     """
     with refused_as("y", _LABELS), np.errstate(all="ignore"):
         y = _checked_labels(y)
@@ -106,7 +106,7 @@ def _is_missing(label: Any) -> bool:
 
 
 class ClassTargets:
-    """Labels of one kind: binary or multiclass.
+    """Labels of two or more classes.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ class MultilabelTargets:
         return raw
 
 
-# Beyond, squares are infinite in float32.
+# The squares of larger numbers are infinite in float32.
 _MAX_ENCODED = 1e18
 
 
@@ -212,7 +212,7 @@ def _unit(columns: np.ndarray) -> np.ndarray:
 
 
 class RealTargets:
-    """Numbers, standardised for the network and put back at predict.
+    """Numbers: scaled for the network, and converted back at predict.
 
     Parameters
     ----------
@@ -221,7 +221,7 @@ class RealTargets:
     weight : ndarray (n_samples,) or None
     scaling : {"standard", "scale", None}
         ``"standard"``: zero mean, unit variance. ``"scale"``: divided by the mean, for a loss with a log link, whose
-        target must stay positive. None: untouched.
+        target must stay positive. None: unchanged.
     """
 
     kind = "real"
@@ -240,11 +240,11 @@ class RealTargets:
             if scaling == "standard":
                 self.mean = mean * unit
                 scale = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weight))
-            # A constant target: nothing to divide by. Relative, since 0.1 summed and divided is not 0.1.
-            floor = 8 * np.finfo(np.float64).eps * np.abs(mean)
-            self.scale = np.where(scale > floor, np.maximum(scale * unit, np.finfo(np.float64).tiny), 1.0)
-        # float32 has 24 bits: with a mean above about 1,000 spreads, the spread would be rounded visibly.
-        # scikit-learn expects float64 of several outputs.
+            # A constant target is not divided. The tolerance is relative, since the mean of many 0.1 is not 0.1.
+            tolerance = 8 * np.finfo(np.float64).eps * np.abs(mean)
+            self.scale = np.where(scale > tolerance, np.maximum(scale * unit, np.finfo(np.float64).tiny), 1.0)
+        # float32 has 24 bits: if the mean is above about 1,000 spreads, rounding would change the values visibly.
+        # scikit-learn expects float64 for several outputs.
         rounded_away = (np.abs(self.mean) / 1e3 > self.scale).any()
         out_of_range = ((self.scale > 1e30) | (self.scale < 1e-30)).any()
         self.dtype = np.float64 if rounded_away or out_of_range or self.ndim == 2 else np.float32
@@ -261,7 +261,7 @@ class RealTargets:
     def _checked(y: Any) -> np.ndarray:
         try:
             if getattr(getattr(y, "dtype", None), "kind", "f") in "mM":  # polars' dtypes have no kind
-                raise ValueError("dates and durations could not be converted")  # silently to nanoseconds
+                raise ValueError("dates and durations could not be converted")  # not silently to nanoseconds
             y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", ensure_min_samples=0)
         except ValueError as error:
             if "NaN" in str(error) or "infinity" in str(error):
@@ -274,7 +274,7 @@ class RealTargets:
             ) from error
         # In rows: means of columns in another order in memory differ in the last bit.
         y = np.ascontiguousarray(y, dtype=np.float64)
-        if not np.isfinite(y).all():  # None, which is converted after scikit-learn looked
+        if not np.isfinite(y).all():  # None, which scikit-learn converts after its check
             raise ValueError("Input y contains NaN or None. Every row needs a finite number as its y: drop the others.")
         if y.ndim not in (1, 2):
             raise ValueError(f"y: expected shape (n_samples,) or (n_samples, n_outputs), got {y.shape}.")
@@ -288,7 +288,7 @@ class RealTargets:
             raise ValueError(f"y: expected {self.n_targets} outputs as in the training target, got {columns.shape[1]}.")
         with np.errstate(over="ignore"):
             encoded = (columns - self.mean) / self.scale
-            far = np.isinf(encoded)  # the difference of two finite numbers, perhaps
+            far = np.isinf(encoded)  # the difference of two finite numbers may be infinite
             encoded[far] = ((columns / 2 - self.mean / 2) / self.scale * 2)[far]
         too_large = np.abs(encoded) > _MAX_ENCODED
         if too_large.any():
@@ -304,7 +304,7 @@ class RealTargets:
 
         Several quantile levels of one output give (n_samples, n_levels).
         """
-        # In float64: near zero the sum would keep only the rounding errors of float32.
+        # In float64: of values near zero, a sum in float32 would keep little but rounding errors.
         largest = np.finfo(self.dtype).max
         with np.errstate(over="ignore"):
             values = values.astype(np.float64) * self.scale + self.mean

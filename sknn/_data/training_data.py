@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,8 @@ from sklearn.utils.validation import check_consistent_length
 
 from .._errors import refused_as
 from .inputs import Inputs, RawRows
-from .labelled_rows import LabelledRows
+from .labelled_rows import MERGE_LIMIT, LabelledRows
 from .rows import Rows
-from .sample_weight import MERGE_LIMIT, merge_equal_rows
 from .scoring import validation_scorer
 from .split import validation_split, validation_splits
 from .targets import dense
@@ -56,7 +54,7 @@ class TrainingData:
     """Rows on their way from the caller to the network.
 
     The constructor checks the rows, learns the targets, reads X once, and merges equal rows of a small table. Then
-    `hold_out` or `validate_on` may choose validation rows, and `encode` makes tensors.
+    `hold_out` or `validate_on` may choose validation rows. `encode` learns scales from the others, and makes tensors.
 
     Parameters
     ----------
@@ -73,12 +71,6 @@ class TrainingData:
         (y, weight) -> class weight of each row, or None.
     merge : bool
         Whether equal rows of a small table may be merged: loss and score can weigh rows.
-
-    Attributes
-    ----------
-    targets : ClassTargets, MultilabelTargets or RealTargets
-    n_copies : float or None
-        Number of rows that the merged rows stand for; None if none were merged.
     """
 
     def __init__(
@@ -99,15 +91,15 @@ class TrainingData:
         self.train_rows: np.ndarray | None = None  # positions; None for all
         self.valid_rows: np.ndarray | None = None
         self.shares: tuple[np.ndarray, np.ndarray] | None = None  # training and validation rows of each network
-        self.valid: tuple[RawRows, LabelledRows] | None = None  # validation rows that are not among the rows
+        self.valid: tuple[Any, LabelledRows] | None = None  # X of other validation rows, and their y
         self.n_copies: float | None = None
-        self._known_inputs = inputs
+        self._inputs = inputs
         self._class_weight = class_weight
 
         self.labels = LabelledRows(X, y, sample_weight, groups)
         self.targets = learn_targets(self.labels.y, self.labels.weight)  # refuses a bad y before X is read
         self.labels.weigh_classes(class_weight)
-        self.raw: RawRows | None = (read_first if inputs is None else inputs.read)(self.labels.of(X))
+        self.raw = (read_first if inputs is None else inputs.read)(self.labels.of(X))
         if merge and self._merge() and self.targets.kind == "real":
             # Mean and spread of the merged rows: those of the copies differ in the last bit.
             self.targets = learn_targets(self.labels.y, self.labels.weight)
@@ -116,26 +108,18 @@ class TrainingData:
         return len(self.labels)
 
     def _merge(self) -> bool:
-        """Merge equal rows of a small table; whether there were any, or weights."""
-        if len(self) > MERGE_LIMIT:
+        """Merge equal rows of a small table. Whether any row, or the order of rows, has changed."""
+        keys = self.raw.keys() if len(self) <= MERGE_LIMIT else None
+        if keys is None:
             return False
-        assert self.raw is not None
-        rows = self.raw.keys()
-        if rows is None:
+        y = dense(self.labels.y)
+        keys.append(self.targets.encode(y) if self.targets.kind != "real" else self.targets.check(y))
+        first = self.labels.merge(keys)
+        if first is None:
             return False
-        labels, targets, y = self.labels, self.targets, dense(self.labels.y)
-        rows.append(targets.encode(y) if targets.kind != "real" else targets.check(y))
-        if labels.groups is not None:
-            rows.append(np.unique(labels.groups, return_inverse=True)[1])
-        merged = merge_equal_rows(rows, labels.weight)
-        if merged is None:
-            return False
-        first, weight = merged
-        self.n_copies = float(weight.sum())
+        assert self.labels.weight is not None
+        self.n_copies = float(self.labels.weight.sum())
         self.raw = self.raw.take(first)
-        labels.keep(first)
-        labels.weight = weight
-        labels.sample_weight = None if labels.sample_weight is None else weight
         return True
 
     def hold_out(self, fraction: float, seed: int, n_networks: int = 1) -> None:
@@ -167,38 +151,36 @@ class TrainingData:
             self.targets.encode(labels.y)
             check_y(labels.y)
             labels.weigh_classes(self._class_weight)
-        with refused_as("X_val", "a table like X", instead_of="X"):
-            self.valid = self.inputs.read(labels.of(X)), labels
-
-    @cached_property
-    def inputs(self) -> Inputs:
-        """What was learned about X. Scales are those of the training rows, so choose the validation rows first."""
-        if self._known_inputs is not None:
-            return self._known_inputs
-        assert self.raw is not None
-        return self.raw.learn(self.train_rows, self.labels.weight)
+        self.valid = labels.of(X), labels
 
     def encode(self, device: torch.device, scoring: Any) -> EncodedData:
-        """The data as tensors, and what `scoring` means for the validation rows. It can be called once."""
-        assert self.raw is not None
-        train, valid = self._encode(self.raw, device)
-        self.raw = None  # not held while the network is trained
-        score = None if valid is None else self.scorer(scoring)
-        return EncodedData(train, valid, self.inputs, self.targets, self.n_copies, score)
+        """Learn the inputs from the training rows, and encode all rows on their device.
 
-    def _encode(self, raw: RawRows, device: torch.device) -> tuple[Rows, Rows | None]:
-        """Training rows, and validation rows or None, on their device."""
-        train = self._rows(raw, self.labels, self.train_rows, device)
+        Parameters
+        ----------
+        device : torch.device
+        scoring : str, callable or None
+            The parameter of the estimators.
+        """
+        inputs = self._inputs or self.raw.learn(self.train_rows, self.labels.weight)
+        rows = self._rows(inputs, self.raw, self.labels, self.train_rows, device)
+        valid = None
         if self.shares is not None:
-            return train.shared_out(self.shares[0]), train.shared_out(self.shares[1])
-        if self.valid is not None:
+            rows, valid = rows.shared_out(self.shares[0]), rows.shared_out(self.shares[1])
+        elif self.valid is not None:
+            X, labels = self.valid
             with refused_as("X_val", "a table like X", instead_of="X"):
-                return train, self._rows(*self.valid, None, device)
-        return train, None if self.valid_rows is None else self._rows(raw, self.labels, self.valid_rows, device)
+                valid = self._rows(inputs, inputs.read(X), labels, None, device)
+        elif self.valid_rows is not None:
+            valid = self._rows(inputs, self.raw, self.labels, self.valid_rows, device)
+        score = None if valid is None else self._scorer(scoring)
+        return EncodedData(rows, valid, inputs, self.targets, self.n_copies, score)
 
-    def _rows(self, raw: RawRows, labels: LabelledRows, rows: np.ndarray | None, device: torch.device) -> Rows:
+    def _rows(
+        self, inputs: Inputs, raw: RawRows, labels: LabelledRows, rows: np.ndarray | None, device: torch.device
+    ) -> Rows:
         """Encoded rows, with weights of mean one."""
-        x_num, x_cat = self.inputs.encode_rows(raw, rows)
+        x_num, x_cat = inputs.encode_rows(raw, rows)
         y, weight = self.targets.encode(labels.y), labels.weight
         if rows is not None:
             y, weight = y[rows], None if weight is None else weight[rows]
@@ -206,7 +188,7 @@ class TrainingData:
             weight = torch.from_numpy((weight / weight.mean()).astype(np.float32))
         return Rows(x_num, x_cat, torch.from_numpy(np.ascontiguousarray(y)), weight, device)
 
-    def scorer(self, scoring: Any) -> Callable[[np.ndarray], float] | None:
+    def _scorer(self, scoring: Any) -> Callable[[np.ndarray], float] | None:
         """Raw validation prediction -> score, or None if the loss is the score."""
         if scoring in (None, "loss"):
             return None

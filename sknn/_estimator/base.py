@@ -149,6 +149,7 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
         if not partial:
             self._choose_validation(raw, validation, seeds.split, n_networks)
         data = raw.encode(device, self.scoring)
+        del raw  # what was read of X is not held while the network is trained
 
         listeners = EpochListeners(self, arguments, verbose=0 if partial else int(self.verbose))
         plan = self._plan(data, listeners, started, checkpoint, seeds.shuffle, device, partial)

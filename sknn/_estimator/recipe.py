@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .._data.sample_weight import MERGE_LIMIT
+from .._data.labelled_rows import MERGE_LIMIT
 from .._training.plan import TrainingPlan
 from ..modules._recipe import Recipe, recipe_of
 from .default_callbacks import training_callbacks

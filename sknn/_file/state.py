@@ -67,12 +67,13 @@ def read_inputs(value: Any, reader: ValueReader) -> Inputs:
     row_shape = tuple(_size(size, "row_shape") for size in expect(value["row_shape"], list, "row_shape"))
     if (kind == "table") != (value["table"] is not None) or kind not in ("table", "sparse", "array"):
         raise DamagedFileError(f"inputs: kind {kind[:40]!r} and the table do not belong together.")
+    preprocessing = expect(value["preprocessing"], bool if kind == "array" else type(None), where)
     has_encoder = any(name.startswith("encoder.") for name in reader.tensors)
     encoder = _read_encoder(reader) if has_encoder or kind == "table" else None
     if kind == "array":
         if encoder is not None:
             raise DamagedFileError("inputs: numbers that go to the network untouched have no encoder.")
-        inputs = ArrayInputs(row_shape, expect(value["preprocessing"], bool, where))
+        inputs = ArrayInputs(row_shape, preprocessing)
     elif kind == "sparse":
         if len(row_shape) != 1 or (encoder is not None and (encoder.center.shape != row_shape or
                                                             len(encoder.gap_columns))):  # fmt: skip

@@ -224,13 +224,6 @@ def test_forward_takes_leading_dimensions():
     assert torch.equal(encoder(numeric.reshape(3, 20, 7)).reshape(60, -1), encoder(numeric))
 
 
-def test_forward_can_be_traced_for_export():
-    encoder = Encoder().fit(table())
-    numeric = torch.tensor(table(seed=4))
-    program = torch.export.export(encoder, (numeric,))
-    torch.testing.assert_close(program.module()(numeric), encoder(numeric))
-
-
 def test_encoder_has_buffers_and_no_parameters():
     encoder = Encoder().fit(table())
     assert list(encoder.parameters()) == []

@@ -1,51 +1,65 @@
-"""y, weights and groups of the rows that count stay with their rows."""
+"""y, weights and groups stay with their rows; weights are refused, ignored, or stand for copies of rows."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+from sklearn.base import clone
 
-from sknn._data.labelled_rows import LabelledRows, group_codes
+from sknn import NeuralClassifier, NeuralRegressor
+from sknn._data.labelled_rows import (
+    MERGE_LIMIT,
+    LabelledRows,
+    check_weights,
+    group_codes,
+    merge_equal_rows,
+)
+from sknn.modules import MLP
 
-X = np.arange(12.0).reshape(6, 2)
-Y = np.array(list("abcabc"))
+GENERATOR = np.random.default_rng(0)
+X = GENERATOR.normal(size=(60, 3))
+Y = (X[:, 0] > 0).astype(int)
+FEW = np.arange(12.0).reshape(6, 2)
+LABELS = np.array(list("abcabc"))
 
 
 def test_rows_of_weight_zero_are_dropped_with_all_that_belongs_to_them() -> None:
     weight = np.array([0, 2, 0, 4, 6, 0.0])
-    rows = LabelledRows(X, Y, weight, groups=[3, 1, 3, 2, 1, 1])
+    rows = LabelledRows(FEW, LABELS, weight, groups=[3, 1, 3, 2, 1, 1])
     assert rows.positions.tolist() == [1, 3, 4]
     assert (len(rows), rows.y.tolist(), rows.groups.tolist()) == (3, ["b", "a", "b"], [0, 1, 0])
     assert rows.weight.tolist() == rows.sample_weight.tolist() == [2, 4, 6]
-    assert rows.of(X).tolist() == X[[1, 3, 4]].tolist()
+    assert rows.of(FEW).tolist() == FEW[[1, 3, 4]].tolist()
     rows.keep(np.array([2, 0]))
     assert (rows.positions.tolist(), rows.y.tolist(), rows.weight.tolist()) == ([4, 1], ["b", "b"], [6, 2])
 
 
 def test_all_rows_are_the_table_itself() -> None:
-    rows = LabelledRows(X, Y)
-    assert rows.of(X) is X
+    rows = LabelledRows(FEW, LABELS)
+    assert rows.of(FEW) is FEW
     assert rows.weight is rows.sample_weight is rows.groups is rows.positions is None
 
 
 @pytest.mark.parametrize(
     "y",
-    [list(Y), pd.Series(Y, index=[5, 5, 1, 0, 2, 2]), scipy.sparse.csr_array(np.eye(6))],
+    [list(LABELS), pd.Series(LABELS, index=[5, 5, 1, 0, 2, 2]), scipy.sparse.csr_array(np.eye(6))],
     ids=["list", "series", "csr"],
 )
 def test_targets_of_every_kind_are_taken_by_position(y: object) -> None:
-    rows = LabelledRows(X, y, np.array([0, 1, 1, 2, 0, 1.0]))
-    expected = np.eye(6)[[1, 2, 3, 5]].tolist() if scipy.sparse.issparse(y) else Y[[1, 2, 3, 5]].tolist()
+    rows = LabelledRows(FEW, y, np.array([0, 1, 1, 2, 0, 1.0]))
+    expected = np.eye(6)[[1, 2, 3, 5]].tolist() if scipy.sparse.issparse(y) else LABELS[[1, 2, 3, 5]].tolist()
     assert (rows.y.toarray() if scipy.sparse.issparse(rows.y) else rows.y).tolist() == expected
 
 
 def test_another_number_of_targets_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^y: .*inconsistent numbers of samples: \[6, 5\]"):
-        LabelledRows(X, Y[:5])
+        LabelledRows(FEW, LABELS[:5])
     with pytest.raises(TypeError, match="^y is a dict, expected a list or an array"):
-        LabelledRows(X, dict.fromkeys(range(6)))
+        LabelledRows(FEW, dict.fromkeys(range(6)))
 
 
 def test_missing_groups_are_counted() -> None:
@@ -54,3 +68,159 @@ def test_missing_groups_are_counted() -> None:
     with pytest.raises(ValueError, match=r"^groups has shape \(2,\), expected \(3,\)"):
         group_codes([1, 2], 3)
     assert group_codes(["b", 1, "b"], 3).tolist() == [0, 1, 0]
+
+
+def test_rows_that_are_equal_in_keys_and_groups_are_merged() -> None:
+    rows = LabelledRows(FEW, LABELS, np.array([0, 1, 2, 3, 4, 5.0]), groups=[1, 1, 1, 1, 2, 1])
+    keys = np.array([[7], [5], [7], [7], [5.0]])  # of the five rows with a weight
+    assert rows.merge([keys]).tolist() == [1, 0, 3]
+    assert (rows.positions.tolist(), rows.weight.tolist()) == ([2, 1, 4], [7, 4, 4])
+    assert LabelledRows(FEW, LABELS).merge([FEW]) is None
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (np.ones(59), r"sample_weight\.shape"),
+        (np.ones((60, 2)), "1D array or scalar"),
+        (np.where(X[:, 0] > 0, 1, np.nan), "NaN"),
+        (np.where(X[:, 0] > 0, 1, np.inf), "infinity"),
+        (np.where(X[:, 0] > 0, 1, -1.0), "Negative values"),
+        (np.zeros(60), "all weights are zero|at least one non-zero"),
+    ],
+)
+def test_weights_that_are_not_numbers_of_the_rows_are_refused(weight: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_weights(weight, 60)
+    with pytest.raises(ValueError, match=message):
+        NeuralClassifier().fit(X, Y, sample_weight=weight)
+
+
+@pytest.mark.parametrize("weight", [None, np.ones(60), np.full(60, 7), [2] * 60])
+def test_equal_weights_are_no_weights(weight: Any) -> None:
+    assert check_weights(weight, 60) is None
+
+
+def test_weights_become_float64() -> None:
+    weight = check_weights(list(range(60)), 60)
+    assert weight.dtype == np.float64
+    assert weight.shape == (60,)
+
+
+# ------------------------------------------------------------------ merging
+
+
+def test_equal_rows_become_one_with_the_summed_weight() -> None:
+    rows = np.array([[1.0, 2.0], [3.0, 4.0], [1.0, 2.0], [1.0, 2.5]])
+    y = np.array([0, 1, 0, 0])
+    first, weight = merge_equal_rows([rows, y], np.array([1.0, 2.0, 4.0, 8.0]))
+    merged = {(*rows[i], int(y[i])): w for i, w in zip(first, weight, strict=True)}
+    assert merged == {(1.0, 2.0, 0): 5.0, (3.0, 4.0, 1): 2.0, (1.0, 2.5, 0): 8.0}
+
+
+def test_rows_that_differ_in_y_only_stay_apart() -> None:
+    assert merge_equal_rows([np.ones((2, 3)), np.array([0, 1])], None) is None
+
+
+def test_nothing_to_merge_without_weights_leaves_the_order() -> None:
+    assert merge_equal_rows([X, Y], None) is None
+
+
+def test_missing_numbers_are_equal_to_each_other() -> None:
+    rows = np.array([[np.nan, 1.0], [np.nan, 1.0]])
+    _, weight = merge_equal_rows([rows], None)
+    assert weight.tolist() == [2.0]
+
+
+def test_the_order_of_rows_is_forgotten() -> None:
+    order = GENERATOR.permutation(60)
+    weight = GENERATOR.integers(1, 4, size=60).astype(float)
+    first, summed = merge_equal_rows([X, Y], weight)
+    first_again, summed_again = merge_equal_rows([X[order], Y[order]], weight[order])
+    np.testing.assert_array_equal(X[first], X[order][first_again])
+    np.testing.assert_array_equal(summed, summed_again)
+
+
+def test_large_tables_are_not_merged() -> None:
+    assert merge_equal_rows([np.zeros((MERGE_LIMIT + 1, 1))], np.ones(MERGE_LIMIT + 1)) is None
+    assert merge_equal_rows([np.zeros((MERGE_LIMIT, 1))], None) is not None
+
+
+def test_the_order_is_that_of_the_numbers_whatever_their_unit() -> None:
+    column = np.array([3.0, -1.0, 0.0, -20.0, 5.5])
+    for unit in (1.0, 1e-3, 1e7):
+        first, _ = merge_equal_rows([unit * column[:, None], np.zeros(5, dtype=np.int64)], np.ones(5))
+        assert column[first].tolist() == sorted(column)
+    codes = np.array([[3], [-1], [2**40]])
+    first, _ = merge_equal_rows([codes], np.ones(3))
+    assert codes[first, 0].tolist() == [-1, 3, 2**40]
+
+
+def test_zero_has_no_sign() -> None:
+    _, weight = merge_equal_rows([np.array([[0.0], [-0.0]])], None)
+    assert weight.tolist() == [2.0]
+
+
+# ------------------------------------------------------------------ in the estimators
+
+
+@pytest.mark.parametrize("params", [{}, {"early_stopping": True}, {"preprocessing": False}], ids=str)
+@pytest.mark.parametrize("estimator", [NeuralClassifier, NeuralRegressor])
+def test_a_weight_of_k_is_k_copies_bit_by_bit(estimator: Any, params: dict[str, Any]) -> None:
+    few, y = X[:25], Y[:25]
+    weight = GENERATOR.integers(0, 4, size=25)
+    assert weight.sum() <= MERGE_LIMIT
+    model = estimator(MLP, max_epochs=4, random_state=0, **params)
+    weighted = clone(model).fit(few, y, sample_weight=weight)
+    repeated = clone(model).fit(few.repeat(weight, axis=0), y.repeat(weight))
+    np.testing.assert_array_equal(weighted.predict(X), repeated.predict(X))
+    unweighted = clone(model).fit(few, y)
+    assert not np.array_equal(weighted.net_.history[:, "train_loss"], unweighted.net_.history[:, "train_loss"])
+
+
+@pytest.mark.parametrize("estimator", [NeuralClassifier, NeuralRegressor])
+def test_the_unit_of_weights_does_not_matter(estimator: Any) -> None:
+    weight = GENERATOR.integers(1, 4, size=60)
+    model = estimator(MLP, max_epochs=3, random_state=0)
+    first = clone(model).fit(X, Y, sample_weight=weight).predict(X)
+    second = clone(model).fit(X, Y, sample_weight=1024.0 * weight).predict(X)
+    np.testing.assert_array_equal(first, second)
+
+
+def test_weights_count_in_the_validation_score() -> None:
+    """Validation rows of weight zero, with wrong labels, must not be seen."""
+    X_val = np.concatenate([X, X])
+    y_val = np.concatenate([Y, 1 - Y])
+    weight = np.repeat([1.0, 0.0], 60)
+    model = NeuralClassifier(MLP, max_epochs=3, random_state=0)
+    weighted = clone(model).fit(X, Y, X_val=X_val, y_val=y_val, sample_weight_val=weight)
+    right = clone(model).fit(X, Y, X_val=X, y_val=Y)
+    np.testing.assert_allclose(weighted.validation_scores_, right.validation_scores_, rtol=1e-6)
+    by_accuracy = clone(model).set_params(scoring="accuracy").fit(X, Y, X_val=X_val, y_val=y_val,
+                                                                 sample_weight_val=1 + 9 * weight)  # fmt: skip
+    accuracy = by_accuracy.score(X, Y)
+    if by_accuracy.best_epoch_ == by_accuracy.n_iter_:
+        expected = (10 * accuracy + (1 - accuracy)) / 11
+        assert by_accuracy.validation_scores_[-1] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", {0: 1.0, 1: 9.0}], ids=str)
+def test_class_weights_are_sample_weights(class_weight: Any) -> None:
+    y = (X[:, 0] > 1).astype(int)
+    from sklearn.utils import compute_sample_weight
+
+    weight = compute_sample_weight(class_weight, y)
+    model = NeuralClassifier(MLP, max_epochs=3, random_state=0)
+    by_class = clone(model).set_params(class_weight=class_weight).fit(X, y)
+    by_sample = clone(model).fit(X, y, sample_weight=weight)
+    np.testing.assert_allclose(by_class.predict_proba(X), by_sample.predict_proba(X), rtol=1e-5)
+    assert by_class.predict_proba(X)[:, 1].mean() > clone(model).fit(X, y).predict_proba(X)[:, 1].mean()
+
+
+def test_large_tables_obey_weights_in_the_mean() -> None:
+    X = (np.arange(1000) % 7.0)[:, None]
+    y = np.arange(1000) % 2 * 1.0
+    # None: the labels have nothing to do with the rows, and training would say so.
+    model = NeuralRegressor(MLP, max_epochs=8, lr=0.02, early_stopping=False, gradient_health=None, random_state=0)
+    model.fit(X, y, sample_weight=1 + 3 * y)
+    assert model.predict(X).mean() == pytest.approx(0.8, abs=0.05)

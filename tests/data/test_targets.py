@@ -12,6 +12,7 @@ from scipy import sparse
 
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn._data.targets import ClassTargets, MultilabelTargets, RealTargets, class_targets
+from sknn.modules import MLP
 
 # ------------------------------------------------------------------ classes
 
@@ -224,7 +225,7 @@ X = np.random.default_rng(0).normal(size=(40, 2))
 def test_the_classifier_predicts_labels_of_ys_kind(name: str) -> None:
     y = np.asarray(LABELS[name])
     y = np.tile(y, 10)
-    model = NeuralClassifier(max_epochs=1, random_state=0).fit(X, y)
+    model = NeuralClassifier(MLP, max_epochs=1, random_state=0).fit(X, y)
     predicted = model.predict(X)
     assert set(predicted.tolist()) <= set(y.tolist())
     probabilities = model.predict_proba(X)
@@ -235,11 +236,11 @@ def test_the_classifier_predicts_labels_of_ys_kind(name: str) -> None:
 @pytest.mark.parametrize("shape", [(40,), (40, 1), (40, 3)], ids=str)
 def test_the_regressor_predicts_in_ys_shape_and_unit(shape: tuple[int, ...]) -> None:
     y = 1e4 + 50 * np.resize(X[:, 0], shape[::-1]).T.reshape(shape)
-    predicted = NeuralRegressor(max_epochs=5, random_state=0).fit(X, y).predict(X)
+    predicted = NeuralRegressor(MLP, max_epochs=5, random_state=0).fit(X, y).predict(X)
     assert predicted.shape == shape
     assert 9_800 < predicted.mean() < 10_200
 
 
 def test_the_regressor_does_not_touch_y_without_preprocessing() -> None:
-    model = NeuralRegressor(preprocessing=False, max_epochs=1).fit(X, 1e4 + X[:, 0])
+    model = NeuralRegressor(MLP, preprocessing=False, max_epochs=1).fit(X, 1e4 + X[:, 0])
     assert (model._targets.mean, model._targets.scale) == (0, 1)

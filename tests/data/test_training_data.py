@@ -13,7 +13,6 @@ import torch
 
 from sknn import NeuralClassifier
 from sknn._data import categories, columns, table
-from sknn._data.inputs import Inputs
 from sknn._data.kinds import read_first
 from sknn._data.targets import class_targets
 from sknn._data.training_data import TrainingData
@@ -41,7 +40,7 @@ TABLES = {
 }
 
 
-def prepared(X: Any, y: Any = Y, sample_weight: Any = None, groups: Any = None, **kwargs: Any) -> TrainingData:
+def training_data(X: Any, y: Any = Y, sample_weight: Any = None, groups: Any = None, **kwargs: Any) -> TrainingData:
     settings: dict[str, Any] = dict(
         inputs=None,
         read_first=lambda X: read_first(X, True, "from_dtype"),
@@ -85,21 +84,20 @@ def test_labels_are_coded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     coded = []
     codes = categories.category_codes
     monkeypatch.setattr(table, "category_codes", lambda c, labels: (coded.append(c.name), codes(c, labels))[1])
-    prepared(FRAME).encode(CPU)
+    training_data(FRAME).encode(CPU, None)
     assert sorted(coded) == ["city", "member"]
 
 
 def test_what_is_encoded_belongs_to_its_rows() -> None:
     weight = np.arange(N) % 5 * 1.0
-    data = prepared(FRAME, Y, weight, groups=np.arange(N) // 4)
+    data = training_data(FRAME, Y, weight, groups=np.arange(N) // 4)
     kept = np.flatnonzero(weight)
     assert len(data) == len(kept)
     data.hold_out(0.2, seed=0)
-    train, valid = data.encode(CPU)
-    assert isinstance(data.inputs, Inputs)
-    for rows, positions in ((train, data.train_rows), (valid, data.valid_rows)):
+    ready = data.encode(CPU, None)
+    for rows, positions in ((ready.rows, data.train_rows), (ready.valid, data.valid_rows)):
         of_table = kept[positions]
-        x_num, x_cat = data.inputs.encode(FRAME.iloc[of_table])
+        x_num, x_cat = ready.inputs.encode(FRAME.iloc[of_table])
         assert torch.equal(rows.x_num, x_num)
         assert torch.equal(rows.x_cat, x_cat)
         assert rows.targets.tolist() == Y[of_table].tolist()
@@ -109,18 +107,19 @@ def test_what_is_encoded_belongs_to_its_rows() -> None:
 
 
 def test_scales_are_learned_from_the_training_rows_only() -> None:
-    data = prepared(FRAME)
+    data = training_data(FRAME)
     data.hold_out(0.2, seed=0)
-    data.encode(CPU)
+    inputs = data.encode(CPU, None).inputs
     expected = np.median(FRAME["count"].to_numpy()[data.train_rows])
-    assert data.inputs.encoder.center[1] == expected
+    assert inputs.encoder.center[1] == expected
 
 
 def test_each_network_of_a_committee_holds_out_its_own_rows() -> None:
-    data = prepared(FRAME)
+    data = training_data(FRAME)
     data.hold_out(0.1, seed=0, n_networks=3)
-    train, valid = data.encode(CPU)
-    assert valid.x_num is train.x_num
+    ready = data.encode(CPU, None)
+    valid = ready.valid
+    assert valid.x_num is ready.rows.x_num
     assert valid.shares.shape == (3, 12)
     assert len(set(valid.shares.ravel().tolist())) == 36
 
@@ -128,56 +127,55 @@ def test_each_network_of_a_committee_holds_out_its_own_rows() -> None:
 def test_equal_rows_of_a_small_table_are_merged() -> None:
     twice = pd.concat([FRAME[:20], FRAME[5:15]])
     y = np.r_[Y[:20], Y[5:15]]
-    data = prepared(twice, y)
+    data = training_data(twice, y)
     assert (len(data), data.n_copies) == (20, 30)
     assert data.labels.sample_weight is None
     assert sorted(data.labels.weight) == [1.0] * 10 + [2.0] * 10
-    rows, _ = data.encode(CPU)
-    assert len(rows) == 20
-    assert len(prepared(twice, y, merge=False)) == 30
+    ready = data.encode(CPU, None)
+    assert (len(ready.rows), ready.n_copies, ready.valid, ready.score) == (20, 30, None, None)
+    assert len(training_data(twice, y, merge=False)) == 30
     large = pd.concat([FRAME[:20]] * 4)
-    assert len(prepared(large, np.tile(Y[:20], 4))) == 80
+    assert len(training_data(large, np.tile(Y[:20], 4))) == 80
 
 
 def test_validation_rows_are_read_by_what_the_training_rows_have_taught() -> None:
-    data = prepared(FRAME)
+    data = training_data(FRAME)
     checked = []
     weight = np.r_[0.0, np.ones(19)]
     data.validate_on(FRAME[:20], Y[:20], weight, checked.append)
-    train, valid = data.encode(CPU)
-    assert (len(train), len(valid)) == (N, 19)
-    assert torch.equal(valid.x_num, train.x_num[1:20])
+    ready = data.encode(CPU, "accuracy")
+    assert (len(ready.rows), len(ready.valid)) == (N, 19)
+    assert torch.equal(ready.valid.x_num, ready.rows.x_num[1:20])
+    assert ready.score(np.eye(2)[Y[1:20]]) == 1.0
     np.testing.assert_array_equal(checked[0], Y[1:20])
     with pytest.raises(ValueError, match="^y_val: y contains labels"):
-        prepared(FRAME).validate_on(FRAME[:20], Y[:20] + 7, None, checked.append)
-    data = prepared(FRAME)
+        training_data(FRAME).validate_on(FRAME[:20], Y[:20] + 7, None, checked.append)
+    data = training_data(FRAME)
     data.validate_on(FRAME[:20].assign(size=np.inf), Y[:20], None, checked.append)
     with pytest.raises(ValueError, match=r"^X_val: column 'size' \(position 0\) contains infinity"):
-        data.encode(CPU)
+        data.encode(CPU, None)
 
 
 def test_a_further_fit_keeps_what_the_first_one_learned() -> None:
-    first = prepared(FRAME)
-    first.encode(CPU)
-    second = prepared(FRAME.assign(size=0.0), inputs=first.inputs)
-    rows, _ = second.encode(CPU)
-    assert second.inputs is first.inputs
-    assert torch.equal(rows.x_num, first.inputs.encode(FRAME.assign(size=0.0))[0])
+    inputs = training_data(FRAME).encode(CPU, None).inputs
+    ready = training_data(FRAME.assign(size=0.0), inputs=inputs).encode(CPU, None)
+    assert ready.inputs is inputs
+    assert torch.equal(ready.rows.x_num, inputs.encode(FRAME.assign(size=0.0))[0])
 
 
 def test_class_weights_count_in_the_loss_and_not_in_scores() -> None:
     weight = 1.0 + np.arange(N) % 3
-    data = prepared(FRAME, Y, weight, class_weight=lambda y, weight: np.where(y == 0, 1.0, 3.0))
+    data = training_data(FRAME, Y, weight, class_weight=lambda y, weight: np.where(y == 0, 1.0, 3.0))
     np.testing.assert_array_equal(data.labels.weight, weight * np.where(Y == 0, 1.0, 3.0))
     np.testing.assert_array_equal(data.labels.sample_weight, weight)
-    data = prepared(FRAME, np.arange(N) % 3, None, class_weight=lambda y, weight: np.where(y == 0, 0.0, 1.0))
+    data = training_data(FRAME, np.arange(N) % 3, None, class_weight=lambda y, weight: np.where(y == 0, 0.0, 1.0))
     assert len(data) == 80
     with pytest.raises(ValueError, match="class_weight: all rows have weight zero"):
-        prepared(FRAME, class_weight=lambda y, weight: np.zeros(len(y)))
+        training_data(FRAME, class_weight=lambda y, weight: np.zeros(len(y)))
 
 
 def test_the_target_is_checked_before_the_table_is_read() -> None:
     with pytest.raises(ValueError, match="^This estimator requires y to be passed"):
-        prepared(FRAME, None)
+        training_data(FRAME, None)
     with pytest.raises(ValueError, match="at least 2 classes"):
-        prepared(pd.DataFrame({"a": [np.inf] * N}), np.zeros(N))
+        training_data(pd.DataFrame({"a": [np.inf] * N}), np.zeros(N))
