@@ -71,7 +71,7 @@ def _attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | No
     if attn_mask is None:
         return torch.matmul(torch.softmax(scores, -1), value)
     scores = scores.masked_fill(~attn_mask, -math.inf) if attn_mask.dtype == torch.bool else scores + attn_mask
-    # A query that may attend to nothing answers with zeros, as in torch.
+    # A query that may attend to nothing gives zeros, as in torch.
     is_blind = scores.amax(-1, keepdim=True) == -math.inf
     return torch.matmul(torch.softmax(scores, -1).masked_fill(is_blind, 0.0), value)
 

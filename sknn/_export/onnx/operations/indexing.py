@@ -36,7 +36,10 @@ def _gather(c: Call, x: Any, dim: int, index: Any, sparse_grad: bool = False) ->
 
 
 def _scatter(c: Call, x: Any, dim: int, index: Any, src: Any, **options: Any) -> Emitted:
-    return c.op("ScatterElements", c(x), c(index, "int64"), c(src), axis=axis_of(dim, x), **options)
+    name = c(src)
+    for axis, (n, n_given) in enumerate(zip(index.shape, src.shape, strict=True)):
+        name = name if n == n_given else c.graph.slice(name, axis, 0, n)
+    return c.op("ScatterElements", c(x), c(index, "int64"), name, axis=axis_of(dim, x), **options)
 
 
 def _scatter_add(c: Call, x: Any, dim: int, index: Any, src: Any) -> Emitted:
