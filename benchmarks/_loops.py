@@ -1,4 +1,4 @@
-"""What sknn's training is compared with: a loop written by hand, skorch, and scikit-learn's MLP."""
+"""The training loops that sknn is compared with: one written by hand, skorch, and scikit-learn's MLP."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def mlp(in_features: int, hidden: tuple[int, ...], out_features: int) -> nn.Sequ
 def hand_loop(
     X: np.ndarray, y: np.ndarray, hidden: tuple[int, ...], batch_size: int, epochs: int, clip: float | None = None
 ) -> nn.Module:
-    """As an expert writes it: resident tensors, one index a batch, fused AdamW."""
+    """As an expert writes it: tensors in memory, one indexing operation per batch, fused AdamW."""
     X_, y_ = torch.from_numpy(X), torch.from_numpy(y)
     net = mlp(X.shape[1], hidden, int(y.max()) + 1)
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, fused=True)
@@ -63,7 +63,7 @@ def skorch_fit(X: np.ndarray, y: np.ndarray, hidden: tuple[int, ...], batch_size
 
 
 def scikit_learn_fit(X: np.ndarray, y: np.ndarray, hidden: tuple[int, ...], batch_size: int, epochs: int) -> object:
-    """scikit-learn's MLP for exactly so many epochs."""
+    """scikit-learn's MLP, trained for exactly `epochs` epochs."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return MLPClassifier(

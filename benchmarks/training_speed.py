@@ -2,9 +2,9 @@
 
     python -m benchmarks.training_speed [--threads 1] [--rounds 9]
 
-sknn trains with gradient clipping, gradient health, history and schedule, as by default. "hand" is a good plain loop:
-resident tensors, one index a batch, fused AdamW, no clipping. All train the same layers on the same float32 rows, in
-turn; the figures are medians of the ratios within a round, fits divided by their epochs.
+sknn trains with its defaults: gradient clipping, gradient health, history and schedule. "hand" is a good plain loop:
+tensors in memory, one indexing operation per batch, fused AdamW, no clipping. All train the same layers on the same
+float32 rows, one after another; the figures are medians of the ratios within a round, per epoch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchmarks._timing import machine, measure, print_table
 from sknn import NeuralClassifier
 from sknn.modules import MLP
 
-# rows, features, hidden sizes, rows a batch, epochs of a fit
+# rows, features, hidden sizes, rows per batch, epochs of a fit
 SIZES = [
     (10_000, 32, (256, 256), 128, 10),
     (10_000, 32, (64, 64), 32, 10),
@@ -31,7 +31,7 @@ BARS = [0.85, 0.85, 0.90, 1.00]
 
 
 def make_table(n_samples: int, n_features: int) -> tuple[np.ndarray, np.ndarray]:
-    """Three classes, separable in part."""
+    """Three classes that overlap."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n_samples, n_features)).astype(np.float32)
     score = X[:, 0] + X[:, 1] * X[:, 2] + rng.normal(size=n_samples)
@@ -68,7 +68,7 @@ def compare(
 
 
 def main() -> None:
-    """Print one row a size."""
+    """Print one row per size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=9)
