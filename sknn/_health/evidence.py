@@ -238,10 +238,10 @@ class Evidence:
         furthest = 0.0
         for now, start in self._now_and_start():
             size = max(float(start.norm()), 0.1 * math.sqrt(start.numel() / max(1, start[:1].numel())))
-            way = now - start
+            moved = now - start
             if start.any():
-                way = way - start * ((way * start).sum() / start.square().sum())
-            furthest = max(furthest, float(way.norm()) / size)
+                moved = moved - start * ((moved * start).sum() / start.square().sum())
+            furthest = max(furthest, float(moved.norm()) / size)
         return furthest
 
     def shrinkage(self) -> float:

@@ -271,9 +271,8 @@ class GradientHealth(SknnCallback):
             elif self.health_.findings:
                 self._repairs.attempt(e, self.health_.findings[-1])
         if self.is_over:
-            if not math.isfinite(
-                net.history[-1].get("train_loss", math.nan)
-            ):  # outputs overflow, even if weights do not
+            train_loss = net.history[-1].get("train_loss", math.nan)
+            if not math.isfinite(train_loss):  # outputs may overflow, even if weights do not
                 self.restore_last_good()
             raise StopTraining
 
