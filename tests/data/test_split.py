@@ -9,6 +9,7 @@ import pytest
 
 from sknn import NeuralRegressor
 from sknn._data.split import validation_split, validation_splits
+from sknn.modules import MLP
 
 
 def split(n_samples: int, fraction: float = 0.2, seed: int = 0, **kwargs: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -99,7 +100,7 @@ def test_the_estimator_keeps_groups_on_one_side() -> None:
         held_out.append(y)
         return 0.0
 
-    model = NeuralRegressor(scoring=score, max_epochs=1, early_stopping=True, random_state=0)
+    model = NeuralRegressor(MLP, scoring=score, max_epochs=1, early_stopping=True, random_state=0)
     X = np.random.default_rng(0).normal(size=(400, 2))
     model.fit(X, groups, groups=groups)
     assert set(np.unique(held_out[0], return_counts=True)[1]) == {10}

@@ -15,7 +15,6 @@ import torch
 from torch import nn
 
 from sknn import NeuralClassifier, NeuralRegressor
-from sknn._errors import refused_as, shown
 from sknn.callbacks import EarlyStopping
 from sknn.losses import LogLoss
 from sknn.modules import MLP
@@ -408,35 +407,6 @@ def test_parameters_that_fail_are_refused_by_name(params, beginning):
         model.fit(X, Y)
     assert len(str(caught.value)) < 3000
     assert vars(model) == before
-
-
-# --- the tool ------------------------------------------------------------------------------------
-
-
-def test_what_names_its_part_passes_and_all_else_is_named():
-    def failing(error, **kwargs):
-        with refused_as("y", "numbers", **kwargs):
-            raise error
-
-    own = ValueError("y: of odd length")
-    with pytest.raises(ValueError, match="odd length") as caught:
-        failing(own)
-    assert caught.value is own
-    with pytest.raises(TypeError, match=r"^y: not a float\. Expected numbers\.$"):
-        failing(TypeError("not a float."))
-    with pytest.raises(ValueError, match=r"^y: KeyError: 'a'\. Expected numbers\.$"):
-        failing(KeyError("a"))
-    with pytest.raises(ValueError, match=r"^y_val: odd$"), refused_as("y_val", "numbers", instead_of="y"):
-        raise ValueError("y: odd")
-    for error in (KeyboardInterrupt(), MemoryError(), UserWarning("a")):
-        with pytest.raises(type(error)):
-            failing(error)
-
-
-def test_values_in_messages_are_short():
-    assert shown("a") == "'a'"
-    assert len(shown("a" * 10**6)) < 300
-    assert shown(Hostile("repr")) == "<Hostile, whose repr fails>"
 
 
 def test_a_panic_of_a_compiled_library_is_refused():
