@@ -56,7 +56,7 @@ class Sources:
             if name not in _not_own and (source := _source_of(name)):
                 found[name] = source
         main = _main()
-        if main is not None and "__file__" not in vars(main):
+        if main is not None and "__main__" not in found and not _has_file(main):
             found["__main__"] = "", _digest_of_namespace(main)
         return cls(found, is_complete="__main__" in found)
 
@@ -79,6 +79,11 @@ def _main() -> ModuleType | None:
     return main if isinstance(main, ModuleType) else None
 
 
+def _has_file(main: ModuleType) -> bool:
+    """False of a notebook, of a console, and of a script read from stdin, whose path is "<stdin>"."""
+    return os.path.isfile(vars(main).get("__file__") or "")
+
+
 def _source_of(name: str) -> tuple[str, str] | None:
     """Path and digest of the text of a module of the user's own; None of others, and where there is no file."""
     module = sys.modules.get(name)
@@ -89,6 +94,8 @@ def _source_of(name: str) -> tuple[str, str] | None:
     if known is not None and known[0] is spec:
         return known[1:]
     path = os.path.abspath(file) if isinstance(file, str) else ""
+    if name == "__main__" and not os.path.isfile(path):
+        return None
     if not path or name == "__mp_main__" or is_packaged(path) or Path(path).is_relative_to(_SKNN):
         if name != "__main__" and (path or spec is not None):
             _not_own.add(name)

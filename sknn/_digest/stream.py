@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
@@ -88,8 +88,13 @@ class Stream:
         for part in parts:
             self.add(part)
 
-    def _sequence(self, values: Iterable[Any]) -> None:
+    def _sequence(self, values: Sequence[Any]) -> None:
         """Many values, most of them plain."""
+        if set(map(type, values)) == {str}:  # a column of categories
+            self._tag("strings")
+            self.hash.update(np.fromiter(map(len, values), np.int64, len(values)).data)
+            self.hash.update("".join(values).encode("utf-8", "surrogatepass"))
+            return
         ready: list[bytes] = []
         for place, value in enumerate(values):
             token = plain(value) or _row(value)

@@ -122,6 +122,7 @@ def _run(folder: Path, in_notebook: bool) -> None:
     sources._started = time.time() + 1.0  # the files are older than a process that Python starts
     if in_notebook:
         sys.modules["__main__"] = main = types.ModuleType("__main__")
+        vars(main)["__file__"] = "<stdin>"  # as of a script that is piped to Python; a notebook has none
         exec(compile((folder / "main.py").read_text(), "<cell>", "exec"), vars(main))
     else:
         runpy.run_path("main.py", run_name="__main__")
