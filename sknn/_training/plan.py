@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from .._checkpoint import Checkpoint
+
 __all__ = ["TrainingPlan"]
 
 
@@ -72,7 +74,7 @@ class TrainingPlan:
     validation_score: Callable[[np.ndarray], float] | None = None
     columns: list[str] | None = None
     scale_inputs: Callable[[], Callable[[], None]] | None = None
-    checkpoint: Any = None
+    checkpoint: Checkpoint | None = None
     keeps_interrupted: bool = False
     before_epoch: Callable[[], None] | None = None
     after_epoch: Callable[[], bool] | None = None
