@@ -12,12 +12,9 @@ import pyarrow as pa
 import pytest
 import scipy.sparse
 import torch
-from torch import nn
 
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn._errors import refused_as, shown
-from sknn.callbacks import EarlyStopping
-from sknn.losses import LogLoss
 from sknn.modules import MLP
 
 N = 30
@@ -356,60 +353,6 @@ def test_sparse_columns_of_pandas_are_served_untouched():
     np.testing.assert_array_equal(model.predict_proba(frame), expected.predict_proba(np.c_[Y, X[:, 0]]))
 
 
-# --- parameters ------------------------------------------------------------------------------------
-
-
-class Unmade(nn.Module):
-    def __init__(self, in_features: int, out_features: int) -> None:
-        raise KeyError("no such part")
-
-
-def no_optimizer(parameters, lr):
-    return None
-
-
-def failing_schedule(optimizer):
-    raise KeyError("no such schedule")
-
-
-@pytest.mark.parametrize(
-    ("params", "beginning"),
-    [
-        ({"module": Unmade, "module_params": None}, "module: Unmade: KeyError"),
-        ({"module_params": {"activation": nn.Linear}}, "module: MLP: "),
-        ({"module_params": {"hidden_sizes": (8, None)}}, r"module: MLP: hidden_sizes\[1\]=None"),
-        ({"module": int, "module_params": None}, "module: "),
-        ({"optimizer": no_optimizer}, "optimizer: .*no_optimizer.* made None"),
-        ({"optimizer": torch.optim.SparseAdam}, "optimizer: SparseAdam needs sparse gradients"),
-        ({"optimizer": torch.optim.Optimizer}, "optimizer: Optimizer refuses"),
-        ({"optimizer": torch.optim.SGD, "optimizer_params": {"momentum": "a"}}, "optimizer: SGD refuses"),
-        ({"lr_schedule": failing_schedule}, "lr_schedule: failing_schedule refuses .*no such schedule"),
-        ({"lr_schedule": len}, "lr_schedule"),
-        ({"lr_schedule": dict}, "lr_schedule"),
-        ({"criterion": MLP}, "criterion"),
-        ({"device": "meta"}, "device='meta' holds no numbers"),
-        ({"lr": 10**400}, "The 'lr' parameter .* too large"),
-        ({"batch_size": 10**400}, "The 'batch_size' parameter .* too large"),
-        ({"gradient_clipping": Hostile("repr")}, "The 'gradient_clipping' parameter .*whose repr fails"),
-        ({"lr": Hostile("long")}, "The 'lr' parameter"),
-        ({"categorical_features": (i for i in [0])}, "The 'categorical_features' parameter"),
-        ({"categorical_features": [Hostile("repr")]}, "categorical_features"),
-        ({"callbacks": [("a",)]}, "callbacks holds"),
-        ({"callbacks": [()]}, "callbacks holds"),
-        ({"callbacks": [(EarlyStopping(),)]}, "callbacks holds"),
-        ({"class_weight": {0: "a", 1: 1}}, "class_weight"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else None,
-)
-def test_parameters_that_fail_are_refused_by_name(params, beginning):
-    model = classifier(**params)
-    before = dict(vars(model))
-    with pytest.raises((ValueError, TypeError), match=f"^(?s:{beginning})") as caught:
-        model.fit(X, Y)
-    assert len(str(caught.value)) < 3000
-    assert vars(model) == before
-
-
 # --- the tool ------------------------------------------------------------------------------------
 
 
@@ -448,50 +391,6 @@ def test_a_panic_of_a_compiled_library_is_refused():
 
 
 # --- sizes ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("weighted", [False, True])
-def test_the_temperature_of_many_classes_is_fitted_to_fewer_rows(weighted, monkeypatch):
-    generator = torch.Generator().manual_seed(0)
-    raw = 4 * torch.randn(4000, 1000, generator=generator)
-    y = torch.multinomial((raw / 2).softmax(1), 1, generator=generator)[:, 0]
-    weight = torch.ones(4000) if weighted else None
-    if weight is not None:  # rows that say otherwise, and do not count
-        y[::2], weight[::2] = torch.randint(1000, (2000,), generator=generator), 0.0
-        raw, y, weight = raw.repeat(2, 1), y.repeat(2), weight.repeat(2)
-        order = torch.randperm(8000, generator=generator)
-        raw, y, weight = raw[order], y[order], weight[order]
-    sizes = []
-    pointwise = LogLoss.pointwise
-    monkeypatch.setattr(
-        LogLoss, "pointwise", lambda self, raw, y: (sizes.append(raw.numel()), pointwise(self, raw, y))[1]
-    )
-    loss = LogLoss()
-    loss.calibrate(raw, y, weight)
-    assert 1.7 < float(loss.temperature) < 2.3
-    assert max(sizes) <= 2**20 + 2000
-    assert abs(1 / loss._best_scale(raw, y, weight) - float(loss.temperature)) < 0.1
-
-
-def test_a_probability_of_zero_has_a_logarithm_without_a_warning():
-    model = classifier(module_params={"hidden_sizes": ()}, criterion_params={"temperature_scaling": False}).fit(X, Y)
-    with torch.no_grad():
-        model.module_.layers[-1].weight.mul_(0.0)
-        model.module_.layers[-1].bias.copy_(torch.tensor([0.0, 1000.0]))
-    assert model.predict_log_proba(X)[0].tolist() == [-np.inf, 0.0]
-
-
-def test_of_many_classes_fewer_rows_are_predicted_at_once(monkeypatch):
-    from sknn._estimator import prediction as _prediction
-
-    sizes = []
-    one_chunk = _prediction._one_chunk
-    monkeypatch.setattr(_prediction, "_one_chunk", lambda net, x, c: (sizes.append(len(x)), one_chunk(net, x, c))[1])
-    rows = RNG.normal(size=(2000, 2))
-    model = classifier(early_stopping=False).fit(rows, np.arange(2000) % 1000)
-    together = model.predict_proba(rows)
-    assert max(sizes) * 1000 * 8 <= 2**22
-    np.testing.assert_array_equal(model.predict_proba(rows[1990:]), together[1990:])
 
 
 def test_sparse_columns_of_several_fill_values_go_to_the_network_untouched():
