@@ -5,7 +5,7 @@ takes ``in_features`` and ``out_features``, and returns raw scores ``(batch, out
 If its ``forward`` names a parameter ``x_cat``, it is given category codes, and ``cat_cardinalities`` at
 construction. If it returns ``(batch, n_members, out_features)``, each member is trained for itself and the predictions
 of all are averaged. If it has a method ``fit_knots``, that is given encoded training rows and their weights (or None)
-before training.
+before training. A class attribute ``recipe`` of the class ``Recipe`` says what "auto" means for its training.
 """
 
 from .committee import Committee
