@@ -50,8 +50,8 @@ class ModuleLoss(Loss):
     ----------
     module : nn.Module
         Called as ``module(raw_prediction, y)``; copied. If it has an attribute ``reduction``, this is set to
-        ``"none"``, and the losses of a row are averaged. Otherwise it must return a scalar, which is used as the loss of every row,
-        and sample weights are refused.
+        ``"none"``, and the losses of a row are averaged. Otherwise it must return a scalar, which is used as the loss
+        of every row, and sample weights are refused.
     target : {"classes", "multilabel", "real"}
         Kind of target. ``y`` is handed on as in the header of :mod:`sknn.losses`, except that for two classes and
         a raw prediction of width 1 it is float ``(batch, 1)``, as ``nn.BCEWithLogitsLoss`` expects.

@@ -12,11 +12,14 @@ import pyarrow as pa
 import pytest
 import scipy.sparse
 import torch
-from torch import nn
 
 from sknn import NeuralClassifier, NeuralRegressor
+<<<<<<< HEAD
 from sknn.callbacks import EarlyStopping
 from sknn.losses import LogLoss
+=======
+from sknn._errors import refused_as, shown
+>>>>>>> h/estimator
 from sknn.modules import MLP
 
 N = 30
@@ -355,6 +358,7 @@ def test_sparse_columns_of_pandas_are_served_untouched():
     np.testing.assert_array_equal(model.predict_proba(frame), expected.predict_proba(np.c_[Y, X[:, 0]]))
 
 
+<<<<<<< HEAD
 # --- parameters ------------------------------------------------------------------------------------
 
 
@@ -407,6 +411,35 @@ def test_parameters_that_fail_are_refused_by_name(params, beginning):
         model.fit(X, Y)
     assert len(str(caught.value)) < 3000
     assert vars(model) == before
+=======
+# --- the tool ------------------------------------------------------------------------------------
+
+
+def test_what_names_its_part_passes_and_all_else_is_named():
+    def failing(error, **kwargs):
+        with refused_as("y", "numbers", **kwargs):
+            raise error
+
+    own = ValueError("y: of odd length")
+    with pytest.raises(ValueError, match="odd length") as caught:
+        failing(own)
+    assert caught.value is own
+    with pytest.raises(TypeError, match=r"^y: not a float\. Expected numbers\.$"):
+        failing(TypeError("not a float."))
+    with pytest.raises(ValueError, match=r"^y: KeyError: 'a'\. Expected numbers\.$"):
+        failing(KeyError("a"))
+    with pytest.raises(ValueError, match=r"^y_val: odd$"), refused_as("y_val", "numbers", instead_of="y"):
+        raise ValueError("y: odd")
+    for error in (KeyboardInterrupt(), MemoryError(), UserWarning("a")):
+        with pytest.raises(type(error)):
+            failing(error)
+
+
+def test_values_in_messages_are_short():
+    assert shown("a") == "'a'"
+    assert len(shown("a" * 10**6)) < 300
+    assert shown(Hostile("repr")) == "<Hostile, whose repr fails>"
+>>>>>>> h/estimator
 
 
 def test_a_panic_of_a_compiled_library_is_refused():
@@ -418,50 +451,6 @@ def test_a_panic_of_a_compiled_library_is_refused():
 
 
 # --- sizes ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("weighted", [False, True])
-def test_the_temperature_of_many_classes_is_fitted_to_fewer_rows(weighted, monkeypatch):
-    generator = torch.Generator().manual_seed(0)
-    raw = 4 * torch.randn(4000, 1000, generator=generator)
-    y = torch.multinomial((raw / 2).softmax(1), 1, generator=generator)[:, 0]
-    weight = torch.ones(4000) if weighted else None
-    if weight is not None:  # rows that say otherwise, and do not count
-        y[::2], weight[::2] = torch.randint(1000, (2000,), generator=generator), 0.0
-        raw, y, weight = raw.repeat(2, 1), y.repeat(2), weight.repeat(2)
-        order = torch.randperm(8000, generator=generator)
-        raw, y, weight = raw[order], y[order], weight[order]
-    sizes = []
-    pointwise = LogLoss.pointwise
-    monkeypatch.setattr(
-        LogLoss, "pointwise", lambda self, raw, y: (sizes.append(raw.numel()), pointwise(self, raw, y))[1]
-    )
-    loss = LogLoss()
-    loss.calibrate(raw, y, weight)
-    assert 1.7 < float(loss.temperature) < 2.3
-    assert max(sizes) <= 2**20 + 2000
-    assert abs(1 / loss._best_scale(raw, y, weight) - float(loss.temperature)) < 0.1
-
-
-def test_a_probability_of_zero_has_a_logarithm_without_a_warning():
-    model = classifier(module_params={"hidden_sizes": ()}, criterion_params={"temperature_scaling": False}).fit(X, Y)
-    with torch.no_grad():
-        model.module_.layers[-1].weight.mul_(0.0)
-        model.module_.layers[-1].bias.copy_(torch.tensor([0.0, 1000.0]))
-    assert model.predict_log_proba(X)[0].tolist() == [-np.inf, 0.0]
-
-
-def test_of_many_classes_fewer_rows_are_predicted_at_once(monkeypatch):
-    from sknn._estimator import prediction as _prediction
-
-    sizes = []
-    one_chunk = _prediction._one_chunk
-    monkeypatch.setattr(_prediction, "_one_chunk", lambda net, x, c: (sizes.append(len(x)), one_chunk(net, x, c))[1])
-    rows = RNG.normal(size=(2000, 2))
-    model = classifier(early_stopping=False).fit(rows, np.arange(2000) % 1000)
-    together = model.predict_proba(rows)
-    assert max(sizes) * 1000 * 8 <= 2**22
-    np.testing.assert_array_equal(model.predict_proba(rows[1990:]), together[1990:])
 
 
 def test_sparse_columns_of_several_fill_values_go_to_the_network_untouched():

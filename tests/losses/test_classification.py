@@ -85,3 +85,26 @@ def test_temperature_does_not_enter_the_training_loss():
     loss.temperature.fill_(5.0)
     assert loss(raw, y) == before
     assert loss.inverse_link(raw)[0, 1] > raw.softmax(1)[0, 1]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_temperature_of_many_classes_is_fitted_to_fewer_rows(weighted, monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    raw = 4 * torch.randn(4000, 1000, generator=generator)
+    y = torch.multinomial((raw / 2).softmax(1), 1, generator=generator)[:, 0]
+    weight = torch.ones(4000) if weighted else None
+    if weight is not None:  # rows that say otherwise, and do not count
+        y[::2], weight[::2] = torch.randint(1000, (2000,), generator=generator), 0.0
+        raw, y, weight = raw.repeat(2, 1), y.repeat(2), weight.repeat(2)
+        order = torch.randperm(8000, generator=generator)
+        raw, y, weight = raw[order], y[order], weight[order]
+    sizes = []
+    pointwise = LogLoss.pointwise
+    monkeypatch.setattr(
+        LogLoss, "pointwise", lambda self, raw, y: (sizes.append(raw.numel()), pointwise(self, raw, y))[1]
+    )
+    loss = LogLoss()
+    loss.calibrate(raw, y, weight)
+    assert 1.7 < float(loss.temperature) < 2.3
+    assert max(sizes) <= 2**20 + 2000
+    assert abs(1 / loss._best_scale(raw, y, weight) - float(loss.temperature)) < 0.1
