@@ -1,6 +1,5 @@
 """Architectures and layers for tables, in plain PyTorch.
 
-<<<<<<< HEAD
 A new architecture is one file here and one name below; the tests of all architectures find it in the list. Its
 constructor has parameters ``in_features`` and ``out_features``, and it returns raw scores ``(batch, out_features)``
 without any link. The rest is optional, for modules of users too:
@@ -10,14 +9,7 @@ without any link. The rest is optional, for modules of users too:
 * If the module has an attribute ``n_members``, it returns ``(batch, n_members, out_features)``: each member is trained
   on its own loss, and their predictions are averaged.
 * If it has a method ``fit_knots``, this is called before training with encoded rows and their weights (or None).
-=======
-A new architecture is one file here and one name below; the contract tests pick it up from the list. It
-takes ``in_features`` and ``out_features``, and returns raw scores ``(batch, out_features)`` without any link.
-If its ``forward`` names a parameter ``x_cat``, it is given category codes, and ``cat_cardinalities`` at
-construction. If it returns ``(batch, n_members, out_features)``, each member is trained for itself and the predictions
-of all are averaged. If it has a method ``fit_knots``, that is given encoded training rows and their weights (or None)
-before training. A class attribute ``recipe`` of the class ``Recipe`` says what "auto" means for its training.
->>>>>>> h/estimator
+* If the class has an attribute ``recipe`` of the class ``Recipe``, this says what "auto" means for its training.
 """
 
 from .committee import Committee

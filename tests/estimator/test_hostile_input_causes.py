@@ -14,12 +14,6 @@ import scipy.sparse
 import torch
 
 from sknn import NeuralClassifier, NeuralRegressor
-<<<<<<< HEAD
-from sknn.callbacks import EarlyStopping
-from sknn.losses import LogLoss
-=======
-from sknn._errors import refused_as, shown
->>>>>>> h/estimator
 from sknn.modules import MLP
 
 N = 30
@@ -356,90 +350,6 @@ def test_sparse_columns_of_pandas_are_served_untouched():
     expected = classifier(preprocessing=False).fit(np.c_[Y, X[:, 0]], Y)
     model = classifier(preprocessing=False).fit(frame, Y)
     np.testing.assert_array_equal(model.predict_proba(frame), expected.predict_proba(np.c_[Y, X[:, 0]]))
-
-
-<<<<<<< HEAD
-# --- parameters ------------------------------------------------------------------------------------
-
-
-class Unmade(nn.Module):
-    def __init__(self, in_features: int, out_features: int) -> None:
-        raise KeyError("no such part")
-
-
-def no_optimizer(parameters, lr):
-    return None
-
-
-def failing_schedule(optimizer):
-    raise KeyError("no such schedule")
-
-
-@pytest.mark.parametrize(
-    ("params", "beginning"),
-    [
-        ({"module": Unmade, "module_params": None}, "module: Unmade: KeyError"),
-        ({"module_params": {"activation": nn.Linear}}, "module: MLP: "),
-        ({"module_params": {"hidden_sizes": (8, None)}}, r"module: MLP: hidden_sizes\[1\]=None"),
-        ({"module": int, "module_params": None}, "module: "),
-        ({"optimizer": no_optimizer}, "optimizer: .*no_optimizer.* made None"),
-        ({"optimizer": torch.optim.SparseAdam}, "optimizer: SparseAdam needs sparse gradients"),
-        ({"optimizer": torch.optim.Optimizer}, "optimizer: Optimizer refuses"),
-        ({"optimizer": torch.optim.SGD, "optimizer_params": {"momentum": "a"}}, "optimizer: SGD refuses"),
-        ({"lr_schedule": failing_schedule}, "lr_schedule: failing_schedule refuses .*no such schedule"),
-        ({"lr_schedule": len}, "lr_schedule"),
-        ({"lr_schedule": dict}, "lr_schedule"),
-        ({"criterion": MLP}, "criterion"),
-        ({"device": "meta"}, "device='meta' holds no numbers"),
-        ({"lr": 10**400}, "The 'lr' parameter .* too large"),
-        ({"batch_size": 10**400}, "The 'batch_size' parameter .* too large"),
-        ({"gradient_clipping": Hostile("repr")}, "The 'gradient_clipping' parameter .*whose repr fails"),
-        ({"lr": Hostile("long")}, "The 'lr' parameter"),
-        ({"categorical_features": (i for i in [0])}, "The 'categorical_features' parameter"),
-        ({"categorical_features": [Hostile("repr")]}, "categorical_features"),
-        ({"callbacks": [("a",)]}, "callbacks holds"),
-        ({"callbacks": [()]}, "callbacks holds"),
-        ({"callbacks": [(EarlyStopping(),)]}, "callbacks holds"),
-        ({"class_weight": {0: "a", 1: 1}}, "class_weight"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else None,
-)
-def test_parameters_that_fail_are_refused_by_name(params, beginning):
-    model = classifier(**params)
-    before = dict(vars(model))
-    with pytest.raises((ValueError, TypeError), match=f"^(?s:{beginning})") as caught:
-        model.fit(X, Y)
-    assert len(str(caught.value)) < 3000
-    assert vars(model) == before
-=======
-# --- the tool ------------------------------------------------------------------------------------
-
-
-def test_what_names_its_part_passes_and_all_else_is_named():
-    def failing(error, **kwargs):
-        with refused_as("y", "numbers", **kwargs):
-            raise error
-
-    own = ValueError("y: of odd length")
-    with pytest.raises(ValueError, match="odd length") as caught:
-        failing(own)
-    assert caught.value is own
-    with pytest.raises(TypeError, match=r"^y: not a float\. Expected numbers\.$"):
-        failing(TypeError("not a float."))
-    with pytest.raises(ValueError, match=r"^y: KeyError: 'a'\. Expected numbers\.$"):
-        failing(KeyError("a"))
-    with pytest.raises(ValueError, match=r"^y_val: odd$"), refused_as("y_val", "numbers", instead_of="y"):
-        raise ValueError("y: odd")
-    for error in (KeyboardInterrupt(), MemoryError(), UserWarning("a")):
-        with pytest.raises(type(error)):
-            failing(error)
-
-
-def test_values_in_messages_are_short():
-    assert shown("a") == "'a'"
-    assert len(shown("a" * 10**6)) < 300
-    assert shown(Hostile("repr")) == "<Hostile, whose repr fails>"
->>>>>>> h/estimator
 
 
 def test_a_panic_of_a_compiled_library_is_refused():
