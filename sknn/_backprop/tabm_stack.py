@@ -62,7 +62,9 @@ class TabMStack(Stack):
         self.covers_all = not self.learns_categories  # embeddings are differentiated automatically
         self.buffers = Buffers()
         self._blocks = [partial(self._block, i) for i in range(self.n_blocks)]
-        self._named = TabMWeights(*[weights.get(name) for name in TabMWeights._fields])  # pyright: ignore
+        whole = ("gain", "first_weight", "first_bias")  # the others: of each member or column, whatever its network
+        named = {name: weight if name in whole else weight.flatten(0, 1) for name, weight in weights.items()}
+        self._named = TabMWeights(*[named.get(name) for name in TabMWeights._fields])  # pyright: ignore
 
     @classmethod
     def of(cls, network: nn.Module, flat: FlatParameters) -> TabMStack | None:
@@ -109,7 +111,8 @@ class TabMStack(Stack):
         x = torch.stack([part[0] for part in parts])  # (n, b, in_features)
         self.columns = x if len(given) == 1 else torch.cat([x, self._embedded([part[1] for part in parts])], dim=2)
         self.hidden = hidden_units(self._named, x, self.columns, self.bins, self._blocks, torch.relu_, self.buffers)
-        outputs = list(raw_scores(self._named, self.hidden).transpose(1, 2))
+        scores = raw_scores(self._named, self.hidden)  # (n * m, b, out_features)
+        outputs = [part.transpose(0, 1) for part in scores.chunk(len(parts))]
         return outputs[0] if self.committee is None else self.committee.joined(outputs)
 
     def _block(self, i: int, x: Tensor) -> Tensor:
