@@ -59,10 +59,8 @@ class TabM(nn.Module):
 
     Raises
     ------
-    TypeError
-        If a size is not an int, or ``activation`` is not a class of ``nn.Module``.
-    ValueError
-        If a parameter is out of the range above.
+    TypeError, ValueError
+        If a parameter has another type than above, or is out of its range.
 
     Shape
     -----
@@ -256,7 +254,7 @@ class SharedLayer(nn.Module):
         self.bias.copy_(linear.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return shared_layer(x, self.weight, self.bias)
+        return nn.functional.linear(x, self.weight).add_(self.bias)
 
 
 # ------------------------------------------------------------------ the formula
@@ -345,13 +343,6 @@ def first_layer(
     each = units.flatten(0, -3)
     own = memory.contiguous("own", by_column.transpose(-4, -2)).view(*each.shape[:2], weights.curve_weight.shape[1])
     return torch.baddbmm(each, own, weights.curve_weight, out=memory.over(each)).view(units.shape)
-
-
-def shared_layer(x: Tensor, weight: Tensor, bias: Tensor, memory: Memory = NEW_MEMORY, name: str = "") -> Tensor:
-    """A linear layer before its activation: (..., m, b, w), weights (..., w, w) and biases (..., m, 1, w)."""
-    rows = x.flatten(-3, -2)  # of all members, for one product
-    units = product(rows, weight.transpose(-2, -1), memory.result(name, rows.shape)).view(x.shape)
-    return torch.add(units, bias, out=memory.over(units))
 
 
 def raw_scores(weights: TabMWeights, hidden: Tensor) -> Tensor:
