@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as _torch_module
 
-from .._network.table_network import TableNetwork
+from .._network.table_network import TableNetwork, users_network
 from ..modules import MLP
 from .layers import DERIVATIVES, Bfloat16Linear, Dropout, LayerNorm, Linear, Link, elementwise
 from .precision import worth_bfloat16
@@ -30,23 +30,12 @@ _KNOWN = {nn.Linear, nn.LayerNorm, nn.Dropout, nn.ReLU, nn.Tanh, nn.Sigmoid, *DE
 class Chain:
     """Forward and backward pass through a sequence of linear layers and element-wise functions; runs under no_grad.
 
-    Parameters
-    ----------
-    columns : callable
-        Inputs of the network -> input of the first layer (batch, in_features). If it has parameters, such as
-        embeddings, they are differentiated automatically.
-    layers : list of nn.Module
-        As accepted by `Chain.of`; their parameters have gradients, which are overwritten.
-    precision : {"float32", "bfloat16", "auto"}
-        Of the matrix products; "auto" uses `worth_bfloat16` for hidden layers.
-    batch_size : int
-
-    Attributes
-    ----------
-    covers_all : bool
-        Whether `backward` overwrites the gradients of all trained parameters, so that none needs to be zeroed.
+    `columns` makes the input (batch, in_features) of the first layer; its parameters, if it has any, are differentiated
+    automatically. The gradients of the `layers`, as accepted by `Chain.of`, exist and are overwritten.
+    With `precision` "auto", `worth_bfloat16` decides on the matrix products of hidden layers.
     """
 
+    # Whether `backward` overwrites the gradients of all trained parameters, so that none needs to be zeroed.
     covers_all = False
 
     def __init__(
@@ -54,21 +43,14 @@ class Chain:
     ) -> None:
         self.columns = columns
         linear = [i for i, layer in enumerate(layers) if isinstance(layer, nn.Linear)]
-        last = linear[-1]
         self.links: list[Link] = []
         for i, layer in enumerate(layers):
-            if (
-                isinstance(layer, nn.Linear)
-                and (
-                    precision == "bfloat16"
-                    # Products with inputs and raw predictions stay float32.
-                    or (precision == "auto" and i in linear[1:-1] and worth_bfloat16(batch_size, *layer.weight.shape))
-                )
-            ):
-                self.links.append(Bfloat16Linear(layer, keeps_output=True))
-            elif isinstance(layer, nn.Linear):
+            if isinstance(layer, nn.Linear):
+                # Products with inputs and raw predictions stay float32 with "auto".
+                auto = precision == "auto" and i in linear[1:-1] and worth_bfloat16(batch_size, *layer.weight.shape)
+                kind = Bfloat16Linear if auto or precision == "bfloat16" else Linear
                 # The raw prediction must outlive the batch, and an activation behind it may work in place.
-                self.links.append(Linear(layer, keeps_output=i >= last))
+                self.links.append(kind(layer, keeps_output=i >= linear[-1]))
             elif isinstance(layer, nn.Dropout):
                 self.links.append(Dropout(layer.p))
             elif isinstance(layer, nn.LayerNorm):
@@ -89,23 +71,20 @@ class Chain:
         """
         if has_global_hooks() or torch.is_autocast_enabled("cpu"):
             return None
-        around: list[nn.Module] = []
+        inner = users_network(network)
+        if any(map(is_touched, (network, inner))):
+            return None
         columns: Callable[..., Tensor] = _only_numbers
-        if type(network) is TableNetwork:
-            around.append(network)
-            network = network.network
-        layers = _layers(network.layers if type(network) is MLP else network)
-        if type(network) is MLP:
-            around.append(network)
-            columns = _only_numbers if network.embeddings is None else network.columns
-        if not layers or not isinstance(layers[0], nn.Linear) or any(map(is_touched, around)):
+        if type(inner) is MLP and inner.embeddings is not None:
+            columns = inner.columns
+        layers = _layers(inner.layers if type(inner) is MLP else inner)
+        if not layers or not isinstance(layers[0], nn.Linear):
             return None
         inside = [id(parameter) for layer in layers for parameter in layer.parameters()]
         if len(set(inside)) < len(inside) or not all(map(_is_known, layers)):  # shared weights
             return None
-        for outer in around:
-            if isinstance(outer, TableNetwork):
-                columns = _composed(columns, outer.network_inputs)
+        if isinstance(network, TableNetwork):
+            columns = _composed(columns, network.network_inputs)
         chain = cls(columns, layers, precision, batch_size)
         chain.covers_all = set(inside) == {id(parameter) for parameter in trained}
         return chain
@@ -155,9 +134,8 @@ def evaluated(network: nn.Module, inputs: dict[str, Tensor]) -> Tensor | None:
     if not layers or x.ndim != 2:
         return None
     for layer in layers:
-        if (
-            type(layer) not in _KNOWN or layer.training or is_touched(layer)
-        ):  # training: for example dropout that was left on
+        # In training mode may be, for example, dropout that was left on.
+        if type(layer) not in _KNOWN or layer.training or is_touched(layer):
             return None
     for layer in layers:
         if type(layer) is nn.Linear and layer.bias is not None:

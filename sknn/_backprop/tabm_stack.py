@@ -8,6 +8,7 @@ differentiation.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -20,53 +21,75 @@ from ..modules.numeric_embeddings import pieces
 from ..modules.tabm import (
     CURVE_RATE,
     GAIN_RATE,
+    Memory,
     SharedLayer,
     TabMWeights,
     factors,
     hidden_units,
     raw_scores,
-    shared_layer,
 )
 from ..optim import FlatParameters
 from .chain import has_global_hooks, is_touched
-from .stack import Buffers, Stack
 
 __all__ = ["TabMStack"]
 
 _threshold_backward: Any = torch.ops.aten.threshold_backward.grad_input
+# Parameters of each member, or of each numeric column: it does not matter to which network it belongs.
+_OF_EACH = ("head_weight", "head_bias", "curves", "curve_gain", "curve_weight")
 
 
-class TabMStack(Stack):
-    """Forward and backward pass through TabM networks of one shape; runs under no_grad.
+class Buffers(Memory):
+    """Memory that is kept from step to step, a buffer for each name and shape; ``buffers[name]`` is the last one."""
 
-    Shapes below are of n networks with m members of width w, and of batches of b rows for each network.
+    def __init__(self) -> None:
+        self._by_shape: dict[tuple[Any, ...], Tensor] = {}
+        self._last: dict[str, Tensor] = {}
 
-    Parameters
-    ----------
-    network : nn.Module
-        As accepted by `of`.
-    weights, gradients : dict of str to Tensor
-        Of each parameter of one network by its name, those of all networks: (n, *shape). Gradients are overwritten.
+    def result(self, name: str, shape: Sequence[int]) -> Tensor:
+        key = (name, *shape)
+        buffer = self._by_shape.get(key)
+        if buffer is None:
+            buffer = self._by_shape[key] = torch.empty(*shape)
+        self._last[name] = buffer
+        return buffer
+
+    def over(self, x: Tensor) -> Tensor:
+        return x
+
+    def contiguous(self, name: str, x: Tensor) -> Tensor:
+        return self.result(name, x.shape).copy_(x)
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._last[name]
+
+
+class TabMStack:
+    """Forward and backward pass through n `TabM` networks of one shape, with m members of width w; runs under no_grad.
+
+    Weights and gradients are those of all networks by the name of a parameter of one, (n, *shape); gradients are
+    overwritten. `buffers` may be handed on to the stack of the same network that replaces this one.
     """
 
     def __init__(self, network: nn.Module, weights: dict[str, Tensor], gradients: dict[str, Tensor]) -> None:
         self.categories = network if isinstance(network, TableNetwork) else None
         self.committee = committee_of(network)
-        self.networks = tabms = _tabms(network)
-        self.weights, self.gradients = weights, gradients
+        self.networks = tabms = _tabms(network)  # each of them can be computed on a thread of its own
+        self.weights, self.gradients = (
+            {name: values.flatten(0, 1) if name in _OF_EACH else values for name, values in all_values.items()}
+            for all_values in (weights, gradients)
+        )
         first = tabms[0]
-        self.n_blocks = len(first.blocks)
         self.bins = pieces(first.knots) if first.curves is not None else None
         self.embeddings = [tabm.embeddings for tabm in tabms if tabm.embeddings is not None]
         self.learns_categories = any(embeddings.embedding is not None for embeddings in self.embeddings)
         self.covers_all = not self.learns_categories  # embeddings are differentiated automatically
         self.buffers = Buffers()
-        self._blocks = [partial(self._block, i) for i in range(self.n_blocks)]
-        self._named = TabMWeights(*[weights.get(name) for name in TabMWeights._fields])  # pyright: ignore
+        self._blocks = [partial(self._block, i) for i in range(len(first.blocks))]
+        self._named = TabMWeights(*[self.weights.get(name) for name in TabMWeights._fields])  # pyright: ignore
 
     @classmethod
     def of(cls, network: nn.Module, flat: FlatParameters) -> TabMStack | None:
-        """The stack of a network in training mode, or None if it is not supported.
+        """The stack of a network in training mode whose parameters lie in `flat`, or None if it is not supported.
 
         Supported are a `TabM` and a `Committee` of them with the same knots: with rectified linear units and without
         dropout, on the CPU, in float32, all trainable, without hooks.
@@ -109,12 +132,15 @@ class TabMStack(Stack):
         x = torch.stack([part[0] for part in parts])  # (n, b, in_features)
         self.columns = x if len(given) == 1 else torch.cat([x, self._embedded([part[1] for part in parts])], dim=2)
         self.hidden = hidden_units(self._named, x, self.columns, self.bins, self._blocks, torch.relu_, self.buffers)
-        outputs = list(raw_scores(self._named, self.hidden).transpose(1, 2))
+        scores = raw_scores(self._named, self.hidden)  # (n * m, b, out_features)
+        outputs = [part.transpose(0, 1) for part in scores.chunk(len(parts))]
         return outputs[0] if self.committee is None else self.committee.joined(outputs)
 
     def _block(self, i: int, x: Tensor) -> Tensor:
-        weight, bias = self.weights[f"blocks.{i}.weight"], self.weights[f"blocks.{i}.bias"]
-        return shared_layer(x, weight, bias, self.buffers, f"step {i}")
+        rows = x.flatten(1, 2)  # of all members, for one product
+        units = self.buffers.result(f"step {i}", rows.shape)
+        torch.bmm(rows, self.weights[f"blocks.{i}.weight"].transpose(1, 2), out=units)
+        return units.view(x.shape).add_(self.weights[f"blocks.{i}.bias"])
 
     def _embedded(self, codes: list[Tensor]) -> Tensor:
         """Columns for the categories, (n, b, width)."""
@@ -132,11 +158,11 @@ class TabMStack(Stack):
         """From the gradient with respect to the raw scores to those of all parameters."""
         parts = [gradient] if self.committee is None else self.committee.split(gradient)
         of_raw = torch.stack(parts).transpose(1, 2).flatten(0, 1)  # (n * m, b, out_features)
-        self._each_gradient("head_weight", self.hidden.flatten(0, 1), of_raw)
-        torch.sum(of_raw, 1, keepdim=True, out=self.gradients["head_bias"].flatten(0, 1))
-        of_hidden = torch.bmm(of_raw, self._each("head_weight").transpose(1, 2)).view(self.hidden.shape)
+        torch.bmm(self.hidden.flatten(0, 1).transpose(1, 2), of_raw, out=self.gradients["head_weight"])
+        torch.sum(of_raw, 1, keepdim=True, out=self.gradients["head_bias"])
+        of_hidden = torch.bmm(of_raw, self.weights["head_weight"].transpose(1, 2)).view(self.hidden.shape)
         of_layer = self.buffers.result("of layer", of_hidden.shape)  # (n, m, b, w)
-        for i in reversed(range(self.n_blocks)):
+        for i in reversed(range(len(self._blocks))):
             step = self.buffers[f"step {i}"].view(of_hidden.shape)
             _threshold_backward(of_hidden, step, 0, grad_input=of_layer)
             torch.sum(of_layer, 2, keepdim=True, out=self.gradients[f"blocks.{i}.bias"])
@@ -153,15 +179,13 @@ class TabMStack(Stack):
     def _curves_backward(self, of_units: Tensor) -> None:
         """From the gradient of the units of each member, (n * m, b, w)."""
         own = self.buffers["own"]  # (n, m, b, columns, curves)
-        self._each_gradient("curve_weight", own.flatten(0, 1).flatten(2), of_units)
+        torch.bmm(own.flatten(0, 1).flatten(2).transpose(1, 2), of_units, out=self.gradients["curve_weight"])
         of_own = self.buffers.result("of own", own.shape)
-        torch.bmm(of_units, self._each("curve_weight").transpose(1, 2), out=of_own.flatten(0, 1).flatten(2))
+        torch.bmm(of_units, self.weights["curve_weight"].transpose(1, 2), out=of_own.flatten(0, 1).flatten(2))
         of_own = self.buffers.contiguous("of by column", of_own.transpose(1, 3)).flatten(3).flatten(0, 1)
         of_gained = torch.bmm(self.buffers["encoded"].flatten(0, 1).transpose(1, 2), of_own)
-        of_gained = of_gained.view(self.weights["curves"].shape)
-        gain = CURVE_RATE * factors(self.weights["curve_gain"])
-        torch.mul(of_gained, gain, out=self.gradients["curves"])
-        of_gain = of_gained.mul_(self.weights["curves"]).sum((2, 3), keepdim=True)
+        torch.mul(of_gained, CURVE_RATE * factors(self.weights["curve_gain"]), out=self.gradients["curves"])
+        of_gain = of_gained.mul_(self.weights["curves"]).sum((1, 2), keepdim=True)
         torch.mul(of_gain, CURVE_RATE * GAIN_RATE, out=self.gradients["curve_gain"])
 
     def _columns_backward(self, of_units: Tensor) -> None:
@@ -175,14 +199,6 @@ class TabMStack(Stack):
             self.embedded.backward(of_gained[:, :, -width:] * gain)
             del self.embedded  # and with it the graph of automatic differentiation
         torch.mul(of_gained.mul_(self.columns).sum(1), GAIN_RATE, out=self.gradients["gain"])
-
-    def _each(self, name: str) -> Tensor:
-        """Weights of the members of all networks, (n * m, ...)."""
-        return self.weights[name].flatten(0, 1)
-
-    def _each_gradient(self, name: str, x: Tensor, of_output: Tensor) -> None:
-        """Write the gradient of each member's matrix, from its inputs (n * m, b, i) and its outputs' (n * m, b, o)."""
-        torch.bmm(x.transpose(1, 2), of_output, out=self.gradients[name].flatten(0, 1))
 
 
 def _tabms(network: nn.Module) -> list[TabM]:

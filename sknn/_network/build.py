@@ -26,34 +26,11 @@ def build_network(
     out_features: int,
     n_networks: int = 1,
 ) -> nn.Module:
-    """Make the network, or a committee of them, from a class, or copy an instance.
+    """Make the network, or a committee of them, from a class or a function with ``module_params``, or copy an instance.
 
-    Parameters
-    ----------
-    module : type, callable or nn.Module
-        A class (or function) that returns an ``nn.Module``, or an instance, which is copied.
-    params : dict
-        ``module_params``.
-    input_shape : tuple of int
-        Shape of one row of numbers, without the batch.
-    cat_cardinalities : sequence of int
-        Number of codes of each categorical column, code 0 being "unknown".
-    out_features : int
-        Output width that the loss needs.
-    n_networks : int
-        With more than one, a `Committee`.
-
-    Returns
-    -------
-    network : nn.Module
-        Called with ``x_num``, or with ``(x_num, x_cat)`` where there are categorical columns.
-
-    Raises
-    ------
-    TypeError
-        `module` does not make an ``nn.Module``.
-    ValueError
-        The constructor needs arguments that are not given.
+    `input_shape` is the shape of one row of numbers; `out_features` the width that the loss needs. The network is
+    called with ``x_num``, or with ``(x_num, x_cat)`` where there are categorical columns. Raises a TypeError if
+    `module` does not make an ``nn.Module``, and a ValueError if arguments of its constructor are missing.
     """
     reads_codes = takes_categories(module)
     in_features = input_shape[0] if len(input_shape) == 3 else input_shape[-1] if input_shape else 1

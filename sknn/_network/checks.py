@@ -22,27 +22,10 @@ def check_batch_norm(network: nn.Module, n_samples: int) -> None:
 
 
 def check_network(network: nn.Module, inputs: dict[str, Tensor], expected: tuple[int, ...], label: str) -> Tensor:
-    """Call the network on a few rows, so that lazy layers get their shapes and a wrong output width is found early.
+    """The raw prediction (n_rows, width) of a few rows, or a ValueError if the network fails or its output is wrong.
 
-    Parameters
-    ----------
-    network : nn.Module
-        On its device.
-    inputs : dict of Tensor
-        ``x_num`` and perhaps ``x_cat`` of two or more rows.
-    expected : tuple of int
-        Output widths that the loss accepts.
-    label : str
-        Name of the user's module, for messages.
-
-    Returns
-    -------
-    raw_prediction : Tensor of shape (n_rows, width)
-
-    Raises
-    ------
-    ValueError
-        The network fails on the input, or its output has a wrong type or shape.
+    Lazy layers get their shapes. `expected` are the output widths that the loss accepts, `label` names the user's
+    module in messages.
     """
     n_rows = len(inputs["x_num"])
     output = _call(network, inputs, label)
@@ -84,13 +67,7 @@ def _call(network: nn.Module, inputs: dict[str, Tensor], label: str) -> object:
 
 
 def check_loss(loss: Loss, raw_prediction: Tensor, y: Tensor) -> None:
-    """Compute the loss of a few rows, so that an error in it is found before training.
-
-    Raises
-    ------
-    ValueError
-        The loss does not accept the network's raw prediction, or fails on it.
-    """
+    """Raise a ValueError if the loss does not accept the raw prediction of a few rows, or fails on it."""
     loss.check_raw_prediction(raw_prediction)
     name = type(loss.module if isinstance(loss, ModuleLoss) else loss).__name__
     try:

@@ -17,17 +17,7 @@ __all__ = ["TableNetwork", "committee_of", "first_output", "has_members", "netwo
 class TableNetwork(nn.Module):
     """Passes category codes to a network: masked during training, and one-hot encoded if it has a single input.
 
-    Parameters
-    ----------
-    network : nn.Module
-    cat_cardinalities : sequence of int
-        Number of codes of each categorical column.
-    takes_categories : bool
-        Whether `network` is called with ``(x_num, x_cat)``.
-
-    Shape
-    -----
-    x_num : float32 (batch, n_numeric); x_cat : int64 (batch, n_categorical); output : that of `network`.
+    ``x_num`` float32 (batch, n_numeric), ``x_cat`` int64 (batch, n_categorical); the output is that of `network`.
     """
 
     def __init__(self, network: nn.Module, cat_cardinalities: Sequence[int], takes_categories: bool) -> None:

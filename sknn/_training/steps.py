@@ -9,9 +9,8 @@ import torch
 from skorch.utils import TeeGenerator
 from torch import Tensor, nn
 
-from .._backprop.by_hand import gradient_by_hand
+from .._backprop.by_hand import Stack, gradient_by_hand
 from .._backprop.chain import Chain
-from .._backprop.stack import Stack
 from .._data.rows import Batch
 from .._threads import PacedThreads, product_threads, threads
 from ..optim import step_of

@@ -19,8 +19,7 @@ Shapes are compared before anything is computed, since ``(batch, 1)`` and ``(bat
 from ._base import Loss
 from ._classification import LogLoss, MultilabelLogLoss
 from ._make import make_loss
-from ._module import ModuleLoss
-from ._names import LOSSES
+from ._module import LOSSES, ModuleLoss
 from ._regression import AbsoluteError, Huber, Poisson, Quantile, SquaredError
 
 __all__ = [

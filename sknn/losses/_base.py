@@ -35,6 +35,26 @@ Link = Callable[[Tensor], Tensor]
 MAX_EXPONENT = 40.0
 
 
+def identity(raw: Tensor) -> Tensor:
+    """The raw prediction itself."""
+    return raw
+
+
+def finite_exp(raw: Tensor) -> Tensor:
+    """exp, but finite in float32."""
+    return raw.clamp(max=MAX_EXPONENT).exp()
+
+
+def sigmoid(raw: Tensor) -> Tensor:
+    """Elementwise logistic function."""
+    return raw.sigmoid()
+
+
+def softmax(raw: Tensor) -> Tensor:
+    """(batch, n_classes) -> the same; (batch, 1) -> (batch, 2), by two sigmoids since 1 - p loses digits."""
+    return raw.softmax(dim=1) if raw.shape[1] > 1 else torch.cat([-raw, raw], dim=1).sigmoid()
+
+
 class Loss(nn.Module, ABC):
     """Mean over the batch of a weighted pointwise loss; derive from it to add a loss.
 
@@ -74,6 +94,7 @@ class Loss(nn.Module, ABC):
     supports_sample_weight: bool = True
     target_scaling: Literal["standard", "scale"] | None = "standard"
     several_outputs: bool = True
+    link: Link = staticmethod(identity)  # which of the links above `inverse_link` applies
 
     def __init__(self) -> None:  # nn.Module's takes any argument, so that no name could be refused
         super().__init__()
@@ -147,7 +168,7 @@ class Loss(nn.Module, ABC):
 
     def inverse_link(self, raw_prediction: Tensor) -> Tensor:
         """Raw scores to what the user asks for: probabilities, or values in the unit of y."""
-        return raw_prediction
+        return self.link(raw_prediction)
 
     def combine(self, raw_prediction: Tensor) -> Tensor:
         """Raw predictions of members ``(batch, n_members, out_features)`` -> one, ``(batch, out_features)``.
@@ -156,11 +177,6 @@ class Loss(nn.Module, ABC):
         raw score.
         """
         return mean_over_members(raw_prediction, self.link)
-
-    @property
-    def link(self) -> Link:
-        """Which of the links below `inverse_link` applies; `identity` by default."""
-        return identity
 
     def validation_loss(self, raw_prediction: Tensor, y: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         """What early stopping monitors: the loss of the held-out rows with the weights that would be kept now.
@@ -224,26 +240,6 @@ def shape_error(raw_prediction: Tensor, y: Tensor, expected: str) -> ValueError:
     return ValueError(
         f"raw_prediction has shape {tuple(raw_prediction.shape)} and y {tuple(y.shape)}; expected {expected}."
     )
-
-
-def identity(raw: Tensor) -> Tensor:
-    """The raw prediction itself."""
-    return raw
-
-
-def finite_exp(raw: Tensor) -> Tensor:
-    """exp, but finite in float32."""
-    return raw.clamp(max=MAX_EXPONENT).exp()
-
-
-def sigmoid(raw: Tensor) -> Tensor:
-    """Elementwise logistic function."""
-    return raw.sigmoid()
-
-
-def softmax(raw: Tensor) -> Tensor:
-    """(batch, n_classes) -> the same; (batch, 1) -> (batch, 2), by two sigmoids since 1 - p loses digits."""
-    return raw.softmax(dim=1) if raw.shape[1] > 1 else torch.cat([-raw, raw], dim=1).sigmoid()
 
 
 def mean_over_members(raw: Tensor, link: Link) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ._base import Link, Loss, check_class_shapes, check_same_shape, sigmoid, softmax
+from ._base import Loss, check_class_shapes, check_same_shape, sigmoid, softmax
 
 __all__ = ["LogLoss", "MultilabelLogLoss"]
 
@@ -63,7 +63,7 @@ class LogLoss(Loss):
 
     name = "log_loss"
     targets = frozenset({"classes"})
-
+    link = staticmethod(softmax)
     temperature: Tensor
 
     def __init__(self, label_smoothing: float = 0.0, temperature_scaling: bool = True) -> None:
@@ -103,11 +103,6 @@ class LogLoss(Loss):
     def inverse_link(self, raw_prediction: Tensor) -> Tensor:
         """Probabilities ``(batch, n_classes)``."""
         return softmax(raw_prediction / self.temperature.to(raw_prediction.device))
-
-    @property
-    def link(self) -> Link:
-        """Softmax, or a sigmoid of one score."""
-        return softmax
 
     @torch.no_grad()
     def validation_loss(self, raw_prediction: Tensor, y: Tensor, sample_weight: Tensor | None = None) -> Tensor:
@@ -192,6 +187,7 @@ class MultilabelLogLoss(Loss):
 
     name = "log_loss"
     targets = frozenset({"multilabel"})
+    link = staticmethod(sigmoid)
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
         super().__init__()
@@ -203,15 +199,6 @@ class MultilabelLogLoss(Loss):
         share = _smooth(y.to(raw_prediction.dtype), self.label_smoothing)
         losses = functional.binary_cross_entropy_with_logits(raw_prediction, share, reduction="none")
         return losses.mean(dim=1)
-
-    def inverse_link(self, raw_prediction: Tensor) -> Tensor:
-        """Probability of each label, ``(batch, n_labels)``."""
-        return raw_prediction.sigmoid()
-
-    @property
-    def link(self) -> Link:
-        """Sigmoid of each score."""
-        return sigmoid
 
 
 def _some_rows(raw_prediction: Tensor, y: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:

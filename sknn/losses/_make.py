@@ -10,8 +10,7 @@ from torch import nn
 
 from .._errors import refused_as, shown
 from ._base import Loss, Target
-from ._module import ModuleLoss, unfit_error
-from ._names import LOSSES
+from ._module import LOSSES, ModuleLoss, unfit_error
 
 __all__ = ["can_weigh_rows", "fitting_loss", "make_loss"]
 

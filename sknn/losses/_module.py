@@ -1,4 +1,4 @@
-"""Any ``nn.Module`` as a loss."""
+"""The losses that have a name, and any other ``nn.Module`` as a loss."""
 
 from __future__ import annotations
 
@@ -19,9 +19,19 @@ from ._base import (
     sigmoid,
     softmax,
 )
-from ._names import LOSSES
+from ._classification import LogLoss, MultilabelLogLoss
+from ._regression import AbsoluteError, Huber, Poisson, Quantile, SquaredError
 
-__all__ = ["ModuleLoss", "unfit_error"]
+__all__ = ["LOSSES", "ModuleLoss", "unfit_error"]
+
+LOSSES: dict[str, tuple[type[Loss], ...]] = {
+    "log_loss": (LogLoss, MultilabelLogLoss),
+    "squared_error": (SquaredError,),
+    "absolute_error": (AbsoluteError,),
+    "huber": (Huber,),
+    "poisson": (Poisson,),
+    "quantile": (Quantile,),
+}
 
 _DEFAULT_LINKS: dict[str, Link] = {"classes": softmax, "multilabel": sigmoid, "real": identity}
 
@@ -111,7 +121,7 @@ class ModuleLoss(Loss):
         # The width that two classes need is known for torch's losses; for others the raw prediction decides.
         self._one_score = target == "classes" and isinstance(module, (nn.BCEWithLogitsLoss, nn.BCELoss))
         self._score_per_class = known is not None and target == "classes" and not self._one_score
-        self._link = softmax if target == "classes" and link is sigmoid else link
+        self.link = softmax if target == "classes" and link is sigmoid else link
         self._target = target
         self.targets = frozenset({target})
         self.supports_sample_weight = hasattr(module, "reduction")
@@ -163,14 +173,9 @@ class ModuleLoss(Loss):
             f"{raw_prediction[0].tolist()}. Use {better}, or end your module with {layer}."
         )
 
-    @property
-    def link(self) -> Link:
-        """Softmax, sigmoid, exp or identity; see Notes of the class."""
-        return self._link
-
     def inverse_link(self, raw_prediction: Tensor) -> Tensor:
         """Probabilities or values; see Notes of the class."""
-        values = self._link(raw_prediction)
+        values = self.link(raw_prediction)
         # Only BCELoss, whose network returns the probability itself, still has one column for two classes.
         return torch.cat([1 - values, values], dim=1) if self._one_score and values.shape[1] == 1 else values
 

@@ -11,7 +11,7 @@ from sklearn.metrics import d2_pinball_score
 from torch import Tensor
 from torch.nn import functional
 
-from ._base import MAX_EXPONENT, Link, Loss, Target, check_same_shape, finite_exp, shape_error
+from ._base import MAX_EXPONENT, Loss, Target, check_same_shape, finite_exp, shape_error
 
 __all__ = ["AbsoluteError", "Huber", "Poisson", "Quantile", "SquaredError"]
 
@@ -29,7 +29,6 @@ class SquaredError(Loss):
 
     name = "squared_error"
     targets = frozenset({"real"})
-    target_scaling = "standard"
 
     def pointwise(self, raw_prediction: Tensor, y: Tensor) -> Tensor:
         """Mean squared error of each row, ``(batch,)``."""
@@ -65,7 +64,6 @@ class AbsoluteError(Loss):
 
     name = "absolute_error"
     targets = frozenset({"real"})
-    target_scaling = "standard"
 
     def pointwise(self, raw_prediction: Tensor, y: Tensor) -> Tensor:
         """Mean absolute error of each row, ``(batch,)``."""
@@ -97,7 +95,6 @@ class Huber(Loss):
 
     name = "huber"
     targets = frozenset({"real"})
-    target_scaling = "standard"
 
     def __init__(self, delta: float = 1.0) -> None:
         super().__init__()
@@ -131,6 +128,7 @@ class Poisson(Loss):
     name = "poisson"
     targets = frozenset({"real"})
     target_scaling = "scale"
+    link = staticmethod(finite_exp)
     # It fits several, but scikit-learn's checks of estimators with several outputs use negative targets.
     several_outputs = False
 
@@ -139,15 +137,6 @@ class Poisson(Loss):
         check_same_shape(raw_prediction, y)
         mean = finite_exp(raw_prediction) * (1 + (raw_prediction - MAX_EXPONENT).relu())
         return (mean - y * raw_prediction).mean(dim=1)
-
-    def inverse_link(self, raw_prediction: Tensor) -> Tensor:
-        """Means, > 0, ``(batch, n_outputs)``."""
-        return finite_exp(raw_prediction)
-
-    @property
-    def link(self) -> Link:
-        """Logarithm of the mean."""
-        return finite_exp
 
 
 class Quantile(Loss):
@@ -183,7 +172,6 @@ class Quantile(Loss):
 
     name = "quantile"
     targets = frozenset({"real"})
-    target_scaling = "standard"
     levels: Tensor
 
     def __init__(self, quantile: float | Sequence[float] = 0.5) -> None:

@@ -30,7 +30,7 @@ _OUTPUT_GAIN = 0.1
 def initialize_linear_(
     linear: nn.Linear, activation: type[nn.Module] | None, generator: torch.Generator | None = None
 ) -> nn.Linear:
-    r"""Draw the weights of ``linear`` for the activation that follows it, in place; the bias is set to 0.
+    r"""Draw the weights of ``linear`` for the activation that follows it, in place, and return it; the bias becomes 0.
 
     ================================ =============================================== ====================
     activation                       distribution of the weights                     source
@@ -56,16 +56,6 @@ def initialize_linear_(
         of a residual branch, ``nn.Identity`` for a linear projection inside a network.
     generator : torch.Generator, default=None
         Source of randomness; None takes torch's global generator.
-
-    Returns
-    -------
-    nn.Linear
-        ``linear`` itself.
-
-    Raises
-    ------
-    TypeError
-        If ``activation`` is neither None nor a class of ``nn.Module``.
 
     Notes
     -----

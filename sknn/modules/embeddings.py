@@ -91,10 +91,6 @@ class OneHot(nn.Module):
     - Input: ``(batch, n_categorical)``, int64.
     - Output: ``(batch, out_features)``, float32, or the dtype given to ``.to()``.
 
-    Notes
-    -----
-    One ``scatter_`` serves all columns, without an intermediate tensor for each column.
-
     Examples
     --------
     >>> import torch
@@ -118,6 +114,7 @@ class OneHot(nn.Module):
     def forward(self, codes: Tensor) -> Tensor:
         """One-hot columns of the codes."""
         check_columns("codes", codes, len(self.offsets))
+        # One `scatter_` serves all columns, without an intermediate tensor for each column.
         return self.one.new_zeros(len(codes), self.out_features).scatter_(1, codes + self.offsets, 1.0)
 
     def extra_repr(self) -> str:
@@ -144,8 +141,7 @@ class CategoricalEmbeddings(nn.Module):
     Raises
     ------
     ValueError
-        If a cardinality or ``embedding_size`` is below 1; in ``forward`` if the number of columns
-        differs.
+        If a cardinality or ``embedding_size`` is below 1; in ``forward`` if the number of columns differs.
 
     Shape
     -----
@@ -196,13 +192,8 @@ class CategoricalEmbeddings(nn.Module):
         self.register_buffer("one_hot_columns", torch.tensor(one_hot, dtype=torch.int64), persistent=False)
         self.register_buffer("embedded_columns", torch.tensor(embedded, dtype=torch.int64), persistent=False)
         self.register_buffer("offsets", column_offsets(embedded_sizes), persistent=False)
-        self.reset_parameters(embedded_sizes)
-
-    def reset_parameters(self, embedded_sizes: Sequence[int]) -> None:
-        """Draw the embedding table; see Notes of the class."""
-        if self.embedding is None:
-            return
-        draw_embeddings_(self.embedding.weight, embedded_sizes)
+        if self.embedding is not None:
+            draw_embeddings_(self.embedding.weight, embedded_sizes)
 
     def forward(self, codes: Tensor) -> Tensor:
         """Concatenated one-hot columns and embeddings of the codes."""

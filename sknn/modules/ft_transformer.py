@@ -32,10 +32,8 @@ class FeatureTokenizer(nn.Module):
 
     Raises
     ------
-    TypeError
-        If a size is not an int.
-    ValueError
-        If a size is out of the range above; in ``forward`` if the number of columns differs.
+    TypeError, ValueError
+        If a parameter has another type than above, or is out of its range; in ``forward`` for other columns.
 
     Shape
     -----
@@ -129,10 +127,8 @@ class FTTransformer(nn.Module):
 
     Raises
     ------
-    TypeError
-        If a size is not an int.
-    ValueError
-        If a parameter is out of the range above.
+    TypeError, ValueError
+        If a parameter has another type than above, or is out of its range.
 
     Shape
     -----

@@ -43,10 +43,8 @@ class MLP(nn.Module):
 
     Raises
     ------
-    TypeError
-        If a size is not an int, or ``activation`` or ``norm`` is not a class of ``nn.Module``.
-    ValueError
-        If a parameter is out of the range above.
+    TypeError, ValueError
+        If a parameter has another type than above, or is out of its range.
 
     Shape
     -----

@@ -67,10 +67,8 @@ class PeriodicEmbeddings(_NumericEmbeddings):
 
     Raises
     ------
-    TypeError
-        If a parameter is not a number.
-    ValueError
-        If a parameter is out of the range above; in ``forward`` if the number of columns differs.
+    TypeError, ValueError
+        If a parameter has another type than above, or is out of its range; in ``forward`` for other columns.
 
     Shape
     -----
@@ -144,11 +142,9 @@ class PiecewiseLinearEmbeddings(_NumericEmbeddings):
 
     Raises
     ------
-    TypeError
-        If a parameter is not a number.
-    ValueError
-        If a parameter is out of the range above; in ``forward`` and ``fit_knots`` if the number of columns
-        differs; in ``fit_knots`` if there are no rows, or if they contain NaN or infinity.
+    TypeError, ValueError
+        If a parameter has another type than above, or is out of its range; in ``forward`` and ``fit_knots`` for other
+        columns; in ``fit_knots`` if there are no rows, or if they contain NaN or infinity.
 
     Shape
     -----
@@ -214,11 +210,6 @@ def quantile_knots(x_num: Tensor, n_bins: int, sample_weight: Tensor | None = No
     No value counts more than the share of one piece: if nine rows in ten have the same value, as is common in counts
     and amounts, that value gets one knot and the others share the rest. If there are too few distinct values, each gets
     a knot, and the last one is repeated.
-
-    Raises
-    ------
-    ValueError
-        There are no rows, or they contain NaN or infinity.
     """
     if len(x_num) == 0 or not bool(torch.isfinite(x_num).all()):
         problem = "has no row" if len(x_num) == 0 else "contains NaN or infinity"
@@ -267,8 +258,9 @@ def piecewise_linear_encoding(x_num: Tensor, start: Tensor, inverse_width: Tenso
 
 def pieces(knots: Tensor) -> tuple[Tensor, Tensor]:
     """Start and inverse width of the pieces between the knots, (n_features, 1, n_bins); 0 for a piece of no width."""
-    width = knots.diff(dim=1)
-    return knots[:, None, :-1], torch.where(width > _SMALLEST_WIDTH, 1 / width, 0.0).unsqueeze(1)
+    start = knots[:, None, :-1]
+    width = knots[:, None, 1:] - start
+    return start, torch.where(width > _SMALLEST_WIDTH, width.reciprocal(), 0.0)
 
 
 __all__ = ["PeriodicEmbeddings", "PiecewiseLinearEmbeddings", "pieces", "piecewise_linear_encoding", "quantile_knots"]

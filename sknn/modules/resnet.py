@@ -51,10 +51,8 @@ class ResNet(nn.Module):
 
     Raises
     ------
-    TypeError
-        If a size is not an int, or ``activation`` or ``norm`` is not a class of ``nn.Module``.
-    ValueError
-        If a parameter is out of the range above.
+    TypeError, ValueError
+        If a parameter has another type than above, or is out of its range.
 
     Shape
     -----

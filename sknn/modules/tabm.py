@@ -59,10 +59,8 @@ class TabM(nn.Module):
 
     Raises
     ------
-    TypeError
-        If a size is not an int, or ``activation`` is not a class of ``nn.Module``.
-    ValueError
-        If a parameter is out of the range above.
+    TypeError, ValueError
+        If a parameter has another type than above, or is out of its range.
 
     Shape
     -----
@@ -256,27 +254,28 @@ class SharedLayer(nn.Module):
         self.bias.copy_(linear.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return shared_layer(x, self.weight, self.bias)
+        return nn.functional.linear(x, self.weight).add_(self.bias)
 
 
 # ------------------------------------------------------------------ the formula
 #
-# It serves one network, which is differentiated automatically, and several of one shape in one pass, which
+# It serves one network, which is differentiated automatically, and n_networks of one shape in one pass, which
 # sknn._backprop.tabm_stack differentiates by hand. In the shapes below "..." stands for no axis in the first case and
-# for an axis of n_networks in the second, m for n_members, b for the rows of a batch, w for the width.
+# for an axis of n_networks in the second, m for n_members, b for the rows of a batch, w for the width; `members` and
+# `columns` are those of all networks together.
 
 
 class TabMWeights(NamedTuple):
-    """Parameters of `TabM` by name, those of its blocks excepted; (..., *shape in one network)."""
+    """Parameters of `TabM` by name, those of its blocks excepted."""
 
-    gain: Tensor
-    first_weight: Tensor
-    first_bias: Tensor
-    head_weight: Tensor
-    head_bias: Tensor
-    curves: Tensor | None
-    curve_gain: Tensor | None
-    curve_weight: Tensor | None
+    gain: Tensor  # (..., n_shared)
+    first_weight: Tensor  # (..., n_shared, m * w)
+    first_bias: Tensor  # (..., m, 1, w)
+    head_weight: Tensor  # (members, w, out_features)
+    head_bias: Tensor  # (members, 1, out_features)
+    curves: Tensor | None  # (columns, n_bins, m * curve_size)
+    curve_gain: Tensor | None  # (columns, 1, 1)
+    curve_weight: Tensor | None  # (members, in_features * curve_size, w)
 
 
 class Memory:
@@ -330,41 +329,25 @@ def first_layer(
     """Units of the first layer before the activation, (..., m, b, w)."""
     n_members, _, width = weights.first_bias.shape[-3:]
     gained = torch.mul(columns, factors(weights.gain).unsqueeze(-2), out=memory.result("gained", columns.shape))
-    shape = (*columns.shape[:-1], n_members * width)
-    shared = product(gained, weights.first_weight, memory.result("shared", shape))
-    shared = shared.view(*columns.shape[:-1], n_members, width).transpose(-3, -2)
+    rows = columns.shape[:-1]
+    shared = product(gained, weights.first_weight, memory.result("shared", (*rows, n_members * width)))
+    shared = shared.view(*rows, n_members, width).transpose(-3, -2)
     units = torch.add(shared, weights.first_bias, out=memory.result("units", shared.shape))
     if bins is None or weights.curves is None or weights.curve_gain is None or weights.curve_weight is None:
         return units
-    own = curves_of_numbers(x_num, bins, weights.curves, weights.curve_gain, n_members, memory)
-    each = units.flatten(0, -3)
-    return torch.baddbmm(each, own, weights.curve_weight.flatten(0, -3), out=memory.over(each)).view(units.shape)
-
-
-def curves_of_numbers(
-    x_num: Tensor, bins: tuple[Tensor, Tensor], curves: Tensor, curve_gain: Tensor, n_members: int, memory: Memory
-) -> Tensor:
-    """Values of each member's curves, ([n_networks *] m, b, in_features * curves)."""
-    shape = (*x_num.shape[:-2], x_num.shape[-1], x_num.shape[-2], curves.shape[-2])
+    shape = (*rows[:-1], x_num.shape[-1], rows[-1], weights.curves.shape[1])
     encoded = piecewise_linear_encoding(x_num, *bins, out=memory.result("encoded", shape)).flatten(0, -3)
-    curves = (curves * (CURVE_RATE * factors(curve_gain))).flatten(0, -3)
+    curves = weights.curves * (CURVE_RATE * factors(weights.curve_gain))
     by_column = torch.bmm(encoded, curves, out=memory.result("by column", (*encoded.shape[:2], curves.shape[2])))
     by_column = by_column.view(*shape[:-1], n_members, curves.shape[2] // n_members)
-    return memory.contiguous("own", by_column.transpose(-4, -2)).flatten(0, -4).flatten(2)
-
-
-def shared_layer(x: Tensor, weight: Tensor, bias: Tensor, memory: Memory = NEW_MEMORY, name: str = "") -> Tensor:
-    """A linear layer before its activation: (..., m, b, w), weights (..., w, w) and biases (..., m, 1, w)."""
-    rows = x.flatten(-3, -2)  # of all members, for one product
-    units = product(rows, weight.transpose(-2, -1), memory.result(name, rows.shape)).view(x.shape)
-    return torch.add(units, bias, out=memory.over(units))
+    each = units.flatten(0, -3)
+    own = memory.contiguous("own", by_column.transpose(-4, -2)).view(*each.shape[:2], weights.curve_weight.shape[1])
+    return torch.baddbmm(each, own, weights.curve_weight, out=memory.over(each)).view(units.shape)
 
 
 def raw_scores(weights: TabMWeights, hidden: Tensor) -> Tensor:
-    """Raw scores of each member, (..., m, b, out_features)."""
-    head_weight, bias = weights.head_weight.flatten(0, -3), weights.head_bias.flatten(0, -3)
-    raw = torch.baddbmm(bias, hidden.flatten(0, -3), head_weight)
-    return raw.view(*hidden.shape[:-1], raw.shape[2])
+    """Raw scores of each member, (members, b, out_features)."""
+    return torch.baddbmm(weights.head_bias, hidden.flatten(0, -3), weights.head_weight)
 
 
 __all__ = ["TabM"]

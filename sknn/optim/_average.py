@@ -18,21 +18,12 @@ class WeightAverage:
     so that a short training run averages about the last third of its steps. With a large learning rate the weights
     oscillate around a minimum, and their mean lies closer to it, even if training stops before the rate has fallen.
 
-    Parameters
-    ----------
-    live : list of Tensor
-        The tensors that the optimizer changes in place.
-    decay : float in (0, 1)
-        :math:`\beta`.
-
-    References
-    ----------
     B. Polyak, A. Juditsky, "Acceleration of stochastic approximation by averaging", SIAM J. Control Optim. 30(4), 1992.
     P. Izmailov et al., "Averaging weights leads to wider optima and better generalization", UAI 2018, arXiv:1803.05407.
     """
 
     def __init__(self, live: list[Tensor], decay: float) -> None:
-        self.live = [tensor.detach() for tensor in live]
+        self.live = [tensor.detach() for tensor in live]  # what the optimizer changes in place
         self.decay = decay
         self.average = [tensor.clone() for tensor in self.live]
         self.last: list[Tensor] | None = None  # the weights of the last step, while `live` holds the average

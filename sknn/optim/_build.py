@@ -60,29 +60,11 @@ def parameter_groups(modules: Sequence[nn.Module]) -> list[list[nn.Parameter]]:
 def build_optimizer(
     optimizer: type[torch.optim.Optimizer], params: dict[str, Any], lr: float, modules: list[nn.Module]
 ) -> tuple[torch.optim.Optimizer, FlatParameters | None]:
-    """The optimizer over parameter groups, which are flat where possible.
+    """The optimizer over the parameters of the network and the criterion, and their flat buffers.
 
-    Parameters
-    ----------
-    optimizer : type
-        A ``torch.optim.Optimizer`` class.
-    params : dict
-        Its keyword arguments. A ``weight_decay`` applies to weights, not to biases and norms.
-    lr : float
-        Learning rate.
-    modules : list of nn.Module
-        The network, and the criterion if that has parameters.
-
-    Returns
-    -------
-    optimizer : torch.optim.Optimizer
-    flat : FlatParameters or None
-        None if the optimizer needs the shapes of the parameters.
-
-    Raises
-    ------
-    ValueError
-        The network has no trainable parameters, or the optimizer does not accept its arguments.
+    The buffers are None if the optimizer needs the shapes of the parameters. A ``weight_decay`` in `params` applies to
+    weights, not to biases and norms. Raises a ValueError if there is nothing to train, or the optimizer refuses its
+    arguments.
     """
     decayed, undecayed = parameter_groups(modules)
     groups = [group for group in (decayed, undecayed) if group]

@@ -17,27 +17,17 @@ class FlatParameters:
     An element-wise optimizer then updates one tensor per group instead of many, the gradient norm is one reduction, and
     zeroing is one fill. On small networks these calls take most of the time of a training step.
 
-    Parameters
-    ----------
-    groups : list of list of nn.Parameter
-        All of one dtype and device. They become views of the buffer, in place, until `release`.
-
-    Attributes
-    ----------
-    groups : list of nn.Parameter
-        The part of the buffer that belongs to each group, with its gradient.
-    gradient : Tensor of shape (n,)
-        All gradients, one after another.
+    The parameters of `groups`, all of one dtype and device, become views of the buffer, in place, until `release`.
     """
 
     def __init__(self, groups: list[list[nn.Parameter]]) -> None:
         self.parameters = [parameter for group in groups for parameter in group]
         first = self.parameters[0]
         self.data = torch.zeros(sum(p.numel() for p in self.parameters), dtype=first.dtype, device=first.device)
-        self.gradient = torch.zeros_like(self.data)
+        self.gradient = torch.zeros_like(self.data)  # (n,), all gradients, one after another
         self._starts = [0, *accumulate(p.numel() for p in self.parameters)][:-1]
         sizes = [sum(p.numel() for p in group) for group in groups]
-        self.groups = [nn.Parameter(part) for part in self.data.split(sizes)]
+        self.groups = [nn.Parameter(part) for part in self.data.split(sizes)]  # each with its part of the gradient
         self._group_gradients = self.gradient.split(sizes)
         self.attach()
 

@@ -19,16 +19,8 @@ def step_of(optimizer: torch.optim.Optimizer) -> Callable[[], Any]:
 
     ``step`` of torch groups its tensors by device and dtype, checks for hooks and opens a profiler range every time,
     which takes longer than the update of one flat buffer. The returned function calls the same kernel with the same
-    state and the present hyperparameters of the groups.
-
-    Parameters
-    ----------
-    optimizer : torch.optim.Optimizer
-
-    Returns
-    -------
-    callable
-        ``optimizer.step`` itself for other optimizers, unsupported options, and optimizers with hooks.
+    state and the present hyperparameters of the groups. It is ``optimizer.step`` itself for other optimizers,
+    unsupported options, and optimizers with hooks.
     """
     kernel = _KERNELS.get(type(optimizer))
     if kernel is None or not all(_is_plain(group) for group in optimizer.param_groups) or _is_watched(optimizer):

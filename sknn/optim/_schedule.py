@@ -40,34 +40,17 @@ STEPPED_PER_BATCH = (torch.optim.lr_scheduler.OneCycleLR, torch.optim.lr_schedul
 
 
 class LRSchedule:
-    """The learning rate of every step.
+    """The learning rate of every step, by a name or a class of torch.optim.lr_scheduler; `params` are their arguments.
 
-    Parameters
-    ----------
-    schedule : {"constant", "cosine", "one_cycle", "plateau"} or a torch.optim.lr_scheduler class
-        ``"cosine"``: linear warm-up, then half a cosine (Loshchilov & Hutter, SGDR, ICLR 2017, arXiv:1608.03983).
-        ``"one_cycle"``: Smith & Topin, Super-convergence, 2018, arXiv:1708.07120. ``"plateau"``: the rate is halved
-        when the validation loss (without validation rows the training loss) stops falling. A class is stepped once per
-        epoch, OneCycleLR and CyclicLR once per batch.
-    params : dict
-        ``"cosine"``: warmup=0.05, final=0.0. ``"one_cycle"``: warmup=0.3, initial=0.04, final=0.0001 (fractions of
-        the planned training, factors of lr). ``"plateau"`` and classes: their constructor's arguments.
-    optimizer : torch.optim.Optimizer
-    total_steps : int
-        Number of planned training steps, for OneCycleLR.
-
-    Raises
-    ------
-    ValueError
-        The name or a parameter is unknown.
+    ``"cosine"``: linear warm-up, then half a cosine (Loshchilov & Hutter, SGDR, ICLR 2017, arXiv:1608.03983).
+    ``"one_cycle"``: Smith & Topin, Super-convergence, 2018, arXiv:1708.07120. Their parameters are fractions of the
+    planned training and factors of lr. ``"plateau"``: the rate is halved when the validation loss (without validation
+    rows the training loss) stops falling. A class is stepped once per epoch, OneCycleLR and CyclicLR once per batch;
+    OneCycleLR gets `total_steps`, the number of planned steps. A ValueError if the name or a parameter is unknown.
     """
 
     def __init__(
-        self,
-        schedule: str | type,
-        params: dict[str, Any],
-        optimizer: torch.optim.Optimizer,
-        total_steps: int,
+        self, schedule: str | type, params: dict[str, Any], optimizer: torch.optim.Optimizer, total_steps: int
     ) -> None:
         self.optimizer = optimizer
         self.base_lrs = [group["lr"] for group in optimizer.param_groups]

@@ -7,6 +7,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from torch import nn
 
 from sknn import NeuralClassifier
@@ -52,12 +53,13 @@ def test_auto_rounds_wide_hidden_layers_only(rows: int, widths: list[int], monke
     assert rounded == [False, *([wide] * (len(widths) - 2)), False]
 
 
-@pytest.mark.parametrize("module", [MLP, ResNet])
-def test_fit_in_bfloat16_learns_and_is_another_fit(module: type[nn.Module]) -> None:
+@pytest.mark.parametrize(("module", "params"), [(MLP, {"hidden_sizes": (64,)}), (ResNet, {"width": 32})])
+def test_fit_in_bfloat16_learns_and_is_another_fit(module: type[nn.Module], params: dict) -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(150, 4))
     y = X[:, 0] > 0
-    fits = [NeuralClassifier(module, max_epochs=6, random_state=0, precision=p).fit(X, y) for p in ("bfloat16", "auto")]
+    made = NeuralClassifier(module, module_params=params, lr=0.01, max_epochs=6, random_state=0)
+    fits = [clone(made).set_params(precision=precision).fit(X, y) for precision in ("bfloat16", "auto")]
     assert all(fit.score(X, y) > 0.9 for fit in fits)
     assert all(parameter.dtype == torch.float32 for parameter in fits[0].module_.parameters())
     assert fits[0].loss_curve_ != fits[1].loss_curve_

@@ -165,7 +165,7 @@ def test_losses_with_weights_of_their_own_are_left_to_automatic_differentiation(
     assert TabMStack.of(network, FlatParameters(parameter_groups([network, loss]))) is None
 
 
-def table(n_rows: int = 600) -> tuple[np.ndarray, np.ndarray]:
+def table(n_rows: int = 200) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n_rows, 4))
     return X, (X[:, 0] * X[:, 1] > 0).astype(int)
@@ -199,16 +199,16 @@ def test_a_fit_learns_the_same_by_hand(
 ) -> None:
     X, y = table()
     weight = np.random.default_rng(1).random(len(y)) + 0.5 if weighted else None
-    params = {"max_epochs": 3, "module_params": SMALL, "n_networks": n_networks, "random_state": 0}
+    params = {"max_epochs": 2, "module_params": SMALL, "n_networks": n_networks, "random_state": 0}
     by_hand = NeuralClassifier(**params).fit(X, y, weight)
-    assert [type(stack) for stack in stacks] == [TabMStack] * 3
+    assert [type(stack) for stack in stacks] == [TabMStack] * 2
     watched = NeuralClassifier(**params, callbacks=[Watch()]).fit(X, y, weight)
     assert watched.loss_curve_ == by_hand.loss_curve_
     np.testing.assert_array_equal(watched.predict_proba(X), by_hand.predict_proba(X))
     stacks.clear()
     monkeypatch.setattr(TabMStack, "of", lambda *args: None)
     automatic = NeuralClassifier(**params).fit(X, y, weight)
-    assert stacks == [None] * 3
+    assert stacks == [None] * 2
     np.testing.assert_allclose(by_hand.loss_curve_, automatic.loss_curve_, rtol=1e-3)
     np.testing.assert_allclose(by_hand.predict_proba(X), automatic.predict_proba(X), atol=5e-3)
 
@@ -220,15 +220,15 @@ def test_bfloat16_is_differentiated_automatically(stacks: list[Any]) -> None:
     assert stacks == [None] * 2
 
 
-@pytest.mark.parametrize("params", [{}, {"n_networks": 1, "batch_size": 256}])
+@pytest.mark.parametrize("params", [{}, {"n_networks": 1, "batch_size": 128}])
 def test_the_same_bits_on_one_thread_and_on_two(monkeypatch: pytest.MonkeyPatch, params: dict[str, Any]) -> None:
     monkeypatch.setattr("sknn._threads._WORK_PER_THREAD", 1)
-    X, y = table(700)
+    X, y = table(300)
     before, fitted = torch.get_num_threads(), []
     try:
         for n_threads in (1, 2):
             torch.set_num_threads(n_threads)
-            fitted.append(NeuralClassifier(max_epochs=2, random_state=0, **params).fit(X, y).predict_proba(X))
+            fitted.append(NeuralClassifier(max_epochs=1, random_state=0, **params).fit(X, y).predict_proba(X))
             assert torch.get_num_threads() == n_threads
     finally:
         torch.set_num_threads(before)

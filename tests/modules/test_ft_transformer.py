@@ -92,7 +92,7 @@ def test_learns_an_interaction_of_features_in_a_regressor() -> None:
     y = X[:, 0] * X[:, 1]
     params = {"token_size": 16, "n_heads": 2, "dropout": 0.0}
     fast = {"lr": 0.02, "max_epochs": 15, "batch_size": 32, "early_stopping": False, "random_state": 0}
-    model = NeuralRegressor(FTTransformer, module_params=params, **fast)
+    model = NeuralRegressor(FTTransformer, module_params=params, gradient_health=None, **fast)
     assert model.fit(X[:400], y[:400]).score(X[500:], y[500:]) > 0.8  # a linear model has 0
 
 
@@ -104,5 +104,5 @@ def test_learns_from_categories_in_a_classifier() -> None:
     X = pd.DataFrame({"color": color, "size": size})
     params = {"token_size": 16, "n_heads": 2}
     fast = {"lr": 0.01, "max_epochs": 15, "batch_size": 32, "early_stopping": False, "random_state": 0}
-    model = NeuralClassifier(FTTransformer, module_params=params, **fast)
+    model = NeuralClassifier(FTTransformer, module_params=params, gradient_health=None, **fast)
     assert model.fit(X[:200], y[:200]).score(X[300:], y[300:]) > 0.9

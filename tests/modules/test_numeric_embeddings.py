@@ -98,10 +98,10 @@ class TestEmbeddings:
                 return self.network(self.embeddings(x))
 
         rng = np.random.default_rng(0)
-        X = rng.uniform(-2, 2, (600, 2))
-        y = np.sign(np.sin(6 * X[:, 0])) + 0.1 * rng.standard_normal(600)
-        fast = {"lr": 0.01, "max_epochs": 60, "batch_size": 32, "early_stopping": False, "random_state": 0}
-        assert NeuralRegressor(Waves, **fast).fit(X, y).score(X, y) > 0.8
+        X = rng.uniform(-2, 2, (200, 2))
+        y = np.sign(np.sin(3 * X[:, 0])) + 0.1 * rng.standard_normal(200)
+        fast = {"lr": 0.02, "max_epochs": 30, "batch_size": 32, "early_stopping": False, "random_state": 0}
+        assert NeuralRegressor(Waves, gradient_health=None, **fast).fit(X, y).score(X, y) > 0.8
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from .subjects import GENERATOR, SimpleNN, X, Y
 
 
 def test_the_tutorial_network() -> None:
-    X, y = make_classification(300, 10, n_informative=6, n_classes=3, random_state=0)
+    X, y = make_classification(150, 10, n_informative=6, n_classes=3, random_state=0)
     model = NeuralClassifier(
         SimpleNN,
         module_params={"hidden_size": 5},
@@ -36,7 +36,7 @@ def test_the_tutorial_network() -> None:
     assert model.n_iter_ == 20
     assert model.loss_curve_[-1] < model.loss_curve_[0]
     probabilities = model.predict_proba(X)
-    assert probabilities.shape == (300, 3)
+    assert probabilities.shape == (150, 3)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
 
 
@@ -141,7 +141,7 @@ def test_images_go_through_a_conv2d_network() -> None:
 def test_sequences_go_through_an_lstm() -> None:
     sequences = GENERATOR.normal(size=(80, 7, 2))
     y = sequences[:, -2:, 0].sum(axis=1)
-    model = NeuralRegressor(LSTMNet, lr=0.03, max_epochs=30, random_state=0).fit(sequences, y)
+    model = NeuralRegressor(LSTMNet, lr=0.05, max_epochs=20, gradient_health=None, random_state=0).fit(sequences, y)
     assert model.module_.lstm.input_size == 2
     assert model.score(sequences, y) > 0.7
 

@@ -40,7 +40,7 @@ def test_an_output_that_is_no_tensor_is_named() -> None:
 def test_two_classes_may_be_one_score_or_two() -> None:
     y = X[:, 0] > 0
     for width in (1, 2):
-        model = NeuralClassifier(nn.Linear(5, width), lr=0.1, max_epochs=30, random_state=0).fit(X, y)
+        model = NeuralClassifier(nn.Linear(5, width), lr=0.3, max_epochs=10, random_state=0).fit(X, y)
         assert model.predict_proba(X).shape == (60, 2)
         assert model.score(X, y) > 0.9
 

@@ -201,7 +201,7 @@ def test_training_that_went_wrong_does_not_affect_a_warm_start() -> None:
     model = NeuralRegressor(MLP, module_params={"hidden_sizes": (7, 7)}, warm_start=True, **params).fit(X, X[:, 0])
     huge = X.copy()
     huge[0] = 3e38
-    assert model.fit(huge, X[:, 0]).health_.status == "sick"
+    assert model.fit(huge, X[:, 0]).health_.status == "unhealthy"
     assert model.fit(X, X[:, 0]).health_.findings == []
 
 
