@@ -87,7 +87,7 @@ def sizes(parts: Parts) -> Iterator[tuple[str, bytes]]:
         "n_networks": lambda f: f["net"].update(n_networks=huge),
         "no networks": lambda f: f["net"].update(n_networks=0),
         "row_shape": lambda f: f["inputs"].update(row_shape=[huge]),
-        "row_shape of an image": lambda f: f["inputs"].update(row_shape=[huge, huge, 3], mode="array", table=None),
+        "row_shape of an image": lambda f: f["inputs"].update(row_shape=[huge, huge, 3], kind="array", table=None),
         "n_labels": lambda f: f.update(targets={"kind": "multilabel", "n_labels": 10**12}),
         "labels": lambda f: f.update(targets={"kind": "multilabel", "n_labels": 10**9}),
         "range": lambda f: f["attributes"].update(classes_={"$": "range", "parts": [0, 10**18, 1]}),
@@ -163,7 +163,7 @@ def values(parts: Parts, draw: random.Random, n: int) -> Iterator[tuple[str, byt
              {"$": "decimal", "parts": ["x"]}, {"$": "device", "value": "nowhere:0"}, {"$": "partial"})  # fmt: skip
     strict = ("class", "parameters", "fitted", "fitted/inputs", "fitted/inputs/kind", "fitted/inputs/row_shape",
               "fitted/inputs/preprocessing", "fitted/inputs/table", "fitted/targets", "fitted/net", "fitted/net/lr",
-              "fitted/net/n_networks", "fitted/net/plan", "fitted/net/history", "fitted/net/counts", "fitted/random",
+              "fitted/net/n_networks", "fitted/net/steps_done", "fitted/net/history", "fitted/random",
               "fitted/built_with", "fitted/attributes", "fitted/net/frozen", "fitted/probe",
               "fitted/attributes/n_features_in_", "fitted/attributes/classes_",
               "fitted/attributes/loss_curve_", "fitted/attributes/n_iter_",

@@ -74,7 +74,7 @@ CASES = {
     "float classes": lambda: (NeuralClassifier(MLP, **FEW), X, Y * 2.0),
     "object classes": lambda: (NeuralClassifier(MLP, **FEW), X, np.array(["ä", "b\x00c", "\u2603"], dtype=object)[Y]),
     "multilabel": lambda: (NeuralClassifier(MLP, **FEW), X, np.stack([Y == 1, Y > 0], axis=1).astype(int)),
-    "one committee": lambda: (NeuralClassifier(n_splits=3, **SMALL_TABM), X, Y),
+    "one committee": lambda: (NeuralClassifier(n_networks=3, **SMALL_TABM), X, Y),
     "sparse": lambda: (NeuralClassifier(**SMALL_TABM), SPARSE, Y[:120] > 0),
     "sparse untouched": lambda: (NeuralRegressor(MLP, preprocessing=False, **FEW), SPARSE, NUMBERS[:120]),
     "regressor": lambda: (NeuralRegressor(**SMALL_TABM), X, NUMBERS),
