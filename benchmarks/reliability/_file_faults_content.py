@@ -152,15 +152,15 @@ def manifests(parts: Parts) -> Iterator[tuple[str, bytes]]:
 
 def values(parts: Parts, draw: random.Random, n: int) -> Iterator[tuple[str, bytes]]:
     """Values of wrong types."""
-    wrong = (None, True, -1, 10**400, 1.5, "x", [], {}, {"$": "none"}, {"$": ["set"]}, {"$": "float", "value": "1"},
-             {"$": "bytes", "value": "?"}, {"$": "tensor", "name": "nowhere"}, {"$": "dtype", "value": "float3"},
+    wrong = (None, True, -1, 10**400, 1.5, "x", [], {}, {"$": "none"}, {"$": ["set"]}, {"$": "float", "parts": ["1"]},
+             {"$": "bytes", "parts": ["?"]}, {"$": "tensor", "name": "nowhere"}, {"$": "dtype", "parts": ["float3"]},
              {"$": "timezone", "parts": ["../../etc/passwd"]}, {"$": "timezone", "parts": ["/etc/passwd"]},
              {"$": "dict", "items": [[[], 1]]}, {"$": "dict", "items": [["a", 1], ["a", 2]]},
              {"$": "set", "items": [[]]}, {"$": "record", "type": "Finding", "fields": {}},
              {"$": "generator", "class": "RandomState", "state": 1, "gauss": 1},
              {"$": "array", "form": "array", "dtype": "|O", "shape": [1], "items": "AAAA"},
              {"$": "array", "form": "array", "dtype": "(1000000,)f8", "shape": [0], "items": ""},
-             {"$": "decimal", "parts": ["x"]}, {"$": "device", "value": "nowhere:0"}, {"$": "partial"})  # fmt: skip
+             {"$": "decimal", "parts": ["x"]}, {"$": "device", "parts": ["nowhere:0"]}, {"$": "partial"})  # fmt: skip
     strict = ("class", "parameters", "fitted", "fitted/inputs", "fitted/inputs/kind", "fitted/inputs/row_shape",
               "fitted/inputs/preprocessing", "fitted/inputs/table", "fitted/targets", "fitted/net", "fitted/net/lr",
               "fitted/net/n_networks", "fitted/net/steps_done", "fitted/net/history", "fitted/random",

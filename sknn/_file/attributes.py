@@ -8,7 +8,7 @@ import numpy as np
 
 from ..callbacks import TrainingHealth
 from ..exceptions import DamagedFileError
-from .json import expect
+from .checks import expect
 from .values.reader_writer import ValueWriter
 
 __all__ = ["OWN", "check_attributes", "write_attributes"]

@@ -16,12 +16,11 @@ from .._estimator.base import BaseNeuralEstimator
 from .._estimator.parameters import BUILT_WITH
 from ..exceptions import DamagedFileError, FileError, VersionError
 from ..losses import Loss
-from .answers import CPU, OTHER_DEVICE, check_answers, move, write_answers
 from .attributes import check_attributes, write_attributes
-from .json import check_keys, expect
-from .names import Trust
+from .checks import check_keys, expect
+from .names import Names, Trust
 from .net_state import read_net, write_net
-from .probe import answers, differ, make_rows
+from .probe import CPU, check_answers, largest_difference, make_rows, move, predict_rows, write_answers
 from .state import read_inputs, read_targets, write_inputs, write_targets
 from .tensors import read_tensors, write_tensors
 from .values.instances import read_instance, write_instance
@@ -47,16 +46,30 @@ def write_estimator(estimator: BaseNeuralEstimator) -> tuple[dict[str, Any], byt
     tensors: dict[str, Tensor] = {}
     if "net_" in vars(estimator):
         written["fitted"], tensors = _write_fitted(estimator, writer)
-    data = write_tensors({**tensors, **writer.tensors})
-    _finish(written, data)
+    tensors |= writer.tensors
+    data = _signed(written, tensors)
     if written["fitted"] is not None:
-        data = _with_probe(estimator, written, {**tensors, **writer.tensors}, data, Trust(writer.names.things.values()))
+        probe = _probe(estimator, _read_back(written, data, writer.names))
+        if probe is not None:
+            rows, found = probe
+            # Not with the tensors, so that other tensors do not match.
+            written["fitted"]["probe"] = write_answers(found)
+            data = _signed(written, {**tensors, **rows})
     return written, data, writer.names.things
 
 
-def _finish(written: dict[str, Any], data: bytes) -> None:
-    # So that the tensors of another file are not accepted.
+def _signed(written: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
+    """Return the tensors as bytes, whose hash is written too: those of another file are not accepted."""
+    data = write_tensors(tensors)
     written["tensors"] = hashlib.sha256(data).hexdigest()
+    return data
+
+
+def _read_back(written: dict[str, Any], data: bytes, names: Names) -> Any:
+    try:
+        return read_estimator(written, data, Trust(names.things.values()), {})
+    except FileError as error:
+        raise TypeError(f"the model cannot be rebuilt from what a file can store: {error}") from error
 
 
 def _write_fitted(estimator: Any, writer: ValueWriter) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -79,48 +92,32 @@ def _write_fitted(estimator: Any, writer: ValueWriter) -> tuple[dict[str, Any], 
     return fitted, {**input_tensors, **net_tensors}
 
 
-def _with_probe(
-    estimator: Any, written: dict[str, Any], tensors: dict[str, Tensor], data: bytes, trust: Trust
-) -> bytes:
-    """Return the tensors with probe rows and predictions, after the model was read back and predicted the same."""
-    try:
-        twin: Any = read_estimator(written, data, trust, {})
-    except FileError as error:
-        raise TypeError(f"the model cannot be rebuilt from what a file can store: {error}") from error
+def _probe(estimator: Any, twin: Any) -> tuple[dict[str, Tensor], tuple[Tensor, Tensor]] | None:
+    """Return probe rows and what the model that was read back predicts for them, on the CPU as in `load`.
+
+    None where the network accepts no artificial rows, or its predictions are random.
+    """
     net, inputs = estimator.net_, estimator._inputs
     for rows in make_rows(inputs):
         try:
-            here, again = (answers(net, inputs, rows) for _ in range(2))
+            here, again = (predict_rows(net, inputs, rows) for _ in range(2))
         except Exception:  # not every network accepts artificial rows: words must be in its vocabulary
             continue
-        if any(differ(a, b) is not None for a, b in zip(here, again, strict=True)):
-            return data  # its predictions are random
-        twice = _answers_of_twin(estimator, twin, here, rows)
-        # Predicted on the CPU, where every file is checked; not with the tensors, so that other tensors do not match.
-        written["fitted"]["probe"] = write_answers(twice)
-        data = write_tensors({**tensors, **rows})
-        _finish(written, data)
-        break
-    return data
-
-
-def _answers_of_twin(
-    estimator: Any, twin: Any, here: tuple[Tensor, Tensor], rows: dict[str, Tensor]
-) -> tuple[Tensor, Tensor]:
-    """Return predictions on the CPU of the model that was read back; raise a TypeError if they differ from `here`."""
-    looseness = 1.0 if torch.device(estimator.net_.device).type == "cpu" else OTHER_DEVICE
-    try:
-        twice = answers(twin.net_, twin._inputs, rows)
-        differences = [differ(a, b, looseness) for a, b in zip(here, twice, strict=True)]
-    except Exception as error:
-        raise TypeError(f"module: the network fails when it is built again: {type(error).__name__}: {error}") from error
-    worst = max((difference for difference in differences if difference is not None), default=None)
-    if worst is not None:
-        raise TypeError(
-            f"module: predictions of {type(estimator.module_).__qualname__} change by up to {worst:.3g} when it is "
-            "built again with its weights. Keep all that it learns in parameters and buffers."
-        )
-    return twice
+        if largest_difference(here, again, CPU) is not None:
+            return None
+        try:
+            found = predict_rows(twin.net_, twin._inputs, rows)
+            worst = largest_difference(here, found, torch.device(net.device))
+        except Exception as error:
+            problem = f"{type(error).__name__}: {error}"
+            raise TypeError(f"module: the network fails when it is built again: {problem}") from error
+        if worst is not None:
+            raise TypeError(
+                f"module: predictions of {type(estimator.module_).__qualname__} change by up to {worst:.3g} when it is "
+                "built again with its weights. Keep all that it learns in parameters and buffers."
+            )
+        return rows, found
+    return None
 
 
 def read_estimator(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from typing import Any
 
 from ..exceptions import DamagedFileError, UntrustedFileError
 
-__all__ = ["check_keys", "expect", "read_json", "write_json"]
+__all__ = ["read_json", "write_json"]
 
 # Deeper than any parameter is nested, and far from the recursion limit.
 MAX_DEPTH = 100
@@ -38,45 +39,13 @@ def read_json(data: bytes, what: str, max_depth: int = MAX_DEPTH) -> Any:
         raise DamagedFileError(f"{what} is not valid JSON: {error}.") from error
 
 
-def expect(value: Any, kind: type | tuple[type, ...], where: str) -> Any:
-    """Return `value`, if its type is exactly `kind`, or one of these; a bool does not count as an int."""
-    kinds = kind if isinstance(kind, tuple) else (kind,)
-    if type(value) not in kinds:
-        names = " or ".join("null" if one is type(None) else one.__name__ for one in kinds)
-        raise DamagedFileError(f"{where} is {_abridged(value)}; expected {names}.")
-    return value
-
-
-def check_keys(value: Any, names: set[str], where: str) -> dict[str, Any]:
-    """Return `value`, if it is a dict with exactly these keys."""
-    found = set(expect(value, dict, where))
-    if found != names:
-        wrong = sorted(found ^ names)[:5]
-        raise DamagedFileError(f"{where} has other names than expected: {wrong} are missing or unknown.")
-    return value
-
-
-def _abridged(value: Any) -> str:
-    if isinstance(value, dict | list):
-        return f"a {type(value).__name__} of {len(value)}"
-    text = repr(value)
-    return text if len(text) <= 80 else text[:80] + "..."
-
-
 def _depth(data: bytes) -> int:
     """Return the deepest nesting of brackets outside of strings."""
     outside = data.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]
-    depth = deepest = 0
-    for byte in b"".join(outside).translate(None, delete=_NO_BRACKETS):
-        if byte in _OPENING:
-            depth += 1
-            deepest = max(deepest, depth)
-        else:
-            depth -= 1
-    return deepest
+    brackets = b"".join(outside).translate(None, delete=_NO_BRACKETS)
+    return max(itertools.accumulate(1 if bracket in b"[{" else -1 for bracket in brackets), default=0)
 
 
-_OPENING = frozenset(b"[{")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 

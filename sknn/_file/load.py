@@ -14,9 +14,10 @@ import torch
 from .._device import resolve_device
 from ..exceptions import DamagedFileError, FileError, VersionError
 from .archive import unpack
+from .checks import check_keys, expect
 from .estimator import read_estimator
 from .foreign.skops_file import read_foreign
-from .json import check_keys, expect, read_json
+from .json import read_json
 from .names import Trust
 from .other_versions import warn_of_other_versions
 from .save import FORMAT

@@ -78,13 +78,7 @@ def full_name(thing: Any) -> str:
 
 
 class Trust:
-    """What the caller of `load` allows beside the known names.
-
-    Parameters
-    ----------
-    trusted : iterable of classes, functions and str
-        Strings are import paths, ``"package.MyModule"``; they are imported when a file names them.
-    """
+    """What the caller of `load` allows beside the known names; import paths are imported when a file names them."""
 
     def __init__(self, trusted: Iterable[Any] = ()) -> None:
         if isinstance(trusted, str | bytes | bool) or not isinstance(trusted, Iterable):

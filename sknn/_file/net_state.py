@@ -17,7 +17,7 @@ from .._training.net import _Net
 from ..exceptions import DamagedFileError
 from ..losses import Loss, make_loss
 from .bounded import build_like, check_outputs, freeze, state_of
-from .json import check_keys, expect
+from .checks import check_keys, expect
 from .values.reader_writer import ValueReader, ValueWriter
 
 __all__ = ["read_net", "write_net"]

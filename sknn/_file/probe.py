@@ -6,6 +6,7 @@ They are drawn from the learned statistics of the columns, never taken from the 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,12 @@ from torch import Tensor
 from .._data.inputs import Inputs
 from .._data.table_inputs import TableInputs
 from .._estimator.prediction import raw_prediction
-from ..exceptions import DamagedFileError
-from .values.reader_writer import ValueReader
+from ..exceptions import DamagedFileError, ReproductionError
+from .checks import check_keys, damaged_if_it_fails, expect
+from .other_versions import compared
+from .values.reader_writer import ValueReader, ValueWriter
 
-__all__ = ["answers", "differ", "make_rows", "read_rows"]
+__all__ = ["CPU", "check_answers", "largest_difference", "make_rows", "move", "predict_rows", "write_answers"]
 
 _N_ROWS, _N_ROWS_OF_LARGE = 16, 4
 _LARGE = 10_000  # numbers of a row
@@ -28,6 +31,9 @@ _SHARE_MISSING = 0.1
 # Processors and versions of torch add in different orders; two different models differ by far more.
 _RELATIVE, _ABSOLUTE = 1e-4, 1e-5
 _NOISE = 1e-6  # rounding of hidden units of about 1; outputs may be smaller
+_OTHER_DEVICE = 100.0  # factor of the tolerance: a GPU rounds the products of convolutions to 10 bits
+_ANSWERS = ("raw", "values")
+CPU = torch.device("cpu")
 
 
 def make_rows(inputs: Inputs) -> list[dict[str, Tensor]]:
@@ -71,7 +77,7 @@ def _sparse_rows(inputs: Inputs, draw: np.random.RandomState) -> dict[str, Tenso
     return {"probe.numbers": torch.from_numpy(values), "probe.columns": torch.from_numpy(columns.astype(np.int64))}
 
 
-def read_rows(inputs: Inputs, reader: ValueReader) -> dict[str, Tensor]:
+def _read_rows(inputs: Inputs, reader: ValueReader) -> dict[str, Tensor]:
     """Return the rows of a file, if they match these inputs."""
     names = {"table": ("numbers", "codes"), "sparse": ("numbers", "columns"), "array": ("numbers",)}[inputs.kind]
     rows = {f"probe.{name}": reader.tensor(f"probe.{name}", "probe") for name in names}
@@ -94,7 +100,7 @@ def read_rows(inputs: Inputs, reader: ValueReader) -> dict[str, Tensor]:
     return rows
 
 
-def answers(net: Any, inputs: Inputs, rows: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+def predict_rows(net: Any, inputs: Inputs, rows: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     """Return raw prediction (n_rows, out_features) and link output (n_rows, n_values) for such rows, both float32."""
     raw = raw_prediction(net, inputs, _table(inputs, rows))
     with torch.inference_mode():
@@ -130,8 +136,47 @@ def _unknown(known: tuple[Any, ...]) -> str:
     return value
 
 
-def differ(expected: Tensor, found: Tensor, looseness: float = 1.0) -> float | None:
-    """Return the largest difference beyond the tolerance; None if there is none. NaN equals NaN."""
+def write_answers(found: tuple[Tensor, Tensor]) -> dict[str, Any]:
+    """Return JSON for the raw prediction and the link output."""
+    writer = ValueWriter()
+    return {name: writer.write(tensor.numpy(), "probe") for name, tensor in zip(_ANSWERS, found, strict=True)}
+
+
+def check_answers(
+    value: Any, net: Any, inputs: Inputs, reader: ValueReader, versions: dict[str, Any], device: torch.device
+) -> None:
+    """Predict the probe rows again, on the CPU and then on `device`; raise a ReproductionError if they differ."""
+    rows = _read_rows(inputs, reader)
+    check_keys(value, set(_ANSWERS), "probe")
+    expected = [_read_answer(reader.read(value[name], "probe")) for name in _ANSWERS]
+    for place in dict.fromkeys((CPU, device)):
+        move(net, place)
+        with damaged_if_it_fails("the network fails on the rows of the file"):
+            found = predict_rows(net, inputs, rows)
+            worst = largest_difference(expected, found, place)
+        if worst is not None:
+            raise ReproductionError(
+                "the model does not predict what it predicted when it was saved: predictions of the probe rows differ "
+                f"by up to {worst:.3g} on {place}. {compared(versions)} If the versions are the same, the file was "
+                "changed."
+            )
+
+
+def _read_answer(value: Any) -> Tensor:
+    if expect(value, np.ndarray, "probe").dtype != np.float32 or value.ndim != 2:
+        raise DamagedFileError("probe: expected predictions as a float32 array of two dimensions.")
+    return torch.from_numpy(value)
+
+
+def largest_difference(expected: Sequence[Tensor], found: Sequence[Tensor], device: torch.device) -> float | None:
+    """Return the largest difference beyond the tolerance of a CPU and this device; None if there is none."""
+    looseness = 1.0 if device.type == "cpu" else _OTHER_DEVICE
+    differences = [_differ(a, b, looseness) for a, b in zip(expected, found, strict=True)]
+    return max((difference for difference in differences if difference is not None), default=None)
+
+
+def _differ(expected: Tensor, found: Tensor, looseness: float) -> float | None:
+    """Return the largest difference beyond the tolerance; NaN equals NaN."""
     if expected.shape != found.shape:
         return math.inf
     expected, found = expected.double(), found.double()
@@ -143,3 +188,12 @@ def differ(expected: Tensor, found: Tensor, looseness: float = 1.0) -> float | N
     difference = (expected - found).abs()
     difference[torch.isnan(expected) & torch.isnan(found)] = 0.0
     return float(torch.nan_to_num(difference, nan=math.inf, posinf=math.inf).max())
+
+
+def move(net: Any, device: torch.device) -> None:
+    """Put a net on a device."""
+    if str(device) == net.device:
+        return
+    net.module_.to(device)
+    net.criterion_.to(device)
+    net.device = str(device)

@@ -18,8 +18,7 @@ from .._data.table import TableReader
 from .._data.table_inputs import TableInputs
 from .._data.targets import ClassTargets, MultilabelTargets, RealTargets
 from ..exceptions import DamagedFileError
-from .hashes import check_hashes
-from .json import check_keys, expect
+from .checks import check_hashes, check_keys, damaged_if_it_fails, expect
 from .values.reader_writer import ValueReader, ValueWriter
 
 __all__ = ["read_inputs", "read_targets", "write_inputs", "write_targets"]
@@ -123,12 +122,10 @@ def _read_column(value: Any, position: int, reader: ValueReader) -> Column:
     kind, all_missing = expect(value["kind"], str, where), expect(value["all_missing"], bool, where)
     if kind not in ("numeric", "categorical") or (categories if kind == "numeric" else all_missing):
         raise DamagedFileError(f"{where} is {kind[:40]!r} with {len(categories)} categories, as no column is.")
-    try:
+    with damaged_if_it_fails(f"{where}: a name or category that cannot be hashed"):
         hash(name)
         check_hashes(categories, where)
         n_distinct = len(set(categories))
-    except TypeError as error:
-        raise DamagedFileError(f"{where}: a name or category that cannot be hashed: {error}.") from error
     if n_distinct != len(categories):
         raise DamagedFileError(f"{where}: a category occurs twice.")
     return Column(name, "numeric" if kind == "numeric" else "categorical", categories, all_missing)

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
 from .._optional import optional_import
-from ..exceptions import DamagedFileError
+from .checks import damaged_if_it_fails
 
 __all__ = ["read_tensors", "write_tensors"]
 
 
-def _safetensors(asked_by: str) -> Any:
-    return optional_import("safetensors.torch", asked_by=asked_by, extra="files")
-
-
 def write_tensors(tensors: dict[str, Tensor]) -> bytes:
     """Return bytes of the tensors, each with memory of its own, in the order of their names."""
-    copies = {name: tensors[name].detach().cpu().contiguous().clone() for name in sorted(tensors)}
-    return _safetensors("sknn.save").save(copies)
+    safetensors = optional_import("safetensors.torch", asked_by="sknn.save", extra="files")
+    return safetensors.save({name: tensors[name].detach().cpu().contiguous().clone() for name in sorted(tensors)})
 
 
 def read_tensors(data: bytes) -> dict[str, Tensor]:
     """Return the tensors; safetensors compares shapes, dtypes and offsets with the number of bytes."""
-    module = _safetensors("sknn.load")
-    try:
-        return {name: tensor.clone() for name, tensor in module.load(data).items()}
-    except Exception as error:  # its own error, and several others
-        raise DamagedFileError(f"the tensors are damaged: {type(error).__name__}: {error}.") from error
+    safetensors = optional_import("safetensors.torch", asked_by="sknn.load", extra="files")
+    with damaged_if_it_fails("the tensors are damaged", "."):
+        return {name: tensor.clone() for name, tensor in safetensors.load(data).items()}

@@ -7,8 +7,9 @@ from typing import Any
 
 from ..._estimator.base import BaseNeuralEstimator
 from ..._optional import optional_import
-from ...exceptions import DamagedFileError, FileError, UntrustedFileError
+from ...exceptions import DamagedFileError, UntrustedFileError
 from ..archive import unpack
+from ..checks import damaged_if_it_fails
 from ..names import Trust
 from .placeholders import filled_with
 from .skops_parts import canonical, checked, needed_names
@@ -41,17 +42,13 @@ def read_foreign(data: bytes, estimators: list[BaseNeuralEstimator], trust: Trus
     skops = _skops("sknn.load")
     exceptions = importlib.import_module("skops.io.exceptions")
     archive = checked(unpack(data, what), what, only_named(), trust)
-    with filled_with(estimators) as used:
+    with filled_with(estimators) as used, damaged_if_it_fails(f"{what} is damaged"):
         try:
             thing = skops.loads(archive, trusted=[*sorted(trusted_types()), *trust.paths, *trust.things])
-        except FileError:
-            raise
         except exceptions.UntrustedTypesFoundException as error:
             raise UntrustedFileError(
                 f"{what}: {error} If you know them and trust the file's author, list them in load(path, trusted=[...])."
             ) from error
-        except Exception as error:
-            raise DamagedFileError(f"{what} is damaged: {type(error).__name__}: {error}") from error
     if len(used) != len(estimators):
         raise DamagedFileError(f"{what} uses {len(used)} of the {len(estimators)} estimators in the file.")
     return thing

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ...exceptions import DamagedFileError, FileError, UntrustedFileError
-from ..hashes import check_hashes
-from ..json import expect
+from ...exceptions import DamagedFileError, UntrustedFileError
+from ..checks import check_hashes, damaged_if_it_fails, expect
 from ..names import Trust, full_name
 from ..values.generators import check_state
 from .placeholders import Distribution, Placeholder
@@ -205,7 +204,7 @@ _CHECKS: dict[str, Any] = {
 def _plain(node: Any, parts: dict[str, bytes], what: str, *, deep: bool = False) -> Any:
     """Return the value of a node of numbers, text, arrays of numbers, and dicts of these."""
     loader = node.get("__loader__") if isinstance(node, dict) else None
-    try:
+    with damaged_if_it_fails(f"{what}: an invalid number or text"):
         if loader == "JsonNode":
             return json.loads(node["content"])
         if loader == "DictNode":
@@ -214,8 +213,4 @@ def _plain(node: Any, parts: dict[str, bytes], what: str, *, deep: bool = False)
             return [_plain(item, parts, what, deep=deep) for item in node["content"]]
         if loader == "NdArrayNode" and node["type"] == "numpy":
             return np.load(io.BytesIO(parts[node["file"]]), allow_pickle=False)
-    except FileError:
-        raise
-    except Exception as error:
-        raise DamagedFileError(f"{what}: an invalid number or text: {type(error).__name__}: {error}") from error
     raise DamagedFileError(f"{what}: expected numbers, found a {str(loader)[:40]}.")

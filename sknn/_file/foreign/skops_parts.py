@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ...exceptions import DamagedFileError, FileError
+from ...exceptions import DamagedFileError
 from ..archive import pack, unpack
-from ..json import expect, read_json, write_json
+from ..checks import damaged_if_it_fails, expect
+from ..json import read_json, write_json
 from ..names import Trust
 from .skops_nodes import check_node, crashes_if_damaged
 
@@ -142,12 +143,8 @@ def _check_part(name: str, content: bytes, what: str) -> None:
     check: dict[str, Callable[[bytes], None]] = {"npy": _check_npy, "npz": _check_npz, "bin": lambda content: None}
     if ending not in check:
         raise DamagedFileError(f"{what}: skops writes no parts such as {name}.")
-    try:
+    with damaged_if_it_fails(f"{what}: {name} is damaged"):
         check[ending](content)
-    except FileError:
-        raise
-    except Exception as error:
-        raise DamagedFileError(f"{what}: {name} is damaged: {type(error).__name__}: {error}") from error
 
 
 def _check_npy(content: bytes) -> None:

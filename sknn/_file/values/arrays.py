@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...exceptions import DamagedFileError
-from ..json import check_keys, expect
+from ..checks import check_keys, expect
 
 __all__ = ["read_array", "write_array"]
 

@@ -20,7 +20,7 @@ from torch.nn.parameter import is_lazy
 from ..._random import isolated_random_state
 from ...exceptions import DamagedFileError, UntrustedFileError
 from ..bounded import build_like, freeze, state_of
-from ..json import check_keys, expect
+from ..checks import check_keys, expect
 from .reader_writer import ValueReader, ValueWriter
 
 __all__ = ["read_instance", "write_instance"]

@@ -1,30 +1,32 @@
-"""Dates, durations, decimals and similar scalars: categories, classes and names of columns."""
+"""Dates, decimals, ranges and other values that are written as the arguments of their constructors."""
 
 from __future__ import annotations
 
+import base64
 import datetime
 import decimal
 import fractions
 import importlib
+import math
 import pathlib
 import uuid
 import zoneinfo
 from collections.abc import Callable
 from typing import Any
 
-from ...exceptions import DamagedFileError
-from ..hashes import check_hashes
-from ..json import check_keys, expect
+import torch
+
+from ...exceptions import DamagedFileError, UntrustedFileError
+from ..checks import check_hashes, check_keys, expect
 
 __all__ = ["SCALARS", "read_scalar", "write_scalar"]
 
 # pandas is optional, so its scalars are recognised by the names of their types.
 _PANDAS = {name: f"pandas.{name}" for name in ("Timestamp", "Timedelta", "Period", "Interval", "Index")}
 _PANDAS |= {"NaTType": "pandas.NaT", "NAType": "pandas.NA"}
-_OF_PYTHON = ("path", "datetime", "date", "time", "timedelta", "timezone", "decimal", "fraction", "uuid")
 _MAX_DIGITS = 10_000
 _MAX_BITS = 40_000  # of each part of a fraction
-SCALARS = (*_OF_PYTHON, *_PANDAS.values())
+_MAX_RANGE = 100_000  # a list of more numbers would fill the memory
 
 
 def write_scalar(value: Any, write: Callable[[Any], Any]) -> dict[str, Any] | None:
@@ -44,7 +46,12 @@ def read_scalar(value: dict[str, Any], read: Callable[[Any], Any], where: str) -
     """Return the scalar that this JSON stands for."""
     check_keys(value, {"$", "parts"}, where)
     parts = [read(part) for part in expect(value["parts"], list, where)]
-    return _read_pandas(value["$"], parts, where) if value["$"].startswith("pandas.") else _MAKE[value["$"]](*parts)
+    if value["$"].startswith("pandas."):
+        return _read_pandas(value["$"], parts, where)
+    found = _MAKE[value["$"]](*parts)
+    if isinstance(found, range) and found[_MAX_RANGE:]:
+        raise UntrustedFileError(f"{where}: a range of more than {_MAX_RANGE} numbers.")
+    return found
 
 
 def _zone_parts(zone: Any) -> list[Any]:
@@ -77,7 +84,18 @@ def _make_fraction(numerator: Any, denominator: Any) -> fractions.Fraction:
     return fractions.Fraction(numerator, denominator)
 
 
+def _start_stop_step(value: Any) -> list[Any]:
+    return [value.start, value.stop, value.step]
+
+
 _PARTS: dict[type, Callable[[Any], list[Any]]] = {
+    float: lambda v: [repr(v)],  # NaN or infinite
+    complex: lambda v: [v.real, v.imag],
+    bytes: lambda v: [base64.b64encode(v).decode("ascii")],
+    range: _start_stop_step,
+    slice: _start_stop_step,
+    torch.dtype: lambda v: [str(v)],
+    torch.device: lambda v: [str(v)],
     datetime.datetime: lambda v: [
         v.year, v.month, v.day, v.hour, v.minute, v.second, v.microsecond, v.tzinfo, v.fold
     ],
@@ -91,6 +109,13 @@ _PARTS: dict[type, Callable[[Any], list[Any]]] = {
     uuid.UUID: lambda v: [str(v)],
 }  # fmt: skip
 _MAKE: dict[str, Callable[..., Any]] = {
+    "float": {repr(value): value for value in (math.nan, math.inf, -math.inf)}.__getitem__,
+    "complex": complex,
+    "bytes": lambda text: base64.b64decode(text, validate=True),
+    "range": range,
+    "slice": slice,
+    "dtype": {str(value): value for value in vars(torch).values() if isinstance(value, torch.dtype)}.__getitem__,
+    "device": torch.device,
     "datetime": lambda *parts: datetime.datetime(*parts[:-1], fold=parts[-1]),
     "date": datetime.date,
     "time": lambda *parts: datetime.time(*parts[:-1], fold=parts[-1]),
@@ -101,6 +126,7 @@ _MAKE: dict[str, Callable[..., Any]] = {
     "uuid": uuid.UUID,
     "path": pathlib.Path,
 }
+SCALARS = (*_MAKE, *_PANDAS.values())
 
 
 def _pandas_parts(value: Any) -> list[Any]:
