@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 from sklearn.base import is_classifier
 from torch import Tensor, nn
 
+from .._device import resolve_device
 from .._estimator.base import BaseNeuralEstimator
 from .._estimator.parameters import BUILT_WITH
 from ..exceptions import DamagedFileError, FileError, VersionError
@@ -30,11 +30,12 @@ __all__ = ["read_estimator", "write_estimator"]
 
 # Belongs to the machine that trained the model: further training must not write where a file says.
 _NOT_STORED = ("checkpoint",)
+_DEVICES = ("cpu", "cuda", "mps", "xpu")  # not "meta", on which nothing is computed
 _FITTED = {"built_with", "attributes", "random", "inputs", "targets", "net", "probe"}
 
 
-def write_estimator(estimator: BaseNeuralEstimator) -> tuple[dict[str, Any], bytes, dict[str, Any]]:
-    """Return JSON and tensors of an estimator, fitted or not, and the classes and functions that they name."""
+def write_estimator(estimator: BaseNeuralEstimator) -> tuple[dict[str, Any], bytes]:
+    """Return JSON and tensors of an estimator, fitted or not."""
     writer = ValueWriter(write_instance)
     parameters = estimator.get_params(deep=False)
     parameters |= {name: None for name in _NOT_STORED if name in parameters}
@@ -55,7 +56,7 @@ def write_estimator(estimator: BaseNeuralEstimator) -> tuple[dict[str, Any], byt
             # Not with the tensors, so that other tensors do not match.
             written["fitted"]["probe"] = write_answers(found)
             data = _signed(written, {**tensors, **rows})
-    return written, data, writer.names.things
+    return written, data
 
 
 def _signed(written: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
@@ -125,9 +126,9 @@ def read_estimator(
     data: bytes,
     trust: Trust,
     versions: dict[str, Any],
-    place: Callable[[Any], torch.device] = lambda estimator: CPU,
+    device: torch.device | None = CPU,
 ) -> BaseNeuralEstimator:
-    """Return the estimator of these parts of a file; `place` says on which device its network is put."""
+    """Return the estimator of these parts of a file, its network on `device`; None: on the device of its parameter."""
     check_keys(value, {"class", "parameters", "fitted", "tensors"}, "estimator")
     if value["tensors"] != hashlib.sha256(data).hexdigest():
         raise DamagedFileError("the tensors belong to another estimator.")
@@ -138,11 +139,20 @@ def read_estimator(
     estimator = kind(**_read_parameters(kind, value["parameters"], reader, versions))
     _check_parameters(estimator, trust)
     if value["fitted"] is not None:
-        _read_fitted(estimator, value["fitted"], reader, versions, place(estimator))
+        _read_fitted(estimator, value["fitted"], reader, versions, device or _device_of(estimator))
     left = sorted(set(reader.tensors) - reader.read_tensors)
     if left:
         raise DamagedFileError(f"the file contains tensors that nothing uses: {left[:5]}.")
     return estimator
+
+
+def _device_of(estimator: Any) -> torch.device:
+    """Return the device that the estimator asks for, or the CPU if it is not available."""
+    try:
+        device = resolve_device(estimator.device)
+    except ValueError:
+        return CPU
+    return device if device.type in _DEVICES else CPU
 
 
 def _read_parameters(kind: Any, value: Any, reader: ValueReader, versions: dict[str, Any]) -> dict[str, Any]:

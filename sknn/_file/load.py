@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import os
 from collections.abc import Iterable
@@ -25,7 +24,6 @@ from .save import FORMAT
 __all__ = ["load"]
 
 _MAX_ESTIMATORS = 10_000
-_DEVICES = ("cpu", "cuda", "mps", "xpu")  # not "meta", on which nothing is computed
 
 
 def load(path: str | os.PathLike[str], trusted: Iterable[Any] = (), *, device: str | torch.device | None = None) -> Any:
@@ -97,21 +95,10 @@ def _read(data: bytes, trust: Trust, wanted: torch.device | None, what: str) -> 
     for i in range(n_estimators):
         name = f"estimators/{i}.json"
         value, tensors = read_json(parts[name], name), parts[f"estimators/{i}.safetensors"]
-        estimators.append(read_estimator(value, tensors, trust, versions, functools.partial(_place, wanted=wanted)))
+        estimators.append(read_estimator(value, tensors, trust, versions, wanted))
     if "skops" not in root:
         return estimators[0], versions
     return read_foreign(parts["sklearn.skops"], estimators, trust, "sklearn.skops"), versions
-
-
-def _place(estimator: Any, wanted: torch.device | None) -> torch.device:
-    """Return the device that the caller or the estimator asks for, or the CPU if it is not available."""
-    if wanted is not None:
-        return wanted
-    try:
-        device = resolve_device(estimator.device)
-    except ValueError:
-        return torch.device("cpu")
-    return device if device.type in _DEVICES else torch.device("cpu")
 
 
 def _read_manifest(parts: dict[str, bytes], what: str) -> dict[str, Any]:

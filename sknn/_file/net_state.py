@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from typing import Any
 
 import torch
@@ -18,12 +17,11 @@ from ..exceptions import DamagedFileError
 from ..losses import Loss, make_loss
 from .bounded import build_like, check_outputs, freeze, state_of
 from .checks import check_keys, expect
+from .probe import n_probe_rows
 from .values.reader_writer import ValueReader, ValueWriter
 
 __all__ = ["read_net", "write_net"]
 
-_N_FEW, _N_FEW_LARGE = 16, 4  # rows that every prediction may be asked for at once; those of images
-_LARGE = 10_000  # numbers of a row
 _NAMES = {"lr", "max_epochs", "batch_size", "optimizer_params", "n_networks", "steps_done", "history", "frozen"}
 
 
@@ -47,17 +45,7 @@ def write_net(net: _Net, writer: ValueWriter) -> tuple[dict[str, Any], dict[str,
 
 
 def read_net(value: Any, params: dict[str, Any], inputs: Inputs, targets: Any, reader: ValueReader) -> _Net:
-    """The net, on the CPU, ready for prediction and further training.
-
-    Parameters
-    ----------
-    value : JSON
-    params : dict
-        Parameters of the estimator that the network was built with.
-    inputs : Inputs
-    targets : ClassTargets, MultilabelTargets or RealTargets
-    reader : ValueReader
-    """
+    """The net, on the CPU, ready for prediction and further training; it was built with the parameters `params`."""
     check_keys(value, _NAMES, "net")
     read = {name: reader.read(value[name], name) for name in ("lr", "max_epochs", "batch_size", "optimizer_params")}
     for name, kind in (("lr", float), ("max_epochs", int), ("batch_size", int)):
@@ -115,8 +103,8 @@ def _read_modules(
 
 
 def _few_rows(inputs: Inputs) -> dict[str, Tensor]:
-    """Encoded rows on the meta device, as many as the smallest prediction computes."""
-    n_rows = _N_FEW if math.prod(inputs.row_shape) <= _LARGE else _N_FEW_LARGE
+    """Encoded rows on the meta device, as many as the probe has."""
+    n_rows = n_probe_rows(inputs)
     rows = {"x_num": torch.empty(n_rows, *inputs.row_shape, device="meta")}
     if inputs.cardinalities:
         rows["x_cat"] = torch.zeros(n_rows, len(inputs.cardinalities), dtype=torch.int64, device="meta")

@@ -22,7 +22,9 @@ from .checks import check_keys, damaged_if_it_fails, expect
 from .other_versions import compared
 from .values.reader_writer import ValueReader, ValueWriter
 
-__all__ = ["CPU", "check_answers", "largest_difference", "make_rows", "move", "predict_rows", "write_answers"]
+__all__ = [
+    "CPU", "check_answers", "largest_difference", "make_rows", "move", "n_probe_rows", "predict_rows", "write_answers",
+]  # fmt: skip
 
 _N_ROWS, _N_ROWS_OF_LARGE = 16, 4
 _LARGE = 10_000  # numbers of a row
@@ -43,13 +45,18 @@ def make_rows(inputs: Inputs) -> list[dict[str, Tensor]]:
         return [_table_rows(inputs, draw)]
     if inputs.kind == "sparse":
         return [_sparse_rows(inputs, draw)]
-    shape = (_N_ROWS_OF_LARGE if math.prod(inputs.row_shape) > _LARGE else _N_ROWS, *inputs.row_shape)
+    shape = (n_probe_rows(inputs), *inputs.row_shape)
     normal = torch.from_numpy(draw.standard_normal(shape).astype(np.float32))
     if inputs.rescaling is not None:
         center, spread = inputs.rescaling
         normal = center + normal * torch.where(torch.isinf(spread), 0.0, spread)
     # Networks with a vocabulary accept small whole numbers only.
     return [{"probe.numbers": x} for x in (normal, torch.from_numpy(draw.randint(0, 2, shape)).float())]
+
+
+def n_probe_rows(inputs: Inputs) -> int:
+    """Return how many rows `make_rows` makes at most."""
+    return _N_ROWS_OF_LARGE if math.prod(inputs.row_shape) > _LARGE else _N_ROWS
 
 
 def _table_rows(inputs: TableInputs, draw: np.random.RandomState) -> dict[str, Tensor]:

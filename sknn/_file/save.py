@@ -91,12 +91,11 @@ def _written(estimator: Any) -> bytes:
         thing, estimators = take_apart(estimator)
         root = {"skops": len(estimators)}
         parts["sklearn.skops"] = write_foreign(thing)
-    devices, named = set(), {}
+    devices = set()
     for i, part in enumerate(estimators):
-        value, tensors, things = write_estimator(part)
+        value, tensors = write_estimator(part)
         parts[f"estimators/{i}.json"] = write_json(value)
         parts[f"estimators/{i}.safetensors"] = tensors
-        named |= things
         if "net_" in vars(part):
             devices.add(str(part.net_.device))
     if thing is not None:

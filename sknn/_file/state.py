@@ -26,9 +26,6 @@ __all__ = ["read_inputs", "read_targets", "write_inputs", "write_targets"]
 _ENCODER = ("center", "scale", "gap_columns")
 
 
-# ---------------------------------------------------------------------- X
-
-
 def write_inputs(inputs: Inputs, writer: ValueWriter) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """JSON and tensors for what was learned about X."""
     tensors: dict[str, Tensor] = {}
@@ -145,9 +142,6 @@ def _size(value: Any, where: str) -> int:
     if not 0 <= expect(value, int, where) < 2**31:
         raise DamagedFileError(f"{where} is {value}; expected a size.")
     return value
-
-
-# ---------------------------------------------------------------------- y
 
 
 def write_targets(targets: Any, writer: ValueWriter) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ..names import Trust, full_name
 from ..values.generators import check_state
 from .placeholders import Distribution, Placeholder
 
-__all__ = ["check_node", "crashes_if_damaged"]
+__all__ = ["attributes_of", "check_node", "crashes_if_damaged"]
 
 _SPARSE = frozenset(
     f"scipy.sparse._{form}.{form}_{kind}"
@@ -89,6 +89,13 @@ def crashes_if_damaged(node: dict[str, Any]) -> bool:
     return _path(node) in _CRASHING and node["__loader__"] == "ObjectNode"
 
 
+def attributes_of(node: dict[str, Any]) -> dict[str, Any]:
+    """Return the nodes of an object's attributes."""
+    content = node.get("content")
+    attributes = content.get("content") if isinstance(content, dict) else None
+    return attributes if isinstance(attributes, dict) else {}
+
+
 def _path(node: Any) -> str:
     return f"{node.get('__module__')}.{node.get('__class__')}" if isinstance(node, dict) else ""
 
@@ -118,10 +125,7 @@ def _refusal(loader: str, path: str, what: str, is_fixed: bool) -> str:
 
 
 def _check_object(node: dict[str, Any], parts: dict[str, bytes], what: str) -> None:
-    attributes = node.get("content")
-    attributes = attributes.get("content") if isinstance(attributes, dict) else None
-    if not isinstance(attributes, dict):
-        return
+    attributes = attributes_of(node)
     for name in _THREADS:
         item = attributes.get(name)
         if not isinstance(item, dict) or item.get("__loader__") not in ("JsonNode", "NdArrayNode"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-from typing import Any
 
 from ..names import full_name, known_names
 from .placeholders import Distribution, Placeholder
@@ -38,12 +37,9 @@ def trusted_types() -> frozenset[str]:
             module = importlib.import_module(path)
         except ImportError:  # another version of scikit-learn
             continue
-        names |= {full_name(thing) for thing in vars(module).values() if _is_class_of(thing, path)}
+        classes = [thing for thing in vars(module).values() if isinstance(thing, type)]
+        names |= {full_name(thing) for thing in classes if thing.__module__ == path}
     return frozenset(names | _functions()).union(_PLAIN_TYPES)
-
-
-def _is_class_of(thing: Any, path: str) -> bool:
-    return isinstance(thing, type) and thing.__module__ == path
 
 
 @functools.lru_cache(maxsize=1)

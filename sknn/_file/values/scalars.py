@@ -21,9 +21,6 @@ from ..checks import check_hashes, check_keys, expect
 
 __all__ = ["SCALARS", "read_scalar", "write_scalar"]
 
-# pandas is optional, so its scalars are recognised by the names of their types.
-_PANDAS = {name: f"pandas.{name}" for name in ("Timestamp", "Timedelta", "Period", "Interval", "Index")}
-_PANDAS |= {"NaTType": "pandas.NaT", "NAType": "pandas.NA"}
 _MAX_DIGITS = 10_000
 _MAX_BITS = 40_000  # of each part of a fraction
 _MAX_RANGE = 100_000  # a list of more numbers would fill the memory
@@ -32,8 +29,8 @@ _MAX_RANGE = 100_000  # a list of more numbers would fill the memory
 def write_scalar(value: Any, write: Callable[[Any], Any]) -> dict[str, Any] | None:
     """Return JSON for such a scalar; None for any other value."""
     kind = type(value)
-    if kind.__module__.partition(".")[0] == "pandas" and kind.__name__ in _PANDAS:
-        return {"$": _PANDAS[kind.__name__], "parts": [write(part) for part in _pandas_parts(value)]}
+    if kind.__module__.partition(".")[0] == "pandas" and kind.__name__ in _PANDAS_PARTS:
+        return {"$": f"pandas.{kind.__name__}", "parts": [write(part) for part in _PANDAS_PARTS[kind.__name__](value)]}
     if isinstance(value, pathlib.PurePath):
         return {"$": "path", "parts": [str(value)]}
     if kind not in _PARTS:
@@ -126,22 +123,24 @@ _MAKE: dict[str, Callable[..., Any]] = {
     "uuid": uuid.UUID,
     "path": pathlib.Path,
 }
-SCALARS = (*_MAKE, *_PANDAS.values())
 
 
-def _pandas_parts(value: Any) -> list[Any]:
-    name = type(value).__name__
-    if name == "Timestamp":
-        zone = value.tzinfo
-        moment = value if zone is None else value.tz_convert("UTC").tz_localize(None)
-        return [moment.isoformat(), None if zone is None else str(zone), value.unit]
-    if name == "Timedelta":
-        return [value.isoformat(), value.unit]
-    if name == "Period":
-        return [str(value), value.freqstr]
-    if name == "Index":  # names of columns, in a parameter
-        return [value.tolist(), value.name]
-    return [value.left, value.right, value.closed] if name == "Interval" else []
+def _timestamp_parts(value: Any) -> list[Any]:
+    zone = value.tzinfo
+    moment = value if zone is None else value.tz_convert("UTC").tz_localize(None)
+    return [moment.isoformat(), None if zone is None else str(zone), value.unit]
+
+
+# pandas is optional, so its scalars are recognised by the names of their types.
+_PANDAS_PARTS: dict[str, Callable[[Any], list[Any]]] = {
+    "Timestamp": _timestamp_parts,
+    "Timedelta": lambda v: [v.isoformat(), v.unit],
+    "Period": lambda v: [str(v), v.freqstr],
+    "Interval": lambda v: [v.left, v.right, v.closed],
+    "Index": lambda v: [v.tolist(), v.name],  # names of columns, in a parameter
+    "NaTType": lambda v: [],
+    "NAType": lambda v: [],
+}
 
 
 def _read_pandas(tag: str, parts: list[Any], where: str) -> Any:
@@ -149,19 +148,22 @@ def _read_pandas(tag: str, parts: list[Any], where: str) -> Any:
         pandas = importlib.import_module("pandas")
     except ImportError as error:
         raise DamagedFileError(f"{where} contains a {tag}, but pandas is not installed: pip install pandas.") from error
-    if tag == "pandas.Timestamp":
-        text, zone, unit = parts
-        moment = pandas.Timestamp(expect(text, str, where)).as_unit(expect(unit, str, where))
-        return moment if zone is None else moment.tz_localize("UTC").tz_convert(expect(zone, str, where))
-    if tag == "pandas.Timedelta":
-        return pandas.Timedelta(expect(parts[0], str, where)).as_unit(expect(parts[1], str, where))
-    if tag == "pandas.Period":
-        return pandas.Period(expect(parts[0], str, where), freq=expect(parts[1], str, where))
-    if tag == "pandas.Index":
-        check_hashes(expect(parts[0], list, where), where)
-        return pandas.Index(parts[0], name=parts[1])
-    if tag == "pandas.Interval":
-        return pandas.Interval(*parts)
-    if parts:
-        raise DamagedFileError(f"{where}: expected no parts for a {tag}.")
-    return pandas.NaT if tag == "pandas.NaT" else pandas.NA
+    match tag, parts:
+        case "pandas.Timestamp", [str() as text, str() | None as zone, str() as unit]:
+            moment = pandas.Timestamp(text).as_unit(unit)
+            return moment if zone is None else moment.tz_localize("UTC").tz_convert(zone)
+        case "pandas.Timedelta", [str() as text, str() as unit]:
+            return pandas.Timedelta(text).as_unit(unit)
+        case "pandas.Period", [str() as text, str() as frequency]:
+            return pandas.Period(text, freq=frequency)
+        case "pandas.Index", [list() as items, name]:
+            check_hashes(items, where)
+            return pandas.Index(items, name=name)
+        case "pandas.Interval", [left, right, closed]:
+            return pandas.Interval(left, right, closed)
+        case (("pandas.NaTType" | "pandas.NAType"), []):
+            return pandas.NaT if tag == "pandas.NaTType" else pandas.NA
+    raise DamagedFileError(f"{where}: {len(parts)} parts of wrong types for a {tag}.")
+
+
+SCALARS = (*_MAKE, *(f"pandas.{name}" for name in _PANDAS_PARTS))
