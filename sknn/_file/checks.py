@@ -8,7 +8,7 @@ from typing import Any
 
 from ..exceptions import DamagedFileError, FileError, UntrustedFileError
 
-__all__ = ["check_hashes", "check_keys", "damaged_if_it_fails", "expect"]
+__all__ = ["check_keys", "count_distinct", "damaged_if_it_fails", "expect"]
 
 _MAX_EQUAL = 1000  # some collisions are harmless: hash(-1) == hash(-2)
 
@@ -42,11 +42,13 @@ def check_keys(value: Any, names: set[str], where: str) -> dict[str, Any]:
     return value
 
 
-def check_hashes(keys: Collection[Any], where: str) -> None:
-    """Refuse keys chosen to have equal hashes: building a set or dict of n of them takes n**2 steps."""
-    hashes = [hash(key) for key in keys]
+def count_distinct(keys: Collection[Any], where: str) -> int:
+    """Count them, after refusing keys chosen to have equal hashes: a set or dict of n of them takes n**2 steps."""
+    with damaged_if_it_fails(f"{where} contains a value that cannot be hashed"):
+        hashes = [hash(key) for key in keys]
     if len(hashes) - len(set(hashes)) > _MAX_EQUAL:
         raise UntrustedFileError(f"{where}: more than {_MAX_EQUAL} keys have the hash of another key.")
+    return len(set(keys))
 
 
 def _abridged(value: Any) -> str:

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from .._device import resolve_device
 from .._estimator.base import BaseNeuralEstimator
 from .._estimator.parameters import BUILT_WITH
+from ..callbacks import TrainingHealth
 from ..exceptions import DamagedFileError, FileError, VersionError
 from ..losses import Loss
-from .attributes import check_attributes, write_attributes
 from .checks import check_keys, expect
-from .names import Names, Trust
+from .names import Trust
 from .net_state import read_net, write_net
 from .probe import CPU, check_answers, largest_difference, make_rows, move, predict_rows, write_answers
 from .state import read_inputs, read_targets, write_inputs, write_targets
@@ -30,6 +30,7 @@ __all__ = ["read_estimator", "write_estimator"]
 
 # Belongs to the machine that trained the model: further training must not write where a file says.
 _NOT_STORED = ("checkpoint",)
+_OTHERWISE = ("net_", "_inputs", "_targets", "_random", "_built_with")  # attributes that are stored in another form
 _DEVICES = ("cpu", "cuda", "mps", "xpu")  # not "meta", on which nothing is computed
 _FITTED = {"built_with", "attributes", "random", "inputs", "targets", "net", "probe"}
 
@@ -44,18 +45,20 @@ def write_estimator(estimator: BaseNeuralEstimator) -> tuple[dict[str, Any], byt
         "parameters": {name: writer.write(value, name) for name, value in parameters.items()},
         "fitted": None,
     }
-    tensors: dict[str, Tensor] = {}
     if "net_" in vars(estimator):
-        written["fitted"], tensors = _write_fitted(estimator, writer)
-    tensors |= writer.tensors
-    data = _signed(written, tensors)
+        written["fitted"] = _write_fitted(estimator, writer)
+    data = _signed(written, writer.tensors)
     if written["fitted"] is not None:
-        probe = _probe(estimator, _read_back(written, data, writer.names))
+        try:
+            twin = read_estimator(written, data, Trust(writer.names.things.values()), {})
+        except FileError as error:
+            raise TypeError(f"the model cannot be rebuilt from what a file can store: {error}") from error
+        probe = _probe(estimator, twin)
         if probe is not None:
             rows, found = probe
             # Not with the tensors, so that other tensors do not match.
             written["fitted"]["probe"] = write_answers(found)
-            data = _signed(written, {**tensors, **rows})
+            data = _signed(written, {**writer.tensors, **rows})
     return written, data
 
 
@@ -66,31 +69,35 @@ def _signed(written: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
     return data
 
 
-def _read_back(written: dict[str, Any], data: bytes, names: Names) -> Any:
-    try:
-        return read_estimator(written, data, Trust(names.things.values()), {})
-    except FileError as error:
-        raise TypeError(f"the model cannot be rebuilt from what a file can store: {error}") from error
-
-
-def _write_fitted(estimator: Any, writer: ValueWriter) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    inputs, input_tensors = write_inputs(estimator._inputs, writer)
-    net, net_tensors = write_net(estimator.net_, writer)
+def _write_fitted(estimator: Any, writer: ValueWriter) -> dict[str, Any]:
     changed = {
         name: value
         for name, value in estimator._built_with.items()
         if value is not getattr(estimator, name) and repr(value) != repr(getattr(estimator, name))
     }
-    fitted = {
+    return {
         "built_with": {name: writer.write(value, name) for name, value in changed.items()},
-        "attributes": write_attributes(estimator, writer),
+        "attributes": _write_attributes(estimator, writer),
         "random": writer.write(estimator._random, "random_state"),
-        "inputs": inputs,
+        "inputs": write_inputs(estimator._inputs, writer),
         "targets": write_targets(estimator._targets, writer),
-        "net": net,
+        "net": write_net(estimator.net_, writer),
         "probe": None,
     }
-    return fitted, {**input_tensors, **net_tensors}
+
+
+def _write_attributes(estimator: Any, writer: ValueWriter) -> dict[str, Any]:
+    """Return the fitted attributes as JSON, without private ones that are not plain data."""
+    parameters, written = estimator.get_params(deep=False), {}
+    for name, value in sorted(vars(estimator).items()):
+        if name in parameters or name in _OTHERWISE:
+            continue
+        try:
+            written[name] = writer.write(value, f"the attribute {name}")
+        except TypeError:
+            if not name.startswith("_"):
+                raise
+    return written
 
 
 def _probe(estimator: Any, twin: Any) -> tuple[dict[str, Tensor], tuple[Tensor, Tensor]] | None:
@@ -207,9 +214,40 @@ def _read_fitted(
     net = read_net(value["net"], {**estimator.get_params(deep=False), **built_with}, inputs, targets, reader)
     if not isinstance(net.criterion_, Loss):
         raise DamagedFileError("criterion: expected a loss.")
-    check_attributes(estimator, attributes, inputs, targets, net)
+    _check_attributes(estimator, attributes, inputs, targets, net)
     if value["probe"] is not None:
         check_answers(value["probe"], net, inputs, reader, versions, device)
     move(net, device)
     vars(estimator).update(attributes, net_=net, _inputs=inputs, _targets=targets, _random=random)
     estimator._built_with = built_with
+
+
+def _check_attributes(estimator: Any, found: dict[str, Any], inputs: Any, targets: Any, net: Any) -> None:
+    """Refuse attributes of wrong types, and those that would hide a method or a parameter."""
+    n_columns = len(inputs.reader.columns) if inputs.kind == "table" else None
+    expected: dict[str, tuple[type, ...]] = {
+        "n_features_in_": (int,), "n_iter_": (int,), "best_epoch_": (int,), "n_repairs_": (int,),
+        "loss_curve_": (list,), "validation_scores_": (list, type(None)), "health_": (TrainingHealth, type(None)),
+        "feature_names_in_": (np.ndarray,), "classes_": (np.ndarray,), "n_outputs_": (int,), "interrupted_": (bool,),
+    }  # fmt: skip
+    taken = {*dir(estimator), *_OTHERWISE}
+    for name, value in found.items():
+        if not name.isidentifier() or name.startswith("__") or name in taken:
+            raise DamagedFileError(f"fit sets no attribute {name[:80]!r}.")
+        if name in expected:
+            expect(value, expected[name], f"the attribute {name}")
+    classes, n_features = None if targets.kind == "real" else targets.classes_, found.get("n_features_in_")
+    needed = {"n_features_in_", "n_iter_", "loss_curve_"} | ({"classes_"} if classes is not None else set())
+    if needed - set(found):
+        raise DamagedFileError(f"the attributes {sorted(needed - set(found))} are missing.")
+    names = found.get("feature_names_in_")
+    fits = (
+        (n_columns is None or n_features == n_columns)
+        and (inputs.kind != "sparse" or inputs.row_shape == (n_features,))
+        and (names is None or (names.shape == (n_features,) and all(isinstance(name, str) for name in names.tolist())))
+        and (classes is None or np.array_equal(found["classes_"], classes))
+        and len(found["loss_curve_"]) == found["n_iter_"] == len(net.history)
+        and all(type(item) in (float, int) for item in found["loss_curve_"])
+    )
+    if not fits:
+        raise DamagedFileError("the fitted attributes do not match the columns, classes and epochs.")

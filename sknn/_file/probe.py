@@ -88,21 +88,20 @@ def _read_rows(inputs: Inputs, reader: ValueReader) -> dict[str, Tensor]:
     """Return the rows of a file, if they match these inputs."""
     names = {"table": ("numbers", "codes"), "sparse": ("numbers", "columns"), "array": ("numbers",)}[inputs.kind]
     rows = {f"probe.{name}": reader.tensor(f"probe.{name}", "probe") for name in names}
-    numbers = rows["probe.numbers"]
-    others = rows.get(f"probe.{names[-1]}", numbers)
-    n_rows, width = (len(numbers), numbers.shape[1:]) if numbers.ndim else (0, ())
-    fits = 0 < n_rows <= _N_ROWS and others.shape[0] == n_rows
+    numbers, *others = rows.values()
+    width, dtype, limits = numbers.shape[1:2], torch.float32, torch.tensor(inputs.cardinalities, dtype=torch.int64)
     if isinstance(inputs, TableInputs):
-        sizes = torch.tensor(inputs.cardinalities, dtype=torch.int64)
-        fits = fits and width == inputs.encoder.center.shape and numbers.dtype == torch.float64
-        fits = fits and others.dtype == torch.int64 and others.shape[1:] == sizes.shape
-        fits = fits and bool(((others >= 0) & (others < sizes)).all()) and not bool(torch.isinf(numbers).any())
-    elif inputs.kind == "sparse":
-        fits = fits and numbers.dtype == torch.float32 and others.dtype == torch.int64 and others.shape == numbers.shape
-        fits = fits and numbers.ndim == 2 and bool(((others >= 0) & (others < inputs.row_shape[0])).all())
+        width, dtype = inputs.encoder.center.shape, torch.float64
+    elif inputs.kind == "array":
+        width = torch.Size(inputs.row_shape)
     else:
-        fits = fits and tuple(width) == inputs.row_shape and numbers.dtype == torch.float32
-    if not fits:
+        limits = torch.full(width, inputs.row_shape[0])
+    n_rows = len(numbers) if numbers.ndim else 0
+    fits = 0 < n_rows <= _N_ROWS and numbers.shape[1:] == width and numbers.dtype == dtype
+    for indices in others:  # of categories, or of columns
+        fits = fits and indices.dtype == torch.int64 and indices.shape == (n_rows, *limits.shape)
+        fits = fits and bool(((indices >= 0) & (indices < limits)).all())
+    if not fits or (dtype == torch.float64 and bool(torch.isinf(numbers).any())):
         raise DamagedFileError("probe: the rows do not match the columns in shape, dtype or categories.")
     return rows
 

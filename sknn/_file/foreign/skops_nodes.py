@@ -12,42 +12,39 @@ from typing import Any
 import numpy as np
 
 from ...exceptions import DamagedFileError, UntrustedFileError
-from ..checks import check_hashes, damaged_if_it_fails, expect
+from ..checks import count_distinct, damaged_if_it_fails, expect
 from ..names import Trust, full_name
 from ..values.generators import check_state
 from .placeholders import Distribution, Placeholder
 
 __all__ = ["attributes_of", "check_node", "crashes_if_damaged"]
 
-_SPARSE = frozenset(
-    f"scipy.sparse._{form}.{form}_{kind}"
-    for form in ("bsr", "coo", "csc", "csr", "dia")
-    for kind in ("array", "matrix")
-)
+_FORMATS = ("bsr", "coo", "csc", "csr", "dia")
+_SPARSE = tuple(f"scipy.sparse._{form}.{form}_{kind}" for form in _FORMATS for kind in ("array", "matrix"))
 _SCALARS = frozenset(f"numpy.{kind.__name__}" for kind in set(np.sctypeDict.values()) - {np.object_, np.void})
 _LOSS_MODULES = ("sklearn._loss._loss.", "sklearn.linear_model._sgd_fast.")
-_MADE_BY: dict[str, frozenset[str]] = {
-    "JsonNode": frozenset(["builtins.str"]),
-    "ListNode": frozenset(["builtins.list"]),
-    "SetNode": frozenset(["builtins.set"]),
-    "TupleNode": frozenset(["builtins.tuple"]),
-    "DictNode": frozenset(["builtins.dict", "collections.OrderedDict", "sklearn.utils._bunch.Bunch"]),
-    "DefaultDictNode": frozenset(["collections.defaultdict"]),
-    "BytesNode": frozenset(["builtins.bytes"]),
-    "BytearrayNode": frozenset(["builtins.bytearray"]),
-    "SliceNode": frozenset(["builtins.slice"]),
-    "NdArrayNode": _SCALARS | {"numpy.ndarray"},
-    "MaskedArrayNode": frozenset(["numpy.ma.MaskedArray", "numpy.ma.core.MaskedArray"]),
-    "DTypeNode": frozenset(["numpy.dtype"]),
-    "RandomStateNode": frozenset(["numpy.random.RandomState", "numpy.random.mtrand.RandomState"]),
-    "RandomGeneratorNode": frozenset(["numpy.random.Generator", "numpy.random._generator.Generator"]),
+_MADE_BY: dict[str, tuple[str, ...]] = {
+    "JsonNode": ("builtins.str",),
+    "ListNode": ("builtins.list",),
+    "SetNode": ("builtins.set",),
+    "TupleNode": ("builtins.tuple",),
+    "DictNode": ("builtins.dict", "collections.OrderedDict", "sklearn.utils._bunch.Bunch"),
+    "DefaultDictNode": ("collections.defaultdict",),
+    "BytesNode": ("builtins.bytes",),
+    "BytearrayNode": ("builtins.bytearray",),
+    "SliceNode": ("builtins.slice",),
+    "NdArrayNode": (*_SCALARS, "numpy.ndarray"),
+    "MaskedArrayNode": ("numpy.ma.MaskedArray", "numpy.ma.core.MaskedArray"),
+    "DTypeNode": ("numpy.dtype",),
+    "RandomStateNode": ("numpy.random.RandomState", "numpy.random.mtrand.RandomState"),
+    "RandomGeneratorNode": ("numpy.random.Generator", "numpy.random._generator.Generator"),
     "SparseMatrixNode": _SPARSE,
-    "PartialNode": frozenset(["functools.partial"]),
-    "TreeNode": frozenset(["sklearn.tree._tree.Tree"]),
-    "ConstructorFromReduceNode": frozenset(
-        ["datetime.date", "datetime.datetime", "datetime.timedelta", full_name(Placeholder), full_name(Distribution)]
+    "PartialNode": ("functools.partial",),
+    "TreeNode": ("sklearn.tree._tree.Tree",),
+    "ConstructorFromReduceNode": (
+        "datetime.date", "datetime.datetime", "datetime.timedelta", full_name(Placeholder), full_name(Distribution),
     ),
-}
+}  # fmt: skip
 _OF_OTHER_NODES = frozenset[str]().union(*_MADE_BY.values())  # no caller can allow these for another node
 # Nodes that only name something; skops looks it up among the trusted names.
 _NAMING = frozenset(["FunctionNode", "TypeNode"])
@@ -147,11 +144,12 @@ def _check_dict(node: dict[str, Any], parts: dict[str, bytes], what: str) -> Non
     names = [_path(kind) for kind in expect(kinds.get("content"), list, what)]
     if kinds.get("__loader__") != "ListNode" or len(names) != len(content) or not _KEYS.issuperset(names):
         raise UntrustedFileError(f"{what} contains a dict with keys other than strings and numbers.")
-    check_hashes([int(key) if name == "builtins.int" else key for key, name in zip(content, names, strict=True)], what)
+    keys = zip(content, names, strict=True)
+    count_distinct([int(key) if name == "builtins.int" else key for key, name in keys], what)
 
 
 def _check_set(node: dict[str, Any], parts: dict[str, bytes], what: str) -> None:
-    check_hashes([_key(item, parts, what) for item in expect(node.get("content"), list, what)], what)
+    count_distinct([_key(item, parts, what) for item in expect(node.get("content"), list, what)], what)
 
 
 def _key(node: Any, parts: dict[str, bytes], what: str) -> Any:

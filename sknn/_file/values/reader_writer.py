@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ...exceptions import DamagedFileError, FileError
-from ..checks import check_hashes, check_keys, expect
+from ..checks import check_keys, count_distinct, expect
 from ..names import Names, Trust
 from .arrays import read_array, write_array
 from .generators import read_generator, write_generator
@@ -141,7 +141,7 @@ class ValueReader:
 
 def _read_set(reader: ValueReader, value: dict[str, Any], where: str) -> Any:
     items = reader.items(value, where)
-    check_hashes(items, where)
+    count_distinct(items, where)
     return set(items) if value["$"] == "set" else frozenset(items)
 
 
@@ -152,7 +152,7 @@ def _read_dict(reader: ValueReader, value: dict[str, Any], where: str) -> Any:
     if any(len(expect(pair, list, where)) != 2 for pair in pairs):
         raise DamagedFileError(f"{where}: expected pairs of keys and values in a dict.")
     keys = [reader.read(pair[0], where) for pair in pairs]
-    check_hashes(keys, where)
+    count_distinct(keys, where)
     for key, pair in zip(keys, pairs, strict=True):
         if key in found:
             raise DamagedFileError(f"{where}: the key {key!r} occurs twice.")
