@@ -133,10 +133,9 @@ def manifests(parts: Parts) -> Iterator[tuple[str, bytes]]:
     """Invalid manifests."""
     for value in (0, 2, 99, -1, 10**30, "1", True, None, 1.0, [1], {}):
         yield f"format {value!r}", parts.changed("manifest.json", lambda m, v=value: m.update(format=v))
-    for root in (None, [], {}, {"estimator": 1}, {"estimator": True}, {"estimator": "0"}, {"skops": 1}, {"skops": -1},
-                 {"skops": 10**12}, {"skops": None}, {"estimator": 0, "skops": 1}, "manifest.json"):  # fmt: skip
-        yield f"root {root!r}", parts.changed("manifest.json", lambda m, r=root: m.update(root=r))
-    for name in ("format", "root", "versions", "parts"):
+    for value in (None, [], {}, 0, True, "estimators/0.json", {"estimator": 0}, {"skops": 1}, 10**12, "x" * 1000):
+        yield f"unknown entry {value!r:.40}", parts.changed("manifest.json", lambda m, v=value: m.update(root=v))
+    for name in ("format", "versions", "parts"):
         yield f"manifest without {name}", parts.changed("manifest.json", lambda m, n=name: m.pop(n) and None)
     for value in (None, [], {"sknn": 1}, {"sknn": None}, "0.1"):
         yield f"versions {value!r}", parts.changed("manifest.json", lambda m, v=value: m.update(versions=v))

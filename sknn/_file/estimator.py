@@ -28,8 +28,6 @@ from .values.reader_writer import ValueReader, ValueWriter
 
 __all__ = ["read_estimator", "write_estimator"]
 
-# Belongs to the machine that trained the model: further training must not write where a file says.
-_NOT_STORED = ("checkpoint",)
 _OTHERWISE = ("net_", "_inputs", "_targets", "_random", "_built_with")  # attributes that are stored in another form
 _DEVICES = ("cpu", "cuda", "mps", "xpu")  # not "meta", on which nothing is computed
 _FITTED = {"built_with", "attributes", "random", "inputs", "targets", "net", "probe"}
@@ -39,7 +37,8 @@ def write_estimator(estimator: BaseNeuralEstimator) -> tuple[dict[str, Any], byt
     """Return JSON and tensors of an estimator, fitted or not."""
     writer = ValueWriter(write_instance)
     parameters = estimator.get_params(deep=False)
-    parameters |= {name: None for name in _NOT_STORED if name in parameters}
+    if "checkpoint" in parameters:  # further training must not write where a file says
+        parameters["checkpoint"] = None
     written: dict[str, Any] = {
         "class": writer.names.add(type(estimator), "the estimator"),
         "parameters": {name: writer.write(value, name) for name, value in parameters.items()},
@@ -143,8 +142,7 @@ def read_estimator(
     kind = trust.find(value["class"], "the estimator")
     if not (isinstance(kind, type) and issubclass(kind, BaseNeuralEstimator)):
         raise DamagedFileError(f"the estimator is a {value['class']}; expected an estimator of sknn.")
-    estimator = kind(**_read_parameters(kind, value["parameters"], reader, versions))
-    _check_parameters(estimator, trust)
+    estimator = _with_parameters(kind, value["parameters"], reader, versions)
     if value["fitted"] is not None:
         _read_fitted(estimator, value["fitted"], reader, versions, device or _device_of(estimator))
     left = sorted(set(reader.tensors) - reader.read_tensors)
@@ -162,7 +160,8 @@ def _device_of(estimator: Any) -> torch.device:
     return device if device.type in _DEVICES else CPU
 
 
-def _read_parameters(kind: Any, value: Any, reader: ValueReader, versions: dict[str, Any]) -> dict[str, Any]:
+def _with_parameters(kind: Any, value: Any, reader: ValueReader, versions: dict[str, Any]) -> Any:
+    """Return an estimator, after refusing parameters that `fit` would refuse."""
     expect(value, dict, "parameters")
     unknown = sorted(set(value) - set(kind._get_param_names()))
     if unknown:
@@ -170,16 +169,13 @@ def _read_parameters(kind: Any, value: Any, reader: ValueReader, versions: dict[
             f"{kind.__name__} has no parameters {unknown[:5]} here; the file was written by sknn "
             f"{versions.get('sknn', 'of an unknown version')}. Install that version, or a newer one."
         )
-    return {name: reader.read(item, name) for name, item in value.items()}
-
-
-def _check_parameters(estimator: Any, trust: Trust) -> None:
-    """Refuse parameters that `fit` would refuse, before anything is built from them."""
+    estimator = kind(**{name: reader.read(item, name) for name, item in value.items()})
     try:
         estimator._validate_params()
     except (ValueError, TypeError) as error:
         raise DamagedFileError(f"a parameter in the file is invalid: {error}") from error
-    _check_components(estimator.get_params(deep=False), trust)
+    _check_components(estimator.get_params(deep=False), reader.trust)
+    return estimator
 
 
 def _check_components(params: dict[str, Any], trust: Trust) -> None:
@@ -205,8 +201,7 @@ def _read_fitted(
             raise DamagedFileError(f"built_with: no network is built with a parameter {name[:40]!r}.")
         built_with[name] = reader.read(item, name)
     _check_components(built_with, reader.trust)
-    random = reader.read(value["random"], "random_state")
-    expect(random, np.random.RandomState, "random_state")
+    random = expect(reader.read(value["random"], "random_state"), np.random.RandomState, "random_state")
     attributes = expect(value["attributes"], dict, "attributes")
     attributes = {name: reader.read(item, f"the attribute {name}") for name, item in attributes.items()}
     inputs = read_inputs(value["inputs"], reader)
