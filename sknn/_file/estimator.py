@@ -20,9 +20,9 @@ from ..losses import Loss
 from .checks import check_keys, expect
 from .names import Trust
 from .net_state import read_net, write_net
+from .parts import read_tensors, write_tensors
 from .probe import CPU, check_answers, largest_difference, make_rows, move, predict_rows, write_answers
 from .state import read_inputs, read_targets, write_inputs, write_targets
-from .tensors import read_tensors, write_tensors
 from .values.instances import read_instance, write_instance
 from .values.reader_writer import ValueReader, ValueWriter
 

@@ -16,9 +16,9 @@ from .archive import unpack
 from .checks import check_keys, expect
 from .estimator import read_estimator
 from .foreign.skops_file import read_foreign
-from .json import read_json
 from .names import Trust
 from .other_versions import warn_of_other_versions
+from .parts import read_json
 from .save import FOREIGN, FORMAT
 
 __all__ = ["load"]

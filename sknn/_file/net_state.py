@@ -107,8 +107,7 @@ def _is_own(component: Any, component_params: Any, reader: ValueReader) -> bool:
         return False
     while isinstance(component, functools.partial):
         component = component.func
-    parts = list(component.modules()) if isinstance(component, nn.Module) else []
-    things = [*map(type, parts)] or [component]
+    things = [type(part) for part in component.modules()] if isinstance(component, nn.Module) else [component]
     values = component_params.values() if isinstance(component_params, dict) else ()
     things += [value for value in values if isinstance(value, type) or callable(value)]
     return any(reader.trust.is_own(thing) for thing in things)

@@ -19,8 +19,8 @@ from .archive import pack
 from .estimator import write_estimator
 from .foreign.placeholders import take_apart
 from .foreign.skops_file import names_to_trust, read_foreign, write_foreign
-from .json import write_json
 from .names import Trust
+from .parts import write_json
 
 __all__ = ["FOREIGN", "FORMAT", "save"]
 

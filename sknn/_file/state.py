@@ -99,9 +99,8 @@ def _read_encoder(reader: ValueReader) -> Encoder:
 
 def _read_table(value: Any, encoder: Encoder, row_shape: tuple[int, ...], reader: ValueReader) -> TableInputs:
     check_keys(value, {"columns", "never_missing"}, "table")
-    table = TableReader(
-        [_read_column(column, i, reader) for i, column in enumerate(expect(value["columns"], list, "columns"))]
-    )
+    columns = expect(value["columns"], list, "columns")
+    table = TableReader([_read_column(column, i, reader) for i, column in enumerate(columns)])
     never = [expect(flag, bool, "never_missing") for flag in expect(value["never_missing"], list, "never_missing")]
     fits = len(table.numeric) == len(encoder.center) and len(never) == len(table.categorical)
     if not fits or row_shape != (encoder.out_features,):

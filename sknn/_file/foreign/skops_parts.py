@@ -20,8 +20,8 @@ from scipy import sparse
 from ...exceptions import DamagedFileError
 from ..archive import pack, unpack
 from ..checks import damaged_if_it_fails, expect
-from ..json import read_json, write_json
 from ..names import Trust
+from ..parts import read_json, write_json
 from .skops_nodes import attributes_of, check_node, crashes_if_damaged
 
 __all__ = ["canonical", "checked", "needed_names"]
@@ -79,9 +79,8 @@ class _Rewriting:
             self._first[number] = found
             found["__id__"] = len(self._first)
         if isinstance(found.get("file"), str):
-            found["file"] = self.names.setdefault(
-                found["file"], f"{len(self.names)}.{found['file'].rpartition('.')[2]}"
-            )
+            ending = found["file"].rpartition(".")[2]
+            found["file"] = self.names.setdefault(found["file"], f"{len(self.names)}.{ending}")
         for key, item in found.items():
             found[key] = self.rewritten(item) if key not in ("file", "__id__") else item
         return found

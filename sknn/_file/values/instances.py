@@ -122,13 +122,13 @@ def _check_sizes(arguments: dict[str, Any], state: dict[str, Tensor], where: str
     """Refuse whole numbers larger than any tensor of the file: a layer without weights could loop over them."""
     largest = max([_MAX_SIZE, *(tensor.numel() for tensor in state.values())])
     for name, value in arguments.items():
-        parts = value if isinstance(value, tuple | list) else (value,)
-        limit = _MAX_KERNEL if name in _STEPS else largest
-        for part in parts:
-            inner = part if isinstance(part, tuple | list) else (part,)
-            if any(isinstance(item, int | float) and math.isfinite(item) and abs(item) > limit for item in inner
-                   if type(item) is int or name in _STEPS):  # fmt: skip
-                raise UntrustedFileError(f"{where}: {name} is larger than in any layer.")
+        limit, kinds = (_MAX_KERNEL, (int, float)) if name in _STEPS else (largest, (int,))
+        if any(type(item) in kinds and math.isfinite(item) and abs(item) > limit for item in _flat(value)):
+            raise UntrustedFileError(f"{where}: {name} is larger than in any layer.")
+
+
+def _flat(value: Any) -> list[Any]:
+    return [item for part in value for item in _flat(part)] if isinstance(value, tuple | list) else [value]
 
 
 def _arguments(instance: Any, where: str) -> dict[str, Any]:

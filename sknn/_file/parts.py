@@ -1,4 +1,4 @@
-"""Strict JSON: without NaN and duplicate names, and of limited depth."""
+"""Parts of a file: strict JSON (no NaN, no duplicate names, limited depth), and tensors as safetensors writes them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ import json
 import math
 from typing import Any
 
-from ..exceptions import DamagedFileError, UntrustedFileError
+from torch import Tensor
 
-__all__ = ["read_json", "write_json"]
+from .._optional import optional_import
+from ..exceptions import DamagedFileError, UntrustedFileError
+from .checks import damaged_if_it_fails
+
+__all__ = ["read_json", "read_tensors", "write_json", "write_tensors"]
 
 # Deeper than any parameter is nested, and far from the recursion limit.
 MAX_DEPTH = 100
@@ -57,3 +61,16 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a name occurs twice")
     return found
+
+
+def write_tensors(tensors: dict[str, Tensor]) -> bytes:
+    """Return bytes of the tensors, each with memory of its own, in the order of their names."""
+    safetensors = optional_import("safetensors.torch", asked_by="sknn.save", extra="files")
+    return safetensors.save({name: tensors[name].detach().cpu().contiguous().clone() for name in sorted(tensors)})
+
+
+def read_tensors(data: bytes) -> dict[str, Tensor]:
+    """Return the tensors; safetensors compares shapes, dtypes and offsets with the number of bytes."""
+    safetensors = optional_import("safetensors.torch", asked_by="sknn.load", extra="files")
+    with damaged_if_it_fails("the tensors are damaged", "."):
+        return {name: tensor.clone() for name, tensor in safetensors.load(data).items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sknn._file.json import read_json, write_json
+from sknn._file.parts import read_json, write_json
 from sknn.exceptions import DamagedFileError, UntrustedFileError
 
 
