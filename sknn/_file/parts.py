@@ -15,10 +15,8 @@ from .checks import damaged_if_it_fails
 
 __all__ = ["read_json", "read_tensors", "write_json", "write_tensors"]
 
-# Deeper than any parameter is nested, and far from the recursion limit.
-MAX_DEPTH = 100
-# A list in memory takes up to 30 times its text.
-_MAX_BYTES = 512 * 2**20
+_MAX_DEPTH = 100  # deeper than any parameter is nested, and far from the recursion limit
+_MAX_BYTES = 512 * 2**20  # a list in memory takes up to 30 times its text
 
 
 def write_json(value: Any, *, sort_names: bool = True) -> bytes:
@@ -26,7 +24,7 @@ def write_json(value: Any, *, sort_names: bool = True) -> bytes:
     return json.dumps(value, sort_keys=sort_names, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
-def read_json(data: bytes, what: str, max_depth: int = MAX_DEPTH) -> Any:
+def read_json(data: bytes, what: str, max_depth: int = _MAX_DEPTH) -> Any:
     """Return the value of JSON without duplicate names and non-finite numbers; `what` names it in messages."""
     if len(data) > _MAX_BYTES:
         raise UntrustedFileError(f"{what} has {len(data)} bytes of JSON; at most {_MAX_BYTES} were expected.")

@@ -154,7 +154,10 @@ def check_answers(
     """Predict the probe rows again, on the CPU and then on `device`; raise a ReproductionError if they differ."""
     rows = _read_rows(inputs, reader)
     check_keys(value, set(_ANSWERS), "probe")
-    expected = [_read_answer(reader.read(value[name], "probe")) for name in _ANSWERS]
+    arrays = [expect(reader.read(value[name], "probe"), np.ndarray, "probe") for name in _ANSWERS]
+    if any(array.dtype != np.float32 or array.ndim != 2 for array in arrays):
+        raise DamagedFileError("probe: expected predictions as float32 arrays of two dimensions.")
+    expected = [torch.from_numpy(array) for array in arrays]
     for place in dict.fromkeys((CPU, device)):
         move(net, place)
         with damaged_if_it_fails("the network fails on the rows of the file"):
@@ -166,12 +169,6 @@ def check_answers(
                 f"by up to {worst:.3g} on {place}. {compared(versions)} If the versions are the same, the file was "
                 "changed."
             )
-
-
-def _read_answer(value: Any) -> Tensor:
-    if expect(value, np.ndarray, "probe").dtype != np.float32 or value.ndim != 2:
-        raise DamagedFileError("probe: expected predictions as a float32 array of two dimensions.")
-    return torch.from_numpy(value)
 
 
 def largest_difference(expected: Sequence[Tensor], found: Sequence[Tensor], device: torch.device) -> float | None:

@@ -1,4 +1,4 @@
-"""Strict JSON."""
+"""JSON of a file is strict."""
 
 from __future__ import annotations
 

@@ -88,12 +88,9 @@ def _trusted_types() -> frozenset[str]:
 @functools.lru_cache(maxsize=1)
 def _functions() -> frozenset[str]:
     """Return functions of scikit-learn and numpy that only compute, passed to steps and scorers."""
-    found = set(_NUMPY_FUNCTIONS)
-    for path in _FUNCTION_MODULES:
-        module = importlib.import_module(path)
-        members = [getattr(module, name) for name in module.__all__]
-        found |= {full_name(thing) for thing in members if inspect.isfunction(thing)}
-    return frozenset(found)
+    modules = [importlib.import_module(path) for path in _FUNCTION_MODULES]
+    members = [getattr(module, name) for module in modules for name in module.__all__]
+    return frozenset(full_name(thing) for thing in members if inspect.isfunction(thing)).union(_NUMPY_FUNCTIONS)
 
 
 @functools.lru_cache(maxsize=1)
