@@ -26,9 +26,7 @@ def check_destination(path: Path) -> None:
 def replace_file(path: Path, data: bytes, *, keep_previous: Path | None = None, synced: bool = True) -> None:
     """Write `data` to a file beside `path`, then rename it to `path`; the old file is moved to `keep_previous`.
 
-    If an OSError is raised, the old file is unchanged and no other file is left.
-
-    With `synced`, it waits until the disk has written the file, so that it survives a power cut.
+    After an OSError, the old file is unchanged and no other is left. `synced` waits for the disk, for power cuts.
     """
     # A name of its own for each call: threads, processes and machines may be writing the same file.
     partial = path.with_name(f".{path.name[:100]}.{os.urandom(6).hex()}{_ENDING}")

@@ -28,7 +28,7 @@ __all__ = [
 
 
 class GradientHealthWarning(UserWarning):
-    """A training is sick: the message names the symptom, the evidence and the remedy. There is a subclass for each."""
+    """Training goes wrong: the message names the symptom, evidence and remedy. There is a subclass for each symptom."""
 
 
 class NonFiniteWarning(GradientHealthWarning):
@@ -76,7 +76,7 @@ class SymmetricInitWarning(GradientHealthWarning):
 
 
 class TrainingHealthError(ValueError):
-    """A training is sick and ``gradient_health="raise"`` asked for an error.
+    """Training goes wrong, and ``gradient_health="raise"`` asked for an error.
 
     Attributes
     ----------
@@ -93,15 +93,15 @@ class TrainingHealthError(ValueError):
 
 
 class FileError(ValueError):
-    """A file that :func:`sknn.load` cannot serve; nothing of it was executed. There is a subclass for each reason."""
+    """A file that :func:`sknn.load` cannot read; nothing of it was executed. There is a subclass for each reason."""
 
 
 class DamagedFileError(FileError):
-    """Truncated, edited, incomplete, or no file of :func:`sknn.save` at all."""
+    """Truncated, edited, incomplete, or not written by :func:`sknn.save`."""
 
 
 class UntrustedFileError(FileError):
-    """It names classes that nobody allowed, paths outside the file, or sizes that no model has."""
+    """It names classes that are not trusted, paths outside the file, or sizes that no model has."""
 
 
 class VersionError(FileError):
@@ -113,4 +113,4 @@ class ReproductionError(FileError):
 
 
 class CheckpointError(ValueError):
-    """The checkpoint cannot be used: it is of different data, parameters or code, is damaged, or cannot be written."""
+    """The checkpoint cannot be used: it belongs to other data, parameters or code, is damaged, or cannot be written."""

@@ -87,7 +87,7 @@ def sizes(parts: Parts) -> Iterator[tuple[str, bytes]]:
         "n_networks": lambda f: f["net"].update(n_networks=huge),
         "no networks": lambda f: f["net"].update(n_networks=0),
         "row_shape": lambda f: f["inputs"].update(row_shape=[huge]),
-        "row_shape of an image": lambda f: f["inputs"].update(row_shape=[huge, huge, 3], mode="array", table=None),
+        "row_shape of an image": lambda f: f["inputs"].update(row_shape=[huge, huge, 3], kind="array", table=None),
         "n_labels": lambda f: f.update(targets={"kind": "multilabel", "n_labels": 10**12}),
         "labels": lambda f: f.update(targets={"kind": "multilabel", "n_labels": 10**9}),
         "range": lambda f: f["attributes"].update(classes_={"$": "range", "parts": [0, 10**18, 1]}),
@@ -133,10 +133,9 @@ def manifests(parts: Parts) -> Iterator[tuple[str, bytes]]:
     """Invalid manifests."""
     for value in (0, 2, 99, -1, 10**30, "1", True, None, 1.0, [1], {}):
         yield f"format {value!r}", parts.changed("manifest.json", lambda m, v=value: m.update(format=v))
-    for root in (None, [], {}, {"estimator": 1}, {"estimator": True}, {"estimator": "0"}, {"skops": 1}, {"skops": -1},
-                 {"skops": 10**12}, {"skops": None}, {"estimator": 0, "skops": 1}, "manifest.json"):  # fmt: skip
-        yield f"root {root!r}", parts.changed("manifest.json", lambda m, r=root: m.update(root=r))
-    for name in ("format", "root", "versions", "parts"):
+    for value in (None, [], {}, 0, True, "estimators/0.json", {"estimator": 0}, {"skops": 1}, 10**12, "x" * 1000):
+        yield f"unknown entry {value!r:.40}", parts.changed("manifest.json", lambda m, v=value: m.update(root=v))
+    for name in ("format", "versions", "parts"):
         yield f"manifest without {name}", parts.changed("manifest.json", lambda m, n=name: m.pop(n) and None)
     for value in (None, [], {"sknn": 1}, {"sknn": None}, "0.1"):
         yield f"versions {value!r}", parts.changed("manifest.json", lambda m, v=value: m.update(versions=v))
@@ -152,18 +151,18 @@ def manifests(parts: Parts) -> Iterator[tuple[str, bytes]]:
 
 def values(parts: Parts, draw: random.Random, n: int) -> Iterator[tuple[str, bytes]]:
     """Values of wrong types."""
-    wrong = (None, True, -1, 10**400, 1.5, "x", [], {}, {"$": "none"}, {"$": ["set"]}, {"$": "float", "value": "1"},
-             {"$": "bytes", "value": "?"}, {"$": "tensor", "name": "nowhere"}, {"$": "dtype", "value": "float3"},
+    wrong = (None, True, -1, 10**400, 1.5, "x", [], {}, {"$": "none"}, {"$": ["set"]}, {"$": "float", "parts": ["1"]},
+             {"$": "bytes", "parts": ["?"]}, {"$": "tensor", "name": "nowhere"}, {"$": "dtype", "parts": ["float3"]},
              {"$": "timezone", "parts": ["../../etc/passwd"]}, {"$": "timezone", "parts": ["/etc/passwd"]},
              {"$": "dict", "items": [[[], 1]]}, {"$": "dict", "items": [["a", 1], ["a", 2]]},
              {"$": "set", "items": [[]]}, {"$": "record", "type": "Finding", "fields": {}},
              {"$": "generator", "class": "RandomState", "state": 1, "gauss": 1},
              {"$": "array", "form": "array", "dtype": "|O", "shape": [1], "items": "AAAA"},
              {"$": "array", "form": "array", "dtype": "(1000000,)f8", "shape": [0], "items": ""},
-             {"$": "decimal", "parts": ["x"]}, {"$": "device", "value": "nowhere:0"}, {"$": "partial"})  # fmt: skip
+             {"$": "decimal", "parts": ["x"]}, {"$": "device", "parts": ["nowhere:0"]}, {"$": "partial"})  # fmt: skip
     strict = ("class", "parameters", "fitted", "fitted/inputs", "fitted/inputs/kind", "fitted/inputs/row_shape",
               "fitted/inputs/preprocessing", "fitted/inputs/table", "fitted/targets", "fitted/net", "fitted/net/lr",
-              "fitted/net/n_networks", "fitted/net/plan", "fitted/net/history", "fitted/net/counts", "fitted/random",
+              "fitted/net/n_networks", "fitted/net/steps_done", "fitted/net/history", "fitted/random",
               "fitted/built_with", "fitted/attributes", "fitted/net/frozen", "fitted/probe",
               "fitted/attributes/n_features_in_", "fitted/attributes/classes_",
               "fitted/attributes/loss_curve_", "fitted/attributes/n_iter_",

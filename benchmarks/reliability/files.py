@@ -49,8 +49,8 @@ def models(folder: Path, seed: int) -> dict[str, bytes]:
     few: dict[str, Any] = {"max_epochs": 2, "random_state": seed, "gradient_health": None}
     numbers = frame[["a", "c"]].to_numpy()
     fitted = {
-        "table": sknn.NeuralClassifier(TabM, module_params=_SMALL_TABM, **few).fit(frame, y),
-        "other": sknn.NeuralClassifier(TabM, module_params=_SMALL_TABM, **few).fit(frame, np.roll(y, 1)),
+        "table": sknn.NeuralClassifier(TabM, module_params=_SMALL_TABM, n_networks=2, **few).fit(frame, y),
+        "other": sknn.NeuralClassifier(TabM, module_params=_SMALL_TABM, n_networks=2, **few).fit(frame, np.roll(y, 1)),
         "numbers": sknn.NeuralRegressor(MLP, module_params={"hidden_sizes": (8,)}, **few).fit(numbers, numbers[:, 0]),
         "pipeline": sklearn.pipeline.make_pipeline(
             sklearn.preprocessing.StandardScaler(),

@@ -11,7 +11,8 @@ import io
 import string
 import zipfile
 
-from ..exceptions import DamagedFileError, FileError, UntrustedFileError
+from ..exceptions import DamagedFileError, UntrustedFileError
+from .checks import damaged_if_it_fails
 
 __all__ = ["pack", "unpack"]
 
@@ -36,17 +37,12 @@ def unpack(data: bytes, what: str) -> dict[str, bytes]:
     """Return the parts of an archive that `pack` wrote; `what` names it in messages."""
     if not data.startswith(b"PK"):
         raise DamagedFileError(f"{what} was not written by sknn.save: {_begins(data)}.")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-            _check_entries(entries, len(data), what)
-            parts = {entry.filename: archive.read(entry) for entry in entries}
-    except FileError:
-        raise
-    except Exception as error:  # zipfile raises half a dozen kinds for what is not a zip
-        raise DamagedFileError(
-            f"{what} is truncated or damaged: {type(error).__name__}: {error}. Copy or save it again."
-        ) from error
+    # zipfile raises half a dozen kinds of errors for what is not a zip.
+    failing = damaged_if_it_fails(f"{what} is truncated or damaged", ". Copy or save it again.")
+    with failing, zipfile.ZipFile(io.BytesIO(data)) as archive:
+        entries = archive.infolist()
+        _check_entries(entries, len(data), what)
+        parts = {entry.filename: archive.read(entry) for entry in entries}
     if len(parts) != len(entries):
         raise DamagedFileError(f"{what} contains two parts with the same name.")
     if pack(parts) != data:

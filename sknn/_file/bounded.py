@@ -16,8 +16,8 @@ from torch.nn.parameter import is_lazy
 
 from .._network.table_network import network_inputs
 from .._random import isolated_random_state
-from ..exceptions import DamagedFileError, FileError, UntrustedFileError
-from .json import expect
+from ..exceptions import DamagedFileError, UntrustedFileError
+from .checks import damaged_if_it_fails, expect
 
 __all__ = ["build_like", "check_outputs", "freeze", "state_of"]
 
@@ -52,7 +52,7 @@ def build_like(make: Callable[[], nn.Module], state: dict[str, Tensor], where: s
     It is created on the meta device first, where tensors take no memory, and its shapes are compared with those of
     `state`. `own_code` leaves that out: code of the user may not work on the meta device, and is called once only.
     """
-    try:
+    with damaged_if_it_fails(f"{where} cannot be built from what the file says"):
         if not own_code:
             with _limited(state, where, bytes_too=False), isolated_random_state(0, _CPU), torch.device("meta"):
                 trial = make()
@@ -61,12 +61,6 @@ def build_like(make: Callable[[], nn.Module], state: dict[str, Tensor], where: s
             built = make()
         _compare(built, state, where)
         built.load_state_dict(state, strict=False)  # the names have been compared
-    except FileError:
-        raise
-    except Exception as error:
-        raise DamagedFileError(
-            f"{where} cannot be built from what the file says: {type(error).__name__}: {error}"
-        ) from error
     return built
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,115 +11,120 @@ import torch
 from sklearn.base import is_classifier
 from torch import Tensor, nn
 
+from .._device import resolve_device
 from .._estimator.base import BaseNeuralEstimator
 from .._estimator.parameters import BUILT_WITH
+from ..callbacks import TrainingHealth
 from ..exceptions import DamagedFileError, FileError, VersionError
 from ..losses import Loss
-from .answers import CPU, OTHER_DEVICE, check_answers, move, write_answers
-from .attributes import check_attributes, write_attributes
-from .json import check_keys, expect
+from .checks import check_keys, expect
 from .names import Trust
 from .net_state import read_net, write_net
-from .probe import answers, differ, make_rows
+from .parts import read_tensors, write_tensors
+from .probe import CPU, check_answers, largest_difference, make_rows, move, predict_rows, write_answers
 from .state import read_inputs, read_targets, write_inputs, write_targets
-from .tensors import read_tensors, write_tensors
 from .values.instances import read_instance, write_instance
 from .values.reader_writer import ValueReader, ValueWriter
 
 __all__ = ["read_estimator", "write_estimator"]
 
-# Belongs to the machine that trained the model: further training must not write where a file says.
-_NOT_STORED = ("checkpoint",)
+_OTHERWISE = ("net_", "_inputs", "_targets", "_random", "_built_with")  # attributes that are stored in another form
+_DEVICES = ("cpu", "cuda", "mps", "xpu")  # not "meta", on which nothing is computed
 _FITTED = {"built_with", "attributes", "random", "inputs", "targets", "net", "probe"}
 
 
-def write_estimator(estimator: BaseNeuralEstimator) -> tuple[dict[str, Any], bytes, dict[str, Any]]:
-    """Return JSON and tensors of an estimator, fitted or not, and the classes and functions that they name."""
+def write_estimator(estimator: BaseNeuralEstimator) -> tuple[dict[str, Any], bytes]:
+    """Return JSON and tensors of an estimator, fitted or not."""
     writer = ValueWriter(write_instance)
     parameters = estimator.get_params(deep=False)
-    parameters |= {name: None for name in _NOT_STORED if name in parameters}
+    if "checkpoint" in parameters:  # further training must not write where a file says
+        parameters["checkpoint"] = None
     written: dict[str, Any] = {
         "class": writer.names.add(type(estimator), "the estimator"),
         "parameters": {name: writer.write(value, name) for name, value in parameters.items()},
         "fitted": None,
     }
-    tensors: dict[str, Tensor] = {}
     if "net_" in vars(estimator):
-        written["fitted"], tensors = _write_fitted(estimator, writer)
-    data = write_tensors({**tensors, **writer.tensors})
-    _finish(written, data)
+        written["fitted"] = _write_fitted(estimator, writer)
+    data = _signed(written, writer.tensors)
     if written["fitted"] is not None:
-        data = _with_probe(estimator, written, {**tensors, **writer.tensors}, data, Trust(writer.names.things.values()))
-    return written, data, writer.names.things
+        try:
+            twin = read_estimator(written, data, Trust(writer.names.things.values()), {})
+        except FileError as error:
+            raise TypeError(f"the model cannot be rebuilt from what a file can store: {error}") from error
+        probe = _probe(estimator, twin)
+        if probe is not None:
+            rows, found = probe
+            # Not with the tensors, so that other tensors do not match.
+            written["fitted"]["probe"] = write_answers(found)
+            data = _signed(written, {**writer.tensors, **rows})
+    return written, data
 
 
-def _finish(written: dict[str, Any], data: bytes) -> None:
-    # So that the tensors of another file are not accepted.
+def _signed(written: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
+    """Return the tensors as bytes, whose hash is written too: those of another file are not accepted."""
+    data = write_tensors(tensors)
     written["tensors"] = hashlib.sha256(data).hexdigest()
+    return data
 
 
-def _write_fitted(estimator: Any, writer: ValueWriter) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    inputs, input_tensors = write_inputs(estimator._inputs, writer)
-    net, net_tensors = write_net(estimator.net_, writer)
+def _write_fitted(estimator: Any, writer: ValueWriter) -> dict[str, Any]:
     changed = {
         name: value
         for name, value in estimator._built_with.items()
         if value is not getattr(estimator, name) and repr(value) != repr(getattr(estimator, name))
     }
-    fitted = {
+    return {
         "built_with": {name: writer.write(value, name) for name, value in changed.items()},
-        "attributes": write_attributes(estimator, writer),
+        "attributes": _write_attributes(estimator, writer),
         "random": writer.write(estimator._random, "random_state"),
-        "inputs": inputs,
+        "inputs": write_inputs(estimator._inputs, writer),
         "targets": write_targets(estimator._targets, writer),
-        "net": net,
+        "net": write_net(estimator.net_, writer),
         "probe": None,
     }
-    return fitted, {**input_tensors, **net_tensors}
 
 
-def _with_probe(
-    estimator: Any, written: dict[str, Any], tensors: dict[str, Tensor], data: bytes, trust: Trust
-) -> bytes:
-    """Return the tensors with probe rows and predictions, after the model was read back and predicted the same."""
-    try:
-        twin: Any = read_estimator(written, data, trust, {})
-    except FileError as error:
-        raise TypeError(f"the model cannot be rebuilt from what a file can store: {error}") from error
+def _write_attributes(estimator: Any, writer: ValueWriter) -> dict[str, Any]:
+    """Return the fitted attributes as JSON, without private ones that are not plain data."""
+    parameters, written = estimator.get_params(deep=False), {}
+    for name, value in sorted(vars(estimator).items()):
+        if name in parameters or name in _OTHERWISE:
+            continue
+        try:
+            written[name] = writer.write(value, f"the attribute {name}")
+        except TypeError:
+            if not name.startswith("_"):
+                raise
+    return written
+
+
+def _probe(estimator: Any, twin: Any) -> tuple[dict[str, Tensor], tuple[Tensor, Tensor]] | None:
+    """Return probe rows and what the model that was read back predicts for them, on the CPU as in `load`.
+
+    None where the network accepts no artificial rows, or its predictions are random.
+    """
     net, inputs = estimator.net_, estimator._inputs
     for rows in make_rows(inputs):
         try:
-            here, again = (answers(net, inputs, rows) for _ in range(2))
+            here, again = (predict_rows(net, inputs, rows) for _ in range(2))
         except Exception:  # not every network accepts artificial rows: words must be in its vocabulary
             continue
-        if any(differ(a, b) is not None for a, b in zip(here, again, strict=True)):
-            return data  # its predictions are random
-        twice = _answers_of_twin(estimator, twin, here, rows)
-        # Predicted on the CPU, where every file is checked; not with the tensors, so that other tensors do not match.
-        written["fitted"]["probe"] = write_answers(twice)
-        data = write_tensors({**tensors, **rows})
-        _finish(written, data)
-        break
-    return data
-
-
-def _answers_of_twin(
-    estimator: Any, twin: Any, here: tuple[Tensor, Tensor], rows: dict[str, Tensor]
-) -> tuple[Tensor, Tensor]:
-    """Return predictions on the CPU of the model that was read back; raise a TypeError if they differ from `here`."""
-    looseness = 1.0 if torch.device(estimator.net_.device).type == "cpu" else OTHER_DEVICE
-    try:
-        twice = answers(twin.net_, twin._inputs, rows)
-        differences = [differ(a, b, looseness) for a, b in zip(here, twice, strict=True)]
-    except Exception as error:
-        raise TypeError(f"module: the network fails when it is built again: {type(error).__name__}: {error}") from error
-    worst = max((difference for difference in differences if difference is not None), default=None)
-    if worst is not None:
-        raise TypeError(
-            f"module: predictions of {type(estimator.module_).__qualname__} change by up to {worst:.3g} when it is "
-            "built again with its weights. Keep all that it learns in parameters and buffers."
-        )
-    return twice
+        if largest_difference(here, again, CPU) is not None:
+            return None
+        try:
+            found = predict_rows(twin.net_, twin._inputs, rows)
+            worst = largest_difference(here, found, torch.device(net.device))
+        except Exception as error:
+            problem = f"{type(error).__name__}: {error}"
+            raise TypeError(f"module: the network fails when it is built again: {problem}") from error
+        if worst is not None:
+            raise TypeError(
+                f"module: predictions of {type(estimator.module_).__qualname__} change by up to {worst:.3g} when it is "
+                "built again with its weights. Keep all that it learns in parameters and buffers."
+            )
+        return rows, found
+    return None
 
 
 def read_estimator(
@@ -128,9 +132,9 @@ def read_estimator(
     data: bytes,
     trust: Trust,
     versions: dict[str, Any],
-    place: Callable[[Any], torch.device] = lambda estimator: CPU,
+    device: torch.device | None = CPU,
 ) -> BaseNeuralEstimator:
-    """Return the estimator of these parts of a file; `place` says on which device its network is put."""
+    """Return the estimator of these parts of a file, its network on `device`; None: on the device of its parameter."""
     check_keys(value, {"class", "parameters", "fitted", "tensors"}, "estimator")
     if value["tensors"] != hashlib.sha256(data).hexdigest():
         raise DamagedFileError("the tensors belong to another estimator.")
@@ -138,17 +142,26 @@ def read_estimator(
     kind = trust.find(value["class"], "the estimator")
     if not (isinstance(kind, type) and issubclass(kind, BaseNeuralEstimator)):
         raise DamagedFileError(f"the estimator is a {value['class']}; expected an estimator of sknn.")
-    estimator = kind(**_read_parameters(kind, value["parameters"], reader, versions))
-    _check_parameters(estimator, trust)
+    estimator = _with_parameters(kind, value["parameters"], reader, versions)
     if value["fitted"] is not None:
-        _read_fitted(estimator, value["fitted"], reader, versions, place(estimator))
+        _read_fitted(estimator, value["fitted"], reader, versions, device or _device_of(estimator))
     left = sorted(set(reader.tensors) - reader.read_tensors)
     if left:
         raise DamagedFileError(f"the file contains tensors that nothing uses: {left[:5]}.")
     return estimator
 
 
-def _read_parameters(kind: Any, value: Any, reader: ValueReader, versions: dict[str, Any]) -> dict[str, Any]:
+def _device_of(estimator: Any) -> torch.device:
+    """Return the device that the estimator asks for, or the CPU if it is not available."""
+    try:
+        device = resolve_device(estimator.device)
+    except ValueError:
+        return CPU
+    return device if device.type in _DEVICES else CPU
+
+
+def _with_parameters(kind: Any, value: Any, reader: ValueReader, versions: dict[str, Any]) -> Any:
+    """Return an estimator, after refusing parameters that `fit` would refuse."""
     expect(value, dict, "parameters")
     unknown = sorted(set(value) - set(kind._get_param_names()))
     if unknown:
@@ -156,16 +169,13 @@ def _read_parameters(kind: Any, value: Any, reader: ValueReader, versions: dict[
             f"{kind.__name__} has no parameters {unknown[:5]} here; the file was written by sknn "
             f"{versions.get('sknn', 'of an unknown version')}. Install that version, or a newer one."
         )
-    return {name: reader.read(item, name) for name, item in value.items()}
-
-
-def _check_parameters(estimator: Any, trust: Trust) -> None:
-    """Refuse parameters that `fit` would refuse, before anything is built from them."""
+    estimator = kind(**{name: reader.read(item, name) for name, item in value.items()})
     try:
         estimator._validate_params()
     except (ValueError, TypeError) as error:
         raise DamagedFileError(f"a parameter in the file is invalid: {error}") from error
-    _check_components(estimator.get_params(deep=False), trust)
+    _check_components(estimator.get_params(deep=False), reader.trust)
+    return estimator
 
 
 def _check_components(params: dict[str, Any], trust: Trust) -> None:
@@ -191,8 +201,7 @@ def _read_fitted(
             raise DamagedFileError(f"built_with: no network is built with a parameter {name[:40]!r}.")
         built_with[name] = reader.read(item, name)
     _check_components(built_with, reader.trust)
-    random = reader.read(value["random"], "random_state")
-    expect(random, np.random.RandomState, "random_state")
+    random = expect(reader.read(value["random"], "random_state"), np.random.RandomState, "random_state")
     attributes = expect(value["attributes"], dict, "attributes")
     attributes = {name: reader.read(item, f"the attribute {name}") for name, item in attributes.items()}
     inputs = read_inputs(value["inputs"], reader)
@@ -200,9 +209,40 @@ def _read_fitted(
     net = read_net(value["net"], {**estimator.get_params(deep=False), **built_with}, inputs, targets, reader)
     if not isinstance(net.criterion_, Loss):
         raise DamagedFileError("criterion: expected a loss.")
-    check_attributes(estimator, attributes, inputs, targets, net)
+    _check_attributes(estimator, attributes, inputs, targets, net)
     if value["probe"] is not None:
         check_answers(value["probe"], net, inputs, reader, versions, device)
     move(net, device)
     vars(estimator).update(attributes, net_=net, _inputs=inputs, _targets=targets, _random=random)
     estimator._built_with = built_with
+
+
+def _check_attributes(estimator: Any, found: dict[str, Any], inputs: Any, targets: Any, net: Any) -> None:
+    """Refuse attributes of wrong types, and those that would hide a method or a parameter."""
+    n_columns = len(inputs.reader.columns) if inputs.kind == "table" else None
+    expected: dict[str, tuple[type, ...]] = {
+        "n_features_in_": (int,), "n_iter_": (int,), "best_epoch_": (int,), "n_repairs_": (int,),
+        "loss_curve_": (list,), "validation_scores_": (list, type(None)), "health_": (TrainingHealth, type(None)),
+        "feature_names_in_": (np.ndarray,), "classes_": (np.ndarray,), "n_outputs_": (int,), "interrupted_": (bool,),
+    }  # fmt: skip
+    taken = {*dir(estimator), *_OTHERWISE}
+    for name, value in found.items():
+        if not name.isidentifier() or name.startswith("__") or name in taken:
+            raise DamagedFileError(f"fit sets no attribute {name[:80]!r}.")
+        if name in expected:
+            expect(value, expected[name], f"the attribute {name}")
+    classes, n_features = None if targets.kind == "real" else targets.classes_, found.get("n_features_in_")
+    needed = {"n_features_in_", "n_iter_", "loss_curve_"} | ({"classes_"} if classes is not None else set())
+    if needed - set(found):
+        raise DamagedFileError(f"the attributes {sorted(needed - set(found))} are missing.")
+    names = found.get("feature_names_in_")
+    fits = (
+        (n_columns is None or n_features == n_columns)
+        and (inputs.kind != "sparse" or inputs.row_shape == (n_features,))
+        and (names is None or (names.shape == (n_features,) and all(isinstance(name, str) for name in names.tolist())))
+        and (classes is None or np.array_equal(found["classes_"], classes))
+        and len(found["loss_curve_"]) == found["n_iter_"] == len(net.history)
+        and all(type(item) in (float, int) for item in found["loss_curve_"])
+    )
+    if not fits:
+        raise DamagedFileError("the fitted attributes do not match the columns, classes and epochs.")

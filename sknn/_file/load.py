@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import os
 from collections.abc import Iterable
@@ -14,17 +13,15 @@ import torch
 from .._device import resolve_device
 from ..exceptions import DamagedFileError, FileError, VersionError
 from .archive import unpack
+from .checks import check_keys, expect
 from .estimator import read_estimator
 from .foreign.skops_file import read_foreign
-from .json import check_keys, expect, read_json
 from .names import Trust
 from .other_versions import warn_of_other_versions
-from .save import FORMAT
+from .parts import read_json
+from .save import FOREIGN, FORMAT
 
 __all__ = ["load"]
-
-_MAX_ESTIMATORS = 10_000
-_DEVICES = ("cpu", "cuda", "mps", "xpu")  # not "meta", on which nothing is computed
 
 
 def load(path: str | os.PathLike[str], trusted: Iterable[Any] = (), *, device: str | torch.device | None = None) -> Any:
@@ -86,35 +83,22 @@ def load(path: str | os.PathLike[str], trusted: Iterable[Any] = (), *, device: s
 
 def _read(data: bytes, trust: Trust, wanted: torch.device | None, what: str) -> tuple[Any, dict[str, Any]]:
     parts = unpack(data, what)
-    manifest = _read_manifest(parts, what)
-    root, versions = manifest["root"], manifest["versions"]
-    n_estimators = root.get("skops", 1)
-    names = [f"estimators/{i}.{ending}" for i in range(n_estimators) for ending in ("json", "safetensors")]
-    if set(names) | ({"sklearn.skops"} if "skops" in root else set()) != set(parts):
-        raise DamagedFileError(f"{what} does not have the parts of {n_estimators} estimators.")
+    versions = _read_manifest(parts, what)
+    foreign = parts.pop(FOREIGN, None)
+    names = [f"estimators/{i}" for i in range(len(parts) // 2)]
+    if {f"{name}.{ending}" for name in names for ending in ("json", "safetensors")} != set(parts):
+        raise DamagedFileError(f"{what} does not have the parts of {len(names)} estimators.")
+    if foreign is None and len(names) != 1:
+        raise DamagedFileError(f"{what} contains {len(names)} estimators; expected one, or an object around them.")
     estimators: list[Any] = []
-    for i in range(n_estimators):
-        name = f"estimators/{i}.json"
-        value, tensors = read_json(parts[name], name), parts[f"estimators/{i}.safetensors"]
-        estimators.append(read_estimator(value, tensors, trust, versions, functools.partial(_place, wanted=wanted)))
-    if "skops" not in root:
-        return estimators[0], versions
-    return read_foreign(parts["sklearn.skops"], estimators, trust, "sklearn.skops"), versions
-
-
-def _place(estimator: Any, wanted: torch.device | None) -> torch.device:
-    """Return the device that the caller or the estimator asks for, or the CPU if it is not available."""
-    if wanted is not None:
-        return wanted
-    try:
-        device = resolve_device(estimator.device)
-    except ValueError:
-        return torch.device("cpu")
-    return device if device.type in _DEVICES else torch.device("cpu")
+    for name in names:
+        value = read_json(parts[f"{name}.json"], f"{name}.json")
+        estimators.append(read_estimator(value, parts[f"{name}.safetensors"], trust, versions, wanted))
+    return estimators[0] if foreign is None else read_foreign(foreign, estimators, trust, FOREIGN), versions
 
 
 def _read_manifest(parts: dict[str, bytes], what: str) -> dict[str, Any]:
-    """Return the manifest, after comparing the parts with those that it lists."""
+    """Return the versions that wrote a file, after comparing its parts with those that the manifest lists."""
     content = parts.pop("manifest.json", None)
     if content is None:
         raise DamagedFileError(f"{what} has no manifest.json, so it was not written by sknn.save.")
@@ -128,7 +112,7 @@ def _read_manifest(parts: dict[str, bytes], what: str) -> dict[str, Any]:
             f"{what} is written in format {written}, by sknn {versions.get('sknn', 'of an unknown version')[:40]}; "
             f"this version reads format {FORMAT}. Install the version that wrote it, or save the model again."
         )
-    check_keys(manifest, {"format", "root", "versions", "parts"}, "manifest.json")
+    check_keys(manifest, {"format", "versions", "parts"}, "manifest.json")
     listed = expect(manifest["parts"], dict, "manifest.json: parts")
     if set(listed) != set(parts):
         wrong = sorted(set(listed) ^ set(parts))[:5]
@@ -137,10 +121,4 @@ def _read_manifest(parts: dict[str, bytes], what: str) -> dict[str, Any]:
         entry = check_keys(listed[name], {"size", "sha256"}, f"manifest.json: {name}")
         if entry["size"] != len(content) or entry["sha256"] != hashlib.sha256(content).hexdigest():
             raise DamagedFileError(f"{what}: part {name} has changed since it was saved. Copy or save the file again.")
-    root = expect(manifest["root"], dict, "manifest.json: root")
-    if set(root) == {"skops"}:
-        if not 0 <= expect(root["skops"], int, "manifest.json: root") <= _MAX_ESTIMATORS:
-            raise DamagedFileError(f"manifest.json: {root['skops']} estimators; expected at most {_MAX_ESTIMATORS}.")
-    elif root != {"estimator": 0} or type(root["estimator"]) is not int:
-        raise DamagedFileError("manifest.json: root must be an estimator or an archive of skops.")
-    return manifest
+    return versions

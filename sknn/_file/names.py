@@ -46,8 +46,9 @@ def known_names() -> dict[str, Any]:
         found = {name: getattr(package, name) for name in package.__all__}
         known |= {f"{label}.{name}": thing for name, thing in found.items() if isinstance(thing, type)}
     known |= {f"skorch.callbacks.{name}": getattr(skorch.callbacks, name) for name in _SKORCH_CALLBACKS}
+    layers = _subclasses(torch.nn, nn.Module, "torch.nn")
     # Transformers copy a layer as often as an argument says, which no limit on parameters detects.
-    known |= _subclasses(torch.nn, nn.Module, "torch.nn", lambda name: not name.startswith("Transformer"))
+    known |= {name: layer for name, layer in layers.items() if not name.startswith("torch.nn.Transformer")}
     known |= _subclasses(torch.optim, torch.optim.Optimizer, "torch.optim")
     schedules = torch.optim.lr_scheduler
     known |= _subclasses(schedules, schedules.LRScheduler, "torch.optim.lr_scheduler")
@@ -58,13 +59,10 @@ def known_names() -> dict[str, Any]:
     return known | {f"numpy.{kind.__name__}": kind for kind in scalars}
 
 
-def _subclasses(package: Any, base: type, label: str, wanted: Any = lambda name: True) -> dict[str, Any]:
-    found = {name: getattr(package, name) for name in sorted(dir(package)) if not name.startswith("_")}
-    return {
-        f"{label}.{name}": thing
-        for name, thing in found.items()
-        if isinstance(thing, type) and issubclass(thing, base) and thing is not base and wanted(name)
-    }
+def _subclasses(package: Any, base: type, label: str) -> dict[str, Any]:
+    found = {f"{label}.{name}": thing for name, thing in sorted(vars(package).items()) if not name.startswith("_")}
+    kinds = {name: thing for name, thing in found.items() if isinstance(thing, type)}
+    return {name: kind for name, kind in kinds.items() if issubclass(kind, base) and kind is not base}
 
 
 @functools.lru_cache(maxsize=1)
@@ -78,13 +76,7 @@ def full_name(thing: Any) -> str:
 
 
 class Trust:
-    """What the caller of `load` allows beside the known names.
-
-    Parameters
-    ----------
-    trusted : iterable of classes, functions and str
-        Strings are import paths, ``"package.MyModule"``; they are imported when a file names them.
-    """
+    """What the caller of `load` allows beside the known names; import paths are imported when a file names them."""
 
     def __init__(self, trusted: Iterable[Any] = ()) -> None:
         if isinstance(trusted, str | bytes | bool) or not isinstance(trusted, Iterable):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from typing import Any
 
 import torch
@@ -17,74 +16,52 @@ from .._training.net import _Net
 from ..exceptions import DamagedFileError
 from ..losses import Loss, make_loss
 from .bounded import build_like, check_outputs, freeze, state_of
-from .json import check_keys, expect
+from .checks import check_keys, expect
+from .probe import n_probe_rows
 from .values.reader_writer import ValueReader, ValueWriter
 
 __all__ = ["read_net", "write_net"]
 
-_N_FEW, _N_FEW_LARGE = 16, 4  # rows that every prediction may be asked for at once; those of images
-_LARGE = 10_000  # numbers of a row
-_NAMES = {"lr", "max_epochs", "batch_size", "optimizer_params", "n_networks", "steps_done", "history", "frozen"}
+_SETTINGS = {"lr": float, "max_epochs": int, "batch_size": int, "optimizer_params": dict}
+_NAMES = {*_SETTINGS, "n_networks", "steps_done", "history", "frozen"}
 
 
-def write_net(net: _Net, writer: ValueWriter) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """JSON and tensors for a trained net, without its optimizer."""
+def write_net(net: _Net, writer: ValueWriter) -> dict[str, Any]:
+    """JSON for a trained net, without its optimizer; the writer keeps its tensors."""
     committee = committee_of(net.module_)
-    tensors = {f"network.{name}": tensor for name, tensor in state_of(net.module_, "module").items()}
-    tensors |= {f"criterion.{name}": tensor for name, tensor in state_of(net.criterion_, "criterion").items()}
-    values = {
-        "lr": float(net.lr),  # numbers of numpy, if they come from a grid
-        "max_epochs": int(net.max_epochs),
-        "batch_size": int(net.batch_size),
-        "optimizer_params": dict(net.optimizer_params),
-        "history": [dict(record) for record in net.history],
+    for prefix, module, where in (("network", net.module_, "module"), ("criterion", net.criterion_, "criterion")):
+        writer.tensors |= {f"{prefix}.{name}": tensor for name, tensor in state_of(module, where).items()}
+    # Numbers may be those of numpy, if they come from a grid.
+    settings = {name: writer.write(kind(vars(net)[name]), name) for name, kind in _SETTINGS.items()}
+    return {
+        **settings,
+        "n_networks": 1 if committee is None else len(committee.networks),
+        "steps_done": net.steps_done_,
+        "history": writer.write([dict(record) for record in net.history], "history"),
+        "frozen": [name for name, parameter in net.module_.named_parameters() if not parameter.requires_grad],
     }
-    written = {name: writer.write(value, name) for name, value in values.items()}
-    written["n_networks"] = 1 if committee is None else len(committee.networks)
-    written["steps_done"] = net.steps_done_
-    written["frozen"] = [name for name, p in net.module_.named_parameters() if not p.requires_grad]
-    return written, tensors
 
 
 def read_net(value: Any, params: dict[str, Any], inputs: Inputs, targets: Any, reader: ValueReader) -> _Net:
-    """The net, on the CPU, ready for prediction and further training.
-
-    Parameters
-    ----------
-    value : JSON
-    params : dict
-        Parameters of the estimator that the network was built with.
-    inputs : Inputs
-    targets : ClassTargets, MultilabelTargets or RealTargets
-    reader : ValueReader
-    """
+    """The net, on the CPU, ready for prediction and further training; it was built with the parameters `params`."""
     check_keys(value, _NAMES, "net")
-    read = {name: reader.read(value[name], name) for name in ("lr", "max_epochs", "batch_size", "optimizer_params")}
-    for name, kind in (("lr", float), ("max_epochs", int), ("batch_size", int)):
-        if not 0 < expect(read[name], (kind, int), name) < 2**62:
-            raise DamagedFileError(f"net: {name} is invalid; expected a number > 0.")
-    expect(read["optimizer_params"], dict, "optimizer_params")
+    settings = {name: expect(reader.read(value[name], name), kind, name) for name, kind in _SETTINGS.items()}
+    optimizer_params = settings.pop("optimizer_params")
+    for name, number in settings.items():
+        if not 0 < number < 2**62:
+            raise DamagedFileError(f"net: {name} is {number}; expected a number > 0.")
+    if not 0 <= expect(value["steps_done"], int, "steps_done") < 2**62:
+        raise DamagedFileError(f"net: steps_done is {value['steps_done']}; expected a number of steps.")
     loss, network = _read_modules(value, params, inputs, targets, reader)
-    net = _Net(
-        network,
-        loss,
-        target_kind=targets.kind,
-        n_classes=targets.n_targets,
-        optimizer=torch.optim.SGD,  # the real one is made when it trains on
-        optimizer_params={},
-        lr=0.1,
-        max_epochs=read["max_epochs"],
-        batch_size=read["batch_size"],
-        callbacks=[],
-        device="cpu",
-    )
+    kinds: dict[str, Any] = {"target_kind": targets.kind, "n_classes": targets.n_targets}
+    # The optimizer of the file is made when the net is trained further.
+    made_later = {"optimizer": torch.optim.SGD, "optimizer_params": {}}
+    net = _Net(network, loss, **kinds, **settings, **made_later, callbacks=[], device="cpu")
     net.initialize()
     net.release()
     net.optimizer_, net.flat_parameters, net.virtual_params_ = None, None, {}
-    net.optimizer, net.optimizer_params, net.lr = params["optimizer"], read["optimizer_params"], read["lr"]
-    net.steps_done_ = expect(value["steps_done"], int, "steps_done")
-    if not 0 <= net.steps_done_ < 2**62:
-        raise DamagedFileError(f"net: steps_done is {net.steps_done_}; expected a number of steps.")
+    net.optimizer, net.optimizer_params = params["optimizer"], optimizer_params
+    net.steps_done_ = value["steps_done"]
     net.history_ = _read_history(reader.read(value["history"], "history"))
     return net
 
@@ -101,12 +78,8 @@ def _read_modules(
     loss: Any = build_like(make, states["criterion"], "criterion", own_code=own_code)
     width = loss.out_features(targets.n_targets)
     own_code = _is_own(params["module"], params["module_params"], reader)
-    network = build_like(
-        lambda: untrained_network(params, inputs, width, n_networks),
-        states["network"],
-        "module",
-        own_code=own_code,
-    )
+    make = functools.partial(untrained_network, params, inputs, width, n_networks)
+    network = build_like(make, states["network"], "module", own_code=own_code)
     freeze(network, value["frozen"], "module")
     network.eval()
     if not own_code:
@@ -115,8 +88,8 @@ def _read_modules(
 
 
 def _few_rows(inputs: Inputs) -> dict[str, Tensor]:
-    """Encoded rows on the meta device, as many as the smallest prediction computes."""
-    n_rows = _N_FEW if math.prod(inputs.row_shape) <= _LARGE else _N_FEW_LARGE
+    """Encoded rows on the meta device, as many as the probe has."""
+    n_rows = n_probe_rows(inputs)
     rows = {"x_num": torch.empty(n_rows, *inputs.row_shape, device="meta")}
     if inputs.cardinalities:
         rows["x_cat"] = torch.zeros(n_rows, len(inputs.cardinalities), dtype=torch.int64, device="meta")
@@ -134,8 +107,7 @@ def _is_own(component: Any, component_params: Any, reader: ValueReader) -> bool:
         return False
     while isinstance(component, functools.partial):
         component = component.func
-    parts = list(component.modules()) if isinstance(component, nn.Module) else []
-    things = [*map(type, parts)] or [component]
+    things = [type(part) for part in component.modules()] if isinstance(component, nn.Module) else [component]
     values = component_params.values() if isinstance(component_params, dict) else ()
     things += [value for value in values if isinstance(value, type) or callable(value)]
     return any(reader.trust.is_own(thing) for thing in things)

@@ -26,16 +26,13 @@ class OtherVersionsWarning(InconsistentVersionWarning):
 def warn_of_other_versions(written: dict[str, Any], stacklevel: int) -> None:
     """Warn if the major or minor version of sknn or torch differs."""
     present = versions()
-    if any(_series(written.get(name, present[name])) != _series(present[name]) for name in ("sknn", "torch")):
+    pairs = [(written.get(name, present[name]), present[name]) for name in ("sknn", "torch")]
+    if any(old.split(".")[:2] != new.split(".")[:2] for old, new in pairs):
         message = (
             f"{compared(written)[:500]} If the file contains probe rows, the model predicts the same for them. Check "
             "the result if you train it further."
         )
         warnings.warn(OtherVersionsWarning(message), stacklevel=stacklevel + 1)
-
-
-def _series(version: str) -> list[str]:
-    return version.split(".")[:2]
 
 
 def compared(written: dict[str, Any]) -> str:

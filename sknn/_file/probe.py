@@ -6,6 +6,7 @@ They are drawn from the learned statistics of the columns, never taken from the 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,14 @@ from torch import Tensor
 from .._data.inputs import Inputs
 from .._data.table_inputs import TableInputs
 from .._estimator.prediction import raw_prediction
-from ..exceptions import DamagedFileError
-from .values.reader_writer import ValueReader
+from ..exceptions import DamagedFileError, ReproductionError
+from .checks import check_keys, damaged_if_it_fails, expect
+from .other_versions import compared
+from .values.reader_writer import ValueReader, ValueWriter
 
-__all__ = ["answers", "differ", "make_rows", "read_rows"]
+__all__ = [
+    "CPU", "check_answers", "largest_difference", "make_rows", "move", "n_probe_rows", "predict_rows", "write_answers",
+]  # fmt: skip
 
 _N_ROWS, _N_ROWS_OF_LARGE = 16, 4
 _LARGE = 10_000  # numbers of a row
@@ -28,6 +33,9 @@ _SHARE_MISSING = 0.1
 # Processors and versions of torch add in different orders; two different models differ by far more.
 _RELATIVE, _ABSOLUTE = 1e-4, 1e-5
 _NOISE = 1e-6  # rounding of hidden units of about 1; outputs may be smaller
+_OTHER_DEVICE = 100.0  # factor of the tolerance: a GPU rounds the products of convolutions to 10 bits
+_ANSWERS = ("raw", "values")
+CPU = torch.device("cpu")
 
 
 def make_rows(inputs: Inputs) -> list[dict[str, Tensor]]:
@@ -37,13 +45,18 @@ def make_rows(inputs: Inputs) -> list[dict[str, Tensor]]:
         return [_table_rows(inputs, draw)]
     if inputs.kind == "sparse":
         return [_sparse_rows(inputs, draw)]
-    shape = (_N_ROWS_OF_LARGE if math.prod(inputs.row_shape) > _LARGE else _N_ROWS, *inputs.row_shape)
+    shape = (n_probe_rows(inputs), *inputs.row_shape)
     normal = torch.from_numpy(draw.standard_normal(shape).astype(np.float32))
     if inputs.rescaling is not None:
         center, spread = inputs.rescaling
         normal = center + normal * torch.where(torch.isinf(spread), 0.0, spread)
     # Networks with a vocabulary accept small whole numbers only.
     return [{"probe.numbers": x} for x in (normal, torch.from_numpy(draw.randint(0, 2, shape)).float())]
+
+
+def n_probe_rows(inputs: Inputs) -> int:
+    """Return how many rows `make_rows` makes at most."""
+    return _N_ROWS_OF_LARGE if math.prod(inputs.row_shape) > _LARGE else _N_ROWS
 
 
 def _table_rows(inputs: TableInputs, draw: np.random.RandomState) -> dict[str, Tensor]:
@@ -71,30 +84,29 @@ def _sparse_rows(inputs: Inputs, draw: np.random.RandomState) -> dict[str, Tenso
     return {"probe.numbers": torch.from_numpy(values), "probe.columns": torch.from_numpy(columns.astype(np.int64))}
 
 
-def read_rows(inputs: Inputs, reader: ValueReader) -> dict[str, Tensor]:
+def _read_rows(inputs: Inputs, reader: ValueReader) -> dict[str, Tensor]:
     """Return the rows of a file, if they match these inputs."""
     names = {"table": ("numbers", "codes"), "sparse": ("numbers", "columns"), "array": ("numbers",)}[inputs.kind]
     rows = {f"probe.{name}": reader.tensor(f"probe.{name}", "probe") for name in names}
-    numbers = rows["probe.numbers"]
-    others = rows.get(f"probe.{names[-1]}", numbers)
-    n_rows, width = (len(numbers), numbers.shape[1:]) if numbers.ndim else (0, ())
-    fits = 0 < n_rows <= _N_ROWS and others.shape[0] == n_rows
+    numbers, *others = rows.values()
+    width, dtype, limits = numbers.shape[1:2], torch.float32, torch.tensor(inputs.cardinalities, dtype=torch.int64)
     if isinstance(inputs, TableInputs):
-        sizes = torch.tensor(inputs.cardinalities, dtype=torch.int64)
-        fits = fits and width == inputs.encoder.center.shape and numbers.dtype == torch.float64
-        fits = fits and others.dtype == torch.int64 and others.shape[1:] == sizes.shape
-        fits = fits and bool(((others >= 0) & (others < sizes)).all()) and not bool(torch.isinf(numbers).any())
-    elif inputs.kind == "sparse":
-        fits = fits and numbers.dtype == torch.float32 and others.dtype == torch.int64 and others.shape == numbers.shape
-        fits = fits and numbers.ndim == 2 and bool(((others >= 0) & (others < inputs.row_shape[0])).all())
+        width, dtype = inputs.encoder.center.shape, torch.float64
+    elif inputs.kind == "array":
+        width = torch.Size(inputs.row_shape)
     else:
-        fits = fits and tuple(width) == inputs.row_shape and numbers.dtype == torch.float32
-    if not fits:
+        limits = torch.full(width, inputs.row_shape[0])
+    n_rows = len(numbers) if numbers.ndim else 0
+    fits = 0 < n_rows <= _N_ROWS and numbers.shape[1:] == width and numbers.dtype == dtype
+    for indices in others:  # of categories, or of columns
+        fits = fits and indices.dtype == torch.int64 and indices.shape == (n_rows, *limits.shape)
+        fits = fits and bool(((indices >= 0) & (indices < limits)).all())
+    if not fits or (dtype == torch.float64 and bool(torch.isinf(numbers).any())):
         raise DamagedFileError("probe: the rows do not match the columns in shape, dtype or categories.")
     return rows
 
 
-def answers(net: Any, inputs: Inputs, rows: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+def predict_rows(net: Any, inputs: Inputs, rows: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     """Return raw prediction (n_rows, out_features) and link output (n_rows, n_values) for such rows, both float32."""
     raw = raw_prediction(net, inputs, _table(inputs, rows))
     with torch.inference_mode():
@@ -130,8 +142,44 @@ def _unknown(known: tuple[Any, ...]) -> str:
     return value
 
 
-def differ(expected: Tensor, found: Tensor, looseness: float = 1.0) -> float | None:
-    """Return the largest difference beyond the tolerance; None if there is none. NaN equals NaN."""
+def write_answers(found: tuple[Tensor, Tensor]) -> dict[str, Any]:
+    """Return JSON for the raw prediction and the link output."""
+    writer = ValueWriter()
+    return {name: writer.write(tensor.numpy(), "probe") for name, tensor in zip(_ANSWERS, found, strict=True)}
+
+
+def check_answers(
+    value: Any, net: Any, inputs: Inputs, reader: ValueReader, versions: dict[str, Any], device: torch.device
+) -> None:
+    """Predict the probe rows again, on the CPU and then on `device`; raise a ReproductionError if they differ."""
+    rows = _read_rows(inputs, reader)
+    check_keys(value, set(_ANSWERS), "probe")
+    arrays = [expect(reader.read(value[name], "probe"), np.ndarray, "probe") for name in _ANSWERS]
+    if any(array.dtype != np.float32 or array.ndim != 2 for array in arrays):
+        raise DamagedFileError("probe: expected predictions as float32 arrays of two dimensions.")
+    expected = [torch.from_numpy(array) for array in arrays]
+    for place in dict.fromkeys((CPU, device)):
+        move(net, place)
+        with damaged_if_it_fails("the network fails on the rows of the file"):
+            found = predict_rows(net, inputs, rows)
+            worst = largest_difference(expected, found, place)
+        if worst is not None:
+            raise ReproductionError(
+                "the model does not predict what it predicted when it was saved: predictions of the probe rows differ "
+                f"by up to {worst:.3g} on {place}. {compared(versions)} If the versions are the same, the file was "
+                "changed."
+            )
+
+
+def largest_difference(expected: Sequence[Tensor], found: Sequence[Tensor], device: torch.device) -> float | None:
+    """Return the largest difference beyond the tolerance of a CPU and this device; None if there is none."""
+    looseness = 1.0 if device.type == "cpu" else _OTHER_DEVICE
+    differences = [_differ(a, b, looseness) for a, b in zip(expected, found, strict=True)]
+    return max((difference for difference in differences if difference is not None), default=None)
+
+
+def _differ(expected: Tensor, found: Tensor, looseness: float) -> float | None:
+    """Return the largest difference beyond the tolerance; NaN equals NaN."""
     if expected.shape != found.shape:
         return math.inf
     expected, found = expected.double(), found.double()
@@ -143,3 +191,12 @@ def differ(expected: Tensor, found: Tensor, looseness: float = 1.0) -> float | N
     difference = (expected - found).abs()
     difference[torch.isnan(expected) & torch.isnan(found)] = 0.0
     return float(torch.nan_to_num(difference, nan=math.inf, posinf=math.inf).max())
+
+
+def move(net: Any, device: torch.device) -> None:
+    """Put a net on a device."""
+    if str(device) == net.device:
+        return
+    net.module_.to(device)
+    net.criterion_.to(device)
+    net.device = str(device)

@@ -19,12 +19,13 @@ from .archive import pack
 from .estimator import write_estimator
 from .foreign.placeholders import take_apart
 from .foreign.skops_file import names_to_trust, read_foreign, write_foreign
-from .json import write_json
 from .names import Trust
+from .parts import write_json
 
-__all__ = ["FORMAT", "save"]
+__all__ = ["FOREIGN", "FORMAT", "save"]
 
 FORMAT = 1  # to be increased when an older sknn cannot read what is written
+FOREIGN = "sklearn.skops"  # the part with an object of scikit-learn around the estimators
 
 
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
@@ -84,26 +85,19 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
 
 def _written(estimator: Any) -> bytes:
     _check_fitted(estimator)
-    root: dict[str, Any] = {"estimator": 0}
     parts: dict[str, bytes] = {}
-    estimators, thing = [estimator], None
+    thing, estimators = None, [estimator]
     if not isinstance(estimator, BaseNeuralEstimator):
         thing, estimators = take_apart(estimator)
-        root = {"skops": len(estimators)}
-        parts["sklearn.skops"] = write_foreign(thing)
-    devices, named = set(), {}
+        parts[FOREIGN] = write_foreign(thing)
     for i, part in enumerate(estimators):
-        value, tensors, things = write_estimator(part)
+        value, parts[f"estimators/{i}.safetensors"] = write_estimator(part)
         parts[f"estimators/{i}.json"] = write_json(value)
-        parts[f"estimators/{i}.safetensors"] = tensors
-        named |= things
-        if "net_" in vars(part):
-            devices.add(str(part.net_.device))
     if thing is not None:
-        _check_foreign(parts["sklearn.skops"], thing, estimators)
+        _check_foreign(parts[FOREIGN], thing, estimators)
+    devices = {str(part.net_.device) for part in estimators if "net_" in vars(part)}
     manifest = {
         "format": FORMAT,
-        "root": root,
         "versions": {**versions(), "device": ", ".join(sorted(devices))},
         "parts": {n: {"size": len(c), "sha256": hashlib.sha256(c).hexdigest()} for n, c in sorted(parts.items())},
     }
@@ -125,7 +119,7 @@ def _check_foreign(data: bytes, thing: Any, estimators: list[Any]) -> None:
     """Read what skops wrote, and warn of the names that `load` will need in `trusted`."""
     names = names_to_trust(data)
     try:
-        read_foreign(data, estimators, Trust(names), "sklearn.skops")
+        read_foreign(data, estimators, Trust(names), FOREIGN)
     except FileError as error:
         raise TypeError(f"{type(thing).__name__} cannot be read back from a file: {error}") from error
     if names:

@@ -18,8 +18,7 @@ from .._data.table import TableReader
 from .._data.table_inputs import TableInputs
 from .._data.targets import ClassTargets, MultilabelTargets, RealTargets
 from ..exceptions import DamagedFileError
-from .hashes import check_hashes
-from .json import check_keys, expect
+from .checks import check_keys, count_distinct, expect
 from .values.reader_writer import ValueReader, ValueWriter
 
 __all__ = ["read_inputs", "read_targets", "write_inputs", "write_targets"]
@@ -27,23 +26,18 @@ __all__ = ["read_inputs", "read_targets", "write_inputs", "write_targets"]
 _ENCODER = ("center", "scale", "gap_columns")
 
 
-# ---------------------------------------------------------------------- X
-
-
-def write_inputs(inputs: Inputs, writer: ValueWriter) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """JSON and tensors for what was learned about X."""
-    tensors: dict[str, Tensor] = {}
+def write_inputs(inputs: Inputs, writer: ValueWriter) -> dict[str, Any]:
+    """JSON for what was learned about X; the writer keeps its tensors."""
     if inputs.encoder is not None:
-        tensors |= {f"encoder.{name}": getattr(inputs.encoder, name).cpu() for name in _ENCODER}
+        writer.tensors |= {f"encoder.{name}": getattr(inputs.encoder, name).cpu() for name in _ENCODER}
     if inputs.rescaling is not None:
-        tensors |= {f"rescaling.{i}": tensor.cpu() for i, tensor in enumerate(inputs.rescaling)}
-    written: dict[str, Any] = {
+        writer.tensors |= {f"rescaling.{i}": tensor.cpu() for i, tensor in enumerate(inputs.rescaling)}
+    return {
         "kind": inputs.kind,
         "preprocessing": inputs.preprocessing if isinstance(inputs, ArrayInputs) else None,
         "row_shape": [int(size) for size in inputs.row_shape],
         "table": _write_table(inputs, writer) if isinstance(inputs, TableInputs) else None,
     }
-    return written, tensors
 
 
 def _write_table(inputs: TableInputs, writer: ValueWriter) -> dict[str, Any]:
@@ -105,9 +99,8 @@ def _read_encoder(reader: ValueReader) -> Encoder:
 
 def _read_table(value: Any, encoder: Encoder, row_shape: tuple[int, ...], reader: ValueReader) -> TableInputs:
     check_keys(value, {"columns", "never_missing"}, "table")
-    table = TableReader(
-        [_read_column(column, i, reader) for i, column in enumerate(expect(value["columns"], list, "columns"))]
-    )
+    columns = expect(value["columns"], list, "columns")
+    table = TableReader([_read_column(column, i, reader) for i, column in enumerate(columns)])
     never = [expect(flag, bool, "never_missing") for flag in expect(value["never_missing"], list, "never_missing")]
     fits = len(table.numeric) == len(encoder.center) and len(never) == len(table.categorical)
     if not fits or row_shape != (encoder.out_features,):
@@ -123,13 +116,8 @@ def _read_column(value: Any, position: int, reader: ValueReader) -> Column:
     kind, all_missing = expect(value["kind"], str, where), expect(value["all_missing"], bool, where)
     if kind not in ("numeric", "categorical") or (categories if kind == "numeric" else all_missing):
         raise DamagedFileError(f"{where} is {kind[:40]!r} with {len(categories)} categories, as no column is.")
-    try:
-        hash(name)
-        check_hashes(categories, where)
-        n_distinct = len(set(categories))
-    except TypeError as error:
-        raise DamagedFileError(f"{where}: a name or category that cannot be hashed: {error}.") from error
-    if n_distinct != len(categories):
+    count_distinct([name], where)
+    if count_distinct(categories, where) != len(categories):
         raise DamagedFileError(f"{where}: a category occurs twice.")
     return Column(name, "numeric" if kind == "numeric" else "categorical", categories, all_missing)
 
@@ -148,9 +136,6 @@ def _size(value: Any, where: str) -> int:
     if not 0 <= expect(value, int, where) < 2**31:
         raise DamagedFileError(f"{where} is {value}; expected a size.")
     return value
-
-
-# ---------------------------------------------------------------------- y
 
 
 def write_targets(targets: Any, writer: ValueWriter) -> dict[str, Any]:
@@ -175,8 +160,9 @@ def read_targets(value: Any, reader: ValueReader, classifies: bool) -> Any:
         raise DamagedFileError(f"targets: this estimator has no targets of kind {str(kind)[:40]!r}.")
     if kind == "classes":
         check_keys(value, {"kind", "classes"}, "targets")
-        classes = reader.read(value["classes"], "classes_")
-        if type(classes) is not np.ndarray or classes.ndim != 1 or len(classes) < 2 or _has_doubles(classes):
+        classes = expect(reader.read(value["classes"], "classes_"), np.ndarray, "classes_")
+        labels = classes.ravel().tolist()
+        if classes.ndim != 1 or len(labels) < 2 or count_distinct(labels, "classes_") != len(labels):
             raise DamagedFileError("classes_: expected two or more different labels.")
         return ClassTargets(classes)
     if kind == "multilabel":
@@ -199,12 +185,3 @@ def read_targets(value: Any, reader: ValueReader, classifies: bool) -> Any:
     if not 0 < targets.n_targets == n_scales == n_least or bool((targets.scale == 0).any()):
         raise DamagedFileError("targets: means, scales and number of outputs do not match.")
     return targets
-
-
-def _has_doubles(labels: np.ndarray) -> bool:
-    items = labels.tolist()
-    try:
-        check_hashes(items, "classes_")
-        return len(set(items)) != len(items)
-    except TypeError:
-        return True

@@ -31,7 +31,8 @@ RNG = np.random.default_rng(0)
 NUMBERS = X[:, 0] * 3.0 - X[:, 1]
 FEW = {"max_epochs": 2, "random_state": 0}
 SMALL = {"module_params": {"hidden_sizes": (8,)}, **FEW}
-SMALL_TABM = {"module": TabM, "module_params": {"width": 8, "n_members": 2, "n_blocks": 1, "n_bins": 4}, **FEW}
+TINY_TABM = {"width": 8, "n_members": 2, "n_blocks": 1, "n_bins": 4}
+SMALL_TABM = {"module": TabM, "module_params": TINY_TABM, "n_networks": 1, **FEW}
 
 
 def classifier(**params):
@@ -74,7 +75,7 @@ CASES = {
     "float classes": lambda: (NeuralClassifier(MLP, **FEW), X, Y * 2.0),
     "object classes": lambda: (NeuralClassifier(MLP, **FEW), X, np.array(["ä", "b\x00c", "\u2603"], dtype=object)[Y]),
     "multilabel": lambda: (NeuralClassifier(MLP, **FEW), X, np.stack([Y == 1, Y > 0], axis=1).astype(int)),
-    "one committee": lambda: (NeuralClassifier(n_splits=3, **SMALL_TABM), X, Y),
+    "one committee": lambda: (NeuralClassifier(**{**SMALL_TABM, "n_networks": 3}), X, Y),
     "sparse": lambda: (NeuralClassifier(**SMALL_TABM), SPARSE, Y[:120] > 0),
     "sparse untouched": lambda: (NeuralRegressor(MLP, preprocessing=False, **FEW), SPARSE, NUMBERS[:120]),
     "regressor": lambda: (NeuralRegressor(**SMALL_TABM), X, NUMBERS),

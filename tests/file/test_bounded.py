@@ -108,7 +108,7 @@ def test_pooling_of_much_by_large_windows(tmp_path):
         nn.Flatten(),
         nn.Linear(3, 3),
     )
-    sknn.save(NeuralClassifier(network, preprocessing=False, n_splits=1, max_epochs=1).fit(X, Y), tmp_path / "m")
+    sknn.save(NeuralClassifier(network, preprocessing=False, n_networks=1, max_epochs=1).fit(X, Y), tmp_path / "m")
 
     def widen(value):
         layers = {child["class"]: child["arguments"] for _, child in value["parameters"]["module"]["children"]}

@@ -70,7 +70,11 @@ def test_each_kind_of_error_says_what_to_do(files, tmp_path):
     weights = of_parts.with_numbers(
         header, body, "network.network.networks.0.head_bias", lambda a: a + np.eye(1, len(a))[0] * 0.05
     )
+    second = {f"estimators/1.{ending}": parts.parts[f"estimators/0.{ending}"] for ending in ("json", "safetensors")}
+    two = Parts(data)
+    two.parts = dict(sorted({**parts.parts, **second}.items()))
     cases = [
+        (two.signed(), DamagedFileError, "contains 2 estimators; expected one"),
         (b"", DamagedFileError, "is empty"),
         (b"\x80\x04abc", DamagedFileError, "like a pickle, which can run any code"),
         (data[:-100], DamagedFileError, "truncated or damaged"),

@@ -158,7 +158,7 @@ def own_network(in_features, out_features):
 
 
 def test_a_function_of_the_user_is_called_once(tmp_path):
-    sknn.save(NeuralClassifier(own_network, max_epochs=1, random_state=0, n_splits=1).fit(X, Y), tmp_path / "m")
+    sknn.save(NeuralClassifier(own_network, max_epochs=1, random_state=0, n_networks=1).fit(X, Y), tmp_path / "m")
     CALLS.clear()
     with pytest.raises(UntrustedFileError, match="own_network"):
         sknn.load(tmp_path / "m", trusted=["os.system"])

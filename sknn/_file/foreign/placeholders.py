@@ -26,12 +26,7 @@ _FILLING: ContextVar[tuple[list[BaseNeuralEstimator], set[int]] | None] = Contex
 
 
 class Placeholder:
-    """Represents the estimator with this number, which is stored in parts of its own.
-
-    Parameters
-    ----------
-    index : int
-    """
+    """Represents the estimator with this number, which is stored in parts of its own."""
 
     index: int
 
@@ -52,14 +47,7 @@ class Placeholder:
 
 
 class Distribution:
-    """Represents a distribution of scipy.stats, by its name and the numbers that it was frozen with.
-
-    Parameters
-    ----------
-    name : str
-    args : tuple of numbers
-    kwds : dict of str to numbers
-    """
+    """Represents a distribution of scipy.stats, by its name and the numbers that it was frozen with."""
 
     name: str
     args: tuple[Any, ...]
@@ -84,8 +72,8 @@ def _frozen(name: Any, args: Any, kwds: Any) -> Any:
     return kind(*args, **kwds)
 
 
-def _as_distribution(thing: Any) -> Distribution | None:
-    """Return the stand-in for a frozen distribution; None for anything else, and for distributions of arrays."""
+def _of_distribution(thing: Any) -> tuple[Any, ...] | None:
+    """Return arguments of `Distribution` for a frozen one; None for anything else, and for distributions of arrays."""
     kind: Any = getattr(thing, "dist", None)
     if not isinstance(kind, _KINDS) or not type(thing).__module__.startswith("scipy.stats"):
         return None
@@ -93,7 +81,7 @@ def _as_distribution(thing: Any) -> Distribution | None:
     kwds = {name: _number(item) for name, item in thing.kwds.items()}
     if type(_by_name(kind.name)) is not type(kind) or None in (*args, *kwds.values()):
         return None
-    return Distribution(kind.name, args, kwds)
+    return kind.name, args, kwds
 
 
 def _number(value: Any) -> int | float | None:
@@ -118,30 +106,19 @@ def filled_with(estimators: list[BaseNeuralEstimator]) -> Iterator[set[int]]:
 
 
 class _TakingApart(pickle.Pickler):
-    """Collects the estimators of sknn in an object."""
+    """Pickles stand-ins instead of distributions and the estimators of sknn, which it collects."""
 
     def __init__(self, file: Any) -> None:
         super().__init__(file, protocol=5)
         self.estimators: list[BaseNeuralEstimator] = []
-        self._index: dict[int, int] = {}
 
-    def persistent_id(self, obj: Any) -> int | Distribution | None:
-        """Return the number of an estimator, or the stand-in for a distribution; None for any other object."""
-        if not isinstance(obj, BaseNeuralEstimator):
-            return _as_distribution(obj)
-        if id(obj) not in self._index:
-            self._index[id(obj)] = len(self.estimators)
+    def reducer_override(self, obj: Any) -> Any:
+        """Called once for each object, also for one used in several places."""
+        if isinstance(obj, BaseNeuralEstimator):
             self.estimators.append(obj)
-        return self._index[id(obj)]
-
-
-class _PuttingTogether(pickle.Unpickler):
-    def __init__(self, file: Any) -> None:
-        super().__init__(file)
-        self._placeholders: dict[int, Placeholder] = {}
-
-    def persistent_load(self, pid: Any) -> Placeholder | Distribution:
-        return pid if isinstance(pid, Distribution) else self._placeholders.setdefault(pid, Placeholder(pid))
+            return Placeholder, (len(self.estimators) - 1,)
+        arguments = _of_distribution(obj)
+        return NotImplemented if arguments is None else (Distribution, arguments)
 
 
 def take_apart(thing: Any) -> tuple[Any, list[BaseNeuralEstimator]]:
@@ -158,5 +135,4 @@ def take_apart(thing: Any) -> tuple[Any, list[BaseNeuralEstimator]]:
             f"{type(thing).__name__} contains something that cannot be stored: {error}. Define functions in a module "
             "instead of lambdas."
         ) from error
-    buffer.seek(0)
-    return _PuttingTogether(buffer).load(), pickler.estimators
+    return pickle.loads(buffer.getvalue()), pickler.estimators

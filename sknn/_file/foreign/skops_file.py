@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import inspect
 from typing import Any
 
 from ..._estimator.base import BaseNeuralEstimator
 from ..._optional import optional_import
-from ...exceptions import DamagedFileError, FileError, UntrustedFileError
+from ...exceptions import DamagedFileError, UntrustedFileError
 from ..archive import unpack
-from ..names import Trust
-from .placeholders import filled_with
+from ..checks import damaged_if_it_fails
+from ..names import Trust, full_name, known_names
+from .placeholders import Distribution, Placeholder, filled_with
 from .skops_parts import canonical, checked, needed_names
-from .trusted_types import only_named, trusted_types
 
 __all__ = ["names_to_trust", "read_foreign", "write_foreign"]
+
+# Modules of scikit-learn whose classes only keep data when they are created; skops itself knows the estimators.
+_SKLEARN_MODULES = (
+    "sklearn.calibration", "sklearn.compose._column_transformer", "sklearn.compose._target",
+    "sklearn.ensemble._base", "sklearn.ensemble._stacking", "sklearn.ensemble._voting",
+    "sklearn.gaussian_process.kernels", "sklearn.metrics._scorer", "sklearn.model_selection._search",
+    "sklearn.model_selection._split", "sklearn.neural_network._stochastic_optimizers",
+    "sklearn.preprocessing._function_transformer", "sklearn.utils._bunch", "sklearn.utils._metadata_requests",
+)  # fmt: skip
+_FUNCTION_MODULES = ("sklearn.metrics", "sklearn.feature_selection")
+_NUMPY_FUNCTIONS = ("numpy.nan_to_num", "numpy.clip", "numpy.round")
+_PLAIN_TYPES = (
+    "collections.OrderedDict", "datetime.date", "datetime.datetime", "datetime.timedelta", "numpy.dtype",
+    "numpy.ma.MaskedArray", "numpy.ma.core.MaskedArray", "scipy.sparse._csr.csr_array", "scipy.sparse._csr.csr_matrix",
+    "scipy.sparse._csc.csc_array", "scipy.sparse._csc.csc_matrix", full_name(Placeholder), full_name(Distribution),
+)  # fmt: skip
 
 
 def _skops(asked_by: str) -> Any:
@@ -33,25 +51,49 @@ def write_foreign(thing: Any) -> bytes:
 def names_to_trust(data: bytes) -> list[str]:
     """Return names that `load` will need in `trusted` to read this archive of `write_foreign`."""
     untrusted = _skops("sknn.save").get_untrusted_types(data=data)
-    return sorted({*untrusted} - trusted_types() | {*needed_names(data)})
+    return sorted({*untrusted} - _trusted_types() | {*needed_names(data)})
 
 
 def read_foreign(data: bytes, estimators: list[BaseNeuralEstimator], trust: Trust, what: str) -> Any:
     """Return the object, with the estimators instead of placeholders."""
     skops = _skops("sknn.load")
     exceptions = importlib.import_module("skops.io.exceptions")
-    archive = checked(unpack(data, what), what, only_named(), trust)
-    with filled_with(estimators) as used:
+    archive = checked(unpack(data, what), what, _only_named(), trust)
+    with filled_with(estimators) as used, damaged_if_it_fails(f"{what} is damaged"):
         try:
-            thing = skops.loads(archive, trusted=[*sorted(trusted_types()), *trust.paths, *trust.things])
-        except FileError:
-            raise
+            thing = skops.loads(archive, trusted=[*sorted(_trusted_types()), *trust.paths, *trust.things])
         except exceptions.UntrustedTypesFoundException as error:
             raise UntrustedFileError(
                 f"{what}: {error} If you know them and trust the file's author, list them in load(path, trusted=[...])."
             ) from error
-        except Exception as error:
-            raise DamagedFileError(f"{what} is damaged: {type(error).__name__}: {error}") from error
     if len(used) != len(estimators):
         raise DamagedFileError(f"{what} uses {len(used)} of the {len(estimators)} estimators in the file.")
     return thing
+
+
+@functools.lru_cache(maxsize=1)
+def _trusted_types() -> frozenset[str]:
+    """Return everything that skops may create or name."""
+    names = {name for name in _only_named() if not name.startswith(("builtins.", "None."))}
+    for path in _SKLEARN_MODULES:
+        try:
+            module = importlib.import_module(path)
+        except ImportError:  # another version of scikit-learn
+            continue
+        classes = [thing for thing in vars(module).values() if isinstance(thing, type)]
+        names |= {full_name(thing) for thing in classes if thing.__module__ == path}
+    return frozenset(names | _functions()).union(_PLAIN_TYPES)
+
+
+@functools.lru_cache(maxsize=1)
+def _functions() -> frozenset[str]:
+    """Return functions of scikit-learn and numpy that only compute, passed to steps and scorers."""
+    modules = [importlib.import_module(path) for path in _FUNCTION_MODULES]
+    members = [getattr(module, name) for module in modules for name in module.__all__]
+    return frozenset(full_name(thing) for thing in members if inspect.isfunction(thing)).union(_NUMPY_FUNCTIONS)
+
+
+@functools.lru_cache(maxsize=1)
+def _only_named() -> frozenset[str]:
+    """Return classes and functions that a file may name, but not create objects of, or call."""
+    return _functions() | {full_name(thing) for thing in known_names().values()}

@@ -11,44 +11,40 @@ from typing import Any
 
 import numpy as np
 
-from ...exceptions import DamagedFileError, FileError, UntrustedFileError
-from ..hashes import check_hashes
-from ..json import expect
+from ...exceptions import DamagedFileError, UntrustedFileError
+from ..checks import count_distinct, damaged_if_it_fails, expect
 from ..names import Trust, full_name
 from ..values.generators import check_state
 from .placeholders import Distribution, Placeholder
 
-__all__ = ["check_node", "crashes_if_damaged"]
+__all__ = ["attributes_of", "check_node", "crashes_if_damaged"]
 
-_SPARSE = frozenset(
-    f"scipy.sparse._{form}.{form}_{kind}"
-    for form in ("bsr", "coo", "csc", "csr", "dia")
-    for kind in ("array", "matrix")
-)
+_FORMATS = ("bsr", "coo", "csc", "csr", "dia")
+_SPARSE = tuple(f"scipy.sparse._{form}.{form}_{kind}" for form in _FORMATS for kind in ("array", "matrix"))
 _SCALARS = frozenset(f"numpy.{kind.__name__}" for kind in set(np.sctypeDict.values()) - {np.object_, np.void})
 _LOSS_MODULES = ("sklearn._loss._loss.", "sklearn.linear_model._sgd_fast.")
-_MADE_BY: dict[str, frozenset[str]] = {
-    "JsonNode": frozenset(["builtins.str"]),
-    "ListNode": frozenset(["builtins.list"]),
-    "SetNode": frozenset(["builtins.set"]),
-    "TupleNode": frozenset(["builtins.tuple"]),
-    "DictNode": frozenset(["builtins.dict", "collections.OrderedDict", "sklearn.utils._bunch.Bunch"]),
-    "DefaultDictNode": frozenset(["collections.defaultdict"]),
-    "BytesNode": frozenset(["builtins.bytes"]),
-    "BytearrayNode": frozenset(["builtins.bytearray"]),
-    "SliceNode": frozenset(["builtins.slice"]),
-    "NdArrayNode": _SCALARS | {"numpy.ndarray"},
-    "MaskedArrayNode": frozenset(["numpy.ma.MaskedArray", "numpy.ma.core.MaskedArray"]),
-    "DTypeNode": frozenset(["numpy.dtype"]),
-    "RandomStateNode": frozenset(["numpy.random.RandomState", "numpy.random.mtrand.RandomState"]),
-    "RandomGeneratorNode": frozenset(["numpy.random.Generator", "numpy.random._generator.Generator"]),
+_MADE_BY: dict[str, tuple[str, ...]] = {
+    "JsonNode": ("builtins.str",),
+    "ListNode": ("builtins.list",),
+    "SetNode": ("builtins.set",),
+    "TupleNode": ("builtins.tuple",),
+    "DictNode": ("builtins.dict", "collections.OrderedDict", "sklearn.utils._bunch.Bunch"),
+    "DefaultDictNode": ("collections.defaultdict",),
+    "BytesNode": ("builtins.bytes",),
+    "BytearrayNode": ("builtins.bytearray",),
+    "SliceNode": ("builtins.slice",),
+    "NdArrayNode": (*_SCALARS, "numpy.ndarray"),
+    "MaskedArrayNode": ("numpy.ma.MaskedArray", "numpy.ma.core.MaskedArray"),
+    "DTypeNode": ("numpy.dtype",),
+    "RandomStateNode": ("numpy.random.RandomState", "numpy.random.mtrand.RandomState"),
+    "RandomGeneratorNode": ("numpy.random.Generator", "numpy.random._generator.Generator"),
     "SparseMatrixNode": _SPARSE,
-    "PartialNode": frozenset(["functools.partial"]),
-    "TreeNode": frozenset(["sklearn.tree._tree.Tree"]),
-    "ConstructorFromReduceNode": frozenset(
-        ["datetime.date", "datetime.datetime", "datetime.timedelta", full_name(Placeholder), full_name(Distribution)]
+    "PartialNode": ("functools.partial",),
+    "TreeNode": ("sklearn.tree._tree.Tree",),
+    "ConstructorFromReduceNode": (
+        "datetime.date", "datetime.datetime", "datetime.timedelta", full_name(Placeholder), full_name(Distribution),
     ),
-}
+}  # fmt: skip
 _OF_OTHER_NODES = frozenset[str]().union(*_MADE_BY.values())  # no caller can allow these for another node
 # Nodes that only name something; skops looks it up among the trusted names.
 _NAMING = frozenset(["FunctionNode", "TypeNode"])
@@ -90,6 +86,13 @@ def crashes_if_damaged(node: dict[str, Any]) -> bool:
     return _path(node) in _CRASHING and node["__loader__"] == "ObjectNode"
 
 
+def attributes_of(node: dict[str, Any]) -> dict[str, Any]:
+    """Return the nodes of an object's attributes."""
+    content = node.get("content")
+    attributes = content.get("content") if isinstance(content, dict) else None
+    return attributes if isinstance(attributes, dict) else {}
+
+
 def _path(node: Any) -> str:
     return f"{node.get('__module__')}.{node.get('__class__')}" if isinstance(node, dict) else ""
 
@@ -119,10 +122,7 @@ def _refusal(loader: str, path: str, what: str, is_fixed: bool) -> str:
 
 
 def _check_object(node: dict[str, Any], parts: dict[str, bytes], what: str) -> None:
-    attributes = node.get("content")
-    attributes = attributes.get("content") if isinstance(attributes, dict) else None
-    if not isinstance(attributes, dict):
-        return
+    attributes = attributes_of(node)
     for name in _THREADS:
         item = attributes.get(name)
         if not isinstance(item, dict) or item.get("__loader__") not in ("JsonNode", "NdArrayNode"):
@@ -144,11 +144,12 @@ def _check_dict(node: dict[str, Any], parts: dict[str, bytes], what: str) -> Non
     names = [_path(kind) for kind in expect(kinds.get("content"), list, what)]
     if kinds.get("__loader__") != "ListNode" or len(names) != len(content) or not _KEYS.issuperset(names):
         raise UntrustedFileError(f"{what} contains a dict with keys other than strings and numbers.")
-    check_hashes([int(key) if name == "builtins.int" else key for key, name in zip(content, names, strict=True)], what)
+    keys = zip(content, names, strict=True)
+    count_distinct([int(key) if name == "builtins.int" else key for key, name in keys], what)
 
 
 def _check_set(node: dict[str, Any], parts: dict[str, bytes], what: str) -> None:
-    check_hashes([_key(item, parts, what) for item in expect(node.get("content"), list, what)], what)
+    count_distinct([_key(item, parts, what) for item in expect(node.get("content"), list, what)], what)
 
 
 def _key(node: Any, parts: dict[str, bytes], what: str) -> Any:
@@ -205,7 +206,7 @@ _CHECKS: dict[str, Any] = {
 def _plain(node: Any, parts: dict[str, bytes], what: str, *, deep: bool = False) -> Any:
     """Return the value of a node of numbers, text, arrays of numbers, and dicts of these."""
     loader = node.get("__loader__") if isinstance(node, dict) else None
-    try:
+    with damaged_if_it_fails(f"{what}: an invalid number or text"):
         if loader == "JsonNode":
             return json.loads(node["content"])
         if loader == "DictNode":
@@ -214,8 +215,4 @@ def _plain(node: Any, parts: dict[str, bytes], what: str, *, deep: bool = False)
             return [_plain(item, parts, what, deep=deep) for item in node["content"]]
         if loader == "NdArrayNode" and node["type"] == "numpy":
             return np.load(io.BytesIO(parts[node["file"]]), allow_pickle=False)
-    except FileError:
-        raise
-    except Exception as error:
-        raise DamagedFileError(f"{what}: an invalid number or text: {type(error).__name__}: {error}") from error
     raise DamagedFileError(f"{what}: expected numbers, found a {str(loader)[:40]}.")

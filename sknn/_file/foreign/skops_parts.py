@@ -10,17 +10,19 @@ from __future__ import annotations
 import io
 import math
 import zipfile
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from ...exceptions import DamagedFileError, FileError
+from ...exceptions import DamagedFileError
 from ..archive import pack, unpack
-from ..json import expect, read_json, write_json
+from ..checks import damaged_if_it_fails, expect
 from ..names import Trust
-from .skops_nodes import check_node, crashes_if_damaged
+from ..parts import read_json, write_json
+from .skops_nodes import attributes_of, check_node, crashes_if_damaged
 
 __all__ = ["canonical", "checked", "needed_names"]
 
@@ -56,12 +58,9 @@ class _Rewriting:
 
     def __init__(self, schema: Any) -> None:
         self.names: dict[str, str] = {}
-        self._times: dict[Any, int] = {}
         self._first: dict[Any, dict[str, Any]] = {}
-        for node in _nodes(schema):
-            number = node.get("__id__")
-            if number is not None and node["__loader__"] not in ("JsonNode", "TypeNode", "FunctionNode"):
-                self._times[number] = self._times.get(number, 0) + 1
+        nodes = [node for node in _nodes(schema) if node["__loader__"] not in ("JsonNode", "TypeNode", "FunctionNode")]
+        self._times = Counter(node["__id__"] for node in nodes if "__id__" in node)
 
     def rewritten(self, value: Any) -> Any:
         """Return the value with new numbers and names; an object is written the same way wherever it is used."""
@@ -72,7 +71,7 @@ class _Rewriting:
         if "__loader__" not in value:
             return {key: self.rewritten(item) for key, item in value.items()}
         number = value.get("__id__")
-        is_shared = self._times.get(number, 0) > 1
+        is_shared = self._times[number] > 1
         if is_shared and number in self._first:  # a tree creates new arrays each time its state is read
             return self._first[number]
         found = {key: item for key, item in value.items() if key != "__id__"}
@@ -80,9 +79,8 @@ class _Rewriting:
             self._first[number] = found
             found["__id__"] = len(self._first)
         if isinstance(found.get("file"), str):
-            found["file"] = self.names.setdefault(
-                found["file"], f"{len(self.names)}.{found['file'].rpartition('.')[2]}"
-            )
+            ending = found["file"].rpartition(".")[2]
+            found["file"] = self.names.setdefault(found["file"], f"{len(self.names)}.{ending}")
         for key, item in found.items():
             found[key] = self.rewritten(item) if key not in ("file", "__id__") else item
         return found
@@ -119,10 +117,9 @@ def _remove_folders(schema: Any) -> None:
     """Remove each `memory`, a folder of the machine that trained: `fit` would write to it and read pickles from it."""
     for node in _nodes(schema):
         if node["__loader__"] == "ObjectNode" and str(node.get("__module__")).startswith("sklearn."):
-            content = node.get("content")
-            content = content.get("content") if isinstance(content, dict) else None
-            if isinstance(content, dict) and "memory" in content:
-                content["memory"] = dict(_NOTHING)
+            attributes = attributes_of(node)
+            if "memory" in attributes:
+                attributes["memory"] = dict(_NOTHING)
 
 
 def _nodes(value: Any) -> Iterator[dict[str, Any]]:
@@ -138,16 +135,13 @@ def _nodes(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _check_part(name: str, content: bytes, what: str) -> None:
-    ending = name.rpartition(".")[2]
-    check: dict[str, Callable[[bytes], None]] = {"npy": _check_npy, "npz": _check_npz, "bin": lambda content: None}
-    if ending not in check:
+    if not name.endswith((".npy", ".npz", ".bin")):
         raise DamagedFileError(f"{what}: skops writes no parts such as {name}.")
-    try:
-        check[ending](content)
-    except FileError:
-        raise
-    except Exception as error:
-        raise DamagedFileError(f"{what}: {name} is damaged: {type(error).__name__}: {error}") from error
+    with damaged_if_it_fails(f"{what}: {name} is damaged"):
+        if name.endswith(".npy"):
+            _check_npy(content)
+        elif name.endswith(".npz"):
+            _check_npz(content)
 
 
 def _check_npy(content: bytes) -> None:

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from ...exceptions import DamagedFileError
-from ..json import check_keys, expect
+from ..checks import check_keys, expect
 
 __all__ = ["read_array", "write_array"]
 
 _KINDS = "biufcSUMm"  # their bytes are the whole value
 _MAX_DIMENSIONS = 32
+_LARGEST: dict[str, Any] = {"b": (np.uint8, 1), "U": (np.uint32, 0x10FFFF)}  # of booleans and characters
 
 
 def write_array(value: Any, write: Callable[[Any], Any]) -> dict[str, Any] | None:
@@ -84,11 +85,7 @@ def _dtype(name: str, where: str) -> np.dtype[Any]:
 
 def _check_items(array: np.ndarray, where: str) -> None:
     """Refuse bytes that are not a boolean or a character; numpy itself fails only when the items are used."""
-    bad = False
-    if array.dtype.kind == "b":
-        bad = bool((array.view(np.uint8) > 1).any())
-    elif array.dtype.kind == "U" and array.size and array.dtype.itemsize:
-        codes = np.ascontiguousarray(array).reshape(-1).view(np.uint32)
-        bad = bool((codes > 0x10FFFF).any())
-    if bad:
-        raise DamagedFileError(f"{where}: the bytes are not valid {array.dtype} values.")
+    if array.dtype.kind in _LARGEST and array.nbytes:
+        unit, largest = _LARGEST[array.dtype.kind]
+        if (array.reshape(-1).view(unit) > largest).any():
+            raise DamagedFileError(f"{where}: the bytes are not valid {array.dtype} values.")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...exceptions import DamagedFileError
-from ..json import check_keys, expect
+from ..checks import check_keys, expect
 
 __all__ = ["check_state", "read_generator", "write_generator"]
 

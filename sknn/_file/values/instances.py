@@ -20,7 +20,7 @@ from torch.nn.parameter import is_lazy
 from ..._random import isolated_random_state
 from ...exceptions import DamagedFileError, UntrustedFileError
 from ..bounded import build_like, freeze, state_of
-from ..json import check_keys, expect
+from ..checks import check_keys, expect
 from .reader_writer import ValueReader, ValueWriter
 
 __all__ = ["read_instance", "write_instance"]
@@ -59,9 +59,6 @@ def read_instance(reader: ValueReader, value: dict[str, Any], where: str) -> Any
     return _read_layer(reader, value, where)
 
 
-# ---------------------------------------------------------------------- layers
-
-
 def _check_layers(layer: nn.Module, where: str) -> None:
     parameters = [id(p) for part in layer.modules() for p in part.parameters(recurse=False)]
     # modules() yields each module once; named_modules() also yields one used in two places twice.
@@ -78,7 +75,8 @@ def _write_layer(writer: ValueWriter, layer: nn.Module, where: str) -> dict[str,
     kind = type(layer)
     written: dict[str, Any] = {"$": "layer", "class": writer.names.add(kind, where), "training": layer.training}
     if kind in _CONTAINERS:
-        children = [[name, _write_layer(writer, child, f"{where}.{name}")] for name, child in _children(layer)]
+        named = [(name, child) for name, child in layer._modules.items() if child is not None]
+        children = [[name, _write_layer(writer, child, f"{where}.{name}")] for name, child in named]
         return {**written, "arguments": {}, "children": children, "state": {}, "frozen": []}
     arguments = _arguments(layer, where)
     with isolated_random_state(0, torch.device("cpu")), torch.device("meta"):
@@ -89,11 +87,6 @@ def _write_layer(writer: ValueWriter, layer: nn.Module, where: str) -> dict[str,
     frozen = [name for name, parameter in layer.named_parameters() if not parameter.requires_grad]
     arguments = _write_all(writer, arguments, where)
     return {**written, "arguments": arguments, "children": [], "state": state, "frozen": frozen}
-
-
-def _children(layer: nn.Module) -> list[tuple[str, nn.Module]]:
-    """Return name and child, also of a child used in two places."""
-    return [(name, child) for name, child in layer._modules.items() if child is not None]
 
 
 def _read_layer(reader: ValueReader, value: dict[str, Any], where: str) -> nn.Module:
@@ -129,16 +122,13 @@ def _check_sizes(arguments: dict[str, Any], state: dict[str, Tensor], where: str
     """Refuse whole numbers larger than any tensor of the file: a layer without weights could loop over them."""
     largest = max([_MAX_SIZE, *(tensor.numel() for tensor in state.values())])
     for name, value in arguments.items():
-        parts = value if isinstance(value, tuple | list) else (value,)
-        limit = _MAX_KERNEL if name in _STEPS else largest
-        for part in parts:
-            inner = part if isinstance(part, tuple | list) else (part,)
-            if any(isinstance(item, int | float) and math.isfinite(item) and abs(item) > limit for item in inner
-                   if type(item) is int or name in _STEPS):  # fmt: skip
-                raise UntrustedFileError(f"{where}: {name} is larger than in any layer.")
+        limit, kinds = (_MAX_KERNEL, (int, float)) if name in _STEPS else (largest, (int,))
+        if any(type(item) in kinds and math.isfinite(item) and abs(item) > limit for item in _flat(value)):
+            raise UntrustedFileError(f"{where}: {name} is larger than in any layer.")
 
 
-# ---------------------------------------------------------------------- arguments
+def _flat(value: Any) -> list[Any]:
+    return [item for part in value for item in _flat(part)] if isinstance(value, tuple | list) else [value]
 
 
 def _arguments(instance: Any, where: str) -> dict[str, Any]:

@@ -6,7 +6,6 @@ with a tag, ``{"$": kind, ...}``. `_READERS` lists the kinds; none of them is co
 
 from __future__ import annotations
 
-import base64
 import functools
 import inspect
 import math
@@ -17,34 +16,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...exceptions import DamagedFileError, FileError, UntrustedFileError
-from ..hashes import check_hashes
-from ..json import check_keys, expect
+from ...exceptions import DamagedFileError, FileError
+from ..checks import check_keys, count_distinct, expect
 from ..names import Names, Trust
 from .arrays import read_array, write_array
 from .generators import read_generator, write_generator
-from .records import RECORDS, read_record, write_record
+from .records import read_record, write_record
 from .scalars import SCALARS, read_scalar, write_scalar
 
 __all__ = ["ValueReader", "ValueWriter"]
 
 _PLAIN = (type(None), bool, int, str)
-_MAX_RANGE = 100_000
 
 
 class ValueWriter:
-    """Values -> JSON; tensors go to `tensors`.
+    """Values -> JSON; tensors go to `tensors`, and the classes and functions among the values to `names`.
 
-    Parameters
-    ----------
-    write_instance : callable
-        ``(writer, value, where)`` -> JSON for a layer or callback, None for any other object.
-
-    Attributes
-    ----------
-    tensors : dict of str to Tensor
-    names : Names
-        The classes and functions among the values.
+    `write_instance(writer, value, where)` returns JSON for a layer or callback, None for any other object.
     """
 
     def __init__(self, write_instance: Callable[..., Any] = lambda *_: None) -> None:
@@ -56,10 +44,8 @@ class ValueWriter:
     def write(self, value: Any, where: str) -> Any:
         """Return JSON for a value; raise a TypeError that says what to do if it cannot be stored."""
         kind = type(value)
-        if kind in _PLAIN:
+        if kind in _PLAIN or (kind is float and math.isfinite(value)):
             return value
-        if kind is float:
-            return value if math.isfinite(value) else {"$": "float", "value": repr(value)}
         if id(value) in self._open:
             raise TypeError(f"{where} contains itself, which a file cannot store.")
         self._open.append(id(value))
@@ -80,16 +66,10 @@ class ValueWriter:
             return {"$": kind.__name__, "items": pairs}
         if isinstance(value, Tensor):
             return {"$": "tensor", "name": self.add_tensor(value, where)}
-        if isinstance(value, torch.dtype | torch.device):
-            return {"$": "dtype" if isinstance(value, torch.dtype) else "device", "value": str(value)}
         if kind is functools.partial:
             parts = {"func": value.func, "args": value.args, "keywords": value.keywords}
             return {"$": "partial", **{name: self.write(part, f"{where}.{name}") for name, part in parts.items()}}
-        if kind in (bytes, range, slice, complex):
-            return _write_builtin(value, lambda part: self.write(part, where))
-        if kind in RECORDS.values():
-            return write_record(value, lambda part: self.write(part, where))
-        for write in (write_scalar, write_array, write_generator):
+        for write in (write_scalar, write_array, write_generator, write_record):
             written = write(value, functools.partial(self.write, where=where))
             if written is not None:
                 return written
@@ -115,20 +95,9 @@ class ValueWriter:
 
 
 class ValueReader:
-    """JSON -> values.
+    """JSON -> values; `read_tensors` holds the names of the tensors that have been used.
 
-    Parameters
-    ----------
-    tensors : dict of str to Tensor
-        Of the same part of the file.
-    trust : Trust
-    read_instance : callable or None
-        ``(reader, value, where)`` -> the layer or callback described by this JSON. None: there is none.
-
-    Attributes
-    ----------
-    read_tensors : set of str
-        Names of the tensors that have been used.
+    `read_instance(reader, value, where)` returns the layer or callback described by this JSON.
     """
 
     def __init__(
@@ -146,8 +115,7 @@ class ValueReader:
             return value
         if kind is list:
             return [self.read(item, where) for item in value]
-        expect(value, dict, where)
-        tag = value.get("$")
+        tag = expect(value, dict, where).get("$")
         read = self._readers.get(tag) if type(tag) is str else None
         if read is None:
             raise DamagedFileError(f"{where} contains a value of the unknown kind {str(tag)[:80]!r}.")
@@ -171,45 +139,9 @@ class ValueReader:
         return [self.read(item, where) for item in expect(value["items"], list, where)]
 
 
-def _write_builtin(value: Any, write: Callable[[Any], Any]) -> dict[str, Any]:
-    if isinstance(value, bytes):
-        return {"$": "bytes", "value": base64.b64encode(value).decode("ascii")}
-    if isinstance(value, complex):
-        return {"$": "complex", "parts": [write(value.real), write(value.imag)]}
-    return {"$": type(value).__name__, "parts": [write(part) for part in (value.start, value.stop, value.step)]}
-
-
-# Kinds that are written as one text, ``{"$": kind, "value": text}``.
-_FROM_TEXT: dict[str, Callable[[str], Any]] = {
-    "float": {repr(value): value for value in (math.nan, math.inf, -math.inf)}.__getitem__,
-    "bytes": lambda text: base64.b64decode(text, validate=True),
-    "dtype": {str(value): value for value in vars(torch).values() if isinstance(value, torch.dtype)}.__getitem__,
-    "device": torch.device,
-}
-
-
-def _read_text(reader: ValueReader, value: dict[str, Any], where: str) -> Any:
-    check_keys(value, {"$", "value"}, where)
-    return _FROM_TEXT[value["$"]](expect(value["value"], str, where))
-
-
-def _read_parts(reader: ValueReader, value: dict[str, Any], where: str) -> Any:
-    check_keys(value, {"$", "parts"}, where)
-    kind = {"complex": complex, "range": range, "slice": slice}[value["$"]]
-    parts = [reader.read(part, where) for part in expect(value["parts"], list, where)]
-    if len(parts) != (2 if kind is complex else 3):
-        raise DamagedFileError(f"{where}: a {value['$']} of {len(parts)} parts.")
-    if kind is range and any(type(part) is not int for part in parts):
-        raise DamagedFileError(f"{where}: expected whole numbers in a range.")
-    found = kind(*parts)
-    if isinstance(found, range) and found[_MAX_RANGE:]:  # a list of it would fill the memory
-        raise UntrustedFileError(f"{where}: a range of more than {_MAX_RANGE} numbers.")
-    return found
-
-
 def _read_set(reader: ValueReader, value: dict[str, Any], where: str) -> Any:
     items = reader.items(value, where)
-    check_hashes(items, where)
+    count_distinct(items, where)
     return set(items) if value["$"] == "set" else frozenset(items)
 
 
@@ -220,7 +152,7 @@ def _read_dict(reader: ValueReader, value: dict[str, Any], where: str) -> Any:
     if any(len(expect(pair, list, where)) != 2 for pair in pairs):
         raise DamagedFileError(f"{where}: expected pairs of keys and values in a dict.")
     keys = [reader.read(pair[0], where) for pair in pairs]
-    check_hashes(keys, where)
+    count_distinct(keys, where)
     for key, pair in zip(keys, pairs, strict=True):
         if key in found:
             raise DamagedFileError(f"{where}: the key {key!r} occurs twice.")
@@ -228,35 +160,23 @@ def _read_dict(reader: ValueReader, value: dict[str, Any], where: str) -> Any:
     return found
 
 
-def _read_tensor(reader: ValueReader, value: dict[str, Any], where: str) -> Tensor:
-    check_keys(value, {"$", "name"}, where)
-    return reader.tensor(value["name"], where)
-
-
-def _read_name(reader: ValueReader, value: dict[str, Any], where: str) -> Any:
-    check_keys(value, {"$", "name"}, where)
-    return reader.trust.find(value["name"], where)
-
-
 def _read_partial(reader: ValueReader, value: dict[str, Any], where: str) -> Any:
     check_keys(value, {"$", "func", "args", "keywords"}, where)
     func, args, keywords = (reader.read(value[name], where) for name in ("func", "args", "keywords"))
-    expect(args, tuple, where)
-    return functools.partial(func, *args, **expect(keywords, dict, where))
+    return functools.partial(func, *expect(args, tuple, where), **expect(keywords, dict, where))
 
 
 def _with_read(read: Callable[[dict[str, Any], Callable[[Any], Any], str], Any]) -> Any:
-    return lambda reader, value, where: read(value, lambda part: reader.read(part, where), where)
+    return lambda reader, value, where: read(value, functools.partial(reader.read, where=where), where)
 
 
+_NAMED = {"$", "name"}
 _READERS: dict[str, Any] = {
-    **dict.fromkeys(_FROM_TEXT, _read_text),
-    **dict.fromkeys(("complex", "range", "slice"), _read_parts),
     "tuple": lambda reader, value, where: tuple(reader.items(value, where)),
     **dict.fromkeys(("set", "frozenset"), _read_set),
     **dict.fromkeys(("dict", "OrderedDict"), _read_dict),
-    "tensor": _read_tensor,
-    "name": _read_name,
+    "tensor": lambda reader, value, where: reader.tensor(check_keys(value, _NAMED, where)["name"], where),
+    "name": lambda reader, value, where: reader.trust.find(check_keys(value, _NAMED, where)["name"], where),
     "partial": _read_partial,
     "array": _with_read(read_array),
     "generator": _with_read(read_generator),

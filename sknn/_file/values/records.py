@@ -11,15 +11,17 @@ from typing import Any
 
 from ...callbacks import EpochHealth, Finding, LayerHealth, Repair, TrainingHealth
 from ...exceptions import DamagedFileError
-from ..json import check_keys, expect
+from ..checks import check_keys, expect
 
-__all__ = ["RECORDS", "read_record", "write_record"]
+__all__ = ["read_record", "write_record"]
 
-RECORDS: dict[str, Any] = {kind.__name__: kind for kind in (EpochHealth, Finding, LayerHealth, Repair, TrainingHealth)}
+_RECORDS: dict[str, Any] = {kind.__name__: kind for kind in (EpochHealth, Finding, LayerHealth, Repair, TrainingHealth)}
 
 
-def write_record(value: Any, write: Callable[[Any], Any]) -> dict[str, Any]:
-    """Return JSON for an instance of one of `RECORDS`."""
+def write_record(value: Any, write: Callable[[Any], Any]) -> dict[str, Any] | None:
+    """Return JSON for an instance of one of `_RECORDS`; None for any other value."""
+    if type(value) not in _RECORDS.values():
+        return None
     fields = {field.name: write(getattr(value, field.name)) for field in dataclasses.fields(value)}
     return {"$": "record", "type": type(value).__name__, "fields": fields}
 
@@ -27,7 +29,7 @@ def write_record(value: Any, write: Callable[[Any], Any]) -> dict[str, Any]:
 def read_record(value: dict[str, Any], read: Callable[[Any], Any], where: str) -> Any:
     """Return the record, with fields of the declared types."""
     check_keys(value, {"$", "type", "fields"}, where)
-    kind = RECORDS.get(expect(value["type"], str, where))
+    kind = _RECORDS.get(expect(value["type"], str, where))
     if kind is None:
         raise DamagedFileError(f"{where}: there is no record {value['type'][:80]!r}.")
     hints = _hints(kind)

@@ -1,37 +1,36 @@
-"""Dates, durations, decimals and similar scalars: categories, classes and names of columns."""
+"""Dates, decimals, ranges and other values that are written as the arguments of their constructors."""
 
 from __future__ import annotations
 
+import base64
 import datetime
 import decimal
 import fractions
 import importlib
+import math
 import pathlib
 import uuid
 import zoneinfo
 from collections.abc import Callable
 from typing import Any
 
-from ...exceptions import DamagedFileError
-from ..hashes import check_hashes
-from ..json import check_keys, expect
+import torch
+
+from ...exceptions import DamagedFileError, UntrustedFileError
+from ..checks import check_keys, count_distinct, expect
 
 __all__ = ["SCALARS", "read_scalar", "write_scalar"]
 
-# pandas is optional, so its scalars are recognised by the names of their types.
-_PANDAS = {name: f"pandas.{name}" for name in ("Timestamp", "Timedelta", "Period", "Interval", "Index")}
-_PANDAS |= {"NaTType": "pandas.NaT", "NAType": "pandas.NA"}
-_OF_PYTHON = ("path", "datetime", "date", "time", "timedelta", "timezone", "decimal", "fraction", "uuid")
 _MAX_DIGITS = 10_000
 _MAX_BITS = 40_000  # of each part of a fraction
-SCALARS = (*_OF_PYTHON, *_PANDAS.values())
+_MAX_RANGE = 100_000  # a list of more numbers would fill the memory
 
 
 def write_scalar(value: Any, write: Callable[[Any], Any]) -> dict[str, Any] | None:
     """Return JSON for such a scalar; None for any other value."""
     kind = type(value)
-    if kind.__module__.partition(".")[0] == "pandas" and kind.__name__ in _PANDAS:
-        return {"$": _PANDAS[kind.__name__], "parts": [write(part) for part in _pandas_parts(value)]}
+    if kind.__module__.partition(".")[0] == "pandas" and kind.__name__ in _PANDAS_PARTS:
+        return {"$": f"pandas.{kind.__name__}", "parts": [write(part) for part in _PANDAS_PARTS[kind.__name__](value)]}
     if isinstance(value, pathlib.PurePath):
         return {"$": "path", "parts": [str(value)]}
     if kind not in _PARTS:
@@ -44,7 +43,12 @@ def read_scalar(value: dict[str, Any], read: Callable[[Any], Any], where: str) -
     """Return the scalar that this JSON stands for."""
     check_keys(value, {"$", "parts"}, where)
     parts = [read(part) for part in expect(value["parts"], list, where)]
-    return _read_pandas(value["$"], parts, where) if value["$"].startswith("pandas.") else _MAKE[value["$"]](*parts)
+    if value["$"].startswith("pandas."):
+        return _read_pandas(value["$"], parts, where)
+    found = _MAKE[value["$"]](*parts)
+    if isinstance(found, range) and found[_MAX_RANGE:]:
+        raise UntrustedFileError(f"{where}: a range of more than {_MAX_RANGE} numbers.")
+    return found
 
 
 def _zone_parts(zone: Any) -> list[Any]:
@@ -77,7 +81,18 @@ def _make_fraction(numerator: Any, denominator: Any) -> fractions.Fraction:
     return fractions.Fraction(numerator, denominator)
 
 
+def _start_stop_step(value: Any) -> list[Any]:
+    return [value.start, value.stop, value.step]
+
+
 _PARTS: dict[type, Callable[[Any], list[Any]]] = {
+    float: lambda v: [repr(v)],  # NaN or infinite
+    complex: lambda v: [v.real, v.imag],
+    bytes: lambda v: [base64.b64encode(v).decode("ascii")],
+    range: _start_stop_step,
+    slice: _start_stop_step,
+    torch.dtype: lambda v: [str(v)],
+    torch.device: lambda v: [str(v)],
     datetime.datetime: lambda v: [
         v.year, v.month, v.day, v.hour, v.minute, v.second, v.microsecond, v.tzinfo, v.fold
     ],
@@ -91,6 +106,13 @@ _PARTS: dict[type, Callable[[Any], list[Any]]] = {
     uuid.UUID: lambda v: [str(v)],
 }  # fmt: skip
 _MAKE: dict[str, Callable[..., Any]] = {
+    "float": {repr(value): value for value in (math.nan, math.inf, -math.inf)}.__getitem__,
+    "complex": complex,
+    "bytes": lambda text: base64.b64decode(text, validate=True),
+    "range": range,
+    "slice": slice,
+    "dtype": {str(value): value for value in vars(torch).values() if isinstance(value, torch.dtype)}.__getitem__,
+    "device": torch.device,
     "datetime": lambda *parts: datetime.datetime(*parts[:-1], fold=parts[-1]),
     "date": datetime.date,
     "time": lambda *parts: datetime.time(*parts[:-1], fold=parts[-1]),
@@ -103,19 +125,22 @@ _MAKE: dict[str, Callable[..., Any]] = {
 }
 
 
-def _pandas_parts(value: Any) -> list[Any]:
-    name = type(value).__name__
-    if name == "Timestamp":
-        zone = value.tzinfo
-        moment = value if zone is None else value.tz_convert("UTC").tz_localize(None)
-        return [moment.isoformat(), None if zone is None else str(zone), value.unit]
-    if name == "Timedelta":
-        return [value.isoformat(), value.unit]
-    if name == "Period":
-        return [str(value), value.freqstr]
-    if name == "Index":  # names of columns, in a parameter
-        return [value.tolist(), value.name]
-    return [value.left, value.right, value.closed] if name == "Interval" else []
+def _timestamp_parts(value: Any) -> list[Any]:
+    zone = value.tzinfo
+    moment = value if zone is None else value.tz_convert("UTC").tz_localize(None)
+    return [moment.isoformat(), None if zone is None else str(zone), value.unit]
+
+
+# pandas is optional, so its scalars are recognised by the names of their types.
+_PANDAS_PARTS: dict[str, Callable[[Any], list[Any]]] = {
+    "Timestamp": _timestamp_parts,
+    "Timedelta": lambda v: [v.isoformat(), v.unit],
+    "Period": lambda v: [str(v), v.freqstr],
+    "Interval": lambda v: [v.left, v.right, v.closed],
+    "Index": lambda v: [v.tolist(), v.name],  # names of columns, in a parameter
+    "NaTType": lambda v: [],
+    "NAType": lambda v: [],
+}
 
 
 def _read_pandas(tag: str, parts: list[Any], where: str) -> Any:
@@ -123,19 +148,22 @@ def _read_pandas(tag: str, parts: list[Any], where: str) -> Any:
         pandas = importlib.import_module("pandas")
     except ImportError as error:
         raise DamagedFileError(f"{where} contains a {tag}, but pandas is not installed: pip install pandas.") from error
-    if tag == "pandas.Timestamp":
-        text, zone, unit = parts
-        moment = pandas.Timestamp(expect(text, str, where)).as_unit(expect(unit, str, where))
-        return moment if zone is None else moment.tz_localize("UTC").tz_convert(expect(zone, str, where))
-    if tag == "pandas.Timedelta":
-        return pandas.Timedelta(expect(parts[0], str, where)).as_unit(expect(parts[1], str, where))
-    if tag == "pandas.Period":
-        return pandas.Period(expect(parts[0], str, where), freq=expect(parts[1], str, where))
-    if tag == "pandas.Index":
-        check_hashes(expect(parts[0], list, where), where)
-        return pandas.Index(parts[0], name=parts[1])
-    if tag == "pandas.Interval":
-        return pandas.Interval(*parts)
-    if parts:
-        raise DamagedFileError(f"{where}: expected no parts for a {tag}.")
-    return pandas.NaT if tag == "pandas.NaT" else pandas.NA
+    match tag, parts:
+        case "pandas.Timestamp", [str() as text, str() | None as zone, str() as unit]:
+            moment = pandas.Timestamp(text).as_unit(unit)
+            return moment if zone is None else moment.tz_localize("UTC").tz_convert(zone)
+        case "pandas.Timedelta", [str() as text, str() as unit]:
+            return pandas.Timedelta(text).as_unit(unit)
+        case "pandas.Period", [str() as text, str() as frequency]:
+            return pandas.Period(text, freq=frequency)
+        case "pandas.Index", [list() as items, name]:
+            count_distinct(items, where)
+            return pandas.Index(items, name=name)
+        case "pandas.Interval", [left, right, closed]:
+            return pandas.Interval(left, right, closed)
+        case (("pandas.NaTType" | "pandas.NAType"), []):
+            return pandas.NaT if tag == "pandas.NaTType" else pandas.NA
+    raise DamagedFileError(f"{where}: {len(parts)} parts of wrong types for a {tag}.")
+
+
+SCALARS = (*_MAKE, *(f"pandas.{name}" for name in _PANDAS_PARTS))

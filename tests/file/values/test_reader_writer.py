@@ -16,7 +16,7 @@ from ..subjects import check_refused
 @pytest.mark.parametrize(
     "value",
     [{"$": "dict", "items": [["a", 1], ["a", 2]]}, {"$": "array", "form": "array", "dtype": "|b1", "shape": [1], "items": "Ag=="},
-     {"$": "array", "form": "array", "dtype": "<U1", "shape": [1], "items": "/////w=="}, {"$": "float", "value": "1.0"}, {"a": 1}],
+     {"$": "array", "form": "array", "dtype": "<U1", "shape": [1], "items": "/////w=="}, {"$": "float", "parts": ["1.0"]}, {"a": 1}],
 )  # fmt: skip
 def test_invalid_values(value):
     with pytest.raises(DamagedFileError, match="here"):

@@ -1,10 +1,10 @@
-"""Strict JSON."""
+"""JSON of a file is strict."""
 
 from __future__ import annotations
 
 import pytest
 
-from sknn._file.json import read_json, write_json
+from sknn._file.parts import read_json, write_json
 from sknn.exceptions import DamagedFileError, UntrustedFileError
 
 
