@@ -15,19 +15,7 @@ def pyplot(asked_by: str) -> Any:
 
 
 def draw_history(history: Any, best_epoch: int, ax: Any = None) -> Any:
-    """Training and validation loss over epochs, with the best epoch marked.
-
-    Parameters
-    ----------
-    history : skorch.history.History
-    best_epoch : int
-        From 1.
-    ax : matplotlib Axes or None
-
-    Returns
-    -------
-    ax : matplotlib Axes
-    """
+    """Training and validation loss over epochs, with the best epoch marked."""
     plt = pyplot("plot_history")
     from matplotlib.ticker import MaxNLocator
 

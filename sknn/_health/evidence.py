@@ -33,72 +33,35 @@ _SHARE_OF_SIMPLE, _CLEARLY_LESS = 0.5, 0.8
 
 @dataclass
 class Evidence:
-    """A training run, or the part of it since a repair.
-
-    Attributes
-    ----------
-    net : skorch net
-    rows : (inputs, targets) or None
-        The rows that inspections use.
-    constant : Constant or None
-    inspections : list of Inspection
-        The one before the first step, and the last two.
-    norms : LayerNorms
-    symmetric : SymmetricLayers
-    start : list of Tensor
-        Weights before the first step.
-    fit_simple, test_relation : callable
-        Return the skill of a simple model (linear or not), and whether a column is related to the target; called at
-        most once.
-    restores_best : bool
-        Whether training ends with the weights of the best validation epoch.
-    checks_shapes : bool
-        Whether the loss itself refuses targets of another shape than the outputs.
-    loss_name : str
-        Class of the loss, as the user knows it.
-    columns : sequence of str or None
-        Names of the columns of the input.
-    lr : float
-        Largest of the schedule.
-    planned_epochs : int
-    n_train, n_valid : int
-        Number of rows.
-    n_steps, n_epochs : int
-        Finished so far.
-    step_losses : list of ndarray
-        Losses of the steps of each epoch.
-    train_skills, valid_skills : list of float
-        Skill after each epoch; the latter is empty without validation rows.
-    flow_at_start : ndarray or None
-        Norm of the gradient of the loss with respect to each step of a sequence, before the first step.
-    clipping, schedule : object
-        Bound of the gradient and schedule of the learning rate in force, as parameters of the estimators; None if
-        there is none, or it is not known.
-    """
+    """A training run, or the part of it since a repair."""
 
     net: Any
-    rows: tuple[Any, Any] | None
+    rows: tuple[Any, Any] | None  # inputs and targets that inspections use
     constant: Constant | None
-    inspections: list[Inspection]
+    inspections: list[Inspection]  # the one before the first step, and the last two
     norms: LayerNorms
     symmetric: SymmetricLayers
-    start: list[Tensor]
-    fit_simple: Callable[[bool], float]
-    test_relation: Callable[[], bool]
-    restores_best: bool
-    checks_shapes: bool
-    loss_name: str
-    columns: Sequence[str] | None
-    lr: float
+    start: list[Tensor]  # weights before the first step
+    # Called at most once for each argument:
+    fit_simple: Callable[[bool], float]  # skill of a simple model, linear or not
+    test_relation: Callable[[], bool]  # whether a column is related to the target
+    restores_best: bool  # whether training ends with the weights of the best validation epoch
+    checks_shapes: bool  # whether the loss itself refuses targets of another shape than the outputs
+    loss_name: str  # class of the loss, as the user knows it
+    columns: Sequence[str] | None  # names of the columns of the input
+    lr: float  # largest of the schedule
     planned_epochs: int
-    n_train: int
+    n_train: int  # number of rows, as n_valid
     n_valid: int = 0
+    # Norm of the gradient of the loss with respect to each step of a sequence, before the first training step.
     flow_at_start: np.ndarray | None = None
+    # Bound of the gradient and schedule in force, as parameters of the estimators; None if unknown, or there is none.
     clipping: Any = None
     schedule: Any = None
-    n_steps: int = 0
+    n_steps: int = 0  # finished so far, as n_epochs
     n_epochs: int = 0
-    step_losses: list[np.ndarray] = field(default_factory=list)
+    step_losses: list[np.ndarray] = field(default_factory=list)  # losses of the steps of each epoch
+    # Skill after each epoch; that of validation is empty without validation rows.
     train_skills: list[float] = field(default_factory=list)
     valid_skills: list[float] = field(default_factory=list)
     _linear: float | None = None

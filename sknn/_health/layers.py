@@ -22,19 +22,7 @@ _FIRST_STEPS = 5
 
 
 class LayerNorms:
-    """Measures weights of two or more dimensions: in each of the first five steps, then in one of twenty or fewer.
-
-    Parameters
-    ----------
-    module : nn.Module
-    order : sequence of str
-        Parameters in the order in which a forward pass uses them; others are not measured.
-
-    Attributes
-    ----------
-    names, parameters : list of str
-        Layers, and their weights.
-    """
+    """Measures weights of two or more dimensions: in each of the first five steps, then in one of twenty or fewer."""
 
     def __init__(self, module: nn.Module, order: Sequence[str]) -> None:
         found = dict(module.named_parameters())
@@ -53,7 +41,7 @@ class LayerNorms:
             if found[name].is_floating_point()
             if "bias" not in name and id(found[name]) not in others
         ]
-        self.parameters = chosen
+        self.parameters = chosen  # weights, whose layers are `names`
         self.names = [layer_of(name) for name in chosen]
         self.names = [n if self.names.count(n) == 1 else c for n, c in zip(self.names, chosen, strict=True)]
         self.weights = [found[name] for name in chosen]

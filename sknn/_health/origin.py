@@ -22,20 +22,11 @@ LARGEST = 1e18
 
 @dataclass
 class Origin:
-    """What became non-finite first.
+    """What became non-finite first."""
 
-    Attributes
-    ----------
-    stage : {"input", "weight", "forward", "loss", "gradient", "unknown"}
-    layer : str or None
-        The column of an input, else the layer.
-    what : str
-        The same as a clause of a sentence.
-    """
-
-    stage: str
-    layer: str | None
-    what: str
+    stage: str  # "input", "weight", "forward", "loss", "gradient" or "unknown"
+    layer: str | None  # the column of an input, else the layer
+    what: str  # the same as a clause of a sentence
 
 
 def largest_of(dtype: torch.dtype) -> float:
@@ -70,15 +61,7 @@ def bad_parameters(module: Any, *, of_gradient: bool) -> list[str]:
 def origin_of(net: Any, batch: Any, columns: Sequence[str] | None = None, gradients: Sequence[str] = ()) -> Origin:
     """Find the first non-finite value: in the batch, the weights, the forward pass, the loss or the gradient.
 
-    Parameters
-    ----------
-    net : skorch net
-        As it was when the batch was used.
-    batch : inputs and targets, or None
-    columns : sequence of str or None
-        Names of the columns of the input.
-    gradients : sequence of str
-        Parameters whose gradients are known to be non-finite.
+    The net is as it was when the batch was used; `gradients` names parameters whose gradients are not finite.
     """
     module = net.module_
     if batch is not None:

@@ -19,16 +19,7 @@ def draw_gradient_flow(
 ) -> Any:
     """A column for each epoch, a row for each layer, and the relative gradient as colour.
 
-    Parameters
-    ----------
-    flow : mapping of str to sequence of float
-        For each layer, the norm of the gradient relative to that of the weights in each epoch.
-    epochs : sequence of int
-        Numbers of these epochs.
-    title : str
-    changes : sequence of int
-        Epochs after which a repair changed something.
-    ax : matplotlib Axes or None
+    `flow` holds |gradient| / |weights| of each layer in each of the `epochs`; `changes` are the epochs of repairs.
     """
     plt = pyplot("TrainingHealth.plot")
     from matplotlib.colors import LogNorm

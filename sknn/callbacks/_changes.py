@@ -27,23 +27,13 @@ _AT_THE_START = ("symmetric_init", "dead_units", "saturated_units", "exploding",
 
 @dataclass
 class Change:
-    """A record of one change; :class:`Changes` makes it and undoes it.
-
-    Attributes
-    ----------
-    kind : {"lr", "lr_schedule", "add_clipping", "max_norm", "initial_weights", "scale_inputs"}
-    text : str
-        What is changed, from what to what.
-    restarts : bool
-        Whether training begins again from the initial weights, or continues from the last good ones.
-    old, new : object
-        Values before and after; for "initial_weights", `new` holds the arguments of `initialise_by_data`; for
-        "scale_inputs", `old` is the callable that undoes the scaling once that was done.
-    """
+    """A record of one change; :class:`Changes` makes it and undoes it."""
 
     kind: Literal["lr", "lr_schedule", "add_clipping", "max_norm", "initial_weights", "scale_inputs"]
-    text: str
-    restarts: bool
+    text: str  # what is changed, from what to what
+    restarts: bool  # whether training begins again from the initial weights, or continues from the last good ones
+    # Values before and after; for "initial_weights", `new` holds the arguments of `initialise_by_data`; for
+    # "scale_inputs", `old` is the callable that undoes the scaling, once that was done.
     old: Any = None
     new: Any = None
 
@@ -54,20 +44,7 @@ class Change:
 
 
 class Changes:
-    """The changes that suit a net, and the settings of its training that they have put in force.
-
-    Parameters
-    ----------
-    net : skorch net
-        Before its first step.
-
-    Attributes
-    ----------
-    lr : float
-        Learning rate in force.
-    clipping : GradientClipping or None
-        Added by a change, if the net has none of its own.
-    """
+    """The changes that suit a net, and the settings of its training that they have put in force."""
 
     def __init__(self, net: Any) -> None:
         self.net = net

@@ -24,44 +24,18 @@ _UNKNOWN = Origin("unknown", None, "a gradient is not finite")
 
 
 class Incident(NamedTuple):
-    """A non-finite value.
+    """A non-finite value."""
 
-    Attributes
-    ----------
-    step : int
-        Number of the step in the training run, from 1.
-    origin : Origin
-    was_skipped : bool
-        Whether the optimizer step was skipped.
-    """
-
-    step: int
+    step: int  # number of the step in the training run, from 1
     origin: Origin
-    was_skipped: bool = True
+    was_skipped: bool = True  # whether the optimizer step was skipped
 
 
 class FiniteSteps:
-    """Guards the steps of a training run.
-
-    Parameters
-    ----------
-    net : skorch net
-        Before its first step.
-    most_restored : int
-        How often weights are restored before training stops.
-
-    Attributes
-    ----------
-    last_good : ModuleState
-        The state that is restored; the owner saves it after good epochs.
-    n_steps : int
-        Steps since the start of the training run.
-    is_over : bool
-        Training is to stop at the end of the epoch; all steps until then are skipped.
-    """
+    """Guards the steps of a training run."""
 
     def __init__(self, net: Any, *, most_restored: int) -> None:
-        self.last_good = ModuleState(net)
+        self.last_good = ModuleState(net)  # saved by the owner after good epochs
         self.most_restored = most_restored
         self.n_steps = 0
         self._device_flags: list[Tensor] = []
@@ -70,7 +44,7 @@ class FiniteSteps:
     def start_again(self) -> None:
         """Count skipped steps and restored weights from 0."""
         self.n_skipped = self.n_restored = 0
-        self.is_over = False
+        self.is_over = False  # else all steps are skipped, and training is to stop at the end of the epoch
 
     def check(self, net: Any, named_parameters: Any, batch: Any) -> Incident | None:
         """Between the backward pass and the step; gradients are set to zero if the step must be skipped."""

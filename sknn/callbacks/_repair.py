@@ -48,27 +48,16 @@ class _Snapshot:
 
 @dataclass
 class Attempt:
-    """A change on trial.
-
-    Attributes
-    ----------
-    finding : Finding
-    change : Change
-    n_steps, skill, n_epochs, planned_epochs
-        Of the training run in which the fault was found.
-    made_after : int
-        Number of epochs in the history when the change was made.
-    before, start : _Snapshot or None
-        The state before the change, and that which the changed run began with; None until the change is made.
-    """
+    """A change on trial."""
 
     finding: Finding
     change: Change
-    n_steps: int
+    n_steps: int  # as the next three, of the training run in which the fault was found
     skill: float
     n_epochs: int
     planned_epochs: int
-    made_after: int
+    made_after: int  # number of epochs in the history when the change was made
+    # The state before the change, and that which the changed run began with; None until the change is made.
     before: _Snapshot | None = None
     start: _Snapshot | None = None
 
@@ -81,31 +70,15 @@ class Attempt:
 
 @dataclass
 class NextRun:
-    """What to do before the next run of epochs; :meth:`Repairs.apply` does it.
+    """What to do before the next run of epochs; :meth:`Repairs.apply` does it."""
 
-    Attributes
-    ----------
-    epochs : int
-        Number of epochs of the next run; 0 for no further run.
-    undo : Attempt or None
-        A change that did not help. It is undone in any case, even if training is to end.
-    attempt : Attempt or None
-        The change to make.
-    """
-
-    epochs: int
-    undo: Attempt | None = None
-    attempt: Attempt | None = None
+    epochs: int  # number of epochs of the next run; 0 for no further run
+    undo: Attempt | None = None  # a change that did not help. It is undone in any case, even if training is to end
+    attempt: Attempt | None = None  # the change to make
 
 
 class TrainAgain(StopTraining):
-    """Ends the present run of epochs and asks the net of sknn for another one.
-
-    Parameters
-    ----------
-    repairs : Repairs
-    next_run : NextRun
-    """
+    """Ends the present run of epochs and asks the net of sknn for another one."""
 
     def __init__(self, repairs: Repairs, next_run: NextRun) -> None:
         super().__init__()
@@ -122,17 +95,7 @@ class TrainAgain(StopTraining):
 
 
 class Repairs:
-    """Tries changes, judges and records them.
-
-    Parameters
-    ----------
-    net : skorch net
-        Before its first step.
-    health : TrainingHealth
-        Receives the repairs.
-    watcher : GradientHealth
-        Of which `has_ended`, `is_over` and `restore_last_good` are used.
-    """
+    """Tries changes, judges and records them."""
 
     def __init__(self, net: Any, health: TrainingHealth, watcher: Any) -> None:
         self.net, self.health, self.watcher = net, health, watcher

@@ -46,13 +46,7 @@ class UserStop(StopTraining):
 
 
 class ModuleState:
-    """Weights and buffers of every module of a net, the criterion included.
-
-    Parameters
-    ----------
-    net : skorch.NeuralNet
-        An initialised net.
-    """
+    """Weights and buffers of every module of a net, the criterion included."""
 
     def __init__(self, net: Any) -> None:
         modules = [getattr(net, f"{name}_") for name in (*net._modules, *net._criteria)]

@@ -70,14 +70,7 @@ RULES = (
 
 
 def diagnose(e: Evidence, *, ended: bool) -> Finding | None:
-    """The first finding in the order of causes.
-
-    Parameters
-    ----------
-    e : Evidence
-    ended : bool
-        Whether training has ended, so that this is the final diagnosis.
-    """
+    """The first finding in the order of causes."""
     has_minimum = e.constant is not None and e.constant.is_bounded
     diverges = has_minimum and not e.has_few_rows and loss_diverging(e, ended) is not None
     had_time = e.had_time(ended)
