@@ -5,19 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .inspection import Inspection
+from .careful import careful
+from .input_dependence import input_gradient
+from .inspection import Inspection, inspect_before_training
 from .layers import LayerNorms
 from .observer import LARGE_SHARE, Activation
-from .reference import Constant
+from .reference import Constant, best_constant, is_related, loss_of_constant, skill_of_model
+from .sampling import RowSource
 from .symmetry import SymmetricLayers
 
-__all__ = ["Evidence"]
+__all__ = ["Evidence", "initial_evidence"]
 
 # Below this skill a network has not learned; noisy tasks allow little more.
 _HARDLY_ANY_SKILL = 0.03
@@ -42,17 +46,14 @@ class Evidence:
     norms: LayerNorms
     symmetric: SymmetricLayers
     start: list[Tensor]  # weights before the first step
-    # Called at most once for each argument:
-    fit_simple: Callable[[bool], float]  # skill of a simple model, linear or not
-    test_relation: Callable[[], bool]  # whether a column is related to the target
+    train: RowSource
+    valid: RowSource
     restores_best: bool  # whether training ends with the weights of the best validation epoch
     checks_shapes: bool  # whether the loss itself refuses targets of another shape than the outputs
     loss_name: str  # class of the loss, as the user knows it
     columns: Sequence[str] | None  # names of the columns of the input
     lr: float  # largest of the schedule
     planned_epochs: int
-    n_train: int  # number of rows, as n_valid
-    n_valid: int = 0
     # Norm of the gradient of the loss with respect to each step of a sequence, before the first training step.
     flow_at_start: np.ndarray | None = None
     # Bound of the gradient and schedule in force, as parameters of the estimators; None if unknown, or there is none.
@@ -64,9 +65,6 @@ class Evidence:
     # Skill after each epoch; that of validation is empty without validation rows.
     train_skills: list[float] = field(default_factory=list)
     valid_skills: list[float] = field(default_factory=list)
-    _linear: float | None = None
-    _simple: float | None = None
-    _related: bool | None = None
 
     def add_epoch(self, losses: np.ndarray, train_loss: float, valid_loss: float | None) -> None:
         """Add an epoch: the losses of its steps, and the mean losses of the epoch."""
@@ -107,26 +105,26 @@ class Evidence:
         """Skill after each epoch, on held-out rows if there are enough of them."""
         return self.valid_skills if self.n_valid >= _ENOUGH_TO_JUDGE_BY else self.train_skills
 
-    @property
+    @cached_property
     def linear_skill(self) -> float:
         """Skill of a linear model."""
-        if self._linear is None:
-            self._linear = self.fit_simple(True)
-        return self._linear
+        return self._skill_of_model(linear=True)
 
-    @property
+    @cached_property
     def simple_skill(self) -> float:
         """Skill of a model that is linear in the inputs and in random features of them, or of the linear one."""
-        if self._simple is None:
-            self._simple = max(self.linear_skill, self.fit_simple(False))
-        return self._simple
+        return max(self.linear_skill, self._skill_of_model(linear=False))
 
-    @property
+    def _skill_of_model(self, *, linear: bool) -> float:
+        if self.constant is None:
+            return 0.0
+        about = self.net, self.inspections[0], self.train, self.constant
+        return careful(skill_of_model, *about, linear=linear, otherwise=0.0)
+
+    @cached_property
     def related(self) -> bool:
         """Whether a column is related to the target."""
-        if self._related is None:
-            self._related = self.test_relation()
-        return self._related
+        return careful(is_related, self.train.some(2000), otherwise=True)
 
     @property
     def is_worse_than_linear(self) -> bool:
@@ -160,6 +158,16 @@ class Evidence:
         return self.valid_skills or [self.skill_at(inspection) for inspection in self.inspections[1:]]
 
     # ------------------------------------------------------------------ how long it has been learning
+
+    @property
+    def n_train(self) -> int:
+        """Number of training rows."""
+        return self.train.n_rows
+
+    @property
+    def n_valid(self) -> int:
+        """Number of validation rows."""
+        return self.valid.n_rows
 
     @property
     def has_few_rows(self) -> bool:
@@ -217,7 +225,7 @@ class Evidence:
     def _now_and_start(self) -> list[tuple[Tensor, Tensor]]:
         return [
             (p.detach().cpu().double(), start.cpu().double())
-            for p, start in zip(trained(self.net), self.start, strict=True)
+            for p, start in zip(_trained(self.net), self.start, strict=True)
         ]
 
     @property
@@ -235,12 +243,47 @@ class Evidence:
         return self.norms.update_per_lr() * max(self.lr, self.largest_lr)
 
 
-def trained(net: Any) -> list[nn.Parameter]:
+def _trained(net: Any) -> list[nn.Parameter]:
     """Real parameters of the network that require gradients."""
     return [p for p in net.module_.parameters() if p.requires_grad and p.is_floating_point()]
 
 
-def copies(net: Any) -> list[Tensor]:
+def _copies(net: Any) -> list[Tensor]:
     """Copies of the trained weights."""
     with torch.no_grad():
-        return [p.detach().clone() for p in trained(net)]
+        return [p.detach().clone() for p in _trained(net)]
+
+
+def initial_evidence(net: Any, train: RowSource, valid: RowSource, *, planned_epochs: int, **settings: Any) -> Evidence:
+    """Inspect the network before its first step; without rows, only losses and gradients are evidence later.
+
+    `settings` are further fields of `Evidence`.
+    """
+    rows, constant, inspections = None, None, []
+    if planned_epochs > 1 or not net.history[:-1]:  # later parts of a stream are too short to be judged
+        rows, constant, inspections = careful(_inspect, net, train, otherwise=(None, None, []))
+    if constant is not None:
+        constant.held_out = careful(loss_of_constant, net, inspections[0], constant, valid, otherwise=math.nan)
+    order = inspections[0].order if inspections else [name for name, _ in net.module_.named_parameters()]
+    return Evidence(
+        net=net,
+        train=train,
+        valid=valid,
+        rows=rows,
+        constant=constant,
+        inspections=inspections,
+        norms=careful(LayerNorms, net.module_, order, draws=False) or LayerNorms(net.module_, []),
+        symmetric=careful(SymmetricLayers, net.module_, order, draws=False) or SymmetricLayers(net.module_, []),
+        start=_copies(net),
+        planned_epochs=planned_epochs,
+        flow_at_start=None if rows is None else careful(input_gradient, net, rows),
+        **settings,
+    )
+
+
+def _inspect(net: Any, train: RowSource) -> tuple[tuple[Any, Any] | None, Constant | None, list[Inspection]]:
+    rows = train.some()
+    if rows is None:
+        return None, None, []
+    inspection = inspect_before_training(net, rows)
+    return rows, best_constant(net, inspection, rows, train), [inspection]

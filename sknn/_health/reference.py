@@ -15,7 +15,7 @@ from .inspection import Inspection
 from .recorder import first_tensor
 from .sampling import RowSource
 
-__all__ = ["Constant", "best_constant", "is_related", "loss_of_constant", "minimum", "simple_skill"]
+__all__ = ["Constant", "best_constant", "is_related", "loss_of_constant", "minimum", "skill_of_model"]
 
 # A network that ends in one of these gives the loss numbers of a limited range; so must its constant guess.
 _LINKS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -140,7 +140,7 @@ def loss_of_constant(net: Any, inspection: Inspection, constant: Constant, sourc
     return net.get_loss(raw.expand(len(y), *inspection.raw.shape[1:]), y, X=x, training=False).item()
 
 
-def simple_skill(net: Any, inspection: Inspection, source: RowSource, constant: Constant, *, linear: bool) -> float:
+def skill_of_model(net: Any, inspection: Inspection, source: RowSource, constant: Constant, *, linear: bool) -> float:
     """Skill of a simple model of the standardised inputs: fitted on every other row, judged on those between.
 
     If not linear, with random Fourier features (A. Rahimi, B. Recht, "Random features for large-scale kernel machines",

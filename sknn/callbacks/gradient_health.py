@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._health.careful import careful
-from .._health.evidence import Evidence
-from .._health.initial_evidence import initial_evidence
+from .._health.evidence import Evidence, initial_evidence
 from .._health.inspection import inspect_network
 from .._health.origin import Origin, origin_of
 from .._health.record import EpochHealth, Finding, LayerHealth, Repair, TrainingHealth

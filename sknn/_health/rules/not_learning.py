@@ -11,8 +11,8 @@ import torch
 from ..evidence import Evidence
 from ..input_dependence import depends_on_input
 from ..record import Finding
+from .gradients import fades, relative_gradients
 from .remedies import USUAL_UPDATE, lower_lr, suggested_lr
-from .vanishing import fades, relative_gradients
 
 __all__ = [
     "cut_off",
