@@ -91,23 +91,19 @@ class LayerNorms:
 
     def relative(self) -> np.ndarray:
         """(n_samples, n_layers, 3): relative gradient, update and norm of the weights; NaN where not measured."""
-        first = len(self._table)
         new = []
-        for i in range(first, len(self._norms)):
+        for i in range(len(self._table), len(self._norms)):
             gradients, weights = (norms.cpu().double() for norms in self._norms[i])
             update = self._updates.get(i)
             changes = torch.full_like(weights, torch.nan) if update is None else update.cpu().double()
-            new.append(self._row(gradients, weights, changes))
+            size = torch.maximum(weights, self.smallest_norms)
+            new.append(torch.stack([gradients / size, changes / size, weights], dim=1).numpy())
         if not new:
             return self._table
         table = np.concatenate([self._table, np.array(new)])
         # The update of the last step may be still unknown.
         self._table = table[:-1] if self._before is not None else table
         return table
-
-    def _row(self, gradients: Tensor, weights: Tensor, changes: Tensor) -> np.ndarray:
-        size = torch.maximum(weights, self.smallest_norms)
-        return torch.stack([gradients / size, changes / size, weights], dim=1).numpy()
 
     def update_per_lr(self) -> float:
         """Norm of a first update, relative to the initial weights and for a learning rate of 1; NaN if unknown.
@@ -117,9 +113,8 @@ class LayerNorms:
         """
         if not self._turns:
             return float("nan")
-        size = torch.maximum(
-            self._norms[0][1].cpu().double(), self.smallest_norms
-        )  # a step may have blown the weights up
+        # Of the first weights: a step may have blown them up.
+        size = torch.maximum(self._norms[0][1].cpu().double(), self.smallest_norms)
         turns = [turn.cpu().double() / size for turn in self._turns]
         steps = zip(turns, self.lrs, strict=False)
         sizes = [float(turn.median()) / lr for turn, lr in steps if lr > 0 and bool(torch.isfinite(turn).all())]

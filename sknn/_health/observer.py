@@ -11,16 +11,7 @@ from torch import Tensor, nn
 
 from .recorder import Operation, Recorder, tensors_in
 
-__all__ = [
-    "LARGE_SHARE",
-    "WEIGHING",
-    "Activation",
-    "FirstLayer",
-    "Observer",
-    "bias_of",
-    "column_name",
-    "layer_of",
-]
+__all__ = ["LARGE_SHARE", "WEIGHING", "Activation", "FirstLayer", "Observer", "bias_of", "column_name", "layer_of"]
 
 # This share of the units of a layer counts as most of them.
 LARGE_SHARE = 0.5

@@ -66,9 +66,11 @@ def origin_of(net: Any, batch: Any, columns: Sequence[str] | None = None, gradie
     module = net.module_
     if batch is not None:
         x, y = unpack_data(batch)
-        found = _in_inputs(x, columns) or _in_targets(y)
+        found = _in_inputs(x, columns)
         if found is not None:
             return found
+        if isinstance(y, Tensor) and has_overflown(y):
+            return Origin("input", "y", f"the target holds {_worst(y):g}")
     weights = bad_parameters(module, of_gradient=False)
     if weights:
         worst = _worst(module.get_parameter(weights[0]))
@@ -95,12 +97,6 @@ def _in_inputs(x: Any, columns: Sequence[str] | None) -> Origin | None:
     position = int(bad.reshape(-1, values.shape[-1]).any(0).nonzero()[0])
     column = column_name(columns, position, values.shape[-1])
     return Origin("input", column, f"{column} of the input holds {worst:g} in {rows} row(s) of the batch")
-
-
-def _in_targets(y: Any) -> Origin | None:
-    if isinstance(y, Tensor) and has_overflown(y):
-        return Origin("input", "y", f"the target holds {_worst(y):g}")
-    return None
 
 
 def _in_forward(net: Any, x: Any, y: Any) -> Origin | None:

@@ -6,9 +6,10 @@ import html
 from dataclasses import dataclass, field
 from typing import Any
 
-from .picture import draw_gradient_flow
+from .._plotting import draw_gradient_flow
 
 __all__ = ["EpochHealth", "Finding", "LayerHealth", "Repair", "TrainingHealth"]
+
 
 @dataclass(frozen=True)
 class Finding:

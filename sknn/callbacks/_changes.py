@@ -13,7 +13,7 @@ from .._health.initialisation import can_initialise, initialise_by_data
 from .._health.observer import LARGE_SHARE
 from .._health.record import Finding
 from .._health.recorder import first_tensor
-from .._health.rules.input_scale import is_out_of_scale
+from .._health.rules.input_scale import out_of_scale
 from .._health.rules.remedies import FIXED_NORM, suggested_lr
 from ._protocol import run_of
 from .gradient_clipping import GradientClipping
@@ -133,7 +133,7 @@ class Changes:
             found = by_cause.get(cause or "", [])
         else:
             found = []
-        if symptom != "input_scale" and found and is_out_of_scale(e):
+        if symptom != "input_scale" and found and out_of_scale(e) is not None:
             found = [scale, *found]
         return [change for change in found if change is not None]
 

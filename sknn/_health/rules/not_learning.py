@@ -14,13 +14,7 @@ from ..record import Finding
 from .gradients import fades, relative_gradients
 from .remedies import USUAL_UPDATE, lower_lr, suggested_lr
 
-__all__ = [
-    "cut_off",
-    "hardly_moving",
-    "not_learning",
-    "shrinking",
-    "unrelated_labels",
-]
+__all__ = ["cut_off", "hardly_moving", "not_learning", "shrinking", "unrelated_labels"]
 
 # Change over all steps, relative to the weights, that counts as hardly any; more is needed if the rate fell at once.
 _HARDLY_MOVED, _HALFWAY = 0.02, 0.5

@@ -88,7 +88,6 @@ def overfitting(e: Evidence, ended: bool) -> Finding | None:
         None,
         e.n_epochs,
         f"the validation skill was {valid[best]:.3g} in epoch {best + 1} and is {valid[-1]:.3g} now, while the "
-        "training "
-        f"skill went from {train[best]:.3g} to {train[-1]:.3g}.",
+        f"training skill went from {train[best]:.3g} to {train[-1]:.3g}.",
         "early_stopping=True, module__dropout=0.2, optimizer__weight_decay, or a smaller module.",
     )
