@@ -82,10 +82,7 @@ def probed_bounds(net: Any, x: Any) -> tuple[float, float]:
             parameter.copy_(value)
     (low, high), (lower, higher) = ends
     same = 0.01 * (1 + min(abs(low), abs(high)))
-    return (
-        low if abs(low - lower) < same else -math.inf,
-        high if abs(high - higher) < same else math.inf,
-    )
+    return (low if abs(low - lower) < same else -math.inf, high if abs(high - higher) < same else math.inf)
 
 
 def _bounds_after(recorder: Recorder, operation: Operation) -> tuple[float, float]:

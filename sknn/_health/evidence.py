@@ -93,7 +93,7 @@ class Evidence:
 
         On held-out rows if there are enough of them, else on training rows.
         """
-        if self.n_valid >= _ENOUGH_TO_JUDGE_BY and self.valid_skills:
+        if self.valid.n_rows >= _ENOUGH_TO_JUDGE_BY and self.valid_skills:
             known = self.valid_skills if self.restores_best else self.valid_skills[-1:]
         else:
             known = self.train_skills[-1:] + [self.skill_at(inspection) for inspection in self.inspections[-1:]]
@@ -103,7 +103,7 @@ class Evidence:
     @property
     def skills(self) -> list[float]:
         """Skill after each epoch, on held-out rows if there are enough of them."""
-        return self.valid_skills if self.n_valid >= _ENOUGH_TO_JUDGE_BY else self.train_skills
+        return self.valid_skills if self.valid.n_rows >= _ENOUGH_TO_JUDGE_BY else self.train_skills
 
     @cached_property
     def linear_skill(self) -> float:
@@ -152,27 +152,12 @@ class Evidence:
         """Whether the network is as good as a constant guess, or worse."""
         return self.skill < _HARDLY_ANY_SKILL
 
-    @property
-    def evaluated_skills(self) -> list[float]:
-        """Skills in evaluation mode, without dropout: on held-out rows, else at the inspections after the first."""
-        return self.valid_skills or [self.skill_at(inspection) for inspection in self.inspections[1:]]
-
     # ------------------------------------------------------------------ how long it has been learning
-
-    @property
-    def n_train(self) -> int:
-        """Number of training rows."""
-        return self.train.n_rows
-
-    @property
-    def n_valid(self) -> int:
-        """Number of validation rows."""
-        return self.valid.n_rows
 
     @property
     def has_few_rows(self) -> bool:
         """Whether there are too few training rows to judge by."""
-        return 0 < self.n_train < _FEW_ROWS
+        return 0 < self.train.n_rows < _FEW_ROWS
 
     def had_time(self, ended: bool) -> bool:
         """Whether there were enough steps to judge by: half of the planned epochs, or all of them."""

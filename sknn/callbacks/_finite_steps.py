@@ -49,8 +49,10 @@ class FiniteSteps:
     def check(self, net: Any, named_parameters: Any, batch: Any) -> Incident | None:
         """Between the backward pass and the step; gradients are set to zero if the step must be skipped."""
         self.n_steps += 1
-        incident = None
-        if not self._has_finite_gradient(net, named_parameters) or (_is_exposed(net) and _is_poisoned(net, batch)):
+        incident, run = None, run_of(net)
+        # In a plain net, and in other callbacks, other code than the optimizer may change batches and weights.
+        is_exposed = run is None or run.foreign_steps
+        if not self._has_finite_gradient(net, named_parameters) or (is_exposed and _is_poisoned(net, batch)):
             incident = self._skip(net, batch)
         else:
             self.n_skipped = 0
@@ -117,12 +119,6 @@ class FiniteSteps:
         if not self.is_over and self.restore_overflown(net):
             incident = incident or Incident(self.n_steps, Origin("weight", None, "weights became NaN or infinite"))
         return incident
-
-
-def _is_exposed(net: Any) -> bool:
-    """Whether other code than the optimizer may change batches and weights: in a plain net, or other callbacks."""
-    run = run_of(net)
-    return run is None or run.foreign_steps
 
 
 def _is_poisoned(net: Any, batch: Any) -> bool:

@@ -49,7 +49,7 @@ def loss_diverging(e: Evidence, ended: bool) -> Finding | None:
 
 def _is_calm(e: Evidence, ended: bool) -> bool:
     """Whether the network is good in evaluation mode, without dropout."""
-    skills = e.valid_skills or (e.evaluated_skills if ended else [])
+    skills = e.valid_skills or [e.skill_at(inspection) for inspection in e.inspections[1:] if ended]
     return bool(skills) and min(skills) > -1 and skills[-1] > -0.1
 
 
@@ -71,7 +71,7 @@ def _unbounded(e: Evidence, ended: bool) -> Finding | None:
 def overfitting(e: Evidence, ended: bool) -> Finding | None:
     """The validation loss is lastingly above its best while the training loss falls, and nothing stops that."""
     valid, train = e.valid_skills, e.train_skills
-    if not ended or e.restores_best or len(valid) < 8 or len(valid) != len(train) or e.n_valid < 20:
+    if not ended or e.restores_best or len(valid) < 8 or len(valid) != len(train) or e.valid.n_rows < 20:
         return None
     best = int(np.argmax(valid))
     lasting = max(4, len(valid) // 5)
