@@ -64,7 +64,7 @@ def nothing(module) -> None:
 
 
 def repaired(module=MLP, module_params=None, data=(SCALED, Y), **params) -> NeuralClassifier:
-    settings = {"max_epochs": 12, "batch_size": 32, "random_state": 0, "gradient_health": "repair"}
+    settings = {"max_epochs": 8, "batch_size": 32, "random_state": 0, "gradient_health": "repair"}
     model = NeuralClassifier(module, module_params=module_params, **{**settings, **params})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", GradientHealthWarning)
@@ -179,8 +179,8 @@ def test_a_healthy_run_has_the_same_bits_as_with_warn():
 
 def test_history_and_best_epoch_count_all_epochs(revived):
     model = revived
-    assert model.n_iter_ == len(model.net_.history) == len(model.health_.epochs) > 12
-    assert model.n_iter_ >= model.best_epoch_ > model.health_.repairs[0].epoch - 12
+    assert model.n_iter_ == len(model.net_.history) == len(model.health_.epochs) > 8
+    assert model.n_iter_ >= model.best_epoch_ > model.health_.repairs[0].epoch - 8
     assert [epoch.epoch for epoch in model.health_.epochs] == list(range(1, model.n_iter_ + 1))
 
 

@@ -44,7 +44,7 @@ def test_a_faulty_module_is_one_finding(symptom, model):
 @pytest.mark.parametrize("lr", [1e4, 1e2])
 @pytest.mark.parametrize("optimizer", [torch.optim.AdamW, torch.optim.SGD])
 def test_a_far_too_large_learning_rate_is_one_finding(lr, optimizer):
-    (finding,) = findings(classifier(lr=lr, optimizer=optimizer, gradient_clipping=None), *DIGITS)
+    (finding,) = findings(classifier(lr=lr, optimizer=optimizer, max_epochs=12, gradient_clipping=None), *DIGITS)
     assert finding.symptom in ("non_finite", "exploding", "loss_diverging")
 
 
