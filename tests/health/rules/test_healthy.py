@@ -82,7 +82,7 @@ IMAGES, SEQUENCES = DIGITS[0].reshape(-1, 1, 8, 8) / 16, DIGITS[0].reshape(-1, 8
 
 HEALTHY = [
     (classifier(MLP), *CANCER),
-    (classifier(TabM, {"n_members": 8}, max_epochs=6), *CANCER),
+    (classifier(TabM, max_epochs=4), *CANCER),
     (classifier(ResNet, max_epochs=6), *CANCER),
     (classifier(FTTransformer, {"n_blocks": 1, "token_size": 16}, max_epochs=5), *CANCER),
     (classifier(Recurrent, {"kind": nn.LSTM}, lr=0.01), SEQUENCES, DIGITS[1]),
