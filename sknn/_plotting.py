@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from ._optional import optional_import
 
-__all__ = ["draw_history", "pyplot"]
+__all__ = ["draw_gradient_flow", "draw_history", "pyplot"]
+
+_MOST_LABELS = 24
 
 
 def pyplot(asked_by: str) -> Any:
@@ -15,19 +20,7 @@ def pyplot(asked_by: str) -> Any:
 
 
 def draw_history(history: Any, best_epoch: int, ax: Any = None) -> Any:
-    """Training and validation loss over epochs, with the best epoch marked.
-
-    Parameters
-    ----------
-    history : skorch.history.History
-    best_epoch : int
-        From 1.
-    ax : matplotlib Axes or None
-
-    Returns
-    -------
-    ax : matplotlib Axes
-    """
+    """Training and validation loss over epochs, with the best epoch, from 1, marked."""
     plt = pyplot("plot_history")
     from matplotlib.ticker import MaxNLocator
 
@@ -47,4 +40,41 @@ def draw_history(history: Any, best_epoch: int, ax: Any = None) -> Any:
     ax.set(xlabel="epoch", ylabel="loss", title="Learning curve")
     ax.legend(frameon=False)
     ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def draw_gradient_flow(
+    flow: Mapping[str, Sequence[float]], epochs: Sequence[int], title: str, changes: Sequence[int], ax: Any = None
+) -> Any:
+    """A column for each epoch, a row for each layer, and the relative gradient as colour.
+
+    `flow` holds |gradient| / |weights| of each layer in each of the `epochs`; `changes` are the epochs of repairs.
+    """
+    plt = pyplot("TrainingHealth.plot")
+    from matplotlib.colors import LogNorm
+    from matplotlib.ticker import MaxNLocator
+
+    layers, values = list(flow), np.array(list(flow.values()))
+    shown = values[np.isfinite(values) & (values > 0)]
+    high = float(shown.max()) if shown.size else 1.0
+    low = min(float(shown.min()) if shown.size else high / 10, high / 10)
+    if ax is None:
+        _, ax = plt.subplots(figsize=(7, min(2.0 + 0.28 * len(layers), 10)), layout="constrained")
+    image = ax.pcolormesh(
+        np.append(epochs, epochs[-1] + 1) - 0.5,
+        np.arange(len(layers) + 1) - 0.5,
+        np.where(values > 0, values, np.nan),
+        norm=LogNorm(max(low, high * 1e-12), high),
+        cmap=plt.get_cmap("viridis").with_extremes(under="0.85", bad="0.85"),
+    )
+    every = -(-len(layers) // _MOST_LABELS)
+    ax.set_yticks(range(0, len(layers), every), layers[::every])
+    ax.invert_yaxis()
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
+    ax.set_xlabel("epoch" + (" (dotted line: a repair changed something)" if changes else ""))
+    ax.set_title(title)
+    ax.set_ylabel("layers, input at the top")
+    for epoch in changes:
+        ax.axvline(epoch + 0.5, color="white", linestyle=":", linewidth=1)
+    ax.figure.colorbar(image, ax=ax, label="|gradient| / |weights|")
     return ax

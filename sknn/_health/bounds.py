@@ -31,24 +31,12 @@ _UNBOUNDED = (-math.inf, math.inf)
 
 
 class Ending(NamedTuple):
-    """The last operation of a network.
+    """The last operation of a network."""
 
-    Attributes
-    ----------
-    name : str
-        Of the last operation; for example "scaled sigmoid" if the result of a bounded one is shifted or scaled.
-    bounds : (float, float)
-        Of the outputs.
-    operation : Operation or None
-        The last one, or the bounded one that is scaled.
-    is_free : bool
-        Whether weights can make the outputs arbitrarily large.
-    """
-
-    name: str
-    bounds: tuple[float, float]
-    operation: Operation | None
-    is_free: bool
+    name: str  # of that operation, such as "scaled sigmoid" if the result of a bounded one is shifted or scaled
+    bounds: tuple[float, float]  # smallest and largest output
+    operation: Operation | None  # the last one, or the bounded one that is scaled
+    is_free: bool  # whether weights can make the outputs arbitrarily large
 
 
 def ending_of(recorder: Recorder, result: Tensor) -> Ending:
@@ -94,10 +82,7 @@ def probed_bounds(net: Any, x: Any) -> tuple[float, float]:
             parameter.copy_(value)
     (low, high), (lower, higher) = ends
     same = 0.01 * (1 + min(abs(low), abs(high)))
-    return (
-        low if abs(low - lower) < same else -math.inf,
-        high if abs(high - higher) < same else math.inf,
-    )
+    return (low if abs(low - lower) < same else -math.inf, high if abs(high - higher) < same else math.inf)
 
 
 def _bounds_after(recorder: Recorder, operation: Operation) -> tuple[float, float]:

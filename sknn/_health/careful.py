@@ -38,13 +38,8 @@ def careful(
 ) -> Any:
     """The result, or `otherwise` if a module, loss or dataset of the user makes the function fail.
 
-    Parameters
-    ----------
-    function : callable
-    otherwise : object
-    draws : bool
-        Whether the function may draw random numbers; then the generators are restored afterwards, which takes as long
-        as computing the norms of a network.
+    Restoring the generators of random numbers takes as long as computing the norms of a network: pass `draws=False`
+    for a function that draws none.
     """
     try:
         if not draws:

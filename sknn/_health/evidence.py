@@ -5,19 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .inspection import Inspection
+from .careful import careful
+from .input_dependence import input_gradient
+from .inspection import Inspection, inspect_before_training
 from .layers import LayerNorms
 from .observer import LARGE_SHARE, Activation
-from .reference import Constant
+from .reference import Constant, best_constant, is_related, loss_of_constant, skill_of_model
+from .sampling import RowSource
 from .symmetry import SymmetricLayers
 
-__all__ = ["Evidence"]
+__all__ = ["Evidence", "initial_evidence"]
 
 # Below this skill a network has not learned; noisy tasks allow little more.
 _HARDLY_ANY_SKILL = 0.03
@@ -33,77 +37,34 @@ _SHARE_OF_SIMPLE, _CLEARLY_LESS = 0.5, 0.8
 
 @dataclass
 class Evidence:
-    """A training run, or the part of it since a repair.
-
-    Attributes
-    ----------
-    net : skorch net
-    rows : (inputs, targets) or None
-        The rows that inspections use.
-    constant : Constant or None
-    inspections : list of Inspection
-        The one before the first step, and the last two.
-    norms : LayerNorms
-    symmetric : SymmetricLayers
-    start : list of Tensor
-        Weights before the first step.
-    fit_simple, test_relation : callable
-        Return the skill of a simple model (linear or not), and whether a column is related to the target; called at
-        most once.
-    restores_best : bool
-        Whether training ends with the weights of the best validation epoch.
-    checks_shapes : bool
-        Whether the loss itself refuses targets of another shape than the outputs.
-    loss_name : str
-        Class of the loss, as the user knows it.
-    columns : sequence of str or None
-        Names of the columns of the input.
-    lr : float
-        Largest of the schedule.
-    planned_epochs : int
-    n_train, n_valid : int
-        Number of rows.
-    n_steps, n_epochs : int
-        Finished so far.
-    step_losses : list of ndarray
-        Losses of the steps of each epoch.
-    train_skills, valid_skills : list of float
-        Skill after each epoch; the latter is empty without validation rows.
-    flow_at_start : ndarray or None
-        Norm of the gradient of the loss with respect to each step of a sequence, before the first step.
-    clipping, schedule : object
-        Bound of the gradient and schedule of the learning rate in force, as parameters of the estimators; None if
-        there is none, or it is not known.
-    """
+    """A training run, or the part of it since a repair."""
 
     net: Any
-    rows: tuple[Any, Any] | None
+    rows: tuple[Any, Any] | None  # inputs and targets that inspections use
     constant: Constant | None
-    inspections: list[Inspection]
+    inspections: list[Inspection]  # the one before the first step, and the last two
     norms: LayerNorms
     symmetric: SymmetricLayers
-    start: list[Tensor]
-    fit_simple: Callable[[bool], float]
-    test_relation: Callable[[], bool]
-    restores_best: bool
-    checks_shapes: bool
-    loss_name: str
-    columns: Sequence[str] | None
-    lr: float
+    start: list[Tensor]  # weights before the first step
+    train: RowSource
+    valid: RowSource
+    restores_best: bool  # whether training ends with the weights of the best validation epoch
+    checks_shapes: bool  # whether the loss itself refuses targets of another shape than the outputs
+    loss_name: str  # class of the loss, as the user knows it
+    columns: Sequence[str] | None  # names of the columns of the input
+    lr: float  # largest of the schedule
     planned_epochs: int
-    n_train: int
-    n_valid: int = 0
+    # Norm of the gradient of the loss with respect to each step of a sequence, before the first training step.
     flow_at_start: np.ndarray | None = None
+    # Bound of the gradient and schedule in force, as parameters of the estimators; None if unknown, or there is none.
     clipping: Any = None
     schedule: Any = None
-    n_steps: int = 0
+    n_steps: int = 0  # finished so far, as n_epochs
     n_epochs: int = 0
-    step_losses: list[np.ndarray] = field(default_factory=list)
+    step_losses: list[np.ndarray] = field(default_factory=list)  # losses of the steps of each epoch
+    # Skill after each epoch; that of validation is empty without validation rows.
     train_skills: list[float] = field(default_factory=list)
     valid_skills: list[float] = field(default_factory=list)
-    _linear: float | None = None
-    _simple: float | None = None
-    _related: bool | None = None
 
     def add_epoch(self, losses: np.ndarray, train_loss: float, valid_loss: float | None) -> None:
         """Add an epoch: the losses of its steps, and the mean losses of the epoch."""
@@ -132,7 +93,7 @@ class Evidence:
 
         On held-out rows if there are enough of them, else on training rows.
         """
-        if self.n_valid >= _ENOUGH_TO_JUDGE_BY and self.valid_skills:
+        if self.valid.n_rows >= _ENOUGH_TO_JUDGE_BY and self.valid_skills:
             known = self.valid_skills if self.restores_best else self.valid_skills[-1:]
         else:
             known = self.train_skills[-1:] + [self.skill_at(inspection) for inspection in self.inspections[-1:]]
@@ -142,28 +103,28 @@ class Evidence:
     @property
     def skills(self) -> list[float]:
         """Skill after each epoch, on held-out rows if there are enough of them."""
-        return self.valid_skills if self.n_valid >= _ENOUGH_TO_JUDGE_BY else self.train_skills
+        return self.valid_skills if self.valid.n_rows >= _ENOUGH_TO_JUDGE_BY else self.train_skills
 
-    @property
+    @cached_property
     def linear_skill(self) -> float:
         """Skill of a linear model."""
-        if self._linear is None:
-            self._linear = self.fit_simple(True)
-        return self._linear
+        return self._skill_of_model(linear=True)
 
-    @property
+    @cached_property
     def simple_skill(self) -> float:
         """Skill of a model that is linear in the inputs and in random features of them, or of the linear one."""
-        if self._simple is None:
-            self._simple = max(self.linear_skill, self.fit_simple(False))
-        return self._simple
+        return max(self.linear_skill, self._skill_of_model(linear=False))
 
-    @property
+    def _skill_of_model(self, *, linear: bool) -> float:
+        if self.constant is None:
+            return 0.0
+        about = self.net, self.inspections[0], self.train, self.constant
+        return careful(skill_of_model, *about, linear=linear, otherwise=0.0)
+
+    @cached_property
     def related(self) -> bool:
         """Whether a column is related to the target."""
-        if self._related is None:
-            self._related = self.test_relation()
-        return self._related
+        return careful(is_related, self.train.some(2000), otherwise=True)
 
     @property
     def is_worse_than_linear(self) -> bool:
@@ -191,17 +152,12 @@ class Evidence:
         """Whether the network is as good as a constant guess, or worse."""
         return self.skill < _HARDLY_ANY_SKILL
 
-    @property
-    def evaluated_skills(self) -> list[float]:
-        """Skills in evaluation mode, without dropout: on held-out rows, else at the inspections after the first."""
-        return self.valid_skills or [self.skill_at(inspection) for inspection in self.inspections[1:]]
-
     # ------------------------------------------------------------------ how long it has been learning
 
     @property
     def has_few_rows(self) -> bool:
         """Whether there are too few training rows to judge by."""
-        return 0 < self.n_train < _FEW_ROWS
+        return 0 < self.train.n_rows < _FEW_ROWS
 
     def had_time(self, ended: bool) -> bool:
         """Whether there were enough steps to judge by: half of the planned epochs, or all of them."""
@@ -254,7 +210,7 @@ class Evidence:
     def _now_and_start(self) -> list[tuple[Tensor, Tensor]]:
         return [
             (p.detach().cpu().double(), start.cpu().double())
-            for p, start in zip(trained(self.net), self.start, strict=True)
+            for p, start in zip(_trained(self.net), self.start, strict=True)
         ]
 
     @property
@@ -272,12 +228,47 @@ class Evidence:
         return self.norms.update_per_lr() * max(self.lr, self.largest_lr)
 
 
-def trained(net: Any) -> list[nn.Parameter]:
+def _trained(net: Any) -> list[nn.Parameter]:
     """Real parameters of the network that require gradients."""
     return [p for p in net.module_.parameters() if p.requires_grad and p.is_floating_point()]
 
 
-def copies(net: Any) -> list[Tensor]:
+def _copies(net: Any) -> list[Tensor]:
     """Copies of the trained weights."""
     with torch.no_grad():
-        return [p.detach().clone() for p in trained(net)]
+        return [p.detach().clone() for p in _trained(net)]
+
+
+def initial_evidence(net: Any, train: RowSource, valid: RowSource, *, planned_epochs: int, **settings: Any) -> Evidence:
+    """Inspect the network before its first step; without rows, only losses and gradients are evidence later.
+
+    `settings` are further fields of `Evidence`.
+    """
+    rows, constant, inspections = None, None, []
+    if planned_epochs > 1 or not net.history[:-1]:  # later parts of a stream are too short to be judged
+        rows, constant, inspections = careful(_inspect, net, train, otherwise=(None, None, []))
+    if constant is not None:
+        constant.held_out = careful(loss_of_constant, net, inspections[0], constant, valid, otherwise=math.nan)
+    order = inspections[0].order if inspections else [name for name, _ in net.module_.named_parameters()]
+    return Evidence(
+        net=net,
+        train=train,
+        valid=valid,
+        rows=rows,
+        constant=constant,
+        inspections=inspections,
+        norms=careful(LayerNorms, net.module_, order, draws=False) or LayerNorms(net.module_, []),
+        symmetric=careful(SymmetricLayers, net.module_, order, draws=False) or SymmetricLayers(net.module_, []),
+        start=_copies(net),
+        planned_epochs=planned_epochs,
+        flow_at_start=None if rows is None else careful(input_gradient, net, rows),
+        **settings,
+    )
+
+
+def _inspect(net: Any, train: RowSource) -> tuple[tuple[Any, Any] | None, Constant | None, list[Inspection]]:
+    rows = train.some()
+    if rows is None:
+        return None, None, []
+    inspection = inspect_before_training(net, rows)
+    return rows, best_constant(net, inspection, rows, train), [inspection]

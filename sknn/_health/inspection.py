@@ -20,41 +20,19 @@ __all__ = ["Inspection", "as_evaluated", "inspect_before_training", "inspect_net
 
 @dataclass
 class Inspection:
-    """What a forward pass in evaluation mode showed.
-
-    Attributes
-    ----------
-    loss : float
-    raw : Tensor of shape (n_rows, ...)
-        Raw predictions, as given to the loss.
-    last : str
-        Name of the last operation of the network, as in `Ending`.
-    bounds : (float, float)
-        Smallest and largest possible output.
-    has_open_end : bool
-        Whether `bounds` may be narrower than the last operation alone implies.
-    activations : list of Activation
-        From the input to the output, without an activation that makes the output.
-    first : FirstLayer or None
-        None behind a normalisation, and if the first weights do not multiply the input.
-    order : list of str
-        Parameters in the order of their first use.
-    differences : list of (str, float)
-        For each layer with weights, how much its input differs between rows: the standard deviation over the rows,
-        relative to the root mean square.
-    chain : set of str
-        Parameters that every path from the input to the output passes: not in a branch beside a shortcut.
-    """
+    """What a forward pass in evaluation mode showed."""
 
     loss: float
-    raw: Tensor
-    last: str
-    bounds: tuple[float, float]
-    has_open_end: bool
-    activations: list[Activation]
-    first: FirstLayer | None
-    order: list[str] = field(default_factory=list)
+    raw: Tensor  # raw predictions, as given to the loss, (n_rows, ...)
+    last: str  # name of the last operation of the network, as in `Ending`
+    bounds: tuple[float, float]  # smallest and largest possible output
+    has_open_end: bool  # whether `bounds` may be narrower than the last operation alone implies
+    activations: list[Activation]  # from the input to the output, without an activation that makes the output
+    first: FirstLayer | None  # None behind a normalisation, and if the first weights do not multiply the input
+    order: list[str] = field(default_factory=list)  # parameters in the order of their first use
+    # For each layer with weights, the standard deviation of its input over the rows, relative to the root mean square.
     differences: list[tuple[str, float]] = field(default_factory=list)
+    # Parameters that every path from the input to the output passes: not in a branch beside a shortcut.
     chain: set[str] = field(default_factory=set)
 
     @property

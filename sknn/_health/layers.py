@@ -22,19 +22,7 @@ _FIRST_STEPS = 5
 
 
 class LayerNorms:
-    """Measures weights of two or more dimensions: in each of the first five steps, then in one of twenty or fewer.
-
-    Parameters
-    ----------
-    module : nn.Module
-    order : sequence of str
-        Parameters in the order in which a forward pass uses them; others are not measured.
-
-    Attributes
-    ----------
-    names, parameters : list of str
-        Layers, and their weights.
-    """
+    """Measures weights of two or more dimensions: in each of the first five steps, then in one of twenty or fewer."""
 
     def __init__(self, module: nn.Module, order: Sequence[str]) -> None:
         found = dict(module.named_parameters())
@@ -53,7 +41,7 @@ class LayerNorms:
             if found[name].is_floating_point()
             if "bias" not in name and id(found[name]) not in others
         ]
-        self.parameters = chosen
+        self.parameters = chosen  # weights, whose layers are `names`
         self.names = [layer_of(name) for name in chosen]
         self.names = [n if self.names.count(n) == 1 else c for n, c in zip(self.names, chosen, strict=True)]
         self.weights = [found[name] for name in chosen]
@@ -103,23 +91,19 @@ class LayerNorms:
 
     def relative(self) -> np.ndarray:
         """(n_samples, n_layers, 3): relative gradient, update and norm of the weights; NaN where not measured."""
-        first = len(self._table)
         new = []
-        for i in range(first, len(self._norms)):
+        for i in range(len(self._table), len(self._norms)):
             gradients, weights = (norms.cpu().double() for norms in self._norms[i])
             update = self._updates.get(i)
             changes = torch.full_like(weights, torch.nan) if update is None else update.cpu().double()
-            new.append(self._row(gradients, weights, changes))
+            size = torch.maximum(weights, self.smallest_norms)
+            new.append(torch.stack([gradients / size, changes / size, weights], dim=1).numpy())
         if not new:
             return self._table
         table = np.concatenate([self._table, np.array(new)])
         # The update of the last step may be still unknown.
         self._table = table[:-1] if self._before is not None else table
         return table
-
-    def _row(self, gradients: Tensor, weights: Tensor, changes: Tensor) -> np.ndarray:
-        size = torch.maximum(weights, self.smallest_norms)
-        return torch.stack([gradients / size, changes / size, weights], dim=1).numpy()
 
     def update_per_lr(self) -> float:
         """Norm of a first update, relative to the initial weights and for a learning rate of 1; NaN if unknown.
@@ -129,9 +113,8 @@ class LayerNorms:
         """
         if not self._turns:
             return float("nan")
-        size = torch.maximum(
-            self._norms[0][1].cpu().double(), self.smallest_norms
-        )  # a step may have blown the weights up
+        # Of the first weights: a step may have blown them up.
+        size = torch.maximum(self._norms[0][1].cpu().double(), self.smallest_norms)
         turns = [turn.cpu().double() / size for turn in self._turns]
         steps = zip(turns, self.lrs, strict=False)
         sizes = [float(turn.median()) / lr for turn, lr in steps if lr > 0 and bool(torch.isfinite(turn).all())]

@@ -11,16 +11,7 @@ from torch import Tensor, nn
 
 from .recorder import Operation, Recorder, tensors_in
 
-__all__ = [
-    "LARGE_SHARE",
-    "WEIGHING",
-    "Activation",
-    "FirstLayer",
-    "Observer",
-    "bias_of",
-    "column_name",
-    "layer_of",
-]
+__all__ = ["LARGE_SHARE", "WEIGHING", "Activation", "FirstLayer", "Observer", "bias_of", "column_name", "layer_of"]
 
 # This share of the units of a layer counts as most of them.
 LARGE_SHARE = 0.5
@@ -49,71 +40,34 @@ _NORMS = frozenset([
 
 @dataclass
 class Activation:
-    """Statistics of an activation function over the rows.
+    """Statistics of an activation function over the rows."""
 
-    Attributes
-    ----------
-    layer : str
-        The layer that computes its input.
-    name : str
-        Of the function.
-    n_units : int
-    inactive, active : float
-        Share of the units of a rectifier that are inactive, and active, on every row.
-    spread : float
-        Standard deviation of its input over the rows, averaged over the units.
-    saturated : float
-        Share of rows and units at which a bounded function is nearly flat.
-    is_gate : bool
-        Whether its output, between 0 and 1, is multiplied with another tensor.
-    is_avoidable : bool
-        Whether a path from the input to the output avoids it, as a shortcut does.
-    """
-
-    layer: str
-    name: str
+    layer: str  # the layer that computes its input
+    name: str  # of the function
     n_units: int
-    inactive: float = 0.0
+    inactive: float = 0.0  # share of the units of a rectifier that are inactive, and active, on every row
     active: float = 0.0
-    spread: float = math.nan
-    saturated: float = 0.0
-    is_gate: bool = False
-    is_avoidable: bool = False
+    spread: float = math.nan  # standard deviation of its input over the rows, averaged over the units
+    saturated: float = 0.0  # share of rows and units at which a bounded function is nearly flat
+    is_gate: bool = False  # whether its output, between 0 and 1, is multiplied with another tensor
+    is_avoidable: bool = False  # whether a path from the input to the output avoids it, as a shortcut does
 
 
 @dataclass
 class FirstLayer:
-    """The scale of the inputs of the first weights.
-
-    Attributes
-    ----------
-    layer : str
-    operation : str
-    scale : float
-        Root mean square of the non-zero inputs.
-    output_scale : float
-        Root mean square of the outputs.
-    spread, center : Tensor of shape (n_columns,) or None
-        Standard deviation and mean of each column, feature of a sequence, or channel.
-    """
+    """The scale of the inputs of the first weights."""
 
     layer: str
     operation: str
-    scale: float
-    output_scale: float
+    scale: float  # root mean square of the non-zero inputs
+    output_scale: float  # root mean square of the outputs
+    # Standard deviation and mean of each column, feature of a sequence, or channel, (n_columns,).
     spread: Tensor | None
     center: Tensor | None = None
 
 
 class Observer:
-    """Collects the statistics of an inspection from the operations that a recorder reports.
-
-    Parameters
-    ----------
-    n_rows : int
-        Number of rows of the batch.
-    recorder : Recorder
-    """
+    """Collects the statistics of an inspection from the operations that a recorder reports."""
 
     def __init__(self, n_rows: int, recorder: Recorder) -> None:
         self.n_rows, self.recorder = n_rows, recorder

@@ -22,20 +22,11 @@ LARGEST = 1e18
 
 @dataclass
 class Origin:
-    """What became non-finite first.
+    """What became non-finite first."""
 
-    Attributes
-    ----------
-    stage : {"input", "weight", "forward", "loss", "gradient", "unknown"}
-    layer : str or None
-        The column of an input, else the layer.
-    what : str
-        The same as a clause of a sentence.
-    """
-
-    stage: str
-    layer: str | None
-    what: str
+    stage: str  # "input", "weight", "forward", "loss", "gradient" or "unknown"
+    layer: str | None  # the column of an input, else the layer
+    what: str  # the same as a clause of a sentence
 
 
 def largest_of(dtype: torch.dtype) -> float:
@@ -70,22 +61,16 @@ def bad_parameters(module: Any, *, of_gradient: bool) -> list[str]:
 def origin_of(net: Any, batch: Any, columns: Sequence[str] | None = None, gradients: Sequence[str] = ()) -> Origin:
     """Find the first non-finite value: in the batch, the weights, the forward pass, the loss or the gradient.
 
-    Parameters
-    ----------
-    net : skorch net
-        As it was when the batch was used.
-    batch : inputs and targets, or None
-    columns : sequence of str or None
-        Names of the columns of the input.
-    gradients : sequence of str
-        Parameters whose gradients are known to be non-finite.
+    The net is as it was when the batch was used; `gradients` names parameters whose gradients are not finite.
     """
     module = net.module_
     if batch is not None:
         x, y = unpack_data(batch)
-        found = _in_inputs(x, columns) or _in_targets(y)
+        found = _in_inputs(x, columns)
         if found is not None:
             return found
+        if isinstance(y, Tensor) and has_overflown(y):
+            return Origin("input", "y", f"the target holds {_worst(y):g}")
     weights = bad_parameters(module, of_gradient=False)
     if weights:
         worst = _worst(module.get_parameter(weights[0]))
@@ -112,12 +97,6 @@ def _in_inputs(x: Any, columns: Sequence[str] | None) -> Origin | None:
     position = int(bad.reshape(-1, values.shape[-1]).any(0).nonzero()[0])
     column = column_name(columns, position, values.shape[-1])
     return Origin("input", column, f"{column} of the input holds {worst:g} in {rows} row(s) of the batch")
-
-
-def _in_targets(y: Any) -> Origin | None:
-    if isinstance(y, Tensor) and has_overflown(y):
-        return Origin("input", "y", f"the target holds {_worst(y):g}")
-    return None
 
 
 def _in_forward(net: Any, x: Any, y: Any) -> Origin | None:

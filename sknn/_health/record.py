@@ -6,24 +6,9 @@ import html
 from dataclasses import dataclass, field
 from typing import Any
 
-from .picture import draw_gradient_flow
+from .._plotting import draw_gradient_flow
 
-__all__ = ["SYMPTOMS", "EpochHealth", "Finding", "LayerHealth", "Repair", "TrainingHealth"]
-
-# Each one may cause those after it: if several are present, the first is reported.
-SYMPTOMS = (
-    "output_mismatch",
-    "symmetric_init",
-    "input_scale",
-    "non_finite",
-    "dead_units",
-    "saturated_units",
-    "exploding",
-    "loss_diverging",
-    "vanishing",
-    "not_learning",
-    "overfitting",
-)
+__all__ = ["EpochHealth", "Finding", "LayerHealth", "Repair", "TrainingHealth"]
 
 
 @dataclass(frozen=True)

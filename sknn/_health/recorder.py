@@ -27,26 +27,13 @@ _IGNORED = frozenset([
 
 @dataclass
 class Operation:
-    """A call of a torch function.
+    """A call of a torch function."""
 
-    Attributes
-    ----------
-    name : str
-        Name of the function, without underscores around it.
-    layer : str
-        Innermost module that was running, as in ``named_modules``.
-    args : tuple
-    kwargs : dict
-    weights : tuple of str
-        Names of the parameters among the arguments.
-    output : Tensor
-    """
-
-    name: str
-    layer: str
+    name: str  # name of the function, without underscores around it
+    layer: str  # innermost module that was running, as in ``named_modules``
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
-    weights: tuple[str, ...]
+    weights: tuple[str, ...]  # names of the parameters among the arguments
     output: Any
 
     @property
@@ -78,13 +65,6 @@ class Recorder(TorchFunctionMode):
 
     Functional calls are recorded, which hooks of modules miss; the inside of a fused function is not. It is a function
     mode, since the first dispatch mode of a process imports the compiler, which takes a second.
-
-    Parameters
-    ----------
-    module : nn.Module
-        Its parameters are recorded by name.
-    before, after : callable or None
-        Called with the operation, without and with its output.
     """
 
     def __init__(

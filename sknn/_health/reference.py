@@ -15,7 +15,7 @@ from .inspection import Inspection
 from .recorder import first_tensor
 from .sampling import RowSource
 
-__all__ = ["Constant", "best_constant", "is_related", "loss_of_constant", "minimum", "simple_skill"]
+__all__ = ["Constant", "best_constant", "is_related", "loss_of_constant", "minimum", "skill_of_model"]
 
 # A network that ends in one of these gives the loss numbers of a limited range; so must its constant guess.
 _LINKS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -34,27 +34,14 @@ _MOST_CODES = 20
 
 @dataclass
 class Constant:
-    """The best constant guess.
+    """The best constant guess."""
 
-    Attributes
-    ----------
-    value : Tensor of shape (width,)
-        Raw scores.
-    loss : float
-        Over all rows asked; NaN where nothing can be learned, since all targets are equal.
-    is_bounded : bool
-        Whether the loss has a minimum among constants.
-    start : float
-        What a network has before it learns: this loss, or that of raw scores of zero, where these are a sensible
-        start. They are not where targets are far from zero.
-    held_out : float
-        Loss over held-out rows, which may vary more or less than those of the training; NaN without such rows.
-    """
-
-    value: Tensor
-    loss: float
-    is_bounded: bool
+    value: Tensor  # raw scores, (width,)
+    loss: float  # over all rows asked; NaN where nothing can be learned, since all targets are equal
+    is_bounded: bool  # whether the loss has a minimum among constants
+    # Loss of a network before it learns: this one, or that of raw scores of zero, unless targets are far from zero.
     start: float = math.nan
+    # Loss over held-out rows, which may vary more or less than those of the training; NaN without such rows.
     held_out: float = math.nan
 
     def skill(self, loss: float, *, held_out: bool = False) -> float:
@@ -96,14 +83,7 @@ def _linked(inspection: Inspection, raw: Tensor) -> Tensor:
 def best_constant(net: Any, inspection: Inspection, rows: tuple[Any, Any], source: RowSource) -> Constant:
     """The best constant output of a network under its loss, by L-BFGS on one vector of raw scores.
 
-    Parameters
-    ----------
-    net : skorch net
-    inspection : Inspection
-        At these rows, for the shape of the output.
-    rows : (inputs, targets)
-    source : RowSource
-        Resident rows give more targets than `rows`, so that the shares of rare classes are accurate.
+    A source of resident rows gives more targets than `rows`, so that the shares of rare classes are accurate.
     """
     x, y = source.targets(_MAX_ROWS) or rows
     width = inspection.raw.shape[-1] if inspection.raw.ndim > 1 else 1
@@ -160,19 +140,11 @@ def loss_of_constant(net: Any, inspection: Inspection, constant: Constant, sourc
     return net.get_loss(raw.expand(len(y), *inspection.raw.shape[1:]), y, X=x, training=False).item()
 
 
-def simple_skill(net: Any, inspection: Inspection, source: RowSource, constant: Constant, *, linear: bool) -> float:
+def skill_of_model(net: Any, inspection: Inspection, source: RowSource, constant: Constant, *, linear: bool) -> float:
     """Skill of a simple model of the standardised inputs: fitted on every other row, judged on those between.
 
-    Parameters
-    ----------
-    net : skorch net
-    inspection : Inspection
-        For the shape of the output.
-    source : RowSource
-    constant : Constant
-    linear : bool
-        Whether the model is linear in the inputs, or also in random Fourier features of them (A. Rahimi, B. Recht,
-        "Random features for large-scale kernel machines", NIPS 2007), which model curves and interactions.
+    If not linear, with random Fourier features (A. Rahimi, B. Recht, "Random features for large-scale kernel machines",
+    NIPS 2007), which model curves and interactions.
     """
     rows = source.some(_ROWS_FOR_GUESS)
     if rows is None or inspection.raw.ndim > 2 or math.isnan(constant.loss):

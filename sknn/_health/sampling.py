@@ -16,15 +16,7 @@ _MOST_SPARSE = 512
 
 
 class RowSource:
-    """Gives rows from all over a dataset.
-
-    Parameters
-    ----------
-    net : skorch net
-    dataset : sknn's Rows, any dataset that a skorch net is trained on, or None
-    is_resident : bool
-        Whether it is sknn's Rows, whose tensors are in memory.
-    """
+    """Gives rows from all over a dataset; sknn's `Rows` are resident, with all tensors in memory."""
 
     def __init__(self, net: Any, dataset: Any, *, is_resident: bool) -> None:
         self.net, self.dataset, self.is_resident = net, dataset, is_resident

@@ -46,12 +46,7 @@ class SymmetricLayers:
     """Finds hidden layers that start with identical units, and those of them whose units still are.
 
     Zeros at the start are common in last layers and residual branches; only units that stay identical are a fault.
-
-    Parameters
-    ----------
-    module : nn.Module
-    order : sequence of str
-        Parameters in the order of their first use; the last matrix makes the output, and has no hidden units.
+    Of the parameters in the order of their first use, the last matrix makes the output, and has no hidden units.
     """
 
     def __init__(self, module: nn.Module, order: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from .._health.initialisation import can_initialise, initialise_by_data
 from .._health.observer import LARGE_SHARE
 from .._health.record import Finding
 from .._health.recorder import first_tensor
-from .._health.rules.input_scale import is_out_of_scale
+from .._health.rules.input_scale import out_of_scale
 from .._health.rules.remedies import FIXED_NORM, suggested_lr
 from ._protocol import run_of
 from .gradient_clipping import GradientClipping
@@ -27,23 +27,13 @@ _AT_THE_START = ("symmetric_init", "dead_units", "saturated_units", "exploding",
 
 @dataclass
 class Change:
-    """A record of one change; :class:`Changes` makes it and undoes it.
-
-    Attributes
-    ----------
-    kind : {"lr", "lr_schedule", "add_clipping", "max_norm", "initial_weights", "scale_inputs"}
-    text : str
-        What is changed, from what to what.
-    restarts : bool
-        Whether training begins again from the initial weights, or continues from the last good ones.
-    old, new : object
-        Values before and after; for "initial_weights", `new` holds the arguments of `initialise_by_data`; for
-        "scale_inputs", `old` is the callable that undoes the scaling once that was done.
-    """
+    """A record of one change; :class:`Changes` makes it and undoes it."""
 
     kind: Literal["lr", "lr_schedule", "add_clipping", "max_norm", "initial_weights", "scale_inputs"]
-    text: str
-    restarts: bool
+    text: str  # what is changed, from what to what
+    restarts: bool  # whether training begins again from the initial weights, or continues from the last good ones
+    # Values before and after; for "initial_weights", `new` holds the arguments of `initialise_by_data`; for
+    # "scale_inputs", `old` is the callable that undoes the scaling, once that was done.
     old: Any = None
     new: Any = None
 
@@ -54,20 +44,7 @@ class Change:
 
 
 class Changes:
-    """The changes that suit a net, and the settings of its training that they have put in force.
-
-    Parameters
-    ----------
-    net : skorch net
-        Before its first step.
-
-    Attributes
-    ----------
-    lr : float
-        Learning rate in force.
-    clipping : GradientClipping or None
-        Added by a change, if the net has none of its own.
-    """
+    """The changes that suit a net, and the settings of its training that they have put in force."""
 
     def __init__(self, net: Any) -> None:
         self.net = net
@@ -156,7 +133,7 @@ class Changes:
             found = by_cause.get(cause or "", [])
         else:
             found = []
-        if symptom != "input_scale" and found and is_out_of_scale(e):
+        if symptom != "input_scale" and found and out_of_scale(e) is not None:
             found = [scale, *found]
         return [change for change in found if change is not None]
 

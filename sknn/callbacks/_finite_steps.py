@@ -24,44 +24,18 @@ _UNKNOWN = Origin("unknown", None, "a gradient is not finite")
 
 
 class Incident(NamedTuple):
-    """A non-finite value.
+    """A non-finite value."""
 
-    Attributes
-    ----------
-    step : int
-        Number of the step in the training run, from 1.
-    origin : Origin
-    was_skipped : bool
-        Whether the optimizer step was skipped.
-    """
-
-    step: int
+    step: int  # number of the step in the training run, from 1
     origin: Origin
-    was_skipped: bool = True
+    was_skipped: bool = True  # whether the optimizer step was skipped
 
 
 class FiniteSteps:
-    """Guards the steps of a training run.
-
-    Parameters
-    ----------
-    net : skorch net
-        Before its first step.
-    most_restored : int
-        How often weights are restored before training stops.
-
-    Attributes
-    ----------
-    last_good : ModuleState
-        The state that is restored; the owner saves it after good epochs.
-    n_steps : int
-        Steps since the start of the training run.
-    is_over : bool
-        Training is to stop at the end of the epoch; all steps until then are skipped.
-    """
+    """Guards the steps of a training run."""
 
     def __init__(self, net: Any, *, most_restored: int) -> None:
-        self.last_good = ModuleState(net)
+        self.last_good = ModuleState(net)  # saved by the owner after good epochs
         self.most_restored = most_restored
         self.n_steps = 0
         self._device_flags: list[Tensor] = []
@@ -70,13 +44,15 @@ class FiniteSteps:
     def start_again(self) -> None:
         """Count skipped steps and restored weights from 0."""
         self.n_skipped = self.n_restored = 0
-        self.is_over = False
+        self.is_over = False  # else all steps are skipped, and training is to stop at the end of the epoch
 
     def check(self, net: Any, named_parameters: Any, batch: Any) -> Incident | None:
         """Between the backward pass and the step; gradients are set to zero if the step must be skipped."""
         self.n_steps += 1
-        incident = None
-        if not self._has_finite_gradient(net, named_parameters) or (_is_exposed(net) and _is_poisoned(net, batch)):
+        incident, run = None, run_of(net)
+        # In a plain net, and in other callbacks, other code than the optimizer may change batches and weights.
+        is_exposed = run is None or run.foreign_steps
+        if not self._has_finite_gradient(net, named_parameters) or (is_exposed and _is_poisoned(net, batch)):
             incident = self._skip(net, batch)
         else:
             self.n_skipped = 0
@@ -143,12 +119,6 @@ class FiniteSteps:
         if not self.is_over and self.restore_overflown(net):
             incident = incident or Incident(self.n_steps, Origin("weight", None, "weights became NaN or infinite"))
         return incident
-
-
-def _is_exposed(net: Any) -> bool:
-    """Whether other code than the optimizer may change batches and weights: in a plain net, or other callbacks."""
-    run = run_of(net)
-    return run is None or run.foreign_steps
 
 
 def _is_poisoned(net: Any, batch: Any) -> bool:

@@ -164,10 +164,6 @@ class SpikeBound:
     over the finite, non-zero norms of the last 100 steps; with :math:`10 k` if these are fewer than 5, infinite if
     there is none. After 20 steps it is computed in every sixteenth. The quantile lets large norms pass that recur
     often. Norms are counted after clipping, so that consecutive spikes raise the bound by a factor of 2 at a time.
-
-    Attributes
-    ----------
-    bound : float
     """
 
     def __init__(self, multiple: float) -> None:
@@ -195,19 +191,12 @@ class SpikeBound:
 
 
 class TensorSpikeBound:
-    """The same on a device, without reading from it.
-
-    Attributes
-    ----------
-    bound : Tensor of shape ()
-    limit : Tensor of shape ()
-        Steps of larger norms are skipped: infinity, or the largest norm that is allowed without a bound.
-    """
+    """The same on a device, without reading from it."""
 
     def __init__(self, multiple: float, like: Tensor) -> None:
         self.multiple = multiple
         self.bound = torch.full_like(like, math.inf)
-        self.limit = torch.full_like(like, LARGEST_UNBOUNDED)
+        self.limit = torch.full_like(like, LARGEST_UNBOUNDED)  # steps of larger norms are skipped
         self._ordinary = torch.full((WINDOW,), math.inf, dtype=like.dtype, device=like.device)
         self._new: list[Tensor] = []
         self._n_steps = 0

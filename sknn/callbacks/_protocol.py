@@ -14,55 +14,29 @@ __all__ = ["SknnCallback", "SknnNet", "TrainingRun", "flat_parameters_of", "run_
 
 
 class TrainingRun(Protocol):
-    """The state of a training run that callbacks read and change; it exists only while a net is trained.
+    """The state of a training run that callbacks read and change; it exists only while a net is trained."""
 
-    Attributes
-    ----------
-    planned_epochs : int
-        Epochs of the present run.
-    lr_schedule, lr_schedule_params
-        As the estimators' parameters; a repair may change them for the runs that follow.
-    weight_decay_follows_lr : bool
-        Whether the weight decay was chosen for the learning rate, so that only their product counts.
-    columns : list of str or None
-        Names of the numeric columns that reach the network untouched.
-    scale_inputs : callable or None
-        Scales these columns from now on, in training and prediction; returns a callable that undoes it.
-    gradient_norm : float or None
-        Norm of the gradient of the present step, if a callback has computed it already.
-    step_losses : Tensor of shape (n_steps,) or None
-        Training loss of each step of the last epoch.
-    foreign_steps : bool
-        Whether a callback that is not part of sknn listens to batches or gradients.
-    """
-
-    planned_epochs: int
-    lr_schedule: Any
+    planned_epochs: int  # epochs of the present run
+    lr_schedule: Any  # as the estimators' parameters; a repair may change them for the runs that follow
     lr_schedule_params: dict[str, Any] | None
+    # Whether the weight decay was chosen for the learning rate, so that only their product counts.
     weight_decay_follows_lr: bool
-    columns: list[str] | None
+    columns: list[str] | None  # names of the numeric columns that reach the network untouched
+    # Scales these columns from now on, in training and prediction; returns a callable that undoes it.
     scale_inputs: Callable[[], Callable[[], None]] | None
-    gradient_norm: float | None
-    step_losses: Tensor | None
-    foreign_steps: bool
+    gradient_norm: float | None  # norm of the gradient of the present step, if a callback has computed it already
+    step_losses: Tensor | None  # training loss of each step of the last epoch, (n_steps,)
+    foreign_steps: bool  # whether a callback that is not part of sknn listens to batches or gradients
 
     def weights_were_restored(self) -> None:
         """A callback has replaced non-finite weights: their moving average begins anew."""
 
 
 class SknnNet:
-    """Base of the net of sknn: distinguishes it from a plain ``skorch.NeuralNet``, in which callbacks work as well.
+    """Base of the net of sknn: distinguishes it from a plain ``skorch.NeuralNet``, in which callbacks work as well."""
 
-    Attributes
-    ----------
-    flat_parameters : FlatParameters or None
-        All parameters in one buffer, where the optimizer allows it.
-    run : TrainingRun or None
-        None between two fits.
-    """
-
-    flat_parameters: FlatParameters | None = None
-    run: TrainingRun | None = None
+    flat_parameters: FlatParameters | None = None  # all parameters in one buffer, where the optimizer allows it
+    run: TrainingRun | None = None  # None between two fits
 
 
 class SknnCallback(Callback):

@@ -17,7 +17,7 @@ from ._protocol import SknnCallback, SknnNet
 from ._state import ModuleState, StopTraining
 from .early_stopping import EarlyStopping
 
-__all__ = ["NextRun", "Repairs", "TrainAgain"]
+__all__ = ["Repairs", "TrainAgain"]
 
 _MOST_REPAIRS = 3
 # A smaller gain of skill may be chance.
@@ -48,27 +48,16 @@ class _Snapshot:
 
 @dataclass
 class Attempt:
-    """A change on trial.
-
-    Attributes
-    ----------
-    finding : Finding
-    change : Change
-    n_steps, skill, n_epochs, planned_epochs
-        Of the training run in which the fault was found.
-    made_after : int
-        Number of epochs in the history when the change was made.
-    before, start : _Snapshot or None
-        The state before the change, and that which the changed run began with; None until the change is made.
-    """
+    """A change on trial."""
 
     finding: Finding
     change: Change
-    n_steps: int
+    n_steps: int  # as the next three, of the training run in which the fault was found
     skill: float
     n_epochs: int
     planned_epochs: int
-    made_after: int
+    made_after: int  # number of epochs in the history when the change was made
+    # The state before the change, and that which the changed run began with; None until the change is made.
     before: _Snapshot | None = None
     start: _Snapshot | None = None
 
@@ -79,60 +68,32 @@ class Attempt:
         return max(0, self.planned_epochs) if self.change.restarts else max(1, left)
 
 
-@dataclass
-class NextRun:
-    """What to do before the next run of epochs; :meth:`Repairs.apply` does it.
-
-    Attributes
-    ----------
-    epochs : int
-        Number of epochs of the next run; 0 for no further run.
-    undo : Attempt or None
-        A change that did not help. It is undone in any case, even if training is to end.
-    attempt : Attempt or None
-        The change to make.
-    """
-
-    epochs: int
-    undo: Attempt | None = None
-    attempt: Attempt | None = None
-
-
 class TrainAgain(StopTraining):
-    """Ends the present run of epochs and asks the net of sknn for another one.
+    """Another run of epochs. Raising this asks a net of sknn for it; in a plain skorch net `change` is called."""
 
-    Parameters
-    ----------
-    repairs : Repairs
-    next_run : NextRun
-    """
-
-    def __init__(self, repairs: Repairs, next_run: NextRun) -> None:
+    def __init__(self, repairs: Repairs, epochs: int, undo: Attempt | None, attempt: Attempt | None = None) -> None:
         super().__init__()
-        self.repairs, self.next_run = repairs, next_run
-        self.epochs = next_run.epochs
+        self.repairs = repairs
+        self.epochs = epochs  # 0 for no further run
+        self.undo, self.attempt = undo, attempt  # a change that did not help, and the one to make
 
     def change(self) -> None:
         """Prepare the next run; called once the schedule of the learning rate has been undone."""
-        self.repairs.apply(self.next_run)
+        self.end()
+        if self.attempt is not None:
+            self.repairs.make(self.attempt)
+        for _, callback in self.repairs.net.callbacks_:
+            if isinstance(callback, SknnCallback):
+                callback.start_again()
 
     def end(self) -> None:
-        """Called instead of `change` if training is to end: undo a change that did not help."""
-        self.repairs.undo(self.next_run)
+        """Called instead of `change` if training is to end: undo the change that did not help."""
+        if self.undo is not None:
+            self.repairs.undo(self.undo)
 
 
 class Repairs:
-    """Tries changes, judges and records them.
-
-    Parameters
-    ----------
-    net : skorch net
-        Before its first step.
-    health : TrainingHealth
-        Receives the repairs.
-    watcher : GradientHealth
-        Of which `has_ended`, `is_over` and `restore_last_good` are used.
-    """
+    """Tries changes, judges and records them."""
 
     def __init__(self, net: Any, health: TrainingHealth, watcher: Any) -> None:
         self.net, self.health, self.watcher = net, health, watcher
@@ -187,7 +148,7 @@ class Repairs:
             return True
         self.queue = []
         self.n_tried = _MOST_REPAIRS
-        self._continue(NextRun(max(0, attempt.planned_epochs - attempt.n_epochs), undo=attempt))
+        self._continue(max(0, attempt.planned_epochs - attempt.n_epochs), attempt)
         return True
 
     def refine(self, e: Evidence) -> None:
@@ -211,7 +172,7 @@ class Repairs:
             attempt = Attempt(finding, change, e.n_steps, skill, e.n_epochs, e.planned_epochs, n_epochs)
         else:
             attempt = replace(failed, change=change, made_after=n_epochs, before=None, start=None)
-        self._continue(NextRun(attempt.epochs, failed, attempt))
+        self._continue(attempt.epochs, failed, attempt)
 
     def _better_lr(self, e: Evidence, lrs: tuple[float, float] | None) -> float | None:
         """Above a learning rate that is too low, else between the last two, if they are far enough apart."""
@@ -226,42 +187,35 @@ class Repairs:
 
     # ------------------------------------------------------------------ making and undoing
 
-    def _continue(self, next_run: NextRun) -> None:
+    def _continue(self, epochs: int, undo: Attempt | None, attempt: Attempt | None = None) -> None:
         """Begin another run of epochs; in a plain skorch net the present one continues, changed."""
+        request = TrainAgain(self, epochs, undo, attempt)
         if isinstance(self.net, SknnNet):
-            raise TrainAgain(self, next_run)
-        self.apply(next_run)
+            raise request
+        request.change()
 
-    def apply(self, next_run: NextRun) -> None:
-        """Undo and make the changes that the next run asks for."""
-        self.undo(next_run)
-        attempt = next_run.attempt
-        if attempt is not None:
-            attempt.before = _Snapshot(self.net, [c for _, c in self.net.callbacks_ if isinstance(c, EarlyStopping)])
-            if attempt.change.restarts:
-                self.start.restore(self.net)
-            else:
-                self.watcher.restore_last_good()
-            self.changes.make(attempt.change)
-            if attempt.change.kind == "scale_inputs":  # the best weights belong to inputs without that scale
-                self.best, self._best_loss = None, math.inf
-                for stopper, _ in attempt.before.best:
-                    stopper.forget_best()
-            self.changes.put_lr()
-            attempt.start = _Snapshot(self.net, []) if attempt.change.restarts else self.start
-            self.running = attempt
-        for _, callback in self.net.callbacks_:
-            if isinstance(callback, SknnCallback):
-                callback.start_again()
+    def make(self, attempt: Attempt) -> None:
+        """Make a change, and train from the state that it asks for."""
+        attempt.before = _Snapshot(self.net, [c for _, c in self.net.callbacks_ if isinstance(c, EarlyStopping)])
+        if attempt.change.restarts:
+            self.start.restore(self.net)
+        else:
+            self.watcher.restore_last_good()
+        self.changes.make(attempt.change)
+        if attempt.change.kind == "scale_inputs":  # the best weights belong to inputs without that scale
+            self.best, self._best_loss = None, math.inf
+            for stopper, _ in attempt.before.best:
+                stopper.forget_best()
+        self.changes.put_lr()
+        attempt.start = _Snapshot(self.net, []) if attempt.change.restarts else self.start
+        self.running = attempt
 
-    def undo(self, next_run: NextRun) -> None:
-        """Undo the change that did not help, if there is one."""
-        failed = next_run.undo
-        if failed is not None:
-            self.changes.undo(failed.change)
-            assert failed.before is not None
-            failed.before.restore(self.net)
-            self.changes.put_lr()
+    def undo(self, failed: Attempt) -> None:
+        """Undo a change, and restore the state before it."""
+        self.changes.undo(failed.change)
+        assert failed.before is not None
+        failed.before.restore(self.net)
+        self.changes.put_lr()
 
     # ------------------------------------------------------------------ overfitting
 

@@ -8,9 +8,9 @@ import warnings
 from .. import exceptions
 from .._health.record import Finding
 
-__all__ = ["warn_of"]
+__all__ = ["WARNINGS", "warn_of"]
 
-_WARNINGS = {
+WARNINGS = {
     "non_finite": exceptions.NonFiniteWarning,
     "exploding": exceptions.ExplodingWarning,
     "vanishing": exceptions.VanishingWarning,
@@ -29,7 +29,7 @@ _BETWEEN = ("sknn", "skorch", "sklearn", "contextlib", "joblib")
 
 def warn_of(finding: Finding) -> None:
     """Warn with the class of the symptom, so that a filter can silence one symptom only."""
-    warnings.warn(str(finding), _WARNINGS[finding.symptom], stacklevel=_level_of_caller())
+    warnings.warn(str(finding), WARNINGS[finding.symptom], stacklevel=_level_of_caller())
 
 
 def _level_of_caller() -> int:

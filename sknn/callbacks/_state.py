@@ -46,13 +46,7 @@ class UserStop(StopTraining):
 
 
 class ModuleState:
-    """Weights and buffers of every module of a net, the criterion included.
-
-    Parameters
-    ----------
-    net : skorch.NeuralNet
-        An initialised net.
-    """
+    """Weights and buffers of every module of a net, the criterion included."""
 
     def __init__(self, net: Any) -> None:
         modules = [getattr(net, f"{name}_") for name in (*net._modules, *net._criteria)]
@@ -68,7 +62,7 @@ class ModuleState:
         self._buffers = [(part, name) for part in parts.values() for name, b in part._buffers.items() if b is not None]
         self.saved = [tensor.clone() for tensor in self.live]
         # Attention masks are infinite on purpose.
-        self._exempt = [_overflown(tensor) if has_overflown(tensor) else None for tensor in self.saved]
+        self._exempt = [~(t.abs() <= largest_of(t.dtype)) if has_overflown(t) else None for t in self.saved]
 
     @property
     def live(self) -> list[Tensor]:
@@ -124,7 +118,3 @@ class ModuleState:
             return
         part, name = self._buffers[i - len(self._tensors)]
         part._buffers[name] = saved.clone()
-
-
-def _overflown(tensor: Tensor) -> Tensor:
-    return (tensor.abs() <= largest_of(tensor.dtype)).logical_not_()

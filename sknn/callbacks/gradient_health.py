@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._health.careful import careful
-from .._health.evidence import Evidence
-from .._health.initial_evidence import initial_evidence
+from .._health.evidence import Evidence, initial_evidence
 from .._health.inspection import inspect_network
 from .._health.origin import Origin, origin_of
 from .._health.record import EpochHealth, Finding, LayerHealth, Repair, TrainingHealth
@@ -91,11 +90,9 @@ class GradientHealth(SknnCallback):
 
     def on_epoch_begin(self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any) -> None:
         """Inspect network, loss and data before the first step."""
-        if self._evidence is None:
-            self._begin(net, dataset_train, dataset_valid)
-        assert self._evidence is not None
+        e = self._evidence or self._begin(net, dataset_train, dataset_valid)
         assert self._steps is not None
-        self._evidence.norms.new_epoch()
+        e.norms.new_epoch()
         self._first_step = self._steps.n_steps + 1
 
     def on_grad_computed(self, net: Any, named_parameters: Any = None, batch: Any = None, **kwargs: Any) -> None:
@@ -161,7 +158,7 @@ class GradientHealth(SknnCallback):
 
     # ------------------------------------------------------------------ watching
 
-    def _begin(self, net: Any, dataset_train: Any, dataset_valid: Any) -> None:
+    def _begin(self, net: Any, dataset_train: Any, dataset_valid: Any) -> Evidence:
         stoppers = [callback for _, callback in net.callbacks_ if isinstance(callback, EarlyStopping)]
         clippers = [c for _, c in net.callbacks_ if isinstance(c, GradientClipping) and c.by == "norm"]
         run, is_sknn, loss = run_of(net), isinstance(net, SknnNet), net.criterion_
@@ -180,13 +177,12 @@ class GradientHealth(SknnCallback):
             schedule=None if run is None else run.lr_schedule,
         )
         self._inspected_at = 0
-        if e.constant is None:
-            return
-        self.health_.constant_loss = e.constant.loss
-        if not self.health_.findings:
-            found = careful(diagnose_before_training, e)
+        if e.constant is not None:
+            self.health_.constant_loss = e.constant.loss
+            found = None if self.health_.findings else careful(diagnose_before_training, e)
             if found is not None:
                 self._report(found)
+        return e
 
     def _add_epoch(self, net: Any, e: Evidence) -> np.ndarray:
         """Add the losses of the epoch to the evidence; return those of its steps."""

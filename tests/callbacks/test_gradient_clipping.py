@@ -582,7 +582,8 @@ def test_the_parameter_of_the_estimators(given, max_norm, module):
 
 
 def test_lbfgs_is_not_clipped():
-    model = NeuralClassifier(MLP, optimizer=torch.optim.LBFGS, lr=0.01, max_epochs=1, random_state=0).fit(X, Y)
+    params = {"optimizer": torch.optim.LBFGS, "optimizer_params": {"max_iter": 1}, "lr": 0.01, "max_epochs": 1}
+    model = NeuralClassifier(MLP, random_state=0, **params).fit(X, Y)
     assert not any(isinstance(cb, GradientClipping) for _, cb in model.net_.callbacks_)
 
 

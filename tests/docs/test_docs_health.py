@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sknn._health.record import SYMPTOMS
+from sknn.callbacks._report import WARNINGS as SYMPTOMS
 
 PAGE = Path(__file__).parents[2] / "docs" / "training_health.md"
 FENCE = re.compile(r"^```python\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)

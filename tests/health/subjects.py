@@ -51,7 +51,7 @@ class Deep(nn.Module):
 
 
 def classifier(module=Deep, module_params=None, **params) -> NeuralClassifier:
-    settings = {"max_epochs": 12, "batch_size": 32, "random_state": 0}
+    settings = {"max_epochs": 8, "batch_size": 32, "random_state": 0}
     return NeuralClassifier(module, module_params=module_params, **{**settings, **params})
 
 

@@ -1,1 +1,1 @@
-"""What the evidence of a training run means: a file for each symptom, and their order in `diagnosis`."""
+"""What the evidence of a training run means: the rules, and their order in `diagnosis`."""

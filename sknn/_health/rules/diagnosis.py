@@ -1,6 +1,6 @@
 """The rules in the order of causes, and the one root cause that the evidence supports.
 
-A new rule is a file of this package with a function ``(Evidence, ended) -> Finding or None``, and a line in `RULES`.
+A new rule is a function of this package, ``(Evidence, ended) -> Finding or None``, and a line in `RULES`.
 """
 
 from __future__ import annotations
@@ -10,16 +10,12 @@ from typing import NamedTuple
 
 from ..evidence import Evidence
 from ..record import Finding
-from .dead_units import dead_units
-from .exploding import exploding
+from .gradients import exploding, vanishing, vanishing_over_time
 from .input_scale import input_scale
-from .loss_diverging import loss_diverging
 from .not_learning import cut_off, hardly_moving, not_learning, shrinking, unrelated_labels
 from .output_mismatch import output_mismatch
-from .overfitting import overfitting
-from .saturated_units import saturated_units, saturated_units_on_all_paths
-from .symmetric_init import symmetric_init
-from .vanishing import vanishing, vanishing_over_time
+from .rising_loss import loss_diverging, overfitting
+from .units import dead_units, saturated_units, saturated_units_on_all_paths, symmetric_init
 
 __all__ = ["RULES", "Rule", "diagnose", "diagnose_before_training"]
 
@@ -70,14 +66,7 @@ RULES = (
 
 
 def diagnose(e: Evidence, *, ended: bool) -> Finding | None:
-    """The first finding in the order of causes.
-
-    Parameters
-    ----------
-    e : Evidence
-    ended : bool
-        Whether training has ended, so that this is the final diagnosis.
-    """
+    """The first finding in the order of causes."""
     has_minimum = e.constant is not None and e.constant.is_bounded
     diverges = has_minimum and not e.has_few_rows and loss_diverging(e, ended) is not None
     had_time = e.had_time(ended)

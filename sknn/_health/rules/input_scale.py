@@ -9,7 +9,7 @@ from ..observer import FirstLayer, column_name
 from ..record import Finding
 from ..recorder import first_tensor
 
-__all__ = ["input_scale", "is_out_of_scale", "overflow_of_scale"]
+__all__ = ["input_scale", "out_of_scale", "overflow_of_scale"]
 
 _TOO_LARGE, _TOO_SMALL = 30.0, 1e-2
 # Factors at which inputs explain an overflow, and at which no skill of a simple model has to be shown.
@@ -20,7 +20,7 @@ _DOMINATES, _FAR_BEYOND = 0.99, 20.0
 
 def input_scale(e: Evidence, ended: bool) -> Finding | None:
     """Inputs are far out of scale, and the network has less skill than a linear model."""
-    found = _out_of_scale(e)
+    found = out_of_scale(e)
     if found is None or not e.is_worse_than_linear:
         return None
     layer, evidence, factor = found
@@ -39,13 +39,8 @@ def _remedy_of_scale(e: Evidence) -> str:
     return "preprocessing=True, which scales every column, or a StandardScaler in front of the network."
 
 
-def is_out_of_scale(e: Evidence) -> bool:
-    """Whether inputs are far out of scale, whatever the skill."""
-    return _out_of_scale(e) is not None
-
-
-def _out_of_scale(e: Evidence) -> tuple[str, str, float] | None:
-    """The column or layer, the evidence, and the factor by which it is out of scale."""
+def out_of_scale(e: Evidence) -> tuple[str, str, float] | None:
+    """The column or layer that is far out of scale, whatever the skill; the evidence, and the factor."""
     first = e.inspections[0].first if e.inspections else None
     if first is None or not math.isfinite(first.scale):
         return None
@@ -94,7 +89,7 @@ def _column_out_of_scale(first: FirstLayer, e: Evidence) -> tuple[str, str, floa
 
 def overflow_of_scale(e: Evidence, what: str) -> Finding | None:
     """Inputs far out of scale as the cause of a value that became NaN or infinite."""
-    found = _out_of_scale(e)
+    found = out_of_scale(e)
     if found is None or found[2] < _OVERFLOWS:
         return None
     layer, evidence, _ = found

@@ -13,19 +13,7 @@ __all__ = ["non_finite"]
 
 
 def non_finite(origin: Origin, step: int, e: Evidence | None, *, was_skipped: bool, epoch: int, lr: float) -> Finding:
-    """The finding about a step, from 1; if inputs are far out of scale, these are the cause that is reported.
-
-    Parameters
-    ----------
-    origin : Origin
-    step : int
-    e : Evidence or None
-    was_skipped : bool
-        Whether the optimizer step was skipped.
-    epoch : int
-    lr : float
-        As given to the net.
-    """
+    """The finding about a step, from 1; if inputs are far out of scale, these are the cause that is reported."""
     what = f"In step {step} {origin.what}{'; the step is skipped, and weights stay finite' if was_skipped else ''}."
     of_scale = None if origin.stage == "input" or e is None else careful(overflow_of_scale, e, what)
     if of_scale is not None:

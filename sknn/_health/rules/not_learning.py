@@ -11,16 +11,10 @@ import torch
 from ..evidence import Evidence
 from ..input_dependence import depends_on_input
 from ..record import Finding
+from .gradients import fades, relative_gradients
 from .remedies import USUAL_UPDATE, lower_lr, suggested_lr
-from .vanishing import fades, relative_gradients
 
-__all__ = [
-    "cut_off",
-    "hardly_moving",
-    "not_learning",
-    "shrinking",
-    "unrelated_labels",
-]
+__all__ = ["cut_off", "hardly_moving", "not_learning", "shrinking", "unrelated_labels"]
 
 # Change over all steps, relative to the weights, that counts as hardly any; more is needed if the rate fell at once.
 _HARDLY_MOVED, _HALFWAY = 0.02, 0.5
@@ -120,7 +114,7 @@ def not_learning(e: Evidence, ended: bool) -> Finding | None:
     if skill >= 0.02 and skill >= (0.3 * e.linear_skill if e.linear_skill >= 0.1 else 0.02):
         return None
     if _is_unrelated(e):
-        if not ended or e.n_train < _ROWS_TO_DOUBT_LABELS:
+        if not ended or e.train.n_rows < _ROWS_TO_DOUBT_LABELS:
             return None
         return _not_learning(e, "unrelated_labels", _UNRELATED, _CHECK_ROWS)
     spread = _output_spread(e)
@@ -132,7 +126,7 @@ def not_learning(e: Evidence, ended: bool) -> Finding | None:
             "checking for a layer that is multiplied with zero, detached or dead; or "
             f"lr={lower_lr(e):.1g} (it is {e.lr:.3g}) if a few large steps may have caused that.",
         )
-    if _ignores_inputs(e):
+    if e.rows is not None and not depends_on_input(e.net, e.rows):
         return _not_learning(
             e,
             "ignores_inputs",
@@ -169,14 +163,14 @@ def _is_unrelated(e: Evidence) -> bool:
 def unrelated_labels(e: Evidence, ended: bool) -> Finding | None:
     """The network is never better than a constant on held-out rows, and no column is related to the target."""
     valid = [skill for skill in e.valid_skills if not math.isnan(skill)]
-    if len(valid) < 3 or e.n_valid < 50 or e.n_train < _ROWS_TO_DOUBT_LABELS or max(valid) > 0.03:
+    if len(valid) < 3 or e.valid.n_rows < 50 or e.train.n_rows < _ROWS_TO_DOUBT_LABELS or max(valid) > 0.03:
         return None
     if e.displacement() < _HARDLY_MOVED or not _is_unrelated(e):
         return None
     return _not_learning(
         e,
         "unrelated_labels",
-        f"on {e.n_valid} held-out rows no epoch was clearly better than a constant guess (best skill "
+        f"on {e.valid.n_rows} held-out rows no epoch was clearly better than a constant guess (best skill "
         f"{max(valid):.3g}), and {_UNRELATED}",
         _CHECK_ROWS,
     )
@@ -203,8 +197,3 @@ def _output_spread(e: Evidence) -> float:
     if isinstance(y, torch.Tensor) and y.is_floating_point() and y.numel() == raw.numel():
         unit = float(y.cpu().double().std(correction=0)) or 1.0
     return float(raw.std(0, correction=0).max()) / unit
-
-
-def _ignores_inputs(e: Evidence) -> bool:
-    """Whether outputs vary, but not with the inputs."""
-    return e.rows is not None and not depends_on_input(e.net, e.rows)

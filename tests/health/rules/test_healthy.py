@@ -82,7 +82,7 @@ IMAGES, SEQUENCES = DIGITS[0].reshape(-1, 1, 8, 8) / 16, DIGITS[0].reshape(-1, 8
 
 HEALTHY = [
     (classifier(MLP), *CANCER),
-    (classifier(TabM, max_epochs=5), *CANCER),
+    (classifier(TabM, max_epochs=4), *CANCER),
     (classifier(ResNet, max_epochs=6), *CANCER),
     (classifier(FTTransformer, {"n_blocks": 1, "token_size": 16}, max_epochs=5), *CANCER),
     (classifier(Recurrent, {"kind": nn.LSTM}, lr=0.01), SEQUENCES, DIGITS[1]),
@@ -124,12 +124,12 @@ def test_rare_classes_are_no_fault():
 def test_targets_of_any_scale_are_no_fault():
     X, y = DIABETES
     for scale in (1e-6, 1e6):
-        assert findings(NeuralRegressor(MLP, max_epochs=12, random_state=0), X, y * scale) == []
+        assert findings(NeuralRegressor(MLP, max_epochs=8, random_state=0), X, y * scale) == []
 
 
 def test_fine_tuning_with_tiny_steps_is_no_fault():
-    model = classifier(MLP).fit(*DIGITS)
-    tuned = NeuralClassifier(model.module_, lr=1e-7, max_epochs=12, batch_size=32, random_state=0)
+    model = classifier(MLP, max_epochs=4).fit(*DIGITS)
+    tuned = NeuralClassifier(model.module_, lr=1e-7, max_epochs=8, batch_size=32, random_state=0)
     assert findings(tuned, *DIGITS) == []
 
 

@@ -68,7 +68,7 @@ def test_a_schedule_that_falls_at_once():
 
 
 def test_a_small_rate_of_a_default_that_decays_weights():
-    model = NeuralRegressor(TabM, module_params={"n_members": 4}, lr=1e-9, max_epochs=20, n_splits=1, random_state=0)
+    model = NeuralRegressor(TabM, module_params={"n_members": 4}, lr=1e-9, max_epochs=20, n_networks=1, random_state=0)
     (finding,) = record(model, *DIABETES).findings
     assert (finding.symptom, finding.cause) == ("not_learning", "small_updates")
     assert float(finding.remedy.split("lr=")[1].split(",")[0]) > 1e-6

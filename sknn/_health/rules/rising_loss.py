@@ -1,4 +1,4 @@
-"""Rule: a training loss that rises."""
+"""Rules: a training loss that rises, and a validation loss that rises while the training loss falls."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..evidence import Evidence
 from ..record import Finding
 from .remedies import USUAL_UPDATE, bounded_gradient, lower_lr, usual_schedule
 
-__all__ = ["loss_diverging"]
+__all__ = ["loss_diverging", "overfitting"]
 
 
 def loss_diverging(e: Evidence, ended: bool) -> Finding | None:
@@ -49,7 +49,7 @@ def loss_diverging(e: Evidence, ended: bool) -> Finding | None:
 
 def _is_calm(e: Evidence, ended: bool) -> bool:
     """Whether the network is good in evaluation mode, without dropout."""
-    skills = e.valid_skills or (e.evaluated_skills if ended else [])
+    skills = e.valid_skills or [e.skill_at(inspection) for inspection in e.inspections[1:] if ended]
     return bool(skills) and min(skills) > -1 and skills[-1] > -0.1
 
 
@@ -65,4 +65,29 @@ def _unbounded(e: Evidence, ended: bool) -> Finding | None:
         f"the training loss fell from {means[0]:.3g} to {means[-1]:.3g}, and constant outputs alone can make it "
         "arbitrarily small: it has no minimum.",
         "the other sign of the loss, or a loss that is bounded below.",
+    )
+
+
+def overfitting(e: Evidence, ended: bool) -> Finding | None:
+    """The validation loss is lastingly above its best while the training loss falls, and nothing stops that."""
+    valid, train = e.valid_skills, e.train_skills
+    if not ended or e.restores_best or len(valid) < 8 or len(valid) != len(train) or e.valid.n_rows < 20:
+        return None
+    best = int(np.argmax(valid))
+    lasting = max(4, len(valid) // 5)
+    if valid[best] < 0.01 or len(valid) - 1 - best < lasting:
+        return None
+    late = valid[-lasting:]
+    lost = valid[best] - max(late)
+    # A tenth of the skill, and a twentieth of the loss, since one of the two may be small.
+    clearly = max(0.1 * valid[best], 0.05 * (1 - valid[best]), 0.02)
+    if lost < clearly or float(np.mean(train[-lasting:])) <= train[best] + 0.02:
+        return None
+    return Finding(
+        "overfitting",
+        None,
+        e.n_epochs,
+        f"the validation skill was {valid[best]:.3g} in epoch {best + 1} and is {valid[-1]:.3g} now, while the "
+        f"training skill went from {train[best]:.3g} to {train[-1]:.3g}.",
+        "early_stopping=True, module__dropout=0.2, optimizer__weight_decay, or a smaller module.",
     )
