@@ -24,7 +24,7 @@ def test_every_module_on_a_raw_table(module, raw, tmp_path):
     else:
         table, n_networks = raw_table(), 2 if module is TabM else 1
         clf = NeuralClassifier(
-            module, module_params=SMALL[module], categorical_features=["code"], n_splits=n_networks, **QUICK
+            module, module_params=SMALL[module], categorical_features=["code"], n_networks=n_networks, **QUICK
         ).fit(table, labels(table, 3))
         exported = Exported(clf, tmp_path)
     assert_same(clf, table, exported)
@@ -46,13 +46,13 @@ def test_embeddings_of_numbers(embeddings, tmp_path):
 
     X = numbers(3)
     n_networks = 2 if embeddings is PiecewiseLinearEmbeddings else 1
-    clf = NeuralClassifier(network, n_splits=n_networks, **QUICK).fit(X, X[:, 0] > 0)
+    clf = NeuralClassifier(network, n_networks=n_networks, **QUICK).fit(X, X[:, 0] > 0)
     assert_same(clf, X, Exported(clf, tmp_path))
 
 
 TARGETS = {
     "multilabel": (NeuralClassifier, lambda r: np.stack([r > 0, r > 1], 1).astype(int), {}),
-    "strings": (NeuralClassifier, lambda r: np.where(r > 0, "ja", "né"), {"n_splits": 2}),
+    "strings": (NeuralClassifier, lambda r: np.where(r > 0, "ja", "né"), {"n_networks": 2}),
     "one score": (NeuralClassifier, lambda r: r > 0, {"criterion": nn.BCEWithLogitsLoss}),
     "outputs": (NeuralRegressor, lambda r: np.stack([r, r * 2], 1), {}),
     "quantiles": (
