@@ -11,7 +11,7 @@ import numpy as np
 
 from .numpy.network import compute_node
 
-__all__ = ["BatchSize", "Dtype", "Graph", "Node", "Ref", "fold_constants", "node_as_json", "without_dead_nodes"]
+__all__ = ["BatchSize", "Graph", "Node", "Ref", "fold_constants", "node_as_json", "without_dead_nodes"]
 
 # A folded constant may be this many times larger than what it is computed from. Small ones are always folded.
 _MAX_GROWTH, _ALWAYS_FOLDED = 1.5, 4096
@@ -32,19 +32,12 @@ class BatchSize:
     offset: int
 
 
-@dataclass(frozen=True)
-class Dtype:
-    """A dtype, by the name that numpy gives it."""
-
-    name: str
-
-
 @dataclass
 class Node:
     """One operation of ATen."""
 
     op: str  # name with overload, such as "add.Tensor"
-    args: dict[str, Any]  # name in ATen's schema -> number, string, None, Ref, BatchSize, Dtype, or a list of these
+    args: dict[str, Any]  # name in ATen's schema -> number, string, None, Ref, BatchSize, or a list of these
     out: str  # name of the result
     dtype: str | None  # dtype of the result; None if it is a tuple
     origin: str  # the layer that the operation comes from, for messages
@@ -116,16 +109,12 @@ def fold_constants(graph: Graph) -> Graph:
 
 
 def _as_json(arg: Any) -> Any:
-    """An argument for JSON: ``{"value": name}``, ``{"rows": [factor, offset]}``, ``{"dtype": name}``, or itself."""
+    """An argument for JSON: ``{"value": name}``, ``{"rows": [factor, offset]}``, a list, or itself."""
     if isinstance(arg, Ref):
         return {"value": arg.name}
     if isinstance(arg, BatchSize):
         return {"rows": [arg.factor, arg.offset]}
-    if isinstance(arg, Dtype):
-        return {"dtype": arg.name}
-    if isinstance(arg, list):
-        return [_as_json(item) for item in arg]
-    return arg
+    return [_as_json(item) for item in arg] if isinstance(arg, list) else arg
 
 
 def node_as_json(node: Node) -> dict[str, Any]:

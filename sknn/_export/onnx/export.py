@@ -11,7 +11,7 @@ import numpy as np
 
 from ..._atomic import check_destination, replace_file
 from ..._versions import __version__
-from ..graph import BatchSize, Dtype, Node, Ref
+from ..graph import BatchSize, Node, Ref
 from ..model import ExportedModel, exported_model
 from ..numpy.cells import scalar
 from .graph import ASKED_BY, OnnxGraph, Value, onnx_module
@@ -107,12 +107,7 @@ class _ModelBuilder:
             self._add_node(node)
         outputs = self._outputs(self.values[self.model.graph.output])
         helper = self.onnx.helper
-        infos = [
-            helper.make_tensor_value_info(
-                spec.name, self.onnx.TensorProto.DataType.Value(spec.type.upper()), [_BATCH, *spec.shape]
-            )
-            for spec in self.inputs.inputs
-        ]
+        infos = [self._info(spec.name, spec.type, spec.shape) for spec in self.inputs.inputs]
         graph = helper.make_graph(self.graph.nodes, "sknn", infos, outputs, initializer=self.graph.used_initializers())
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_ML, _ML_OPSET)]
         model = helper.make_model(
@@ -190,19 +185,17 @@ class _ModelBuilder:
     def _argument(self, arg: Any) -> Any:
         if isinstance(arg, Ref):
             return self.values[arg.name]
-        if isinstance(arg, Dtype):
-            return arg.name
         return [self._argument(item) for item in arg] if isinstance(arg, list) else arg
 
     def _outputs(self, values: Value) -> list[Any]:
         target = self.model.target
         if target["kind"] == "real":
             return [self._prediction(values, target)]
-        probabilities = self._named(values.name, "probabilities", "float32", [_BATCH, values.shape[1]])
+        probabilities = self._named(values.name, "probabilities", "float32", [values.shape[1]])
         if target["kind"] == "multilabel":
             chosen = self.graph.op("Greater", values.name, self.graph.constant(np.float32(0.5)))
             label = self.graph.cast(chosen, "int64")
-            return [probabilities, self._named(label, "label", "int64", [_BATCH, values.shape[1]])]
+            return [probabilities, self._named(label, "label", "int64", [values.shape[1]])]
         classes = np.array([scalar(label) for label in target["classes"]])
         if classes.dtype.kind not in "iufbUO" or (classes.dtype == object and not isinstance(classes[0], str)):
             raise ValueError(
@@ -213,8 +206,8 @@ class _ModelBuilder:
             classes = classes.astype(np.int64)
         place = self.graph.op("ArgMax", values.name, axis=1, keepdims=0)
         label = self.graph.op("Gather", self.graph.constant(classes), place, axis=0)
-        dtype = "str" if classes.dtype.kind in "UO" else classes.dtype.name
-        return [probabilities, self._named(label, "label", dtype, [_BATCH])]
+        dtype = "string" if classes.dtype.kind in "UO" else classes.dtype.name
+        return [probabilities, self._named(label, "label", dtype, [])]
 
     def _prediction(self, values: Value, target: dict[str, Any]) -> Any:
         """The prediction in the unit of y, with the dtype of `predict`."""
@@ -223,14 +216,17 @@ class _ModelBuilder:
         if target["dtype"] != "float64":
             name = self.graph.cast(name, target["dtype"])
         n_values = max(values.shape[1], len(target["scale"]))
-        shape: list[Any] = [_BATCH, n_values]
         if target["ndim"] == 1 and n_values == 1:
-            name, shape = self.graph.op("Squeeze", name, self.graph.ints([1])), [_BATCH]
-        return self._named(name, "prediction", target["dtype"], shape)
+            return self._named(self.graph.op("Squeeze", name, self.graph.ints([1])), "prediction", target["dtype"], [])
+        return self._named(name, "prediction", target["dtype"], [n_values])
 
-    def _named(self, name: str, output: str, dtype: str, shape: list[Any]) -> Any:
-        """Description of an output of the graph, with the node that names it."""
+    def _named(self, name: str, output: str, dtype: str, shape: list[int]) -> Any:
+        """Description of an output of the graph, after adding the node that names it."""
+        self.graph.nodes.append(self.onnx.helper.make_node("Identity", [name], [output]))
+        return self._info(output, dtype, shape)
+
+    def _info(self, name: str, dtype: str, shape: list[int]) -> Any:
+        """Description of an input or output; `shape` is that of one row."""
         helper = self.onnx.helper
-        self.graph.nodes.append(helper.make_node("Identity", [name], [output]))
-        kind = helper.np_dtype_to_tensor_dtype(np.dtype(object if dtype == "str" else dtype))
-        return helper.make_tensor_value_info(output, kind, shape)
+        kind = helper.np_dtype_to_tensor_dtype(np.dtype(object if dtype == "string" else dtype))
+        return helper.make_tensor_value_info(name, kind, [_BATCH, *shape])

@@ -52,7 +52,7 @@ def _avg_pool(c: Call, x: Any, kernel_size: list[int], stride: Any = (), padding
 
 
 def _reduction(kind: str) -> Callable[..., Any]:
-    def reduce(c: Call, x: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
+    def reduce(c: Call, x: Any, dim: Any = None, keepdim: bool = False) -> Any:
         dims = range(x.ndim) if dim is None or dim == [] else dim if isinstance(dim, list) else [dim]
         return c.op(kind, c(x), c.ints([x.axis(d) for d in dims]), keepdims=int(keepdim)) if x.ndim else c(x)
 
@@ -86,6 +86,6 @@ PRODUCTS = {
     "sum": _reduction("ReduceSum"), "mean": _reduction("ReduceMean"), "prod": _reduction("ReduceProd"),
     "amax": _reduction("ReduceMax"), "amin": _reduction("ReduceMin"), "argmax": _place_of_extreme("ArgMax"),
     "argmin": _place_of_extreme("ArgMin"), "_softmax": _softmax("Softmax"), "_log_softmax": _softmax("LogSoftmax"),
-    "cumsum": lambda c, x, dim, dtype=None: c.op("CumSum", c(x), c.graph.constant(np.int64(x.axis(dim)))),
+    "cumsum": lambda c, x, dim: c.op("CumSum", c(x), c.graph.constant(np.int64(x.axis(dim)))),
     "sort": _sort,
 }  # fmt: skip

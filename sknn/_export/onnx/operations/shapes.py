@@ -71,11 +71,11 @@ def _scatter(c: Call, x: Any, dim: int, index: Any, src: Any, **options: Any) ->
 SHAPES = {
     "view": _reshape, "reshape": _reshape, "unsqueeze": _reshape, "squeeze": _reshape,
     "permute": lambda c, x, dims: c.op("Transpose", x.name, perm=[x.axis(d) for d in dims]),
-    "expand": lambda c, x, size, implicit=False: c.op("Expand", x.name, c.sizes(c.shape)), "cat": _cat,
+    "expand": lambda c, x, size: c.op("Expand", x.name, c.sizes(c.shape)), "cat": _cat,
     "slice": _slice, "flip": _flip, "repeat": _repeat, "constant_pad_nd": _pad,
-    "arange": lambda c, start=0, end=None, step=1, dtype=None: c.op("Range", c(start), c(end), c(step)),
-    "full": lambda c, size, fill_value, dtype=None: c.op("Expand", c(fill_value), c.sizes(c.shape)),
-    "_to_copy": lambda c, x, dtype=None: c(x),
+    "arange": lambda c, start=0, end=None, step=1: c.op("Range", c(start), c(end), c(step)),
+    "full": lambda c, size, fill_value: c.op("Expand", c(fill_value), c.sizes(c.shape)),
+    "_to_copy": lambda c, x: c(x),
     "select": lambda c, x, dim, index: c.op("Gather", x.name, c.graph.constant(np.int64(index)), axis=x.axis(dim)),
     "gather": lambda c, x, dim, index, sparse_grad=False: c.op(
         "GatherElements", x.name, c(index, "int64"), axis=x.axis(dim)),
