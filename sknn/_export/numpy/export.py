@@ -68,8 +68,9 @@ def export_numpy(estimator: Any, path: str | os.PathLike[str]) -> Path:
     >>> from pathlib import Path
     >>> from sklearn.datasets import load_iris
     >>> from sknn import NeuralClassifier, export_numpy
+    >>> from sknn.modules import MLP
     >>> X, y = load_iris(return_X_y=True)
-    >>> clf = NeuralClassifier(max_epochs=2, random_state=0).fit(X, y)
+    >>> clf = NeuralClassifier(MLP, max_epochs=1, random_state=0).fit(X, y)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = export_numpy(clf, Path(folder) / "iris.npz")
     ...     sorted(file.name for file in path.parent.iterdir())

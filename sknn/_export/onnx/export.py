@@ -72,8 +72,9 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> OnnxInputs:
     >>> from pathlib import Path
     >>> from sklearn.datasets import load_iris
     >>> from sknn import NeuralClassifier, export_onnx
+    >>> from sknn.modules import MLP
     >>> X, y = load_iris(return_X_y=True)
-    >>> clf = NeuralClassifier(max_epochs=2, random_state=0).fit(X, y)
+    >>> clf = NeuralClassifier(MLP, max_epochs=1, random_state=0).fit(X, y)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     inputs = export_onnx(clf, Path(folder) / "iris.onnx")
     >>> inputs.inputs
