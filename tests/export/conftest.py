@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import gc
 
 import numpy as np
 import pandas as pd
@@ -15,13 +15,12 @@ from .exported import N_ROWS, QUICK, SECRET, SMALL, Exported, labels, numbers, r
 
 
 @pytest.fixture(scope="session", autouse=True)
-def torch_lists_its_operations_once():
-    """torch registers all its operations 52 times per export, which takes a quarter of the time; once is enough."""
-    with pytest.MonkeyPatch.context() as patch:
-        from torch._export import utils
-
-        patch.setattr(utils, "_materialize_cpp_cia_ops", functools.cache(utils._materialize_cpp_cia_ops))
-        yield
+def rare_collections():
+    """A recording makes many objects, and each full collection of garbage takes a fifth of its time."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, 20, 100)
+    yield
+    gc.set_threshold(*before)
 
 
 @pytest.fixture(scope="session")
