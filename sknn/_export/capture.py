@@ -16,7 +16,7 @@ from .._data.table_inputs import TableInputs
 from .._training.net import _Net
 from .computation import Computation, module_name
 from .decompositions import decompositions
-from .graph import BatchSize, Dtype, Graph, Node, Ref, without_dead_nodes
+from .graph import BatchSize, Graph, Node, Ref, without_dead_nodes
 
 __all__ = ["capture"]
 
@@ -25,13 +25,10 @@ __all__ = ["capture"]
 # The difference of the two numbers is odd, so that half of the batch is not mistaken for a multiple of it.
 _N_ROWS = (6, 11)
 
-_DTYPES = {
-    torch.float32: "float32", torch.float64: "float64", torch.int64: "int64", torch.int32: "int32",
-    torch.int16: "int16", torch.int8: "int8", torch.uint8: "uint8", torch.bool: "bool",
-}  # fmt: skip
+_DTYPES = ("float32", "float64", "int64", "int32", "int16", "int8", "uint8", "bool")
 
-# Arguments that say where and how memory is laid out. They do not change the result.
-_ABOUT_MEMORY = ("device", "layout", "pin_memory", "memory_format", "non_blocking", "implicit")
+# Arguments that do not change the result: where and how memory is laid out, and the dtype, which each node has anyway.
+_IGNORED = ("device", "layout", "pin_memory", "memory_format", "non_blocking", "implicit", "dtype")
 
 _IDENTITIES = (
     "clone.default", "alias.default", "detach.default", "lift_fresh_copy.default", "contiguous.default",
@@ -41,13 +38,7 @@ _ASSERTIONS = ("_assert_tensor_metadata.default", "sym_constrain_range.default",
 
 
 def capture(net: _Net, inputs: Inputs) -> Graph:
-    """The graph of what a fitted net computes, with the inputs ``numeric`` and ``codes``.
-
-    Raises
-    ------
-    ValueError
-        The module branches on the values of its input, or cannot be recorded for another reason.
-    """
+    """The graph of what a fitted net computes, with the inputs ``numeric`` and ``codes``."""
     computation = Computation(net, inputs)
     name = module_name(net)
     shape = (len(inputs.reader.numeric),) if isinstance(inputs, TableInputs) else inputs.row_shape
@@ -110,9 +101,7 @@ class _Comparison:
     def _add_placeholder(self, graph: Graph, node: Any, other: Any) -> None:
         tensor, again = _tensor_of(self.programs[0], node.name), _tensor_of(self.programs[1], other.name)
         self.values[node] = Ref(node.name)
-        if tensor is None or again is None:
-            value = node.meta["val"]
-            self._dtype(value.dtype, "its input")
+        if tensor is None or again is None:  # an input
             graph.shapes[node.name] = self._shape(node, other)
             return
         if tensor.shape != again.shape or not torch.equal(tensor.nan_to_num(), again.nan_to_num()):
@@ -131,14 +120,12 @@ class _Comparison:
         if is_identity and isinstance(merged["x"], Ref):
             self.values[node] = merged["x"]
             return
-        value = node.meta.get("val")
-        is_tensor = isinstance(value, Tensor)
-        origin = _origin(node)
-        dtype = self._dtype(value.dtype, origin) if is_tensor else None
+        value, origin, dtype = node.meta.get("val"), _origin(node), None
+        if isinstance(value, Tensor):
+            dtype = self._dtype(value.dtype, origin)
+            graph.shapes[node.name] = self._shape(node, other)
         graph.nodes.append(Node(op, merged, node.name, dtype, origin))
         self.values[node] = Ref(node.name)
-        if is_tensor:
-            graph.shapes[node.name] = self._shape(node, other)
 
     def _keeps_dtype(self, node: Any) -> bool:
         source = node.args[0].meta.get("val")
@@ -156,8 +143,6 @@ class _Comparison:
             if len(a) != len(b):
                 raise self._error("combines a number of tensors that depends on the number of rows")
             return [self._merged(x, y) for x, y in zip(a, b, strict=True)]
-        if isinstance(a, torch.dtype):
-            return Dtype(self._dtype(a, "a conversion"))
         if isinstance(a, int) and not isinstance(a, bool) and a != b:
             factor, rest = divmod(b - a, _N_ROWS[1] - _N_ROWS[0])
             if rest:
@@ -168,12 +153,11 @@ class _Comparison:
         return a
 
     def _dtype(self, dtype: torch.dtype, what: str) -> str:
-        if dtype not in _DTYPES:
-            raise self._error(
-                f"computes in {dtype} ({what})",
-                f"Exported are {', '.join(_DTYPES.values())}: call .float() on the module before fit",
-            )
-        return _DTYPES[dtype]
+        name = str(dtype).removeprefix("torch.")
+        if name not in _DTYPES:
+            fix = f"Exported are {', '.join(_DTYPES)}: call .float() on the module before fit"
+            raise self._error(f"computes in {dtype} ({what})", fix)
+        return name
 
     def _error(self, what: str, fix: str = "Make each row's prediction a function of that row alone") -> ValueError:
         return ValueError(f"module: {self.name} {what}, which cannot be exported. {fix}.")
@@ -181,20 +165,13 @@ class _Comparison:
 
 def _tensor_of(program: Any, name: str) -> Tensor | None:
     """The parameter, buffer or constant that a placeholder stands for; None for an input."""
-    for spec in program.graph_signature.input_specs:
-        if spec.arg.name == name:
-            if spec.target is None:
-                return None
-            found = program.state_dict.get(spec.target)
-            return program.constants[spec.target] if found is None else found
-    return None
+    target = {spec.arg.name: spec.target for spec in program.graph_signature.input_specs}.get(name)
+    return None if target is None else {**program.constants, **program.state_dict}[target]
 
 
 def _operation_name(node: Any) -> str:
-    target = node.target
-    if getattr(target, "__name__", "") == "getitem":
-        return "getitem"
-    return str(target).removeprefix("aten.") if str(target).startswith("aten.") else str(target)
+    is_item = getattr(node.target, "__name__", "") == "getitem"
+    return "getitem" if is_item else str(node.target).removeprefix("aten.")
 
 
 def _named_args(node: Any) -> dict[str, Any]:
@@ -207,7 +184,7 @@ def _named_args(node: Any) -> dict[str, Any]:
     named.update(node.kwargs)
     if "self" in named:
         named = {"x": named.pop("self"), **named}
-    return {name: value for name, value in named.items() if name not in _ABOUT_MEMORY}
+    return {name: value for name, value in named.items() if name not in _IGNORED}
 
 
 def _origin(node: Any) -> str:

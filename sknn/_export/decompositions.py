@@ -137,10 +137,6 @@ def _var_mean(x: Tensor, dim: Any = None, *, correction: float | None = 1, keepd
     return variance, mean if keepdim else mean.squeeze(dims)
 
 
-def _var(x: Tensor, dim: Any = None, **options: Any) -> Tensor:
-    return _var_mean(x, dim, **options)[0]
-
-
 def _vector_norm(x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     x = x.to(dtype or x.dtype).abs()
     dims = list(range(x.ndim)) if dim is None else dim
@@ -219,14 +215,6 @@ def _upsample_linear(x: Tensor, output_size: Any, align_corners: bool, scale_fac
 # ------------------------------------------------------------------------------- indexing and shapes
 
 
-def _index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:
-    return aten.index.Tensor(x, [None] * (dim % x.ndim) + [index.reshape(-1)])
-
-
-def _embedding(weight: Tensor, indices: Tensor, *_: Any) -> Tensor:
-    return aten.index.Tensor(weight, [indices])
-
-
 def _index_put(x: Tensor, indices: list[Tensor | None], values: Tensor, accumulate: bool = False) -> Tensor:
     """Assignment of one number where a mask is true."""
     mask = indices[0] if len(indices) == 1 else None
@@ -271,7 +259,8 @@ _DECOMPOSITIONS: dict[str, Callable[..., Any]] = {
     "scaled_dot_product_attention": _attention,
     "native_layer_norm": _layer_norm, "_native_batch_norm_legit_no_training": _batch_norm,
     "_native_batch_norm_legit.no_stats": _batch_norm_of_batch, "native_group_norm": _group_norm,
-    "var.correction": _var, "var_mean.correction": _var_mean, "linalg_vector_norm": _vector_norm,
+    "var.correction": lambda x, dim=None, **options: _var_mean(x, dim, **options)[0],
+    "var_mean.correction": _var_mean, "linalg_vector_norm": _vector_norm,
     "any": _any, "any.dim": _any, "any.dims": _any, "topk": _topk,
     "max": lambda x: x.amax(), "min": lambda x: x.amin(),
     "max.dim": lambda x, dim, keepdim=False: (x.amax(dim, keepdim), x.argmax(dim, keepdim)),
@@ -280,8 +269,9 @@ _DECOMPOSITIONS: dict[str, Callable[..., Any]] = {
     "adaptive_max_pool2d": _adaptive_max_pool, "adaptive_max_pool3d": _adaptive_max_pool,
     **{f"upsample_nearest{n}d.vec": _upsample_nearest for n in (1, 2, 3)}, "upsample_linear1d.vec": _upsample_linear,
     "upsample_bilinear2d.vec": _upsample_linear, "upsample_trilinear3d.vec": _upsample_linear,
-    "index_select": _index_select, "embedding": _embedding, "index_put": _index_put, "slice_scatter": _slice_scatter,
-    "split_with_sizes": _split, "_trilinear": _trilinear,
+    "index_select": lambda x, dim, index: aten.index.Tensor(x, [None] * (dim % x.ndim) + [index.reshape(-1)]),
+    "embedding": lambda weight, indices, *_: aten.index.Tensor(weight, [indices]),
+    "index_put": _index_put, "slice_scatter": _slice_scatter, "split_with_sizes": _split, "_trilinear": _trilinear,
     "copy": lambda x, src, non_blocking=False: src.to(x.dtype).expand(x.shape),
     "scatter.value": lambda x, dim, index, value: x.scatter(dim, index, torch.full_like(index, value, dtype=x.dtype)),
     "full_like": lambda x, value, *, dtype=None, **_: torch.full(x.shape, value, dtype=dtype or x.dtype),

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-__all__ = [
-    "BatchSize",
-    "Dtype",
-    "Graph",
-    "Node",
-    "Ref",
-    "fold_constants",
-    "node_as_json",
-    "references",
-    "without_dead_nodes",
-]
+from .numpy.network import compute_node
+
+__all__ = ["BatchSize", "Graph", "Node", "Ref", "fold_constants", "node_as_json", "without_dead_nodes"]
 
 # A folded constant may be this many times larger than what it is computed from. Small ones are always folded.
 _MAX_GROWTH, _ALWAYS_FOLDED = 1.5, 4096
@@ -40,63 +32,30 @@ class BatchSize:
     offset: int
 
 
-@dataclass(frozen=True)
-class Dtype:
-    """A dtype, by the name that numpy gives it."""
-
-    name: str
-
-
 @dataclass
 class Node:
-    """One operation of ATen.
+    """One operation of ATen."""
 
-    Attributes
-    ----------
-    op : str
-        Name with overload, such as ``"add.Tensor"``.
-    args : dict
-        Name in the schema of ATen -> number, string, None, `Ref`, `BatchSize`, `Dtype`, or a list of these.
-    out : str
-        Name of the result.
-    dtype : str or None
-        Dtype of the result; None if it is a tuple.
-    origin : str
-        The layer that the operation comes from, for messages.
-    """
-
-    op: str
-    args: dict[str, Any]
-    out: str
-    dtype: str | None
-    origin: str
+    op: str  # name with overload, such as "add.Tensor"
+    args: dict[str, Any]  # name in ATen's schema -> number, string, None, Ref, BatchSize, or a list of these
+    out: str  # name of the result
+    dtype: str | None  # dtype of the result; None if it is a tuple
+    origin: str  # the layer that the operation comes from, for messages
 
 
 @dataclass
 class Graph:
-    """Operations in the order in which they are carried out.
-
-    Attributes
-    ----------
-    constants : dict
-        Name -> ndarray.
-    nodes : list of Node
-    output : str
-        Name of the result.
-    shapes : dict
-        Name -> shape of every value that is one array: integers and `BatchSize`.
-    """
+    """Operations in the order in which they are carried out."""
 
     constants: dict[str, np.ndarray]
     nodes: list[Node]
-    output: str
-    shapes: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    output: str  # name of the result
+    shapes: dict[str, tuple[Any, ...]] = field(default_factory=dict)  # of each value that is one array
 
     @property
     def widest(self) -> int:
         """Numbers per row of the largest value whose size depends on the number of rows."""
-        sizes = [_factor(self.shapes[node.out]) for node in self.nodes if node.out in self.shapes]
-        return max([1, *sizes])
+        return max([1, *(_factor(self.shapes[node.out]) for node in self.nodes if node.out in self.shapes)])
 
 
 def _factor(shape: tuple[Any, ...]) -> int:
@@ -105,19 +64,18 @@ def _factor(shape: tuple[Any, ...]) -> int:
     return math.prod(sizes) if any(isinstance(size, BatchSize) for size in shape) else 0
 
 
-def references(arg: Any) -> list[str]:
-    """Names of the values that an argument refers to."""
-    if isinstance(arg, Ref):
-        return [arg.name]
-    if isinstance(arg, dict):
-        arg = list(arg.values())
-    return [name for item in arg for name in references(item)] if isinstance(arg, list) else []
+def _leaves(arg: Any) -> Iterator[Any]:
+    """The items of an argument, and those of lists in it."""
+    if isinstance(arg, list):
+        for item in arg:
+            yield from _leaves(item)
+    else:
+        yield arg
 
 
-def _follows_batch(arg: Any) -> bool:
-    if isinstance(arg, dict):
-        arg = list(arg.values())
-    return any(map(_follows_batch, arg)) if isinstance(arg, list) else isinstance(arg, BatchSize)
+def _references(node: Node) -> list[str]:
+    """Names of the values that a node reads."""
+    return [leaf.name for leaf in _leaves(list(node.args.values())) if isinstance(leaf, Ref)]
 
 
 def without_dead_nodes(graph: Graph) -> Graph:
@@ -125,27 +83,21 @@ def without_dead_nodes(graph: Graph) -> Graph:
     needed, nodes = {graph.output}, []
     for node in reversed(graph.nodes):
         if node.out in needed:
-            needed.update(references(node.args))
+            needed.update(_references(node))
             nodes.append(node)
     constants = {name: value for name, value in graph.constants.items() if name in needed}
-    return Graph(constants, nodes[::-1], graph.output, graph.shapes)
+    return replace(graph, constants=constants, nodes=nodes[::-1])
 
 
-def fold_constants(graph: Graph, compute: Callable[[Node, dict[str, Any]], Any]) -> Graph:
-    """The graph with those operations carried out that do not depend on any input.
-
-    Parameters
-    ----------
-    graph : Graph
-    compute : callable
-        ``compute(node, values)`` carries out one operation.
-    """
+def fold_constants(graph: Graph) -> Graph:
+    """The graph with those operations carried out that do not depend on any input."""
     values: dict[str, Any] = dict(graph.constants)
     constants, nodes = dict(graph.constants), []
     for node in graph.nodes:
-        names = references(node.args)
-        if not _follows_batch(node.args) and all(name in values for name in names):
-            value = compute(node, values)
+        names = _references(node)
+        follows_batch = any(isinstance(leaf, BatchSize) for leaf in _leaves(list(node.args.values())))
+        if not follows_batch and all(name in values for name in names):
+            value = compute_node(node_as_json(node), values, 0)
             size = sum(np.size(values[name]) for name in names)
             if isinstance(value, tuple) or np.size(value) <= max(_ALWAYS_FOLDED, _MAX_GROWTH * size):
                 values[node.out] = value
@@ -153,20 +105,16 @@ def fold_constants(graph: Graph, compute: Callable[[Node, dict[str, Any]], Any])
                     constants[node.out] = value
                     continue
         nodes.append(node)
-    return without_dead_nodes(Graph(constants, nodes, graph.output, graph.shapes))
+    return without_dead_nodes(replace(graph, constants=constants, nodes=nodes))
 
 
 def _as_json(arg: Any) -> Any:
-    """An argument for JSON: ``{"value": name}``, ``{"rows": [factor, offset]}``, ``{"dtype": name}``, or itself."""
+    """An argument for JSON: ``{"value": name}``, ``{"rows": [factor, offset]}``, a list, or itself."""
     if isinstance(arg, Ref):
         return {"value": arg.name}
     if isinstance(arg, BatchSize):
         return {"rows": [arg.factor, arg.offset]}
-    if isinstance(arg, Dtype):
-        return {"dtype": arg.name}
-    if isinstance(arg, list):
-        return [_as_json(item) for item in arg]
-    return arg
+    return [_as_json(item) for item in arg] if isinstance(arg, list) else arg
 
 
 def node_as_json(node: Node) -> dict[str, Any]:

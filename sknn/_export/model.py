@@ -12,8 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 from .._data.table_inputs import TableInputs
 from .._estimator.base import BaseNeuralEstimator
 from .capture import capture
-from .graph import Graph, fold_constants, node_as_json
-from .numpy.network import compute_node, operation
+from .graph import Graph, fold_constants
+from .numpy.network import operation
 from .verification import verify
 
 __all__ = ["ExportedModel", "exported_model"]
@@ -21,32 +21,16 @@ __all__ = ["ExportedModel", "exported_model"]
 
 @dataclass
 class ExportedModel:
-    """Everything that predictions are computed from, without any row of the training table.
+    """Everything that predictions are computed from, without any row of the training table."""
 
-    Attributes
-    ----------
-    graph : Graph
-        From ``numeric`` and ``codes`` to the output of the link.
-    columns : list of dict
-        Columns of a table: ``name``, ``kind``; ``all_missing`` of a numeric column, ``categories`` and
-        ``never_missing`` of a categorical one. Empty if the rows are arrays.
-    feature_names : list of str or None
-    row_shape : list of int
-        Shape of the numbers of one row.
-    allow_nan : bool
-        Whether numbers may be missing.
-    target : dict
-        ``kind``, and ``classes``, or ``mean``, ``scale``, ``dtype`` and ``ndim``.
-    estimator : str
-    """
-
-    graph: Graph
+    graph: Graph  # from `numeric` and `codes` to the output of the link
+    estimator: str
+    # Of a table, else empty: "name", "kind"; "all_missing" of numbers; "categories" and "never_missing" of categories.
     columns: list[dict[str, Any]]
     feature_names: list[str] | None
-    row_shape: list[int]
+    row_shape: list[int]  # of the numbers of one row
     allow_nan: bool
-    target: dict[str, Any]
-    estimator: str
+    target: dict[str, Any]  # "kind", and "classes" or "mean", "scale", "dtype" and "ndim"
 
     @property
     def n_categorical(self) -> int:
@@ -55,35 +39,24 @@ class ExportedModel:
 
 
 def exported_model(estimator: Any, asked_by: str) -> ExportedModel:
-    """Record a fitted estimator and compare the recording with it.
-
-    Raises
-    ------
-    TypeError
-        `estimator` is not an estimator of sknn.
-    NotFittedError
-        `estimator` is not fitted.
-    ValueError
-        Its module, loss, categories or labels cannot be exported.
-    """
+    """Record a fitted estimator and compare the recording with it; a TypeError or ValueError says what is wrong."""
     _check_estimator(estimator, asked_by)
     inputs, targets = estimator._inputs, estimator._targets
     graph = capture(estimator.net_, inputs)
     _check_operations(graph, asked_by)
-    graph = fold_constants(graph, lambda node, values: compute_node(node_as_json(node), values, 0))
     columns = _columns(inputs) if isinstance(inputs, TableInputs) else []
     names = [column["name"] for column in columns] or list(vars(estimator).get("feature_names_in_", ()))
     has_names = bool(names) and None not in names and len(set(names)) == len(names)
     model = ExportedModel(
-        graph=graph,
+        graph=fold_constants(graph),
+        estimator=type(estimator).__name__,
         columns=columns,
         feature_names=names if has_names else None,
         row_shape=[len(inputs.reader.numeric)] if columns else list(inputs.row_shape),
         allow_nan=isinstance(inputs, TableInputs) or inputs.kind == "sparse",
         target=_target(targets),
-        estimator=type(estimator).__name__,
     )
-    verify(graph, estimator, model.row_shape)
+    verify(model.graph, estimator, model.row_shape)
     return model
 
 
@@ -116,15 +89,12 @@ def _check_operations(graph: Graph, asked_by: str) -> None:
 
 def _columns(inputs: TableInputs) -> list[dict[str, Any]]:
     """Descriptions of the columns of a table for JSON."""
-    reader = inputs.reader
-    never_missing = dict(zip(reader.categorical, inputs.never_missing.tolist(), strict=True))
+    never_missing = dict(zip(inputs.reader.categorical, inputs.never_missing.tolist(), strict=True))
     columns: list[dict[str, Any]] = []
-    for position, column in enumerate(reader.columns):
-        name = column.name if isinstance(column.name, str) else None
-        described: dict[str, Any] = {"name": name, "kind": column.kind}
+    for position, column in enumerate(inputs.reader.columns):
+        described = {"name": column.name if isinstance(column.name, str) else None, "kind": column.kind}
         if column.kind == "categorical":
-            label = f"column {column.name!r}"
-            described["categories"] = [scalar_as_json(value, label) for value in column.categories]
+            described["categories"] = [scalar_as_json(value, f"column {column.name!r}") for value in column.categories]
             described["never_missing"] = never_missing[position]
         else:
             described["all_missing"] = column.all_missing
@@ -138,12 +108,9 @@ def scalar_as_json(value: Any, what: str) -> Any:
         value = value.item()
     if value is None or isinstance(value, str | bool | int | float):
         return value
-    if isinstance(value, datetime.datetime):
-        return ["datetime", value.isoformat()]
-    if isinstance(value, datetime.date):
-        return ["date", value.isoformat()]
-    if isinstance(value, datetime.time):
-        return ["time", value.isoformat()]
+    for kind in (datetime.datetime, datetime.date, datetime.time):  # a datetime is a date, too
+        if isinstance(value, kind):
+            return [kind.__name__, value.isoformat()]
     if isinstance(value, datetime.timedelta):
         return ["timedelta", [value.days, value.seconds, value.microseconds]]
     raise ValueError(
@@ -153,13 +120,7 @@ def scalar_as_json(value: Any, what: str) -> Any:
 
 
 def _target(targets: Any) -> dict[str, Any]:
-    if targets.kind == "real":
-        return {
-            "kind": "real",
-            "mean": targets.mean.tolist(),
-            "scale": targets.scale.tolist(),
-            "dtype": np.dtype(targets.dtype).name,
-            "ndim": targets.ndim,
-        }
-    classes = [scalar_as_json(label, "classes_") for label in targets.classes_]
-    return {"kind": targets.kind, "classes": classes}
+    if targets.kind != "real":
+        return {"kind": targets.kind, "classes": [scalar_as_json(label, "classes_") for label in targets.classes_]}
+    mean, scale = targets.mean.tolist(), targets.scale.tolist()
+    return {"kind": "real", "mean": mean, "scale": scale, "dtype": np.dtype(targets.dtype).name, "ndim": targets.ndim}

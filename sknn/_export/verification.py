@@ -21,14 +21,9 @@ _TOLERANCE_OF_NEIGHBOURS = 1e-5  # same number of rows, same operations of the s
 
 
 def verify(graph: Graph, estimator: Any, row_shape: list[int]) -> None:
-    """Compare the graph with the estimator on rows of random numbers and codes.
+    """Raise a ValueError if the graph predicts something else than the estimator, or a row by the other rows.
 
     A recording follows the branches that its example takes. A module that branches on the values is found here.
-
-    Raises
-    ------
-    ValueError
-        The graph predicts something else than the estimator, or its prediction for a row depends on other rows.
     """
     name, inputs = module_name(estimator.net_), estimator._inputs
     rows = _random_rows(inputs, row_shape)

@@ -23,6 +23,7 @@ SMALL = {
     FTTransformer: {"n_blocks": 1, "token_size": 8, "n_heads": 2},
 }
 N_ROWS = 60
+SECRET = 987654321.25  # a value of the training table that no file may contain
 
 
 def raw_table(n: int = N_ROWS) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import torch
 
 from sknn._export.numpy.operations import OPERATIONS
 from sknn._export.onnx.graph import OnnxGraph, Value
-from sknn._export.onnx.operations import converter, emit
+from sknn._export.onnx.operations import Call, converter
 
 aten = torch.ops.aten
 
@@ -82,7 +82,7 @@ def by_onnx(name, arguments, expected):
         for key, value in arguments.items()
     }
     single = expected[0] if len(expected) == 1 else None
-    names = emit(graph, name, values, single and single[0], single[1] if single else ())
+    names = converter(name)(Call(graph, single and single[0], single[1] if single else ()), **values)
     names = [names] if single else [found for found in names if found]
     helper, types = onnx.helper, onnx.TensorProto
     outputs = [helper.make_tensor_value_info(found, types.UNDEFINED, None) for found in names]

@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..._atomic import replace_file
+from ..._atomic import check_destination, replace_file
 from ..._versions import __version__
-from ..destination import check_destination
 from ..graph import node_as_json
 from ..model import exported_model
 from .archive import FORMAT
@@ -69,28 +68,24 @@ def export_numpy(estimator: Any, path: str | os.PathLike[str]) -> Path:
     >>> from pathlib import Path
     >>> from sklearn.datasets import load_iris
     >>> from sknn import NeuralClassifier, export_numpy
+    >>> from sknn.modules import MLP
     >>> X, y = load_iris(return_X_y=True)
-    >>> clf = NeuralClassifier(max_epochs=2, random_state=0).fit(X, y)
+    >>> clf = NeuralClassifier(MLP, max_epochs=1, random_state=0).fit(X, y)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = export_numpy(clf, Path(folder) / "iris.npz")
     ...     sorted(file.name for file in path.parent.iterdir())
     ['iris.npz', 'iris.py']
     """
-    path = _weights_path(path)
+    path = Path(path)
+    path = path if path.suffix == ".npz" else path.with_name(f"{path.name}.npz")
     predictor = path.with_suffix(".py")
     check_destination(path)
-    _check_importable(predictor)
-    _check_free(predictor)
+    _check_predictor(predictor)
     model = exported_model(estimator, "sknn.export_numpy")
     description = {
         "format": FORMAT,
         "sknn": __version__,
-        "estimator": model.estimator,
-        "columns": model.columns,
-        "feature_names": model.feature_names,
-        "row_shape": model.row_shape,
-        "allow_nan": model.allow_nan,
-        "target": model.target,
+        **{name: value for name, value in vars(model).items() if name != "graph"},
         "widest": model.graph.widest,
         "nodes": [node_as_json(node) for node in model.graph.nodes],
         "output": model.graph.output,
@@ -104,29 +99,19 @@ def export_numpy(estimator: Any, path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def _weights_path(path: str | os.PathLike[str]) -> Path:
-    path = Path(path)
-    return path if path.suffix == ".npz" else path.with_name(f"{path.name}.npz")
-
-
-def _check_importable(predictor: Path) -> None:
-    """Raise if the predictor could not be imported by its name."""
+def _check_predictor(predictor: Path) -> None:
+    """Raise if the predictor could not be imported by its name, would hide a module, or replace a file of the user."""
     name = predictor.stem
-    if name.isidentifier() and not keyword.iskeyword(name):
-        return
-    valid = re.sub(r"\W", "_", name)
-    valid = valid if valid.isidentifier() and not keyword.iskeyword(valid) else f"model_{valid}"
-    raise ValueError(
-        f"path: {predictor.name}, the predictor beside {name}.npz, could not be imported, because {name!r} is not a "
-        f"valid module name. Use letters, digits and underscores, such as {valid}.npz."
-    )
-
-
-def _check_free(predictor: Path) -> None:
-    """Raise if the predictor would hide a module or replace a file of the user."""
-    if predictor.stem in sys.stdlib_module_names or predictor.stem == "numpy":
+    if not name.isidentifier() or keyword.iskeyword(name):
+        valid = re.sub(r"\W", "_", name)
+        valid = valid if valid.isidentifier() and not keyword.iskeyword(valid) else f"model_{valid}"
         raise ValueError(
-            f"path: {predictor.name} would hide the module {predictor.stem!r} from every program in its folder. "
+            f"path: {predictor.name}, the predictor beside {name}.npz, could not be imported, because {name!r} is not "
+            f"a valid module name. Use letters, digits and underscores, such as {valid}.npz."
+        )
+    if name in sys.stdlib_module_names or name == "numpy":
+        raise ValueError(
+            f"path: {predictor.name} would hide the module {name!r} from every program in its folder. "
             "Choose another name."
         )
     if predictor.exists() and not predictor.read_bytes().startswith(MARK.encode()):

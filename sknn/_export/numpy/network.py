@@ -67,7 +67,7 @@ def _argument(argument, values, n_rows):
     ((kind, content),) = argument.items()
     if kind == "value":
         return values[content]
-    return content[0] * n_rows + content[1] if kind == "rows" else content
+    return content[0] * n_rows + content[1]  # {"rows": [factor, offset]}
 
 
 def last_uses(nodes, output):

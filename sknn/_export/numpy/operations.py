@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
+
+_ERF_STEPS = 256  # steps per unit
+_ERF_END = 6.0  # erf is 1 beyond it
 
 
 def _axes(dim):
@@ -13,7 +17,7 @@ def _axes(dim):
 
 
 def _reduction(function):
-    def reduce(x, dim=None, keepdim=False, dtype=None):
+    def reduce(x, dim=None, keepdim=False):
         return function(x, axis=_axes(dim), keepdims=keepdim)
 
     return reduce
@@ -22,14 +26,6 @@ def _reduction(function):
 def _addmm(x, mat1, mat2, beta=1, alpha=1):
     product = np.matmul(mat1, mat2)
     return (product if alpha == 1 else alpha * product) + (x if beta == 1 else beta * x)
-
-
-def _add(x, other, alpha=1):
-    return x + (other if alpha == 1 else alpha * other)
-
-
-def _sub(x, other, alpha=1):
-    return x - (other if alpha == 1 else alpha * other)
 
 
 def _div(x, other, rounding_mode=None):
@@ -43,23 +39,17 @@ def _clamp(x, min=None, max=None):
     return x if max is None else np.minimum(x, max)
 
 
-def _sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-_erf_table = None
+@functools.cache
+def _erf_table():
+    """Values and slopes of erf on a regular grid."""
+    grid = np.arange(0, _ERF_END + 2 / _ERF_STEPS, 1 / _ERF_STEPS)
+    return np.array([math.erf(t) for t in grid]), 2 / math.sqrt(math.pi) * np.exp(-(grid**2)) / _ERF_STEPS
 
 
 def _erf(x):
     """By cubic interpolation in a table of math.erf: exact to 1e-11."""
-    global _erf_table
-    steps, end = 256, 6.0  # entries per unit; erf is 1 beyond the end
-    if _erf_table is None:
-        grid = np.arange(0, end + 2 / steps, 1 / steps)
-        slope = 2 / math.sqrt(math.pi) * np.exp(-(grid**2)) / steps
-        _erf_table = np.array([math.erf(t) for t in grid]), slope
-    value, slope = _erf_table
-    position = np.minimum(np.abs(x).astype(np.float64), end) * steps
+    value, slope = _erf_table()
+    position = np.minimum(np.abs(x).astype(np.float64), _ERF_END) * _ERF_STEPS
     i = np.nan_to_num(position).astype(np.int64)
     t = position - i
     rise = value[i + 1] - value[i]
@@ -67,12 +57,12 @@ def _erf(x):
     return np.copysign(value[i] + t * (slope[i] + t * (bend + t * last)), x)
 
 
-def _softmax(x, dim, half_to_float=False, dtype=None):
+def _softmax(x, dim, half_to_float=False):
     e = np.exp(x - x.max(axis=dim, keepdims=True))
     return e / e.sum(axis=dim, keepdims=True)
 
 
-def _log_softmax(x, dim, half_to_float=False, dtype=None):
+def _log_softmax(x, dim, half_to_float=False):
     x = x - x.max(axis=dim, keepdims=True)
     return x - np.log(np.exp(x).sum(axis=dim, keepdims=True))
 
@@ -139,7 +129,7 @@ def _avg_pool(x, kernel_size, stride=(), padding=0, ceil_mode=False, count_inclu
     return total / _windows(np.ones_like(x), kernel_size, stride, _listed(padding), [1], 0).sum(axis=axes)
 
 
-def _expand(x, size, implicit=False):
+def _expand(x, size):
     size = [x.shape[i - len(size)] if n == -1 else n for i, n in enumerate(size)]
     return np.broadcast_to(x, size)
 
@@ -157,19 +147,16 @@ def _slice(x, dim=0, start=None, end=None, step=1):
     return x[(slice(None),) * (dim % x.ndim) + (slice(start, end, step),)]
 
 
-def _select(x, dim, index):
-    return x[(slice(None),) * (dim % x.ndim) + (index,)]
-
-
-def _index(x, indices):
-    return x[tuple(slice(None) if index is None else index for index in indices)]
+def _key(indices):
+    """The key of indices along the first axes; None means the whole axis."""
+    return tuple(slice(None) if index is None else index for index in indices)
 
 
 def _index_put(x, indices, values, accumulate=False):
-    out, key = np.array(x), tuple(slice(None) if index is None else index for index in indices)
     if accumulate:
         raise NotImplementedError("index_put with accumulate=True")
-    out[key] = values
+    out = np.array(x)
+    out[_key(indices)] = values
     return out
 
 
@@ -178,10 +165,6 @@ def _places(index, dim):
     places = list(np.ogrid[tuple(slice(n) for n in index.shape)])
     places[dim] = index
     return tuple(places)
-
-
-def _gather(x, dim, index, sparse_grad=False):
-    return x[_places(index, dim)]
 
 
 def _scatter(x, dim, index, src):
@@ -207,14 +190,6 @@ def _pad(x, pad, value=0.0):
     return x[tuple(slice(max(0, -a), n - max(0, -b)) for (a, b), n in zip(widths, x.shape, strict=True))]
 
 
-def _arange(start=0, end=None, step=1, dtype=None):
-    return np.arange(start, end, step)
-
-
-def _full(size, fill_value=0, dtype=None):
-    return np.full(size, fill_value)
-
-
 def _elementwise(function):
     return lambda x: function(x)  # functions of numpy do not take x by its name
 
@@ -225,7 +200,9 @@ def _binary(function):
 
 OPERATIONS = {
     # arithmetic
-    "add": _add, "sub": _sub, "div": _div, "clamp": _clamp, "erf": _erf, "sigmoid": _sigmoid,
+    "add": lambda x, other, alpha=1: x + (other if alpha == 1 else alpha * other),
+    "sub": lambda x, other, alpha=1: x - (other if alpha == 1 else alpha * other),
+    "div": _div, "clamp": _clamp, "erf": _erf, "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "pow": lambda x, exponent: x**exponent, "relu": lambda x: np.maximum(x, 0),
     "rsqrt": lambda x: 1 / np.sqrt(x), "reciprocal": lambda x: 1 / x,
     "where": lambda condition, x, other: np.where(condition, x, other),
@@ -251,15 +228,19 @@ OPERATIONS = {
     "_softmax": _softmax, "_log_softmax": _log_softmax, "sum": _reduction(np.sum), "mean": _reduction(np.mean),
     "prod": _reduction(np.prod), "amax": _reduction(np.max), "amin": _reduction(np.min),
     "argmax": _reduction(np.argmax), "argmin": _reduction(np.argmin),
-    "cumsum": lambda x, dim, dtype=None: np.cumsum(x, axis=dim), "sort": _sort,
+    "cumsum": lambda x, dim: np.cumsum(x, axis=dim), "sort": _sort,
     # shapes
     "view": lambda x, size: np.reshape(x, size), "reshape": lambda x, shape: np.reshape(x, shape),
     "expand": _expand, "permute": lambda x, dims: np.transpose(x, dims), "squeeze": _squeeze,
-    "unsqueeze": lambda x, dim: np.expand_dims(x, dim), "cat": _cat, "slice": _slice, "select": _select,
+    "unsqueeze": lambda x, dim: np.expand_dims(x, dim), "cat": _cat, "slice": _slice,
+    "select": lambda x, dim, index: x[(slice(None),) * (dim % x.ndim) + (index,)],
     "flip": lambda x, dims: np.flip(x, dims), "repeat": lambda x, repeats: np.tile(x, repeats),
     "constant_pad_nd": _pad, "getitem": lambda x, index: x[index],
     # indexing
-    "index": _index, "index_put": _index_put, "gather": _gather, "scatter": _scatter, "scatter_add": _scatter_add,
+    "index": lambda x, indices: x[_key(indices)], "index_put": _index_put,
+    "gather": lambda x, dim, index, sparse_grad=False: x[_places(index, dim)],
+    "scatter": _scatter, "scatter_add": _scatter_add,
     # new arrays
-    "arange": _arange, "full": _full, "_to_copy": lambda x, dtype=None: x,
+    "arange": lambda start=0, end=None, step=1: np.arange(start, end, step),
+    "full": lambda size, fill_value=0: np.full(size, fill_value), "_to_copy": lambda x: x,
 }  # fmt: skip

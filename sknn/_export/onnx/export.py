@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ..._atomic import replace_file
+from ..._atomic import check_destination, replace_file
 from ..._versions import __version__
-from ..destination import check_destination
-from ..graph import BatchSize, Dtype, Node, Ref
+from ..graph import BatchSize, Node, Ref
 from ..model import ExportedModel, exported_model
 from ..numpy.cells import scalar
 from .graph import ASKED_BY, OnnxGraph, Value, onnx_module
 from .inputs import NUMERIC, OnnxInputs, onnx_inputs
-from .operations import converter, emit
+from .operations import Call, converter
 
 __all__ = ["export_onnx"]
 
@@ -73,8 +72,9 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> OnnxInputs:
     >>> from pathlib import Path
     >>> from sklearn.datasets import load_iris
     >>> from sknn import NeuralClassifier, export_onnx
+    >>> from sknn.modules import MLP
     >>> X, y = load_iris(return_X_y=True)
-    >>> clf = NeuralClassifier(max_epochs=2, random_state=0).fit(X, y)
+    >>> clf = NeuralClassifier(MLP, max_epochs=1, random_state=0).fit(X, y)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     inputs = export_onnx(clf, Path(folder) / "iris.onnx")
     >>> inputs.inputs
@@ -94,9 +94,9 @@ class _ModelBuilder:
     """Builds the graph of one model: inputs, categories, network and outputs, in this order."""
 
     def __init__(self, model: ExportedModel, inputs: OnnxInputs) -> None:
-        self.onnx = onnx_module()
         self.model, self.inputs = model, inputs
         self.graph = OnnxGraph(inputs.inputs[0].name, reserved=[spec.name for spec in inputs.inputs])
+        self.onnx = self.graph.onnx
         self.values: dict[str, Any] = {}  # name in the recording -> Value, or a tuple of names
 
     def build(self) -> Any:
@@ -108,42 +108,25 @@ class _ModelBuilder:
             self._add_node(node)
         outputs = self._outputs(self.values[self.model.graph.output])
         helper = self.onnx.helper
-        proto = helper.make_graph(
-            self.graph.nodes, "sknn", [self._input_info(spec) for spec in self.inputs.inputs], outputs,
-            initializer=self.graph.used_initializers(),
-        )  # fmt: skip
+        infos = [self._info(spec.name, spec.type, spec.shape) for spec in self.inputs.inputs]
+        graph = helper.make_graph(self.graph.nodes, "sknn", infos, outputs, initializer=self.graph.used_initializers())
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_ML, _ML_OPSET)]
-        version = __version__
         model = helper.make_model(
-            proto, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="sknn", producer_version=version
+            graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="sknn", producer_version=__version__
         )
-        helper.set_model_props(model, self._metadata(version))
+        helper.set_model_props(model, self._metadata())
         return model
 
-    def _metadata(self, version: str) -> dict[str, str]:
-        specs = [
-            {
-                "name": spec.name,
-                "type": spec.type,
-                "columns": spec.columns,
-                "shape": spec.shape,
-                "missing": spec.missing,
-            }
-            for spec in self.inputs.inputs
-        ]
+    def _metadata(self) -> dict[str, str]:
+        fields = ("name", "type", "columns", "shape", "missing")
+        specs = [{name: vars(spec)[name] for name in fields} for spec in self.inputs.inputs]
         target = {key: value for key, value in self.model.target.items() if key in ("kind", "classes")}
         return {
-            "sknn.version": version,
+            "sknn.version": __version__,
             "sknn.estimator": self.model.estimator,
             "sknn.inputs": json.dumps(specs),
             "sknn.target": json.dumps(target),
         }
-
-    # ------------------------------------------------------------------ inputs
-
-    def _input_info(self, spec: Any) -> Any:
-        kind = self.onnx.TensorProto.STRING if spec.type == "string" else self.onnx.TensorProto.DOUBLE
-        return self.onnx.helper.make_tensor_value_info(spec.name, kind, [_BATCH, *spec.shape])
 
     def _add_inputs(self) -> None:
         rows, model = BatchSize(1, 0), self.model
@@ -166,8 +149,7 @@ class _ModelBuilder:
                 "LabelEncoder", spec.name, domain=_ML, keys_strings=[*spec.categories, spec.missing],
                 values_int64s=[*known, missing], default_int64=0,
             )  # fmt: skip
-        tensor = self.onnx.helper.make_tensor
-        kinds = self.onnx.TensorProto
+        tensor, kinds = self.onnx.helper.make_tensor, self.onnx.TensorProto
         codes = self.graph.op(
             "LabelEncoder", spec.name, domain=_ML,
             keys_tensor=tensor("keys", kinds.DOUBLE, [len(known)], spec.categories),
@@ -177,48 +159,44 @@ class _ModelBuilder:
         is_missing = self.graph.op("IsNaN", spec.name)
         return self.graph.op("Where", is_missing, self.graph.constant(np.int64(missing)), codes)
 
-    # ------------------------------------------------------------------ network
-
     def _add_node(self, node: Node) -> None:
         args = {name: self._argument(arg) for name, arg in node.args.items()}
+        convert, shape = converter(node.op), self.model.graph.shapes.get(node.out, ())
+        instead = "Replace it by other tensor operations in the module's forward, or use sknn.export_numpy."
         if node.op == "getitem":
             name = args["x"][args["index"]]
             if name is None:
                 raise ValueError(f"module: {node.origin} uses a result that {ASKED_BY} cannot compute.")
-        elif converter(node.op) is None:
+        elif convert is None:
             raise ValueError(
                 f"module: {node.origin} uses the operation {node.op!r} of torch, which {ASKED_BY} does not support. "
-                "Replace it by other tensor operations in the module's forward, or use sknn.export_numpy."
+                f"{instead}"
             )
         else:
             try:
-                name = emit(self.graph, node.op, args, node.dtype, self.model.graph.shapes.get(node.out, ()))
+                name = convert(Call(self.graph, node.dtype, shape), **args)
             except (NotImplementedError, TypeError) as error:
                 raise ValueError(
                     f"module: {node.origin} uses {node.op!r} in a form that {ASKED_BY} does not support ({error}). "
-                    "Replace it by other tensor operations in the module's forward, or use sknn.export_numpy."
+                    f"{instead}"
                 ) from error
         is_one = node.dtype is not None and isinstance(name, str)
-        self.values[node.out] = Value(name, str(node.dtype), self.model.graph.shapes[node.out]) if is_one else name
+        self.values[node.out] = Value(name, str(node.dtype), shape) if is_one else name
 
     def _argument(self, arg: Any) -> Any:
         if isinstance(arg, Ref):
             return self.values[arg.name]
-        if isinstance(arg, Dtype):
-            return arg.name
         return [self._argument(item) for item in arg] if isinstance(arg, list) else arg
-
-    # ------------------------------------------------------------------ outputs
 
     def _outputs(self, values: Value) -> list[Any]:
         target = self.model.target
         if target["kind"] == "real":
             return [self._prediction(values, target)]
-        probabilities = self._named(values.name, "probabilities", "float32", [_BATCH, values.shape[1]])
+        probabilities = self._named(values.name, "probabilities", "float32", [values.shape[1]])
         if target["kind"] == "multilabel":
             chosen = self.graph.op("Greater", values.name, self.graph.constant(np.float32(0.5)))
             label = self.graph.cast(chosen, "int64")
-            return [probabilities, self._named(label, "label", "int64", [_BATCH, values.shape[1]])]
+            return [probabilities, self._named(label, "label", "int64", [values.shape[1]])]
         classes = np.array([scalar(label) for label in target["classes"]])
         if classes.dtype.kind not in "iufbUO" or (classes.dtype == object and not isinstance(classes[0], str)):
             raise ValueError(
@@ -229,8 +207,8 @@ class _ModelBuilder:
             classes = classes.astype(np.int64)
         place = self.graph.op("ArgMax", values.name, axis=1, keepdims=0)
         label = self.graph.op("Gather", self.graph.constant(classes), place, axis=0)
-        dtype = "str" if classes.dtype.kind in "UO" else classes.dtype.name
-        return [probabilities, self._named(label, "label", dtype, [_BATCH])]
+        dtype = "string" if classes.dtype.kind in "UO" else classes.dtype.name
+        return [probabilities, self._named(label, "label", dtype, [])]
 
     def _prediction(self, values: Value, target: dict[str, Any]) -> Any:
         """The prediction in the unit of y, with the dtype of `predict`."""
@@ -240,15 +218,16 @@ class _ModelBuilder:
             name = self.graph.cast(name, target["dtype"])
         n_values = max(values.shape[1], len(target["scale"]))
         if target["ndim"] == 1 and n_values == 1:
-            return self._named(
-                self.graph.op("Squeeze", name, self.graph.ints([1])), "prediction", target["dtype"], [_BATCH]
-            )
-        return self._named(name, "prediction", target["dtype"], [_BATCH, n_values])
+            return self._named(self.graph.op("Squeeze", name, self.graph.ints([1])), "prediction", target["dtype"], [])
+        return self._named(name, "prediction", target["dtype"], [n_values])
 
-    def _named(self, name: str, output: str, dtype: str, shape: list[Any]) -> Any:
-        """Description of an output of the graph, with the node that names it."""
+    def _named(self, name: str, output: str, dtype: str, shape: list[int]) -> Any:
+        """Description of an output of the graph, after adding the node that names it."""
+        self.graph.nodes.append(self.onnx.helper.make_node("Identity", [name], [output]))
+        return self._info(output, dtype, shape)
+
+    def _info(self, name: str, dtype: str, shape: list[int]) -> Any:
+        """Description of an input or output; `shape` is that of one row."""
         helper = self.onnx.helper
-        self.graph.nodes.append(helper.make_node("Identity", [name], [output]))
-        is_text = dtype == "str"
-        kind = self.onnx.TensorProto.STRING if is_text else helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
-        return helper.make_tensor_value_info(output, kind, shape)
+        kind = helper.np_dtype_to_tensor_dtype(np.dtype(object if dtype == "string" else dtype))
+        return helper.make_tensor_value_info(name, kind, [_BATCH, *shape])

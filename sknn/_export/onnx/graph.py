@@ -24,35 +24,26 @@ def onnx_module() -> Any:
 
 @dataclass(frozen=True)
 class Value:
-    """A value of the graph of ONNX that stands for a value of the recording.
-
-    Attributes
-    ----------
-    name : str
-    dtype : str
-        Name that numpy gives it.
-    shape : tuple of int and BatchSize
-    """
+    """A value of the graph of ONNX that stands for a value of the recording."""
 
     name: str
-    dtype: str
-    shape: tuple[Any, ...]
+    dtype: str  # name that numpy gives it
+    shape: tuple[Any, ...]  # of int and BatchSize
 
     @property
     def ndim(self) -> int:
         """Number of dimensions."""
         return len(self.shape)
 
+    def axis(self, dim: int) -> int:
+        """A dimension counted from the first."""
+        return dim % max(1, self.ndim)
+
 
 class OnnxGraph:
     """A graph that grows by one node per call; values are names.
 
-    Parameters
-    ----------
-    rows : str
-        Name of an input whose first dimension is the batch.
-    reserved : sequence of str
-        Names of inputs, which are not given to other values.
+    The first dimension of the input `rows` is the batch. The names in `reserved` are not given to other values.
     """
 
     def __init__(self, rows: str, reserved: Sequence[str]) -> None:
@@ -62,7 +53,7 @@ class OnnxGraph:
         self._rows = rows
         self._n_names = 0
         self._reserved = set(reserved)
-        self._constants: dict[Any, str] = {}
+        self._constants: dict[Any, str] = {}  # content of a small array -> name
         self._sizes: dict[BatchSize, str] = {}
 
     def _name(self, what: str) -> str:
@@ -77,8 +68,7 @@ class OnnxGraph:
     def ops(self, kind: str, n_outputs: int, *inputs: str, domain: str = "", **attributes: Any) -> list[str]:
         """Add a node with several outputs."""
         outputs = [self._name(kind) for _ in range(n_outputs)]
-        helper = self.onnx.helper
-        self.nodes.append(helper.make_node(kind, list(inputs), outputs, domain=domain, **attributes))
+        self.nodes.append(self.onnx.helper.make_node(kind, list(inputs), outputs, domain=domain, **attributes))
         return outputs
 
     def constant(self, array: Any, dtype: str | None = None) -> str:
@@ -88,9 +78,8 @@ class OnnxGraph:
             array = array.astype(object)
         key = None
         if array.size <= 64:
-            key = array.dtype.str, array.shape, tuple(array.ravel().tolist()), array.tobytes()
-            if array.dtype == object:
-                key = key[:3]
+            content = tuple(array.ravel().tolist()) if array.dtype == object else array.tobytes()
+            key = array.dtype.str, array.shape, content
             if key in self._constants:
                 return self._constants[key]
         name = self._name("constant")
@@ -122,21 +111,20 @@ class OnnxGraph:
         if not isinstance(size, BatchSize):
             return self.ints([size])
         if size not in self._sizes:
-            rows = BatchSize(1, 0)
-            if rows not in self._sizes:
-                self._sizes[rows] = self.op("Shape", self._rows, start=0, end=1)
-            name = self._sizes[rows]
+            if size == BatchSize(1, 0):
+                name = self.op("Shape", self._rows, start=0, end=1)
+            else:
+                name = self.size(BatchSize(1, 0))
             if size.factor != 1:
                 name = self.op("Mul", name, self.ints([size.factor]))
-            if size.offset:
-                name = self.op("Add", name, self.ints([size.offset]))
-            self._sizes[size] = name
+            self._sizes[size] = self.op("Add", name, self.ints([size.offset])) if size.offset else name
         return self._sizes[size]
 
     def sizes(self, sizes: Sequence[int | BatchSize]) -> str:
         """A shape as an int64 vector."""
-        if not any(isinstance(size, BatchSize) for size in sizes):
-            return self.ints([size for size in sizes if not isinstance(size, BatchSize)])
+        fixed = [size for size in sizes if not isinstance(size, BatchSize)]
+        if len(fixed) == len(sizes):
+            return self.ints(fixed)
         return self.op("Concat", *[self.size(size) for size in sizes], axis=0)
 
     def reshape(self, name: str, shape: Sequence[int | BatchSize]) -> str:
@@ -147,10 +135,6 @@ class OnnxGraph:
         else:
             target = self.sizes(shape)
         return self.op("Reshape", name, target, allowzero=int(0 in shape))
-
-    def permute(self, name: str, dims: Sequence[int]) -> str:
-        """Transpose."""
-        return self.op("Transpose", name, perm=list(dims))
 
     def slice(self, name: str, axis: int, start: Any, end: Any, step: int = 1) -> str:
         """A part along one axis."""

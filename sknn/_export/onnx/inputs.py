@@ -8,15 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..model import ExportedModel
-from ..numpy.cells import (
-    category_code,
-    codes_by_category,
-    is_missing,
-    number_of,
-    numbers_of,
-    python_values,
-    scalar,
-)
+from ..numpy.cells import category_code, codes_by_category, is_missing, number_of, numbers_of, python_values, scalar
 from ..numpy.tables import open_array, open_table
 
 __all__ = ["OnnxInput", "OnnxInputs", "onnx_inputs"]
@@ -119,25 +111,22 @@ def _category_feed(spec: OnnxInput, described: dict[str, Any], column: Any) -> n
 
 def onnx_inputs(model: ExportedModel) -> OnnxInputs:
     """The inputs of a model: one for all numeric columns, and one for each categorical column."""
+    n_columns = len(model.columns) or (model.row_shape[0] if len(model.row_shape) == 1 else 0)
+    labels: list[str | int] = list(model.feature_names or range(n_columns))
     if not model.columns:
-        n_columns = model.row_shape[0] if len(model.row_shape) == 1 else 0
-        names: list[str | int] = list(model.feature_names or range(n_columns))
-        return OnnxInputs([OnnxInput(NUMERIC, "double", names, model.row_shape)], model)
-    taken = {NUMERIC, *OUTPUTS}
-    labels: list[str | int] = [
-        position if model.feature_names is None else column["name"] for position, column in enumerate(model.columns)
-    ]
+        return OnnxInputs([OnnxInput(NUMERIC, "double", labels, model.row_shape)], model)
     numeric = [label for label, column in zip(labels, model.columns, strict=True) if column["kind"] == "numeric"]
     inputs = [OnnxInput(NUMERIC, "double", numeric, [len(numeric)])] if numeric else []
+    taken = {NUMERIC, *OUTPUTS}
     for position, (label, column) in enumerate(zip(labels, model.columns, strict=True)):
         if column["kind"] != "categorical":
             continue
-        name = column["name"] or f"column_{position}"
-        while name in taken:
-            name += "_"
+        name = _free(column["name"] or f"column_{position}", taken)
         taken.add(name)
         kind, categories = _compared(column, name)
-        missing = _missing_token(categories) if kind == "string" else None
+        # The empty string stands for a missing value, unless it is a category.
+        token = _free(_MISSING, set(categories)) if "" in categories else ""
+        missing = token if kind == "string" else None
         inputs.append(OnnxInput(name, kind, [label], [1], missing, categories, position))
     return OnnxInputs(inputs, model)
 
@@ -159,11 +148,6 @@ def _compared(column: dict[str, Any], name: str) -> tuple[str, list[Any]]:
             "cannot distinguish. Convert them to one type before fit, as by .astype(str)."
         )
     return "string", texts
-
-
-def _missing_token(categories: list[Any]) -> str:
-    """The string that stands for a missing value: the empty one, unless that is a category."""
-    return _free(_MISSING, set(categories)) if "" in categories else ""
 
 
 def _free(text: str, taken: set[Any]) -> str:
