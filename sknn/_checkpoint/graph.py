@@ -24,20 +24,10 @@ _surroundings: ContextVar[Mapping[str, Any]] = ContextVar("surroundings")
 
 
 def dumps(state: Any, surroundings: Mapping[str, Any]) -> bytes:
-    """Bytes of an object graph.
+    """Bytes of an object graph; tensors that share memory share it after `loads`, too.
 
-    Parameters
-    ----------
-    state : object
-        Tensors that share memory share it after `loads`, too.
-    surroundings : mapping of str to object
-        Objects that are written by their name only, and so are views of the tensors among them: data, settings, and
-        classes that cannot be imported. `loads` is given objects under the same names.
-
-    Raises
-    ------
-    Exception
-        Whatever pickling an object raises.
+    Of `surroundings` (data, settings, classes that cannot be imported), and of views of the tensors among them, only
+    the names are written. `loads` is given objects under the same names.
     """
 
     class Pickler(_GraphPickler):

@@ -26,26 +26,12 @@ _SHARED_SUM = 2**15  # torch's grain size
 
 
 class TrainingSteps:
-    """Training steps, computed in the quickest way that the network, the optimizer and the callbacks allow.
-
-    Parameters
-    ----------
-    net : _Net
-    run : TrainingState
-        Of the net.
-
-    Attributes
-    ----------
-    by_hand : Chain, Stack or None
-        The network as layers whose gradients are computed without automatic differentiation.
-    paced_threads : PacedThreads or None
-        Of a stack.
-    """
+    """Training steps, computed in the quickest way that the network, the optimizer and the callbacks allow."""
 
     def __init__(self, net: _Net, run: TrainingState) -> None:
         self.net, self.run = net, run
-        self.by_hand: Chain | Stack | None = None
-        self.paced_threads: PacedThreads | None = None
+        self.by_hand: Chain | Stack | None = None  # the network, if its gradients need no automatic differentiation
+        self.paced_threads: PacedThreads | None = None  # of a stack
         self._update: Any = None
         self._frozen: list[tuple[nn.Parameter, Tensor]] = []
         # Of an epoch, where only callbacks of sknn listen to steps.
@@ -60,9 +46,10 @@ class TrainingSteps:
         self._update = net.optimizer_.step if run.foreign_steps else step_of(net.optimizer_)
         self._frozen = [] if flat is None else flat.frozen()
         self._named_parameters = list(net.get_all_learnable_params())
-        has_all = flat is not None and len(net.optimizer_.param_groups) == len(flat.groups) and not run.foreign_steps
-        is_read = has_all and flat.gradient.is_cpu and flat.gradient.dtype is torch.float32
-        self._gradient_pieces = pieces(flat.gradient.numpy()) if is_read else []
+        self._gradient_pieces = []
+        has_all = not run.foreign_steps and flat is not None and len(net.optimizer_.param_groups) == len(flat.groups)
+        if flat is not None and has_all and flat.gradient.is_cpu and flat.gradient.dtype is torch.float32:
+            self._gradient_pieces = pieces(flat.gradient.numpy())
         self.by_hand = self._by_hand()
         if isinstance(self.by_hand, Stack) and self.paced_threads is None:
             # A product for each thread at most: of one that threads share, the bits may depend on their number.
