@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from ..losses import Loss
-from ..losses._module import ModuleLoss
 from .table_network import TableNetwork, first_output, has_members, network_inputs
 
 __all__ = ["check_batch_norm", "check_loss", "check_network"]
@@ -92,7 +91,7 @@ def check_loss(loss: Loss, raw_prediction: Tensor, y: Tensor) -> None:
         The loss does not accept the network's raw prediction, or fails on it.
     """
     loss.check_raw_prediction(raw_prediction)
-    name = type(loss.module if isinstance(loss, ModuleLoss) else loss).__name__
+    name = loss.class_name
     try:
         with torch.no_grad():
             loss(raw_prediction, y)
