@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import types
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -45,15 +44,9 @@ def dumps(state: Any, surroundings: Mapping[str, Any]) -> bytes:
 
 def loads(data: bytes, surroundings: Mapping[str, Any]) -> Any:
     """The object graph again, tensors on their devices. Loading may run code, so the bytes must be trusted."""
-    with _surrounded_by(surroundings):
-        return torch.load(io.BytesIO(data), weights_only=False)
-
-
-@contextmanager
-def _surrounded_by(surroundings: Mapping[str, Any]) -> Iterator[None]:
     token = _surroundings.set(surroundings)
     try:
-        yield
+        return torch.load(io.BytesIO(data), weights_only=False)
     finally:
         _surroundings.reset(token)
 
