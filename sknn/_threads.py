@@ -52,15 +52,10 @@ def threads(number: int) -> Iterator[None]:
 
 @contextmanager
 def limited_threads(work: int, *, repeatable: bool = False) -> Iterator[None]:
-    """Use at most the threads that joblib or the user allows, and fewer for little work; restore the number afterwards.
+    """Use at most the threads that joblib or the user allows, and fewer for little work (multiplications of one step).
 
-    Parameters
-    ----------
-    work : int
-        Multiplications of one step: about the rows of a batch times the number of parameters.
-    repeatable : bool, default=False
-        Whether the bits must not depend on how many threads are allowed. All but the largest work is then done on one,
-        and `product_threads` says how many may work on products that belong to one thread each.
+    With `repeatable`, bits do not depend on how many threads are allowed: all but the largest work is then done on one,
+    and `product_threads` says how many may work on products that belong to one thread each.
     """
     allowed = 1 if _is_forked_child else torch.get_num_threads()
     number = max(1, min(allowed, work // _WORK_PER_THREAD + 1))
@@ -85,21 +80,6 @@ class PacedThreads:
     is not known beforehand, so the duration of steps decides: now and then a few steps run the other way.
 
     For steps whose bits do not depend on the number of threads; a clock must not decide anything else.
-
-    Parameters
-    ----------
-    n_threads : int
-        Threads that are allowed.
-    clock : callable
-        Seconds.
-
-    Notes
-    -----
-    One thread is the favourite in the first 4 steps. Then the other way has a trial of 4 steps. If it is quicker by a
-    tenth, it becomes the favourite, for 32 steps until the next trial; after a failed trial this number is doubled, up
-    to 1,024 steps. A trial ends at once when its steps take four times as long as usual, and then the number grows
-    fourfold: a thread that waits for a busy processor may wait for the time of a hundred steps. A trial begins at once
-    when the favourite takes twice as long as before.
     """
 
     _TRIAL, _STRETCH_OF_A_WINNER, _LONGEST_STRETCH = 4, 32, 1024

@@ -30,35 +30,10 @@ _LARGEST_COMPRESSED = 2**16
 
 
 class Checkpoint:
-    """The checkpoint of one fit.
+    """The checkpoint of one fit: a file, or one of the files in a folder.
 
-    Parameters
-    ----------
-    path : Path
-        A file; or a folder, in which each fit has a file of its own.
-    every_s : float
-        Seconds between two checkpoints.
-    every_epochs : int or None
-        Epochs between two checkpoints, instead of seconds.
-    identity : mapping of str to str
-        Digest of each parameter, of the data, and of everything else that decides the result.
-    shown : mapping of str to str
-        How messages show some of them.
-
-    Attributes
-    ----------
-    found : dict or None
-        What `look_for` has found: ``"random"``, the generator that the fit drew its seeds from, ``"finished"``, and
-        ``"graph"``, the state as compressed bytes.
-    surroundings : callable
-        Returns the objects that the state refers to by name, see `graph.dumps`.
-    keeps_optimizer : bool
-        Whether the optimizer's state of a finished fit is stored, for a `warm_start`.
-
-    Raises
-    ------
-    CheckpointError
-        The folder does not exist or is not writable.
+    `identity` maps each parameter, the data, and everything else that decides the result to a digest; `shown` says how
+    messages show some of them.
     """
 
     def __init__(
@@ -78,9 +53,10 @@ class Checkpoint:
             path = path / (hashlib.sha256(b"name of a checkpoint\n" + joined.encode()).hexdigest()[:20] + ".ckpt")
         self.file = CheckpointFile(path)
         self.every_s, self.every_epochs = every_s, every_epochs
+        # By `look_for`: "random", the generator that the fit drew its seeds from, "finished", and "graph", the state.
         self.found: dict[str, Any] | None = None
-        self.surroundings: Callable[[], dict[str, Any]] = dict
-        self.keeps_optimizer = False
+        self.surroundings: Callable[[], dict[str, Any]] = dict  # objects that the state names, see `graph.dumps`
+        self.keeps_optimizer = False  # of a finished fit, for a `warm_start`
         self._random = b""
         self._written_at = time.perf_counter()
         self._cost_s = 0.0
@@ -94,11 +70,8 @@ class Checkpoint:
     def look_for(self) -> None:
         """Set `found` to what an earlier fit of the same data, parameters and code has stored, if anything.
 
-        Raises
-        ------
-        CheckpointError
-            The file belongs to another fit, or is damaged and there is no generation before it. In a folder, where
-            the name tells fits apart, the fit begins anew instead.
+        A damaged file without a generation before it is an error; in a folder, where the name distinguishes fits, the
+        fit begins anew instead.
         """
         damage = ""
         for path in (self.file.path, self.file.previous):
@@ -159,13 +132,7 @@ class Checkpoint:
         return self.found is not None and self.found["finished"]
 
     def load(self) -> dict[str, Any]:
-        """The state that was found.
-
-        Raises
-        ------
-        CheckpointError
-            Some class or function in it does not exist here.
-        """
+        """The state that was found."""
         assert self.found is not None
         try:
             return loads(zlib.decompress(self.found["graph"]), self.surroundings())
@@ -199,13 +166,7 @@ class Checkpoint:
             self.write(net, state(), finished=False)
 
     def write(self, net: Any, state: dict[str, Any], *, finished: bool) -> None:
-        """Store the state. If the disk is full, warn, and training continues.
-
-        Raises
-        ------
-        CheckpointError
-            Some object cannot be pickled.
-        """
+        """Store the state. If the disk is full, warn, and training continues."""
         started = time.perf_counter()
         try:
             graph = dumps(state, self.surroundings())

@@ -28,10 +28,6 @@ class CheckpointFile:
     Layout: a line with the format, the length of the head, the head as JSON, the body, the SHA-256 of all that, and a
     code (HMAC-SHA-256 of this digest) whose key is derived from data and parameters of the fit. A body is a pickle, and
     unpickling may run code, so a body without the right code is not opened: only who has the data can write one.
-
-    Parameters
-    ----------
-    path : Path
     """
 
     path: Path

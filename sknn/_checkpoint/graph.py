@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import types
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -24,20 +23,10 @@ _surroundings: ContextVar[Mapping[str, Any]] = ContextVar("surroundings")
 
 
 def dumps(state: Any, surroundings: Mapping[str, Any]) -> bytes:
-    """Bytes of an object graph.
+    """Bytes of an object graph; tensors that share memory share it after `loads`, too.
 
-    Parameters
-    ----------
-    state : object
-        Tensors that share memory share it after `loads`, too.
-    surroundings : mapping of str to object
-        Objects that are written by their name only, and so are views of the tensors among them: data, settings, and
-        classes that cannot be imported. `loads` is given objects under the same names.
-
-    Raises
-    ------
-    Exception
-        Whatever pickling an object raises.
+    Of `surroundings` (data, settings, classes that cannot be imported), and of views of the tensors among them, only
+    the names are written. `loads` is given objects under the same names.
     """
 
     class Pickler(_GraphPickler):
@@ -55,15 +44,9 @@ def dumps(state: Any, surroundings: Mapping[str, Any]) -> bytes:
 
 def loads(data: bytes, surroundings: Mapping[str, Any]) -> Any:
     """The object graph again, tensors on their devices. Loading may run code, so the bytes must be trusted."""
-    with _surrounded_by(surroundings):
-        return torch.load(io.BytesIO(data), weights_only=False)
-
-
-@contextmanager
-def _surrounded_by(surroundings: Mapping[str, Any]) -> Iterator[None]:
     token = _surroundings.set(surroundings)
     try:
-        yield
+        return torch.load(io.BytesIO(data), weights_only=False)
     finally:
         _surroundings.reset(token)
 

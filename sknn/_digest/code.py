@@ -45,15 +45,9 @@ def _names(code: CodeType) -> tuple[list[str], list[str]]:
 
 
 class CodeStream(Stream):
-    """The part of a digest that reads functions, classes and modules.
+    """The part of a digest that reads functions, classes and modules."""
 
-    Attributes
-    ----------
-    reads_globals : bool
-        Whether the values of globals that functions name count.
-    """
-
-    reads_globals = True
+    reads_globals = True  # whether the values of globals that functions name count
 
     def __init__(self) -> None:
         super().__init__()

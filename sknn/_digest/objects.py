@@ -28,21 +28,7 @@ _HOOKS = {name for name in _OF_HOOKS if name.endswith("_hooks")}
 
 
 def digest(value: Any, name: str = "", *, reads_globals: bool = True) -> str:
-    """SHA-256 of `value` in hexadecimal.
-
-    Parameters
-    ----------
-    value : object
-    name : str, default=""
-        How messages refer to it.
-    reads_globals : bool, default=True
-        Whether the values of globals that the user's own functions name count.
-
-    Raises
-    ------
-    UndigestibleError
-        It cannot be hashed reproducibly.
-    """
+    """SHA-256 of `value`, which messages call `name`, in hexadecimal; raises UndigestibleError."""
     stream = _Digest()
     stream.reads_globals = reads_globals
     try:

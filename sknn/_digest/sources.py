@@ -33,19 +33,12 @@ _started = time.time()
 
 @dataclass(frozen=True)
 class Sources:
-    """Source texts of the user's own modules.
+    """Source texts of the user's own modules."""
 
-    Attributes
-    ----------
-    modules : mapping of str to (path, digest)
-        By module name. The path of a ``__main__`` without a source file, as in a notebook, is "": its functions and
-        classes count instead.
-    is_complete : bool
-        Whether the process runs the user's script or notebook, so that everything of theirs that has an effect is
-        loaded. False in worker processes.
-    """
-
+    # Module name -> (path, digest). Of a `__main__` without a file, as in a notebook, the path is "", and the functions
+    # and classes count instead.
     modules: Mapping[str, Sequence[str]]
+    # Whether the process runs the script or notebook, so that all that has an effect is loaded; not in workers.
     is_complete: bool
 
     @classmethod

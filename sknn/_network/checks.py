@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from ..losses import Loss
-from ..losses._module import ModuleLoss
 from .table_network import TableNetwork, first_output, has_members, network_inputs
 
 __all__ = ["check_batch_norm", "check_loss", "check_network"]
@@ -69,7 +68,7 @@ def _call(network: nn.Module, inputs: dict[str, Tensor], label: str) -> object:
 def check_loss(loss: Loss, raw_prediction: Tensor, y: Tensor) -> None:
     """Raise a ValueError if the loss does not accept the raw prediction of a few rows, or fails on it."""
     loss.check_raw_prediction(raw_prediction)
-    name = type(loss.module if isinstance(loss, ModuleLoss) else loss).__name__
+    name = loss.class_name
     try:
         with torch.no_grad():
             loss(raw_prediction, y)

@@ -25,28 +25,11 @@ _LONGEST_SHOWN = 60
 
 
 def find_checkpoint(
-    params: Mapping[str, Any],
-    data: Mapping[str, Any],
-    *,
-    device: torch.device,
-    before: Any = None,
+    params: Mapping[str, Any], data: Mapping[str, Any], *, device: torch.device, before: Any = None
 ) -> Checkpoint | None:
     """The checkpoint that a fit asks for, with what an earlier fit has stored as `found`; None if it asks for none.
 
-    Parameters
-    ----------
-    params : mapping
-        Parameters of the estimator.
-    data : mapping
-        Arguments of `fit` by name.
-    device : torch.device
-    before : object
-        Weights and optimizer that training starts from, where these are not new.
-
-    Raises
-    ------
-    CheckpointError
-        The folder cannot be used, or the file belongs to another fit or is damaged.
+    `before` holds weights and optimizer that training starts from, where these are not new.
     """
     if params["checkpoint"] is None:
         return None

@@ -23,16 +23,7 @@ _PASSES_OVER_VALIDATION_ROWS = 2
 
 
 class Epochs:
-    """The epochs of one training run: one run of epochs, and further ones where a callback asks for them.
-
-    Parameters
-    ----------
-    net : _Net
-    run : TrainingState
-        Of the net.
-    rows, valid : Rows, Rows or None
-        To train and to validate on.
-    """
+    """The epochs of one training run: one run of epochs, and further ones where a callback asks for them."""
 
     def __init__(self, net: _Net, run: TrainingState, rows: Rows, valid: Rows | None) -> None:
         self.net, self.run, self.rows, self.valid = net, run, rows, valid

@@ -33,27 +33,7 @@ def make_net(
     seed: int,
     n_networks: int = 1,
 ) -> _Net:
-    """An initialised net, not yet trained.
-
-    Parameters
-    ----------
-    params : dict
-        Of the estimator: module, criterion, optimizer, and their params.
-    inputs : Inputs
-    targets : ClassTargets, MultilabelTargets or RealTargets
-    rows : Rows
-        Training rows, on the device of the net.
-    plan : TrainingPlan
-    seed : int
-        Of the initial weights.
-    n_networks : int
-        With more than one, a committee of them.
-
-    Raises
-    ------
-    ValueError
-        Loss, network and data do not fit each other.
-    """
+    """An initialised net, not yet trained."""
     loss = make_loss(params["criterion"], dict(params["criterion_params"] or {}), targets.kind)
     if not loss.supports_sample_weight and rows.weight is not None:
         raise ValueError(

@@ -33,30 +33,9 @@ class _Net(ScoredNet, SknnNet):
 
     Data are :class:`~sknn._data.rows.Rows`. Batches are ``({"x_num", "x_cat", "sample_weight"}, y)``; targets of a
     regressor are in standardised units.
-
-    Parameters
-    ----------
-    module, criterion : nn.Module, Loss
-        Instances.
-    optimizer : type
-    optimizer_params : dict
-    target_kind, n_classes, **skorch_params
-        As of `ScoredNet`.
-
-    Attributes
-    ----------
-    run : TrainingState or None
-        While the net is trained: from `prepare` or `attach` to `release`.
-    flat_parameters : FlatParameters or None
-    steps_done_ : int
-        Since the net was made.
-    keeps_optimizer : bool
-        Whether the optimizer's state is pickled with the net, for training that continues elsewhere.
-    pickled_optimizer : dict or None
-        State of the optimizer of a loaded net, until it is trained further.
     """
 
-    run: TrainingState | None
+    run: TrainingState | None  # while the net is trained: from `prepare` or `attach` to `release`
     optimizer_: Any
 
     def __init__(
@@ -70,9 +49,10 @@ class _Net(ScoredNet, SknnNet):
     ) -> None:
         super().__init__(module, criterion, optimizer=optimizer, train_split=None, verbose=0, **skorch_params)
         self.optimizer_params = optimizer_params
-        self.run = self.flat_parameters = self.pickled_optimizer = None
-        self.steps_done_ = 0
-        self.keeps_optimizer = False
+        self.run = self.flat_parameters = None
+        self.pickled_optimizer = None  # state of the optimizer of a loaded net, until it is trained further
+        self.steps_done_ = 0  # since the net was made
+        self.keeps_optimizer = False  # in a pickle, for training that continues elsewhere
 
     @property
     def work(self) -> int:
@@ -259,13 +239,7 @@ class _Net(ScoredNet, SknnNet):
         self.__dict__.update(state)
 
     def training_state(self, shuffle: torch.Generator | None = None) -> dict[str, Any]:
-        """Everything that decides how training continues from the end of an epoch.
-
-        Parameters
-        ----------
-        shuffle : torch.Generator or None
-            That shuffles the rows.
-        """
+        """Everything that decides how training continues from the end of an epoch."""
         assert self.run is not None
         return {
             "net": {name: value for name, value in vars(self).items() if name not in ("run", "virtual_params_")},

@@ -20,13 +20,8 @@ __all__ = ["ScoredNet"]
 class ScoredNet(NeuralNet):
     """A net whose targets are codes, indicators, or values in standardised units.
 
-    Parameters
-    ----------
-    target_kind : {"classes", "multilabel", "real"}
-    n_classes : int
-        Columns of the targets, where they are real.
-    module, criterion, **skorch_params
-        As skorch's; the criterion is a :class:`~sknn.losses.Loss`.
+    `target_kind` is "classes", "multilabel" or "real", `n_classes` the columns of the targets; the criterion is a
+    :class:`~sknn.losses.Loss`.
     """
 
     def __init__(self, module: Any, criterion: Any, *, target_kind: str, n_classes: int, **skorch_params: Any) -> None:

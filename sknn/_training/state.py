@@ -28,23 +28,12 @@ STORED, ANEW = {"in_checkpoint": True}, {"in_checkpoint": False}
 
 @dataclass
 class KeptEpoch:
-    """The best epoch so far, for an interrupt.
+    """The best epoch so far, for an interrupt."""
 
-    Attributes
-    ----------
-    score : float
-        Higher is better.
-    number : int
-        From 1.
-    weights : ModuleState
-    n_scalings : int
-        How often the inputs had been scaled: the weights fit no inputs that were scaled otherwise.
-    """
-
-    score: float
-    number: int
+    score: float  # higher is better
+    number: int  # from 1
     weights: ModuleState
-    n_scalings: int
+    n_scalings: int  # of the inputs before: the weights fit no inputs that were scaled otherwise
 
 
 @dataclass(eq=False)
@@ -52,81 +41,44 @@ class TrainingState:
     """The state of one training run, held as ``net.run`` from `make_net` or `attach` to `release`.
 
     Every field says whether a checkpoint stores it. Pickles and files of a net hold none of them.
-
-    Attributes
-    ----------
-    plan : TrainingPlan
-    lr_changed : bool
-        Whether the optimizer must be given the plan's learning rate: its own is that of an earlier run.
-    settings_before : dict
-        Attributes of the net that `attach` took from the plan, as they were.
-    listeners : dict of str to list of callbacks
-        Those that override the event.
-    foreign_steps : bool
-        Whether a callback that is not part of sknn listens to batches or gradients.
-    started, deadline : float, float or None
-        As in the plan; earlier after a checkpoint, since the time that was used before it counts.
-    weight_decay_follows_lr, columns
-        As in the plan.
-    is_resumed : bool
-        Whether the run continues from a checkpoint, and its first epoch has not begun.
-    compiled : callable or None
-        The network by ``torch.compile``, which takes its place in training.
-    step_losses : Tensor of shape (n_steps,) or None
-        Training loss of each step of the last epoch.
-    gradient_norm : float or None
-        Norm of the gradient of the present step, if a callback has computed it already.
-    lr_schedule, lr_schedule_params
-        Of the runs of epochs that follow: the plan's, unless a repair changed them.
-    schedule : LRSchedule or None
-        Of the present run of epochs.
-    average : WeightAverage or None
-    planned_epochs, planned_steps : int
-        Of the present run of epochs.
-    epochs_of_run : int
-        Epochs of the present run that are over.
-    first_step : int
-        Steps that the net had taken before the present run of epochs.
-    n_scalings : int
-        How often `scale_inputs` was called and not undone.
-    ended_by_clock : bool
-        Whether the deadline ended the run.
-    kept_epoch : KeptEpoch or None
-        None too where the plan keeps no epoch for an interrupt.
-    n_complete : int
-        Length of the history at the end of the last epoch that the plan keeps.
-    shuffle_state : Tensor or None
-        State of the generator that shuffles rows, in a checkpoint.
-    elapsed_s : float
-        Time that the fit had taken, in a checkpoint.
     """
 
     plan: TrainingPlan = field(metadata=ANEW)
+    # The optimizer must be given the plan's learning rate: its own is that of an earlier run.
     lr_changed: bool = field(default=False, metadata=ANEW)
+    # Attributes of the net that `attach` took from the plan, as they were.
     settings_before: dict[str, Any] = field(default_factory=dict, metadata=ANEW)
-    listeners: dict[str, list[Any]] = field(init=False, default_factory=dict, metadata=ANEW)
+    listeners: dict[str, list[Any]] = field(init=False, default_factory=dict, metadata=ANEW)  # by event
+    # Whether a callback that is not part of sknn listens to batches or gradients.
     foreign_steps: bool = field(init=False, default=False, metadata=ANEW)
+    # As in the plan; earlier after a checkpoint, since the time that was used before it counts.
     started: float = field(init=False, metadata=ANEW)
     deadline: float | None = field(init=False, metadata=ANEW)
     weight_decay_follows_lr: bool = field(init=False, metadata=ANEW)
     columns: list[str] | None = field(init=False, metadata=ANEW)
+    # Whether the run continues from a checkpoint, and its first epoch has not begun.
     is_resumed: bool = field(init=False, default=False, metadata=ANEW)
-    compiled: Callable[..., Any] | None = field(init=False, default=None, metadata=ANEW)
-    step_losses: Tensor | None = field(init=False, default=None, metadata=ANEW)
-    gradient_norm: float | None = field(init=False, default=None, metadata=ANEW)
+    compiled: Callable[..., Any] | None = field(init=False, default=None, metadata=ANEW)  # the network, in training
+    step_losses: Tensor | None = field(init=False, default=None, metadata=ANEW)  # of the last epoch, (n_steps,)
+    gradient_norm: float | None = field(init=False, default=None, metadata=ANEW)  # of the present step, if known
 
+    # Of the runs of epochs that follow: the plan's, unless a repair changed them.
     lr_schedule: str | type = field(init=False, metadata=STORED)
     lr_schedule_params: dict[str, Any] | None = field(init=False, metadata=STORED)
+    # Of the present run of epochs.
     schedule: LRSchedule | None = field(init=False, default=None, metadata=STORED)
     average: WeightAverage | None = field(init=False, default=None, metadata=STORED)
     planned_epochs: int = field(init=False, default=0, metadata=STORED)
     planned_steps: int = field(init=False, default=0, metadata=STORED)
-    epochs_of_run: int = field(init=False, default=0, metadata=STORED)
-    first_step: int = field(init=False, default=0, metadata=STORED)
+    epochs_of_run: int = field(init=False, default=0, metadata=STORED)  # that are over
+    first_step: int = field(init=False, default=0, metadata=STORED)  # that the net had taken before
+    # How often `scale_inputs` was called and not undone.
     n_scalings: int = field(init=False, default=0, metadata=STORED)
     ended_by_clock: bool = field(init=False, default=False, metadata=STORED)
+    # For an interrupt: the best epoch, and the length of the history at the end of the last one.
     kept_epoch: KeptEpoch | None = field(init=False, default=None, metadata=STORED)
     n_complete: int = field(init=False, default=0, metadata=STORED)
+    # In a checkpoint: the state of the generator that shuffles rows, and the time that the fit had taken.
     shuffle_state: Tensor | None = field(init=False, default=None, metadata=STORED)
     elapsed_s: float = field(init=False, default=0.0, metadata=STORED)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import numpy as np
 import torch
-from skorch.utils import TeeGenerator
 from torch import Tensor, nn
 
 from .._backprop.by_hand import Stack, gradient_by_hand
@@ -14,6 +15,7 @@ from .._backprop.chain import Chain
 from .._data.rows import Batch
 from .._threads import PacedThreads, product_threads, threads
 from ..optim import step_of
+from ..optim._norms import pieces, sum_of_squares
 from .net import _Net, by_member
 from .state import TrainingState
 
@@ -23,40 +25,34 @@ _SHARED_SUM = 2**15  # torch's grain size
 
 
 class TrainingSteps:
-    """Training steps, computed in the quickest way that the network, the optimizer and the callbacks allow.
-
-    Parameters
-    ----------
-    net : _Net
-    run : TrainingState
-        Of the net.
-
-    Attributes
-    ----------
-    by_hand : Chain, Stack or None
-        The network as layers whose gradients are computed without automatic differentiation.
-    paced_threads : PacedThreads or None
-        Of a stack.
-    """
+    """Training steps, computed in the quickest way that the network, the optimizer and the callbacks allow."""
 
     def __init__(self, net: _Net, run: TrainingState) -> None:
         self.net, self.run = net, run
-        self.by_hand: Chain | Stack | None = None
-        self.paced_threads: PacedThreads | None = None
+        self.by_hand: Chain | Stack | None = None  # the network, if its gradients need no automatic differentiation
+        self.paced_threads: PacedThreads | None = None  # of a stack
         self._update: Any = None
         self._frozen: list[tuple[nn.Parameter, Tensor]] = []
+        # Of an epoch, where only callbacks of sknn listen to steps.
+        self._named_parameters: list[tuple[str, nn.Parameter]] = []
+        self._gradient_pieces: list[np.ndarray] = []
 
     def prepare(self) -> None:
         """Find the quickest way through the steps of an epoch: callbacks may have changed the network."""
-        net, flat = self.net, self.net.flat_parameters
+        net, run, flat = self.net, self.run, self.net.flat_parameters
         if flat is not None:
             flat.attach()
-        self._update = net.optimizer_.step if self.run.foreign_steps else step_of(net.optimizer_)
+        self._update = net.optimizer_.step if run.foreign_steps else step_of(net.optimizer_)
         self._frozen = [] if flat is None else flat.frozen()
+        self._named_parameters = list(net.get_all_learnable_params())
+        self._gradient_pieces = []
+        has_all = not run.foreign_steps and flat is not None and len(net.optimizer_.param_groups) == len(flat.groups)
+        if flat is not None and has_all and flat.gradient.is_cpu and flat.gradient.dtype is torch.float32:
+            self._gradient_pieces = pieces(flat.gradient.numpy())
         self.by_hand = self._by_hand()
         if isinstance(self.by_hand, Stack) and self.paced_threads is None:
             # A product for each thread at most: of one that threads share, the bits may depend on their number.
-            n_threads = 1 if self.run.foreign_steps else min(product_threads(), len(self.by_hand.networks))
+            n_threads = 1 if run.foreign_steps else min(product_threads(), len(self.by_hand.networks))
             self.paced_threads = PacedThreads(n_threads)
             torch.set_num_threads(1)  # for all else; the caller of the training restores it
 
@@ -122,9 +118,10 @@ class TrainingSteps:
     def _notify_of_gradient(self, batch: Batch) -> None:
         net, run = self.net, self.run
         if run.listeners["on_grad_computed"]:
-            run.gradient_norm = None
-            named = TeeGenerator(net.get_all_learnable_params())
-            with torch.set_grad_enabled(run.foreign_steps or torch.is_grad_enabled()):
+            norm = math.sqrt(sum_of_squares(self._gradient_pieces)) if self._gradient_pieces else math.inf
+            run.gradient_norm = norm if norm < math.inf else None
+            named = list(net.get_all_learnable_params()) if run.foreign_steps else self._named_parameters
+            with torch.enable_grad() if run.foreign_steps else nullcontext():
                 net.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
         # A callback may have replaced the views that the optimizer reads by other tensors.
         if net.flat_parameters is not None and (run.foreign_steps or self.by_hand is None):

@@ -16,24 +16,7 @@ __all__ = ["train"]
 def train(net: _Net, rows: Rows, valid: Rows | None, *, learned: tuple[Any, Any]) -> int | None:
     """Train to the end, from where the plan's checkpoint has found an earlier fit if there is one.
 
-    Parameters
-    ----------
-    net : _Net
-        Prepared, or attached. Its plan says where to write checkpoints, and whether Ctrl-C ends training with the
-        weights of its best epoch.
-    rows, valid : Rows
-    learned : (Inputs, Targets)
-        What was learned from the data before training.
-
-    Returns
-    -------
-    best_epoch : int or None
-        The epoch whose weights are kept if Ctrl-C ended training, else None.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        Ctrl-C, where the plan keeps no epoch for it, or none has ended yet.
+    If Ctrl-C ends training and the plan keeps an epoch for it, returns the number of the epoch whose weights are kept.
     """
     run = net.run
     assert run is not None

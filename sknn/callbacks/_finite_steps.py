@@ -61,12 +61,14 @@ class FiniteSteps:
         return incident
 
     def _has_finite_gradient(self, net: Any, named_parameters: Any) -> bool:
+        run = run_of(net)
+        if run is not None and run.gradient_norm is not None:
+            return run.gradient_norm <= LARGEST
         gradients = trained_gradients(net, named_parameters)
         if not gradients:
             return True
         if all(gradient.is_cpu for gradient in gradients):
             norm = total_norm(gradients)
-            run = run_of(net)
             if run is not None:
                 run.gradient_norm = norm
             return norm <= LARGEST

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 
 import numpy as np
@@ -77,6 +78,12 @@ def cut_off(make, path, after, X=X, y=Y):
     with pytest.raises(RuntimeError, match="power cut"):
         make(checkpoint=path).fit(X, y)
     cut_after(None)
+
+
+@functools.cache
+def unbroken():
+    """A fit that nothing interrupts and that writes no checkpoint, for comparisons."""
+    return quick().fit(X, Y)
 
 
 def quick(**kwargs):

@@ -108,10 +108,10 @@ pytestmark = pytest.mark.skipif(fork is None, reason="forks, so that a run costs
 
 
 @pytest.fixture(autouse=True, scope="module")
-def imported():
-    """What a first fit imports, once for all forks."""
-    NeuralClassifier(MLP, max_epochs=1).fit([[0.0], [1.0]] * 10, [0, 1] * 10)
-    Sources.loaded()
+def imported(tmp_path_factory):
+    """What a first fit with a checkpoint imports and hashes, once for all forks."""
+    folder = tmp_path_factory.mktemp("fits")
+    NeuralClassifier(MLP, max_epochs=1, checkpoint=folder).fit([[0.0], [1.0]] * 10, [0, 1] * 10)
 
 
 def _run(folder: Path, in_notebook: bool) -> None:

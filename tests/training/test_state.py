@@ -37,13 +37,6 @@ def test_every_field_says_whether_a_checkpoint_stores_it() -> None:
         assert field.metadata in (STORED, ANEW), field.name
 
 
-def test_every_field_is_documented() -> None:
-    section = str(TrainingState.__doc__).split("Attributes\n    ----------\n")[1]
-    heads = [line.strip().split(" : ")[0] for line in section.splitlines() if line[4:5].strip()]
-    documented = {name for head in heads for name in head.split(", ") if name}
-    assert documented == {field.name for field in dataclasses.fields(TrainingState)}
-
-
 def test_a_net_has_a_state_until_it_is_released() -> None:
     net = make_net(epochs=1)
     assert net.run is not None
