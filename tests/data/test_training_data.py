@@ -95,7 +95,7 @@ def test_what_is_encoded_belongs_to_its_rows() -> None:
     assert len(data) == len(kept)
     data.hold_out(0.2, seed=0)
     ready = data.encode(CPU, None)
-    for rows, positions in ((ready.rows, data.train_rows), (ready.valid, data.valid_rows)):
+    for rows, positions in ((ready.train, data.train_rows), (ready.valid, data.valid_rows)):
         of_table = kept[positions]
         x_num, x_cat = ready.inputs.encode(FRAME.iloc[of_table])
         assert torch.equal(rows.x_num, x_num)
@@ -119,7 +119,7 @@ def test_each_network_of_a_committee_holds_out_its_own_rows() -> None:
     data.hold_out(0.1, seed=0, n_networks=3)
     ready = data.encode(CPU, None)
     valid = ready.valid
-    assert valid.x_num is ready.rows.x_num
+    assert valid.x_num is ready.train.x_num
     assert valid.shares.shape == (3, 12)
     assert len(set(valid.shares.ravel().tolist())) == 36
 
@@ -132,7 +132,7 @@ def test_equal_rows_of_a_small_table_are_merged() -> None:
     assert data.labels.sample_weight is None
     assert sorted(data.labels.weight) == [1.0] * 10 + [2.0] * 10
     ready = data.encode(CPU, None)
-    assert (len(ready.rows), ready.n_copies, ready.valid, ready.score) == (20, 30, None, None)
+    assert (len(ready.train), ready.n_copies, ready.valid, ready.validation_score) == (20, 30, None, None)
     assert len(training_data(twice, y, merge=False)) == 30
     large = pd.concat([FRAME[:20]] * 4)
     assert len(training_data(large, np.tile(Y[:20], 4))) == 80
@@ -144,9 +144,9 @@ def test_validation_rows_are_read_by_what_the_training_rows_have_taught() -> Non
     weight = np.r_[0.0, np.ones(19)]
     data.validate_on(FRAME[:20], Y[:20], weight, checked.append)
     ready = data.encode(CPU, "accuracy")
-    assert (len(ready.rows), len(ready.valid)) == (N, 19)
-    assert torch.equal(ready.valid.x_num, ready.rows.x_num[1:20])
-    assert ready.score(np.eye(2)[Y[1:20]]) == 1.0
+    assert (len(ready.train), len(ready.valid)) == (N, 19)
+    assert torch.equal(ready.valid.x_num, ready.train.x_num[1:20])
+    assert ready.validation_score(np.eye(2)[Y[1:20]]) == 1.0
     np.testing.assert_array_equal(checked[0], Y[1:20])
     with pytest.raises(ValueError, match="^y_val: y contains labels"):
         training_data(FRAME).validate_on(FRAME[:20], Y[:20] + 7, None, checked.append)
@@ -160,7 +160,7 @@ def test_a_further_fit_keeps_what_the_first_one_learned() -> None:
     inputs = training_data(FRAME).encode(CPU, None).inputs
     ready = training_data(FRAME.assign(size=0.0), inputs=inputs).encode(CPU, None)
     assert ready.inputs is inputs
-    assert torch.equal(ready.rows.x_num, inputs.encode(FRAME.assign(size=0.0))[0])
+    assert torch.equal(ready.train.x_num, inputs.encode(FRAME.assign(size=0.0))[0])
 
 
 def test_class_weights_count_in_the_loss_and_not_in_scores() -> None:
