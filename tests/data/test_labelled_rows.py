@@ -141,11 +141,6 @@ def test_the_order_of_rows_is_forgotten() -> None:
     np.testing.assert_array_equal(summed, summed_again)
 
 
-def test_large_tables_are_not_merged() -> None:
-    assert merge_equal_rows([np.zeros((MERGE_LIMIT + 1, 1))], np.ones(MERGE_LIMIT + 1)) is None
-    assert merge_equal_rows([np.zeros((MERGE_LIMIT, 1))], None) is not None
-
-
 def test_the_order_is_that_of_the_numbers_whatever_their_unit() -> None:
     column = np.array([3.0, -1.0, 0.0, -20.0, 5.5])
     for unit in (1.0, 1e-3, 1e7):

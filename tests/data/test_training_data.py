@@ -14,6 +14,7 @@ import torch
 from sknn import NeuralClassifier
 from sknn._data import categories, columns, table
 from sknn._data.kinds import read_first
+from sknn._data.labelled_rows import MERGE_LIMIT
 from sknn._data.targets import class_targets
 from sknn._data.training_data import TrainingData
 from sknn.modules import MLP
@@ -134,8 +135,9 @@ def test_equal_rows_of_a_small_table_are_merged() -> None:
     ready = data.encode(CPU, None)
     assert (len(ready.train), ready.n_copies, ready.valid, ready.validation_score) == (20, 30, None, None)
     assert len(training_data(twice, y, merge=False)) == 30
-    large = pd.concat([FRAME[:20]] * 4)
-    assert len(training_data(large, np.tile(Y[:20], 4))) == 80
+    for n_rows, n_left in ((MERGE_LIMIT, 20), (MERGE_LIMIT + 1, MERGE_LIMIT + 1)):
+        rows = np.arange(n_rows) % 20
+        assert len(training_data(FRAME.iloc[rows], Y[rows])) == n_left
 
 
 def test_validation_rows_are_read_by_what_the_training_rows_have_taught() -> None:
