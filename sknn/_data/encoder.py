@@ -37,9 +37,9 @@ class Encoder(nn.Module):
 
     If the quartiles are equal (a spike at one value, as in counts), :math:`1 / s` is the median of
     :math:`|x - c|` over the rows off the spike, so that these rows stay distinct however long the tail is. This departs
-    from the paper (Holzmüller, Grinsztajn and Steinwart, NeurIPS 2024, arXiv:2407.04491), which takes half the range. In
-    constant and in all-missing columns :math:`s` is 0. A missing value gives 0, and 1 in an indicator column, which is
-    appended for each of the `gap_columns`, those with gaps in `fit`.
+    from the paper (Holzmüller, Grinsztajn and Steinwart, "Better by default", NeurIPS 2024, arXiv:2407.04491), which
+    takes half the range. In constant and in all-missing columns :math:`s` is 0. A missing value gives 0, and 1 in an
+    indicator column, which is appended for each of the `gap_columns`, those with gaps in `fit`.
 
     `encode` works on float64 numpy arrays, which for few rows is several times faster than torch; `forward` is the same
     formula in torch, for export. Statistics are float64: in float32, 1.7e9 and 1.7e9 + 60 are the same number.
@@ -143,7 +143,7 @@ class Encoder(nn.Module):
         self._in_numpy = None
 
     def _statistics(self) -> tuple[np.ndarray, ...]:
-        """Center, scale and gap_columns as numpy; copied from the device once, which one row at predict would notice."""
+        """Center, scale and gap_columns as numpy, copied once, since one row at predict would notice it."""
         if self._in_numpy is None:
             self._in_numpy = tuple(b.cpu().numpy() for b in (self.center, self.scale, self.gap_columns))
         return self._in_numpy

@@ -136,8 +136,8 @@ def merge_equal_rows(rows: list[np.ndarray], weight: np.ndarray | None) -> tuple
     """Rows that are equal in every array (n_samples, ...) become one row with the summed weight, in a canonical order.
 
     A weight of k and k copies then lead to the same bits. Float32 sums over other numbers of rows differ in the last
-    bit, and training amplifies it. Returns the position of the first of each set of equal rows, int64 (n_distinct,), and
-    their summed weight, float64; None if there is nothing to merge and no weight.
+    bit, and training amplifies it. Returns the position of the first of each set of equal rows, int64 (n_distinct,),
+    and their summed weight, float64; None if there is nothing to merge and no weight.
     """
     n_samples = len(rows[0])
     blocks = [_ordered_bytes(block.reshape(n_samples, -1)) for block in rows if block.size]
