@@ -79,7 +79,7 @@ class Rows(Dataset):
         x_num = self.dense(x_num) if self.sparse else x_num.clone()
         return {"x_num": x_num} if x_cat is None else {"x_num": x_num, "x_cat": x_cat}
 
-    def dense(self, x_num: Tensor | Any) -> Tensor:
+    def dense(self, x_num: Any) -> Tensor:
         """Numbers of a few rows as a tensor on the device."""
         return torch.from_numpy(x_num.toarray()).to(self.device) if self.sparse else x_num
 
