@@ -165,7 +165,7 @@ def test_a_weight_of_k_is_k_copies_bit_by_bit(estimator: Any, params: dict[str, 
     few, y = X[:25], Y[:25]
     weight = GENERATOR.integers(0, 4, size=25)
     assert weight.sum() <= MERGE_LIMIT
-    model = estimator(MLP, max_epochs=4, random_state=0, **params)
+    model = estimator(MLP, max_epochs=2, random_state=0, **params)
     weighted = clone(model).fit(few, y, sample_weight=weight)
     repeated = clone(model).fit(few.repeat(weight, axis=0), y.repeat(weight))
     np.testing.assert_array_equal(weighted.predict(X), repeated.predict(X))
@@ -176,7 +176,7 @@ def test_a_weight_of_k_is_k_copies_bit_by_bit(estimator: Any, params: dict[str, 
 @pytest.mark.parametrize("estimator", [NeuralClassifier, NeuralRegressor])
 def test_the_unit_of_weights_does_not_matter(estimator: Any) -> None:
     weight = GENERATOR.integers(1, 4, size=60)
-    model = estimator(MLP, max_epochs=3, random_state=0)
+    model = estimator(MLP, max_epochs=2, random_state=0)
     first = clone(model).fit(X, Y, sample_weight=weight).predict(X)
     second = clone(model).fit(X, Y, sample_weight=1024.0 * weight).predict(X)
     np.testing.assert_array_equal(first, second)
