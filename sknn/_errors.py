@@ -35,17 +35,10 @@ class refused_as:  # noqa: N801, a context manager that reads as a verb
     Values may be of any class, and then ``==``, ``hash`` or ``float`` of one may raise anything. Errors of numpy,
     pandas and narwhals do not say which argument was at fault.
 
-    Parameters
-    ----------
-    part : str
-        What is read, as messages begin: ``"X"``, ``"X: column 'age' (position 0)"``.
-    expected : str
-        What was expected of it; ends a message that does not name the part.
-    instead_of : str, default=""
-        Another name of the part, by which what is called inside begins its messages; replaced.
+    `part` is what is read, as messages begin: ``"X"``, ``"X: column 'age' (position 0)"``. What was `expected` of it
+    ends a message that does not name the part. `instead_of` is another name of the part, by which what is called inside
+    begins its messages; it is replaced.
 
-    Notes
-    -----
     Errors that name the part are raised unchanged. TypeErrors stay TypeErrors. MemoryErrors, warnings that were turned
     into errors, and exceptions that are not errors, such as Ctrl-C, are raised unchanged. So are bugs of sknn: an
     AttributeError, NameError, LookupError, AssertionError or ImportError that a line of sknn raised, rather than a line

@@ -18,14 +18,9 @@ __all__ = ["ArrayInputs"]
 
 
 class ArrayRows(RawRows):
-    """Rows of numbers.
+    """Rows of numbers (n_samples, ...), `preprocessing` for messages.
 
-    Parameters
-    ----------
-    X : array or data frame of shape (n_samples, ...)
-        An array of numbers is kept as it is, and cast part by part; anything else is cast to float32 at once.
-    preprocessing : bool
-        The parameter of the estimators, for messages.
+    An array of numbers is kept as it is, and cast part by part; anything else is cast to float32 at once.
     """
 
     def __init__(self, X: Any, preprocessing: bool) -> None:
@@ -52,15 +47,7 @@ class ArrayRows(RawRows):
 
 
 class ArrayInputs(Inputs):
-    """Numbers that reach the network untouched.
-
-    Parameters
-    ----------
-    row_shape : tuple of int
-        Shape of one row.
-    preprocessing : bool
-        The parameter of the estimators, for messages.
-    """
+    """Numbers that reach the network untouched; `preprocessing` is for messages."""
 
     kind = "array"
 

@@ -18,23 +18,12 @@ FREE_TEXT_SHARE = 0.9
 
 @dataclass(frozen=True)
 class Column:
-    """What ``fit`` learned about one column.
+    """What ``fit`` learned about one column."""
 
-    Attributes
-    ----------
-    name : hashable
-        Name of the column, or its position where the table has no names.
-    kind : {"numeric", "categorical"}
-    categories : tuple
-        Known categories, sorted; that at index ``i`` has the code ``i + 1``. Empty for a numeric column.
-    all_missing : bool
-        Whether ``fit`` saw no value of a numeric column.
-    """
-
-    name: Hashable
+    name: Hashable  # or its position where the table has no names
     kind: Literal["numeric", "categorical"]
-    categories: tuple[Hashable, ...] = ()
-    all_missing: bool = False
+    categories: tuple[Hashable, ...] = ()  # sorted; that at index i has the code i + 1
+    all_missing: bool = False  # whether fit saw no value of a numeric column
 
     @cached_property
     def code_of(self) -> dict[Hashable, int]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, NamedTuple, TypeAlias
 
 import narwhals as nw
@@ -44,45 +44,14 @@ Content: TypeAlias = "Numbers | Labels"
 # --- tables -------------------------------------------------------------------------------------
 
 
-def open_table(X: Any) -> Any:
-    """Return X as a 2-D numpy array, a pandas DataFrame or a narwhals DataFrame, without a copy."""
-    if isinstance(X, np.ma.MaskedArray):
-        # Masked entries hold arbitrary values; they mean "missing".
-        kind, fill = (np.float64, np.nan) if X.dtype.kind in "biuf" else (object, None)
-        return np.ma.filled(X.astype(kind), fill)
+def named_columns(X: Any) -> list[tuple[Hashable, Any]]:
+    """Names and columns of a table as returned by `as_table`, without a copy; positions where it has no names."""
     if isinstance(X, np.ndarray):
-        return np.asarray(X)  # a numpy.matrix has no one-dimensional columns
-    if nw.dependencies.is_pandas_dataframe(X):
-        # narwhals refuses duplicate column names, which pandas allows, so pandas is walked by position.
-        return X
-    if not isinstance(X, list | tuple):
-        frame = nw.from_native(X, pass_through=True)
-        if isinstance(frame, nw.DataFrame):
-            return frame
-        if isinstance(frame, nw.LazyFrame):
-            raise TypeError(
-                f"X is lazy ({type(X).__module__}.{type(X).__name__}), but an array or a data frame in "
-                "memory was expected. Call its collect() first."
-            )
-    array = np.asarray(X)
-    # [["a", 1.5]] becomes an array of strings, which would turn its numbers into labels.
-    return np.asarray(X, dtype=object) if array.dtype.kind in "US" and isinstance(X, list | tuple) else array
-
-
-def column_names(table: Any) -> list[Hashable]:
-    """Return the names of the columns; positions where the table has no names."""
-    return list(range(table.shape[1])) if isinstance(table, np.ndarray) else list(table.columns)
-
-
-def iter_columns(table: Any) -> Iterator[Any]:
-    """Yield the columns in order."""
-    if isinstance(table, np.ndarray):
-        yield from table.T
-    elif isinstance(table, nw.DataFrame):
-        yield from table.iter_columns()
-    else:
-        for _, series in table.items():
-            yield series
+        return list(enumerate(X.T))
+    if nw.dependencies.is_pandas_dataframe(X):  # narwhals refuses duplicate column names, which pandas allows
+        return list(X.items())
+    frame = nw.from_native(X, eager_only=True)
+    return list(zip(frame.columns, frame.iter_columns(), strict=True))
 
 
 def column_label(name: Hashable, position: int) -> str:
@@ -246,6 +215,11 @@ def factorize(items: Iterable[Any]) -> Labels:
 def take(table: np.ndarray, positions: np.ndarray) -> np.ndarray:
     """Return ``table[positions]`` as float64, NaN where the position is -1."""
     return np.append(table.astype(np.float64), np.nan)[positions]
+
+
+def float64_numbers(numbers: Numbers) -> np.ndarray:
+    """Numbers (n,) as float64, missing as NaN."""
+    return numbers.cast(nw.Float64).to_numpy() if isinstance(numbers, nw.Series) else numbers.astype(float, copy=False)
 
 
 def parse_numbers(labels: Labels) -> tuple[np.ndarray, Any]:

@@ -28,33 +28,28 @@ def is_plain(X: Any) -> bool:
 
 
 def as_table(X: Any) -> Any:
-    """X as an array, a sparse matrix or a data frame with at least one row and column.
+    """X as an array, a sparse matrix or a data frame with at least one row and column, of numbers that are not complex.
 
-    Raises
-    ------
-    ValueError
-        X has one dimension, no rows or no columns, or it holds complex numbers.
+    Masked entries of a masked array are missing.
     """
     if is_plain(X):
         return X
     with refused_as("X", _TABLE):
-        return _checked_table(X)
-
-
-def _checked_table(X: Any) -> Any:
-    if _is_frame(X):
-        n_rows, n_columns = X.shape
-        if n_rows == 0:
-            raise ValueError(f"Found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is required.")
-        if n_columns == 0:
-            raise ValueError(f"Found array with 0 feature(s) (shape={X.shape}) while a minimum of 1 is required.")
-        return X
-    if nw.dependencies.is_polars_lazyframe(X):
-        raise TypeError("X is a polars LazyFrame, but a table in memory was expected. Pass X.collect().")
-    return check_array(
-        X, accept_sparse=("csr", "csc", "coo"), accept_large_sparse=True, dtype=None, ensure_all_finite=False,
-        allow_nd=True, input_name="X",
-    )  # fmt: skip
+        if _is_frame(X):
+            if 0 in X.shape:
+                what = "sample" if X.shape[0] == 0 else "feature"
+                raise ValueError(f"Found array with 0 {what}(s) (shape={X.shape}) while a minimum of 1 is required.")
+            return X
+        if nw.dependencies.is_polars_lazyframe(X):
+            raise TypeError("X is a polars LazyFrame, but a table in memory was expected. Pass X.collect().")
+        if isinstance(X, np.ma.MaskedArray):  # masked entries hold arbitrary values
+            X = np.where(np.ma.getmaskarray(X), np.nan if X.dtype.kind in "biuf" else np.array(None), X.data)
+        table = check_array(
+            X, accept_sparse=("csr", "csc", "coo"), accept_large_sparse=True, dtype=None, ensure_all_finite=False,
+            allow_nd=True, input_name="X",
+        )  # fmt: skip
+        # [["a", 1.5]] becomes an array of strings, which would turn its numbers into labels.
+        return np.asarray(X, dtype=object) if isinstance(X, list | tuple) and table.dtype.kind in "US" else table
 
 
 def take_rows(X: Any, rows: np.ndarray | slice) -> Any:

@@ -14,13 +14,7 @@ __all__ = ["float32_csr", "real_csr"]
 
 
 def real_csr(X: Any) -> scipy.sparse.csr_array:
-    """A sparse matrix of any format, or a table of numbers, as rows.
-
-    Raises
-    ------
-    ValueError
-        X holds infinity, complex numbers, or what is not a number.
-    """
+    """A sparse matrix of any format, or a table of numbers, as rows without infinity."""
     if not scipy.sparse.issparse(X):  # at predict, where fit saw a sparse matrix
         with refused_as("X", "numbers in every column, as in the sparse matrix of fit"):
             X = np.asarray(X)
@@ -36,11 +30,6 @@ def float32_csr(csr: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
     """Rows as float32, sorted, without duplicates. Explicit NaN is kept.
 
     The result may share memory with `csr`, so do not write to it.
-
-    Raises
-    ------
-    ValueError
-        A value is too large for float32.
     """
     if not csr.has_canonical_format:
         csr = csr.copy()  # the arrays may be the caller's

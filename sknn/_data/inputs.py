@@ -52,26 +52,13 @@ class RawRows(ABC):
 
 
 class Inputs(ABC):
-    """What a fit has learned about X, and how X becomes tensors by it.
+    """What a fit has learned about X, and how X becomes tensors by it."""
 
-    Attributes
-    ----------
-    kind : str
-        Name of the kind of data.
-    row_shape : tuple of int
-        Shape of the numbers of one encoded row.
-    cardinalities : list of int
-        Number of codes of each categorical column.
-    encoder : Encoder or None
-        Scales the numbers; None if they reach the network untouched.
-    rescaling : (Tensor, Tensor) or None
-        Centre and spread by which a repair of training scales numbers that reached the network untouched before.
-    """
-
-    kind: ClassVar[str]
-    row_shape: tuple[int, ...]
-    cardinalities: list[int]
-    encoder: Encoder | None = None
+    kind: ClassVar[str]  # name of the kind of data
+    row_shape: tuple[int, ...]  # of the numbers of one encoded row
+    cardinalities: list[int]  # number of codes of each categorical column
+    encoder: Encoder | None = None  # scales the numbers; None if they reach the network untouched
+    # Centre and spread by which a repair of training scales numbers that reached the network untouched before.
     rescaling: tuple[Tensor, Tensor] | None = None
 
     @classmethod
@@ -151,14 +138,9 @@ class Inputs(ABC):
         self.rescaling, self.encoder = value
 
     def scale_from_now_on(self, resident: Sequence[Rows]) -> Callable[[], None]:
-        """Scale the numbers of the `resident` rows, and those of every later X.
+        """Scale the numbers of the `resident` rows, and those of every later X; returns what puts back the old state.
 
         Centre and spread are those of the first of `resident`.
-
-        Returns
-        -------
-        undo : callable
-            Puts back what was before.
         """
         before, previous = [(rows, rows.x_num) for rows in resident], self.scaling
         scale = self._learn_scaling(before[0][1])

@@ -21,26 +21,13 @@ MERGE_LIMIT = 64
 
 
 class LabelledRows:
-    """Which rows of X count, and what belongs to them.
+    """Which rows of X count, and what belongs to them."""
 
-    Parameters
-    ----------
-    X : as returned by `as_table`
-    y : array-like
-    sample_weight : array-like or None
-    groups : array-like or None
-
-    Attributes
-    ----------
-    positions : ndarray int64 (n_rows,) or None
-        Rows of X; None for all of them.
-    y : array (n_rows, ...)
-    weight : ndarray float64 (n_rows,) or None
-        Weight in the loss, class weights included.
-    sample_weight : ndarray float64 (n_rows,) or None
-        Weight in scores: class weights are for the loss alone.
-    groups : ndarray int64 (n_rows,) or None
-    """
+    positions: np.ndarray | None  # int64 (n_rows,), rows of X; None for all of them
+    y: Any  # array (n_rows, ...)
+    weight: np.ndarray | None  # float64 (n_rows,), weight in the loss, class weights included
+    sample_weight: np.ndarray | None  # float64 (n_rows,), weight in scores: class weights are for the loss alone
+    groups: np.ndarray | None  # int64 (n_rows,)
 
     def __init__(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> None:
         with refused_as("y", "one value for each row of X"):
@@ -50,7 +37,7 @@ class LabelledRows:
                 )
             check_consistent_length(X, y)
         self.n_rows: int = X.shape[0]
-        self.positions: np.ndarray | None = None
+        self.positions = None
         self.y = y.to_numpy() if hasattr(y, "to_numpy") and not isinstance(y, np.ndarray) else y
         self.groups = None if groups is None else group_codes(groups, self.n_rows)
         self.weight = self.sample_weight = check_weights(sample_weight, self.n_rows)
@@ -86,10 +73,7 @@ class LabelledRows:
     def merge(self, keys: list[np.ndarray]) -> np.ndarray | None:
         """Merge rows that are equal in all `keys` and in their group, and sum their weights.
 
-        Returns
-        -------
-        first : ndarray int64 or None
-            Positions of the rows that are left, in a canonical order; None if there was nothing to merge or to order.
+        Returns the positions of the rows that are left, in a canonical order; None if there was nothing to merge.
         """
         groups = [] if self.groups is None else [np.unique(self.groups, return_inverse=True)[1]]
         merged = merge_equal_rows([*keys, *groups], self.weight)
@@ -107,13 +91,7 @@ class LabelledRows:
 
 
 def group_codes(groups: Any, n_samples: int) -> np.ndarray:
-    """Groups as int64 codes (n_samples,), in the order of the groups if they have one.
-
-    Raises
-    ------
-    ValueError, TypeError
-        There is not one value for each row, or a value is missing.
-    """
+    """Groups as int64 codes (n_samples,), in the order of the groups if they have one."""
     with refused_as("groups", "one value for each row of X, the same for all rows of a group"):
         values = groups.to_numpy() if hasattr(groups, "to_numpy") else groups
         if isinstance(values, (list, tuple)):  # numpy would make strings of numbers beside strings, rows of tuples
@@ -133,13 +111,7 @@ def group_codes(groups: Any, n_samples: int) -> np.ndarray:
 
 
 def check_weights(sample_weight: Any, n_samples: int) -> np.ndarray | None:
-    """Weights as float64 (n_samples,), or None if all are equal.
-
-    Raises
-    ------
-    ValueError
-        The shape is wrong, or there is NaN, infinity, a negative weight, or no positive weight.
-    """
+    """Weights as float64 (n_samples,), or None if all are equal."""
     if sample_weight is None:
         return None
     if isinstance(sample_weight, np.ma.MaskedArray):
@@ -161,26 +133,13 @@ def within_range(weights: np.ndarray) -> np.ndarray:
 
 
 def merge_equal_rows(rows: list[np.ndarray], weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray] | None:
-    """Rows that are equal in every array become one row with the summed weight, in a canonical order.
+    """Rows that are equal in every array (n_samples, ...) become one row with the summed weight, in a canonical order.
 
     A weight of k and k copies then lead to the same bits. Float32 sums over other numbers of rows differ in the last
-    bit, and training amplifies it.
-
-    Parameters
-    ----------
-    rows : list of ndarray, each (n_samples, ...)
-        Everything that makes a row: numbers, category codes, targets, group.
-    weight : ndarray (n_samples,) or None
-        Weights; None stands for ones.
-
-    Returns
-    -------
-    (first, weight) : ndarray int64 (n_distinct,), float64 (n_distinct,) or None
-        Position of the first of each set of equal rows, and their summed weight; None if there is nothing to merge.
+    bit, and training amplifies it. Returns the position of the first of each set of equal rows, int64 (n_distinct,),
+    and their summed weight, float64; None if there is nothing to merge and no weight.
     """
     n_samples = len(rows[0])
-    if n_samples > MERGE_LIMIT:
-        return None
     blocks = [_ordered_bytes(block.reshape(n_samples, -1)) for block in rows if block.size]
     keys = np.ascontiguousarray(np.concatenate(blocks, axis=1))
     keys = keys.view(np.dtype((np.void, keys.shape[1]))).ravel()

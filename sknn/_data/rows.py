@@ -25,28 +25,16 @@ class Rows(Dataset):
     """Training or validation rows on their device.
 
     It is a dataset of skorch, since skorch's scoring callbacks read X and y from such a dataset only.
-
-    Parameters
-    ----------
-    x_num : Tensor float32 (n_samples, ...) or csr_array float32 (n_samples, n_features)
-        Encoded numbers. A sparse matrix stays sparse: a batch of it is made dense.
-    x_cat : Tensor int64 (n_samples, n_categorical) or None
-    y : Tensor int64 (n_samples,) or float32 (n_samples, n_outputs)
-    weight : Tensor float32 (n_samples,) or None
-        Weights with mean one over the training rows.
-    device : torch.device
-    shares : Tensor int64 (n_networks, n_rows) or None
-        Positions of the rows that each network of a committee is given; None for all rows.
     """
 
     def __init__(
         self,
-        x_num: Tensor | Any,
-        x_cat: Tensor | None,
-        y: Tensor,
-        weight: Tensor | None,
+        x_num: Tensor | Any,  # float32 (n_samples, ...), or csr_array float32 (n_samples, n_features)
+        x_cat: Tensor | None,  # int64 (n_samples, n_categorical)
+        y: Tensor,  # int64 (n_samples,) or float32 (n_samples, n_outputs)
+        weight: Tensor | None,  # float32 (n_samples,), with mean one over the training rows
         device: torch.device,
-        shares: Tensor | None = None,
+        shares: Tensor | None = None,  # int64 (n_networks, n_rows): the rows of each network of a committee
     ) -> None:
         self.sparse = sparse.issparse(x_num)
         self.x_num = x_num if self.sparse else x_num.to(device)
@@ -86,11 +74,14 @@ class Rows(Dataset):
 
     def inputs(self, rows: slice) -> dict[str, Tensor]:
         """What the network is given for these rows: dense ``x_num``, and ``x_cat`` if there are categories."""
-        x_num: Any
         x_num, x_cat, _, _ = self.take(rows)
         # A copy, since a module may change its input in place.
-        x_num = torch.from_numpy(x_num.toarray()).to(self.device) if self.sparse else x_num.clone()
+        x_num = self.dense(x_num) if self.sparse else x_num.clone()
         return {"x_num": x_num} if x_cat is None else {"x_num": x_num, "x_cat": x_cat}
+
+    def dense(self, x_num: Any) -> Tensor:
+        """Numbers of a few rows as a tensor on the device."""
+        return torch.from_numpy(x_num.toarray()).to(self.device) if self.sparse else x_num
 
     def take(self, index: Tensor | slice) -> tuple[Tensor | Any, Tensor | None, Tensor, Tensor | None]:
         """The rows at `index`, still sparse where they are."""
@@ -120,15 +111,9 @@ def network_by_network(outputs: Sequence[Tensor], n_networks: int) -> Tensor:
 
 
 class Batches:
-    """Iterate over `rows`, an epoch at a time.
+    """Iterate over `rows`, an epoch at a time, in batches of `batch_size` rows for each network.
 
-    Parameters
-    ----------
-    rows : Rows
-    batch_size : int
-        Rows per batch, for each network.
-    generator : torch.Generator or None
-        Shuffles every epoch anew; None keeps the order.
+    `generator` shuffles every epoch anew; None keeps the order.
     """
 
     def __init__(self, rows: Rows, batch_size: int, generator: torch.Generator | None) -> None:
@@ -168,13 +153,11 @@ class Batches:
 
     def _slices(self, gathered: tuple[Any, ...], bounds: list[int]) -> Iterator[Batch]:
         x_num, x_cat, y, weight = gathered
+        # Views, through which a module that works in place would change the rows.
+        shows_rows = not (self.rows.sparse or self.shuffled or self.rows.shares is not None)
         for start, stop in pairwise(bounds):
-            if self.rows.sparse:
-                inputs = {"x_num": torch.from_numpy(x_num[start:stop].toarray()).to(self.rows.device)}
-            elif self.shuffled or self.rows.shares is not None:
-                inputs = {"x_num": x_num[start:stop]}
-            else:  # a view, through which a module that works in place would change the rows
-                inputs = {"x_num": x_num[start:stop].clone()}
+            numbers = self.rows.dense(x_num[start:stop])
+            inputs = {"x_num": numbers.clone() if shows_rows else numbers}
             if x_cat is not None:
                 inputs["x_cat"] = x_cat[start:stop]
             if weight is not None:

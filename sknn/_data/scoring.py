@@ -50,13 +50,7 @@ class _ClassPredictions(ClassifierMixin, _Predictions):
 def validation_scorer(
     scoring: Any, targets: Any, y: np.ndarray, weight: np.ndarray | None
 ) -> Callable[[np.ndarray], float]:
-    """A function from link outputs (n_valid, n_values) to the score of `scoring`, higher is better.
-
-    Raises
-    ------
-    ValueError
-        `scoring` is not a scorer that scikit-learn knows.
-    """
+    """A function from link outputs (n_valid, n_values) to the score of `scoring`, higher is better."""
     predictions = (_ValuePredictions if targets.kind == "real" else _ClassPredictions)(targets)
     scorer = check_scoring(predictions, scoring)
     weights = {} if weight is None else {"sample_weight": weight}

@@ -20,14 +20,7 @@ _MAX_DENSE_CELLS = 2**20
 
 
 class SparseRows(RawRows):
-    """Rows of a sparse matrix.
-
-    Parameters
-    ----------
-    matrix : csr_array of shape (n_samples, n_columns), float32
-    preprocessing : bool
-        Whether the numbers are to be scaled.
-    """
+    """Rows of a sparse matrix, float32, to be scaled if `preprocessing` is true."""
 
     def __init__(self, matrix: scipy.sparse.csr_array, preprocessing: bool) -> None:
         self.matrix = matrix
@@ -48,20 +41,13 @@ class SparseRows(RawRows):
         if not self.preprocessing:
             return SparseInputs(n_columns, None)
         rows = rows_for_statistics(len(self), rows)
-        if rows is None:
-            return SparseInputs(n_columns, Encoder.from_sparse(self.matrix, weight))
-        return SparseInputs(n_columns, Encoder.from_sparse(self.matrix[rows], None if weight is None else weight[rows]))
+        matrix = self.matrix if rows is None else self.matrix[rows]
+        weight = weight if weight is None or rows is None else weight[rows]
+        return SparseInputs(n_columns, Encoder.from_sparse(matrix, weight))
 
 
 class SparseInputs(Inputs):
-    """Sparse matrices.
-
-    Parameters
-    ----------
-    n_columns : int
-    encoder : Encoder or None
-        As of `Encoder.from_sparse`; None if numbers reach the network untouched.
-    """
+    """Sparse matrices, scaled as by `Encoder.from_sparse`, or with encoder None untouched."""
 
     kind = "sparse"
 

@@ -16,27 +16,10 @@ def validation_split(
     labels: np.ndarray | None = None,
     groups: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of training and validation rows.
+    """Sorted positions of training and validation rows.
 
-    Parameters
-    ----------
-    n_samples : int
-    fraction : float in (0, 1)
-        Share of rows (of groups, where `groups` is given) that is held out.
-    seed : int
-    labels : ndarray int64 (n_samples,) or None
-        Class codes to stratify by. Classes too rare to be on both sides stay in the training rows.
-    groups : ndarray (n_samples,) or None
-        Rows of one group are never on both sides.
-
-    Returns
-    -------
-    train, valid : ndarray int64, sorted
-
-    Raises
-    ------
-    ValueError
-        Too few rows or groups to hold any out.
+    `fraction` is a share of the rows, or of the `groups` (n_samples,), which are never on both sides. `labels` int64
+    (n_samples,) are class codes to stratify by; classes too rare to be on both sides stay in the training rows.
     """
     rows = np.arange(n_samples)
     if groups is not None:
@@ -54,10 +37,7 @@ def validation_split(
             "Set early_stopping=False or pass X_val and y_val."
         )
     if labels is not None:
-        stratified = _stratified(rows, labels, fraction, seed)
-        if stratified is not None:
-            return stratified
-        return _keeping_every_class(rows, labels, fraction, seed)
+        return _stratified(rows, labels, fraction, seed)
     train, valid = next(ShuffleSplit(1, test_size=_n_held_out(n_samples, fraction), random_state=seed).split(rows))
     return np.sort(train), np.sort(valid)
 
@@ -71,19 +51,10 @@ def validation_splits(
     labels: np.ndarray | None = None,
     groups: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of training and validation rows of several networks. No row is held out twice if there are enough rows.
+    """As `validation_split` for several networks, one row of positions (n_networks, ...) for each.
 
-    As `validation_split`, with one row of positions for each network.
-
-    Returns
-    -------
-    train, valid : ndarray int64 (n_networks, n_train), (n_networks, n_valid)
-        If groups are of different sizes, rows are repeated to fill the shorter splits.
-
-    Raises
-    ------
-    ValueError
-        Too few rows or groups to hold any out.
+    No row is held out twice if there are enough rows. If groups are of different sizes, rows are repeated to fill the
+    shorter splits.
     """
     rest = np.arange(n_samples)
     valid: list[np.ndarray] = []
@@ -115,30 +86,20 @@ def _n_held_out(n_samples: int, fraction: float) -> int:
     return min(max(1, round(fraction * n_samples)), n_samples - 1)
 
 
-def _keeping_every_class(
-    rows: np.ndarray, labels: np.ndarray, fraction: float, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """A random split with at least one row of each class on the training side."""
-    order = np.random.RandomState(seed).permutation(rows)
-    _, first = np.unique(labels[order], return_index=True)
-    free = np.delete(order, first)
-    if not len(free):  # as many classes as rows
-        free = order
-    valid = np.sort(free[: _n_held_out(len(rows), fraction)])
-    return np.setdiff1d(rows, valid), valid
+def _stratified(rows: np.ndarray, labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A split stratified by the classes with at least two rows.
 
-
-def _stratified(
-    rows: np.ndarray, labels: np.ndarray, fraction: float, seed: int
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """A stratified split of the classes with at least two rows, or None if they have too few rows."""
+    If they have too few rows, it is a random one with at least one row of each class on the training side.
+    """
     frequent = np.bincount(labels)[labels] >= 2
     candidates = rows[frequent]
     n_classes = len(np.unique(labels[frequent]))
     n_held_out = _n_held_out(len(rows), fraction)
-    if n_classes < 2 or n_held_out < n_classes or len(candidates) - n_held_out < n_classes:
-        return None
-    splitter = StratifiedShuffleSplit(1, test_size=n_held_out, random_state=seed)
-    _, valid = next(splitter.split(candidates, labels[frequent]))
-    valid = np.sort(candidates[valid])
-    return np.setdiff1d(rows, valid), valid
+    if n_classes >= 2 and n_held_out >= n_classes and len(candidates) - n_held_out >= n_classes:
+        splitter = StratifiedShuffleSplit(1, test_size=n_held_out, random_state=seed)
+        valid = candidates[next(splitter.split(candidates, labels[frequent]))[1]]
+    else:
+        order = np.random.RandomState(seed).permutation(rows)
+        free = np.delete(order, np.unique(labels[order], return_index=True)[1])
+        valid = (free if len(free) else order)[:n_held_out]  # none is free if there are as many classes as rows
+    return np.setdiff1d(rows, valid), np.sort(valid)

@@ -5,53 +5,33 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 import scipy.sparse
 
 from .._errors import refused_as, shown
 from .categories import Column, category_codes, check_free_text, forced_positions, sorted_categories
-from .columns import Labels, Numbers, column_label, column_names, iter_columns, open_table, parse_numbers, read_column
-from .parsed_table import ParsedTable, check_finite, float64_numbers, plain_block
+from .columns import Labels, Numbers, column_label, float64_numbers, named_columns, parse_numbers, read_column
+from .csr import real_csr
 from .scalars import infinity_message
 
-__all__ = ["TableReader"]
+__all__ = ["TableReader", "check_finite"]
 
 # What messages say was expected of a column.
 _READABLE = "numbers, strings, booleans, dates or categories, with None or NaN for missing"
 
 
 class TableReader:
-    """Turn any table into float64 numbers and int64 category codes.
+    """Parse the cells of any table with a given list of columns.
 
-    Parameters
-    ----------
-    columns : list of Column
-        What was learned about each column.
+    `numeric` and `categorical` are the positions of these columns. `cardinalities` are the numbers of codes of the
+    categorical ones, K + 2: code 0 is unknown, 1 to K are the known categories, K + 1 is missing. Missing is None, NaN,
+    NaT, pandas.NA or null. Dates and times become seconds since 1970 (UTC where no zone is given), durations and times
+    of day become seconds.
 
-    Attributes
-    ----------
-    numeric, categorical : list of int
-        Positions of the numeric and of the categorical columns.
-    cardinalities : list of int
-        Number of codes of each categorical column, K + 2: code 0 is unknown, 1 to K are the known
-        categories, K + 1 is missing.
-
-    Notes
-    -----
-    Missing is None, NaN, NaT, pandas.NA or null. Dates and times become seconds since 1970 (UTC where no zone
-    is given), durations and times of day become seconds. The cost is a few operations per value, plus a loop
-    over the distinct values of each categorical column.
-
-    Examples
-    --------
-    >>> from sknn._data.table import TableReader
-    >>> X = [[1.5, "red"], [None, "blue"], [3.0, None]]
-    >>> reader, table = TableReader.learn(X)
-    >>> reader.columns[1].categories
-    ('blue', 'red')
-    >>> numeric, codes = reader.read(X + [[4.0, "green"]])
-    >>> numeric.ravel().tolist(), codes.ravel().tolist()
-    ([1.5, nan, 3.0, 4.0], [2, 1, 3, 0])
+    What is parsed is a list of the columns: each an array or a narwhals Series of shape (n_samples,), numbers of any
+    numeric dtype or category codes of any integer dtype. Of a table of numbers in one piece (`plain_block`) it is the
+    table itself. Numbers stay in their dtype and, if possible, in the memory in which they were given.
     """
 
     def __init__(self, columns: list[Column]) -> None:
@@ -61,77 +41,59 @@ class TableReader:
         self.cardinalities = [len(columns[i].categories) + 2 for i in self.categorical]
 
     @classmethod
-    def learn(cls, X: Any, categorical_features: Any = "from_dtype") -> tuple[TableReader, ParsedTable]:
-        """Learn kinds and categories of the columns, and parse the table by them. Each cell is parsed once.
-
-        Parameters
-        ----------
-        X : array-like or data frame of shape (n_samples, n_columns)
-        categorical_features : "from_dtype", None or array-like, default="from_dtype"
-            Which columns are categorical. ``"from_dtype"``: strings, pandas and polars categories and enums,
-            booleans of data frames. ``None``: only columns that cannot be read as numbers. A boolean mask,
-            integer positions or column names: these columns, too, each distinct number a category.
-
-        Returns
-        -------
-        reader : TableReader
-        table : ParsedTable
-
-        Raises
-        ------
-        ValueError
-            A column holds infinity, complex numbers or free text, or ``categorical_features`` names
-            what is not there.
-        TypeError
-            A column holds lists, dicts or other containers.
-        """
-        table = open_table(X)
-        names = column_names(table)
-        forced = forced_positions(categorical_features, names)
-        if isinstance(table, np.ndarray) and table.dtype.kind in "biuf" and not forced:
+    def learn(cls, X: Any, categorical_features: Any) -> tuple[TableReader, list[Numbers] | Any]:
+        """Learn kinds and categories of the columns of `as_table`'s X, and parse it. Each cell is parsed once."""
+        names, values = zip(*named_columns(X), strict=True)
+        forced = forced_positions(categorical_features, list(names))
+        if isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and not forced:
             columns = [Column(name, "numeric") for name in names]
-            check_finite(table, columns)
-            return cls(columns), ParsedTable(columns, table)
+            check_finite(X, columns)
+            return cls(columns), X
         columns, contents = [], []
-        for position, (name, values) in enumerate(zip(names, iter_columns(table), strict=True)):
+        for position, name in enumerate(names):
             with refused_as(f"X: {column_label(name, position)}", _READABLE):
-                column, content = _learn(values, name, position, categorical_features, position in forced)
+                column, content = _learn(values[position], name, position, categorical_features, position in forced)
             columns.append(column)
             contents.append(content)
         reader = cls(columns)
         block = None if reader.categorical else plain_block(X)
-        return reader, ParsedTable(columns, contents if block is None else block)
+        return reader, contents if block is None else block
 
-    def parse(self, X: Any) -> ParsedTable:
-        """Parse the cells of a table with the columns that were learned.
-
-        Parameters
-        ----------
-        X : array-like, data frame or sparse matrix of shape (n_samples, n_columns)
-            With the same columns in the same order. Dtypes and the kind of table may differ.
-
-        Raises
-        ------
-        ValueError
-            A numeric column holds what cannot be read as a number, or a categorical one infinity.
-        TypeError
-            A column holds lists, dicts or other containers, or X is a sparse matrix and a column is categorical.
-        """
-        if not self.categorical:
-            block = plain_block(X)
-            if block is not None:
-                return ParsedTable(self.columns, block)
-        elif scipy.sparse.issparse(X):
-            raise TypeError("X is a sparse matrix, but a table with categories was fitted. Pass such a table.")
+    def parse(self, X: Any) -> list[Numbers] | Any:
+        """Parse a table of the same columns in the same order. Dtypes and the kind of table may differ."""
+        block = None if self.categorical else plain_block(X)
+        if block is not None:
+            return block
         contents = []
-        for position, (column, values) in enumerate(zip(self.columns, iter_columns(open_table(X)), strict=True)):
+        for position, (column, (_, values)) in enumerate(zip(self.columns, named_columns(X), strict=True)):
             with refused_as(f"X: {column_label(column.name, position)}", _READABLE), np.errstate(over="ignore"):
                 contents.append(_parse(values, column, position))
-        return ParsedTable(self.columns, contents)
+        return contents
 
-    def read(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers float64 (n_samples, n_numeric) and codes int64 (n_samples, n_categorical) of a table."""
-        return self.parse(X).read()
+
+def plain_block(X: Any) -> Any:
+    """X if it is a table of nothing but numbers, which is converted in one step; None for any other table."""
+    if type(X) is np.ndarray and X.dtype.kind in "fiub":
+        return X
+    if nw.dependencies.is_pandas_dataframe(X):
+        is_plain = all(isinstance(dtype, np.dtype) and dtype.kind in "fiub" for dtype in X.dtypes)
+        return X if is_plain else None
+    return real_csr(X) if scipy.sparse.issparse(X) else None
+
+
+def check_finite(numeric: np.ndarray, columns: list[Column]) -> None:
+    """Raise if the numbers (n, n_numeric) of the numeric columns hold infinity."""
+    if numeric.dtype.kind != "f":
+        return
+    with np.errstate(over="ignore", invalid="ignore"):
+        # One cheap pass in the usual case: a finite sum has only finite terms.
+        if np.isfinite(numeric.sum()):
+            return
+    infinite = np.isinf(numeric)
+    if infinite.any():
+        row, i = np.argwhere(infinite)[0]
+        position = [p for p, column in enumerate(columns) if column.kind == "numeric"][i]
+        raise ValueError(infinity_message(column_label(columns[position].name, position), numeric[row, i]))
 
 
 def _learn(

@@ -9,10 +9,11 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
+from .columns import Numbers, float64_numbers
+from .containers import take_rows
 from .encoder import Encoder
 from .inputs import Inputs, RawRows, rows_for_statistics
-from .parsed_table import ParsedTable
-from .table import TableReader
+from .table import TableReader, check_finite
 
 __all__ = ["TableInputs"]
 
@@ -21,42 +22,73 @@ _CHUNK_BYTES = 4 * 2**20
 
 
 class TableRows(RawRows):
-    """A table whose cells have been parsed, and the reader that parsed it."""
+    """Cells of a table as `TableReader` has parsed them, converted to float64 only when some rows are read."""
 
-    def __init__(self, reader: TableReader, table: ParsedTable) -> None:
+    def __init__(self, reader: TableReader, contents: list[Numbers] | Any) -> None:
         self.reader = reader
-        self.table = table
+        self.contents = contents
 
     def __len__(self) -> int:
-        return len(self.table)
+        return len(self.contents[0]) if isinstance(self.contents, list) else self.contents.shape[0]
 
     def take(self, rows: np.ndarray) -> TableRows:
-        return TableRows(self.reader, self.table.take(rows))
+        return TableRows(self.reader, self._of(rows))
 
     def keys(self) -> list[np.ndarray]:
-        return [block for block in self.table.read() if block.size]
+        return [block for block in self.read() if block.size]
 
     def learn(self, rows: np.ndarray | None, weight: np.ndarray | None) -> TableInputs:
         """Learn centre and spread of the numbers, and which columns have gaps."""
         rows = rows_for_statistics(len(self), rows)
-        numeric, codes = self.table.read(rows)
+        numeric, codes = self.read(rows)
         encoder = Encoder().fit(numeric, weight if weight is None or rows is None else weight[rows])
         missing_codes = np.array(self.reader.cardinalities, dtype=np.int64) - 1
         return TableInputs(self.reader, encoder, ~(codes == missing_codes).any(axis=0))
 
+    def read(self, rows: slice | np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers float64 (n_rows, n_numeric), NaN for missing, and codes int64 (n_rows, n_categorical).
+
+        The numbers may share memory with the caller's table, so do not write to them.
+        """
+        contents = self.contents if rows is None else self._of(rows)
+        with np.errstate(over="ignore"):  # an overflow is infinity, which is reported below
+            if isinstance(contents, list):
+                numeric, codes = self._columns(contents)
+            else:
+                numeric, codes = _float64(contents), np.empty((contents.shape[0], 0), dtype=np.int64)
+        check_finite(numeric, self.reader.columns)
+        return numeric, codes
+
+    def _of(self, rows: slice | np.ndarray) -> Any:
+        """The contents of these rows."""
+        if isinstance(self.contents, list):
+            return [content[rows] for content in self.contents]
+        return take_rows(self.contents, rows)
+
+    def _columns(self, contents: list[Numbers]) -> tuple[np.ndarray, np.ndarray]:
+        numeric = np.empty((len(contents[0]), len(self.reader.numeric)))
+        codes = np.empty((len(contents[0]), len(self.reader.categorical)), dtype=np.int64)
+        for i, position in enumerate(self.reader.numeric):
+            numeric[:, i] = float64_numbers(contents[position])
+        for i, position in enumerate(self.reader.categorical):
+            codes[:, i] = contents[position]
+        return numeric, codes
+
+
+def _float64(block: Any) -> np.ndarray:
+    """All of a table for which `plain_block` is not None, as float64."""
+    if isinstance(block, np.ndarray):
+        return block.astype(np.float64, copy=False)
+    if scipy.sparse.issparse(block):
+        return block.toarray().astype(np.float64, copy=False)
+    return block.to_numpy(dtype=np.float64)
+
 
 class TableInputs(Inputs):
-    """Tables with columns of any type.
+    """Tables with columns of any type: scales of the numbers, and the categories of each column.
 
-    Parameters
-    ----------
-    reader : TableReader
-        Kinds and categories of the columns.
-    encoder : Encoder
-        Scales of the numbers.
-    never_missing : ndarray bool (n_categorical,)
-        Which categorical columns had no gap in training. A "missing" that training never saw would meet weights that
-        never learned, so it is read as unknown instead.
+    `never_missing` bool (n_categorical,) says which categorical columns had no gap in training. A "missing" that
+    training never saw would meet weights that never learned, so it is read as unknown instead.
     """
 
     kind = "table"
@@ -90,14 +122,14 @@ class TableInputs(Inputs):
         n_rows = len(raw) if rows is None else len(rows)
         chunk = max(256, _CHUNK_BYTES // (8 * len(self.reader.columns)))
         if n_rows <= chunk:
-            numeric, codes = raw.table.read(rows)
+            numeric, codes = raw.read(rows)
             x_num, x_cat = self.encoder.encode(numeric), self._trained_codes(codes)
         else:
             x_num = np.empty((n_rows, self.encoder.out_features), dtype=np.float32)
             x_cat = np.empty((n_rows, len(self.cardinalities)), dtype=np.int64)
             for start in range(0, n_rows, chunk):
                 part = slice(start, start + chunk)
-                numeric, codes = raw.table.read(part if rows is None else rows[part])
+                numeric, codes = raw.read(part if rows is None else rows[part])
                 self.encoder.encode(numeric, out=x_num[part])
                 x_cat[part] = self._trained_codes(codes)
         return torch.from_numpy(x_num), torch.from_numpy(x_cat) if self.cardinalities else None

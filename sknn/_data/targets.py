@@ -22,24 +22,17 @@ _MIN_ROWS_TO_DOUBT_CLASSES = 20
 
 
 def class_targets(y: Any, classes: Any = None) -> tuple[ClassTargets | MultilabelTargets, np.ndarray]:
-    """Learn the labels of `y` (or take `classes`), and return them with the checked y.
-
-    Raises
-    ------
-    ValueError
-        y holds NaN, is continuous or of an unknown type, or has one class only, or a different class in every row.
-    """
+    """Learn the labels of `y` (or take `classes`), and return them with the checked y."""
     with refused_as("y", _LABELS), np.errstate(all="ignore"):
         y = _checked_labels(y)
-        if classes is None:
-            return _learned_classes(y)
-    with refused_as("classes", "all labels that y will ever hold, as np.unique(y) gives them"):
-        known = np.unique(_checked_labels(classes, "classes"))
+    if classes is not None:
+        with refused_as("classes", "all labels that y will ever hold, as np.unique(y) gives them"):
+            classes = np.unique(_checked_labels(classes, "classes"))
     with refused_as("y", _LABELS), np.errstate(all="ignore"):
-        return _learned_classes(y, known)
+        return _learned_classes(y, classes)
 
 
-def _learned_classes(y: Any, classes: np.ndarray | None = None) -> tuple[ClassTargets | MultilabelTargets, np.ndarray]:
+def _learned_classes(y: Any, classes: np.ndarray | None) -> tuple[ClassTargets | MultilabelTargets, np.ndarray]:
     labels = y if y.dtype == object and y.ndim == 1 else ()
     kinds = {"str" if isinstance(label, str) else type(label).__name__ for label in labels}
     if len(kinds) > 1:
@@ -105,24 +98,28 @@ def _is_missing(label: Any) -> bool:
     return label is None or is_nan or type(label).__name__ in ("NAType", "NaTType")
 
 
-class ClassTargets:
-    """Labels of two or more classes.
+class _LabelTargets:
+    """What classes and indicators have in common: columns of probabilities, one for each of `classes_`."""
 
-    Parameters
-    ----------
-    classes : ndarray (n_classes,)
-        Sorted labels.
-    """
+    classes_: np.ndarray
+
+    @property
+    def n_targets(self) -> int:
+        """Number of classes or labels."""
+        return len(self.classes_)
+
+    def probabilities(self, values: np.ndarray) -> np.ndarray:
+        """Link output -> probabilities (n_samples, n_targets), in the order of classes_."""
+        return values
+
+
+class ClassTargets(_LabelTargets):
+    """Labels of two or more classes, sorted."""
 
     kind = "classes"
 
     def __init__(self, classes: np.ndarray) -> None:
         self.classes_ = classes
-
-    @property
-    def n_targets(self) -> int:
-        """Number of classes."""
-        return len(self.classes_)
 
     def encode(self, y: Any) -> np.ndarray:
         """Labels -> codes int64 (n_samples,). Unknown labels are a ValueError."""
@@ -150,10 +147,6 @@ class ClassTargets:
         """(n_samples, n_classes) -> labels (n_samples,)."""
         return self.classes_[probabilities.argmax(axis=1)]
 
-    def probabilities(self, values: np.ndarray) -> np.ndarray:
-        """Link output -> (n_samples, n_classes), in the order of classes_."""
-        return values
-
     def decision(self, raw: np.ndarray) -> np.ndarray:
         """Raw prediction -> (n_samples,) for two classes, else (n_samples, n_classes)."""
         if self.n_targets > 2:
@@ -161,23 +154,13 @@ class ClassTargets:
         return raw[:, 0] if raw.shape[1] == 1 else raw[:, 1] - raw[:, 0]
 
 
-class MultilabelTargets:
-    """A label indicator matrix of zeros and ones.
-
-    Parameters
-    ----------
-    n_labels : int
-    """
+class MultilabelTargets(_LabelTargets):
+    """A label indicator matrix of zeros and ones."""
 
     kind = "multilabel"
 
     def __init__(self, n_labels: int) -> None:
         self.classes_ = np.arange(n_labels)
-
-    @property
-    def n_targets(self) -> int:
-        """Number of labels."""
-        return len(self.classes_)
 
     def encode(self, y: Any) -> np.ndarray:
         """Indicators -> float32 (n_samples, n_labels)."""
@@ -190,10 +173,6 @@ class MultilabelTargets:
     def predict(self, probabilities: np.ndarray) -> np.ndarray:
         """(n_samples, n_labels) -> indicators int64."""
         return (probabilities > 0.5).astype(np.int64)
-
-    def probabilities(self, values: np.ndarray) -> np.ndarray:
-        """Link output -> probability of each label (n_samples, n_labels)."""
-        return values
 
     def decision(self, raw: np.ndarray) -> np.ndarray:
         """Raw prediction (n_samples, n_labels)."""
@@ -212,16 +191,10 @@ def _unit(columns: np.ndarray) -> np.ndarray:
 
 
 class RealTargets:
-    """Numbers: scaled for the network, and converted back at predict.
+    """Numbers (n_samples,) or (n_samples, n_outputs): scaled for the network, and converted back at predict.
 
-    Parameters
-    ----------
-    y : ndarray float64 (n_samples,) or (n_samples, n_outputs)
-        Training target.
-    weight : ndarray (n_samples,) or None
-    scaling : {"standard", "scale", None}
-        ``"standard"``: zero mean, unit variance. ``"scale"``: divided by the mean, for a loss with a log link, whose
-        target must stay positive. None: unchanged.
+    `scaling` is "standard": zero mean, unit variance; "scale": divided by the mean, for a loss with a log link, whose
+    target must stay positive; or None: unchanged.
     """
 
     kind = "real"

@@ -23,25 +23,14 @@ __all__ = ["EncodedData", "TrainingData"]
 
 @dataclass(frozen=True)
 class EncodedData:
-    """The rows of a fit as tensors, and what was learned about columns and targets.
-
-    Attributes
-    ----------
-    train, valid : Rows
-        `valid` is None without validation rows.
-    inputs : Inputs
-    targets : ClassTargets, MultilabelTargets or RealTargets
-    n_copies : float or None
-        How many rows the training rows stand for, if equal ones were merged.
-    validation_score : callable or None
-        Link output of the validation rows -> score, higher is better; None where the loss is the score.
-    """
+    """The rows of a fit as tensors, and what was learned about columns and targets."""
 
     train: Rows
     valid: Rows | None
     inputs: Inputs
-    targets: Any
-    n_copies: float | None
+    targets: Any  # ClassTargets, MultilabelTargets or RealTargets
+    n_copies: float | None  # how many rows the training rows stand for, if equal ones were merged
+    # Link output of the validation rows -> score, higher is better; None where the loss is the score.
     validation_score: Callable[[np.ndarray], float] | None
 
     @property
@@ -56,21 +45,8 @@ class TrainingData:
     The constructor checks the rows, learns the targets, reads X once, and merges equal rows of a small table. Then
     `hold_out` or `validate_on` may choose validation rows. `encode` learns scales from the others, and makes tensors.
 
-    Parameters
-    ----------
-    X : as returned by `as_table`
-    y : array-like
-    sample_weight, groups : array-like or None
-    inputs : Inputs or None
-        What an earlier fit learned about X, if this one continues it.
-    read_first : callable
-        X -> `RawRows` of a new fit.
-    learn_targets : callable
-        (y, weight) -> targets.
-    class_weight : callable
-        (y, weight) -> class weight of each row, or None.
-    merge : bool
-        Whether equal rows of a small table may be merged: loss and score can weigh rows.
+    `inputs` is what an earlier fit learned about X, if this one continues it; else `read_first` reads X. `merge` says
+    whether equal rows of a small table may be merged: loss and score can weigh rows.
     """
 
     def __init__(
@@ -82,8 +58,8 @@ class TrainingData:
         *,
         inputs: Inputs | None,
         read_first: Callable[[Any], RawRows],
-        learn_targets: Callable[[Any, np.ndarray | None], Any],
-        class_weight: Callable[[Any, np.ndarray | None], np.ndarray | None],
+        learn_targets: Callable[[Any, np.ndarray | None], Any],  # (y, weight) -> targets
+        class_weight: Callable[[Any, np.ndarray | None], np.ndarray | None],  # (y, weight) -> class weight of each row
         merge: bool,
     ) -> None:
         if y is None:
@@ -133,16 +109,7 @@ class TrainingData:
             self.valid_rows = self.shares[1].ravel()
 
     def validate_on(self, X: Any, y: Any, sample_weight: Any, check_y: Callable[[Any], None]) -> None:
-        """Use these rows for validation.
-
-        Parameters
-        ----------
-        X : as returned by `as_table`
-        y : array-like
-        sample_weight : array-like or None
-        check_y : callable
-            Raises a ValueError for a target that the loss cannot take.
-        """
+        """Use these rows for validation. `check_y` raises a ValueError for a target that the loss cannot take."""
         with refused_as("y_val", "targets like y", instead_of="y"):
             check_consistent_length(X, y)
         with refused_as("sample_weight_val", "numbers >= 0, one for each row of X_val", instead_of="sample_weight"):
@@ -154,14 +121,7 @@ class TrainingData:
         self.valid = labels.of(X), labels
 
     def encode(self, device: torch.device, scoring: Any) -> EncodedData:
-        """Learn the inputs from the training rows, and encode all rows on their device.
-
-        Parameters
-        ----------
-        device : torch.device
-        scoring : str, callable or None
-            The parameter of the estimators.
-        """
+        """Learn the inputs from the training rows, and encode all rows on their device."""
         inputs = self._inputs or self.raw.learn(self.train_rows, self.labels.weight)
         rows = self._rows(inputs, self.raw, self.labels, self.train_rows, device)
         valid = None

@@ -5,23 +5,30 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 
+from sknn._data.containers import as_table
 from sknn._data.table import TableReader
+from sknn._data.table_inputs import TableRows
 
 NAN = np.nan
 
 
 def learn(X, categorical_features="from_dtype"):
     """A reader that was fitted on X."""
-    return TableReader.learn(X, categorical_features)[0]
+    return TableReader.learn(as_table(X), categorical_features)[0]
 
 
-def read(X, X_fit=None, **params):
+def parsed(reader, X):
+    """X as rows of a reader."""
+    return TableRows(reader, reader.parse(as_table(X)))
+
+
+def read(X, X_fit=None, categorical_features="from_dtype"):
     """Numbers and codes of X, by a reader fitted on X_fit, else on X; these must be what fit itself has parsed."""
-    reader, table = TableReader.learn(X if X_fit is None else X_fit, **params)
-    numeric, codes = reader.read(X)
+    reader, contents = TableReader.learn(as_table(X if X_fit is None else X_fit), categorical_features)
+    numeric, codes = parsed(reader, X).read()
     if X_fit is None:
-        for parsed, again in zip(table.read(), (numeric, codes), strict=True):
-            np.testing.assert_array_equal(parsed, again)
+        for in_fit, again in zip(TableRows(reader, contents).read(), (numeric, codes), strict=True):
+            np.testing.assert_array_equal(in_fit, again)
     assert numeric.dtype == np.float64
     assert codes.dtype == np.int64
     assert numeric.shape[0] == codes.shape[0]

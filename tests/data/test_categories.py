@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from .tables import NAN, kinds, learn, read
+from .tables import NAN, kinds, learn, parsed, read
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ def test_categorical_features_force_a_numeric_column_beside_those_of_the_dtype(s
     reader = learn(table, spec)
     assert reader.categorical == [1, 2]
     assert reader.columns[1].categories == (10, 20)
-    assert reader.read(table)[1].tolist() == [[2, 1], [1, 2], [2, 1]]
+    assert parsed(reader, table).read()[1].tolist() == [[2, 1], [1, 2], [2, 1]]
 
 
 @pytest.mark.parametrize(
@@ -67,13 +67,13 @@ def test_categorical_features_none_reads_as_numbers_what_can_be():
 def test_forced_numbers_have_the_same_codes_in_every_dtype(dtype):
     reader = learn(np.array([[1], [2]]), [0])
     table = pd.DataFrame({"a": pd.Series([2, 1, 3], dtype=dtype)})
-    assert reader.read(table)[1].ravel().tolist() == [2, 1, 0]
-    assert reader.read(np.array([["2"], ["1.0"], ["x"]]))[1].ravel().tolist() == [2, 1, 0]
+    assert parsed(reader, table).read()[1].ravel().tolist() == [2, 1, 0]
+    assert parsed(reader, np.array([["2"], ["1.0"], ["x"]])).read()[1].ravel().tolist() == [2, 1, 0]
 
 
 def test_string_categories_are_found_when_numbers_arrive():
     reader = learn(np.array([["90210"], ["2.5"]]))
-    assert reader.read(np.array([[90210.0], [2.5], [1.0]]))[1].ravel().tolist() == [2, 1, 0]
+    assert parsed(reader, np.array([[90210.0], [2.5], [1.0]])).read()[1].ravel().tolist() == [2, 1, 0]
 
 
 def test_forced_integers_above_two_to_the_53_stay_distinct():
@@ -100,12 +100,12 @@ def test_forced_dates_are_categories(make):
 
 def test_unseen_category_is_code_zero_and_missing_is_the_last():
     reader = learn(pd.DataFrame({"a": ["x", "y"]}))
-    assert reader.read(pd.DataFrame({"a": ["new", None, "y"]}))[1].ravel().tolist() == [0, 3, 2]
+    assert parsed(reader, pd.DataFrame({"a": ["new", None, "y"]})).read()[1].ravel().tolist() == [0, 3, 2]
 
 
 def test_an_unseen_string_does_not_match_another_spelling_of_a_number():
     reader = learn(np.array([["7"], ["8"]]))
-    assert reader.read(np.array([["07"], ["7"]]))[1].ravel().tolist() == [0, 1]
+    assert parsed(reader, np.array([["07"], ["7"]])).read()[1].ravel().tolist() == [0, 1]
 
 
 def free_text(n_distinct, n):

@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from .tables import FRAMES, MIXED_CODES, MIXED_NUMERIC, NAN, learn, mixed, read
+from .tables import FRAMES, MIXED_CODES, MIXED_NUMERIC, NAN, learn, mixed, parsed, read
 
 
 @pytest.mark.parametrize(
@@ -25,14 +25,6 @@ def test_numpy_numbers_of_any_dtype_become_float64(dtype):
 def test_masked_entries_are_missing():
     X = np.ma.masked_array([[1, 2], [3, 4]], mask=[[0, 1], [0, 0]])
     np.testing.assert_array_equal(read(X)[0], [[1, NAN], [3, 4]])
-
-
-def test_numpy_matrix_is_read_by_columns():
-    with pytest.warns(PendingDeprecationWarning):
-        X = np.matrix([[1, "x"], [3, "y"]], dtype=object)
-    numeric, codes = read(X)
-    assert numeric.tolist() == [[1], [3]]
-    assert codes.tolist() == [[1], [2]]
 
 
 def test_object_array_keeps_numbers_numeric_beside_strings():
@@ -75,7 +67,7 @@ def test_numpy_dates_become_seconds():
 @pytest.mark.parametrize("kind", FRAMES)
 def test_every_frame_gives_the_same_numbers_and_codes(kind):
     reader = learn(mixed(kind))
-    numeric, codes = reader.read(mixed(kind))
+    numeric, codes = parsed(reader, mixed(kind)).read()
     np.testing.assert_array_equal(numeric, MIXED_NUMERIC)
     assert codes.tolist() == MIXED_CODES
     assert [column.name for column in reader.columns] == ["size", "count", "city", "member"]
@@ -146,7 +138,7 @@ def test_category_dtype_of_numbers_is_categorical():
     table = pd.DataFrame({"a": pd.Categorical([3, 1, None])})
     reader = learn(table)
     assert reader.columns[0].categories == (1, 3)
-    assert reader.read(table)[1].ravel().tolist() == [2, 1, 3]
+    assert parsed(reader, table).read()[1].ravel().tolist() == [2, 1, 3]
 
 
 def test_categories_are_plain_python_scalars():
@@ -190,12 +182,7 @@ def test_boolean_column_read_in_any_other_form_gives_the_same_codes():
         pl.DataFrame({"a": [True, False]}),
     ]
     for form in forms:
-        assert reader.read(form)[1].ravel().tolist() == [2, 1], form
-
-
-def test_lazy_frame_is_a_type_error_that_says_collect():
-    with pytest.raises(TypeError, match=r"X is lazy .*collect\(\)"):
-        learn(pl.LazyFrame({"a": [1]}))
+        assert parsed(reader, form).read()[1].ravel().tolist() == [2, 1], form
 
 
 @pytest.mark.parametrize(
@@ -225,8 +212,8 @@ def test_all_missing_strings_know_no_category():
     table = pd.DataFrame({"a": pd.Series([None, None], dtype="string")})
     reader = learn(table)
     assert reader.cardinalities == [2]
-    assert reader.read(table)[1].ravel().tolist() == [1, 1]
-    assert reader.read(pd.DataFrame({"a": ["x"]}))[1].ravel().tolist() == [0]
+    assert parsed(reader, table).read()[1].ravel().tolist() == [1, 1]
+    assert parsed(reader, pd.DataFrame({"a": ["x"]})).read()[1].ravel().tolist() == [0]
 
 
 def test_constant_and_one_category_columns():

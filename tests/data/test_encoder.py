@@ -9,7 +9,6 @@ import scipy.sparse
 import torch
 
 from sknn._data.encoder import Encoder
-from sknn._data.quantiles import MAX_QUANTILE_ROWS
 
 NAN = np.nan
 
@@ -178,27 +177,6 @@ def test_overflowing_sum_is_not_taken_for_a_gap():
     assert Encoder().fit(numeric).gap_columns.tolist() == []
 
 
-def test_many_rows_use_evenly_spaced_ones_and_rare_values_still_set_the_scale():
-    n = 250_001
-    numeric = np.zeros((n, 2))
-    numeric[:, 0] = np.random.default_rng(0).normal(size=n)
-    numeric[1, 1] = 8.0  # not among the evenly spaced rows
-    encoder, again = Encoder().fit(numeric), Encoder().fit(numeric)
-    rows = np.arange(MAX_QUANTILE_ROWS) * n // MAX_QUANTILE_ROWS
-    assert 1 not in rows
-    assert encoder.center[0] == slow_quantile(numeric[rows, 0], 0.5)
-    assert torch.equal(encoder.scale, again.scale)
-    assert encoder.scale[1] == 1 / 8
-    weighted = Encoder().fit(numeric, np.full(n, 2.0))
-    assert torch.equal(weighted.scale, encoder.scale)
-
-
-def test_gaps_are_seen_in_rows_outside_the_quantile_sample():
-    numeric = np.ones((200_000, 1))
-    numeric[1] = NAN
-    assert Encoder().fit(numeric).gap_columns.tolist() == [0]
-
-
 def test_no_columns_at_all():
     encoder = Encoder().fit(np.empty((4, 0)))
     assert encoder.encode(np.empty((2, 0))).shape == (2, 0)
@@ -234,16 +212,6 @@ def test_encoder_has_buffers_and_no_parameters():
     }
 
 
-@pytest.mark.parametrize("cast", [lambda m: m.float(), lambda m: m.half(), lambda m: m.to(torch.bfloat16)])
-def test_casting_a_network_leaves_the_statistics_in_float64(cast):
-    seconds = 1.7e9 + 60.0 * np.arange(9)[:, None]
-    network = torch.nn.Sequential(Encoder().fit(seconds), torch.nn.Linear(1, 1))
-    expected = network[0].encode(seconds)
-    cast(network)
-    assert network[0].center.dtype == torch.float64
-    np.testing.assert_array_equal(network[0].encode(seconds), expected)
-
-
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda encoder: pickle.loads(pickle.dumps(encoder))])
 def test_copies_encode_the_same_and_are_independent(duplicate):
     numeric = table()
@@ -263,33 +231,11 @@ def test_fitting_again_is_noticed_by_encode():
     np.testing.assert_array_equal(encoder.fit(numeric).encode(numeric), Encoder().fit(numeric).encode(numeric))
 
 
-@pytest.mark.parametrize("name", ["center", "scale", "gap_columns"])
-def test_replaced_buffer_is_noticed_by_encode(name):
-    numeric = table()
-    encoder = Encoder().fit(numeric)
-    before = encoder.encode(numeric)
-    setattr(encoder, name, getattr(encoder, name)[1:] if name == "gap_columns" else getattr(encoder, name) * 2)
-    after = encoder.encode(numeric)
-    assert not np.array_equal(after, before)
-    np.testing.assert_allclose(after, encoder(torch.tensor(numeric)), atol=1e-6)
-
-
 def test_pickle_does_not_carry_the_cache():
     encoder = Encoder().fit(table())
     size = len(pickle.dumps(encoder))
     encoder.encode(table())
     assert len(pickle.dumps(encoder)) == size
-
-
-@pytest.mark.parametrize("assign", [False, True])
-def test_loaded_state_is_noticed_by_encode_whatever_the_width(assign):
-    numeric = table()
-    source = Encoder().fit(numeric)
-    for target in (Encoder(), Encoder().fit(numeric + 100), Encoder().fit(numeric[:, :2])):
-        if target.out_features == source.out_features:
-            target.encode(numeric)
-        target.load_state_dict(source.state_dict(), assign=assign)
-        np.testing.assert_array_equal(target.encode(numeric), source.encode(numeric))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -10,19 +10,19 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from .tables import MIXED_CODES, MIXED_NUMERIC, NAN, learn, mixed, read
+from .tables import MIXED_CODES, MIXED_NUMERIC, NAN, learn, mixed, parsed, read
 
 
 def test_numeric_column_that_arrives_as_strings_is_parsed():
     reader = learn(pd.DataFrame({"a": [1.0, 2.0]}))
-    numeric, _ = reader.read(pd.DataFrame({"a": ["1e3", None, "-2"]}))
+    numeric, _ = parsed(reader, pd.DataFrame({"a": ["1e3", None, "-2"]})).read()
     np.testing.assert_array_equal(numeric.ravel(), [1000, NAN, -2])
 
 
 def test_numeric_column_with_words_names_column_value_and_expectation():
     reader = learn(pd.DataFrame({"b": ["x"], "a": [1.0]}))
     with pytest.raises(ValueError, match=r"column 'a' \(position 1\) holds 'two', but numbers were expected"):
-        reader.read(pd.DataFrame({"b": ["x"], "a": ["two"]}))
+        parsed(reader, pd.DataFrame({"b": ["x"], "a": ["two"]})).read()
 
 
 @pytest.mark.parametrize(
@@ -45,19 +45,19 @@ def test_infinity_names_the_column_in_fit_and_in_read(table, label):
     if isinstance(finite, np.ndarray):
         finite[:, 1] = 0
         with pytest.raises(ValueError, match=rf"{label} contains infinity"):
-            learn(finite).read(table)
+            parsed(learn(finite), table).read()
 
 
 def test_infinity_in_a_frame_is_named_at_read():
     reader = learn(pd.DataFrame({"b": ["x"], "a": [1.0]}))
     with pytest.raises(ValueError, match=r"column 'a' \(position 1\) contains infinity"):
-        reader.read(pd.DataFrame({"b": ["x"], "a": [np.inf]}))
+        parsed(reader, pd.DataFrame({"b": ["x"], "a": [np.inf]})).read()
     with pytest.raises(ValueError, match=r"column 'a' \(position 1\) contains infinity"):
-        reader.read(pd.DataFrame({"b": ["x"], "a": ["-inf"]}))
+        parsed(reader, pd.DataFrame({"b": ["x"], "a": ["-inf"]})).read()
     with pytest.raises(ValueError, match=r"column 0 contains infinity"):
         learn(np.array([[np.inf]]), [0])
     with pytest.raises(ValueError, match=r"column 0 contains infinity"):
-        learn(np.array([[1.0]]), [0]).read(np.array([[np.inf]]))
+        parsed(learn(np.array([[1.0]]), [0]), np.array([[np.inf]])).read()
 
 
 def test_huge_finite_numbers_are_accepted_without_a_warning():
@@ -73,7 +73,7 @@ def test_numbers_beyond_float64_are_reported_not_wrapped():
     if np.finfo(np.longdouble).max > np.finfo(np.float64).max:
         X = np.array([[np.longdouble("1e400")]])
         with pytest.raises(ValueError, match="column 0 contains infinity"):
-            learn(np.zeros((1, 1))).read(X)
+            parsed(learn(np.zeros((1, 1))), X).read()
 
 
 @pytest.mark.parametrize(
@@ -117,8 +117,8 @@ def test_records_are_refused():
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda reader: pickle.loads(pickle.dumps(reader))])
 def test_copies_read_the_same(duplicate):
     reader = learn(mixed("pandas default"))
-    reader.read(mixed("polars"))  # fills the cached lookup
-    numeric, codes = duplicate(reader).read(mixed("polars"))
+    parsed(reader, mixed("polars")).read()  # fills the cached lookup
+    numeric, codes = parsed(duplicate(reader), mixed("polars")).read()
     np.testing.assert_array_equal(numeric, MIXED_NUMERIC)
     assert codes.tolist() == MIXED_CODES
 
@@ -126,7 +126,7 @@ def test_copies_read_the_same(duplicate):
 def test_input_is_never_changed():
     for kind in ["pandas object", "pandas category", "numpy object"]:
         X, before = mixed(kind), mixed(kind)
-        learn(X).read(X)
+        parsed(learn(X), X).read()
         if isinstance(X, np.ndarray):
             assert list(map(str, X.ravel())) == list(map(str, before.ravel()))
         else:

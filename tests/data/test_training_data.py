@@ -14,6 +14,7 @@ import torch
 from sknn import NeuralClassifier
 from sknn._data import categories, columns, table
 from sknn._data.kinds import read_first
+from sknn._data.labelled_rows import MERGE_LIMIT
 from sknn._data.targets import class_targets
 from sknn._data.training_data import TrainingData
 from sknn.modules import MLP
@@ -65,8 +66,10 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return counts
 
 
-@pytest.mark.parametrize("name", TABLES)
-@pytest.mark.parametrize("n_rows", [N, 60], ids=["large", "small"])
+# In tables of up to 64 rows, equal ones are merged, which must not parse them again.
+@pytest.mark.parametrize(
+    ("name", "n_rows"), [*((name, N) for name in TABLES), ("pandas", 60), ("array of objects", 60)]
+)
 def test_a_fit_parses_each_cell_once(name: str, n_rows: int, parsed: Counter[str]) -> None:
     X, y = TABLES[name][:n_rows], Y[:n_rows]
     model = NeuralClassifier(MLP, max_epochs=1, early_stopping=True, random_state=0).fit(X, y)
@@ -95,7 +98,7 @@ def test_what_is_encoded_belongs_to_its_rows() -> None:
     assert len(data) == len(kept)
     data.hold_out(0.2, seed=0)
     ready = data.encode(CPU, None)
-    for rows, positions in ((ready.rows, data.train_rows), (ready.valid, data.valid_rows)):
+    for rows, positions in ((ready.train, data.train_rows), (ready.valid, data.valid_rows)):
         of_table = kept[positions]
         x_num, x_cat = ready.inputs.encode(FRAME.iloc[of_table])
         assert torch.equal(rows.x_num, x_num)
@@ -119,7 +122,7 @@ def test_each_network_of_a_committee_holds_out_its_own_rows() -> None:
     data.hold_out(0.1, seed=0, n_networks=3)
     ready = data.encode(CPU, None)
     valid = ready.valid
-    assert valid.x_num is ready.rows.x_num
+    assert valid.x_num is ready.train.x_num
     assert valid.shares.shape == (3, 12)
     assert len(set(valid.shares.ravel().tolist())) == 36
 
@@ -132,10 +135,11 @@ def test_equal_rows_of_a_small_table_are_merged() -> None:
     assert data.labels.sample_weight is None
     assert sorted(data.labels.weight) == [1.0] * 10 + [2.0] * 10
     ready = data.encode(CPU, None)
-    assert (len(ready.rows), ready.n_copies, ready.valid, ready.score) == (20, 30, None, None)
+    assert (len(ready.train), ready.n_copies, ready.valid, ready.validation_score) == (20, 30, None, None)
     assert len(training_data(twice, y, merge=False)) == 30
-    large = pd.concat([FRAME[:20]] * 4)
-    assert len(training_data(large, np.tile(Y[:20], 4))) == 80
+    for n_rows, n_left in ((MERGE_LIMIT, 20), (MERGE_LIMIT + 1, MERGE_LIMIT + 1)):
+        rows = np.arange(n_rows) % 20
+        assert len(training_data(FRAME.iloc[rows], Y[rows])) == n_left
 
 
 def test_validation_rows_are_read_by_what_the_training_rows_have_taught() -> None:
@@ -144,9 +148,9 @@ def test_validation_rows_are_read_by_what_the_training_rows_have_taught() -> Non
     weight = np.r_[0.0, np.ones(19)]
     data.validate_on(FRAME[:20], Y[:20], weight, checked.append)
     ready = data.encode(CPU, "accuracy")
-    assert (len(ready.rows), len(ready.valid)) == (N, 19)
-    assert torch.equal(ready.valid.x_num, ready.rows.x_num[1:20])
-    assert ready.score(np.eye(2)[Y[1:20]]) == 1.0
+    assert (len(ready.train), len(ready.valid)) == (N, 19)
+    assert torch.equal(ready.valid.x_num, ready.train.x_num[1:20])
+    assert ready.validation_score(np.eye(2)[Y[1:20]]) == 1.0
     np.testing.assert_array_equal(checked[0], Y[1:20])
     with pytest.raises(ValueError, match="^y_val: y contains labels"):
         training_data(FRAME).validate_on(FRAME[:20], Y[:20] + 7, None, checked.append)
@@ -160,7 +164,7 @@ def test_a_further_fit_keeps_what_the_first_one_learned() -> None:
     inputs = training_data(FRAME).encode(CPU, None).inputs
     ready = training_data(FRAME.assign(size=0.0), inputs=inputs).encode(CPU, None)
     assert ready.inputs is inputs
-    assert torch.equal(ready.rows.x_num, inputs.encode(FRAME.assign(size=0.0))[0])
+    assert torch.equal(ready.train.x_num, inputs.encode(FRAME.assign(size=0.0))[0])
 
 
 def test_class_weights_count_in_the_loss_and_not_in_scores() -> None:

@@ -245,12 +245,12 @@ def test_numbers_beyond_float64_and_float32_are_refused_without_warnings():
 def test_years_that_only_pandas_knows_are_numbers():
     far = pd.DataFrame({"when": np.array([-(2**40), 2**45], dtype="datetime64[s]")[Y]})
     model = classifier(max_epochs=2).fit(far, Y)
-    assert model._inputs.reader.read(far)[0].ravel()[:2].tolist() == [-(2**40), 2**45]
+    assert model._inputs.read(far).read()[0].ravel()[:2].tolist() == [-(2**40), 2**45]
     years = np.array([[-200_000], [1_000_000]], dtype="datetime64[Y]")
-    seconds = model._inputs.reader.read(years)[0].ravel() / (365.2425 * 86400)
+    seconds = model._inputs.read(years).read()[0].ravel() / (365.2425 * 86400)
     np.testing.assert_allclose(seconds, [-200_000, 1_000_000], rtol=1e-5)
     frame = pl.DataFrame({"when": pl.Series([-(2**55), 2**60]).cast(pl.Datetime("ms"))})
-    assert model._inputs.reader.read(frame)[0].ravel().tolist() == [-(2**55) / 1e3, 2**60 / 1e3]
+    assert model._inputs.read(frame).read()[0].ravel().tolist() == [-(2**55) / 1e3, 2**60 / 1e3]
     np.testing.assert_array_equal(model.predict_proba(far.astype(object)), model.predict_proba(far))
 
 
