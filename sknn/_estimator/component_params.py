@@ -88,9 +88,8 @@ class ComponentParams(BaseEstimator):
                 defaults, _ = accepted_params(kind, getattr(self, kind))
                 given = getattr(self, f"{kind}_params")
                 in_use = {**defaults, **(given if isinstance(given, dict) else {})}
-                for name, value in in_use.items():
-                    if value is not inspect.Parameter.empty:
-                        params[f"{kind}__{name}"] = value
+                known = {name: value for name, value in in_use.items() if value is not inspect.Parameter.empty}
+                params |= {f"{kind}__{name}": value for name, value in known.items()}
         return params
 
     def set_params(self, **params: Any) -> Any:
