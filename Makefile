@@ -26,9 +26,10 @@ help:
 demo: $(VENV)/.installed-demo
 	$(BIN)/python docs/gallery/quickstart.py $(if $(DATA),--data "$(DATA)") $(if $(TARGET),--target "$(TARGET)")
 
-# One thread per worker: the workers already keep all cores busy.
+# One thread per worker: the workers already keep all cores busy. With worksteal, tests of a file mostly stay in one
+# worker, which fits the models that they share once.
 test: $(VENV)/.installed-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8 $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --maxprocesses 8 $(ARGS)
 
 test-oldest:
 	$(MAKE) --no-print-directory test VENV=.venv-oldest CONSTRAINTS=constraints-oldest.txt

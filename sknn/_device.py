@@ -8,13 +8,7 @@ __all__ = ["resolve_device"]
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
-    """ "auto" takes CUDA, then MPS, then the CPU.
-
-    Raises
-    ------
-    ValueError
-        A device that torch does not have here.
-    """
+    """The torch device, CUDA, then MPS, then the CPU for "auto"; ValueError for one that torch does not have here."""
     if device == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")

@@ -142,3 +142,147 @@ def test_docstring_lists_the_parameters_of_the_signature(cls):
 def test_public_names_exist_and_have_docstrings(module):
     for name in module.__all__:
         assert name == "__version__" or inspect.getdoc(getattr(module, name))
+
+
+# What sknn asks an object whether it has: objects of the user and of other libraries only, never its own.
+# `python -m tests.test_layout` prints this table as the sources are now; new files stand below "NEW".
+QUESTIONS = {
+    "tables, columns, cells and open files of any library": {
+        "_data/categories.py": ["hasattr(spec, '__iter__')"],
+        "_data/columns.py": ["getattr(dtype, 'time_unit', 'ms')"],
+        "_data/containers.py": ["hasattr(X, 'columns')"],
+        "_data/labelled_rows.py": ["hasattr(groups, 'to_numpy')", "hasattr(self.y, 'shape')", "hasattr(y, 'to_numpy')"],
+        "_data/scalars.py": ["hasattr(value, 'to_datetime64')"],
+        "_data/targets.py": [
+            "getattr(getattr(y, 'dtype', None), 'kind', 'f')",
+            "getattr(y, 'dtype', None)",
+            "hasattr(y, 'to_numpy')",
+            "hasattr(y, 'toarray')",
+        ],
+        "_digest/tables.py": [
+            "hasattr(column, 'cat')",
+            "hasattr(table, 'index')",
+            "hasattr(type(value), 'shape')",
+            "hasattr(type(value), 'to_pylist')",
+        ],
+        "_export/numpy/archive.py": ["hasattr(path, 'read')"],
+        "_export/numpy/cells.py": ["hasattr(column, method)", "hasattr(value, 'to_timestamp')"],
+        "_export/numpy/tables.py": [
+            "getattr(column, 'ndim', 1)",
+            "hasattr(X, 'column_names')",
+            "hasattr(X, 'columns')",
+            "hasattr(X, 'iloc')",
+            "hasattr(X, 'toarray')",
+            "hasattr(column, '__len__')",
+        ],
+        "_file/foreign/placeholders.py": [
+            "getattr(thing, 'dist', None)",
+            "getattr(value, 'ndim', 1)",
+            "hasattr(value, 'item')",
+        ],
+        "_file/foreign/skops_parts.py": ["hasattr(matrix, 'check_format')"],
+        "_health/sampling.py": ["hasattr(dataset, '__len__')"],
+    },
+    "modules of the user, their hooks and parameters": {
+        "_backprop/chain.py": ["getattr(parameter, '_post_accumulate_grad_hooks', None)"],
+        "_file/bounded.py": ["getattr(layer, 'kernel_size', 1)"],
+        "_file/values/instances.py": [
+            "getattr(instance, '_parameters', ())",
+            "getattr(instance, name, parameter.empty)",
+        ],
+        "_network/build.py": ["hasattr(inside, 'fit_knots')"],
+        "_network/parametrized.py": ["getattr(hook, '__module__', '')", "getattr(hook, 'hook', hook)"],
+        "_network/signature.py": [
+            "getattr(module, '__name__', repr(module))",
+            "getattr(module, 'forward', None)",
+            "getattr(module, 'keywords', {})",
+        ],
+        "losses/_make.py": ["hasattr(loss, 'reduction')"],
+        "losses/_module.py": ["getattr(module, 'reduction', None)", "hasattr(module, 'reduction')"],
+        "modules/_recipe.py": ["getattr(module, 'recipe', None)"],
+        "modules/committee.py": ["getattr(network, 'n_members', None)", "hasattr(network, 'fit_knots')"],
+        "optim/_flat_parameters.py": ["getattr(parameter, '_post_accumulate_grad_hooks', None)"],
+    },
+    "optimizers, schedules, callbacks and estimators of the user": {
+        "_export/model.py": ["getattr(estimator, 'best_estimator_', None)", "getattr(estimator, 'steps', None)"],
+        "_file/save.py": ["hasattr(estimator, 'get_params')"],
+        "_training/make_net.py": ["getattr(component, '__name__', type(component).__name__)"],
+        "_training/state.py": ["getattr(type(cb), event, None)"],
+        "optim/_build.py": [
+            "getattr(optimizer, '__name__', type(optimizer).__name__)",
+            "getattr(part, 'sparse', False)",
+        ],
+        "optim/_schedule.py": [
+            "getattr(cls, '__name__', type(cls).__name__)",
+            "getattr(self.scheduler, 'step', None)",
+            "getattr(self.scheduler, 'total_steps', math.inf)",
+        ],
+    },
+    "any object that is known by its name": {
+        "_digest/code.py": [
+            "getattr(value, '__module__', None)",
+            "getattr(value, '__qualname__', type(value).__qualname__)",
+            "hasattr(type(value), '__next__')",
+        ],
+        "_digest/objects.py": ["getattr(value, '__module__', None)", "getattr(value, '_type', None)"],
+        "_digest/packages.py": [
+            "getattr(found, name, None)",
+            "getattr(sys.modules.get(module) or sys.modules.get(top), '__file__', None)",
+            "getattr(sys.modules.get(top), '__version__', None)",
+            "getattr(value, '__module__', None)",
+            "getattr(value, '__qualname__', '')",
+        ],
+        "_file/names.py": [
+            "getattr(found, name, None)",
+            "getattr(thing, '__module__', None)",
+            "getattr(thing, '__qualname__', '<lambda>')",
+        ],
+    },
+    "functions that torch has recorded": {
+        "_export/capture.py": ["getattr(node.target, '_schema', None)", "getattr(target, '__name__', '')"],
+        "_health/recorder.py": ["getattr(func, '__name__', '')"],
+    },
+    "what a version of Python or torch, or an operating system, may lack": {
+        "_backprop/precision.py": ["getattr(torch.cpu, check, bool)"],
+        "_export/decompositions.py": ["getattr(aten, packet, None)"],
+        "_random.py": ["hasattr(os, 'register_at_fork')"],
+        "_threads.py": ["hasattr(os, 'register_at_fork')"],
+        "callbacks/_state.py": ["getattr(signal.getsignal(signal.SIGINT), '__code__', None)"],
+    },
+}
+
+
+def questions(path: Path) -> list[str]:
+    """Calls of hasattr, and of getattr with a default, in a file."""
+    calls = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+    asked = {("hasattr", 2), ("getattr", 3)}
+    return sorted({ast.unparse(call) for call in calls if (ast.unparse(call.func), len(call.args)) in asked})
+
+
+def all_questions() -> dict[str, list[str]]:
+    found = {str(path.relative_to(PACKAGE)): questions(path) for path in SOURCES}
+    return {name: asked for name, asked in found.items() if asked}
+
+
+def test_only_objects_of_others_are_asked_what_they_have():
+    listed = {name: sorted(asked) for files in QUESTIONS.values() for name, asked in files.items()}
+    assert all_questions() == listed
+
+
+def print_questions() -> None:
+    """QUESTIONS with the calls that the sources hold now."""
+    found = all_questions()
+    grouped = {
+        reason: {name: found.pop(name) for name in files if name in found} for reason, files in QUESTIONS.items()
+    }
+    print("QUESTIONS = {")
+    for reason, files in [*grouped.items(), *([("NEW", found)] if found else [])]:
+        print(f"    {reason!r}: {{")
+        for name, asked in sorted(files.items()):
+            print(f"        {name!r}: {asked!r},")
+        print("    },")
+    print("}")
+
+
+if __name__ == "__main__":
+    print_questions()

@@ -136,14 +136,14 @@ def test_batches_are_shuffled_anew_by_the_seed(estimator):
 
 
 @BOTH
-@pytest.mark.parametrize("sparse", [scipy.sparse.csr_array, scipy.sparse.csc_array])
-def test_sparse_and_dense_rows_are_learned_equally_well(estimator, sparse):
+def test_sparse_and_dense_rows_are_learned_equally_well(estimator):
     # Not the same bits: sparse columns are scaled, but not centred.
     dense = estimator(max_epochs=10, lr=0.01, random_state=0).fit(X_BINARY, Y_BINARY)
-    model = estimator(max_epochs=10, lr=0.01, random_state=0).fit(sparse(X_BINARY), Y_BINARY)
     assert dense.score(X_BINARY, Y_BINARY) > 0.9
-    assert model.score(sparse(X_BINARY), Y_BINARY) > 0.9
-    assert_allclose(values(model, X_BINARY), values(model, sparse(X_BINARY)), atol=1e-6)
+    for sparse in (scipy.sparse.csr_array, scipy.sparse.csc_array):
+        model = estimator(max_epochs=10, lr=0.01, random_state=0).fit(sparse(X_BINARY), Y_BINARY)
+        assert model.score(sparse(X_BINARY), Y_BINARY) > 0.9
+        assert_allclose(values(model, X_BINARY), values(model, sparse(X_BINARY)), atol=1e-6)
 
 
 @BOTH
@@ -163,7 +163,7 @@ def test_one_row_of_a_known_class_set_is_enough_for_a_step(estimator):
 def test_early_stopping_takes_string_labels(scoring):
     X, y = make_classification(200, n_features=10, n_classes=3, n_informative=5, random_state=42)
     y = np.array(["class_a", "class_b", "class_c"], dtype=object)[y]
-    model = NeuralClassifier(early_stopping=True, max_epochs=5, scoring=scoring, random_state=42).fit(X, y)
+    model = NeuralClassifier(**SMALL, early_stopping=True, max_epochs=5, scoring=scoring, random_state=42).fit(X, y)
     assert len(model.validation_scores_) == model.n_iter_
     assert np.isfinite(model.validation_scores_).all()
 
@@ -196,7 +196,7 @@ def test_multilabel_partial_fit_and_early_stopping():
     for _ in range(15):
         model.partial_fit(X, Y, classes=[0, 1, 2, 3, 4])
     assert model.score(X, Y) > 0.7
-    stopped = NeuralClassifier(early_stopping=True, max_epochs=3, scoring="f1_macro").fit(X, Y)
+    stopped = NeuralClassifier(MLP, early_stopping=True, max_epochs=3, scoring="f1_macro").fit(X, Y)
     assert len(stopped.validation_scores_) == 3
 
 
@@ -334,7 +334,7 @@ def test_warm_start_takes_the_new_lr():
 
 def test_weights_of_one_change_nothing_with_early_stopping():
     X, y = make_regression(n_samples=100, n_features=2, n_informative=2, random_state=42)
-    params = {"early_stopping": True, "batch_size": 10, "max_epochs": 5, "random_state": 42}
+    params = {**SMALL, "early_stopping": True, "batch_size": 10, "max_epochs": 5, "random_state": 42}
     unweighted = NeuralRegressor(**params).fit(X, y)
     weighted = NeuralRegressor(**params).fit(X, y, sample_weight=np.ones_like(y))
     assert_array_equal(weighted.predict(X), unweighted.predict(X))
@@ -354,13 +354,13 @@ def test_weights_steer_the_fit(estimator):
 
 @BOTH
 def test_early_stopping_keeps_the_best_epoch(estimator):
-    model = estimator(early_stopping=True, n_iter_no_change=3, tol=0.02, lr=0.02, max_epochs=200, random_state=0).fit(
-        X_BINARY, Y_BINARY
-    )
+    model = estimator(
+        **SMALL, early_stopping=True, n_iter_no_change=3, tol=0.02, lr=0.02, max_epochs=200, random_state=0
+    ).fit(X_BINARY, Y_BINARY)
     assert model.n_iter_ < 200
     assert len(model.validation_scores_) == model.n_iter_
     assert model.best_epoch_ - 1 == int(np.argmax(model.validation_scores_))
-    whole = estimator(early_stopping=False, max_epochs=4).fit(X_BINARY, Y_BINARY)
+    whole = estimator(**SMALL, early_stopping=False, max_epochs=4).fit(X_BINARY, Y_BINARY)
     assert whole.validation_scores_ is None
     assert whole.n_iter_ == whole.best_epoch_ == 4
 
@@ -368,7 +368,8 @@ def test_early_stopping_keeps_the_best_epoch(estimator):
 @pytest.mark.parametrize("patience", [1, 2, 5])
 def test_patience_counts_epochs_without_improvement(patience):
     # Nothing ever improves by so much after the first epoch.
-    model = NeuralClassifier(early_stopping=True, tol=1e9, n_iter_no_change=patience, max_epochs=50, random_state=0)
+    stopping = {"early_stopping": True, "tol": 1e9, "n_iter_no_change": patience}
+    model = NeuralClassifier(**SMALL, **stopping, max_epochs=50, random_state=0)
     assert model.fit(X_BINARY, Y_BINARY).n_iter_ == patience + 1
 
 
@@ -394,7 +395,7 @@ def test_class_of_one_row_stays_in_training():
 @BOTH
 def test_a_perfect_validation_score_is_no_reason_to_fail(estimator):
     y = np.arange(60) % 2
-    model = estimator(early_stopping=True, max_epochs=20, lr=0.05, random_state=0).fit(y[:, None] * 1.0, y)
+    model = estimator(**SMALL, early_stopping=True, max_epochs=20, lr=0.05, random_state=0).fit(y[:, None] * 1.0, y)
     assert np.isfinite(model.validation_scores_).all()
 
 
@@ -413,7 +414,9 @@ def test_plateau_schedule_lowers_the_rate_when_nothing_improves():
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine", "one_cycle"])
 def test_schedules_start_and_end_where_they_should(schedule):
-    model = NeuralClassifier(lr_schedule=schedule, lr=0.02, max_epochs=10, early_stopping=False).fit(X_IRIS, Y_IRIS)
+    model = NeuralClassifier(**SMALL, lr_schedule=schedule, lr=0.02, max_epochs=10, early_stopping=False).fit(
+        X_IRIS, Y_IRIS
+    )
     rates = model.net_.history[:, "lr"]
     assert max(rates) <= 0.02 * (1 + 1e-9)
     if schedule == "constant":
@@ -473,7 +476,8 @@ def test_feature_names_survive_early_stopping(estimator):
     X = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 2)), columns=["name_a", "name_b"])
     y = pd.Series(np.arange(20) % 2, name="target")
     for scoring in ("loss", "accuracy" if estimator is NeuralClassifier else "r2"):
-        model = estimator(early_stopping=True, validation_fraction=0.2, max_epochs=2, scoring=scoring).fit(X, y)
+        stopping = {"early_stopping": True, "validation_fraction": 0.2, "scoring": scoring}
+        model = estimator(**SMALL, **stopping, max_epochs=2).fit(X, y)
         assert model.feature_names_in_.tolist() == ["name_a", "name_b"]
         model.predict(X)
 
@@ -482,8 +486,10 @@ def test_feature_names_survive_early_stopping(estimator):
 
 
 def test_classes_do_not_depend_on_the_float_width():
-    wide = NeuralClassifier(max_epochs=5, random_state=1).fit(X_DIGITS[:300], Y_DIGITS[:300])
-    narrow = NeuralClassifier(max_epochs=5, random_state=1).fit(X_DIGITS[:300].astype(np.float32), Y_DIGITS[:300])
+    wide, narrow = (
+        NeuralClassifier(**SMALL, max_epochs=5, random_state=1).fit(X_DIGITS[:300].astype(dtype), Y_DIGITS[:300])
+        for dtype in (np.float64, np.float32)
+    )
     assert_array_equal(narrow.predict_proba(X_DIGITS[300:]), wide.predict_proba(X_DIGITS[300:]))
 
 
@@ -491,7 +497,7 @@ def test_classes_do_not_depend_on_the_float_width():
 @BOTH
 def test_weights_and_predictions_are_float32(estimator, dtype):
     y = Y_DIGITS[:300]
-    model = estimator(max_epochs=2, random_state=0).fit(X_DIGITS[:300].astype(dtype), y.astype(dtype))
+    model = estimator(**SMALL, max_epochs=2, random_state=0).fit(X_DIGITS[:300].astype(dtype), y.astype(dtype))
     assert {weight.dtype for weight in weights(model)} == {np.dtype(np.float32)}
     assert values(model, X_DIGITS[300:].astype(dtype)).dtype == np.float32
     if estimator is NeuralClassifier:
@@ -518,5 +524,5 @@ def test_one_row_cannot_be_split(estimator):
 @BOTH
 def test_two_rows_are_enough(estimator):
     for early_stopping in ("auto", True, False):
-        model = estimator(early_stopping=early_stopping, max_epochs=2).fit([[3, 2], [1, 6]], [1, 0])
+        model = estimator(**SMALL, early_stopping=early_stopping, max_epochs=2).fit([[3, 2], [1, 6]], [1, 0])
         assert model.predict([[3, 2]]).shape == (1,)

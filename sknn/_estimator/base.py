@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -28,12 +27,12 @@ from .._training.train import train
 from ..losses._make import can_weigh_rows
 from .fitted import FittedEstimator, training_attributes
 from .parameters import BUILT_WITH, CONSTRAINTS
-from .progress import EpochListeners
-from .recipe import n_networks_for, optimizer_params_for, stops_early, training_plan
-from .sklearn_callbacks import (
+from .progress import (
     CallbackSupportMixin,  # pyright: ignore[reportAttributeAccessIssue]
+    EpochListeners,
     with_callbacks,  # pyright: ignore[reportAttributeAccessIssue]
 )
+from .recipe import n_networks_for, optimizer_params_for, stops_early, training_plan
 
 __all__ = ["BaseNeuralEstimator"]
 
@@ -152,7 +151,11 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
         del raw  # what was read of X is not held while the network is trained
 
         listeners = EpochListeners(self, arguments, verbose=0 if partial else int(self.verbose))
-        plan = self._plan(data, listeners, started, checkpoint, seeds.shuffle, device, partial)
+        plan = training_plan(
+            self.get_params(deep=False), data, vars(self).get("feature_names_in_", ()), partial=partial,
+            started=started, checkpoint=checkpoint, shuffle_seed=seeds.shuffle, device=device,
+            before_epoch=listeners.before_epoch, after_epoch=listeners.after_epoch,
+        )  # fmt: skip
         listeners.begin(plan.epochs)
         net = self._network(plan, data, seeds.initialisation, n_networks, is_continued, partial)
         listeners.fitted = self._learned(net, data, random)
@@ -197,38 +200,6 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
             return n_networks_for(self.module, self.n_networks, n_samples)
         committee = committee_of(self.net_.module_)
         return 1 if committee is None else len(committee.networks)
-
-    def _plan(
-        self,
-        data: EncodedData,
-        listeners: EpochListeners,
-        started: float,
-        checkpoint: Any,
-        shuffle_seed: int,
-        device: torch.device,
-        partial: bool,
-    ) -> TrainingPlan:
-        """Everything about the training run beside network, loss and optimizer."""
-        columns, scale_inputs = None, None
-        if data.inputs.can_be_scaled:
-            columns = list(vars(self).get("feature_names_in_", ())) or None
-            scale_inputs = functools.partial(data.inputs.scale_from_now_on, data.resident)
-        return training_plan(
-            self.get_params(deep=False),
-            n_rows=data.train.n_per_epoch,
-            n_copies=data.n_copies,
-            has_validation=data.valid is not None,
-            partial=partial,
-            started=started,
-            checkpoint=checkpoint,
-            shuffle_seed=shuffle_seed,
-            device=device,
-            validation_score=data.validation_score,
-            columns=columns,
-            scale_inputs=scale_inputs,
-            before_epoch=listeners.before_epoch,
-            after_epoch=listeners.after_epoch,
-        )
 
     def _network(
         self, plan: TrainingPlan, data: EncodedData, seed: int, n_networks: int, is_continued: bool, partial: bool

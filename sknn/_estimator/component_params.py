@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
 from .._errors import shown
-from .._network.signature import IN_FEATURES, OUT_FEATURES
+from .._network.signature import IN_FEATURES, OUT_FEATURES, name_of
 from ..losses import LOSSES
 
 __all__ = ["ComponentParams", "accepted_params"]
@@ -26,43 +26,25 @@ FILLED_IN = {
 }
 
 
-def _signature_parameters(component: Any) -> dict[str, inspect.Parameter] | None:
-    """Constructor parameters of a class or function, or None for anything else, such as an instance."""
+def _signature_parameters(component: Any) -> list[inspect.Parameter]:
+    """Constructor parameters of a class or function; none for anything else, such as an instance."""
     if not (isinstance(component, type) or inspect.isroutine(component) or isinstance(component, functools.partial)):
-        return None
+        return []
     try:
-        return dict(inspect.signature(component).parameters)
+        return list(inspect.signature(component).parameters.values())
     except (TypeError, ValueError):
-        return None
+        return []
 
 
 def accepted_params(kind: str, component: Any) -> tuple[dict[str, Any], bool]:
-    """Names and defaults that the component's constructor accepts, and whether it takes any other name.
+    """Names and defaults (or ``Parameter.empty``) that the component's constructor accepts, and if it has ``**kwargs``.
 
-    Parameters
-    ----------
-    kind : {"module", "criterion", "optimizer"}
-    component : type, callable, str or instance
-        The value of the parameter `kind`. An instance accepts nothing.
-
-    Returns
-    -------
-    defaults : dict
-        Name -> default (``inspect.Parameter.empty`` where there is none).
-    open_ended : bool
-        Whether the constructor has ``**kwargs``.
+    `component` is the value of the parameter `kind`; an instance accepts nothing.
     """
     candidates = LOSSES.get(component, ()) if kind == "criterion" and isinstance(component, str) else (component,)
-    defaults: dict[str, Any] = {}
-    open_ended = False
-    for candidate in candidates if isinstance(candidates, (tuple, list)) else (candidates,):
-        parameters = _signature_parameters(candidate)
-        for name, parameter in (parameters or {}).items():
-            if parameter.kind is parameter.VAR_KEYWORD:
-                open_ended = True
-            elif parameter.kind is not parameter.VAR_POSITIONAL and name not in FILLED_IN[kind]:
-                defaults[name] = parameter.default
-    return defaults, open_ended
+    parameters = [parameter for candidate in candidates for parameter in _signature_parameters(candidate)]
+    named = [p for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL) and p.name not in FILLED_IN[kind]]
+    return {p.name: p.default for p in named}, any(p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 def _check_names(kind: str, component: Any, names: list[str]) -> None:
@@ -70,7 +52,6 @@ def _check_names(kind: str, component: Any, names: list[str]) -> None:
     unknown = [name for name in names if name not in defaults]
     if not unknown or open_ended:
         return
-    label = getattr(component, "__name__", None) or repr(component)
     if isinstance(component, torch.nn.Module):
         raise ValueError(
             f"Invalid parameter {kind}__{unknown[0]}: {kind} is an instance of {type(component).__name__}, whose "
@@ -80,8 +61,8 @@ def _check_names(kind: str, component: Any, names: list[str]) -> None:
     if unknown[0] in FILLED_IN[kind] - {"lr"}:
         fix = " It is filled in from the data during fit."
     raise ValueError(
-        f"Invalid parameter {unknown[0]!r} for {kind} {label}. Valid parameters of {kind}_params (or {kind}__NAME) "
-        f"are: {sorted(defaults)}.{fix}"
+        f"Invalid parameter {unknown[0]!r} for {kind} {name_of(component)}. Valid parameters of {kind}_params "
+        f"(or {kind}__NAME) are: {sorted(defaults)}.{fix}"
     )
 
 
@@ -107,9 +88,8 @@ class ComponentParams(BaseEstimator):
                 defaults, _ = accepted_params(kind, getattr(self, kind))
                 given = getattr(self, f"{kind}_params")
                 in_use = {**defaults, **(given if isinstance(given, dict) else {})}
-                for name, value in in_use.items():
-                    if value is not inspect.Parameter.empty:
-                        params[f"{kind}__{name}"] = value
+                known = {name: value for name, value in in_use.items() if value is not inspect.Parameter.empty}
+                params |= {f"{kind}__{name}": value for name, value in known.items()}
         return params
 
     def set_params(self, **params: Any) -> Any:

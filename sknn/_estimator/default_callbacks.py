@@ -14,40 +14,28 @@ from ..callbacks import EarlyStopping, GradientClipping, GradientHealth
 
 __all__ = ["training_callbacks"]
 
+_LAST = (GradientHealth, GradientClipping, EarlyStopping)
+
 
 def training_callbacks(params: Mapping[str, Any], *, patience: int, has_validation: bool, partial: bool) -> list[Any]:
     """Copies of the user's callbacks, then the defaults; an instance of a default's class replaces it.
 
     The order of the list is that of the calls: first the user's callbacks, then GradientHealth, which reads gradients,
     GradientClipping, which is the last to change them, and EarlyStopping, which may end the training before later
-    callbacks are called. An instance that the user gives takes the place of its class.
-
-    Parameters
-    ----------
-    params : mapping
-        Parameters of the estimator.
-    patience : int
-        ``n_iter_no_change`` without "auto".
-    has_validation : bool
-        Whether there are validation rows.
-    partial : bool
-        Whether this is ``partial_fit``: one epoch without validation rows, which early stopping cannot end.
+    callbacks are called. It cannot end `partial_fit`, which is one epoch without validation rows.
     """
-    given = params["callbacks"]
-    for callback in given or ():
-        made = _instance(callback)
+    given = params["callbacks"] or ()
+    for callback in given:
         is_pair = not isinstance(callback, tuple) or (len(callback) == 2 and isinstance(callback[0], str))
-        if not is_pair or not (isinstance(made, Callback) or (isinstance(made, type) and issubclass(made, Callback))):
+        if not is_pair or not issubclass(_class_of(callback), Callback):
             raise TypeError(
                 f"callbacks contains {shown(callback)}; expected skorch callbacks, or (name, callback) pairs. "
                 "scikit-learn's own callbacks are registered by set_callbacks."
             )
-    callbacks = [copy.deepcopy(callback) for callback in given or ()]
-    if partial:
-        callbacks = [callback for callback in callbacks if not _is_a(callback, EarlyStopping)]
+    callbacks = [copy.deepcopy(cb) for cb in given if not (partial and issubclass(_class_of(cb), EarlyStopping))]
 
     def missing(kind: type) -> bool:
-        return not any(_is_a(callback, kind) for callback in callbacks)
+        return not any(issubclass(_class_of(callback), kind) for callback in callbacks)
 
     # Differences of clipped gradients would show LBFGS a curvature that does not exist: it diverges.
     max_norm = None if params["optimizer"] is torch.optim.LBFGS else params["gradient_clipping"]
@@ -64,18 +52,12 @@ def training_callbacks(params: Mapping[str, Any], *, patience: int, has_validati
     return sorted(callbacks, key=_place)
 
 
-_LAST = (GradientHealth, GradientClipping, EarlyStopping)
-
-
 def _place(callback: Any) -> int:
     """0 for a callback of the user's own, then the order of `_LAST`."""
-    return next((i for i, kind in enumerate(_LAST, start=1) if _is_a(callback, kind)), 0)
+    return next((i for i, kind in enumerate(_LAST, start=1) if issubclass(_class_of(callback), kind)), 0)
 
 
-def _is_a(callback: Any, kind: type) -> bool:
-    made = _instance(callback)
-    return isinstance(made, kind) or (isinstance(made, type) and issubclass(made, kind))
-
-
-def _instance(callback: Any) -> Any:
-    return callback[-1] if isinstance(callback, tuple) and callback else callback
+def _class_of(callback: Any) -> type:
+    """Class of a callback that is given as an instance, a class, or a pair of name and either."""
+    made = callback[-1] if isinstance(callback, tuple) and callback else callback
+    return made if isinstance(made, type) else type(made)

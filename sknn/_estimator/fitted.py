@@ -26,31 +26,17 @@ __all__ = ["FittedEstimator", "training_attributes", "validation_score"]
 
 
 class FittedEstimator(ComponentParams):
-    """Predictions, score, history and pickles of an estimator; the attributes below exist once it is fitted.
-
-    Attributes
-    ----------
-    net_ : _Net
-        Holds the network, its loss and the history of its training.
-    n_features_in_ : int
-    _inputs : Inputs
-        What was learned about the columns of X.
-    _targets : ClassTargets, MultilabelTargets or RealTargets
-        What was learned about y.
-    _random : numpy.random.RandomState
-        Where the random numbers of a further fit begin.
-    _built_with : dict
-        Values of the parameters that a fitted network keeps.
-    """
+    """Predictions, score, history and pickles of an estimator."""
 
     warm_start: bool
-    net_: _Net
+    # These exist once it is fitted.
+    net_: _Net  # holds the network, its loss and the history of its training
     n_features_in_: int
     best_epoch_: int
-    _inputs: Inputs
-    _targets: Any
-    _random: np.random.RandomState
-    _built_with: dict[str, Any]
+    _inputs: Inputs  # what was learned about the columns of X
+    _targets: Any  # what was learned about y: ClassTargets, MultilabelTargets or RealTargets
+    _random: np.random.RandomState  # where the random numbers of a further fit begin
+    _built_with: dict[str, Any]  # values of the parameters that a fitted network keeps
 
     def __sklearn_is_fitted__(self) -> bool:
         return "net_" in vars(self)

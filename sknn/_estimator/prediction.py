@@ -28,17 +28,8 @@ _ROW_TILE = 4
 
 
 def raw_prediction(net: _Net, inputs: Inputs, X: Any) -> Tensor:
-    """Raw prediction float32 (n_samples, out_features) on the CPU.
+    """Raw prediction float32 (n_samples, out_features) on the CPU, for X as returned by `as_table`.
 
-    Parameters
-    ----------
-    net : _Net
-        Trained, in evaluation mode.
-    inputs : Inputs
-    X : as returned by `as_table`, of the columns seen in fit
-
-    Notes
-    -----
     One thread computes up to 2^27 multiplications, so that the number of threads changes no bit; beyond, the last bits
     may depend on it.
     """

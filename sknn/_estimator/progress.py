@@ -1,4 +1,7 @@
-"""Reports of a running fit: a progress bar, a line per epoch, or nothing; and scikit-learn's callbacks."""
+"""Reports of a running fit: a progress bar, a line per epoch, or nothing; and scikit-learn's callbacks.
+
+Its callback API (1.9, SLEP023) has one task per epoch. Older versions have no callbacks.
+"""
 
 from __future__ import annotations
 
@@ -7,34 +10,34 @@ from contextlib import contextmanager
 from typing import Any
 
 from .fitted import validation_score
-from .sklearn_callbacks import HAS_CALLBACKS
 
-__all__ = ["EpochListeners", "EpochReport"]
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+
+    HAS_CALLBACKS = True
+except ImportError:  # scikit-learn < 1.9
+    HAS_CALLBACKS = False
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """No callback API in this version of scikit-learn."""
+
+    def with_callbacks(method: Any) -> Any:  # type: ignore[no-redef]
+        """The method itself."""
+        return method
+
+
+__all__ = ["CallbackSupportMixin", "EpochListeners", "EpochReport", "with_callbacks"]
 
 
 class EpochListeners:
-    """Reports a fit and its epochs to the user, and to scikit-learn's callbacks as tasks.
-
-    Parameters
-    ----------
-    estimator : estimator instance
-    arguments : mapping
-        X, y and sample_weight as given to fit.
-    verbose : int
-        As of `EpochReport`.
-
-    Attributes
-    ----------
-    fitted : dict
-        Fitted attributes, net_ among them; filled before training.
-    """
+    """Reports a fit and its epochs to the user, and to scikit-learn's callbacks as tasks."""
 
     def __init__(self, estimator: Any, arguments: Mapping[str, Any], verbose: int) -> None:
         metadata = {name: arguments[name] for name in ("sample_weight",) if arguments[name] is not None}
         self.about = {"estimator": estimator, "X": arguments["X"], "y": arguments["y"], "metadata": metadata}
         self.estimator, self.verbose = estimator, verbose
         self.max_epochs = 0
-        self.fitted: dict[str, Any] = {}
+        self.fitted: dict[str, Any] = {}  # fitted attributes, net_ among them; known when training begins
         self.report: EpochReport | None = None
         self.fit_task: Any = None
         self.epoch_task: Any = None
@@ -78,16 +81,9 @@ class EpochListeners:
 
 
 class EpochReport:
-    """Progress of one fit.
+    """Progress of one fit: silent, a bar with loss, best validation score and remaining time, or a line per epoch.
 
-    Parameters
-    ----------
-    verbose : {0, 1, 2}
-        0: silent. 1: a bar with loss, best validation score and remaining time. 2: a line per epoch.
-    max_epochs : int
-        Epochs of this fit.
-    n_before : int, default=0
-        Epochs of earlier fits of the same network.
+    `n_before` epochs were trained by earlier fits of the same network.
     """
 
     def __init__(self, verbose: int, max_epochs: int, n_before: int = 0) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
 from .._data.labelled_rows import MERGE_LIMIT
+from .._data.training_data import EncodedData
 from .._training.plan import TrainingPlan
 from ..modules._recipe import Recipe, recipe_of
 from .default_callbacks import training_callbacks
@@ -22,35 +24,19 @@ _ROWS_OF_FULL_LENGTH = 20_000
 
 def training_plan(
     params: Mapping[str, Any],
+    data: EncodedData,
+    names: Iterable[str],
     *,
-    n_rows: int,
-    n_copies: float | None,
-    has_validation: bool,
     partial: bool,
     started: float,
     **of_this_fit: Any,
 ) -> TrainingPlan:
-    """The complete plan of a fit.
-
-    Parameters
-    ----------
-    params : mapping
-        Parameters of the estimator.
-    n_rows : int
-        Rows that a network sees in an epoch.
-    n_copies : float or None
-        Number of rows that these stand for, if equal ones were merged.
-    has_validation : bool
-        Whether there are validation rows.
-    partial : bool
-        Whether this is ``partial_fit``: one epoch.
-    started : float
-        ``time.perf_counter()`` at the start of the fit.
-    **of_this_fit
-        Other attributes of the plan.
-    """
+    """The complete plan of a fit; `names` are those of all columns, `of_this_fit` has further fields of the plan."""
     recipe = recipe_of(params["module"])
-    batch_size = batch_size_for(recipe, params["batch_size"], n_rows, n_copies)
+    n_rows, has_validation = data.train.n_per_epoch, data.valid is not None
+    batch_size = batch_size_for(recipe, params["batch_size"], n_rows, data.n_copies)
+    can_be_scaled = data.inputs.can_be_scaled
+    has_decay_by_recipe = recipe.decay_epochs is not None and params["optimizer"] is torch.optim.AdamW
     patience = recipe.patience if params["n_iter_no_change"] == "auto" else params["n_iter_no_change"]
     max_time = None if partial else params["max_time"]
     return TrainingPlan(
@@ -65,7 +51,10 @@ def training_plan(
         precision=params["precision"],
         compile=bool(params["compile"]),
         ema_decay=recipe.ema_decay if params["ema_decay"] == "auto" else params["ema_decay"],
-        weight_decay_follows_lr=_chooses_weight_decay(recipe, params),
+        weight_decay_follows_lr=has_decay_by_recipe and "weight_decay" not in (params["optimizer_params"] or {}),
+        validation_score=data.validation_score,
+        columns=(list(names) or None) if can_be_scaled else None,
+        scale_inputs=functools.partial(data.inputs.scale_from_now_on, data.resident) if can_be_scaled else None,
         keeps_interrupted=params["on_interrupt"] == "keep",
         **of_this_fit,
     )
@@ -95,11 +84,6 @@ def optimizer_params_for(params: Mapping[str, Any], plan: TrainingPlan, n_rows: 
     return {**given, "weight_decay": 1 / (plan.lr * decay_epochs * n_steps)}
 
 
-def _chooses_weight_decay(recipe: Recipe, params: Mapping[str, Any]) -> bool:
-    is_free = "weight_decay" not in (params["optimizer_params"] or {})
-    return recipe.decay_epochs is not None and params["optimizer"] is torch.optim.AdamW and is_free
-
-
 def epochs_for(recipe: Recipe, max_epochs: int | str, n_samples: int, batch_size: int, *, stopped: bool) -> int:
     """``max_epochs``, or for "auto" the epochs of a schedule for so many training rows.
 
@@ -117,14 +101,7 @@ def epochs_for(recipe: Recipe, max_epochs: int | str, n_samples: int, batch_size
 def batch_size_for(recipe: Recipe, batch_size: int | str, n_samples: int, n_copies: float | None = None) -> int:
     """Rows per step; "auto" aims at `steps_per_epoch` batches, of 16 rows to `largest_batch`.
 
-    Parameters
-    ----------
-    recipe : Recipe
-    batch_size : int or "auto"
-    n_samples : int
-        Training rows.
-    n_copies : float or None
-        How many rows `n_samples` merged ones stand for: they take as many steps as these would.
+    Merged rows that stand for `n_copies` rows take as many steps as these would.
     """
     if batch_size == "auto":
         smallest = 16 if n_samples < 400 else 32

@@ -61,25 +61,6 @@ def test_cloudpickle_carries_a_module_defined_on_the_spot():
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
 
 
-def test_a_pipeline_in_a_search_loads_in_a_new_process(tmp_path):
-    search = GridSearchCV(
-        make_pipeline(StandardScaler(), NeuralClassifier(max_epochs=2, random_state=0)),
-        {"neuralclassifier__module__dropout": [0.0, 0.1]},
-        cv=2,
-    ).fit(X, Y)
-    joblib.dump(search, tmp_path / "search.joblib")
-    np.save(tmp_path / "X.npy", X)
-    script = (
-        "import sys, joblib, numpy as np\n"
-        "from pathlib import Path\n"
-        "folder = Path(sys.argv[1])\n"
-        "model = joblib.load(folder / 'search.joblib')\n"
-        "np.save(folder / 'p.npy', model.predict_proba(np.load(folder / 'X.npy')))\n"
-    )
-    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=120)
-    np.testing.assert_allclose(np.load(tmp_path / "p.npy"), search.predict_proba(X), rtol=1e-6)
-
-
 @pytest.mark.parametrize("estimator", [NeuralClassifier, NeuralRegressor])
 def test_the_file_holds_no_rows_and_no_optimizer(estimator):
     rng = np.random.default_rng(0)
@@ -195,13 +176,20 @@ SAVE = {"joblib": joblib.dump, "pickle": lambda model, path: path.write_bytes(pi
 
 
 def test_a_new_process_predicts_the_same(tmp_path):
-    """Mixed tables, of every way to save; one process for all, since importing torch takes seconds."""
+    """Mixed tables of every way to save, and a search; one process for all, since importing torch takes seconds."""
     frame, y = mixed_table()
     classifier = NeuralClassifier(max_epochs=2, random_state=0).fit(frame, y)
     regressor = NeuralRegressor(max_epochs=2, random_state=0).fit(frame, (y == "yes") * 5.0)
     for name, save in SAVE.items():
         save(classifier, tmp_path / f"classifier.{name}")
         save(regressor, tmp_path / f"regressor.{name}")
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), NeuralClassifier(max_epochs=2, random_state=0)),
+        {"neuralclassifier__module__dropout": [0.0, 0.1]},
+        cv=2,
+    ).fit(X, Y)
+    joblib.dump(search, tmp_path / "search.joblib")
+    np.save(tmp_path / "X.npy", X)
     frame.to_pickle(tmp_path / "frame.pkl")
     script = (
         "import sys, joblib, numpy, pandas, pickle\n"
@@ -213,6 +201,8 @@ def test_a_new_process_predicts_the_same(tmp_path):
         "    model = joblib.load(path) if path.suffix == '.joblib' else pickle.loads(path.read_bytes())\n"
         "    numpy.save(folder / (path.name + '.npy'), model.predict(frame), allow_pickle=True)\n"
         "    assert model.predict(frame[:1]).shape == (1,)\n"
+        "search = joblib.load(folder / 'search.joblib')\n"
+        "numpy.save(folder / 'search.npy', search.predict_proba(numpy.load(folder / 'X.npy')))\n"
     )
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=120)
     for name in SAVE:
@@ -220,6 +210,7 @@ def test_a_new_process_predicts_the_same(tmp_path):
         np.testing.assert_array_equal(found, classifier.predict(frame))
         found = np.load(tmp_path / f"regressor.{name}.npy", allow_pickle=True)
         np.testing.assert_allclose(found, regressor.predict(frame), rtol=1e-6)
+    np.testing.assert_allclose(np.load(tmp_path / "search.npy"), search.predict_proba(X), rtol=1e-6)
 
 
 def test_saving_leaves_the_model_as_it_was():

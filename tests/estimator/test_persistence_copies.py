@@ -29,7 +29,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback
 
-import sknn
+import sknn._versions
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn.modules import MLP
 
@@ -144,7 +144,9 @@ def test_a_state_of_other_parameters_is_not_taken_and_that_is_said():
     assert again.n_iter_ == 4
 
 
-@pytest.mark.parametrize("package", [sknn, torch, __import__("sklearn")], ids=lambda package: package.__name__)
+@pytest.mark.parametrize(
+    "package", [sknn._versions, torch, __import__("sklearn")], ids=lambda package: package.__name__
+)
 def test_another_version_is_told_once(package, monkeypatch):
     model = small().fit(X, Y)
     present = package.__version__
