@@ -239,7 +239,7 @@ QUESTIONS = {
         ],
     },
     "functions that torch has recorded": {
-        "_export/capture.py": ["getattr(node.target, '_schema', None)", "getattr(target, '__name__', '')"],
+        "_export/capture.py": ["getattr(node.target, '__name__', '')", "getattr(node.target, '_schema', None)"],
         "_health/recorder.py": ["getattr(func, '__name__', '')"],
     },
     "what a version of Python or torch, or an operating system, may lack": {
