@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import multiprocessing
 import os
 import shutil
@@ -155,7 +156,9 @@ def test_a_finished_fit_is_stored_as_what_prediction_needs(params, tmp_path):
     model = quick(callbacks=[], checkpoint=tmp_path, **params).fit(X, Y)
     (path,) = tmp_path.iterdir()  # no earlier generation is left
     joblib.dump(model, tmp_path / "joblib")
-    assert path.stat().st_size <= 1.2 * (tmp_path / "joblib").stat().st_size
+    # Without the list of the user's own modules: here, these are more than a hundred test modules.
+    modules = len(json.dumps(CheckpointFile.read(path)[0]["sources"]))
+    assert path.stat().st_size - modules <= 1.2 * (tmp_path / "joblib").stat().st_size
 
 
 def test_a_finished_fit_with_repaired_inputs_is_recalled(tmp_path):
