@@ -1,6 +1,6 @@
 """One column of any table, brought into one of two plain forms: numbers, or labels.
 
-``read_column`` is the only place that knows the dtypes of numpy, pandas, polars and pyarrow.
+``read_column`` reads a column of numpy, pandas, polars or pyarrow.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Losses: each owns its pointwise loss, its inverse link, its output width the kinds of target it fits, and its score.
+"""Losses: each owns its pointwise loss, its inverse link, its output width, the kinds of target it fits, and its score.
 
 Shapes and dtypes, once for all losses:
 
