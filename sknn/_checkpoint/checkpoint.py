@@ -56,7 +56,6 @@ class Checkpoint:
         # By `look_for`: "random", the generator that the fit drew its seeds from, "finished", and "graph", the state.
         self.found: dict[str, Any] | None = None
         self.surroundings: Callable[[], dict[str, Any]] = dict  # objects that the state names, see `graph.dumps`
-        self.keeps_optimizer = False  # of a finished fit, for a `warm_start`
         self._random = b""
         self._written_at = time.perf_counter()
         self._cost_s = 0.0

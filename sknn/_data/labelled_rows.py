@@ -54,7 +54,7 @@ class LabelledRows:
         """Leave these rows only."""
         self.n_rows = len(rows)
         self.positions = rows if self.positions is None else self.positions[rows]
-        self.y = self.y[rows] if hasattr(self.y, "shape") else np.asarray(self.y)[rows]
+        self.y = take_rows(self.y if hasattr(self.y, "shape") else np.asarray(self.y), rows)
         self.weight = None if self.weight is None else self.weight[rows]
         self.sample_weight = None if self.sample_weight is None else self.sample_weight[rows]
         self.groups = None if self.groups is None else self.groups[rows]

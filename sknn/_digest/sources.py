@@ -23,8 +23,8 @@ from .packages import is_packaged
 
 __all__ = ["Sources", "source_of_sknn"]
 
-# Module name -> (its spec, path, digest of the text) as it was when the module was first seen: a file that is edited
-# while the process runs does not change the code that is loaded. A reload makes a new spec.
+# Module name -> (which load of it, path, digest of the text) as it was when the module was first seen: a file that is
+# edited while the process runs does not change the code that is loaded. A reload makes a new spec.
 _seen: dict[str, tuple[Any, str, str]] = {}
 _not_own: set[str] = set()
 _SKNN = Path(__file__).parents[1]
@@ -83,19 +83,23 @@ def _source_of(name: str) -> tuple[str, str] | None:
     # Not by getattr, which would import a module that is loaded lazily.
     attributes = object.__getattribute__(module, "__dict__") if isinstance(module, ModuleType) else {}
     spec, file = attributes.get("__spec__"), attributes.get("__file__")
-    known = _seen.get(name)
-    if known is not None and known[0] is spec:
-        return known[1:]
     path = os.path.abspath(file) if isinstance(file, str) else ""
-    if name == "__main__" and not os.path.isfile(path):
-        return None
+    load = spec
+    if name == "__main__":  # one process may run several scripts, none of which has a spec, or one script again
+        if not os.path.isfile(path):
+            return None
+        status = os.stat(path)
+        load = path, status.st_mtime_ns, status.st_size
+    known = _seen.get(name)
+    if known is not None and (known[0] is load or (name == "__main__" and known[0] == load)):
+        return known[1:]
     if not path or name == "__mp_main__" or is_packaged(path) or Path(path).is_relative_to(_SKNN):
         if name != "__main__" and (path or spec is not None):
             _not_own.add(name)
         return None
     # The text of a file that was edited after the process began may not be what is loaded: equal to no other text.
     text = os.urandom(16).hex() if _is_edited(Path(path)) else _digest_of_file(path)
-    _seen[name] = spec, path, text
+    _seen[name] = load, path, text
     return path, text
 
 

@@ -158,17 +158,15 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
         )  # fmt: skip
         listeners.begin(plan.epochs)
         net = self._network(plan, data, seeds.initialisation, n_networks, is_continued, partial)
-        listeners.fitted = self._learned(net, data, random)
-
-        unchanged = net.unchanged_on_failure() if is_continued else nullcontext()  # a new net is just dropped
-        n_threads = limited_threads(net.work, repeatable=self.random_state is not None)
-        with isolated_random_state(seeds.training, device), unchanged, listeners.reporting(), n_threads:
-            kept_epoch = train(net, data.train, data.valid, learned=(data.inputs, data.targets))
-        net.release()
-
-        for name, value in {**listeners.fitted, **training_attributes(net, kept_epoch)}.items():
-            setattr(self, name, value)
-        listeners.end()
+        with net.unchanged_on_failure() if is_continued else nullcontext():  # a new net is just dropped
+            listeners.fitted = self._learned(net, data, random)
+            n_threads = limited_threads(net.work, repeatable=self.random_state is not None)
+            with isolated_random_state(seeds.training, device), listeners.reporting(), n_threads:
+                kept_epoch = train(net, data.train, data.valid, learned=(data.inputs, data.targets))
+            net.release()
+            for name, value in {**listeners.fitted, **training_attributes(net, kept_epoch)}.items():
+                setattr(self, name, value)
+            listeners.end()
         return self
 
     def _check_parameters(self, partial: bool) -> tuple[torch.device, bool]:

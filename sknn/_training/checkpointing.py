@@ -43,7 +43,6 @@ def find_checkpoint(
     with refused_as("checkpoint", "the path of a file, or of a folder that exists"):
         # Resolved once: the fit may change the working directory, and the file may be a link.
         checkpoint = Checkpoint(Path(params["checkpoint"]).resolve(), *every, identity, shown_values)
-        checkpoint.keeps_optimizer = bool(params["warm_start"])
         checkpoint.look_for()
     return checkpoint
 
@@ -83,7 +82,6 @@ def surroundings(net: _Net, rows: Rows, valid: Rows | None, learned: tuple[Any, 
 def store_finished(net: _Net, checkpoint: Checkpoint, inputs: Inputs) -> None:
     """Store of a trained net what prediction needs, as a pickle of the estimator would."""
     net.release()
-    net.keeps_optimizer = checkpoint.keeps_optimizer
     checkpoint.write(net, {"net": net.__getstate__(), "scaling": inputs.scaling}, finished=True)
 
 

@@ -169,9 +169,11 @@ class Epochs:
             run.average.hide()
         net._set_training(True)
         self.steps.prepare()
-        one_pass(net, run, batches, self.steps.take, training=True, end=end)
-        if run.average is not None:
-            run.average.show()
+        try:
+            one_pass(net, run, batches, self.steps.take, training=True, end=end)
+        finally:  # a callback may end training in the middle of an epoch
+            if run.average is not None:
+                run.average.show()
         before_validation = time.perf_counter()
         if valid_batches is not None:
             net._set_training(False)

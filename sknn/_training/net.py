@@ -193,17 +193,24 @@ class _Net(ScoredNet, SknnNet):
 
     @contextmanager
     def unchanged_on_failure(self) -> Iterator[None]:
-        """If the run that the net is attached to fails, settings, weights, optimizer and history are as before."""
-        weights, moments = ModuleState(self), copy.deepcopy(self.optimizer_.state_dict())
-        n_epochs, n_steps = len(self.history), self.steps_done_
+        """If what follows `attach` fails, the net is as before: objects, weights, optimizer, history, settings."""
+        # A checkpoint that is resumed replaces module, optimizer and history by others.
+        before, weights = dict(vars(self)), ModuleState(self)
+        moments, n_groups = copy.deepcopy(self.optimizer_.state_dict()), len(self.optimizer_.param_groups)
+        n_epochs = len(self.history)
         try:
             yield
         except BaseException:
-            weights.restore()
-            self.optimizer_.load_state_dict(moments)
-            del self.history[n_epochs:]
-            self.steps_done_ = n_steps
-            self._abandon()
+            self.__dict__.update(before)
+            try:
+                if self.flat_parameters is not None:  # released, if training was over
+                    self.flat_parameters.attach()
+                weights.restore()
+                del self.optimizer_.param_groups[n_groups:]  # added by a callback
+                self.optimizer_.load_state_dict(moments)
+                del self.history[n_epochs:]
+            finally:
+                self._abandon()
             raise
 
     def weights_and_moments(self) -> list[Any]:

@@ -21,8 +21,8 @@ def train(net: _Net, rows: Rows, valid: Rows | None, *, learned: tuple[Any, Any]
     run = net.run
     assert run is not None
     epochs, checkpoint = Epochs(net, run, rows, valid), run.plan.checkpoint
+    is_finished = False
     try:
-        is_finished = False
         if checkpoint is not None:
             found = surroundings(net, rows, valid, learned)
             checkpoint.surroundings = lambda: found
@@ -30,14 +30,15 @@ def train(net: _Net, rows: Rows, valid: Rows | None, *, learned: tuple[Any, Any]
                 is_finished = resume(net, checkpoint, learned[0])
         if not is_finished:
             epochs.train()
-            if checkpoint is not None and not run.ended_by_clock:  # with more time, training would continue
-                store_finished(net, checkpoint, learned[0])
     except KeyboardInterrupt:
         is_kept = run.plan.keeps_interrupted and not _is_one_of_many()
         best_epoch = epochs.end_interrupted() if is_kept else None
         if best_epoch is None:
             raise
         return best_epoch
+    # With more time, a training run that the clock has ended would continue.
+    if checkpoint is not None and not is_finished and not run.ended_by_clock:
+        store_finished(net, checkpoint, learned[0])
     return None
 
 

@@ -46,7 +46,12 @@ def test_all_rows_are_the_table_itself() -> None:
 
 @pytest.mark.parametrize(
     "y",
-    [list(LABELS), pd.Series(LABELS, index=[5, 5, 1, 0, 2, 2]), scipy.sparse.csr_array(np.eye(6))],
+    [
+        list(LABELS),
+        pd.Series(LABELS, index=[5, 5, 1, 0, 2, 2]),
+        scipy.sparse.csr_array(np.eye(6)),
+        scipy.sparse.coo_matrix(np.eye(6)),
+    ],
     ids=["list", "series", "csr"],
 )
 def test_targets_of_every_kind_are_taken_by_position(y: object) -> None:

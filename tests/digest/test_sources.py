@@ -249,3 +249,22 @@ def test_a_file_that_was_edited_before_the_first_fit_has_no_known_text(tmp_path,
 
 def test_installed_modules_do_not_count():
     assert not {"torch", "numpy", "json", "sknn", "sknn._digest.sources"} & set(Sources.loaded().modules)
+
+
+def test_several_scripts_in_one_process_are_distinguished(tmp_path, monkeypatch):
+    def source_of(path: Path) -> tuple[str, str]:
+        main = types.ModuleType("__main__")
+        main.__file__ = str(path)
+        monkeypatch.setitem(sys.modules, "__main__", main)
+        return tuple(Sources.loaded().modules["__main__"])
+
+    first, second = tmp_path / "first.py", tmp_path / "second.py"
+    for path, text in ((first, "factor = 1"), (second, "factor = 2")):
+        path.write_text(text)
+        os.utime(path, (1, 1))  # before the process began
+    before = source_of(first)
+    assert source_of(second)[0] == str(second)
+    assert source_of(first) == before
+    first.write_text("factor = 3")
+    os.utime(first, (2, 2))
+    assert source_of(first) != before
