@@ -52,7 +52,7 @@ def test_all_rows_are_the_table_itself() -> None:
         scipy.sparse.csr_array(np.eye(6)),
         scipy.sparse.coo_matrix(np.eye(6)),
     ],
-    ids=["list", "series", "csr"],
+    ids=["list", "series", "csr", "coo"],
 )
 def test_targets_of_every_kind_are_taken_by_position(y: object) -> None:
     rows = LabelledRows(FEW, y, np.array([0, 1, 1, 2, 0, 1.0]))
