@@ -90,10 +90,12 @@ class Stream:
 
     def _sequence(self, values: Sequence[Any]) -> None:
         """Many values, most of them plain."""
-        if set(map(type, values)) == {str}:  # a column of categories
+        kinds = set(map(type, values))
+        if str in kinds and kinds <= {str, type(None)}:  # a column of categories, None is a missing one
             self._tag("strings")
-            self.hash.update(np.fromiter(map(len, values), np.int64, len(values)).data)
-            self.hash.update("".join(values).encode("utf-8", "surrogatepass"))
+            lengths = map(len, values) if len(kinds) == 1 else (-1 if value is None else len(value) for value in values)
+            self.hash.update(np.fromiter(lengths, np.int64, len(values)).data)
+            self.hash.update("".join(filter(None, values)).encode("utf-8", "surrogatepass"))
             return
         ready: list[bytes] = []
         for place, value in enumerate(values):
