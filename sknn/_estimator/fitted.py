@@ -16,13 +16,14 @@ from .._data.inputs import Inputs
 from .._errors import refused_as
 from .._network.table_network import users_network
 from .._training.net import _Net
+from .._training.one_pass import validation_score
 from .._versions import versions
 from ..callbacks import EarlyStopping, GradientHealth
 from ..losses import Loss
 from .component_params import ComponentParams
 from .prediction import raw_prediction
 
-__all__ = ["FittedEstimator", "training_attributes", "validation_score"]
+__all__ = ["FittedEstimator", "training_attributes"]
 
 
 class FittedEstimator(ComponentParams):
@@ -169,10 +170,3 @@ def training_attributes(net: _Net, kept_epoch: int | None) -> dict[str, Any]:
         "health_": health[0] if health else None,
         "n_repairs_": health[0].n_repairs if health else 0,
     }
-
-
-def validation_score(record: dict[str, Any]) -> float | None:
-    """Higher is better: the scorer's value, or minus the loss."""
-    if "valid_score" in record:
-        return record["valid_score"]
-    return -record["valid_loss"] if "valid_loss" in record else None

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from .fitted import validation_score
+from .._training.one_pass import validation_score
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks

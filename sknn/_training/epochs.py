@@ -12,7 +12,7 @@ from ..callbacks._protocol import SknnCallback
 from ..callbacks._repair import TrainAgain
 from ..callbacks._state import ModuleState, StopTraining, UserStop
 from .net import _Net
-from .one_pass import one_pass, validation_step
+from .one_pass import one_pass, validation_score, validation_step
 from .state import KeptEpoch, TrainingState
 from .steps import TrainingSteps
 
@@ -190,9 +190,8 @@ class Epochs:
     def _keep_epoch(self) -> None:
         """Copy the weights of the epoch that has just ended, if it is the best one so far."""
         run, history = self.run, self.net.history
-        record, kept = history[-1], run.kept_epoch
-        score = -record["valid_loss"] if "valid_loss" in record else float(len(history))
-        score = record.get("valid_score", score)
+        kept, score = run.kept_epoch, validation_score(history[-1])
+        score = float(len(history)) if score is None else score  # the last epoch, without validation rows
         if kept is None or score > kept.score or kept.n_scalings != run.n_scalings:
             weights = ModuleState(self.net) if kept is None else kept.weights
             weights.save()

@@ -216,8 +216,11 @@ class _Net(ScoredNet, SknnNet):
     def weights_and_moments(self) -> list[Any]:
         """All that further training starts from."""
         states = [self.module_.state_dict(), self.criterion_.state_dict()]
-        moments = self.pickled_optimizer if self.optimizer_ is None else to_pickle(self.optimizer_)
-        return [[(name, t) for state in states for name, t in state.items()], moments, len(self.history)]
+        return [[(name, t) for state in states for name, t in state.items()], self._moments(), len(self.history)]
+
+    def _moments(self) -> dict[str, Any] | None:
+        """State of the optimizer, be it made already or still as a file held it."""
+        return self.pickled_optimizer if self.optimizer_ is None else to_pickle(self.optimizer_)
 
     # ------------------------------------------------------------------ in a pickle, and in a checkpoint
 
@@ -229,9 +232,7 @@ class _Net(ScoredNet, SknnNet):
         """
         for module in (self.module_, self.criterion_):
             allow_pickling(module)
-        pickled = None
-        if self.keeps_optimizer:
-            pickled = self.pickled_optimizer if self.optimizer_ is None else to_pickle(self.optimizer_)
+        pickled = self._moments() if self.keeps_optimizer else None
         state = {**vars(self), "run": None, "optimizer_": None, "flat_parameters": None, "pickled_optimizer": pickled}
         if torch.device(self.device).type != "cpu":
             state.update(device="cpu")
@@ -245,12 +246,12 @@ class _Net(ScoredNet, SknnNet):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
 
-    def training_state(self, shuffle: torch.Generator | None = None) -> dict[str, Any]:
+    def training_state(self, shuffle: torch.Generator) -> dict[str, Any]:
         """Everything that decides how training continues from the end of an epoch."""
         assert self.run is not None
         return {
             "net": {name: value for name, value in vars(self).items() if name not in ("run", "virtual_params_")},
-            "run": self.run.for_checkpoint(None if shuffle is None else shuffle.get_state()),
+            "run": self.run.for_checkpoint(shuffle.get_state()),
             "global generators": generator_states(torch.device(self.device)),
         }
 

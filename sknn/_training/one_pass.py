@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from ..losses import Loss
 from .net import _Net
 from .state import TrainingState
 
-__all__ = ["one_pass", "validation_step"]
+__all__ = ["one_pass", "validation_score", "validation_step"]
 
 Step = Callable[[Batch], dict[str, Tensor]]
 
@@ -83,3 +84,10 @@ def _end_batch(net: _Net, batch: Batch, result: dict[str, Tensor], prefix: str, 
     net.history.record_batch(f"{prefix}_loss", result["loss"].item())
     net.history.record_batch(f"{prefix}_batch_size", batch[1].shape[0])
     net.notify("on_batch_end", batch=batch, training=training, **result)
+
+
+def validation_score(record: dict[str, Any]) -> float | None:
+    """Higher is better: the scorer's value, or minus the loss."""
+    if "valid_score" in record:
+        return record["valid_score"]
+    return -record["valid_loss"] if "valid_loss" in record else None

@@ -38,7 +38,7 @@ class KeptEpoch:
 
 @dataclass(eq=False)
 class TrainingState:
-    """The state of one training run, held as ``net.run`` from `make_net` or `attach` to `release`.
+    """The state of one training run, held as ``net.run`` from `prepare` or `attach` to `release`.
 
     Every field says whether a checkpoint stores it. Pickles and files of a net hold none of them.
     """
@@ -146,7 +146,7 @@ class TrainingState:
 
     # ------------------------------------------------------------------ checkpoints
 
-    def for_checkpoint(self, shuffle_state: Tensor | None) -> dict[str, Any]:
+    def for_checkpoint(self, shuffle_state: Tensor) -> dict[str, Any]:
         """The stored fields, at the end of an epoch."""
         self.shuffle_state, self.elapsed_s = shuffle_state, time.perf_counter() - self.started
         return {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["in_checkpoint"]}
