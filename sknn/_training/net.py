@@ -246,12 +246,12 @@ class _Net(ScoredNet, SknnNet):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
 
-    def training_state(self, shuffle: torch.Generator) -> dict[str, Any]:
+    def training_state(self, shuffle: torch.Generator | None) -> dict[str, Any]:
         """Everything that decides how training continues from the end of an epoch."""
         assert self.run is not None
         return {
             "net": {name: value for name, value in vars(self).items() if name not in ("run", "virtual_params_")},
-            "run": self.run.for_checkpoint(shuffle.get_state()),
+            "run": self.run.for_checkpoint(None if shuffle is None else shuffle.get_state()),
             "global generators": generator_states(torch.device(self.device)),
         }
 

@@ -146,7 +146,7 @@ class TrainingState:
 
     # ------------------------------------------------------------------ checkpoints
 
-    def for_checkpoint(self, shuffle_state: Tensor) -> dict[str, Any]:
+    def for_checkpoint(self, shuffle_state: Tensor | None) -> dict[str, Any]:
         """The stored fields, at the end of an epoch."""
         self.shuffle_state, self.elapsed_s = shuffle_state, time.perf_counter() - self.started
         return {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["in_checkpoint"]}
