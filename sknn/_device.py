@@ -16,7 +16,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
     fix = "Use 'auto', 'cpu', or a device that torch lists."
     try:
         resolved = torch.device(device)
-        torch.empty(0, device=resolved)
+        torch.empty(0, dtype=torch.float32, device=resolved)
     except Exception as error:  # torch has several, NotImplementedError among them
         raise ValueError(f"device={device!r} is not available here ({error}). {fix}") from error
     if resolved.type == "meta":

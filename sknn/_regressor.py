@@ -291,12 +291,12 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         loss = make_loss(self.criterion, dict(self.criterion_params or {}), "real")
         if y.shape[1:] == (1,) and not loss.several_outputs:
             y = column_or_1d(y, warn=True)
-        loss.check_target(torch.tensor(y))
+        loss.check_target(torch.tensor(y, dtype=torch.float64))
         return RealTargets(y, weight, loss.target_scaling if self.preprocessing else None)
 
     def _check_y(self, y: Any) -> None:
         loss = make_loss(self.criterion, dict(self.criterion_params or {}), "real")
-        loss.check_target(torch.tensor(RealTargets.check(y)))
+        loss.check_target(torch.tensor(RealTargets.check(y), dtype=torch.float64))
 
     def _public_targets(self, targets: Any) -> dict[str, Any]:
         return {"n_outputs_": targets.n_targets}

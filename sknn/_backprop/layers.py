@@ -33,7 +33,7 @@ class Linear(Link):
         self.transposed = self.weight.t()
         self.width = layer.out_features
         self.keeps_output = keeps_output  # buffers are overwritten by the next batch
-        self.output = self.input_gradient = torch.empty(0)
+        self.output = self.input_gradient = torch.empty(0, dtype=torch.float32)
 
     def forward(self, x: Tensor) -> Tensor:
         self.x = x

@@ -49,7 +49,7 @@ class Buffers(Memory):
         key = (name, *shape)
         buffer = self._by_shape.get(key)
         if buffer is None:
-            buffer = self._by_shape[key] = torch.empty(*shape)
+            buffer = self._by_shape[key] = torch.empty(*shape, dtype=torch.float32, device="cpu")
         self._last[name] = buffer
         return buffer
 

@@ -135,7 +135,7 @@ class Batches:
             return
         order = None
         if self.shuffled:
-            order = torch.randperm(len(rows), generator=self.generator).to(rows.device)
+            order = torch.randperm(len(rows), generator=self.generator, dtype=torch.int64).to(rows.device)
         for first in range(0, len(self), self.batches_per_gather):
             last = min(first + self.batches_per_gather, len(self))
             start, stop = int(bounds[first]), int(bounds[last])
@@ -145,7 +145,7 @@ class Batches:
     def _parts(self, shares: Tensor) -> Iterator[Batch]:
         """Batches in which the rows of the first network come first, then those of the second, and so on."""
         if self.shuffled:
-            orders = [torch.randperm(shares.shape[1], generator=self.generator) for _ in shares]
+            orders = [torch.randperm(shares.shape[1], generator=self.generator, dtype=torch.int64) for _ in shares]
             shares = shares.gather(1, torch.stack(orders).to(shares.device))
         for start, stop in pairwise(self.bounds.tolist()):
             gathered = self.rows.take(shares[:, start:stop].reshape(-1))

@@ -230,7 +230,7 @@ def _slice_scatter(x: Tensor, src: Tensor, dim: int = 0, start: Any = None, end:
     if (start, end, step) == (0, n, 1):
         return src.to(x.dtype).expand(x.shape)
     if step != 1:
-        places = torch.arange(n) - start
+        places = torch.arange(n, dtype=torch.int64) - start
         is_replaced = (places >= 0) & (places < end - start) & (places % step == 0)
         new = x if src.shape[dim] == 0 else src.index_select(dim, (places // step).clamp(0, src.shape[dim] - 1))
         return torch.where(is_replaced.reshape(-1, *[1] * (x.ndim - 1 - dim % x.ndim)), new.to(x.dtype), x)

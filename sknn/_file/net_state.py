@@ -90,7 +90,7 @@ def _read_modules(
 def _few_rows(inputs: Inputs) -> dict[str, Tensor]:
     """Encoded rows on the meta device, as many as the probe has."""
     n_rows = n_probe_rows(inputs)
-    rows = {"x_num": torch.empty(n_rows, *inputs.row_shape, device="meta")}
+    rows = {"x_num": torch.empty(n_rows, *inputs.row_shape, dtype=torch.float32, device="meta")}
     if inputs.cardinalities:
         rows["x_cat"] = torch.zeros(n_rows, len(inputs.cardinalities), dtype=torch.int64, device="meta")
     return rows

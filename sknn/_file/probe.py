@@ -95,7 +95,7 @@ def _read_rows(inputs: Inputs, reader: ValueReader) -> dict[str, Tensor]:
     elif inputs.kind == "array":
         width = torch.Size(inputs.row_shape)
     else:
-        limits = torch.full(width, inputs.row_shape[0])
+        limits = torch.full(width, inputs.row_shape[0], dtype=torch.int64)
     n_rows = len(numbers) if numbers.ndim else 0
     fits = 0 < n_rows <= _N_ROWS and numbers.shape[1:] == width and numbers.dtype == dtype
     for indices in others:  # of categories, or of columns

@@ -52,7 +52,7 @@ def input_gradient(net: Any, rows: tuple[Any, Any]) -> np.ndarray | None:
 def depends_on_input(net: Any, rows: tuple[Any, Any]) -> bool:
     """Whether outputs move with the rows when these are permuted."""
     x, _ = rows
-    order = torch.arange(len(first_tensor(x))).roll(1)
+    order = torch.arange(len(first_tensor(x)), dtype=torch.int64).roll(1)
     module = net.module_
     if isinstance(x, dict):
         moved = {

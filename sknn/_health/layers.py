@@ -81,7 +81,7 @@ class LayerNorms:
         is_first_of_epoch = self.next_step == 0
         self.next_step = step + 1 if step < _FIRST_STEPS else step + max(20, step // 4)
         weights = [w.detach() for w in self.weights]
-        gradients = [torch.zeros((), device=w.device) if w.grad is None else w.grad for w in self.weights]
+        gradients = [w.new_zeros(()) if w.grad is None else w.grad for w in self.weights]
         gradients = [g.to_dense() if g.is_sparse else g for g in gradients]
         self._norms.append((torch.stack(_torch._foreach_norm(gradients)), torch.stack(_torch._foreach_norm(weights))))
         self.step_of.append(step)

@@ -87,7 +87,7 @@ def best_constant(net: Any, inspection: Inspection, rows: tuple[Any, Any], sourc
     """
     x, y = source.targets(_MAX_ROWS) or rows
     width = inspection.raw.shape[-1] if inspection.raw.ndim > 1 else 1
-    value = torch.zeros(width, device=inspection.raw.device)
+    value = inspection.raw.new_zeros(width, dtype=torch.float32)
     if (
         isinstance(y, Tensor)
         and not y.is_floating_point()
@@ -95,7 +95,7 @@ def best_constant(net: Any, inspection: Inspection, rows: tuple[Any, Any], sourc
         and y.ndim == inspection.raw.ndim - 1
     ):
         width = inspection.raw.shape[1]  # classes come first, as in image segmentation
-        value = torch.zeros(width, *[1] * (inspection.raw.ndim - 2), device=inspection.raw.device)
+        value = inspection.raw.new_zeros(width, *[1] * (inspection.raw.ndim - 2), dtype=torch.float32)
     if isinstance(y, Tensor) and bool((y == y[:1]).all()):
         return Constant(value, math.nan, True)
     shape = (len(y), *inspection.raw.shape[1:])
@@ -156,7 +156,7 @@ def skill_of_model(net: Any, inspection: Inspection, source: RowSource, constant
     if not linear:
         table = torch.cat([table, _random_features(table)], dim=1)
     width = len(constant.value)
-    weights = [constant.value.clone(), torch.zeros(table.shape[1], width, device=table.device)]
+    weights = [constant.value.clone(), table.new_zeros(table.shape[1], width, dtype=torch.float32)]
 
     def loss_on(part: slice, variables: list[Tensor], penalty: float) -> Tensor:
         raw = _linked(inspection, variables[0] + table[part] @ variables[1]).reshape(-1, *inspection.raw.shape[1:])
@@ -181,8 +181,10 @@ def skill_of_model(net: Any, inspection: Inspection, source: RowSource, constant
 def _random_features(table: Tensor) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     size = table.shape[1], _N_RANDOM_FEATURES
-    directions = torch.randn(size, generator=generator).to(table.device) * _FREQUENCY / math.sqrt(size[0])
-    phases = 2 * math.pi * torch.rand(size[1], generator=generator).to(table.device)
+    directions = (
+        torch.randn(size, generator=generator, dtype=torch.float32).to(table.device) * _FREQUENCY / math.sqrt(size[0])
+    )
+    phases = 2 * math.pi * torch.rand(size[1], generator=generator, dtype=torch.float32).to(table.device)
     return math.sqrt(2) * torch.cos(table @ directions + phases)
 
 

@@ -183,7 +183,7 @@ class _Net(ScoredNet, SknnNet):
     def _move_to(self, device: torch.device) -> None:
         """Move to the device: a model of a GPU is pickled on the CPU, and may be loaded on a machine that has one."""
         present = {parameter.device for parameter in self.module_.parameters()}
-        target = torch.empty(0, device=device).device  # "cuda" is "cuda:0"
+        target = torch.empty(0, dtype=torch.float32, device=device).device  # "cuda" is "cuda:0"
         if present <= {target}:
             return
         if self.optimizer_ is not None:

@@ -59,7 +59,7 @@ def one_pass(
                 _end_batch(net, batch, result, prefix, training=training)
             if time.perf_counter() >= end:
                 break
-    total = torch.stack(losses) @ torch.tensor(sizes, dtype=losses[0].dtype).to(losses[0].device)
+    total = torch.stack(losses) @ losses[0].new_tensor(sizes)
     if training:
         run.step_losses = torch.stack(losses)
     if judged:

@@ -72,7 +72,7 @@ class LogLoss(Loss):
         if not isinstance(temperature_scaling, bool):
             raise TypeError(f"temperature_scaling={temperature_scaling!r}; expected True or False.")
         self.temperature_scaling = temperature_scaling
-        self.register_buffer("temperature", torch.ones(()))
+        self.register_buffer("temperature", torch.ones((), dtype=torch.float32))
 
     def pointwise(self, raw_prediction: Tensor, y: Tensor) -> Tensor:
         """Cross-entropy of each row, ``(batch,)``."""

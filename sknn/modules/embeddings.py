@@ -61,7 +61,9 @@ class UnknownMasking(nn.Module):
         """The codes, some of them replaced by 0 during training."""
         if not self.training or self.probability == 0:
             return codes
-        return codes.masked_fill(torch.rand(codes.shape, device=codes.device) < self.probability, 0)
+        return codes.masked_fill(
+            torch.rand(codes.shape, dtype=torch.float32, device=codes.device) < self.probability, 0
+        )
 
     def extra_repr(self) -> str:
         """The text in the brackets of ``repr``."""
@@ -236,7 +238,7 @@ def draw_embeddings_(weight: Tensor, sizes: Sequence[int]) -> None:
     nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
     first = column_offsets(sizes)
     weight[first] = 0.0
-    weight[first + torch.tensor(sizes) - 1] = 0.0
+    weight[first + torch.tensor(sizes, dtype=torch.int64) - 1] = 0.0
 
 
 def column_offsets(sizes: Sequence[int]) -> Tensor:
