@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 
 import torch
@@ -39,32 +38,43 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_one_thread_in_child)
 
 
-@contextmanager
-def threads(number: int) -> Iterator[None]:
+class threads:  # noqa: N801 - as torch's contexts
     """Compute on this number of threads; restore the number afterwards."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+
+    __slots__ = ("_before", "_number")
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __enter__(self) -> None:
+        self._before = torch.get_num_threads()
+        torch.set_num_threads(self._number)
+
+    def __exit__(self, *error: object) -> None:
+        torch.set_num_threads(self._before)
 
 
-@contextmanager
-def limited_threads(work: int, *, repeatable: bool = False) -> Iterator[None]:
+class limited_threads(threads):  # noqa: N801
     """Use at most the threads that joblib or the user allows, and fewer for little work (multiplications of one step).
 
     With `repeatable`, bits do not depend on how many threads are allowed: all but the largest work is then done on one,
     and `product_threads` says how many may work on products that belong to one thread each.
     """
-    allowed = 1 if _is_forked_child else torch.get_num_threads()
-    number = max(1, min(allowed, work // _WORK_PER_THREAD + 1))
-    token = _PRODUCT_THREADS.set(number)
-    try:
-        with threads(1 if repeatable and work < _WORK_BEYOND_REPEATABILITY else number):
-            yield
-    finally:
-        _PRODUCT_THREADS.reset(token)
+
+    __slots__ = ("_product_threads", "_token")
+
+    def __init__(self, work: int, *, repeatable: bool = False) -> None:
+        allowed = 1 if _is_forked_child else torch.get_num_threads()
+        self._product_threads = max(1, min(allowed, work // _WORK_PER_THREAD + 1))
+        super().__init__(1 if repeatable and work < _WORK_BEYOND_REPEATABILITY else self._product_threads)
+
+    def __enter__(self) -> None:
+        self._token = _PRODUCT_THREADS.set(self._product_threads)
+        super().__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        _PRODUCT_THREADS.reset(self._token)
 
 
 def product_threads() -> int:

@@ -17,7 +17,7 @@ ROOT = PACKAGE.parent
 
 # Each part imports only parts of an earlier line.
 LEVELS = [
-    {"_optional", "_atomic", "_device", "_errors", "_random", "_threads", "_versions", "exceptions"},
+    {"_optional", "_atomic", "_device", "_errors", "_random", "_settings", "_threads", "_versions", "exceptions"},
     {"_digest", "_plotting", "modules"},
     {"losses", "optim", "_data", "_health"},
     {"_network", "callbacks"},
@@ -246,6 +246,7 @@ QUESTIONS = {
         "_backprop/precision.py": ["getattr(torch.cpu, check, bool)"],
         "_export/decompositions.py": ["getattr(aten, packet, None)"],
         "_random.py": ["hasattr(os, 'register_at_fork')"],
+        "_settings.py": ["hasattr(os, 'register_at_fork')", "hasattr(torch.backends, 'fp32_precision')"],
         "_threads.py": ["hasattr(os, 'register_at_fork')"],
         "callbacks/_state.py": ["getattr(signal.getsignal(signal.SIGINT), '__code__', None)"],
     },

@@ -18,6 +18,7 @@ from .._device import resolve_device
 from .._errors import refused_as
 from .._network.table_network import committee_of
 from .._random import Seeds, isolated_random_state, random_generator
+from .._settings import default_settings
 from .._threads import limited_threads
 from .._training.checkpointing import find_checkpoint
 from .._training.make_net import make_net
@@ -101,12 +102,12 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
             estimator stays as it was before.
         """
         validation = (X_val, y_val, sample_weight_val)
-        with self._unchanged_on_failure():
+        with self._unchanged_on_failure(), default_settings():
             return self._fit(X, y, sample_weight, validation=validation, groups=groups)
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Any:
         """One more epoch."""
-        with self._unchanged_on_failure():
+        with self._unchanged_on_failure(), default_settings():
             return self._fit(X, y, sample_weight, classes=classes, partial=True)
 
     @contextmanager

@@ -15,6 +15,7 @@ from .._data.containers import as_table, is_plain
 from .._data.inputs import Inputs
 from .._errors import refused_as
 from .._network.table_network import users_network
+from .._settings import default_settings
 from .._training.net import _Net
 from .._training.one_pass import validation_score
 from .._versions import versions
@@ -114,12 +115,14 @@ class FittedEstimator(ComponentParams):
     def _raw_prediction(self, X: Any) -> Tensor:
         """Raw prediction float32 (n_samples, out_features) on the CPU."""
         X = self._check_X(X)
-        return raw_prediction(self.net_, self._inputs, X)
+        with default_settings(foreign_code=self.net_.has_foreign_code), torch.inference_mode():
+            return raw_prediction(self.net_, self._inputs, X)
 
     def _link_output(self, X: Any) -> np.ndarray:
         """Raw prediction through the loss's inverse link, float32 (n_samples, n_values)."""
-        with torch.inference_mode():
-            raw = self._raw_prediction(X)
+        X = self._check_X(X)
+        with default_settings(foreign_code=self.net_.has_foreign_code), torch.inference_mode():
+            raw = raw_prediction(self.net_, self._inputs, X)
             return self._loss.inverse_link(raw).numpy()
 
     @property

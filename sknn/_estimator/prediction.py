@@ -30,8 +30,8 @@ _ROW_TILE = 4
 def raw_prediction(net: _Net, inputs: Inputs, X: Any) -> Tensor:
     """Raw prediction float32 (n_samples, out_features) on the CPU, for X as returned by `as_table`.
 
-    One thread computes up to 2^27 multiplications, so that the number of threads changes no bit; beyond, the last bits
-    may depend on it.
+    Runs under inference_mode. One thread computes up to 2^27 multiplications, so that the number of threads changes no
+    bit; beyond, the last bits may depend on it.
     """
     n_scores = _SCORES_AT_ONCE * net.n_classes
     width = max(math.prod(inputs.row_shape) + sum(inputs.cardinalities), n_scores, 512)
@@ -44,7 +44,6 @@ def raw_prediction(net: _Net, inputs: Inputs, X: Any) -> Tensor:
         return torch.cat([_one_chunk(net, *inputs.encode(take_rows(X, rows))) for rows in chunks])
 
 
-@torch.inference_mode()
 def _one_chunk(net: _Net, x_num: Any, x_cat: Tensor | None) -> Tensor:
     if not isinstance(x_num, Tensor):
         x_num = torch.from_numpy(x_num.toarray())

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._data.table_inputs import TableInputs
 from .._estimator.base import BaseNeuralEstimator
+from .._settings import default_settings
 from .capture import capture
 from .graph import Graph, fold_constants
 from .numpy.network import operation
@@ -40,6 +41,11 @@ class ExportedModel:
 
 def exported_model(estimator: Any, asked_by: str) -> ExportedModel:
     """Record a fitted estimator and compare the recording with it; a TypeError or ValueError says what is wrong."""
+    with default_settings():
+        return _recorded_and_verified(estimator, asked_by)
+
+
+def _recorded_and_verified(estimator: Any, asked_by: str) -> ExportedModel:
     _check_estimator(estimator, asked_by)
     inputs, targets = estimator._inputs, estimator._targets
     graph = capture(estimator.net_, inputs)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from .._device import resolve_device
+from .._settings import default_settings
 from ..exceptions import DamagedFileError, FileError, VersionError
 from .archive import unpack
 from .checks import check_keys, expect
@@ -72,7 +73,8 @@ def load(path: str | os.PathLike[str], trusted: Iterable[Any] = (), *, device: s
     wanted = None if device is None else resolve_device(device)
     data = Path(path).read_bytes()
     try:
-        found, versions = _read(data, trust, wanted, os.fspath(path))
+        with default_settings():
+            found, versions = _read(data, trust, wanted, os.fspath(path))
     except (FileError, ImportError):
         raise
     except Exception as error:  # caused by the content of the file

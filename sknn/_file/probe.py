@@ -108,8 +108,8 @@ def _read_rows(inputs: Inputs, reader: ValueReader) -> dict[str, Tensor]:
 
 def predict_rows(net: Any, inputs: Inputs, rows: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     """Return raw prediction (n_rows, out_features) and link output (n_rows, n_values) for such rows, both float32."""
-    raw = raw_prediction(net, inputs, _table(inputs, rows))
     with torch.inference_mode():
+        raw = raw_prediction(net, inputs, _table(inputs, rows))
         values = net.criterion_.inverse_link(raw)
     return raw.clone(), values.float().clone()
 

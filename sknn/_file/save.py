@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._atomic import check_destination, replace_file
 from .._estimator.base import BaseNeuralEstimator
+from .._settings import default_settings
 from .._versions import versions
 from ..exceptions import FileError
 from .archive import pack
@@ -80,7 +81,9 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     """
     target = Path(os.path.realpath(os.fspath(path)))  # a link stays a link
     check_destination(target)
-    replace_file(target, _written(estimator))
+    with default_settings():
+        content = _written(estimator)
+    replace_file(target, content)
 
 
 def _written(estimator: Any) -> bytes:

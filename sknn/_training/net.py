@@ -27,6 +27,12 @@ from .state import TrainingState
 
 __all__ = ["_Net"]
 
+# Layers of torch that `default_settings(foreign_code=False)` is enough for.
+_PLAIN_LAYERS = {
+    nn.Linear, nn.Embedding, nn.LayerNorm, nn.BatchNorm1d, nn.Dropout, nn.AlphaDropout, nn.Identity, nn.Sequential,
+    nn.ModuleList, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish, nn.Tanh, nn.Sigmoid,
+}  # fmt: skip
+
 
 class _Net(ScoredNet, SknnNet):
     """skorch's net around resident tensors; `sknn._training.train` trains it.
@@ -63,6 +69,12 @@ class _Net(ScoredNet, SknnNet):
     def n_weights(self) -> int:
         """Numbers in the parameters of the network; counted once, since a prediction of one row has no time for it."""
         return sum(p.numel() for p in self.module_.parameters())
+
+    @cached_property
+    def has_foreign_code(self) -> bool:
+        """Whether the network or the loss contains anything but code of sknn and `_PLAIN_LAYERS`; asked once."""
+        kinds = {type(part) for root in (self.module_, self.criterion_) for part in root.modules()}
+        return any(not kind.__module__.startswith("sknn.") and kind not in _PLAIN_LAYERS for kind in kinds)
 
     # ------------------------------------------------------------------ skorch's hooks
 
@@ -148,6 +160,7 @@ class _Net(ScoredNet, SknnNet):
 
     def attach(self, plan: TrainingPlan) -> None:
         """Prepare a fitted net for further training; the net is as before if that fails, but on the plan's device."""
+        self._allow_training()
         self._move_to(plan.device)
         has_new_optimizer = self.optimizer_ is None and self.pickled_optimizer is None
         before = {name: vars(self)[name] for name in ("callbacks", "callbacks_", "lr", "batch_size")}
@@ -179,6 +192,14 @@ class _Net(ScoredNet, SknnNet):
         self._set_training(False)
         self.run = None
         self.verbose = 0
+
+    def _allow_training(self) -> None:
+        """Replace the tensors of a net that was copied or unpickled under inference_mode, which cannot be trained."""
+        parts = [self.module_, self.criterion_]
+        if any(tensor.is_inference() for part in parts for tensor in (*part.parameters(), *part.buffers())):
+            # The estimator's module may be the trained one, and stays it.
+            attributes = ("module", "module_", "criterion", "criterion_", "pickled_optimizer")
+            self.__dict__.update(copy.deepcopy({name: vars(self)[name] for name in attributes}))
 
     def _move_to(self, device: torch.device) -> None:
         """Move to the device: a model of a GPU is pickled on the CPU, and may be loaded on a machine that has one."""
