@@ -149,10 +149,10 @@ def test_public_names_exist_and_have_docstrings(module):
 QUESTIONS = {
     "tables, columns, cells and open files of any library": {
         "_data/categories.py": ["hasattr(spec, '__iter__')"],
+        "_data/cells.py": ["hasattr(value, 'to_datetime64')"],
         "_data/columns.py": ["getattr(dtype, 'time_unit', 'ms')"],
         "_data/containers.py": ["hasattr(X, 'columns')"],
         "_data/labelled_rows.py": ["hasattr(groups, 'to_numpy')", "hasattr(self.y, 'shape')", "hasattr(y, 'to_numpy')"],
-        "_data/scalars.py": ["hasattr(value, 'to_datetime64')"],
         "_data/targets.py": [
             "getattr(getattr(y, 'dtype', None), 'kind', 'f')",
             "getattr(y, 'dtype', None)",
@@ -166,7 +166,7 @@ QUESTIONS = {
             "hasattr(type(value), 'to_pylist')",
         ],
         "_export/numpy/archive.py": ["hasattr(path, 'read')"],
-        "_export/numpy/cells.py": ["hasattr(column, method)", "hasattr(value, 'to_timestamp')"],
+        "_export/numpy/columns.py": ["hasattr(column, method)", "hasattr(value, 'to_timestamp')"],
         "_export/numpy/tables.py": [
             "getattr(column, 'ndim', 1)",
             "hasattr(X, 'column_names')",

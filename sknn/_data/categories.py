@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .._errors import refused_as, shown
+from .cells import other_spelling
 from .columns import Labels
 
 # A column of strings counts as free text above both: such categories hardly ever recur in new rows.
@@ -74,23 +75,9 @@ def category_codes(column: Column, labels: Labels) -> np.ndarray:
     codes = np.empty(len(labels.values) + 1, dtype=np.min_scalar_type(missing))
     for i, value in enumerate(labels.values):
         code = code_of.get(value, 0)
-        codes[i] = code if code else code_of.get(_other_spelling(value), 0)
+        codes[i] = code if code else code_of.get(other_spelling(value), 0)
     codes[-1] = missing  # at position -1
     return codes[labels.positions]
-
-
-def _other_spelling(value: Hashable) -> Hashable:
-    """Return a number for a string and a string for a number: a CSV file read again may differ in this."""
-    if isinstance(value, str):
-        if value in ("True", "False"):
-            return value == "True"
-        try:
-            return float(value)
-        except ValueError:
-            return None
-    if isinstance(value, numbers.Real) and not isinstance(value, bool) and value == int(value):  # pyright: ignore[reportArgumentType]
-        return str(int(value))  # pyright: ignore[reportArgumentType]
-    return str(value) if isinstance(value, numbers.Real | np.bool_) else None
 
 
 def sorted_categories(values: list[Hashable]) -> tuple[Hashable, ...]:

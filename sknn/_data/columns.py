@@ -13,6 +13,7 @@ import narwhals as nw
 import numpy as np
 
 from .._errors import shown
+from .cells import array_seconds, is_missing, scalar_seconds
 from .scalars import (
     BOOLEAN,
     COMPLEX,
@@ -21,10 +22,8 @@ from .scalars import (
     NUMBER,
     TIME,
     complex_message,
-    is_missing,
     kind_of,
     refuse,
-    seconds,
     to_numbers,
 )
 
@@ -85,7 +84,7 @@ def _read_array(array: np.ndarray, label: str, as_labels: bool) -> Content:
         raise ValueError(complex_message(label))
     if kind in "Mm":
         if not as_labels:
-            return _numpy_seconds(array)
+            return array_seconds(array)
         array = array.astype(f"{array.dtype.str[:2]}8[us]")  # tolist() of nanoseconds would give integers
         kind = "O"
     if kind in "OUST":
@@ -102,28 +101,6 @@ def _read_array(array: np.ndarray, label: str, as_labels: bool) -> Content:
         values = values[:-1]
         positions[positions == values.size] = -1
     return Labels(values.tolist(), positions)
-
-
-# Seconds of numpy's units of time, of which microseconds are no whole part.
-_UNIT_SECONDS = {"W": 604800.0, "D": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
-
-
-def _numpy_seconds(array: np.ndarray) -> np.ndarray:
-    """Dates or durations (n,) of numpy as seconds, float64; microseconds in int64 end after 292,000 years."""
-    unit, step = np.datetime_data(array.dtype)
-    missing = np.isnat(array)
-    if unit in ("Y", "M") and array.dtype.kind == "M":
-        if (np.abs(array.view(np.int64)[~missing].astype(np.float64)) > 1e13).any():
-            raise ValueError("dates too far away to be counted in days")
-        array, unit, step = array.astype("datetime64[D]"), "D", 1
-    if unit in _UNIT_SECONDS:
-        seconds = array.astype(np.int64).astype(np.float64) * (_UNIT_SECONDS[unit] * step)
-    elif unit == "ms":
-        seconds = array.astype(np.int64).astype(np.float64) * step / 1e3
-    else:
-        seconds = array.astype(f"{array.dtype.str[:2]}8[us]").astype(np.int64) / 1e6
-    seconds[missing] = np.nan
-    return seconds
 
 
 def _read_pandas(series: Any, label: str, as_labels: bool) -> Content:
@@ -193,7 +170,7 @@ def _read_objects(
     if not kinds or (kinds <= {NUMBER, BOOLEAN} and NUMBER in kinds):
         return take(to_numbers(labels.values, label), labels.positions)
     if kinds == {TIME}:
-        return take(np.array([seconds(value) for value in labels.values]), labels.positions)
+        return take(np.array([scalar_seconds(value) for value in labels.values]), labels.positions)
     return labels
 
 

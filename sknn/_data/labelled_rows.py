@@ -10,8 +10,8 @@ import numpy as np
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
 from .._errors import refused_as
+from .cells import is_missing
 from .containers import take_rows
-from .scalars import is_missing
 
 __all__ = ["MERGE_LIMIT", "LabelledRows"]
 

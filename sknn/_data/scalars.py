@@ -9,15 +9,9 @@ from typing import Any
 import numpy as np
 
 from .._errors import shown
+from .cells import is_missing
 
 MISSING, NUMBER, BOOLEAN, TIME, LABEL, COMPLEX, NESTED = range(7)
-_ZERO_TIME = datetime.datetime(1970, 1, 1)
-
-
-def is_missing(value: Any) -> bool:
-    """Tell whether a scalar is None, NaN, NaT or pandas.NA."""
-    # pandas.NA is looked up by name: pandas is optional, and NA != NA is NA.
-    return value is None or type(value).__name__ == "NAType" or bool(value != value)
 
 
 def kind_of(scalar_type: type) -> int:
@@ -51,24 +45,6 @@ def to_numbers(items: list[Any], label: str) -> np.ndarray:
             f"X: {label} contains an integer that float64 turns into infinity, but numbers below 1e308 were "
             "expected. Take its logarithm, or make it a category through categorical_features."
         ) from error
-
-
-def seconds(value: Any) -> float:
-    """Return a date as seconds since 1970 (UTC if it has no zone), a duration or a time of day as seconds."""
-    if isinstance(value, np.datetime64):
-        return float((value - np.datetime64(0, "s")) / np.timedelta64(1, "s"))
-    if isinstance(value, np.timedelta64):
-        return float(value / np.timedelta64(1, "s"))
-    if isinstance(value, datetime.timedelta):
-        return value.total_seconds()
-    if isinstance(value, datetime.time):
-        return value.hour * 3600 + value.minute * 60 + value.second + value.microsecond / 1e6
-    if not isinstance(value, datetime.datetime):
-        value = datetime.datetime(value.year, value.month, value.day)
-    if hasattr(value, "to_datetime64"):  # pandas knows years that datetime does not
-        return value.timestamp()
-    # timestamp() of a naive datetime would use this computer's time zone.
-    return value.timestamp() if value.tzinfo is not None else (value - _ZERO_TIME).total_seconds()
 
 
 def complex_message(label: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .archive import FORMAT, UnknownOperationError, check_description, damaged, read_arrays
-from .cells import category_codes, codes_by_category, numbers_of, scalar
+from .columns import category_codes, codes_by_category, numbers_of, scalar
 from .network import compute, last_uses, operation
 from .tables import open_array, open_table
 

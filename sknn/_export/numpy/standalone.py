@@ -7,7 +7,11 @@ from pathlib import Path
 
 __all__ = ["FILES", "MARK", "source"]
 
-FILES = ("operations", "network", "cells", "tables", "archive", "predictor")
+_HERE = Path(__file__).parent
+FILES = [
+    _HERE.parents[1] / "_data" / "cells.py",
+    *[_HERE / f"{name}.py" for name in ("operations", "network", "columns", "tables", "archive", "predictor")],
+]
 MARK = '"""Predictions of a network that was exported by sknn.'
 
 
@@ -16,15 +20,15 @@ def source() -> str:
     imports: set[str] = set()
     parts: list[str] = []
     docstring: str | None = None
-    for name in FILES:
-        text = (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
+    for file in FILES:
+        text = file.read_text(encoding="utf-8")
         tree = ast.parse(text)
         docstring = ast.get_docstring(tree, clean=False)
         heads = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
         outside = [node for node in heads if isinstance(node, ast.Import) or not node.level]
         imports.update(ast.unparse(node) for node in outside if "__future__" not in ast.unparse(node))
         body = "\n".join(text.splitlines()[heads[-1].end_lineno :]).strip("\n")
-        parts.append(f"# {'-' * 88} {name}\n\n{body}")
+        parts.append(f"# {'-' * 88} {file.stem}\n\n{body}")
     # The last docstring is that of the predictor, which says how it is used.
     head = [f'"""{docstring}"""', "from __future__ import annotations", "\n".join(sorted(imports))]
     return "\n\n\n".join(["\n\n".join(head), *parts]) + "\n"

@@ -13,7 +13,7 @@ from ..._atomic import check_destination, replace_file
 from ..._versions import __version__
 from ..graph import BatchSize, Node, Ref
 from ..model import ExportedModel, exported_model
-from ..numpy.cells import scalar
+from ..numpy.columns import scalar
 from .graph import ASKED_BY, OnnxGraph, Value, onnx_module
 from .inputs import NUMERIC, OnnxInputs, onnx_inputs
 from .operations import Call, converter

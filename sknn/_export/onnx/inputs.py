@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..._data.cells import is_missing
 from ..model import ExportedModel
-from ..numpy.cells import category_code, codes_by_category, is_missing, number_of, numbers_of, python_values, scalar
+from ..numpy.columns import category_code, codes_by_category, number_of, numbers_of, python_values, scalar
 from ..numpy.tables import open_array, open_table
 
 __all__ = ["OnnxInput", "OnnxInputs", "onnx_inputs"]

@@ -1,20 +1,18 @@
-"""Single values of a table as numbers and as codes of categories."""
+"""Columns of a table as numbers and as codes of categories."""
 
 from __future__ import annotations
 
 import datetime
 import math
-import numbers
 from typing import Any
 
 import numpy as np
 
+from ..._data.cells import array_seconds, is_missing, other_spelling, scalar_seconds
+
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false
 
-
-def is_missing(value: Any) -> bool:
-    """Tell whether a scalar is None, NaN, NaT or pandas.NA."""
-    return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
+_TIMES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
 
 
 def scalar(item: Any) -> Any:
@@ -66,22 +64,7 @@ def category_code(value: Any, code_of: dict, label: str) -> int:
     if hasattr(value, "to_timestamp"):  # a period of pandas
         value = value.to_timestamp()
     code = code_of.get(value, 0)
-    return code if code else code_of.get(_other_spelling(value), 0)
-
-
-def _other_spelling(value: Any) -> Any:
-    """Return the number that a string spells, the string of a number, or None."""
-    if isinstance(value, str):
-        if value in ("True", "False"):
-            return value == "True"
-        try:
-            return float(value)
-        except ValueError:
-            return None
-    if not isinstance(value, (numbers.Real, np.bool_)):
-        return None
-    is_whole = not isinstance(value, (bool, np.bool_)) and float(value).is_integer()
-    return str(int(float(value)) if isinstance(value, float) else int(value)) if is_whole else str(value)
+    return code if code else code_of.get(other_spelling(value), 0)
 
 
 def numbers_of(column: Any, label: str, all_missing: bool) -> np.ndarray:
@@ -90,9 +73,7 @@ def numbers_of(column: Any, label: str, all_missing: bool) -> np.ndarray:
     if array is not None and array.dtype.kind in "biuf":
         return array.astype(np.float64)
     if array is not None and array.dtype.kind in "Mm":
-        seconds = array.astype(f"{array.dtype.str[:2]}8[us]").view(np.int64) / 1e6
-        seconds[np.isnat(array)] = np.nan
-        return seconds
+        return array_seconds(array)
     items = python_values(column)
     if all_missing and any(isinstance(value, (str, bytes)) for value in items):
         return np.full(len(items), np.nan)  # in training every value was missing, so its type is unknown
@@ -105,19 +86,8 @@ def number_of(value: Any, label: str) -> float:
         return math.nan
     if hasattr(value, "to_timestamp"):
         value = value.to_timestamp()
-    if isinstance(value, np.datetime64):
-        return float((value - np.datetime64(0, "s")) / np.timedelta64(1, "s"))
-    if isinstance(value, np.timedelta64):
-        return float(value / np.timedelta64(1, "s"))
-    if isinstance(value, datetime.timedelta):
-        return value.total_seconds()
-    if isinstance(value, datetime.time):
-        return value.hour * 3600 + value.minute * 60 + value.second + value.microsecond / 1e6
-    if isinstance(value, datetime.date):
-        if not isinstance(value, datetime.datetime):
-            value = datetime.datetime(value.year, value.month, value.day)
-        zone = value.tzinfo
-        return value.timestamp() if zone else (value - datetime.datetime(1970, 1, 1)).total_seconds()
+    if isinstance(value, _TIMES):
+        return scalar_seconds(value)
     try:
         if isinstance(value, str) and "_" in value:  # float() accepts 1_000, which is not a number in data
             raise ValueError
