@@ -68,7 +68,9 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         Stop when the validation score has not improved for `n_iter_no_change` epochs, and restore the best weights.
         "auto" does so from 200 rows on (TabM: 65), and if `X_val` is given.
     validation_fraction : float in (0, 1), default=0.15
-        Fraction of the rows that early stopping holds out; stratified by class, and by group if `groups` are given.
+        Fraction of the rows that early stopping holds out, stratified by class. If `groups` are given, whole groups are
+        held out, so many that their rows come nearest to the fraction; a class is never held out as a whole, unless
+        every group has all rows of some class.
     n_networks : int or "auto", default="auto"
         Number of networks that are trained together as a :class:`~sknn.modules.Committee`. Each holds out different
         rows for early stopping, so that together they learn from all rows; their predictions are averaged. "auto": 4

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
+from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+
+from .group_split import Groups
 
 __all__ = ["validation_split", "validation_splits"]
 
@@ -18,28 +20,12 @@ def validation_split(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sorted positions of training and validation rows.
 
-    `fraction` is a share of the rows, or of the `groups` (n_samples,), which are never on both sides. `labels` int64
-    (n_samples,) are class codes to stratify by; classes too rare to be on both sides stay in the training rows.
+    `fraction` is a share of the rows. Rows of one of the `groups` (n_samples,) are never on both sides, so that the
+    share is met as nearly as whole groups allow. `labels` int64 (n_samples,) are class codes: rows without groups are
+    stratified by them, and every class has rows on the training side unless groups or too few rows do not allow it.
     """
-    rows = np.arange(n_samples)
-    if groups is not None:
-        if len(np.unique(groups)) < 2:
-            raise ValueError(
-                "groups: early stopping needs at least 2 groups to hold one out, got 1. "
-                "Set early_stopping=False or pass X_val and y_val."
-            )
-        splitter = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
-        train, valid = next(splitter.split(rows, groups=groups))
-        return np.sort(train), np.sort(valid)
-    if n_samples < 2:
-        raise ValueError(
-            f"early_stopping needs at least 2 rows to hold some out, got n_samples={n_samples}. "
-            "Set early_stopping=False or pass X_val and y_val."
-        )
-    if labels is not None:
-        return _stratified(rows, labels, fraction, seed)
-    train, valid = next(ShuffleSplit(1, test_size=_n_held_out(n_samples, fraction), random_state=seed).split(rows))
-    return np.sort(train), np.sort(valid)
+    train, valid = validation_splits(1, n_samples, fraction=fraction, seed=seed, labels=labels, groups=groups)
+    return train[0], valid[0]
 
 
 def validation_splits(
@@ -53,27 +39,31 @@ def validation_splits(
 ) -> tuple[np.ndarray, np.ndarray]:
     """As `validation_split` for several networks, one row of positions (n_networks, ...) for each.
 
-    No row is held out twice if there are enough rows. If groups are of different sizes, rows are repeated to fill the
-    shorter splits.
+    No row is held out twice if there are enough rows; otherwise networks hold out what earlier ones hold out. If groups
+    are of different sizes, rows are repeated to fill the shorter splits.
     """
-    rest = np.arange(n_samples)
-    valid: list[np.ndarray] = []
-    for i in range(n_networks):
-        share = fraction * n_samples / max(1, len(rest))
-        too_few = len(rest) < 2 or (groups is not None and len(np.unique(groups[rest])) < 2)
-        if i and (too_few or share >= 1):  # nothing is left to hold out: take what another network holds out
-            valid.append(valid[i % len(valid)])
-            continue
-        left, held_out = validation_split(
-            len(rest),
-            fraction=share,
-            seed=seed + i,
-            labels=None if labels is None else labels[rest],
-            groups=None if groups is None else groups[rest],
+    if groups is None and n_samples < 2:
+        raise ValueError(
+            f"early_stopping needs at least 2 rows to hold some out, got n_samples={n_samples}. "
+            "Set early_stopping=False or pass X_val and y_val."
         )
-        valid.append(rest[held_out])
-        rest = rest[left]
-    train = [np.setdiff1d(np.arange(n_samples), held_out) for held_out in valid]
+    by_group = None if groups is None else Groups(groups, labels)
+    rest = np.arange(n_samples)
+    distinct: list[np.ndarray] = []
+    while len(distinct) < n_networks:
+        if by_group is not None:
+            held_out = by_group.hold_out(fraction * n_samples, seed + len(distinct))
+        else:
+            share = fraction * n_samples / max(1, len(rest))
+            if distinct and (len(rest) < 2 or share >= 1):
+                break
+            held_out = _held_out(rest, share, seed + len(distinct), labels, is_first=not distinct)
+        if not len(held_out):
+            break
+        distinct.append(held_out)
+        rest = np.setdiff1d(rest, held_out, assume_unique=True)
+    valid = [distinct[i % len(distinct)] for i in range(n_networks)]
+    train = [np.setdiff1d(np.arange(n_samples), held_out, assume_unique=True) for held_out in valid]
     return _rectangular(train), _rectangular(valid)
 
 
@@ -82,24 +72,35 @@ def _rectangular(rows: list[np.ndarray]) -> np.ndarray:
     return np.stack([np.resize(positions, longest) for positions in rows])
 
 
-def _n_held_out(n_samples: int, fraction: float) -> int:
-    return min(max(1, round(fraction * n_samples)), n_samples - 1)
+def _held_out(rows: np.ndarray, share: float, seed: int, labels: np.ndarray | None, *, is_first: bool) -> np.ndarray:
+    """A share of the `rows`, sorted; stratified by `labels`, which are those of all rows, not only of `rows`.
 
-
-def _stratified(rows: np.ndarray, labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """A split stratified by the classes with at least two rows.
-
-    If they have too few rows, it is a random one with at least one row of each class on the training side.
+    Empty if each class has one row, unless this is the first network.
     """
-    frequent = np.bincount(labels)[labels] >= 2
-    candidates = rows[frequent]
-    n_classes = len(np.unique(labels[frequent]))
-    n_held_out = _n_held_out(len(rows), fraction)
+    n_held_out = min(max(1, round(share * len(rows))), len(rows) - 1)
+    if labels is not None:
+        valid = _stratified(labels[rows], n_held_out, seed)
+        if len(valid) or not is_first:
+            return np.sort(rows[valid])
+    splitter = ShuffleSplit(1, test_size=n_held_out, random_state=seed)
+    return np.sort(rows[next(splitter.split(rows))[1]])
+
+
+def _stratified(labels: np.ndarray, n_held_out: int, seed: int) -> np.ndarray:
+    """Positions held out, stratified by the classes with at least two rows.
+
+    If they have too few rows, it is a random choice. A row of each class stays on the training side: none may be held
+    out if there are as many classes as rows.
+    """
+    n_samples = len(labels)
+    candidates = np.flatnonzero(np.bincount(labels)[labels] >= 2)
+    n_classes = len(np.unique(labels[candidates]))
     if n_classes >= 2 and n_held_out >= n_classes and len(candidates) - n_held_out >= n_classes:
         splitter = StratifiedShuffleSplit(1, test_size=n_held_out, random_state=seed)
-        valid = candidates[next(splitter.split(candidates, labels[frequent]))[1]]
-    else:
-        order = np.random.RandomState(seed).permutation(rows)
-        free = np.delete(order, np.unique(labels[order], return_index=True)[1])
-        valid = (free if len(free) else order)[:n_held_out]  # none is free if there are as many classes as rows
-    return np.setdiff1d(rows, valid), np.sort(valid)
+        train, valid = (candidates[part] for part in next(splitter.split(candidates, labels[candidates])))
+        # Where little is left for training, a rare class may have no share of it.
+        lost = valid[~np.isin(labels[valid], labels[train])]
+        return np.setdiff1d(valid, lost[np.unique(labels[lost], return_index=True)[1]])
+    order = np.random.RandomState(seed).permutation(n_samples)
+    free = np.delete(order, np.unique(labels[order], return_index=True)[1])
+    return free[:n_held_out]

@@ -89,7 +89,7 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
         sample_weight_val : array-like of shape (n_val,), default=None
             Weights of the validation rows.
         groups : array-like of shape (n_samples,), default=None
-            Rows of one group stay on one side of the validation split.
+            Rows of one group stay on one side of the validation split; at least 2 groups.
 
         Returns
         -------

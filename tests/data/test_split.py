@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sknn import NeuralRegressor
+from sknn import NeuralClassifier, NeuralRegressor
 from sknn._data.split import validation_split, validation_splits
 from sknn.modules import MLP
 
@@ -130,3 +130,100 @@ def test_networks_share_held_out_rows_where_there_are_too_few():
     assert valid.tolist() == [valid[0].tolist()] * 2
     assert sorted([*train[0], *valid[0]]) == [0, 1]
     assert validation_splits(4, 10, fraction=0.3, seed=0)[1].shape == (4, 3)
+
+
+@pytest.mark.parametrize("with_labels", [False, True])
+def test_any_groups_can_be_split_for_any_number_of_networks(with_labels: bool) -> None:
+    draw = np.random.default_rng(0)
+    for trial in range(600):
+        n_groups, n_networks = int(draw.integers(2, 13)), int(draw.integers(1, 9))
+        sizes = np.maximum(1, draw.lognormal(1.5, 1.5 * (trial % 3), size=n_groups).astype(int))
+        groups = draw.permutation(np.repeat(np.arange(n_groups), sizes))
+        labels = draw.integers(0, 2 + trial % 4, size=len(groups)) if with_labels else None
+        fraction = float(draw.choice([0.01, 0.05, 0.15, 0.3, 0.5, 0.9]))
+        parts = validation_splits(n_networks, len(groups), fraction=fraction, seed=trial, labels=labels, groups=groups)
+        assert parts[0].shape[0] == parts[1].shape[0] == n_networks
+        for train, valid in zip(*parts, strict=True):
+            assert set(train) | set(valid) == set(range(len(groups)))
+            assert len(train) > 0
+            assert len(valid) > 0
+            assert not set(groups[train]) & set(groups[valid])
+
+
+def test_groups_are_held_out_by_their_rows() -> None:
+    """A group with most rows is not held out, nor much more than was asked for."""
+    groups = np.repeat(np.arange(7), [900, 20, 20, 20, 20, 10, 10])
+    for seed in range(20):
+        _, valid = validation_splits(2, len(groups), fraction=0.05, seed=seed, groups=groups)
+        assert all(30 <= len(np.unique(part)) <= 70 for part in valid)
+        assert not set(valid[0]) & set(valid[1])
+    groups = np.repeat([0, 1], [95, 5])
+    for part in validation_splits(3, 100, fraction=0.15, seed=0, groups=groups)[1]:
+        assert set(groups[part]) == {1}
+
+
+@pytest.mark.parametrize("n_groups", [2, 3])
+def test_few_equal_groups_are_held_out_in_turn(n_groups: int) -> None:
+    groups = np.arange(30) % n_groups
+    first = set()
+    for seed in range(10):
+        _, valid = validation_splits(4, 30, fraction=0.15, seed=seed, groups=groups)
+        held_out = [groups[part[0]] for part in valid]
+        assert set(held_out) == set(range(n_groups))
+        first.add(held_out[0])
+    assert len(first) > 1
+
+
+def test_a_class_within_one_group_stays_in_the_training_rows() -> None:
+    groups = np.repeat(np.arange(6), 20)
+    labels = np.arange(120) % 2
+    labels[groups == 3] = 2
+    for seed in range(20):
+        train, _ = validation_splits(6, 120, fraction=0.15, seed=seed, labels=labels, groups=groups)
+        assert all(set(labels[part]) == {0, 1, 2} for part in train)
+
+
+def test_as_few_classes_as_possible_are_lost_where_groups_are_classes() -> None:
+    groups = np.repeat([0, 1], [30, 20])
+    labels = np.where(groups == 0, np.arange(50) % 3, 3)
+    train, valid = split(50, 0.15, groups=groups, labels=labels)
+    assert set(groups[valid]) == {1}
+    assert set(labels[train]) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("fraction", [0.01, 0.15, 0.5, 0.8, 0.95])
+def test_every_class_has_training_rows(fraction: float) -> None:
+    draw = np.random.default_rng(0)
+    for seed in range(200):
+        n_classes, n_networks = int(draw.integers(2, 8)), int(draw.integers(1, 9))
+        rare = np.repeat(np.arange(n_classes), draw.integers(1, 4, size=n_classes))
+        labels = draw.permutation(np.r_[rare, np.zeros(draw.integers(2, 60), int)])
+        parts = validation_splits(n_networks, len(labels), fraction=fraction, seed=seed, labels=labels)
+        for train, valid in zip(*parts, strict=True):
+            assert len(valid) > 0
+            assert set(labels[train]) == set(range(n_classes))
+            assert sorted({*train, *valid}) == list(range(len(labels)))
+            assert not set(train) & set(valid)
+
+
+def test_every_row_may_be_a_group() -> None:
+    groups = np.arange(200_000)
+    train, valid = validation_splits(4, len(groups), fraction=0.15, seed=0, labels=groups % 50, groups=groups)
+    assert valid.shape == (4, 30_000)
+    assert len(np.unique(valid)) == 120_000
+    assert train.shape == (4, 170_000)
+
+
+@pytest.mark.parametrize("n_groups", [2, 3, 7, 11])
+def test_grouped_fits_of_any_size_end_in_finite_predictions(n_groups: int) -> None:
+    draw = np.random.default_rng(n_groups)
+    groups = np.repeat(np.arange(n_groups), np.maximum(1, draw.lognormal(2, 1, size=n_groups).astype(int)) + 4)
+    X, y = draw.normal(size=(len(groups), 2)), draw.integers(0, 3, size=len(groups))
+    y[groups == 0] = 1 + y[groups == 0] % 2
+    weight = 1.0 * (np.arange(len(groups)) % 4 > 0)
+    for fraction in (0.05, 0.9):
+        params: dict[str, Any] = dict(validation_fraction=fraction, max_epochs=1, early_stopping=True, random_state=0)
+        classifier = NeuralClassifier(gradient_health=None, **params).fit(X, y, weight, groups=groups)
+        assert np.isfinite(classifier.predict_proba(X)).all()
+        regressor = NeuralRegressor(MLP, n_networks=3, gradient_health=None, **params).fit(X, X[:, 0], groups=groups)
+        assert np.isfinite(regressor.validation_scores_).all()
