@@ -5,6 +5,7 @@ There are three kinds: ``"classes"`` (int64 codes), ``"multilabel"`` (float32 in
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import numpy as np
@@ -77,10 +78,8 @@ def _checked_labels(y: Any, name: str = "y") -> Any:
                 f"Input {name} contains NaN or None in {n_missing} of {len(flat)} rows; every row needs a label. "
                 "Drop these rows, or give them a label of their own."
             )
-        if isinstance(y, np.ndarray) and y.size and not isinstance(flat[0], str):
-            # Numbers and booleans in an object array, as a column of a mixed dataframe gives them.
-            plain = np.asarray(y.tolist())
-            y = plain if plain.dtype.kind in "biuf" else y
+        if flat.size and not isinstance(flat[0], str):
+            y = _plain_numbers(y)
     return check_array(
         y,
         accept_sparse="csr",
@@ -90,6 +89,17 @@ def _checked_labels(y: Any, name: str = "y") -> Any:
         ensure_min_samples=0,
         ensure_min_features=0,
     )
+
+
+def _plain_numbers(y: Any) -> Any:
+    """Numbers and booleans in a list or an object array, as an array of their dtype; anything else as it is."""
+    plain = np.asarray(y.tolist() if isinstance(y, np.ndarray) else y)
+    if plain.dtype.kind == "f" and plain.size and plain.max() >= 2**63:
+        # numpy makes float64 of integers on both sides of 2**63, which would merge neighbours.
+        items = np.asarray(y, dtype=object)
+        if all(isinstance(item, numbers.Integral) and 0 <= int(item) < 2**64 for item in items.ravel()):
+            return items.astype(np.uint64)
+    return plain if plain.dtype.kind in "biuf" else y
 
 
 def _is_missing(label: Any) -> bool:

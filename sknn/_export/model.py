@@ -31,7 +31,7 @@ class ExportedModel:
     feature_names: list[str] | None
     row_shape: list[int]  # of the numbers of one row
     allow_nan: bool
-    target: dict[str, Any]  # "kind", and "classes" or "mean", "scale", "dtype" and "ndim"
+    target: dict[str, Any]  # "kind", "dtype", and "classes" or "mean", "scale" and "ndim"
 
     @property
     def n_categorical(self) -> int:
@@ -100,7 +100,7 @@ def _columns(inputs: TableInputs) -> list[dict[str, Any]]:
     for position, column in enumerate(inputs.reader.columns):
         described = {"name": column.name if isinstance(column.name, str) else None, "kind": column.kind}
         if column.kind == "categorical":
-            described["categories"] = [scalar_as_json(value, f"column {column.name!r}") for value in column.categories]
+            described["categories"] = [_scalar_as_json(value, f"column {column.name!r}") for value in column.categories]
             described["never_missing"] = never_missing[position]
         else:
             described["all_missing"] = column.all_missing
@@ -108,8 +108,8 @@ def _columns(inputs: TableInputs) -> list[dict[str, Any]]:
     return columns
 
 
-def scalar_as_json(value: Any, what: str) -> Any:
-    """A category or label for JSON: the value itself, or ``[type, text]``."""
+def _scalar_as_json(value: Any, what: str) -> Any:
+    """A category for JSON: the value itself, or ``[type, text]``."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, str | bool | int | float):
@@ -125,8 +125,24 @@ def scalar_as_json(value: Any, what: str) -> Any:
     )
 
 
+def _labels_as_json(classes: np.ndarray) -> list[Any]:
+    """Labels for JSON; dates and durations of numpy as counts of their unit."""
+    kind = classes.dtype.kind
+    if kind in "Mm":
+        return classes.astype(np.int64).tolist()
+    if kind in "biuU" or (kind == "f" and classes.dtype.itemsize <= 8):
+        return classes.tolist()
+    if kind == "O" and all(isinstance(label, str) for label in classes):
+        return [str(label) for label in classes]  # without the subclass that an Enum of strings is
+    raise ValueError(
+        f"classes_ have the dtype {classes.dtype} and contain {classes[0]!r}, which cannot be exported; expected "
+        "strings, integers, floats of up to 64 bits, booleans, or dates of numpy. Convert y before fit, as by "
+        ".astype(str)."
+    )
+
+
 def _target(targets: Any) -> dict[str, Any]:
     if targets.kind != "real":
-        return {"kind": targets.kind, "classes": [scalar_as_json(label, "classes_") for label in targets.classes_]}
+        return {"kind": targets.kind, "classes": _labels_as_json(targets.classes_), "dtype": targets.classes_.dtype.str}
     mean, scale = targets.mean.tolist(), targets.scale.tolist()
     return {"kind": "real", "mean": mean, "scale": scale, "dtype": np.dtype(targets.dtype).name, "ndim": targets.ndim}

@@ -11,7 +11,7 @@ import numpy as np
 
 from .network import names_in
 
-FORMAT = 1
+FORMAT = 2
 
 
 class UnknownOperationError(ValueError):
@@ -72,7 +72,9 @@ def check_description(description, arrays):
     }
     missing = [wanted[column["kind"]] - set(column) for column in description["columns"]]
     target = description["target"]
-    missing.append(({"mean", "scale", "dtype", "ndim"} if target["kind"] == "real" else {"classes"}) - set(target))
+    missing.append(
+        ({"mean", "scale", "dtype", "ndim"} if target["kind"] == "real" else {"classes", "dtype"}) - set(target)
+    )
     missing += [{"op", "dtype", "args", "out"} - set(node) for node in description["nodes"]]
     if any(missing):
         raise KeyError(*sorted(set().union(*missing)))

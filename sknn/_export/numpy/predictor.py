@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from .archive import FORMAT, UnknownOperationError, check_description, damaged, read_arrays
-from .columns import category_codes, codes_by_category, numbers_of, scalar
+from .columns import category_codes, codes_by_category, numbers_of
+from .labels import labels_of
 from .network import compute, last_uses, operation
 from .tables import open_array, open_table
 
@@ -110,7 +111,7 @@ class Classifier(Model):
 
     def __init__(self, description, arrays):
         super().__init__(description, arrays)
-        self.classes_ = np.array([scalar(item) for item in self.target["classes"]])
+        self.classes_ = labels_of(self.target)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities, float32 (n_rows, n_classes)."""

@@ -8,10 +8,8 @@ from pathlib import Path
 __all__ = ["FILES", "MARK", "source"]
 
 _HERE = Path(__file__).parent
-FILES = [
-    _HERE.parents[1] / "_data" / "cells.py",
-    *[_HERE / f"{name}.py" for name in ("operations", "network", "columns", "tables", "archive", "predictor")],
-]
+_NAMES = ("operations", "network", "columns", "labels", "tables", "archive", "predictor")
+FILES = [_HERE.parents[1] / "_data" / "cells.py", *[_HERE / f"{name}.py" for name in _NAMES]]
 MARK = '"""Predictions of a network that was exported by sknn.'
 
 

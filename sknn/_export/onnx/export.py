@@ -13,9 +13,9 @@ from ..._atomic import check_destination, replace_file
 from ..._versions import __version__
 from ..graph import BatchSize, Node, Ref
 from ..model import ExportedModel, exported_model
-from ..numpy.columns import scalar
+from ..numpy.labels import labels_of
 from .graph import ASKED_BY, OnnxGraph, Value, onnx_module
-from .inputs import NUMERIC, OnnxInputs, onnx_inputs
+from .inputs import NUMERIC, OnnxInputs, encodable, onnx_inputs
 from .operations import Call, converter
 
 __all__ = ["export_onnx"]
@@ -120,7 +120,7 @@ class _ModelBuilder:
     def _metadata(self) -> dict[str, str]:
         fields = ("name", "type", "columns", "shape", "missing")
         specs = [{name: vars(spec)[name] for name in fields} for spec in self.inputs.inputs]
-        target = {key: value for key, value in self.model.target.items() if key in ("kind", "classes")}
+        target = {key: value for key, value in self.model.target.items() if key in ("kind", "classes", "dtype")}
         return {
             "sknn.version": __version__,
             "sknn.estimator": self.model.estimator,
@@ -197,17 +197,16 @@ class _ModelBuilder:
             chosen = self.graph.op("Greater", values.name, self.graph.constant(np.float32(0.5)))
             label = self.graph.cast(chosen, "int64")
             return [probabilities, self._named(label, "label", "int64", [values.shape[1]])]
-        classes = np.array([scalar(label) for label in target["classes"]])
-        if classes.dtype.kind not in "iufbUO" or (classes.dtype == object and not isinstance(classes[0], str)):
+        classes = labels_of(target)
+        if classes.dtype.kind not in "biufUO":
             raise ValueError(
-                f"classes_ are of type {type(classes[0]).__name__}, for which ONNX has no type; expected strings, "
-                "numbers or booleans. Convert y before fit, as by .astype(str)."
+                f"classes_ have the dtype {classes.dtype}, for which ONNX has no type; expected strings, numbers or "
+                "booleans. Convert y before fit, as by .astype(str), or use sknn.export_numpy."
             )
-        if classes.dtype.kind in "iu":
-            classes = classes.astype(np.int64)
         place = self.graph.op("ArgMax", values.name, axis=1, keepdims=0)
-        label = self.graph.op("Gather", self.graph.constant(classes), place, axis=0)
-        dtype = "string" if classes.dtype.kind in "UO" else classes.dtype.name
+        dtype = "string" if classes.dtype.kind in "UO" else classes.dtype.name  # which says nothing of byte order
+        labels = encodable(classes.tolist(), "classes_ contain") if dtype == "string" else classes.astype(dtype)
+        label = self.graph.op("Gather", self.graph.constant(labels), place, axis=0)
         return [probabilities, self._named(label, "label", dtype, [])]
 
     def _prediction(self, values: Value, target: dict[str, Any]) -> Any:

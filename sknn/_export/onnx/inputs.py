@@ -12,7 +12,7 @@ from ..model import ExportedModel
 from ..numpy.columns import category_code, codes_by_category, number_of, numbers_of, python_values, scalar
 from ..numpy.tables import open_array, open_table
 
-__all__ = ["OnnxInput", "OnnxInputs", "onnx_inputs"]
+__all__ = ["OnnxInput", "OnnxInputs", "encodable", "onnx_inputs"]
 
 NUMERIC = "numeric"
 OUTPUTS = ("probabilities", "label", "prediction")
@@ -148,7 +148,18 @@ def _compared(column: dict[str, Any], name: str) -> tuple[str, list[Any]]:
             f"X: column {name!r} has the categories {double} both as strings and as numbers, which a graph of ONNX "
             "cannot distinguish. Convert them to one type before fit, as by .astype(str)."
         )
-    return "string", texts
+    return "string", encodable(texts, f"X: column {name!r} has the category")
+
+
+def encodable(texts: list[str], what: str) -> list[str]:
+    """The texts, if ONNX, whose strings are UTF-8 and end at a NUL for some runtimes, can tell them apart."""
+    for text in texts:
+        if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+            raise ValueError(
+                f"{what} {text!r}, which ONNX cannot represent: its strings are valid UTF-8 without NUL. Replace the "
+                "character before fit, or use sknn.export_numpy."
+            )
+    return texts
 
 
 def _free(text: str, taken: set[Any]) -> str:

@@ -142,6 +142,17 @@ def test_a_network_that_asks_for_huge_arrays_is_stopped(op, weights, monkeypatch
         model.predict([{"age": 51, "city": "Oslo"}])
 
 
+@pytest.mark.parametrize("dtype", ["<U100000000", "V8", "S5", "nonsense"])
+def test_a_dtype_of_labels_takes_no_memory(dtype, weights):
+    path, entries, load = weights
+    write_entries(path, described(entries, target={"kind": "classes", "classes": ["a", "b"], "dtype": dtype}))
+    if dtype[1] == "U":
+        assert load(path).classes_.nbytes < 10_000
+    else:
+        with pytest.raises(ValueError, match=r"model.npz is damaged"):
+            load(path)
+
+
 def test_a_file_is_read_from_memory_and_takes_its_own_size(weights, people):
     path, entries, load = weights
     _, table, clf = people
