@@ -29,7 +29,7 @@ class EncodedData:
     valid: Rows | None
     inputs: Inputs
     targets: Any  # ClassTargets, MultilabelTargets or RealTargets
-    n_copies: float | None  # how many rows the training rows stand for, if equal ones were merged
+    n_copies: float | None  # how many rows the training rows stand for, if equal ones were merged; None: each for one
     # Link output of the validation rows -> score, higher is better; None where the loss is the score.
     validation_score: Callable[[np.ndarray], float] | None
 
@@ -93,8 +93,9 @@ class TrainingData:
         first = self.labels.merge(keys)
         if first is None:
             return False
-        assert self.labels.weight is not None
-        self.n_copies = float(self.labels.weight.sum())
+        weight = self.labels.weight
+        if weight is not None:  # in units of the smallest, since the unit of weights means nothing
+            self.n_copies = round(float(weight.sum() / weight.min()), 6)
         self.raw = self.raw.take(first)
         return True
 
