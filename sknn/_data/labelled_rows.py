@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 from .._errors import refused_as
 from .containers import take_rows
 from .scalars import is_missing
+from .targets import dense
 
 __all__ = ["MERGE_LIMIT", "LabelledRows"]
 
@@ -58,6 +59,14 @@ class LabelledRows:
         self.weight = None if self.weight is None else self.weight[rows]
         self.sample_weight = None if self.sample_weight is None else self.sample_weight[rows]
         self.groups = None if self.groups is None else self.groups[rows]
+
+    def flatten(self) -> bool:
+        """Make a column y (n_rows, 1) one of (n_rows,). Whether it was a column."""
+        y = dense(self.y)
+        if y.shape != (self.n_rows, 1):
+            return False
+        self.y = y.ravel()
+        return True
 
     def weigh_classes(self, class_weight: Callable[[Any, np.ndarray | None], np.ndarray | None]) -> None:
         """Multiply the weights in the loss by those of the classes, where `class_weight` returns any."""
