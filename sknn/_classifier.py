@@ -318,8 +318,9 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
 
         Returns
         -------
-        probabilities : ndarray float32 of shape (n_samples, n_classes)
-            In the order of ``classes_``; for a label indicator matrix, the probability of each label.
+        probabilities : ndarray float64 of shape (n_samples, n_classes)
+            In the order of ``classes_``, computed in float32 and normalised in float64, so that rows sum to one. For a
+            label indicator matrix, the probability of each label.
         """
         values = self._link_output(X)
         return self._targets.probabilities(values)
@@ -333,7 +334,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
 
         Returns
         -------
-        log_probabilities : ndarray float32 of shape (n_samples, n_classes)
+        log_probabilities : ndarray float64 of shape (n_samples, n_classes)
         """
         with np.errstate(divide="ignore"):  # a probability of 0 in float32 gives minus infinity
             return np.log(self.predict_proba(X))

@@ -1,12 +1,13 @@
-"""Errors about the user's data and objects, as a ValueError or TypeError that names what was at fault."""
+"""Errors about the user's data and objects, which name what was at fault; and the line that a warning belongs to."""
 
 from __future__ import annotations
 
 import re
+import sys
 from types import TracebackType
 from typing import Any
 
-__all__ = ["refused_as", "shown"]
+__all__ = ["level_of_caller", "refused_as", "shown"]
 
 # Values and reasons in messages are cut to these lengths, in characters.
 _LONGEST_VALUE = 200
@@ -15,6 +16,17 @@ _LONGEST_REASON = 2000
 # Errors of a faulty program. Raised by a line of sknn itself, they are a bug of sknn, whatever the user has passed.
 _BUGS = (AttributeError, NameError, LookupError, AssertionError, ImportError)
 _PACKAGE = __name__.partition(".")[0]
+
+# Packages whose frames lie between the user's call, as of `fit`, and a line of sknn that warns.
+_BETWEEN = (_PACKAGE, "skorch", "sklearn", "contextlib", "joblib")
+
+
+def level_of_caller() -> int:
+    """`stacklevel` for a `warnings.warn` in the function that asks: that of the user's code which called sknn."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] in _BETWEEN:
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def shown(value: Any) -> str:

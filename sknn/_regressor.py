@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import RegressorMixin
-from sklearn.utils import column_or_1d
 from torch import nn
 
 from ._data.targets import RealTargets
@@ -291,7 +290,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         y = RealTargets.check(y)
         loss = make_loss(self.criterion, dict(self.criterion_params or {}), "real")
         if y.shape[1:] == (1,) and not loss.several_outputs:
-            y = column_or_1d(y, warn=True)
+            y = y.ravel()
         loss.check_target(torch.tensor(y, dtype=torch.float64))
         return RealTargets(y, weight, loss.target_scaling if self.preprocessing else None)
 

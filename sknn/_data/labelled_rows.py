@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 from .._errors import refused_as
 from .cells import is_missing
 from .containers import take_rows
+from .targets import dense
 
 __all__ = ["MERGE_LIMIT", "LabelledRows"]
 
@@ -59,6 +60,14 @@ class LabelledRows:
         self.sample_weight = None if self.sample_weight is None else self.sample_weight[rows]
         self.groups = None if self.groups is None else self.groups[rows]
 
+    def flatten(self) -> bool:
+        """Make a column y (n_rows, 1) one of (n_rows,). Whether it was a column."""
+        y = dense(self.y)
+        if y.shape != (self.n_rows, 1):
+            return False
+        self.y = y.ravel()
+        return True
+
     def weigh_classes(self, class_weight: Callable[[Any, np.ndarray | None], np.ndarray | None]) -> None:
         """Multiply the weights in the loss by those of the classes, where `class_weight` returns any."""
         of_classes = class_weight(self.y, self.weight)
@@ -73,13 +82,16 @@ class LabelledRows:
     def merge(self, keys: list[np.ndarray]) -> np.ndarray | None:
         """Merge rows that are equal in all `keys` and in their group, and sum their weights.
 
-        Returns the positions of the rows that are left, in a canonical order; None if there was nothing to merge.
+        Returns the positions of the rows that are left, in a canonical order; None if there was nothing to merge. If
+        all sums are equal, the rows are those of a table without weights, and stay in its order.
         """
         groups = [] if self.groups is None else [np.unique(self.groups, return_inverse=True)[1]]
         merged = merge_equal_rows([*keys, *groups], self.weight)
         if merged is None:
             return None
-        first, weight = merged
+        first, weight = merged[0], _unless_equal(merged[1])
+        if weight is None:
+            first = np.sort(first)
         self.keep(first)
         self.weight = weight
         self.sample_weight = None if self.sample_weight is None else weight
@@ -88,6 +100,8 @@ class LabelledRows:
     def _drop_weightless(self) -> None:
         if self.weight is not None and not self.weight.all():
             self.keep(np.flatnonzero(self.weight))
+        # Equal weights are none, also those of the rows that are left: a row of weight zero must leave no trace.
+        self.weight, self.sample_weight = _unless_equal(self.weight), _unless_equal(self.sample_weight)
 
 
 def group_codes(groups: Any, n_samples: int) -> np.ndarray:
@@ -111,7 +125,7 @@ def group_codes(groups: Any, n_samples: int) -> np.ndarray:
 
 
 def check_weights(sample_weight: Any, n_samples: int) -> np.ndarray | None:
-    """Weights as float64 (n_samples,), or None if all are equal."""
+    """Weights as float64 (n_samples,), or None if all are equal. Zeros are allowed, but not for all rows."""
     if sample_weight is None:
         return None
     if isinstance(sample_weight, np.ma.MaskedArray):
@@ -121,9 +135,11 @@ def check_weights(sample_weight: Any, n_samples: int) -> np.ndarray | None:
         weights = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
     if not weights.any():
         raise ValueError("sample_weight: all weights are zero; at least one row needs a positive weight.")
-    if (weights == weights[0]).all():
-        return None
-    return within_range(weights)
+    return _unless_equal(within_range(weights))
+
+
+def _unless_equal(weights: np.ndarray | None) -> np.ndarray | None:
+    return None if weights is None or (weights == weights[0]).all() else weights
 
 
 def within_range(weights: np.ndarray) -> np.ndarray:

@@ -18,6 +18,9 @@ __all__ = ["ClassTargets", "MultilabelTargets", "RealTargets", "class_targets", 
 
 _LABELS = "labels of one type, one for each row, or a label indicator matrix"
 
+# Largest distance from one of the sum of float32 probabilities, for any number of classes.
+_ROUNDING_OF_SUM = 1e-3
+
 # A y with as many classes as rows is an identifier or a regression target. Fewer rows may be a small example.
 _MIN_ROWS_TO_DOUBT_CLASSES = 20
 
@@ -44,7 +47,7 @@ def _learned_classes(y: Any, classes: np.ndarray | None) -> tuple[ClassTargets |
         y = dense(y)
         return MultilabelTargets(y.shape[1]), y
     check_classification_targets(y)
-    y = column_or_1d(y, warn=True)
+    y = column_or_1d(y)  # `TrainingData` warns of a column, once for a fit
     known = np.unique(y) if classes is None else classes
     if len(known) < 2:
         raise ValueError(
@@ -119,14 +122,15 @@ class _LabelTargets:
         return len(self.classes_)
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
-        """Link output -> probabilities (n_samples, n_targets), in the order of classes_."""
-        return values
+        """Link output float32 -> probabilities float64 (n_samples, n_targets), in the order of classes_."""
+        return values.astype(np.float64)
 
 
 class ClassTargets(_LabelTargets):
     """Labels of two or more classes, sorted."""
 
     kind = "classes"
+    ndim = 1  # of y
 
     def __init__(self, classes: np.ndarray) -> None:
         self.classes_ = classes
@@ -137,7 +141,7 @@ class ClassTargets(_LabelTargets):
             return self._codes(y)
 
     def _codes(self, y: Any) -> np.ndarray:
-        y = column_or_1d(_checked_labels(y), warn=True)
+        y = column_or_1d(_checked_labels(y))
         if y.dtype == self.classes_.dtype or (y.dtype.kind in "biuf" and self.classes_.dtype.kind in "biuf"):
             codes = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
             wrong = self.classes_[codes] != y
@@ -152,6 +156,15 @@ class ClassTargets(_LabelTargets):
                 "Pass all labels as classes= to the first partial_fit, or fit again."
             )
         return codes.astype(np.int64, copy=False)
+
+    def probabilities(self, values: np.ndarray) -> np.ndarray:
+        """As for indicators, and the rows sum to one in float64, which metrics ask for.
+
+        Only the rounding of float32 is removed: a link of the user's may return scores with other sums.
+        """
+        probabilities = super().probabilities(values)
+        total = probabilities.sum(axis=1, keepdims=True)
+        return np.divide(probabilities, total, out=probabilities, where=np.abs(total - 1) < _ROUNDING_OF_SUM)
 
     def predict(self, probabilities: np.ndarray) -> np.ndarray:
         """(n_samples, n_classes) -> labels (n_samples,)."""
@@ -168,6 +181,7 @@ class MultilabelTargets(_LabelTargets):
     """A label indicator matrix of zeros and ones."""
 
     kind = "multilabel"
+    ndim = 2
 
     def __init__(self, n_labels: int) -> None:
         self.classes_ = np.arange(n_labels)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.validation import check_consistent_length
 
-from .._errors import refused_as
+from .._errors import level_of_caller, refused_as
 from .inputs import Inputs, RawRows
 from .labelled_rows import MERGE_LIMIT, LabelledRows
 from .rows import Rows
@@ -29,7 +31,7 @@ class EncodedData:
     valid: Rows | None
     inputs: Inputs
     targets: Any  # ClassTargets, MultilabelTargets or RealTargets
-    n_copies: float | None  # how many rows the training rows stand for, if equal ones were merged
+    n_copies: float | None  # how many rows the training rows stand for, if equal ones were merged; None: each for one
     # Link output of the validation rows -> score, higher is better; None where the loss is the score.
     validation_score: Callable[[np.ndarray], float] | None
 
@@ -74,6 +76,11 @@ class TrainingData:
 
         self.labels = LabelledRows(X, y, sample_weight, groups)
         self.targets = learn_targets(self.labels.y, self.labels.weight)  # refuses a bad y before X is read
+        if self.targets.ndim == 1 and self.labels.flatten():
+            message = (
+                "A column-vector y was passed when a 1d array was expected. Use y.ravel(), or y['name'] of a frame."
+            )
+            warnings.warn(message, DataConversionWarning, stacklevel=level_of_caller())
         self.labels.weigh_classes(class_weight)
         self.raw = (read_first if inputs is None else inputs.read)(self.labels.of(X))
         if merge and self._merge() and self.targets.kind == "real":
@@ -93,8 +100,9 @@ class TrainingData:
         first = self.labels.merge(keys)
         if first is None:
             return False
-        assert self.labels.weight is not None
-        self.n_copies = float(self.labels.weight.sum())
+        weight = self.labels.weight
+        if weight is not None:  # in units of the smallest, since the unit of weights means nothing
+            self.n_copies = round(float(weight.sum() / weight.min()), 6)
         self.raw = self.raw.take(first)
         return True
 
@@ -116,6 +124,8 @@ class TrainingData:
             labels = LabelledRows(X, y, sample_weight)
         with refused_as("y_val", "targets like y", instead_of="y"):
             self.targets.encode(labels.y)
+            if self.targets.ndim == 1:
+                labels.flatten()
             check_y(labels.y)
             labels.weigh_classes(self._class_weight)
         self.valid = labels.of(X), labels

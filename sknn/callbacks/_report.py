@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 
 from .. import exceptions
+from .._errors import level_of_caller
 from .._health.record import Finding
 
 __all__ = ["WARNINGS", "warn_of"]
@@ -23,18 +23,8 @@ WARNINGS = {
     "output_mismatch": exceptions.OutputMismatchWarning,
     "symmetric_init": exceptions.SymmetricInitWarning,
 }
-# Packages whose frames lie between the user's call of `fit` and this file.
-_BETWEEN = ("sknn", "skorch", "sklearn", "contextlib", "joblib")
 
 
 def warn_of(finding: Finding) -> None:
     """Warn with the class of the symptom, so that a filter can silence one symptom only."""
-    warnings.warn(str(finding), WARNINGS[finding.symptom], stacklevel=_level_of_caller())
-
-
-def _level_of_caller() -> int:
-    """Frames from `warn_of` to the code that called `fit`, for `warnings.warn`."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] in _BETWEEN:
-        level, frame = level + 1, frame.f_back
-    return level
+    warnings.warn(str(finding), WARNINGS[finding.symptom], stacklevel=level_of_caller())

@@ -224,3 +224,83 @@ def test_large_tables_obey_weights_in_the_mean() -> None:
     model = NeuralRegressor(MLP, max_epochs=8, lr=0.02, early_stopping=False, gradient_health=None, random_state=0)
     model.fit(X, y, sample_weight=1 + 3 * y)
     assert model.predict(X).mean() == pytest.approx(0.8, abs=0.05)
+
+
+def weighted_and_left_out(n: int, name: str) -> tuple[Any, Any, Any, dict[str, Any]]:
+    """Estimator, X, y and further arguments of fit."""
+    draw = np.random.default_rng(n)
+    X = draw.normal(size=(n, 3))
+    y = np.where(np.arange(n) < 6, np.arange(n) // 3, X[:, 0] > 0).astype(int)
+    params: dict[str, Any] = dict(max_epochs=1, random_state=0, gradient_health=None)
+    kinds: dict[str, tuple[Any, Any, Any, dict[str, Any]]] = {
+        "classes": (NeuralClassifier(**params), X, y, {}),
+        "numbers": (NeuralRegressor(**params), X, X[:, 0], {}),
+        "labels": (NeuralClassifier(**params), X, np.c_[y, 1 - y], {}),
+        "sparse": (NeuralClassifier(MLP, **params), scipy.sparse.csr_array(X), y, {}),
+        "balanced": (NeuralClassifier(MLP, class_weight="balanced", early_stopping=True, **params), X, y, {}),
+        "groups": (NeuralRegressor(early_stopping=True, **params), X, X[:, 0], {"groups": np.arange(n) % 5}),
+    }
+    return kinds[name]
+
+
+def bits(model: Any, X: Any) -> np.ndarray:
+    return model.predict_proba(X) if hasattr(model, "predict_proba") else model.predict(X)
+
+
+@pytest.mark.parametrize("kind", ["classes", "numbers", "labels", "sparse", "balanced", "groups"])
+@pytest.mark.parametrize("n", [6, 30, 70])
+def test_a_weight_of_zero_is_a_row_left_out_at_any_size(n: int, kind: str) -> None:
+    model, X, y, more = weighted_and_left_out(n, kind)
+    zero_one = 1.0 * (np.arange(n) % 3 > 0)
+    kept = np.flatnonzero(zero_one)
+    arguments = {name: value[kept] for name, value in more.items()}
+    left_out = bits(clone(model).fit(X[kept], y[kept], **arguments), X)
+    np.testing.assert_array_equal(bits(clone(model).fit(X, y, sample_weight=zero_one, **more), X), left_out)
+    np.testing.assert_array_equal(bits(clone(model).fit(X, y, sample_weight=7 * zero_one, **more), X), left_out)
+    weight = zero_one * (1 + np.arange(n) % 2)
+    left_out = bits(clone(model).fit(X[kept], y[kept], sample_weight=weight[kept], **arguments), X)
+    np.testing.assert_array_equal(bits(clone(model).fit(X, y, sample_weight=weight, **more), X), left_out)
+
+
+@pytest.mark.parametrize("kind", ["classes", "numbers", "labels", "sparse", "balanced", "groups"])
+@pytest.mark.parametrize("copies", ["two of some", "two of all", "none to two"])
+def test_weights_are_copies_up_to_the_limit(copies: str, kind: str) -> None:
+    for n in (6, 32):
+        model, X, y, more = weighted_and_left_out(n, kind)
+        weight = {"two of some": 1 + np.arange(n) % 2, "two of all": np.full(n, 2), "none to two": np.arange(n) % 3}
+        rows = np.repeat(np.arange(n), weight[copies])
+        repeated = {name: value[rows] for name, value in more.items()}
+        np.testing.assert_array_equal(
+            bits(clone(model).fit(X, y, sample_weight=weight[copies], **more), X),
+            bits(clone(model).fit(X[rows], y[rows], **repeated), X),
+        )
+
+
+def test_rows_of_weight_zero_may_hold_anything() -> None:
+    weight = np.r_[0.0, np.ones(59)]
+    bad = np.r_[[[np.inf, 0, 0]], X[1:]]
+    model = NeuralRegressor(MLP, max_epochs=1, random_state=0).fit(bad, np.r_[np.nan, X[1:, 0]], sample_weight=weight)
+    assert np.isfinite(model.predict(X)).all()
+    classes = NeuralClassifier(MLP, max_epochs=1).fit(X, np.r_[9, Y[1:]], sample_weight=weight).classes_
+    assert classes.tolist() == [0, 1]
+
+
+def test_validation_rows_of_weight_zero_are_rows_left_out() -> None:
+    weight = 3.0 * (np.arange(60) % 3 > 0)
+    model = NeuralClassifier(max_epochs=2, random_state=0)
+    for scoring in ("loss", "accuracy"):
+        model.set_params(scoring=scoring)
+        weighted = clone(model).fit(X, Y, X_val=X, y_val=Y, sample_weight_val=weight)
+        left_out = clone(model).fit(X, Y, X_val=X[weight > 0], y_val=Y[weight > 0])
+        assert weighted.validation_scores_ == left_out.validation_scores_
+    with pytest.raises(ValueError, match=r"^sample_weight_val: .*(all weights are zero|at least one non-zero)"):
+        model.fit(X, Y, X_val=X, y_val=Y, sample_weight_val=np.zeros(60))
+
+
+def test_equal_sums_of_weights_leave_the_table() -> None:
+    rows = LabelledRows(FEW, LABELS, [1.0, 1, 1, 1, 1, 1])
+    order = np.array([[3], [1], [2], [3], [1], [2.0]])
+    assert rows.merge([order]).tolist() == [0, 1, 2]
+    assert rows.weight is None
+    rows = LabelledRows(FEW, LABELS, [0, 2.0, 0, 2, 2, 0])
+    assert (rows.weight, rows.sample_weight, rows.positions.tolist()) == (None, None, [1, 3, 4])

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 from scipy import sparse
+from sklearn.metrics import log_loss
 
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn._data.targets import ClassTargets, MultilabelTargets, RealTargets, class_targets
@@ -49,12 +51,8 @@ def test_labels_come_back_as_they_were(name: str) -> None:
         assert predicted.dtype == labels.dtype
 
 
-def test_a_column_of_labels_is_raveled_with_scikit_learns_warning() -> None:
-    from sklearn.exceptions import DataConversionWarning
-
-    with pytest.warns(DataConversionWarning, match="column-vector y"):
-        targets, y = class_targets(np.array([["a"], ["b"], ["a"]]))
-    assert y.shape == (3,)
+def test_a_column_of_labels_is_flattened() -> None:
+    assert class_targets(np.array([["a"], ["b"], ["a"]]))[1].shape == (3,)
 
 
 def test_known_classes_may_be_more_than_seen_and_in_any_order() -> None:
@@ -229,7 +227,7 @@ def test_the_classifier_predicts_labels_of_ys_kind(name: str) -> None:
     predicted = model.predict(X)
     assert set(predicted.tolist()) <= set(y.tolist())
     probabilities = model.predict_proba(X)
-    assert probabilities.dtype == np.float32
+    assert probabilities.dtype == np.float64
     np.testing.assert_array_equal(model.classes_[probabilities.argmax(axis=1)], predicted)
 
 
@@ -244,3 +242,34 @@ def test_the_regressor_predicts_in_ys_shape_and_unit(shape: tuple[int, ...]) -> 
 def test_the_regressor_does_not_touch_y_without_preprocessing() -> None:
     model = NeuralRegressor(MLP, preprocessing=False, max_epochs=1).fit(X, 1e4 + X[:, 0])
     assert (model._targets.mean, model._targets.scale) == (0, 1)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 1000])
+def test_rows_of_probabilities_sum_to_one_in_any_dtype(n_classes: int) -> None:
+    targets = class_targets(np.arange(n_classes).repeat(2))[0]
+    raw = torch.from_numpy(np.random.default_rng(0).normal(size=(500, n_classes)) * 5).float()
+    values = raw.softmax(1).numpy()
+    probabilities = targets.probabilities(values)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(probabilities, values, rtol=1e-5)
+    np.testing.assert_array_equal(probabilities.argmax(axis=1), values.argmax(axis=1))
+    y = np.arange(500) % n_classes
+    for dtype in (float, np.float32):
+        log_loss(y, probabilities.astype(dtype), labels=np.arange(n_classes))  # warnings are errors
+
+
+def test_scores_that_are_not_probabilities_stay() -> None:
+    scores = np.array([[-3.0, 1.0], [0.0, 0.0], [0.2, 0.3], [np.nan, 1.0]], dtype=np.float32)
+    np.testing.assert_array_equal(class_targets([0, 1])[0].probabilities(scores), scores)
+    np.testing.assert_array_equal(MultilabelTargets(2).probabilities(scores), scores)
+
+
+def test_the_classifier_gives_probabilities_that_metrics_accept() -> None:
+    y = (X[:, 0] > 0).astype(int)
+    for target in (y, y + (X[:, 1] > 1), np.c_[y, 1 - y]):
+        model = NeuralClassifier(MLP, max_epochs=1, random_state=0).fit(X, target)
+        probabilities = model.predict_proba(X)
+        assert probabilities.dtype == model.predict_log_proba(X).dtype == np.float64
+        if target.ndim == 1:
+            log_loss(target, probabilities.astype(float))
+            np.testing.assert_array_equal(model.classes_[probabilities.argmax(axis=1)], model.predict(X))

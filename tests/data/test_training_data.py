@@ -10,8 +10,11 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
+from sklearn.exceptions import DataConversionWarning
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from sknn import NeuralClassifier
+from sknn import NeuralClassifier, NeuralRegressor
 from sknn._data import categories, columns, table
 from sknn._data.kinds import read_first
 from sknn._data.labelled_rows import MERGE_LIMIT
@@ -183,3 +186,38 @@ def test_the_target_is_checked_before_the_table_is_read() -> None:
         training_data(FRAME, None)
     with pytest.raises(ValueError, match="at least 2 classes"):
         training_data(pd.DataFrame({"a": [np.inf] * N}), np.zeros(N))
+
+
+COLUMN = FRAME[["size"]].to_numpy()
+
+
+@pytest.mark.parametrize("y", [Y[:, None], pd.DataFrame({"y": Y}), pl.DataFrame({"y": Y}), Y.astype(str)[:, None]])
+def test_a_column_y_warns_once_at_the_line_that_calls(y: Any) -> None:
+    model, flat = NeuralClassifier(MLP, max_epochs=1, random_state=0), np.asarray(y).ravel()
+    further = NeuralClassifier(MLP, random_state=0)
+    twice = np.r_[COLUMN[:20], COLUMN[:20]], np.r_[np.asarray(y)[:20], np.asarray(y)[:20]]
+    for call in (
+        lambda: model.fit(COLUMN, y),
+        lambda: model.fit(COLUMN, y, X_val=COLUMN, y_val=y),
+        lambda: model.fit(*twice),  # equal rows are merged
+        lambda: make_pipeline(StandardScaler(), model).fit(COLUMN, y),
+        lambda: further.partial_fit(COLUMN, y, classes=np.unique(flat)),
+        lambda: further.partial_fit(COLUMN, y),
+    ):
+        with pytest.warns(DataConversionWarning, match="A column-vector y was passed") as caught:
+            call()
+        assert [warning.filename for warning in caught] == [__file__]
+    with pytest.warns(DataConversionWarning):
+        model.fit(COLUMN, y)
+    assert model.predict(COLUMN).tolist() == model.fit(COLUMN, flat, X_val=COLUMN, y_val=y).predict(COLUMN).tolist()
+    assert model.score(COLUMN, y) == model.score(COLUMN, flat)
+
+
+def test_a_column_of_numbers_is_one_of_several_outputs_unless_the_loss_has_one() -> None:
+    y = COLUMN * 2
+    assert NeuralRegressor(MLP, max_epochs=1).fit(COLUMN, y).predict(COLUMN).shape == (N, 1)
+    quantiles = NeuralRegressor(MLP, criterion="quantile", criterion_params={"quantile": [0.1, 0.9]})
+    for _ in range(2):
+        with pytest.warns(DataConversionWarning) as caught:
+            quantiles.partial_fit(COLUMN, y)
+        assert [warning.filename for warning in caught] == [__file__]
