@@ -52,7 +52,7 @@ class ArrayInputs(Inputs):
     kind = "array"
 
     def __init__(self, row_shape: tuple[int, ...], preprocessing: bool) -> None:
-        self.row_shape = tuple(row_shape)
+        self.row_shape = self.given_shape = tuple(row_shape)
         self.preprocessing = preprocessing
         self.cardinalities = []
 
@@ -61,7 +61,9 @@ class ArrayInputs(Inputs):
         return not preprocessing or len(X.shape) != 2
 
     @classmethod
-    def read_first(cls, X: Any, preprocessing: bool, categorical_features: Any) -> ArrayRows:
+    def read_first(
+        cls, X: Any, preprocessing: bool, categorical_features: Any, leaves_out_idle: bool = False
+    ) -> ArrayRows:
         return ArrayRows(X, preprocessing)
 
     def read(self, X: Any) -> ArrayRows:

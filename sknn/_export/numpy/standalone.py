@@ -9,7 +9,7 @@ __all__ = ["FILES", "MARK", "source"]
 
 _HERE = Path(__file__).parent
 FILES = [
-    _HERE.parents[1] / "_data" / "cells.py",
+    *[_HERE.parents[1] / "_data" / f"{name}.py" for name in ("cells", "numeric_text")],
     *[_HERE / f"{name}.py" for name in ("operations", "network", "columns", "tables", "archive", "predictor")],
 ]
 MARK = '"""Predictions of a network that was exported by sknn.'
