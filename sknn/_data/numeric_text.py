@@ -15,8 +15,8 @@ import numpy as np
 
 # What stands for a missing value in a column of numbers; compared in lower case.
 MISSING_TEXTS = frozenset((
-    "", "?", "-", "--", "\u2014", ".", "*", "na", "n/a", "n.a.", "n.a", "#n/a", "#na", "nan", "-nan", "<na>", "nat", "null",
-    "none", "nil", "missing", "unknown", "not available",
+    "", "?", "-", "--", "\u2014", ".", "*", "na", "n/a", "n.a.", "n.a", "#n/a", "#na", "nan", "-nan", "<na>", "nat",
+    "null", "none", "nil", "missing", "unknown", "not available",
 ))  # fmt: skip
 _PARTS = re.compile(
     r"(?P<sign>[+-]?)\s*(?P<before>[$€£¥₹]?)\s*(?P<number>[+-]?[0-9.,][0-9.,'\u2019\s]*(?:[eE][+-]?[0-9]+)?)"

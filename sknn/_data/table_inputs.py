@@ -99,7 +99,7 @@ class TableRows(RawRows):
         for i, position in enumerate(self.reader.numeric):
             numeric[:, i] = float64_numbers(contents[position])  # pyright: ignore[reportArgumentType]
         for i, position in enumerate(self.reader.categorical):
-            codes[:, i] = contents[position]
+            codes[:, i] = contents[position]  # pyright: ignore[reportCallIssue, reportArgumentType]
         return numeric, codes
 
 

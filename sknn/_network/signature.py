@@ -89,9 +89,14 @@ def fits_any_columns(module: Any, params: dict[str, Any]) -> bool:
 
     A module of the user may know columns by their positions.
     """
-    given = {**getattr(module, "keywords", {}), **params}
-    has_width = getattr(module, "args", ()) or "in_features" in given or "cat_cardinalities" in given
-    return not has_width and any(_without_partial(module) is known for known in (MLP, ResNet, TabM, FTTransformer))
+    given = set(params)
+    while isinstance(module, functools.partial):
+        if module.args:
+            return False
+        given |= set(module.keywords)
+        module = module.func
+    is_known = any(module is architecture for architecture in (MLP, ResNet, TabM, FTTransformer))
+    return is_known and given.isdisjoint(("in_features", "cat_cardinalities"))
 
 
 def missing_arguments(module: Any, given: dict[str, Any]) -> list[str]:

@@ -93,7 +93,8 @@ def _measures(column, label, description):
         return np.full(len(items), np.nan), "number"  # in training every value was missing, so its type is unknown
     if has_text and description["format"] is not None:
         known = list(dict.fromkeys(value for value in items if not is_missing(value)))
-        number_by_text = dict(zip(known, numbers_of_texts(known, *description["format"], label), strict=True))
+        decimal, unit = description["format"]
+        number_by_text = dict(zip(known, numbers_of_texts(known, decimal, unit, label), strict=True))
         return np.array([number_by_text.get(value, math.nan) for value in items]), "number"
     quantities = {quantity_of(value) for value in items if not is_missing(value)} or {"number"}
     unexpected = sorted(quantities - {description["quantity"]})
