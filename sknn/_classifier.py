@@ -39,7 +39,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
     module_params : dict, default=None
         Keyword arguments of the module class; ``module__NAME`` in set_params and in searches.
     criterion : {"log_loss"}, torch.nn.Module class or instance, default="log_loss"
-        The training loss; see :mod:`sknn.losses`.
+        The training loss; see :mod:`sknn.losses`. An instance is copied.
     criterion_params : dict, default=None
         Keyword arguments of the loss, as ``{"label_smoothing": 0.1}``; ``criterion__NAME`` in searches.
     optimizer : torch.optim.Optimizer class, default=torch.optim.AdamW

@@ -6,7 +6,7 @@ import re
 from types import TracebackType
 from typing import Any
 
-__all__ = ["refused_as", "shown"]
+__all__ = ["one_line", "refused_as", "shown"]
 
 # Values and reasons in messages are cut to these lengths, in characters.
 _LONGEST_VALUE = 200
@@ -18,11 +18,16 @@ _PACKAGE = __name__.partition(".")[0]
 
 
 def shown(value: Any) -> str:
-    """repr of a value for a message: shortened if it is long, and safe for objects whose repr fails."""
+    """repr of a value for a message: in one line, shortened if it is long, and safe for objects whose repr fails."""
     try:
-        return _cut(repr(value), _LONGEST_VALUE)
+        return _cut(one_line(repr(value)), _LONGEST_VALUE)
     except Exception:
         return f"<{type(value).__name__}, whose repr fails>"
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks, for a sentence that goes on after it."""
+    return " ".join(text.split()) if "\n" in text else text
 
 
 def _cut(text: str, longest: int) -> str:

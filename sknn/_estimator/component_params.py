@@ -9,7 +9,7 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
-from .._errors import shown
+from .._errors import one_line, shown
 from .._network.signature import name_of
 from .callback_params import callback_params, with_callback_params
 from .components import COMPONENTS, FILLED_IN, accepted_params
@@ -133,13 +133,24 @@ class ComponentParams(BaseEstimator):
             validate_parameter_constraints(self._parameter_constraints, hyperparameters(self), type(self).__name__)
             self._check_magnitudes()
         except Exception as error:  # its message holds the repr of the value, which may fail, or be endless
+            self._refuse_optimizer_instance()
             if isinstance(error, InvalidParameterError) and len(str(error)) < 1000:
-                raise
+                raise InvalidParameterError(one_line(str(error))) from None
             name, value = self._odd_parameter()
             raise InvalidParameterError(
                 f"The {name!r} parameter of {type(self).__name__} is {shown(value)} of type {type(value).__name__}, "
                 "which is not allowed. See the docstring for what is."
             ) from error
+
+    def _refuse_optimizer_instance(self) -> None:
+        optimizer = hyperparameters(self)["optimizer"]
+        if isinstance(optimizer, torch.optim.Optimizer):
+            name = type(optimizer).__name__
+            raise InvalidParameterError(
+                f"The 'optimizer' parameter of {type(self).__name__} is an instance of {name}, which belongs to the "
+                f"parameters of another network. Pass the class and its arguments: optimizer={name}, "
+                "optimizer_params={...}, lr=..."
+            )
 
     def _check_magnitudes(self) -> None:
         """Refuse integers that no float can hold, which scikit-learn's check of ranges accepts."""

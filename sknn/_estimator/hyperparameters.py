@@ -8,7 +8,7 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
-__all__ = ["constructor_names", "hyperparameters", "takes_any_name"]
+__all__ = ["constructor_names", "hyperparameter_names", "hyperparameters", "takes_any_name"]
 
 
 def hyperparameters(estimator: BaseEstimator) -> dict[str, Any]:
@@ -17,14 +17,18 @@ def hyperparameters(estimator: BaseEstimator) -> dict[str, Any]:
     ``get_params`` returns what the constructor of the estimator's own class takes. A subclass with another signature
     passes the rest to ``super().__init__``, which stores it.
     """
-    names = dict.fromkeys(name for kind in _constructors(type(estimator)) for name in _named(kind))
     try:
-        return {name: getattr(estimator, name) for name in names}
+        return {name: getattr(estimator, name) for name in hyperparameter_names(type(estimator))}
     except AttributeError as error:
         raise TypeError(
             f"{type(estimator).__name__} lacks a parameter: {error}. Its __init__ must call super().__init__(), and "
             "store each parameter of its own under the same name."
         ) from error
+
+
+def hyperparameter_names(kind: type) -> list[str]:
+    """Parameters of the constructors of a class and of all its bases."""
+    return list(dict.fromkeys(name for constructor in _constructors(kind) for name in _named(constructor)))
 
 
 def constructor_names(kind: type) -> list[str]:

@@ -36,6 +36,7 @@ OTHER_NAMES: dict[str, str] = {
     "eval_metric": "scoring",
     "early_stopping_rounds": "n_iter_no_change",
     "train_split": "validation_fraction",
+    "eval_set": "validation_fraction, or fit(X_val=, y_val=)",
     "loss": "criterion",
     "loss_function": "criterion",
     "objective": "criterion",

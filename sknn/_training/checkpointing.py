@@ -95,8 +95,11 @@ def surroundings(net: _Net, rows: Rows, valid: Rows | None, learned: tuple[Any, 
 
 def store_finished(net: _Net, checkpoint: Checkpoint, inputs: Inputs) -> None:
     """Store of a trained net what prediction needs, as a pickle of the estimator would."""
+    assert net.run is not None
+    ending = net.run.stopped_by
     net.release()
-    checkpoint.write(net, {"net": net.__getstate__(), "scaling": inputs.scaling}, finished=True)
+    state = {"net": net.__getstate__(), "scaling": inputs.scaling, "stopped by": ending}
+    checkpoint.write(net, state, finished=True)
 
 
 def resume(net: _Net, checkpoint: Checkpoint, inputs: Inputs) -> bool:
@@ -109,6 +112,8 @@ def resume(net: _Net, checkpoint: Checkpoint, inputs: Inputs) -> bool:
     run, device = net.run, torch.device(net.device)
     net.__setstate__(state["net"])
     net.run = run
+    if run is not None:
+        run.stopped_by = state["stopped by"]
     net._move_to(device)
     inputs.scaling = state["scaling"]
     return True
