@@ -39,7 +39,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
     module_params : dict, default=None
         Keyword arguments of the module class; ``module__NAME`` in set_params and in searches.
     criterion : {"log_loss"}, torch.nn.Module class or instance, default="log_loss"
-        The training loss; see :mod:`sknn.losses`.
+        The training loss; see :mod:`sknn.losses`. An instance is copied.
     criterion_params : dict, default=None
         Keyword arguments of the loss, as ``{"label_smoothing": 0.1}``; ``criterion__NAME`` in searches.
     optimizer : torch.optim.Optimizer class, default=torch.optim.AdamW
@@ -104,9 +104,11 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
     warm_start : bool, default=False
         Whether fit starts from the weights of the previous fit.
     callbacks : list of skorch callbacks, default=None
-        Copied in fit, and called in the given order. An instance of GradientHealth, GradientClipping or EarlyStopping
-        replaces the default one. These three are called after all others, in this order, so that clipping changes a
-        gradient last.
+        Instances, classes, or (name, callback) pairs, called in the given order. fit uses the instances themselves, so
+        what they record can be read afterwards; each fit calls their ``initialize`` first. Clones, as in a search, have
+        copies. ``callbacks__NAME__x`` in set_params and in searches sets the parameter x of one of them. An instance
+        of GradientHealth, GradientClipping or EarlyStopping replaces the default one. These three are called after all
+        others, in this order, so that clipping changes a gradient last.
     checkpoint : path-like, default=None
         File that the state of the training run is written to. If fit is killed, a fit with the same data and parameters
         resumes from it and gives the same bits; a fit with different ones raises a

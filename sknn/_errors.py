@@ -7,7 +7,7 @@ import sys
 from types import TracebackType
 from typing import Any
 
-__all__ = ["level_of_caller", "refused_as", "shown"]
+__all__ = ["level_of_caller", "one_line", "refused_as", "shown"]
 
 # Values and reasons in messages are cut to these lengths, in characters.
 _LONGEST_VALUE = 200
@@ -30,11 +30,16 @@ def level_of_caller() -> int:
 
 
 def shown(value: Any) -> str:
-    """repr of a value for a message: shortened if it is long, and safe for objects whose repr fails."""
+    """repr of a value for a message: in one line, shortened if it is long, and safe for objects whose repr fails."""
     try:
-        return _cut(repr(value), _LONGEST_VALUE)
+        return _cut(one_line(repr(value)), _LONGEST_VALUE)
     except Exception:
         return f"<{type(value).__name__}, whose repr fails>"
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks, for a sentence that goes on after it."""
+    return " ".join(text.split()) if "\n" in text else text
 
 
 def _cut(text: str, longest: int) -> str:

@@ -38,7 +38,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         Keyword arguments of the module class; ``module__NAME`` in set_params and in searches.
     criterion : str, torch.nn.Module class or instance, default="squared_error"
         "squared_error", "absolute_error", "huber", "poisson" or "quantile"; see :mod:`sknn.losses`. It sees y in units
-        of its standard deviation, so ``criterion__delta`` of "huber" is in that unit.
+        of its standard deviation, so ``criterion__delta`` of "huber" is in that unit. An instance is copied.
     criterion_params : dict, default=None
         Keyword arguments of the loss, as ``{"quantile": [0.1, 0.5, 0.9]}``; ``criterion__NAME`` in searches.
     optimizer : torch.optim.Optimizer class, default=torch.optim.AdamW
@@ -100,9 +100,11 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
     warm_start : bool, default=False
         Whether fit starts from the weights of the previous fit.
     callbacks : list of skorch callbacks, default=None
-        Copied in fit, and called in the given order. An instance of GradientHealth, GradientClipping or EarlyStopping
-        replaces the default one. These three are called after all others, in this order, so that clipping changes a
-        gradient last.
+        Instances, classes, or (name, callback) pairs, called in the given order. fit uses the instances themselves, so
+        what they record can be read afterwards; each fit calls their ``initialize`` first. Clones, as in a search, have
+        copies. ``callbacks__NAME__x`` in set_params and in searches sets the parameter x of one of them. An instance
+        of GradientHealth, GradientClipping or EarlyStopping replaces the default one. These three are called after all
+        others, in this order, so that clipping changes a gradient last.
     checkpoint : path-like, default=None
         File that the state of the training run is written to. If fit is killed, a fit with the same data and parameters
         resumes from it and gives the same bits; a fit with different ones raises a

@@ -17,6 +17,7 @@ from typing import Any
 
 from .._atomic import remove_abandoned
 from .._digest import Sources
+from ..callbacks._protocol import state_in_training
 from ..exceptions import CheckpointError
 from .file import CheckpointFile, Damaged
 from .graph import dumps, loads
@@ -214,11 +215,15 @@ def _culprit(net: Any, surroundings: dict[str, Any]) -> str:
         *(("callback", name, callback) for name, callback in net.callbacks_),
     ]:
         # A module without its submodules, which are listed by themselves.
-        state = {key: value for key, value in vars(part).items() if kind == "callback" or key != "_modules"}
+        own = {key: value for key, value in vars(part).items() if key != "_modules"}
+        state = state_in_training(part) if kind == "callback" else own
         try:
             dumps(state, surroundings)
         except Exception:
-            return f"The {kind} {name} contains it: keep objects that cannot be pickled out of its attributes."
+            return (
+                f"The {kind} {name} contains it: keep objects that cannot be pickled out of its attributes, or leave "
+                "them out in its __getstate__."
+            )
     return "Leave checkpoint=None, or look for the object that cannot be pickled."
 
 

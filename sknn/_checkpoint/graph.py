@@ -10,12 +10,13 @@ from typing import Any
 
 import cloudpickle
 import torch
+from skorch.callbacks import Callback
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from .._digest import is_importable
 from .._network.parametrized import reduce_parametrized
-from ..callbacks._protocol import SknnCallback
+from ..callbacks._protocol import state_in_training
 
 __all__ = ["dumps", "loads"]
 
@@ -26,7 +27,8 @@ def dumps(state: Any, surroundings: Mapping[str, Any]) -> bytes:
     """Bytes of an object graph; tensors that share memory share it after `loads`, too.
 
     Of `surroundings` (data, settings, classes that cannot be imported), and of views of the tensors among them, only
-    the names are written. `loads` is given objects under the same names.
+    the names are written; of callbacks also the state. `loads` is given objects under the same names, and gives this
+    state to the callbacks, so that a resumed fit uses the caller's own objects.
     """
 
     class Pickler(_GraphPickler):
@@ -60,7 +62,8 @@ class _GraphPickler(cloudpickle.CloudPickler):
     def reducer_override(self, obj: Any) -> Any:
         name = self.known.get(id(obj))
         if name is not None:
-            return _surrounding, (name,)
+            state = (state_in_training(obj),) if isinstance(obj, Callback) else ()
+            return _surrounding, (name,), *state
         if isinstance(obj, (type, types.FunctionType)) and is_importable(obj):
             return NotImplemented
         if isinstance(obj, nn.Module) and parametrize.is_parametrized(obj):  # torch made its class
@@ -72,8 +75,6 @@ class _GraphPickler(cloudpickle.CloudPickler):
         if isinstance(obj, torch.optim.Optimizer):  # the state of LBFGS and others is not complete
             # Schedulers put a counting "step" in front of the method.
             return _with_state, (type(obj),), {name: v for name, v in vars(obj).items() if name != "step"}
-        if isinstance(obj, SknnCallback):
-            return _with_state, (type(obj),), obj.state_in_training()
         return super().reducer_override(obj)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from .._training.plan import TrainingPlan
 from .._training.train import train
 from ..losses._make import can_weigh_rows
 from .fitted import FittedEstimator, training_attributes
+from .hyperparameters import hyperparameters
 from .parameters import BUILT_WITH, CONSTRAINTS
 from .progress import (
     CallbackSupportMixin,  # pyright: ignore[reportAttributeAccessIssue]
@@ -154,13 +155,13 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
 
         listeners = EpochListeners(self, arguments, verbose=0 if partial else int(self.verbose))
         plan = training_plan(
-            self.get_params(deep=False), data, vars(self).get("feature_names_in_", ()), partial=partial,
+            hyperparameters(self), data, vars(self).get("feature_names_in_", ()), partial=partial,
             started=started, checkpoint=checkpoint, shuffle_seed=seeds.shuffle, device=device,
             before_epoch=listeners.before_epoch, after_epoch=listeners.after_epoch,
         )  # fmt: skip
         listeners.begin(plan.epochs)
         net = self._network(plan, data, seeds.initialisation, n_networks, is_continued, partial)
-        with net.unchanged_on_failure() if is_continued else nullcontext():  # a new net is just dropped
+        with net.unchanged_on_failure() if is_continued else net.released_on_failure():
             listeners.fitted = self._learned(net, data, random)
             n_threads = limited_threads(net.work, repeatable=self.random_state is not None)
             with isolated_random_state(seeds.training, device), listeners.reporting(), n_threads:
@@ -184,7 +185,7 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
     def _checkpoint(self, arguments: dict[str, Any], device: torch.device, is_continued: bool) -> Any:
         """The checkpoint of this fit, or None."""
         before = (self.net_.weights_and_moments(), self._random) if is_continued else None
-        return find_checkpoint(self.get_params(deep=False), arguments, device=device, before=before)
+        return find_checkpoint(hyperparameters(self), arguments, device=device, before=before)
 
     def _generator(self, checkpoint: Any, is_continued: bool) -> np.random.RandomState:
         """Where the random numbers of this fit begin."""
@@ -209,7 +210,7 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
             net = self.net_
             net.attach(plan)
         else:
-            params = self.get_params(deep=False)
+            params = hyperparameters(self)
             if not partial:  # the steps of one epoch say nothing about a stream
                 params["optimizer_params"] = optimizer_params_for(params, plan, data.train.n_per_epoch)
             net = make_net(params, data.inputs, data.targets, data.train, plan=plan, seed=seed, n_networks=n_networks)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from skorch.callbacks import Callback
 
 from .._errors import shown
 from ..callbacks import EarlyStopping, GradientClipping, GradientHealth
+from .callback_params import class_of
 
 __all__ = ["training_callbacks"]
 
@@ -18,7 +18,7 @@ _LAST = (GradientHealth, GradientClipping, EarlyStopping)
 
 
 def training_callbacks(params: Mapping[str, Any], *, patience: int, has_validation: bool, partial: bool) -> list[Any]:
-    """Copies of the user's callbacks, then the defaults; an instance of a default's class replaces it.
+    """The user's callbacks themselves, then the defaults; an instance of a default's class replaces it.
 
     The order of the list is that of the calls: first the user's callbacks, then GradientHealth, which reads gradients,
     GradientClipping, which is the last to change them, and EarlyStopping, which may end the training before later
@@ -27,15 +27,15 @@ def training_callbacks(params: Mapping[str, Any], *, patience: int, has_validati
     given = params["callbacks"] or ()
     for callback in given:
         is_pair = not isinstance(callback, tuple) or (len(callback) == 2 and isinstance(callback[0], str))
-        if not is_pair or not issubclass(_class_of(callback), Callback):
+        if not is_pair or not issubclass(class_of(callback), Callback):
             raise TypeError(
                 f"callbacks contains {shown(callback)}; expected skorch callbacks, or (name, callback) pairs. "
                 "scikit-learn's own callbacks are registered by set_callbacks."
             )
-    callbacks = [copy.deepcopy(cb) for cb in given if not (partial and issubclass(_class_of(cb), EarlyStopping))]
+    callbacks = [cb for cb in given if not (partial and issubclass(class_of(cb), EarlyStopping))]
 
     def missing(kind: type) -> bool:
-        return not any(issubclass(_class_of(callback), kind) for callback in callbacks)
+        return not any(issubclass(class_of(callback), kind) for callback in callbacks)
 
     # Differences of clipped gradients would show LBFGS a curvature that does not exist: it diverges.
     max_norm = None if params["optimizer"] is torch.optim.LBFGS else params["gradient_clipping"]
@@ -54,10 +54,4 @@ def training_callbacks(params: Mapping[str, Any], *, patience: int, has_validati
 
 def _place(callback: Any) -> int:
     """0 for a callback of the user's own, then the order of `_LAST`."""
-    return next((i for i, kind in enumerate(_LAST, start=1) if issubclass(_class_of(callback), kind)), 0)
-
-
-def _class_of(callback: Any) -> type:
-    """Class of a callback that is given as an instance, a class, or a pair of name and either."""
-    made = callback[-1] if isinstance(callback, tuple) and callback else callback
-    return made if isinstance(made, type) else type(made)
+    return next((i for i, kind in enumerate(_LAST, start=1) if issubclass(class_of(callback), kind)), 0)

@@ -21,6 +21,7 @@ from .._training.one_pass import validation_score
 from .._versions import versions
 from ..callbacks import EarlyStopping, GradientHealth
 from ..losses import Loss
+from .callback_params import check_pickling
 from .component_params import ComponentParams
 from .prediction import raw_prediction
 
@@ -135,8 +136,11 @@ class FittedEstimator(ComponentParams):
 
     def __getstate__(self) -> dict[str, Any]:
         """Parameters, what was learned, and versions; the optimizer's state only for a ``warm_start``."""
+        callbacks = list(vars(self).get("callbacks") or ())
         if self.__sklearn_is_fitted__():
             self.net_.keeps_optimizer = bool(self.warm_start)  # the parameter may have been set since fit
+            callbacks += [callback for _, callback in self.net_.callbacks_]
+        check_pickling({id(callback): callback for callback in callbacks}.values())
         return {**super().__getstate__(), "_versions": _versions()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

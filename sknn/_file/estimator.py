@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from .._device import resolve_device
 from .._estimator.base import BaseNeuralEstimator
+from .._estimator.hyperparameters import constructor_names, hyperparameter_names, hyperparameters
 from .._estimator.parameters import BUILT_WITH
 from ..callbacks import TrainingHealth
 from ..exceptions import DamagedFileError, FileError, VersionError
@@ -36,9 +37,8 @@ _FITTED = {"built_with", "attributes", "random", "inputs", "targets", "net", "pr
 def write_estimator(estimator: BaseNeuralEstimator) -> tuple[dict[str, Any], bytes]:
     """Return JSON and tensors of an estimator, fitted or not."""
     writer = ValueWriter(write_instance)
-    parameters = estimator.get_params(deep=False)
-    if "checkpoint" in parameters:  # further training must not write where a file says
-        parameters["checkpoint"] = None
+    parameters = hyperparameters(estimator)
+    parameters["checkpoint"] = None  # further training must not write where a file says
     written: dict[str, Any] = {
         "class": writer.names.add(type(estimator), "the estimator"),
         "parameters": {name: writer.write(value, name) for name, value in parameters.items()},
@@ -87,7 +87,7 @@ def _write_fitted(estimator: Any, writer: ValueWriter) -> dict[str, Any]:
 
 def _write_attributes(estimator: Any, writer: ValueWriter) -> dict[str, Any]:
     """Return the fitted attributes as JSON, without private ones that are not plain data."""
-    parameters, written = estimator.get_params(deep=False), {}
+    parameters, written = hyperparameters(estimator), {}
     for name, value in sorted(vars(estimator).items()):
         if name in parameters or name in _OTHERWISE:
             continue
@@ -163,18 +163,20 @@ def _device_of(estimator: Any) -> torch.device:
 def _with_parameters(kind: Any, value: Any, reader: ValueReader, versions: dict[str, Any]) -> Any:
     """Return an estimator, after refusing parameters that `fit` would refuse."""
     expect(value, dict, "parameters")
-    unknown = sorted(set(value) - set(kind._get_param_names()))
+    unknown = sorted(set(value) - set(hyperparameter_names(kind)))
     if unknown:
         raise VersionError(
             f"{kind.__name__} has no parameters {unknown[:5]} here; the file was written by sknn "
             f"{versions.get('sknn', 'of an unknown version')}. Install that version, or a newer one."
         )
-    estimator = kind(**{name: reader.read(item, name) for name, item in value.items()})
+    found, taken = {name: reader.read(item, name) for name, item in value.items()}, constructor_names(kind)
+    estimator = kind(**{name: item for name, item in found.items() if name in taken})
+    vars(estimator).update({name: item for name, item in found.items() if name not in taken})
     try:
         estimator._validate_params()
     except (ValueError, TypeError) as error:
         raise DamagedFileError(f"a parameter in the file is invalid: {error}") from error
-    _check_components(estimator.get_params(deep=False), reader.trust)
+    _check_components(hyperparameters(estimator), reader.trust)
     return estimator
 
 
@@ -206,7 +208,7 @@ def _read_fitted(
     attributes = {name: reader.read(item, f"the attribute {name}") for name, item in attributes.items()}
     inputs = read_inputs(value["inputs"], reader)
     targets = read_targets(value["targets"], reader, classifies=is_classifier(estimator))
-    net = read_net(value["net"], {**estimator.get_params(deep=False), **built_with}, inputs, targets, reader)
+    net = read_net(value["net"], {**hyperparameters(estimator), **built_with}, inputs, targets, reader)
     if not isinstance(net.criterion_, Loss):
         raise DamagedFileError("criterion: expected a loss.")
     _check_attributes(estimator, attributes, inputs, targets, net)

@@ -34,7 +34,9 @@ def find_checkpoint(
     if params["checkpoint"] is None:
         return None
     decisive = {name: value for name, value in params.items() if name not in _WITHOUT_EFFECT}
-    identity = {name: _digest_of(name, value) for name, value in {**decisive, **data, "weights before": before}.items()}
+    callbacks = [_digests_of_callback(callback) for callback in decisive["callbacks"] or ()]
+    digested = {**decisive, "callbacks": callbacks, **data, "weights before": before}
+    identity = {name: _digest_of(name, value) for name, value in digested.items()}
     settings = {f"version of {name}": version for name, version in versions(with_build=True).items()}
     settings["device"] = str(device)
     identity |= settings | {"source code of sknn": source_of_sknn()}
@@ -47,13 +49,24 @@ def find_checkpoint(
     return checkpoint
 
 
+def _digests_of_callback(callback: Any) -> list[str]:
+    """Of what it was made with: not what it has learned in an earlier fit, nor what its pickle leaves out."""
+    given_name, made = callback if isinstance(callback, tuple) else ("", callback)
+    if isinstance(made, type):
+        return [given_name, _digest_of(f"callback {made.__name__}", made)]
+    stored, settings = made.__getstate__(), made.get_params(deep=False)
+    if isinstance(stored, dict):
+        settings = {name: value for name, value in settings.items() if name in stored}
+    return [given_name, *(_digest_of(f"callback {type(made).__name__}", part) for part in (type(made), settings))]
+
+
 def _digest_of(name: str, value: Any) -> str:
     try:
         return digest(value, name)
     except (UndigestibleError, RecursionError, RuntimeError, AttributeError) as error:
         raise CheckpointError(
             f"checkpoint: {error}, so a later fit could not be recognised as the same ({name}). Pass objects that can "
-            "be pickled, or leave checkpoint=None."
+            "be pickled; a callback may leave others out in its __getstate__. Or leave checkpoint=None."
         ) from error
 
 
@@ -65,6 +78,7 @@ def _abridged(value: Any) -> str:
 def surroundings(net: _Net, rows: Rows, valid: Rows | None, learned: tuple[Any, Any]) -> dict[str, Any]:
     """Objects that a checkpoint refers to by name: data, and classes that only the script defines."""
     found: dict[str, Any] = {"net": net, "run": net.run, "inputs": learned[0], "targets": learned[1]}
+    found |= {f"callback {name}": callback for name, callback in net.callbacks_}
     for name, part in (("rows", rows), ("valid", valid)):
         if part is None:
             continue
@@ -81,8 +95,11 @@ def surroundings(net: _Net, rows: Rows, valid: Rows | None, learned: tuple[Any, 
 
 def store_finished(net: _Net, checkpoint: Checkpoint, inputs: Inputs) -> None:
     """Store of a trained net what prediction needs, as a pickle of the estimator would."""
+    assert net.run is not None
+    ending = net.run.stopped_by
     net.release()
-    checkpoint.write(net, {"net": net.__getstate__(), "scaling": inputs.scaling}, finished=True)
+    state = {"net": net.__getstate__(), "scaling": inputs.scaling, "stopped by": ending}
+    checkpoint.write(net, state, finished=True)
 
 
 def resume(net: _Net, checkpoint: Checkpoint, inputs: Inputs) -> bool:
@@ -95,6 +112,8 @@ def resume(net: _Net, checkpoint: Checkpoint, inputs: Inputs) -> bool:
     run, device = net.run, torch.device(net.device)
     net.__setstate__(state["net"])
     net.run = run
+    if run is not None:
+        run.stopped_by = state["stopped by"]
     net._move_to(device)
     inputs.scaling = state["scaling"]
     return True

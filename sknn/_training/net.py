@@ -15,7 +15,7 @@ from .._data.rows import Batches, Rows
 from .._network.parametrized import allow_pickling
 from .._network.table_network import first_output, network_inputs
 from .._random import generator_states, restore_generators
-from ..callbacks._protocol import SknnNet
+from ..callbacks._protocol import SknnCallback, SknnNet
 from ..callbacks._repair import TrainAgain
 from ..callbacks._state import ModuleState, StopTraining, UserStop, raised_on_purpose
 from ..optim import build_optimizer
@@ -181,14 +181,15 @@ class _Net(ScoredNet, SknnNet):
 
     def _abandon(self) -> None:
         """End a run that failed: what `attach` took from its plan is as before."""
-        if self.run is not None:
-            self.__dict__.update(self.run.settings_before)
+        before = {} if self.run is None else self.run.settings_before
         self.release()
+        self.__dict__.update(before)
 
     def release(self) -> None:
         """End the training run: parameters own their memory again, and nothing refers to data of the fit."""
         if self.flat_parameters is not None:
             self.flat_parameters.release()
+        self._release_callbacks()
         self._set_training(False)
         self.run = None
         self.verbose = 0
@@ -200,6 +201,20 @@ class _Net(ScoredNet, SknnNet):
             # The estimator's module may be the trained one, and stays it.
             attributes = ("module", "module_", "criterion", "criterion_", "pickled_optimizer")
             self.__dict__.update(copy.deepcopy({name: vars(self)[name] for name in attributes}))
+
+    def _release_callbacks(self) -> None:
+        for _, callback in self.callbacks_:
+            if isinstance(callback, SknnCallback):
+                callback.release()
+
+    @contextmanager
+    def released_on_failure(self) -> Iterator[None]:
+        """A new net is just dropped if its training fails; callbacks, which belong to the caller, stay."""
+        try:
+            yield
+        except BaseException:
+            self._release_callbacks()
+            raise
 
     def _move_to(self, device: torch.device) -> None:
         """Move to the device: a model of a GPU is pickled on the CPU, and may be loaded on a machine that has one."""

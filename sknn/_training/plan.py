@@ -42,3 +42,5 @@ class TrainingPlan:
     # Before callbacks hear of an epoch's start, and after they hear of its end; this one returns whether to stop.
     before_epoch: Callable[[], None] | None = None
     after_epoch: Callable[[], bool] | None = None
+    # Once a checkpoint was resumed or recalled: with its path, and whether that fit was finished.
+    after_resume: Callable[[str, bool], None] | None = None

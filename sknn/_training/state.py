@@ -75,6 +75,8 @@ class TrainingState:
     # How often `scale_inputs` was called and not undone.
     n_scalings: int = field(init=False, default=0, metadata=STORED)
     ended_by_clock: bool = field(init=False, default=False, metadata=STORED)
+    # What ended the last run of epochs: "max_epochs", "early_stopping", "max_time", "health" or "callback".
+    stopped_by: str = field(init=False, default="max_epochs", metadata=STORED)
     # For an interrupt: the best epoch, and the length of the history at the end of the last one.
     kept_epoch: KeptEpoch | None = field(init=False, default=None, metadata=STORED)
     n_complete: int = field(init=False, default=0, metadata=STORED)

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._data.rows import Rows
 from .checkpointing import resume, store_finished, surroundings
 from .epochs import Epochs
 from .net import _Net
 
-__all__ = ["train"]
+__all__ = ["Ending", "train"]
 
 
-def train(net: _Net, rows: Rows, valid: Rows | None, *, learned: tuple[Any, Any]) -> int | None:
+class Ending(NamedTuple):
+    """How a training run ended."""
+
+    stopped_by: str  # see the attribute `stopped_by_` of the estimators
+    kept_epoch: int | None  # after Ctrl-C, the number of the epoch whose weights are kept
+
+
+def train(net: _Net, rows: Rows, valid: Rows | None, *, learned: tuple[Any, Any]) -> Ending:
     """Train to the end, from where the plan's checkpoint has found an earlier fit if there is one.
 
-    If Ctrl-C ends training and the plan keeps an epoch for it, returns the number of the epoch whose weights are kept.
+    Ctrl-C is raised, unless the plan keeps an epoch for it.
     """
     run = net.run
     assert run is not None
@@ -28,6 +35,8 @@ def train(net: _Net, rows: Rows, valid: Rows | None, *, learned: tuple[Any, Any]
             checkpoint.surroundings = lambda: found
             if checkpoint.found is not None:
                 is_finished = resume(net, checkpoint, learned[0])
+                if run.plan.after_resume is not None:
+                    run.plan.after_resume(str(checkpoint.file.path), is_finished)
         if not is_finished:
             epochs.train()
     except KeyboardInterrupt:
@@ -35,11 +44,11 @@ def train(net: _Net, rows: Rows, valid: Rows | None, *, learned: tuple[Any, Any]
         best_epoch = epochs.end_interrupted() if is_kept else None
         if best_epoch is None:
             raise
-        return best_epoch
+        return Ending("interrupt", best_epoch)
     # With more time, a training run that the clock has ended would continue.
     if checkpoint is not None and not is_finished and not run.ended_by_clock:
         store_finished(net, checkpoint, learned[0])
-    return None
+    return Ending(run.stopped_by, None)
 
 
 def _is_one_of_many() -> bool:

@@ -85,7 +85,7 @@ class Changes:
             run.lr_schedule, run.lr_schedule_params = value
         elif kind == "max_norm":
             clipper = self._own_clippers()[-1]
-            clipper.max_norm = value
+            clipper.max_norm_ = value
             clipper.start_again()
         elif value is None:
             self.clipping = None
@@ -184,7 +184,7 @@ class Changes:
         clippers = self._own_clippers()
         if not clippers:
             return Change("add_clipping", "gradient_clipping None -> 'auto'", False, None, "auto")
-        if clippers[-1].max_norm != "auto":
+        if clippers[-1].max_norm_ != "auto":
             return None
         return Change("max_norm", f"gradient_clipping 'auto' -> {FIXED_NORM}", False, "auto", FIXED_NORM)
 

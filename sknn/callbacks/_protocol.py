@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from ..optim import FlatParameters
 
-__all__ = ["SknnCallback", "SknnNet", "TrainingRun", "flat_parameters_of", "run_of"]
+__all__ = ["SknnCallback", "SknnNet", "TrainingRun", "flat_parameters_of", "run_of", "state_in_training"]
 
 
 class TrainingRun(Protocol):
@@ -46,6 +47,21 @@ class SknnCallback(Callback):
     these callbacks by this class. Each method here is the default of a callback that has nothing to do.
     """
 
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get the parameters of the constructor, so that a callback that was used can be cloned, too.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Of no effect.
+
+        Returns
+        -------
+        params : dict
+            Parameter names mapped to their values.
+        """
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
     def training_ended(self, net: Any) -> None:
         """The last epoch of a run is over; called before `on_train_end`, and again after each further run.
 
@@ -55,9 +71,17 @@ class SknnCallback(Callback):
     def start_again(self) -> None:
         """A repair has changed the training run: forget what was concluded from the epochs before it."""
 
+    def release(self) -> None:
+        """Training is over, or has failed: let go of weights, data and the net."""
+
     def state_in_training(self) -> Any:
         """The state that a checkpoint stores in the middle of a training run; that of pickling by default."""
         return self.__getstate__()
+
+
+def state_in_training(callback: Callback) -> Any:
+    """The state of any callback that a checkpoint stores: what `pickle` would, unless the callback is one of sknn."""
+    return callback.state_in_training() if isinstance(callback, SknnCallback) else callback.__getstate__()
 
 
 def flat_parameters_of(net: Any) -> FlatParameters | None:

@@ -132,4 +132,16 @@ class EarlyStopping(SknnCallback):
         """Restore the best weights."""
         if self._state is not None:
             self._state.restore()
-            self._state = None
+        self.release()
+
+    def release(self) -> None:
+        """Let go of the best weights."""
+        self._state = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the best weights, which may be left after an error."""
+        return {**vars(self), "_state": None}
+
+    def state_in_training(self) -> dict[str, Any]:
+        """All attributes, for a checkpoint."""
+        return dict(vars(self))

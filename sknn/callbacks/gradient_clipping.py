@@ -55,6 +55,8 @@ class GradientClipping(SknnCallback):
 
     Attributes
     ----------
+    max_norm_ : float or "auto"
+        The bound in force: `max_norm`, unless ``gradient_health="repair"`` has changed it in this training run.
     skipped_ : int
         Number of steps of this training run whose gradient was NaN or infinite.
     first_skipped_ : tuple of (int, list of str) or None
@@ -130,6 +132,7 @@ class GradientClipping(SknnCallback):
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Forget an earlier training run."""
         self._check_parameters()
+        self.max_norm_ = self.max_norm
         # Steps and skipped steps of earlier epochs.
         self._n_steps_before = self._n_skipped_before = 0
         self._first_skipped: tuple[int, list[str]] | None = None
@@ -140,7 +143,7 @@ class GradientClipping(SknnCallback):
 
     def start_again(self) -> None:
         """Forget the recent norms, since the weights have changed; counts and norms stay."""
-        self._spikes = SpikeBound(self.multiple) if self.max_norm == "auto" else None
+        self._spikes = SpikeBound(self.multiple) if self.max_norm_ == "auto" else None
         self._tensor_spikes: TensorSpikeBound | None = None
 
     def on_epoch_begin(self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any) -> None:
@@ -177,6 +180,11 @@ class GradientClipping(SknnCallback):
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Read the device, and release the bounds."""
         self._read_device()
+        self.release()
+
+    def release(self) -> None:
+        """Let go of the bounds, and of what is on the device."""
+        self._unread = []
         self._spikes = self._tensor_spikes = self._fixed = None
 
     # ------------------------------------------------------------------ a step on the CPU
@@ -185,7 +193,7 @@ class GradientClipping(SknnCallback):
         """Read the norm, and change gradients only if needed."""
         norm, spikes = norm_of_step(net, gradients), self._spikes
         self._norms.append(norm)
-        bound: Any = self.max_norm if spikes is None else spikes.bound
+        bound: Any = self.max_norm_ if spikes is None else spikes.bound
         if not norm < (LARGEST_UNBOUNDED if bound == math.inf else math.inf):
             self._skip(net, named_parameters, gradients)
             norm = 0.0
@@ -226,7 +234,7 @@ class GradientClipping(SknnCallback):
         bound, limit = self._tensor_bound(norm)
         if self.by == "norm":
             excess = norm
-            factor = (bound / (norm if self.max_norm == "auto" else norm + _EPSILON)).clamp_(max=1.0)
+            factor = (bound / (norm if self.max_norm_ == "auto" else norm + _EPSILON)).clamp_(max=1.0)
             for gradient in gradients:
                 gradient.mul_(factor.to(gradient.device))
         else:
@@ -242,12 +250,12 @@ class GradientClipping(SknnCallback):
 
     def _tensor_bound(self, norm: Tensor) -> tuple[Tensor, Any]:
         """The bound, and the limit above which a step is skipped."""
-        if self.max_norm == "auto":
+        if self.max_norm_ == "auto":
             if self._tensor_spikes is None:
                 self._tensor_spikes = TensorSpikeBound(self.multiple, norm)
             return self._tensor_spikes.bound, self._tensor_spikes.limit
         if self._fixed is None:
-            self._fixed = torch.full_like(norm, self.max_norm)  # type: ignore[arg-type]
+            self._fixed = torch.full_like(norm, self.max_norm_)  # type: ignore[arg-type]
         return self._fixed, math.inf
 
     def _read_device(self) -> None:
@@ -268,7 +276,7 @@ class GradientClipping(SknnCallback):
 
     def _excess(self, net: Any, named_parameters: Any, gradients: list[Tensor], norm: float) -> Any:
         """Clip by value or by unit; return a number that exceeds the bound if anything was clipped."""
-        bound: Any = self.max_norm
+        bound: Any = self.max_norm_
         if self.by == "value":
             if norm <= bound:  # no number is larger than the norm of all
                 return norm

@@ -146,6 +146,10 @@ class GradientHealth(SknnCallback):
         """Release copies and data."""
         if not self.has_ended:
             self.training_ended(net)
+        self.release()
+
+    def release(self) -> None:
+        """Let go of copies and data."""
         self._steps = self._evidence = self._repairs = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -173,7 +177,7 @@ class GradientHealth(SknnCallback):
             checks_shapes=is_sknn,
             loss_name=type(loss.module if isinstance(loss, ModuleLoss) else loss).__name__,
             columns=columns_of(net),
-            clipping=clippers[-1].max_norm if clippers else None,
+            clipping=clippers[-1].max_norm_ if clippers else None,
             schedule=None if run is None else run.lr_schedule,
         )
         self._inspected_at = 0

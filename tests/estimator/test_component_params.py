@@ -12,7 +12,7 @@ from sklearn.base import clone
 from torch import nn
 
 from sknn import NeuralClassifier, NeuralRegressor
-from sknn._estimator.component_params import FILLED_IN, accepted_params
+from sknn._estimator.components import FILLED_IN, accepted_params
 from sknn.losses import Huber
 from sknn.modules import MLP, ResNet, TabM
 
