@@ -12,6 +12,7 @@ from ._optional import optional_import
 __all__ = ["draw_gradient_flow", "draw_history", "pyplot"]
 
 _MOST_LABELS = 24
+_NO_GRADIENT = "0.85"
 
 
 def pyplot(asked_by: str) -> Any:
@@ -44,11 +45,17 @@ def draw_history(history: Any, best_epoch: int, ax: Any = None) -> Any:
 
 
 def draw_gradient_flow(
-    flow: Mapping[str, Sequence[float]], epochs: Sequence[int], title: str, changes: Sequence[int], ax: Any = None
+    flow: Mapping[str, Sequence[float]],
+    epochs: Sequence[int],
+    title: str,
+    changes: Sequence[int],
+    best_epoch: int,
+    ax: Any = None,
 ) -> Any:
     """A column for each epoch, a row for each layer, and the relative gradient as colour.
 
-    `flow` holds |gradient| / |weights| of each layer in each of the `epochs`; `changes` are the epochs of repairs.
+    `flow` holds |gradient| / |weights| of each layer in each of the `epochs`; `changes` are the epochs of repairs;
+    `best_epoch` is the one whose weights are kept, 0 if it is unknown.
     """
     plt = pyplot("TrainingHealth.plot")
     from matplotlib.colors import LogNorm
@@ -59,22 +66,40 @@ def draw_gradient_flow(
     high = float(shown.max()) if shown.size else 1.0
     low = min(float(shown.min()) if shown.size else high / 10, high / 10)
     if ax is None:
-        _, ax = plt.subplots(figsize=(7, min(2.0 + 0.28 * len(layers), 10)), layout="constrained")
+        _, ax = plt.subplots(figsize=(7, min(2.4 + 0.28 * len(layers), 10)), layout="constrained")
     image = ax.pcolormesh(
         np.append(epochs, epochs[-1] + 1) - 0.5,
         np.arange(len(layers) + 1) - 0.5,
         np.where(values > 0, values, np.nan),
         norm=LogNorm(max(low, high * 1e-12), high),
-        cmap=plt.get_cmap("viridis").with_extremes(under="0.85", bad="0.85"),
+        cmap=plt.get_cmap("viridis").with_extremes(under=_NO_GRADIENT, bad=_NO_GRADIENT),
     )
     every = -(-len(layers) // _MOST_LABELS)
     ax.set_yticks(range(0, len(layers), every), layers[::every])
     ax.invert_yaxis()
     ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
-    ax.set_xlabel("epoch" + (" (dotted line: a repair changed something)" if changes else ""))
-    ax.set_title(title)
-    ax.set_ylabel("layers, input at the top")
-    for epoch in changes:
-        ax.axvline(epoch + 0.5, color="white", linestyle=":", linewidth=1)
-    ax.figure.colorbar(image, ax=ax, label="|gradient| / |weights|")
+    ax.set(xlabel="epoch", ylabel="layers, input at the top", title=title)
+    ax.figure.colorbar(image, ax=ax, label="norm of the gradient / norm of the weights")
+    _mark_epochs(ax, best_epoch if best_epoch in epochs else 0, changes, has_gaps=shown.size < values.size)
     return ax
+
+
+def _mark_epochs(ax: Any, best_epoch: int, changes: Sequence[int], *, has_gaps: bool) -> None:
+    """Lines at the best epoch and after those in which a repair was made, with a legend below the axes."""
+    from matplotlib.patches import Patch
+    from matplotlib.patheffects import withStroke
+
+    outlined = [withStroke(linewidth=3, foreground="black")]  # visible on every colour
+    handles = []
+    if best_epoch:
+        label = f"best epoch {best_epoch}: its weights are kept"
+        handles.append(ax.axvline(best_epoch, color="white", linewidth=1.5, path_effects=outlined, label=label))
+    for i, epoch in enumerate(changes):
+        line = ax.axvline(epoch + 0.5, color="white", linestyle=":", linewidth=1.5, path_effects=outlined)
+        if i == 0:
+            line.set_label("a repair changed something")
+            handles.append(line)
+    if has_gaps:
+        handles.append(Patch(color=_NO_GRADIENT, label="no gradient"))
+    if handles:
+        ax.legend(handles=handles, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=len(handles))

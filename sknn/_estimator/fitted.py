@@ -184,11 +184,14 @@ def training_attributes(net: _Net, kept_epoch: int | None) -> dict[str, Any]:
     callbacks = [callback for _, callback in net.callbacks_]
     best_epochs = [callback.best_epoch_ for callback in callbacks if isinstance(callback, EarlyStopping)]
     health = [callback.health_ for callback in callbacks if isinstance(callback, GradientHealth)][-1:]
+    best_epoch = next(filter(None, [*best_epochs[-1:], kept_epoch]), 0)
+    if health and best_epoch:
+        health[0].best_epoch = best_epoch
     return {
         "n_iter_": len(history),
         "loss_curve_": [record["train_loss"] for record in history],
         "validation_scores_": None if None in scores else scores,
-        "best_epoch_": next(filter(None, [*best_epochs[-1:], kept_epoch]), len(history)),
+        "best_epoch_": best_epoch or (health[0].best_epoch if health else 0) or len(history),
         "interrupted_": kept_epoch is not None,
         "health_": health[0] if health else None,
         "n_repairs_": health[0].n_repairs if health else 0,

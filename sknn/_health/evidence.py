@@ -33,6 +33,8 @@ _ENOUGH_TO_JUDGE_BY = 20
 _FEW_ROWS = 64
 # A network that learns reaches at least this share of the skill of a simple model.
 _SHARE_OF_SIMPLE, _CLEARLY_LESS = 0.5, 0.8
+# Skill of a simple model on held-out rows that proves a relation.
+_SOME_SKILL = 0.05
 
 
 @dataclass
@@ -49,6 +51,7 @@ class Evidence:
     train: RowSource
     valid: RowSource
     restores_best: bool  # whether training ends with the weights of the best validation epoch
+    patience: int | None  # epochs without improvement after which training stops
     checks_shapes: bool  # whether the loss itself refuses targets of another shape than the outputs
     loss_name: str  # class of the loss, as the user knows it
     columns: Sequence[str] | None  # names of the columns of the input
@@ -61,6 +64,7 @@ class Evidence:
     schedule: Any = None
     n_steps: int = 0  # finished so far, as n_epochs
     n_epochs: int = 0
+    inspected_after: int = 0  # epochs before the last inspection
     step_losses: list[np.ndarray] = field(default_factory=list)  # losses of the steps of each epoch
     # Skill after each epoch; that of validation is empty without validation rows.
     train_skills: list[float] = field(default_factory=list)
@@ -101,6 +105,25 @@ class Evidence:
         return max(known, default=math.nan)
 
     @property
+    def kept_skill(self) -> float:
+        """Skill of the weights that are kept if training ends now: on held-out rows if there are any, else on others.
+
+        NaN if it is undefined.
+        """
+        if self.valid_skills:
+            known = self.valid_skills if self.restores_best else self.valid_skills[-1:]
+        else:
+            known = self.train_skills[-1:]  # in training mode, and before the last steps
+            if self.n_epochs and self.inspected_after == self.n_epochs:
+                known = [*known, self.skill_at(self.inspections[-1])]
+        return max((skill for skill in known if not math.isnan(skill)), default=math.nan)
+
+    @property
+    def judged_on(self) -> str:
+        """The rows that `kept_skill` is of, in words."""
+        return f"{self.valid.n_rows} held-out rows" if self.valid_skills else "the training rows"
+
+    @property
     def skills(self) -> list[float]:
         """Skill after each epoch, on held-out rows if there are enough of them."""
         return self.valid_skills if self.valid.n_rows >= _ENOUGH_TO_JUDGE_BY else self.train_skills
@@ -125,6 +148,11 @@ class Evidence:
     def related(self) -> bool:
         """Whether a column is related to the target."""
         return careful(is_related, self.train.some(2000), otherwise=True)
+
+    @property
+    def is_unrelated(self) -> bool:
+        """Whether neither a column nor a simple model of all columns is related to the target."""
+        return not self.related and self.simple_skill < _SOME_SKILL
 
     @property
     def is_worse_than_linear(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from .._plotting import draw_gradient_flow
 
-__all__ = ["EpochHealth", "Finding", "LayerHealth", "Repair", "TrainingHealth"]
+__all__ = ["EpochHealth", "Finding", "LayerHealth", "Notice", "Repair", "TrainingHealth"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,28 @@ class Finding:
         where = f" in {self.layer}" if self.layer else ""
         when = f"in epoch {self.epoch}" if self.epoch else "before the first step"
         return f"{self.symptom}{where} {when}: {self.evidence} Try {self.remedy}"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a user should know about the result, though training itself showed no fault. No warning is given.
+
+    Attributes
+    ----------
+    name : str
+        ``"no_skill"``: hardly better than a constant guess. ``"not_converged"``: the loss still fell at the end.
+    evidence : str
+        The number measured and the number expected.
+    remedy : str
+        What to check or to change.
+    """
+
+    name: str
+    evidence: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.evidence} Try {self.remedy}"
 
 
 @dataclass(frozen=True)
@@ -125,31 +147,46 @@ class TrainingHealth:
     ----------
     findings : list of Finding
         Root causes only, without their consequences.
+    notices : list of Notice
+        What limits a result without findings; empty if there are findings that were not repaired.
     repairs : list of Repair
     epochs : list of EpochHealth
     constant_loss : float
         Training loss of the best constant guess; NaN if it is not known.
+    skill : float
+        1 - loss / loss of the best constant guess, for the weights that are kept: on held-out rows if there are any,
+        else on training rows; NaN if it is not known.
+    best_epoch : int
+        The epoch whose weights are kept, from 1; 0 if no epoch was finished.
     was_judged : bool
         Whether there were enough rows and steps to judge a network of little skill.
     """
 
     findings: list[Finding] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
     repairs: list[Repair] = field(default_factory=list)
     epochs: list[EpochHealth] = field(default_factory=list)
     constant_loss: float = float("nan")
+    skill: float = float("nan")
+    best_epoch: int = 0
     was_judged: bool = True
 
     @property
     def status(self) -> str:
-        """``"healthy"``, ``"unhealthy"``, ``"repaired"`` or ``"unknown"``.
+        """``"healthy"``, ``"not_converged"``, ``"unhealthy"``, ``"repaired"`` or ``"unknown"``.
 
-        Repaired: a change was kept for each finding. Unknown: nothing was found, but there were too few rows or steps
-        to judge by, and the network has learned little.
+        Repaired: a change was kept for each finding, and the result is better than a constant guess. Unknown: nothing
+        was found, but the network has learned little, or there were too few rows or steps to judge by. Not converged:
+        nothing was found, but the loss still fell at the end.
         """
-        repaired = {repair.symptom for repair in self.repairs if repair.kept}
-        if not self.findings:
-            return "healthy" if self.was_judged else "unknown"
-        return "repaired" if all(finding.symptom in repaired for finding in self.findings) else "unhealthy"
+        names = {notice.name for notice in self.notices}
+        if self.findings:
+            repaired = {repair.symptom for repair in self.repairs if repair.kept}
+            is_repaired = all(finding.symptom in repaired for finding in self.findings) and not self.skill < 0
+            return "repaired" if is_repaired else "unhealthy"
+        if "no_skill" in names or not self.was_judged:
+            return "unknown"
+        return "not_converged" if "not_converged" in names else "healthy"
 
     @property
     def n_repairs(self) -> int:
@@ -157,29 +194,29 @@ class TrainingHealth:
         return sum(repair.kept for repair in self.repairs)
 
     def __repr__(self) -> str:
-        found = "".join(f", {finding.symptom}" for finding in self.findings)
+        names = [*(finding.symptom for finding in self.findings), *(notice.name for notice in self.notices)]
+        found = "".join(f", {name}" for name in names if name != self.status)
         return f"<TrainingHealth: {self.status}{found}, {len(self.epochs)} epochs>"
 
     def __str__(self) -> str:
-        return "\n".join([self.status, *map(str, self.findings), *map(str, self.repairs)])
+        return "\n".join([self.status, *map(str, [*self.findings, *self.notices, *self.repairs])])
 
     def _repr_html_(self) -> str:
+        entries = [
+            *((f.symptom, f.layer or "", f.epoch, f.evidence, f.remedy) for f in self.findings),
+            *((notice.name, "", "", notice.evidence, notice.remedy) for notice in self.notices),
+        ]
         head = "".join(f"<th>{name}</th>" for name in ("symptom", "layer", "epoch", "evidence", "remedy"))
         rows = "".join(
-            "<tr>"
-            + "".join(
-                f"<td style='text-align:left'>{html.escape(str(value))}</td>"
-                for value in (f.symptom, f.layer or "", f.epoch, f.evidence, f.remedy)
-            )
-            + "</tr>"
-            for f in self.findings
+            "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(str(value))}</td>" for value in entry) + "</tr>"
+            for entry in entries
         )
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
         repairs = "".join(f"<li>{html.escape(str(repair))}</li>" for repair in self.repairs)
         return f"<div><b>Training: {self.status}</b>{table}{f'<ul>{repairs}</ul>' if repairs else ''}</div>"
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the relative gradient of each layer in each epoch.
+        """Draw the relative gradient of each layer in each epoch, and mark the epoch whose weights are kept.
 
         Parameters
         ----------
@@ -201,8 +238,7 @@ class TrainingHealth:
         if not epochs:
             raise ValueError("No epoch was recorded, so there is no gradient flow to draw. Fit for an epoch first.")
         flow = {name: [epoch.layers[name].relative_gradient for epoch in epochs] for name in epochs[-1].layers}
-        found = ", ".join(dict.fromkeys(finding.symptom for finding in self.findings))
-        title = f"Gradient flow: {found or self.status}{', repaired' if self.status == 'repaired' else ''}"
-        return draw_gradient_flow(
-            flow, [epoch.epoch for epoch in epochs], title, [repair.epoch for repair in self.repairs], ax
-        )
+        found = ", ".join(dict.fromkeys(finding.symptom for finding in self.findings)) or self.status.replace("_", " ")
+        title = f"Gradient flow: {found}{', repaired' if self.status == 'repaired' else ''}"
+        changes = [repair.epoch for repair in self.repairs]
+        return draw_gradient_flow(flow, [epoch.epoch for epoch in epochs], title, changes, self.best_epoch, ax)

@@ -2,7 +2,7 @@
 
 from .early_stopping import EarlyStopping
 from .gradient_clipping import GradientClipping
-from .gradient_health import EpochHealth, Finding, GradientHealth, LayerHealth, Repair, TrainingHealth
+from .gradient_health import EpochHealth, Finding, GradientHealth, LayerHealth, Notice, Repair, TrainingHealth
 
 __all__ = [
     "EarlyStopping",
@@ -11,6 +11,7 @@ __all__ = [
     "GradientClipping",
     "GradientHealth",
     "LayerHealth",
+    "Notice",
     "Repair",
     "TrainingHealth",
 ]

@@ -104,7 +104,8 @@ class Repairs:
         self.n_tried = 0
         self.queue: list[Change] = []
         self.best: ModuleState | None = None
-        self._best_loss = math.inf
+        self._best_loss, self._best_epoch = math.inf, 0
+        self.restored_epoch = 0  # the one whose weights a repair of overfitting restored
 
     # ------------------------------------------------------------------ choosing and judging
 
@@ -148,6 +149,7 @@ class Repairs:
             return True
         self.queue = []
         self.n_tried = _MOST_REPAIRS
+        self.health.skill = attempt.skill  # until the rest of the epochs, if any, has changed it
         self._continue(max(0, attempt.planned_epochs - attempt.n_epochs), attempt)
         return True
 
@@ -224,7 +226,7 @@ class Repairs:
         loss = self.net.history[-1].get("valid_loss", math.inf)
         if e.restores_best or not loss < self._best_loss:
             return
-        self._best_loss = loss
+        self._best_loss, self._best_epoch = loss, len(self.net.history)
         if self.best is None:
             self.best = ModuleState(self.net)
         self.best.save()
@@ -234,6 +236,7 @@ class Repairs:
             return
         self.best.restore()
         best, n_epochs = max(e.valid_skills), len(self.net.history)
+        self.health.skill, self.restored_epoch = best, self._best_epoch
         self.health.repairs.append(
             Repair(finding.symptom, n_epochs, "weights of the best epoch", True, e.valid_skills[-1], best)
         )

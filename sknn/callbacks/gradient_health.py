@@ -10,8 +10,9 @@ import numpy as np
 from .._health.careful import careful
 from .._health.evidence import Evidence, initial_evidence
 from .._health.inspection import inspect_network
+from .._health.notices import notices
 from .._health.origin import Origin, origin_of
-from .._health.record import EpochHealth, Finding, LayerHealth, Repair, TrainingHealth
+from .._health.record import EpochHealth, Finding, LayerHealth, Notice, Repair, TrainingHealth
 from .._health.rules.diagnosis import diagnose, diagnose_before_training
 from .._health.rules.non_finite import non_finite
 from .._health.sampling import RowSource
@@ -25,7 +26,7 @@ from ._state import StopTraining
 from .early_stopping import EarlyStopping
 from .gradient_clipping import GradientClipping
 
-__all__ = ["EpochHealth", "Finding", "GradientHealth", "LayerHealth", "Repair", "TrainingHealth"]
+__all__ = ["EpochHealth", "Finding", "GradientHealth", "LayerHealth", "Notice", "Repair", "TrainingHealth"]
 
 # Findings whose consequence a non-finite value may be.
 _BEFORE_NON_FINITE = ("non_finite", "input_scale", "loss_diverging", "exploding")
@@ -134,18 +135,28 @@ class GradientHealth(SknnCallback):
     def training_ended(self, net: Any) -> None:
         """Make the final diagnosis, while a repair can still train again."""
         self.has_ended = True
-        e = self._evidence
-        if e is None or (self.is_over and self._repairs is None):
+        e, health = self._evidence, self.health_
+        if e is None:
             return
-        self.health_.was_judged = e.is_fine or (e.had_time(True) and not e.has_few_rows)
-        if e.had_time(True) and self._has_doubt(e) and self._inspected_at != e.n_epochs:
+        health.skill, health.notices = e.kept_skill, []
+        if self.is_over and self._repairs is None:
+            return
+        health.was_judged = e.is_fine or (e.had_time(True) and not e.has_few_rows)
+        has_doubt = e.had_time(True) and self._has_doubt(e)
+        if (has_doubt or e.kept_skill < _SOME_SKILL) and e.inspected_after != e.n_epochs:
             self._inspect(net, e)
+            health.skill = e.kept_skill
         self._judge(net, e, ended=True)
+        if not health.findings or health.status == "repaired":
+            health.notices = careful(notices, e, otherwise=[])
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Release copies and data."""
         if not self.has_ended:
             self.training_ended(net)
+        restored = 0 if self._repairs is None else self._repairs.restored_epoch
+        best_epochs = [stopper.best_epoch_ for stopper in _stoppers(net) if stopper.restore_best]
+        self.health_.best_epoch = max(best_epochs, default=0) or restored or len(net.history)
         self.release()
 
     def release(self) -> None:
@@ -163,7 +174,7 @@ class GradientHealth(SknnCallback):
     # ------------------------------------------------------------------ watching
 
     def _begin(self, net: Any, dataset_train: Any, dataset_valid: Any) -> Evidence:
-        stoppers = [callback for _, callback in net.callbacks_ if isinstance(callback, EarlyStopping)]
+        stoppers = _stoppers(net)
         clippers = [c for _, c in net.callbacks_ if isinstance(c, GradientClipping) and c.by == "norm"]
         run, is_sknn, loss = run_of(net), isinstance(net, SknnNet), net.criterion_
         train, valid = (RowSource(net, dataset, is_resident=is_sknn) for dataset in (dataset_train, dataset_valid))
@@ -174,13 +185,13 @@ class GradientHealth(SknnCallback):
             lr=float(net.lr) if self._repairs is None else self._repairs.changes.lr,
             planned_epochs=int(net.max_epochs) if run is None else run.planned_epochs,
             restores_best=any(stopper.restore_best for stopper in stoppers),
+            patience=min((stopper.patience for stopper in stoppers), default=None),
             checks_shapes=is_sknn,
             loss_name=type(loss.module if isinstance(loss, ModuleLoss) else loss).__name__,
             columns=columns_of(net),
             clipping=clippers[-1].max_norm_ if clippers else None,
             schedule=None if run is None else run.lr_schedule,
         )
-        self._inspected_at = 0
         if e.constant is not None:
             self.health_.constant_loss = e.constant.loss
             found = None if self.health_.findings else careful(diagnose_before_training, e)
@@ -195,6 +206,7 @@ class GradientHealth(SknnCallback):
         e.add_epoch(losses, record.get("train_loss", math.nan), record.get("valid_loss"))
         skill = e.train_skills[-1] if e.train_skills else math.nan
         layers = careful(e.norms.of_epoch, self._first_step, otherwise={}, draws=False)
+        self.health_.skill = e.kept_skill
         self.health_.epochs.append(EpochHealth(len(net.history), skill, layers))
         return losses
 
@@ -210,7 +222,7 @@ class GradientHealth(SknnCallback):
         inspection = careful(inspect_network, net, e.rows)
         if inspection is not None:
             e.inspections.append(inspection)
-            self._inspected_at = e.n_epochs
+            e.inspected_after = e.n_epochs
         del e.inspections[1:-2]  # keep the first, and the last two
 
     # ------------------------------------------------------------------ judging
@@ -293,6 +305,10 @@ class GradientHealth(SknnCallback):
         step, origin, was_skipped = incident
         e = self._evidence
         self._report(non_finite(origin, step, e, was_skipped=was_skipped, epoch=len(net.history), lr=net.lr))
+
+
+def _stoppers(net: Any) -> list[EarlyStopping]:
+    return [callback for _, callback in net.callbacks_ if isinstance(callback, EarlyStopping)]
 
 
 def _falls_back(skills: list[float]) -> bool:

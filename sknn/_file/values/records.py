@@ -9,13 +9,14 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
-from ...callbacks import EpochHealth, Finding, LayerHealth, Repair, TrainingHealth
+from ...callbacks import EpochHealth, Finding, LayerHealth, Notice, Repair, TrainingHealth
 from ...exceptions import DamagedFileError
 from ..checks import check_keys, expect
 
 __all__ = ["read_record", "write_record"]
 
-_RECORDS: dict[str, Any] = {kind.__name__: kind for kind in (EpochHealth, Finding, LayerHealth, Repair, TrainingHealth)}
+_KINDS = (EpochHealth, Finding, LayerHealth, Notice, Repair, TrainingHealth)
+_RECORDS: dict[str, Any] = {kind.__name__: kind for kind in _KINDS}
 
 
 def write_record(value: Any, write: Callable[[Any], Any]) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from .not_learning import cut_off, hardly_moving, not_learning, shrinking, unrel
 from .output_mismatch import output_mismatch
 from .rising_loss import loss_diverging, overfitting
 from .units import dead_units, saturated_units, saturated_units_on_all_paths, symmetric_init
+from .worse_than_constant import worse_than_constant
 
 __all__ = ["RULES", "Rule", "diagnose", "diagnose_before_training"]
 
@@ -62,6 +63,7 @@ RULES = (
     Rule(unrelated_labels),
     Rule(overfitting),
     Rule(not_learning),
+    Rule(worse_than_constant, works_with_few_rows=True, needs_time=False, causes_divergence=True),
 )
 
 

@@ -11,12 +11,12 @@ from ..input_dependence import input_gradient
 from ..record import Finding
 from .remedies import USUAL_UPDATE, bounded_gradient, lower_lr
 
-__all__ = ["exploding", "fades", "relative_gradients", "vanishing", "vanishing_over_time"]
+__all__ = ["FAR_ABOVE_CONSTANT", "exploding", "fades", "relative_gradients", "vanishing", "vanishing_over_time"]
 
 _ORDERS_OF_MAGNITUDE = 1e3
 _NOTHING_LEFT = 1e-5
 # A first loss this many times that of a constant guess comes from the initial weights, or from the scale of the target.
-_FAR_ABOVE_CONSTANT = 20.0
+FAR_ABOVE_CONSTANT = 20.0
 
 
 def exploding(e: Evidence, ended: bool) -> Finding | None:
@@ -39,7 +39,7 @@ def exploding(e: Evidence, ended: bool) -> Finding | None:
 def _far_above_constant(e: Evidence) -> tuple[str | None, str, str, str] | None:
     assert e.constant is not None
     first = float(e.step_losses[0][0]) / e.constant.start if e.constant.start > 0 else 0.0
-    if not first > _FAR_ABOVE_CONSTANT:
+    if not first > FAR_ABOVE_CONSTANT:
         return None
     seen = (
         f"the first loss was {e.step_losses[0][0]:.3g}, {first:.3g} times that of a constant guess, "

@@ -14,15 +14,13 @@ from ..record import Finding
 from .gradients import fades, relative_gradients
 from .remedies import USUAL_UPDATE, lower_lr, suggested_lr
 
-__all__ = ["cut_off", "hardly_moving", "not_learning", "shrinking", "unrelated_labels"]
+__all__ = ["UNRELATED", "cut_off", "hardly_moving", "not_learning", "shrinking", "unrelated_labels"]
 
 # Change over all steps, relative to the weights, that counts as hardly any; more is needed if the rate fell at once.
 _HARDLY_MOVED, _HALFWAY = 0.02, 0.5
 # With fewer rows a real relation may not be significant.
 _ROWS_TO_DOUBT_LABELS = 200
-_UNRELATED = "neither a single column (F tests at 1 %) nor a simple model of all is related to the target"
-# Skill of a simple model on held-out rows that proves a relation.
-_SOME_SKILL = 0.05
+UNRELATED = "neither a single column (F tests at 1 %) nor a simple model of all is related to the target"
 # Shares of the largest learning rate, and of the initial norm of the weights, that count as hardly anything.
 _HARDLY_ANY_LR, _SHRUNK = 0.01, 0.05
 _CHECK_ROWS = (
@@ -113,10 +111,10 @@ def not_learning(e: Evidence, ended: bool) -> Finding | None:
         return None
     if skill >= 0.02 and skill >= (0.3 * e.linear_skill if e.linear_skill >= 0.1 else 0.02):
         return None
-    if _is_unrelated(e):
+    if e.is_unrelated:
         if not ended or e.train.n_rows < _ROWS_TO_DOUBT_LABELS:
             return None
-        return _not_learning(e, "unrelated_labels", _UNRELATED, _CHECK_ROWS)
+        return _not_learning(e, "unrelated_labels", UNRELATED, _CHECK_ROWS)
     spread = _output_spread(e)
     if spread < 1e-3:
         return _not_learning(
@@ -155,23 +153,18 @@ def _unknown(e: Evidence) -> Finding:
     )
 
 
-def _is_unrelated(e: Evidence) -> bool:
-    """Whether neither a column nor a simple model of all columns is related to the target."""
-    return not e.related and e.simple_skill < _SOME_SKILL
-
-
 def unrelated_labels(e: Evidence, ended: bool) -> Finding | None:
     """The network is never better than a constant on held-out rows, and no column is related to the target."""
     valid = [skill for skill in e.valid_skills if not math.isnan(skill)]
     if len(valid) < 3 or e.valid.n_rows < 50 or e.train.n_rows < _ROWS_TO_DOUBT_LABELS or max(valid) > 0.03:
         return None
-    if e.displacement() < _HARDLY_MOVED or not _is_unrelated(e):
+    if e.displacement() < _HARDLY_MOVED or not e.is_unrelated:
         return None
     return _not_learning(
         e,
         "unrelated_labels",
         f"on {e.valid.n_rows} held-out rows no epoch was clearly better than a constant guess (best skill "
-        f"{max(valid):.3g}), and {_UNRELATED}",
+        f"{max(valid):.3g}), and {UNRELATED}",
         _CHECK_ROWS,
     )
 

@@ -1,0 +1,82 @@
+"""What to say of a result in which no rule found a fault: no skill, or training that had not converged."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .evidence import Evidence
+from .record import Notice
+from .rules.not_learning import UNRELATED
+from .rules.remedies import suggested_lr
+
+__all__ = ["notices"]
+
+# Below this skill a network is hardly better than a constant guess; below the second, it is no better.
+_HARDLY_ANY, _NONE = 0.03, 0.01
+# The best epoch on n held-out rows may reach this skill by chance, divided by the square root of n.
+_BY_CHANCE = 1.5
+# With fewer epochs a falling loss is what was asked for.
+_FEWEST_EPOCHS = 8
+# Gain of skill in the second half of the epochs that counts: as a share of the skill or of what was left to learn,
+# whichever is less, and in itself. No default fit of 15 tables reaches it; most fits of a tenth of the epochs do.
+_SHARE_GAINED, _GAINED = 0.08, 0.01
+_CHECK = (
+    "a check that each row of y belongs to its row of X; if it does, the inputs may hardly tell the target: other "
+    "columns may."
+)
+
+
+def notices(e: Evidence) -> list[Notice]:
+    """At the end of training without a finding: the notices that the result deserves."""
+    found = _no_skill(e) or _not_converged(e)
+    return [] if found is None else [found]
+
+
+def _no_skill(e: Evidence) -> Notice | None:
+    """The kept weights are no better than a constant guess, or not by more than chance or memory explains."""
+    skill, n_held_out = e.kept_skill, e.valid.n_rows if e.valid_skills else 0
+    seen = f"after {e.n_steps} steps the skill on {e.judged_on} is {skill:.2g} (0 is the best constant guess)"
+    if skill < -1:
+        seen = f"after {e.n_steps} steps the loss on {e.judged_on} is {1 - skill:.3g} times that of a constant guess"
+    if skill < _HARDLY_ANY and (e.has_few_rows or not e.had_time(True)):
+        return Notice("no_skill", f"{seen}; too few rows or steps to judge by.", "more rows or epochs, or a lower lr.")
+    if skill < _NONE or (skill < _HARDLY_ANY and (e.is_unrelated or skill < e.simple_skill / 2)):
+        return Notice("no_skill", f"{seen}.", _CHECK)
+    # Where the rows that were held out, if any, prove nothing, there must be a relation that tests find.
+    proves = skill >= _BY_CHANCE / math.sqrt(n_held_out) if n_held_out else False
+    if proves or math.isnan(skill) or e.has_few_rows or not e.had_time(True) or not e.is_unrelated:
+        return None
+    why = "of so few held-out rows that may be chance" if n_held_out else "it may be memory"
+    return Notice("no_skill", f"{seen}, but {why}, and {UNRELATED}.", _CHECK)
+
+
+def _not_converged(e: Evidence) -> Notice | None:
+    """In the second half of the epochs the loss fell clearly, and it was lowest near the end.
+
+    The last epochs alone would not show it, since most schedules end with a learning rate near zero.
+    """
+    skills = np.nan_to_num(e.skills, nan=-np.inf)
+    n = len(skills)
+    if n < _FEWEST_EPOCHS or e.has_few_rows:
+        return None
+    half, best = float(skills[: n - n // 2].max()), float(skills.max())
+    since_best = n - 1 - int(np.argmax(skills))
+    near_end = max(1, n // 5) if e.patience is None else min(max(1, n // 5), e.patience)
+    gain = best - half
+    # 1 - skill is the loss in units of the constant's; a loss that may be negative can fall below zero.
+    is_clear = math.isfinite(half) and half < 1 and gain >= max(_GAINED, _SHARE_GAINED * min(best, 1 - half))
+    if not is_clear or since_best >= near_end:
+        return None
+    rows = "held-out" if e.skills is e.valid_skills else "training"
+    seen = (
+        f"in the last {n // 2} of {n} epochs the {rows} loss still fell by {gain / (1 - half):.0%} (skill {half:.3g} "
+        f"to {best:.3g}), and it was lowest in epoch {n - since_best}: training had not converged."
+    )
+    more = f"a larger max_epochs (it is {e.planned_epochs})"
+    if e.n_epochs < e.planned_epochs:
+        more = f"more time, since training ended after {e.n_epochs} of {e.planned_epochs} epochs"
+    lr = suggested_lr(e)
+    higher = f"lr={lr:.1g} (it is {e.lr:.3g})" if lr > 2 * e.lr else f"a higher lr (it is {e.lr:.3g})"
+    return Notice("not_converged", seen, f"{more}, or {higher}.")

@@ -1,0 +1,58 @@
+"""Rule: the weights that are kept are clearly worse than a constant guess, whatever the cause."""
+
+from __future__ import annotations
+
+from ..evidence import Evidence
+from ..record import Finding
+from .gradients import FAR_ABOVE_CONSTANT
+from .remedies import bounded_gradient, lower_lr
+
+__all__ = ["worse_than_constant"]
+
+# Loss that counts after enough steps, in units of that of a constant guess; after a few, it may still fall.
+_WORSE = 2.0
+# A network that has learned its training rows, but is so much worse than a constant guess on so many others.
+_LEARNED, _LOST, _ENOUGH_HELD_OUT = 0.3, -0.1, 50
+
+
+def worse_than_constant(e: Evidence, ended: bool) -> Finding | None:
+    """At the end the loss is many times that of the best constant guess, or above it on held-out rows only."""
+    if not ended or e.constant is None or not e.constant.is_bounded or not e.train_skills:
+        return None
+    is_judged = e.had_time(True) and not e.has_few_rows
+    if e.kept_skill < 1 - (_WORSE if is_judged else FAR_ABOVE_CONSTANT):
+        return _far_above(e)
+    has_learned = e.train_skills[-1] >= _LEARNED and e.valid.n_rows >= _ENOUGH_HELD_OUT
+    if is_judged and has_learned and e.kept_skill < _LOST:
+        return _overfitted(e)
+    return None
+
+
+def _far_above(e: Evidence) -> Finding:
+    assert e.constant is not None
+    seen = f"the loss on {e.judged_on} is {1 - e.kept_skill:.3g} times that of the best constant guess"
+    lower = f"lr={lower_lr(e):.1g} (it is {e.lr:.3g})"
+    first = float(e.step_losses[0][0]) if e.step_losses else float("nan")
+    if e.train_skills[-1] >= 0:
+        seen += f", though the training skill is {e.train_skills[-1]:.3g}."
+        return Finding("overfitting", None, e.n_epochs, seen, _OTHER_ROWS)
+    if first > FAR_ABOVE_CONSTANT * e.constant.start and e.train_skills[-1] >= e.constant.skill(first):
+        seen += f"; the first loss was {first:.3g}, where a constant guess has {e.constant.loss:.3g}."
+        remedy = f"a target of standard scale (preprocessing=True), smaller initial weights, more epochs, or {lower}."
+        return Finding("exploding", None, e.n_epochs, seen, remedy, "initial_loss")
+    seen += f"; the first loss was {first:.3g}, and a constant guess has {e.constant.loss:.3g}."
+    return Finding("loss_diverging", None, e.n_epochs, seen, f"{lower}, or {bounded_gradient(e)}.")
+
+
+_OTHER_ROWS = (
+    "early_stopping=True, a smaller module, or a check that held-out rows are like training rows, and each row of y "
+    "belongs to its row of X."
+)
+
+
+def _overfitted(e: Evidence) -> Finding:
+    seen = (
+        f"the training skill is {e.train_skills[-1]:.3g}, and the skill on {e.judged_on} is {e.kept_skill:.2g}, worse "
+        "than a constant guess."
+    )
+    return Finding("overfitting", None, e.n_epochs, seen, _OTHER_ROWS)
