@@ -213,7 +213,14 @@ def take(table: np.ndarray, positions: np.ndarray) -> np.ndarray:
 
 def float64_numbers(numbers: Numbers) -> np.ndarray:
     """Numbers (n,) as float64, missing as NaN."""
-    return numbers.cast(nw.Float64).to_numpy() if isinstance(numbers, nw.Series) else numbers.astype(float, copy=False)
+    if isinstance(numbers, np.ndarray):
+        return numbers.astype(float, copy=False)
+    if not isinstance(numbers.dtype, nw.Int64 | nw.UInt64):
+        return numbers.cast(nw.Float64).to_numpy()
+    missing = numbers.is_null().to_numpy()  # a cast of pyarrow refuses integers beyond 2**53
+    values = (numbers.fill_null(0) if missing.any() else numbers).to_numpy().astype(float)
+    values[np.asarray(missing, dtype=bool)] = np.nan
+    return values
 
 
 def parse_numbers(labels: Labels) -> tuple[np.ndarray, Any]:

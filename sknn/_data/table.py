@@ -145,9 +145,9 @@ def _learn(
         parsed, offender = parse_numbers(content)
         content = Measures(parsed) if offender is None else content
     if isinstance(content, Labels) and not forced:
+        check_times(content, name, label)
         spelled = learn_format(content)
         if spelled is None:
-            check_times(content, name, label)
             check_free_text(content, name, label)
         else:
             format_, parsed = spelled

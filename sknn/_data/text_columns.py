@@ -50,9 +50,10 @@ def learn_format(labels: Labels) -> tuple[NumberFormat, np.ndarray] | None:
         return None
     texts = [value for value in values if isinstance(value, str | bytes)]
     parts = [part for part in map(split_text, texts) if part is not None]
-    if not parts or any(_is_code(number) for number, _ in parts):
+    if any(_is_code(number) for number, _ in parts):
         return None
-    unit = Counter(unit for _, unit in parts).most_common(1)[0][0]
+    units = Counter(unit for _, unit in parts).most_common(1)
+    unit = units[0][0] if units else ""  # none where the numbers among the texts are no text
     spelled = {NumberFormat(decimal, unit): _parsed(values, decimal, unit) for decimal in (".", ",")}
     best = max(spelled, key=lambda format_: int(np.isfinite(spelled[format_]).sum()))
     is_number = np.isfinite(spelled[best])
@@ -115,23 +116,37 @@ def reading_of(labels: Labels, format_: NumberFormat, numbers: np.ndarray, name:
     n_missing = int(np.isnan(numbers[labels.positions >= 0]).sum())
     spelled = [value for value in labels.values if isinstance(value, str | bytes)]
     values = [written_number(value, *format_) for value in spelled]
-    example, number = next((s, v) for s, v in zip(spelled, values, strict=True) if v is not None and v == v)
-    message = f"such as {shown(example)} as {number:.15g}"
+    examples = [
+        f"such as {shown(s)} as {v:.15g}" for s, v in zip(spelled, values, strict=True) if v is not None and v == v
+    ]
+    message = examples[0] if examples else "which most of its values are"
     if n_missing:
         other = next(s for s, v in zip(spelled, values, strict=True) if v is None or v != v)
         message += f"; {n_missing} of its {n_present} values, such as {shown(other)}, are not numbers and are missing"
-    steps = f".str.strip({' ' + format_.unit!r})" if format_.unit else ""
+    steps = ""
     if format_.decimal == ",":
-        steps += ".str.replace('.', '').str.replace(',', '.')"
-    elif any("," in str(value) for value in spelled):
-        steps += ".str.replace(',', '')"
+        steps = ".str.replace('[^0-9,-]', '', regex=True).str.replace(',', '.')"
+    elif format_.unit or any(_is_grouped(value) for value in spelled):
+        steps = ".str.replace('[^0-9.-]', '', regex=True)"
     return (
         f"({message}). Convert it before fit, as by {_assigned(name, 'to_numeric', steps, coerce=bool(n_missing))}, or "
         f"keep it as a category with categorical_features=[{shown(name)}]."
     )
 
 
+def _is_grouped(value: Any) -> bool:
+    """Whether signs separate the thousands of a number with decimal point."""
+    parts = split_text(value)
+    return (
+        parts is not None
+        and parts[0].strip("+-0123456789.eE") != ""
+        and written_number(value, ".", parts[1]) is not None
+    )
+
+
 def _assigned(name: Hashable, function: str, steps: str = "", coerce: bool = False) -> str:
-    """The line of pandas that converts a column."""
+    """The line of pandas that converts a column; of an array, the function."""
+    if not isinstance(name, str):
+        return f"pd.{function}"
     column = f"X[{shown(name)}]"
     return f"{column} = pd.{function}({column}{steps}{', errors=' + repr('coerce') if coerce else ''})"
