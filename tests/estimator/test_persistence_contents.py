@@ -19,8 +19,9 @@ from sknn import NeuralClassifier, NeuralRegressor
 from sknn.modules import MLP
 
 N = 400
-# Inside the range of its column: the smallest and the largest number of a column are knots of TabM, by design.
-NUMBER, TARGET, WEIGHT = 0.1234567890123, 0.7654321098765, 1.0203040506070
+# Inside the range of its column and away from its median: a column is centred by one of its numbers, and the smallest and
+# the largest are knots of TabM, by design.
+NUMBER, TARGET, WEIGHT = 0.9234567890123, 0.7654321098765, 1.0203040506070
 DATE = datetime.datetime(2021, 3, 4, 5, 6, 7)
 GROUP, TEXT = "group-canary-8731", "free-text-canary-5520"
 

@@ -114,8 +114,12 @@ class Classifier(Model):
         self.classes_ = labels_of(self.target)
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Probabilities, float32 (n_rows, n_classes)."""
-        return self.values(X)
+        """Probabilities, float64 (n_rows, n_classes), as sknn gives them: in rows that sum to one, but for labels."""
+        probabilities = self.values(X).astype(np.float64)
+        if self.target["kind"] == "multilabel":
+            return probabilities
+        total = probabilities.sum(axis=1, keepdims=True)
+        return np.divide(probabilities, total, out=probabilities, where=np.abs(total - 1) < 1e-3)
 
     def predict(self, X: Any) -> np.ndarray:
         """Most probable labels (n_rows,); if a row can have several labels, indicators int64 (n_rows, n_labels)."""
