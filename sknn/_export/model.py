@@ -122,5 +122,5 @@ def scalar_as_json(value: Any, what: str) -> Any:
 def _target(targets: Any) -> dict[str, Any]:
     if targets.kind != "real":
         return {"kind": targets.kind, "classes": [scalar_as_json(label, "classes_") for label in targets.classes_]}
-    mean, scale = targets.mean.tolist(), targets.scale.tolist()
+    scale, mean = (values.tolist() for values in targets.affine)
     return {"kind": "real", "mean": mean, "scale": scale, "dtype": np.dtype(targets.dtype).name, "ndim": targets.ndim}
