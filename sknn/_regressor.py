@@ -38,7 +38,9 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         Keyword arguments of the module class; ``module__NAME`` in set_params and in searches.
     criterion : str, torch.nn.Module class or instance, default="squared_error"
         "squared_error", "absolute_error", "huber", "poisson" or "quantile"; see :mod:`sknn.losses`. It sees y in units
-        of its standard deviation, so ``criterion__delta`` of "huber" is in that unit. An instance is copied.
+        of its spread: for "squared_error" the standard deviation; for "absolute_error", "huber" and "quantile" the
+        distance of the quantiles 1/8 and 7/8 over 2.3, which a few wild targets cannot move. ``criterion__delta`` of
+        "huber" is in that unit. An instance is copied.
     criterion_params : dict, default=None
         Keyword arguments of the loss, as ``{"quantile": [0.1, 0.5, 0.9]}``; ``criterion__NAME`` in searches.
     optimizer : torch.optim.Optimizer class, default=torch.optim.AdamW

@@ -9,7 +9,7 @@ import scipy.sparse
 import torch
 from torch import Tensor, nn
 
-from .quantiles import quartiles
+from .quantiles import center_and_half_spread
 
 CLIP_LIMIT = 3.0  # largest |z| that comes out
 # Beyond this |z| the clip is 3 to the last bit of a float32, and its square cannot overflow.
@@ -68,14 +68,7 @@ class Encoder(nn.Module):
         with np.errstate(over="ignore", invalid="ignore"):
             gap_columns = np.flatnonzero(np.isnan(numeric.sum(axis=0)))  # a superset: inf - inf is NaN, too
         gap_columns = gap_columns[np.isnan(numeric[:, gap_columns]).any(axis=0)]
-        low, center, high = quartiles(numeric, weight)
-        # Halves, since the difference of two finite numbers may be infinite. NaN: no value at all.
-        half_spread = np.nan_to_num(high / 2 - low / 2)
-        flat = np.flatnonzero(half_spread == 0)
-        if flat.size:
-            distance = np.abs(numeric[:, flat] / 2 - center[flat] / 2)
-            distance[distance == 0] = np.nan
-            half_spread[flat] = np.nan_to_num(quartiles(distance, weight)[1])
+        center, half_spread = center_and_half_spread(numeric, weight, tail=0.25)
         # A spread below 1e-300 is rounding noise, and its inverse would overflow.
         scale = np.divide(0.5, half_spread, out=np.zeros_like(half_spread), where=half_spread > 1e-300)
         self._set(np.nan_to_num(center), scale, gap_columns)

@@ -5,6 +5,7 @@ There are three kinds: ``"classes"`` (int64 codes), ``"multilabel"`` (float32 in
 
 from __future__ import annotations
 
+import copy
 import numbers
 from typing import Any
 
@@ -13,6 +14,7 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from .._errors import refused_as, shown
+from .quantiles import center_and_half_spread
 
 __all__ = ["ClassTargets", "MultilabelTargets", "RealTargets", "class_targets", "dense"]
 
@@ -116,6 +118,12 @@ class _LabelTargets:
 
     classes_: np.ndarray
 
+    is_constant = False
+
+    def for_further(self, y: Any) -> Any:
+        """These targets, for training that continues with `y`."""
+        return self
+
     @property
     def n_targets(self) -> int:
         """Number of classes or labels."""
@@ -214,11 +222,27 @@ def _unit(columns: np.ndarray) -> np.ndarray:
     return np.where(extreme, np.exp2(np.frexp(largest)[1].clip(-1021, 1023)), 1.0)
 
 
+# Distance between the quantiles 1/8 and 7/8 of a normal distribution, in standard deviations.
+_NORMAL_RANGE = 2.3007
+
+
+def _mean_and_scale(columns: np.ndarray, weight: np.ndarray | None, scaling: str) -> tuple[np.ndarray, np.ndarray]:
+    """Centre and spread of columns (n, n_outputs); for "scale" the mean, twice."""
+    if scaling == "robust":
+        center, half_spread = center_and_half_spread(columns, weight, tail=0.125)
+        return center, 2 * half_spread / _NORMAL_RANGE
+    mean = np.average(columns, axis=0, weights=weight)
+    if scaling == "scale":
+        return mean, mean
+    return mean, np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weight))
+
+
 class RealTargets:
     """Numbers (n_samples,) or (n_samples, n_outputs): scaled for the network, and converted back at predict.
 
-    `scaling` is "standard": zero mean, unit variance; "scale": divided by the mean, for a loss with a log link, whose
-    target must stay positive; or None: unchanged.
+    `scaling` is "standard": zero mean, unit variance; "robust": zero median, unit spread, which an eighth of the rows
+    cannot move however far they are; "scale": divided by the mean, for a loss with a log link, whose target must stay
+    positive; or None: unchanged. An output that never varies, unless it is left unchanged, is predicted exactly.
     """
 
     kind = "real"
@@ -229,22 +253,40 @@ class RealTargets:
         self.n_targets = columns.shape[1]
         self.mean = np.zeros(self.n_targets)
         self.scale = np.ones(self.n_targets)
+        self.constant = np.full(self.n_targets, np.nan)  # the value of an output that never varies, else NaN
         if scaling is not None:
             unit = _unit(columns)
-            columns = columns / unit
-            mean = np.average(columns, axis=0, weights=weight)
-            scale = mean
-            if scaling == "standard":
-                self.mean = mean * unit
-                scale = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weight))
+            mean, scale = _mean_and_scale(columns / unit, weight, scaling)
             # A constant target is not divided. The tolerance is relative, since the mean of many 0.1 is not 0.1.
             tolerance = 8 * np.finfo(np.float64).eps * np.abs(mean)
+            varies = np.ptp(columns / unit, axis=0) > tolerance
+            self.constant[~varies] = columns[0, ~varies]
+            self.mean = np.zeros_like(mean) if scaling == "scale" else mean * unit
             self.scale = np.where(scale > tolerance, np.maximum(scale * unit, np.finfo(np.float64).tiny), 1.0)
         # float32 has 24 bits: if the mean is above about 1,000 spreads, rounding would change the values visibly.
         # scikit-learn expects float64 for several outputs.
         rounded_away = (np.abs(self.mean) / 1e3 > self.scale).any()
         out_of_range = ((self.scale > 1e30) | (self.scale < 1e-30)).any()
         self.dtype = np.float64 if rounded_away or out_of_range or self.ndim == 2 else np.float32
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether no output varies, so that there is nothing to learn."""
+        return not np.isnan(self.constant).any()
+
+    @property
+    def affine(self) -> tuple[np.ndarray, np.ndarray]:
+        """Factor and offset of each output, float64 (n_outputs,), that turn the output of the link into y."""
+        varies = np.isnan(self.constant)
+        return np.where(varies, self.scale, 0.0), np.where(varies, self.mean, self.constant)
+
+    def for_further(self, y: Any) -> RealTargets:
+        """These targets for training that continues with `y`: an output that varies now is constant no longer."""
+        columns = self.check(y).reshape(len(y), -1)
+        targets = copy.copy(self)
+        if columns.shape[1] == self.n_targets:  # else `encode` will say so
+            targets.constant = np.where((columns == self.constant).all(axis=0), self.constant, np.nan)
+        return targets
 
     @staticmethod
     def check(y: Any) -> np.ndarray:
@@ -304,6 +346,7 @@ class RealTargets:
         # In float64: of values near zero, a sum in float32 would keep little but rounding errors.
         largest = np.finfo(self.dtype).max
         with np.errstate(over="ignore"):
-            values = values.astype(np.float64) * self.scale + self.mean
+            factor, offset = self.affine
+            values = values.astype(np.float64) * factor + offset
         values = np.clip(values, -largest, largest).astype(self.dtype, copy=False)
         return values[:, 0] if self.ndim == 1 and values.shape[1] == 1 else values

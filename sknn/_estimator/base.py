@@ -233,7 +233,7 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
         leaves_out_idle = not partial and fits_any_columns(self.module, dict(self.module_params or {}))
 
         def learn_targets(y: Any, weight: np.ndarray | None) -> Any:
-            return self._targets if is_continued else self._learn_targets(y, classes, weight)
+            return self._targets.for_further(y) if is_continued else self._learn_targets(y, classes, weight)
 
         return TrainingData(
             X, y, sample_weight, groups, inputs=self._inputs if is_continued else None,

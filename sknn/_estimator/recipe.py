@@ -39,8 +39,10 @@ def training_plan(
     has_decay_by_recipe = recipe.decay_epochs is not None and params["optimizer"] is torch.optim.AdamW
     patience = recipe.patience if params["n_iter_no_change"] == "auto" else params["n_iter_no_change"]
     max_time = None if partial else params["max_time"]
+    epochs = epochs_for(recipe, params["max_epochs"], n_rows, batch_size, stopped=has_validation)
     return TrainingPlan(
-        epochs=1 if partial else epochs_for(recipe, params["max_epochs"], n_rows, batch_size, stopped=has_validation),
+        # Of a target that never varies there is nothing to learn: predictions are exact already.
+        epochs=1 if partial or data.targets.is_constant else epochs,
         batch_size=batch_size,
         lr=recipe.lr if params["lr"] == "auto" else params["lr"],
         lr_schedule="constant" if partial else params["lr_schedule"],

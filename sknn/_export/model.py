@@ -149,5 +149,5 @@ def _labels_as_json(classes: np.ndarray) -> list[Any]:
 def _target(targets: Any) -> dict[str, Any]:
     if targets.kind != "real":
         return {"kind": targets.kind, "classes": _labels_as_json(targets.classes_), "dtype": targets.classes_.dtype.str}
-    mean, scale = targets.mean.tolist(), targets.scale.tolist()
+    scale, mean = (values.tolist() for values in targets.affine)
     return {"kind": "real", "mean": mean, "scale": scale, "dtype": np.dtype(targets.dtype).name, "ndim": targets.ndim}

@@ -184,6 +184,7 @@ def write_targets(targets: Any, writer: ValueWriter) -> dict[str, Any]:
         "ndim": targets.ndim,
         "mean": writer.write(np.asarray(targets.mean), "targets"),
         "scale": writer.write(np.asarray(targets.scale), "targets"),
+        "constant": writer.write(np.asarray(targets.constant), "targets"),
         "dtype": np.dtype(targets.dtype).name,
     }
 
@@ -206,17 +207,19 @@ def read_targets(value: Any, reader: ValueReader, classifies: bool) -> Any:
         if not 0 < n_labels <= sum(math.prod(tensor.shape) for tensor in reader.tensors.values()):
             raise DamagedFileError(f"targets: {n_labels} labels, more than the network has weights.")
         return MultilabelTargets(n_labels)
-    check_keys(value, {"kind", "ndim", "mean", "scale", "dtype"}, "targets")
+    check_keys(value, {"kind", "ndim", "mean", "scale", "constant", "dtype"}, "targets")
     targets = RealTargets.__new__(RealTargets)
     dtypes: Any = {"float32": np.float32, "float64": np.float64}
     targets.ndim, targets.dtype = value["ndim"], dtypes.get(expect(value["dtype"], str, "targets"))
-    targets.mean, targets.scale = (reader.read(value[name], f"targets.{name}") for name in ("mean", "scale"))
-    arrays = (targets.mean, targets.scale)
-    fits = all(type(a) is np.ndarray and a.dtype == np.float64 and a.ndim == 1 and np.isfinite(a).all() for a in arrays)
+    arrays = [reader.read(value[name], f"targets.{name}") for name in ("mean", "scale", "constant")]
+    targets.mean, targets.scale, targets.constant = arrays
+    fits = all(type(a) is np.ndarray and a.dtype == np.float64 and a.ndim == 1 for a in arrays)
+    # Of an output that varies, the constant is NaN.
+    fits = fits and all(np.isfinite(a).all() for a in arrays[:2]) and not np.isinf(targets.constant).any()
     if not fits or targets.dtype is None or type(targets.ndim) is not int or targets.ndim not in (1, 2):
         raise DamagedFileError("targets: expected finite means and scales of the outputs, and 1 or 2 dimensions.")
     targets.n_targets = len(targets.mean)
-    n_scales, n_least = len(targets.scale), (1 if targets.ndim == 1 else targets.n_targets)
-    if not 0 < targets.n_targets == n_scales == n_least or bool((targets.scale == 0).any()):
+    n_least = 1 if targets.ndim == 1 else targets.n_targets
+    if not 0 < len(targets.mean) == len(targets.scale) == len(targets.constant) == n_least or 0 in targets.scale:
         raise DamagedFileError("targets: means, scales and number of outputs do not match.")
     return targets

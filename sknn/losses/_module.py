@@ -118,6 +118,8 @@ class ModuleLoss(Loss):
         if isinstance(module, nn.PoissonNLLLoss):
             link = finite_exp if module.log_input else identity
             self.target_scaling = "scale"
+        elif isinstance(module, (nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss)):
+            self.target_scaling = "robust"
         # The width that two classes need is known for torch's losses; for others the raw prediction decides.
         self._one_score = target == "classes" and isinstance(module, (nn.BCEWithLogitsLoss, nn.BCELoss))
         self._score_per_class = known is not None and target == "classes" and not self._one_score

@@ -134,7 +134,7 @@ VALUES = np.array([1.0, 2.0, 4.0, 9.0])
 
 @pytest.mark.parametrize("weight", [None, np.array([1.0, 0.5, 2.0, 4.0])], ids=["unweighted", "weighted"])
 @pytest.mark.parametrize("shape", [(4,), (4, 1), (2, 2)], ids=str)
-@pytest.mark.parametrize("scaling", ["standard", "scale", None])
+@pytest.mark.parametrize("scaling", ["standard", "robust", "scale", None])
 def test_numbers_come_back_as_they_were(scaling: str | None, shape: tuple[int, ...], weight: Any) -> None:
     y = VALUES.reshape(shape)
     weight = None if weight is None else weight[: len(y)]
@@ -148,7 +148,7 @@ def test_numbers_come_back_as_they_were(scaling: str | None, shape: tuple[int, .
         np.testing.assert_allclose(np.average(encoded**2, axis=0, weights=weight), 1, rtol=1e-5)
     elif scaling == "scale":
         np.testing.assert_allclose(mean, 1, rtol=1e-6)
-    else:
+    elif scaling is None:
         np.testing.assert_array_equal(encoded, y.reshape(len(y), -1))
     decoded = targets.predict(encoded)
     assert decoded.shape == shape
@@ -156,20 +156,66 @@ def test_numbers_come_back_as_they_were(scaling: str | None, shape: tuple[int, .
     np.testing.assert_allclose(decoded, y, rtol=1e-6)
 
 
-def test_a_weight_of_k_is_k_copies() -> None:
+@pytest.mark.parametrize("scaling", ["standard", "robust", "scale"])
+def test_a_weight_of_k_is_k_copies(scaling: str) -> None:
     weight = np.array([1, 0, 2, 3])
-    weighted, repeated = RealTargets(VALUES, weight, "standard"), RealTargets(VALUES.repeat(weight), None, "standard")
+    counted = weight > 0
+    weighted = RealTargets(VALUES[counted], weight[counted].astype(float), scaling)
+    repeated = RealTargets(VALUES.repeat(weight), None, scaling)
     np.testing.assert_allclose(weighted.mean, repeated.mean, rtol=1e-14)
     np.testing.assert_allclose(weighted.scale, repeated.scale, rtol=1e-14)
 
 
+@pytest.mark.parametrize("wild", [1e3, -1e6, 1e15])
+@pytest.mark.parametrize("share", [0.001, 0.1])
+def test_a_robust_scale_does_not_follow_wild_values(wild: float, share: float) -> None:
+    y = np.random.default_rng(0).normal(5.0, 2.0, size=1000)
+    spoiled = y.copy()
+    spoiled[: int(1000 * share)] = wild
+    plain, robust = RealTargets(y, None, "standard"), RealTargets(spoiled, None, "robust")
+    assert abs(robust.mean[0] - plain.mean[0]) < 0.25 * plain.scale[0]
+    assert 0.9 < robust.scale[0] / plain.scale[0] < 2
+
+
+def test_a_robust_scale_of_mostly_equal_values_is_that_of_the_others() -> None:
+    y = np.zeros(1000)
+    y[:50] = np.linspace(50, 150, 50)
+    targets = RealTargets(y, None, "robust")
+    assert targets.mean[0] == 0
+    assert 40 < targets.scale[0] < 150
+    # A group of an eighth of the rows is no noise: it is within reach of a network.
+    y = np.random.default_rng(0).normal(scale=1e-3, size=1000)
+    y[:200] += 50
+    assert np.abs(RealTargets(y, None, "robust").encode(y)).max() < 5
+
+
 @pytest.mark.parametrize("value", [0.0, 0.1, -3e10, 1e-30])
-@pytest.mark.parametrize("scaling", ["standard", None])
+@pytest.mark.parametrize("scaling", ["standard", "robust", None])
 def test_a_constant_target_stays_constant(value: float, scaling: str | None) -> None:
     targets = RealTargets(np.full(10, value), None, scaling)
     encoded = targets.encode(np.full(10, value))
+    assert targets.is_constant == (scaling is not None)
     assert np.abs(encoded).max() <= (1e-5 if scaling else abs(value) * 1.0001)
     np.testing.assert_allclose(targets.predict(encoded), value, rtol=1e-6)
+
+
+@pytest.mark.parametrize("scaling", ["standard", "robust", "scale"])
+def test_an_output_that_never_varies_is_predicted_exactly(scaling: str) -> None:
+    y = np.c_[np.full(10, 0.1), np.arange(1.0, 11)]
+    targets = RealTargets(y, None, scaling)
+    assert not targets.is_constant
+    predicted = targets.predict(np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32))
+    assert (predicted[:, 0] == 0.1).all()
+    assert np.unique(predicted[:, 1]).size == 5
+
+
+def test_an_output_that_varies_later_is_learned_from_then_on() -> None:
+    targets = RealTargets(np.full(10, 3.0), None, "standard")
+    assert targets.for_further(np.full(4, 3.0)).is_constant
+    further = targets.for_further(np.array([3.0, 4.0]))
+    assert not further.is_constant
+    assert targets.is_constant  # a fit that fails leaves them as they were
+    np.testing.assert_allclose(further.predict(np.ones((1, 1), dtype=np.float32)), 4.0)
 
 
 def test_a_large_mean_keeps_the_spread() -> None:

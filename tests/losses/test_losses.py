@@ -296,7 +296,7 @@ def test_loss_survives_deepcopy_and_pickle(case: str) -> None:
 @pytest.mark.parametrize("kind", [SquaredError, AbsoluteError, Huber, Poisson, Quantile])
 def test_target_scaling_leaves_the_order_of_predictions(kind: type[Loss]) -> None:
     loss = kind()
-    shift = {"standard": 100.0, "scale": 0.0}[str(loss.target_scaling)]
+    shift = {"standard": 100.0, "robust": 100.0, "scale": 0.0}[str(loss.target_scaling)]
     generator = torch.Generator().manual_seed(0)
     y, first, second = (torch.rand(3, 50, 1, generator=generator, dtype=torch.float64) + 0.1).unbind()
     factor = 5.0
@@ -311,6 +311,15 @@ def test_target_scaling_leaves_the_order_of_predictions(kind: type[Loss]) -> Non
 
     exponent = 2 if isinstance(loss, SquaredError) else 1
     torch.testing.assert_close(difference(factor, shift), difference(1.0, 0.0) * factor**exponent)
+
+
+@pytest.mark.parametrize("loss", [AbsoluteError(), Huber(), Quantile(0.3), Quantile([0.1, 0.9])], ids=repr)
+def test_validation_of_a_robust_loss_sees_small_changes_beside_a_wild_target(loss: Loss) -> None:
+    y = torch.zeros(100, 1)
+    y[0] = 1e9
+    near, far = (loss.validation_loss(torch.full((100, loss.out_features(1)), value), y) for value in (0.01, 0.02))
+    assert float(near) != float(far)
+    assert float((near - far).abs()) < 0.1
 
 
 def test_every_named_loss_is_public_and_keyed_by_its_name() -> None:
