@@ -155,10 +155,13 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
     best_epoch_ : int
         Epoch whose weights are kept, counted from 1.
     loss_curve_ : list of float
-        Training loss of each epoch.
+        Training loss of each epoch; :meth:`plot_history` draws it.
     validation_scores_ : list of float or None
         Validation score of each epoch, higher is better: minus the loss (log_loss: at the temperature that suits the
         held-out rows best), or the value of `scoring`.
+    stopped_by_ : {"max_epochs", "early_stopping", "max_time", "interrupt", "health", "callback"}
+        What ended the training. "interrupt" is Ctrl-C with ``on_interrupt="keep"``, "health" non-finite values that
+        came back again and again, "callback" one of `callbacks` or of scikit-learn's callbacks.
     interrupted_ : bool
         Whether Ctrl-C ended the training, with ``on_interrupt="keep"``.
     health_ : TrainingHealth or None
@@ -169,6 +172,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
     See Also
     --------
     NeuralRegressor : The same for numbers.
+    plot_history : Draw ``loss_curve_`` and the validation loss.
 
     Examples
     --------

@@ -157,7 +157,7 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
         plan = training_plan(
             hyperparameters(self), data, vars(self).get("feature_names_in_", ()), partial=partial,
             started=started, checkpoint=checkpoint, shuffle_seed=seeds.shuffle, device=device,
-            before_epoch=listeners.before_epoch, after_epoch=listeners.after_epoch,
+            before_epoch=listeners.before_epoch, after_epoch=listeners.after_epoch, after_resume=listeners.after_resume,
         )  # fmt: skip
         listeners.begin(plan.epochs)
         net = self._network(plan, data, seeds.initialisation, n_networks, is_continued, partial)
@@ -165,9 +165,9 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
             listeners.fitted = self._learned(net, data, random)
             n_threads = limited_threads(net.work, repeatable=self.random_state is not None)
             with isolated_random_state(seeds.training, device), listeners.reporting(), n_threads:
-                kept_epoch = train(net, data.train, data.valid, learned=(data.inputs, data.targets))
+                ending = train(net, data.train, data.valid, learned=(data.inputs, data.targets))
             net.release()
-            for name, value in {**listeners.fitted, **training_attributes(net, kept_epoch)}.items():
+            for name, value in {**listeners.fitted, **training_attributes(net, ending)}.items():
                 setattr(self, name, value)
             listeners.end()
         return self

@@ -18,6 +18,7 @@ from .._network.table_network import users_network
 from .._settings import default_settings
 from .._training.net import _Net
 from .._training.one_pass import validation_score
+from .._training.train import Ending
 from .._versions import versions
 from ..callbacks import EarlyStopping, GradientHealth
 from ..losses import Loss
@@ -56,9 +57,9 @@ class FittedEstimator(ComponentParams):
         raise NotImplementedError
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Quality of the predictions for X: accuracy for labels, R^2 for numbers, unless the loss brings another score.
+        """Quality of the predictions for X: accuracy for labels, R^2 for numbers, D^2 pinball score for quantiles.
 
-        Several quantile levels are scored by the mean of their D^2 pinball scores.
+        Of several quantile levels it is the mean of their scores. A loss of your own may bring another score.
 
         Parameters
         ----------
@@ -177,14 +178,14 @@ def _versions() -> dict[str, str]:
     return {package: in_use[package] for package in ("sknn", "scikit-learn", "torch")}
 
 
-def training_attributes(net: _Net, kept_epoch: int | None) -> dict[str, Any]:
-    """Fitted attributes about the training; `kept_epoch` is the epoch whose weights are kept after Ctrl-C, or None."""
+def training_attributes(net: _Net, ending: Ending) -> dict[str, Any]:
+    """Fitted attributes about the training."""
     history = net.history
     scores = [validation_score(record) for record in history]
     callbacks = [callback for _, callback in net.callbacks_]
     best_epochs = [callback.best_epoch_ for callback in callbacks if isinstance(callback, EarlyStopping)]
     health = [callback.health_ for callback in callbacks if isinstance(callback, GradientHealth)][-1:]
-    best_epoch = next(filter(None, [*best_epochs[-1:], kept_epoch]), 0)
+    best_epoch = next(filter(None, [*best_epochs[-1:], ending.kept_epoch]), 0)
     if health and best_epoch:
         health[0].best_epoch = best_epoch
     return {
@@ -192,7 +193,8 @@ def training_attributes(net: _Net, kept_epoch: int | None) -> dict[str, Any]:
         "loss_curve_": [record["train_loss"] for record in history],
         "validation_scores_": None if None in scores else scores,
         "best_epoch_": best_epoch or (health[0].best_epoch if health else 0) or len(history),
-        "interrupted_": kept_epoch is not None,
+        "stopped_by_": ending.stopped_by,
+        "interrupted_": ending.stopped_by == "interrupt",
         "health_": health[0] if health else None,
         "n_repairs_": health[0].n_repairs if health else 0,
     }

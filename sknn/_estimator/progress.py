@@ -58,6 +58,17 @@ class EpochListeners:
         finally:
             self.report.close()
 
+    def after_resume(self, path: str, is_finished: bool) -> None:
+        """A checkpoint was used."""
+        assert self.report is not None
+        n_epochs = len(self.fitted["net_"].history)
+        what = (
+            f"finished after epoch {n_epochs}, so nothing is trained"
+            if is_finished
+            else f"resumes after epoch {n_epochs}"
+        )
+        self.report.say(f"checkpoint={path!r}: the fit {what}.")
+
     def before_epoch(self) -> None:
         """An epoch starts."""
         if self.fit_task is not None and vars(self.estimator).get("_skl_callbacks"):
@@ -112,6 +123,13 @@ class EpochReport:
         parts = [f"epoch {record['epoch']}/{self.last_epoch}", f"train_loss {record['train_loss']:.5g}"]
         parts += [f"{name} {record[name]:.5g}" for name in ("valid_loss", "valid_score") if name in record]
         print("  ".join([*parts, f"lr {record['lr']:.3g}", f"{record['dur']:.2f} s"]), flush=True)
+
+    def say(self, text: str) -> None:
+        """Print a line above the bar, or between those of the epochs."""
+        if self.bar is not None:
+            self.bar.write(text)
+        elif self.verbose:
+            print(text, flush=True)
 
     def close(self) -> None:
         """End the bar."""

@@ -226,6 +226,7 @@ def _check_attributes(estimator: Any, found: dict[str, Any], inputs: Any, target
         "n_features_in_": (int,), "n_iter_": (int,), "best_epoch_": (int,), "n_repairs_": (int,),
         "loss_curve_": (list,), "validation_scores_": (list, type(None)), "health_": (TrainingHealth, type(None)),
         "feature_names_in_": (np.ndarray,), "classes_": (np.ndarray,), "n_outputs_": (int,), "interrupted_": (bool,),
+        "stopped_by_": (str,),
     }  # fmt: skip
     taken = {*dir(estimator), *_OTHERWISE}
     for name, value in found.items():

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from .._errors import one_line, shown
 from ..losses import Loss
+from .failures import advice_for
 from .table_network import TableNetwork, first_output, has_members, network_inputs
 
 __all__ = ["check_batch_norm", "check_loss", "check_network"]
@@ -20,16 +22,22 @@ def check_batch_norm(network: nn.Module, n_samples: int) -> None:
         )
 
 
-def check_network(network: nn.Module, inputs: dict[str, Tensor], expected: tuple[int, ...], label: str) -> Tensor:
+def check_network(
+    network: nn.Module, inputs: dict[str, Tensor], expected: tuple[int, ...], label: str, *, is_instance: bool = True
+) -> Tensor:
     """The raw prediction (n_rows, width) of a few rows, or a ValueError if the network fails or its output is wrong.
 
     Lazy layers get their shapes. `expected` are the output widths that the loss accepts, `label` names the user's
-    module in messages.
+    module in messages, and `is_instance` says that it was not a class.
     """
     n_rows = len(inputs["x_num"])
-    output = _call(network, inputs, label)
+    output = _call(network, inputs, label, is_instance=is_instance)
     if not isinstance(output, Tensor):
-        raise ValueError(f"module: {label} returned a {type(output).__name__}, expected a tensor of raw scores.")
+        raise ValueError(f"module: {label} returned {_described(output)}, expected a tensor of raw scores.")
+    if not output.is_floating_point():
+        raise ValueError(
+            f"module: {label} returned a tensor of {output.dtype}, expected raw scores of float32, not labels."
+        )
     if output.ndim == 3 and has_members(network):
         output = output[:, 0]
     if output.ndim == 1 and output.shape[0] == n_rows and 1 in expected:
@@ -38,14 +46,33 @@ def check_network(network: nn.Module, inputs: dict[str, Tensor], expected: tuple
         wanted = " or ".join(f"(batch, {width})" for width in expected)
         raise ValueError(
             f"module: {label} returned shape {tuple(output.shape)} for {n_rows} rows, expected {wanted}: "
-            "one raw score per class or output. Change the width of the last layer, or name it out_features in the "
-            "constructor, so that fit sets it."
+            f"one raw score per class or output. {_shape_advice(tuple(output.shape), n_rows)}"
         )
     return output
 
 
+def _described(output: object) -> str:
+    """What a module returned instead of a tensor."""
+    if output is None:
+        return "None (does its forward end with a return?)"
+    if isinstance(output, dict):
+        return f"a dict with the keys {shown(list(output))} (return one of its values)"
+    return f"a {type(output).__name__}"
+
+
+def _shape_advice(shape: tuple[int, ...], n_rows: int) -> str:
+    if len(shape) > 2 and shape[0] == n_rows:
+        return (
+            "Reduce the axes in between, as by x.mean(dim=1) or x[:, -1]; if they are members of an ensemble, give the "
+            "module an attribute n_members."
+        )
+    if len(shape) != 2 or shape[0] != n_rows:
+        return "The first axis must be that of the rows, in their order."
+    return "Change the width of the last layer, or name it out_features in the constructor, so that fit sets it."
+
+
 @torch.no_grad()
-def _call(network: nn.Module, inputs: dict[str, Tensor], label: str) -> object:
+def _call(network: nn.Module, inputs: dict[str, Tensor], label: str, *, is_instance: bool) -> object:
     """The output of a network in evaluation mode, or a ValueError that names its input."""
     training = network.training
     network.eval()
@@ -57,9 +84,8 @@ def _call(network: nn.Module, inputs: dict[str, Tensor], label: str) -> object:
         width = f", and {one_hot.out_features} one-hot columns" if one_hot is not None else ""
         raise ValueError(
             f"module: {label} failed on an input of shape {tuple(x_num.shape)}{width}, dtype {x_num.dtype}: "
-            f"{type(error).__name__}: {str(error).rstrip('.')}. "
-            "Its first layer needs the width of the preprocessed table: pass the class, so that fit sets the width. "
-            "Images and sequences need a module made for them, or X.reshape(len(X), -1)."
+            f"{type(error).__name__}: {one_line(str(error)).rstrip('.')}."
+            f"{advice_for(error, network, inputs, is_instance=is_instance)}"
         ) from error
     finally:
         network.train(training)
@@ -75,6 +101,6 @@ def check_loss(loss: Loss, raw_prediction: Tensor, y: Tensor) -> None:
     except Exception as error:
         raise ValueError(
             f"criterion: {name} failed on a raw prediction of shape {tuple(raw_prediction.shape)} and y of shape "
-            f"{tuple(y.shape)}, dtype {y.dtype}: {type(error).__name__}: {str(error).rstrip('.')}. Do the lengths of "
-            "its parameters match the number of classes or outputs?"
+            f"{tuple(y.shape)}, dtype {y.dtype}: {type(error).__name__}: {one_line(str(error)).rstrip('.')}. Do "
+            "the lengths of its parameters match the number of classes or outputs?"
         ) from error

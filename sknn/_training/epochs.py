@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 
 import torch
+from sklearn.exceptions import ConvergenceWarning
 
 from .._data.rows import Batches, Rows
 from ..callbacks._protocol import SknnCallback
@@ -46,6 +48,7 @@ class Epochs:
             while request is not None:
                 request.change()
                 if request.epochs == 0:
+                    run.stopped_by = "max_epochs"  # the undone change was made after the last of them
                     break
                 request = self._run_of_epochs(request.epochs)
             self._end()
@@ -80,12 +83,13 @@ class Epochs:
                 self._scheduled_epochs(epochs)
             except (TrainAgain, UserStop):
                 raise
-            except StopTraining:
-                pass
+            except StopTraining as stop:
+                self.run.stopped_by = stop.stopped_by
             self._training_ended()
         except TrainAgain as request:
             return request
-        except UserStop:
+        except UserStop as stop:
+            self.run.stopped_by = stop.stopped_by
             last = "train_loss" if self.valid is None else "valid_loss"
             if len(history) and last not in history[-1]:  # stopped within the epoch: there is no loss to record
                 del history[-1:]
@@ -108,6 +112,7 @@ class Epochs:
     def _scheduled_epochs(self, epochs: int) -> None:
         """Epochs under a schedule of their own; or the rest of those that a checkpoint was taken in."""
         net, run = self.net, self.run
+        run.stopped_by = "max_epochs"
         batches = net.get_iterator(self.rows, training=True)
         valid_batches = None if self.valid is None else net.get_iterator(self.valid, training=False)
         if run.is_resumed:
@@ -130,6 +135,7 @@ class Epochs:
         deadline = math.inf if run.deadline is None else run.deadline
         validation_s = 0.0 if run.deadline is None else self._validation_seconds(valid_batches)
         if run.ended_by_clock and time.perf_counter() >= deadline - 2 * validation_s:  # over before it was resumed
+            run.stopped_by = "max_time"
             return
         run.ended_by_clock = False
         for _ in range(run.epochs_of_run, run.planned_epochs):
@@ -157,9 +163,25 @@ class Epochs:
                 if plan.checkpoint is not None and not stop:
                     plan.checkpoint.write(net, net.training_state(batches.generator), finished=False)
             if stop or run.ended_by_clock:
+                self._note_what_stopped(len(batches), is_callback=stop)
                 break
             if plan.checkpoint is not None:
                 plan.checkpoint.after_epoch(net, lambda: net.training_state(batches.generator))
+
+    def _note_what_stopped(self, n_batches: int, *, is_callback: bool) -> None:
+        run, history = self.run, self.net.history
+        n_steps = history[-1, "train_batch_count"]
+        if is_callback:
+            run.stopped_by = "callback"
+        elif n_steps < n_batches or run.epochs_of_run < run.planned_epochs:
+            run.stopped_by = "max_time"
+            if n_steps < n_batches and len(history) == 1:
+                warnings.warn(
+                    f"max_time ended training within its first epoch, after {n_steps} of {n_batches} steps. The "
+                    "network has learned little; give it more time, or fewer rows.",
+                    ConvergenceWarning,
+                    stacklevel=2,
+                )
 
     def _one_epoch(self, batches: Batches, valid_batches: Batches | None, end: float) -> float:
         """A pass over the training rows until the time `end`, and one over the validation rows; seconds for those."""

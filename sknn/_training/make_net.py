@@ -90,7 +90,9 @@ def _make_network(
     # Two classes may be told by one raw score and a sigmoid.
     expected = (width, 1) if targets.kind == "classes" and width == 2 else (width,)
     few = slice(0, 64)
-    check_loss(loss, check_network(network, rows.inputs(few), expected, _name_of(module)), rows.targets[few])
+    is_instance = isinstance(module, nn.Module)
+    raw = check_network(network, rows.inputs(few), expected, _name_of(module), is_instance=is_instance)
+    check_loss(loss, raw, rows.targets[few])
     return network
 
 

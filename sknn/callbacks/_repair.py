@@ -72,7 +72,7 @@ class TrainAgain(StopTraining):
     """Another run of epochs. Raising this asks a net of sknn for it; in a plain skorch net `change` is called."""
 
     def __init__(self, repairs: Repairs, epochs: int, undo: Attempt | None, attempt: Attempt | None = None) -> None:
-        super().__init__()
+        super().__init__("health")
         self.repairs = repairs
         self.epochs = epochs  # 0 for no further run
         self.undo, self.attempt = undo, attempt  # a change that did not help, and the one to make

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dis
 import signal
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -37,12 +37,19 @@ class StopTraining(KeyboardInterrupt):
     """Ends training early.
 
     skorch's only way to stop is KeyboardInterrupt, which it catches. With a class of its own, sknn's loop distinguishes
-    it from Ctrl-C, which must reach the caller.
+    it from Ctrl-C, which must reach the caller. `stopped_by` is what the estimators' attribute of this name says.
     """
+
+    def __init__(self, stopped_by: Literal["early_stopping", "health", "callback"]) -> None:
+        super().__init__(stopped_by)
+        self.stopped_by = stopped_by
 
 
 class UserStop(StopTraining):
     """A callback that is not part of sknn asked to stop: no further run is begun."""
+
+    def __init__(self) -> None:
+        super().__init__("callback")
 
 
 class ModuleState:

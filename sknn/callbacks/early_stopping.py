@@ -126,7 +126,7 @@ class EarlyStopping(SknnCallback):
             return
         self._waited += 1
         if self._waited >= self.patience:
-            raise StopTraining
+            raise StopTraining("early_stopping")
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Restore the best weights."""

@@ -286,7 +286,7 @@ class GradientHealth(SknnCallback):
             train_loss = net.history[-1].get("train_loss", math.nan)
             if not math.isfinite(train_loss):  # outputs may overflow, even if weights do not
                 self.restore_last_good()
-            raise StopTraining
+            raise StopTraining("health")
 
     # ------------------------------------------------------------------ non-finite values
 

@@ -194,7 +194,7 @@ class Quantile(RobustLoss):
         in_range = all(isinstance(level, Real) and 0 < level < 1 for level in levels)
         if not levels or not in_range or len(set(levels)) < len(levels):
             raise ValueError(f"quantile={quantile!r} is out of range; expected a number in (0, 1), or different ones.")
-        self.n_levels = len(levels)
+        self.n_levels, self._levels = len(levels), [float(level) for level in levels]
         self.several_outputs = not isinstance(quantile, Iterable)
         # Position of each level among the sorted ones. A list, since a fitted loss may lie on a GPU while
         # predictions are on the CPU.
@@ -219,12 +219,10 @@ class Quantile(RobustLoss):
     def score(
         self, y: np.ndarray, prediction: np.ndarray, sample_weight: np.ndarray | None = None, *, target: Target
     ) -> float:
-        """Mean of the D^2 pinball scores of several levels; R^2 for one level."""
-        if self.n_levels == 1:
-            return super().score(y, prediction, sample_weight, target=target)
-        levels = enumerate(self.levels.tolist())
-        scores = [d2_pinball_score(y, prediction[:, i], alpha=q, sample_weight=sample_weight) for i, q in levels]
-        return float(np.mean(scores))
+        """D^2 pinball score of the level, or the mean of those of several levels."""
+        columns = [prediction] if self.n_levels == 1 else prediction.T
+        levels = zip(columns, self._levels, strict=True)
+        return float(np.mean([d2_pinball_score(y, q, alpha=a, sample_weight=sample_weight) for q, a in levels]))
 
     def out_features(self, n_targets: int) -> int:
         """Number of levels; with one level the number of outputs."""

@@ -24,7 +24,7 @@ class MLP(nn.Module):
         Width of each hidden layer, >= 1. Empty: a linear model.
     activation : type[nn.Module], default=nn.ReLU
         Class of the activation, constructed without arguments; the weights are initialised for it
-        (:func:`~sknn.modules.activations.initialize_linear_`).
+        (``sknn.modules.activations.initialize_linear_``).
     dropout : float, default=0.0
         Fraction of the hidden units dropped during training, in [0, 1). With ``nn.SELU`` it is AlphaDropout.
     norm : type[nn.Module] or None, default=None

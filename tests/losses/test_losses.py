@@ -542,7 +542,7 @@ def test_log_link_refuses_negative_and_all_zero_targets(loss: Loss) -> None:
 def test_scores_are_those_of_scikit_learn() -> None:
     y, weight = np.array([0.0, 1.0, 3.0, 2.0]), np.array([1.0, 2.0, 1.0, 3.0])
     prediction = np.array([0.5, 1.0, 2.5, 2.5])
-    for loss in (SquaredError(), Poisson(), Quantile(0.9)):
+    for loss in (SquaredError(), Poisson(), AbsoluteError()):
         assert loss.score(y, prediction, weight, target="real") == metrics.r2_score(y, prediction, sample_weight=weight)
     labels, predicted = np.array(["a", "b", "a"]), np.array(["a", "a", "a"])
     for loss in (LogLoss(), ModuleLoss(nn.CrossEntropyLoss(), "classes")):
@@ -553,6 +553,21 @@ def test_several_quantiles_are_scored_by_their_mean() -> None:
     y, prediction = np.array([0.0, 1.0, 3.0]), np.array([[2.0, 0.0], [2.5, 0.5], [3.5, 1.0]])
     expected = [metrics.d2_pinball_score(y, prediction[:, i], alpha=level) for i, level in enumerate([0.75, 0.25])]
     assert Quantile([0.75, 0.25]).score(y, prediction, target="real") == pytest.approx(np.mean(expected))
+    # One level, of one target or of several.
+    for level, values in ((0.05, prediction[:, 0]), ([0.05], prediction[:, 0])):
+        assert Quantile(level).score(y, values, target="real") == metrics.d2_pinball_score(y, values, alpha=0.05)
+    two, weight = np.c_[y, 2 * y], np.arange(len(y)) + 1.0
+    expected = metrics.d2_pinball_score(two, prediction, alpha=0.3, sample_weight=weight)
+    assert Quantile(0.3).score(two, prediction, weight, target="real") == expected
+
+
+def test_the_true_quantile_has_the_best_score() -> None:
+    y = np.random.default_rng(0).exponential(size=2000)
+    constants = np.quantile(y, [0.05, 0.5, 0.95])
+    for level, best in zip((0.05, 0.5, 0.95), constants, strict=True):
+        scores = [Quantile(level).score(y, np.full(2000, c), target="real") for c in constants]
+        assert constants[np.argmax(scores)] == best
+        assert max(scores) == pytest.approx(0.0, abs=1e-3)
 
 
 def test_a_loss_of_the_user_brings_its_score_and_its_targets() -> None:

@@ -33,7 +33,7 @@ def test_an_output_that_is_no_tensor_is_named() -> None:
         def forward(self, x: Tensor) -> Any:
             return {"scores": super().forward(x)}
 
-    with pytest.raises(ValueError, match="Dictionary returned a dict, expected a tensor"):
+    with pytest.raises(ValueError, match=r"Dictionary returned a dict with the keys \['scores'\].*expected a tensor"):
         NeuralClassifier(Dictionary(5, 3)).fit(X, Y)
 
 

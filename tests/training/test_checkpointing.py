@@ -220,6 +220,7 @@ def test_a_search_recalls_its_fits_from_a_folder(tmp_path):
     assert len(list(tmp_path.iterdir())) == 5
 
 
+@pytest.mark.filterwarnings("ignore:max_time ended training within its first epoch")
 def test_more_time_is_used(tmp_path):
     """A fit that its time has ended is not over."""
 
