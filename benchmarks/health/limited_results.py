@@ -14,7 +14,7 @@ from .tables import blobs, digits, friedman, images, linear, with_validation, wi
 
 __all__ = ["CASES"]
 
-SGD = torch.optim.SGD
+SGD, Adam = torch.optim.SGD, torch.optim.Adam
 WIDE: dict[str, Any] = {"module__sizes": (256, 256), "early_stopping": False, "max_epochs": 40}
 
 
@@ -51,7 +51,12 @@ NO_SKILL: Sequence[Case] = [
     _no_skill("labels shuffled, 150 rows", with_y(blobs(150), _shuffled), classifier(Perceptron, lr=0.003)),
     _no_skill("numbers shuffled, 190 rows", with_y(friedman(190), _shuffled), regressor(Perceptron, lr=0.003)),
     _no_skill("two epochs at 1e-6", digits(), classifier(Perceptron, max_epochs=2, lr=1e-6)),
-]
+    # After steps that are far too long the loss is huge, or the units are dead and the loss is that of a constant.
+    _no_skill("SGD at 3, two epochs", friedman(), regressor(Perceptron, optimizer=SGD, lr=3.0, max_epochs=2)),
+    _no_skill("Adam at 3, two epochs", friedman(), regressor(Perceptron, optimizer=Adam, lr=3.0, max_epochs=2)),
+    _no_skill("Adam at 3, two epochs, classes", digits(),
+              classifier(Perceptron, optimizer=Adam, lr=3.0, max_epochs=2)),
+]  # fmt: skip
 
 NOT_CONVERGED: Sequence[Case] = [
     limited("not_converged", "convolutions at 1e-4", images(), classifier(Convolutions, lr=1e-4, max_epochs=30)),
