@@ -13,6 +13,7 @@ __all__ = ["draw_gradient_flow", "draw_history", "pyplot"]
 
 _MOST_LABELS = 24
 _NO_GRADIENT = "0.85"
+_BELOW_LABEL = 0.5  # inches from the axes to the legend, below the label of the epochs
 
 
 def pyplot(asked_by: str) -> Any:
@@ -88,6 +89,7 @@ def _mark_epochs(ax: Any, best_epoch: int, changes: Sequence[int], *, has_gaps: 
     """Lines at the best epoch and after those in which a repair was made, with a legend below the axes."""
     from matplotlib.patches import Patch
     from matplotlib.patheffects import withStroke
+    from matplotlib.transforms import ScaledTranslation
 
     outlined = [withStroke(linewidth=3, foreground="black")]  # visible on every colour
     handles = []
@@ -102,4 +104,6 @@ def _mark_epochs(ax: Any, best_epoch: int, changes: Sequence[int], *, has_gaps: 
     if has_gaps:
         handles.append(Patch(color=_NO_GRADIENT, label="no gradient"))
     if handles:
-        ax.legend(handles=handles, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=len(handles))
+        below = ax.transAxes + ScaledTranslation(0, -_BELOW_LABEL, ax.figure.dpi_scale_trans)
+        place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "bbox_transform": below, "borderaxespad": 0}
+        ax.legend(handles=handles, frameon=False, fontsize="small", ncols=len(handles), **place)

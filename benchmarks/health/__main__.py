@@ -22,7 +22,7 @@ from benchmarks._timing import machine
 
 from .case import Case
 from .cases import all_cases
-from .report import Run, print_healthy, print_recall, print_repair, went_wrong
+from .report import Run, print_healthy, print_limited, print_recall, print_repair, went_wrong
 from .running import run
 from .validation import validate
 
@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", default="", metavar="TEXT", help="cases whose name or symptom contains it")
-    parser.add_argument("--kind", choices=["faulty", "healthy"], help="only these cases")
+    parser.add_argument("--kind", choices=["faulty", "limited", "healthy"], help="only these cases")
     parser.add_argument("--no-repair", action="store_true", help="skip repair: a third of the time")
     parser.add_argument("--validate", action="store_true", help="train without health checks, print skills")
     parser.add_argument("--data", type=Path, help="folder of the quality suite: its tables as further healthy cases")
@@ -44,7 +44,7 @@ def _runs(case: Case, seed: int, repair: bool) -> Run:
     watched = run(case, seed, "warn")
     if not repair or case.is_plain:
         return Run(case, seed, watched)
-    if not case.symptom:
+    if case.kind == "healthy":
         return Run(case, seed, watched, repaired=run(case, seed, "repair"))
     if not case.repairable:
         return Run(case, seed, watched)
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     threadpool_limits(1)
     cases = [case for case in all_cases(args.data) if args.only in case.name or args.only == case.symptom]
     if args.kind:
-        cases = [case for case in cases if bool(case.symptom) == (args.kind == "faulty")]
+        cases = [case for case in cases if case.kind == args.kind]
     if args.validate:
         return validate(cases, args.seeds)
     print(f"{machine()}\n")
@@ -69,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             for line in went_wrong(runs[-1]):
                 print(line, flush=True)
     print_recall(runs)
+    print_limited(runs)
     print_healthy(runs)
     if not args.no_repair:
         print_repair(runs)

@@ -15,7 +15,7 @@ from torch import nn
 from sknn import NeuralClassifier, NeuralRegressor
 
 __all__ = ["Case", "Source", "Table", "Task", "classifier", "fault", "healthy", "plain_classifier", "plain_regressor"]
-__all__ += ["regressor"]
+__all__ += ["limited", "regressor"]
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,8 @@ class Case:
         Whether the fault may leave a score that is nearly as good.
     learns : float
         Skill on held-out rows that a healthy run reaches.
+    statuses : frozenset of str
+        Of a run that is neither faulty nor healthy: the acceptable values of ``health_.status``. Else empty.
     """
 
     name: str
@@ -87,6 +89,12 @@ class Case:
     repairable: bool = False
     mild: bool = False
     learns: float = 0.0
+    statuses: frozenset[str] = frozenset()
+
+    @property
+    def kind(self) -> str:
+        """``"faulty"``, ``"limited"`` or ``"healthy"``."""
+        return "faulty" if self.symptom else "limited" if self.statuses else "healthy"
 
     @property
     def expected(self) -> frozenset[str]:
@@ -137,6 +145,11 @@ def fault(symptoms: str, name: str, source: Source, model: Any, **params: Any) -
 def healthy(name: str, source: Source, model: Any, learns: float = 0.3) -> Case:
     """A healthy training run."""
     return Case(name, source, model, learns=learns)
+
+
+def limited(statuses: str, name: str, source: Source, model: Any) -> Case:
+    """A training run whose result is limited: it has no skill, or has not converged."""
+    return Case(name, source, model, learns=-np.inf, statuses=frozenset(statuses.split()))
 
 
 def classifier(module: Any = None, **params: Any) -> NeuralClassifier:

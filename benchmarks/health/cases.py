@@ -12,6 +12,7 @@ from . import (
     healthy_networks,
     healthy_recipes,
     healthy_tables,
+    limited_results,
 )
 from .case import Case
 from .real_tables import real_cases
@@ -23,4 +24,4 @@ def all_cases(folder: Path | None = None) -> list[Case]:
     """The cases, and default estimators on the tables of a folder."""
     faulty = [*faults_gradients.CASES, *faults_units.CASES, *faults_training.CASES, *faults_data.CASES]
     fine = [*healthy_tables.CASES, *healthy_recipes.CASES, *healthy_networks.CASES]
-    return [*faulty, *fine, *(real_cases(folder) if folder else [])]
+    return [*faulty, *limited_results.CASES, *fine, *(real_cases(folder) if folder else [])]

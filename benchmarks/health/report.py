@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from benchmarks._timing import print_table
 from .case import Case
 from .running import Outcome
 
-__all__ = ["Run", "print_healthy", "print_recall", "print_repair", "went_wrong"]
+__all__ = ["Run", "print_healthy", "print_limited", "print_recall", "print_repair", "went_wrong"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class Run:
     @property
     def extra(self) -> frozenset[str]:
         """Reported symptoms that are wrong."""
+        if "unhealthy" in self.case.statuses:
+            return frozenset()
         return self.watched.symptoms - self.case.expected
 
     @property
@@ -63,6 +65,8 @@ def went_wrong(run: Run) -> list[str]:
     elif run.extra:
         kind = "EXTRA " if case.symptom else "ALARM "
         lines.append(f"{kind}  {head}: expected {_names(case.expected)}, found {found}")
+    if case.statuses and run.watched.status not in case.statuses:
+        lines.append(f"STATUS  {head}: expected {_names(case.statuses)}, was {run.watched.status}")
     if run.watched.error and not case.symptom:
         lines.append(f"ERROR   {head}: {run.watched.error}")
     if run.repaired is not None and run.good is not None and not run.is_repaired:
@@ -105,9 +109,17 @@ def print_recall(runs: Sequence[Run]) -> None:
     print_table(["symptom", "cases", "recall", "runs with a wrong extra symptom", "which"], rows)
 
 
+def print_limited(runs: Sequence[Run]) -> None:
+    """Whether the status says that a result has no skill, or that training had not converged."""
+    limited = [run for run in runs if run.case.statuses]
+    right = sum(run.watched.status in run.case.statuses for run in limited)
+    print("\n## Training runs with a limited result\n")
+    print_table(["cases", "right status"], [[len({run.case.name for run in limited}), _share(right, len(limited))]])
+
+
 def print_healthy(runs: Sequence[Run]) -> None:
     """False alarms."""
-    fine = [run for run in runs if not run.case.symptom]
+    fine = [run for run in runs if run.case.kind == "healthy"]
     alarms = [run for run in fine if run.extra]
     print("\n## Healthy training runs\n")
     changed = [run for run in fine if run.repaired is not None]
@@ -118,6 +130,8 @@ def print_healthy(runs: Sequence[Run]) -> None:
         _share(sum(run.is_changed for run in changed), len(changed)),
     ]
     print_table(["cases", "runs with an alarm", "which", "runs that repair changes"], [row])
+    statuses = Counter(run.watched.status for run in fine)
+    print("\nStatus:", ", ".join(f"{status} {n}" for status, n in statuses.most_common()))
 
 
 def print_repair(runs: Sequence[Run]) -> None:

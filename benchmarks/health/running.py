@@ -40,6 +40,8 @@ class Outcome:
     Parameters
     ----------
     findings : list of Sighting
+    status : str
+        ``health_.status``; empty if there is no record.
     skill : float
         1 - loss / loss of the best constant; -inf if predictions are not finite or there are none.
     n_repairs : int
@@ -50,6 +52,7 @@ class Outcome:
     """
 
     findings: list[Sighting]
+    status: str
     skill: float
     n_repairs: int
     error: str
@@ -93,8 +96,10 @@ def run(case: Case, seed: int, mode: str | None, *, good: bool = False) -> Outco
             error = raised
         seconds = time.perf_counter() - started
         predictions = None if error is not None and not plain else _predictions(task)
+    health = None if mode is None else _health(model, plain, error)
     return Outcome(
-        findings=_findings(model, plain, mode, error),
+        findings=_findings(health),
+        status="" if health is None else health.status,
         skill=_skill(task.table, predictions),
         n_repairs=int(getattr(model, "n_repairs_", 0)),
         error="" if error is None else f"{type(error).__name__}: {error}".split("\n")[0][:300],
@@ -103,13 +108,16 @@ def run(case: Case, seed: int, mode: str | None, *, good: bool = False) -> Outco
     )
 
 
-def _findings(model: Any, plain: bool, mode: str | None, error: Exception | None) -> list[Sighting]:
-    if mode is None:
-        return []
+def _health(model: Any, plain: bool, error: Exception | None) -> Any:
+    """The record of training health; None if there is none."""
     health = getattr(error, "health", None)
     if health is None:
         owner = dict(getattr(model, "callbacks_", [])).get("health") if plain else model
         health = getattr(owner, "health_", None)
+    return health
+
+
+def _findings(health: Any) -> list[Sighting]:
     found = [] if health is None else health.findings
     return [Sighting(str(f.symptom), str(f.layer), int(f.epoch or 0), str(f.evidence)) for f in found]
 

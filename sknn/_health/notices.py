@@ -15,6 +15,7 @@ __all__ = ["notices"]
 
 # Below this skill a network is hardly better than a constant guess; below the second, it is no better.
 _HARDLY_ANY, _NONE = 0.03, 0.01
+_OF_A_SIMPLE_MODEL = 0.05
 # The best epoch on n held-out rows may reach this skill by chance, divided by the square root of n.
 _BY_CHANCE = 1.5
 # With fewer epochs a falling loss is what was asked for.
@@ -22,6 +23,8 @@ _FEWEST_EPOCHS = 8
 # Gain of skill in the second half of the epochs that counts: as a share of the skill or of what was left to learn,
 # whichever is less, and in itself. No default fit of 15 tables reaches it; most fits of a tenth of the epochs do.
 _SHARE_GAINED, _GAINED = 0.08, 0.01
+# On training rows, which a network can memorise, a larger gain is needed.
+_GAINED_ON_TRAINING_ROWS = 0.02
 _CHECK = (
     "a check that each row of y belongs to its row of X; if it does, the inputs may hardly tell the target: other "
     "columns may."
@@ -43,6 +46,9 @@ def _no_skill(e: Evidence) -> Notice | None:
     if skill < _HARDLY_ANY and (e.has_few_rows or not e.had_time(True)):
         return Notice("no_skill", f"{seen}; too few rows or steps to judge by.", "more rows or epochs, or a lower lr.")
     if skill < _NONE or (skill < _HARDLY_ANY and (e.is_unrelated or skill < e.simple_skill / 2)):
+        if e.simple_skill >= _OF_A_SIMPLE_MODEL:
+            seen = f"{seen}, where a simple model reaches {e.simple_skill:.2g}"
+            return Notice("no_skill", f"{seen}.", f"another lr (it is {e.lr:.3g}), more epochs, or a smaller module.")
         return Notice("no_skill", f"{seen}.", _CHECK)
     # Where the rows that were held out, if any, prove nothing, there must be a relation that tests find.
     proves = skill >= _BY_CHANCE / math.sqrt(n_held_out) if n_held_out else False
@@ -66,10 +72,12 @@ def _not_converged(e: Evidence) -> Notice | None:
     near_end = max(1, n // 5) if e.patience is None else min(max(1, n // 5), e.patience)
     gain = best - half
     # 1 - skill is the loss in units of the constant's; a loss that may be negative can fall below zero.
-    is_clear = math.isfinite(half) and half < 1 and gain >= max(_GAINED, _SHARE_GAINED * min(best, 1 - half))
+    is_held_out = e.skills is e.valid_skills
+    least = _GAINED if is_held_out else _GAINED_ON_TRAINING_ROWS
+    is_clear = math.isfinite(half) and half < 1 and gain >= max(least, _SHARE_GAINED * min(best, 1 - half))
     if not is_clear or since_best >= near_end:
         return None
-    rows = "held-out" if e.skills is e.valid_skills else "training"
+    rows = "held-out" if is_held_out else "training"
     seen = (
         f"in the last {n // 2} of {n} epochs the {rows} loss still fell by {gain / (1 - half):.0%} (skill {half:.3g} "
         f"to {best:.3g}), and it was lowest in epoch {n - since_best}: training had not converged."

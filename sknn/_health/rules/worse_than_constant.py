@@ -36,7 +36,8 @@ def _far_above(e: Evidence) -> Finding:
     if e.train_skills[-1] >= 0:
         seen += f", though the training skill is {e.train_skills[-1]:.3g}."
         return Finding("overfitting", None, e.n_epochs, seen, _OTHER_ROWS)
-    if first > FAR_ABOVE_CONSTANT * e.constant.start and e.train_skills[-1] >= e.constant.skill(first):
+    has_risen = 1 - e.train_skills[-1] > 2 * (1 - e.constant.skill(first))
+    if first > FAR_ABOVE_CONSTANT * e.constant.start and not has_risen:
         seen += f"; the first loss was {first:.3g}, where a constant guess has {e.constant.loss:.3g}."
         remedy = f"a target of standard scale (preprocessing=True), smaller initial weights, more epochs, or {lower}."
         return Finding("exploding", None, e.n_epochs, seen, remedy, "initial_loss")
