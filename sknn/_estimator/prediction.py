@@ -14,7 +14,7 @@ from .._data.inputs import Inputs, RawRows
 from .._threads import limited_threads
 from .._training.net import _Net
 
-__all__ = ["prediction_of_rows", "raw_prediction"]
+__all__ = ["prediction_of_rows", "raw_prediction", "whole_tiles"]
 
 # Rows per chunk times the width of a row: large enough to make the overhead of a call small, small enough for caches.
 _CHUNK_FLOATS = 2**22
@@ -53,16 +53,16 @@ def prediction_of_rows(net: _Net, inputs: Inputs, raw: RawRows) -> Tensor:
 def _one_chunk(net: _Net, x_num: Any, x_cat: Tensor | None) -> Tensor:
     if not isinstance(x_num, Tensor):
         x_num = torch.from_numpy(x_num.toarray())
-    batch = {"x_num": _whole_tiles(x_num)}
+    batch = {"x_num": whole_tiles(x_num)}
     if x_cat is not None:
-        batch["x_cat"] = _whole_tiles(x_cat)
+        batch["x_cat"] = whole_tiles(x_cat)
     if net.device != "cpu":
         batch = {name: values.to(net.device) for name, values in batch.items()}
     raw = evaluated(net.module_, batch)
     return (net.infer(batch) if raw is None else raw).float().cpu()[: x_num.shape[0]]
 
 
-def _whole_tiles(rows: Tensor) -> Tensor:
+def whole_tiles(rows: Tensor) -> Tensor:
     """The rows, the last one repeated until their number is a multiple of the tile."""
     missing = -rows.shape[0] % _ROW_TILE
     return torch.cat([rows, rows[-1:].expand(missing, *rows.shape[1:])]) if missing else rows

@@ -2,75 +2,145 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import torch
 
 from .._data.inputs import Inputs
-from .._data.table_inputs import TableInputs
+from .._estimator.prediction import whole_tiles
 from .computation import Computation, module_name
 from .graph import Graph, node_as_json
 from .numpy.network import compute
+from .rows_to_compare import rows_to_compare
 
 __all__ = ["verify"]
 
-_N_ROWS = 7  # another number of rows than those of the recordings
+# The network may take another path for few rows than for many, and predict gives it thousands of rows at once. More
+# rows than fit into the memory of `_MOST_NUMBERS` are not tried.
+_SMALL, _LARGE = (1, 2, 3, 7, 64, 100), (1000, 4096)
+_MOST_NUMBERS = 2**26  # in the widest value of the graph: 256 MB of float32
+_N_CHANGED, _N_KEPT = 7, 3  # rows of which some are kept and the others are changed
+
 _TOLERANCE = 1e-4
 _TOLERANCE_OF_NEIGHBOURS = 1e-5  # same number of rows, same operations of the same library
+
+Batch = dict[str, np.ndarray]
+Predict = Callable[[Batch], np.ndarray]
 
 
 def verify(graph: Graph, estimator: Any, row_shape: list[int]) -> None:
     """Raise a ValueError if the graph predicts something else than the estimator, or a row by the other rows.
 
-    A recording follows the branches that its example takes. A module that branches on the values is found here.
+    A recording follows the branches that its example takes. A module that branches on the values of its input, or on
+    the number of rows, is found here.
     """
-    name, inputs = module_name(estimator.net_), estimator._inputs
-    rows = _random_rows(inputs, row_shape)
-    nodes = [node_as_json(node) for node in graph.nodes]
+    net, inputs = estimator.net_, estimator._inputs
+    name, nodes = module_name(net), [node_as_json(node) for node in graph.nodes]
+    computation = Computation(net, inputs)
 
-    def predicted(batch: dict[str, np.ndarray]) -> np.ndarray:
+    def recorded(batch: Batch) -> np.ndarray:
         return compute(nodes, {**graph.constants, **batch}, graph.output)
 
+    def original(batch: Batch) -> np.ndarray:
+        return _predicted(computation, batch, inputs)
+
+    most_rows = max(_N_CHANGED, _MOST_NUMBERS // max(graph.widest, math.prod(row_shape)))
+    sizes = sorted({min(n, most_rows) for n in (*_SMALL, *_LARGE)})
+    accepted = list(_accepted(rows_to_compare(inputs, row_shape, sizes[-1]), original, name))
     try:
-        found = predicted(rows)
+        for i, rows in enumerate(accepted):
+            _check_neighbours(recorded, rows, _other_rows(rows, original), name)
+            _check_sizes(recorded, original, rows, [n for n in sizes if i == 0 or n <= _SMALL[-1]], name)
     except (NotImplementedError, TypeError) as error:
         raise ValueError(f"module: {name} uses an operation in a form that cannot be exported: {error}.") from error
+
+
+def _predicted(computation: Computation, batch: Batch, inputs: Inputs) -> np.ndarray:
+    """What the module itself computes for a batch, as `predict` gives it: in whole tiles."""
+    names = ["numeric", "codes"] if inputs.cardinalities else ["numeric"]
     with torch.inference_mode():
-        tensors = [torch.from_numpy(rows["numeric"])]
-        if inputs.cardinalities:
-            tensors.append(torch.from_numpy(rows["codes"]))
-        expected = Computation(estimator.net_, inputs)(*tensors).numpy()
-    scale = max(1.0, float(np.abs(expected).max()))
-    if found.shape != expected.shape or not np.allclose(found, expected, rtol=0, atol=_TOLERANCE * scale):
+        return computation(*[whole_tiles(torch.from_numpy(batch[name])) for name in names]).numpy()[: _n_rows(batch)]
+
+
+def _accepted(sets: Iterable[Batch], original: Predict, name: str) -> Iterable[Batch]:
+    """The sets of rows that the module accepts, at least one; others may be outside of its vocabulary, for example."""
+    n_accepted, refusal = 0, ""
+    for rows in sets:
+        try:
+            original(_first(rows, _N_CHANGED))
+        except Exception as error:  # of the user's module
+            refusal = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+            continue
+        n_accepted += 1
+        yield rows
+    if not n_accepted:
         raise ValueError(
-            "module: its recording predicts something else than the module itself, so it was not exported. Its forward "
-            "must not depend on other rows, on state that it changes, on random numbers or, by Python's if, on the "
-            "values of its input."
+            f"module: {name} refuses all rows by which its recording could be compared with it, so it was not "
+            f"exported: {refusal}. They are random numbers, and zeros and ones; let forward accept these."
         )
-    n = _N_ROWS // 2
-    others = {
-        "numeric": np.concatenate([rows["numeric"][:n], 5 * rows["numeric"][n:]]),
-        "codes": np.concatenate([rows["codes"][:n], rows["codes"][: _N_ROWS - n]]),
-    }
-    fewer = {key: value[:n] for key, value in rows.items()}
-    for batch, tolerance in ((others, _TOLERANCE_OF_NEIGHBOURS), (fewer, _TOLERANCE)):
-        change = float(np.abs(predicted(batch)[:n] - found[:n]).max())
-        if change > tolerance * scale:
+
+
+def _check_sizes(recorded: Predict, original: Predict, rows: Batch, sizes: list[int], name: str) -> None:
+    """Raise if the graph predicts something else than the module for some number of rows."""
+    differences = {}
+    for n in sizes:
+        batch = _first(rows, n)
+        found, expected = recorded(batch), original(batch)
+        differences[n] = _difference(found, expected)
+    wrong = [n for n, difference in differences.items() if not difference <= _TOLERANCE]
+    if wrong:
+        which = f"{', '.join(map(str, wrong))} rows" + (", whatever their number" if wrong == sizes else "")
+        raise ValueError(
+            f"module: the recording of {name} predicts something else than the module itself for {which} (the "
+            f"predictions differ by {max(differences[n] for n in wrong):.2g}), so it was not exported. Its forward "
+            "must not depend on the number of rows, on other rows, on state that it changes, on random numbers or, by "
+            "Python's if, on the values of its input."
+        )
+
+
+def _other_rows(rows: Batch, original: Predict) -> Batch:
+    """Rows of which the first are kept and the others changed: five times as large if the module accepts that."""
+    repeated = {key: np.concatenate([values[:_N_KEPT], values[: _N_CHANGED - _N_KEPT]]) for key, values in rows.items()}
+    larger = 5 * rows["numeric"][_N_KEPT:_N_CHANGED]
+    enlarged = {**repeated, "numeric": np.concatenate([rows["numeric"][:_N_KEPT], larger])}
+    try:
+        original(enlarged)
+    except Exception:  # of the user's module, outside of its vocabulary
+        return repeated
+    return enlarged
+
+
+def _check_neighbours(recorded: Predict, rows: Batch, others: Batch, name: str) -> None:
+    """Raise if the prediction of a row depends on the other rows of the batch, or on their number."""
+    found, kept = recorded(_first(rows, _N_CHANGED))[:_N_KEPT], _first(rows, _N_KEPT)
+    for changed, tolerance in ((others, _TOLERANCE_OF_NEIGHBOURS), (kept, _TOLERANCE)):
+        difference = _difference(recorded(changed)[:_N_KEPT], found)
+        if not difference <= tolerance:
             raise ValueError(
                 f"module: {name} predicts a row by the other rows of the batch, which cannot be exported: a prediction "
-                f"changed by {change:.2g} when other rows were given with it. In evaluation mode it must treat rows "
-                "one by one, as predict expects, too: no mean, norm, sort or attention along the batch. BatchNorm with "
-                "running statistics does."
+                f"changed by {difference:.2g} when other rows were given with it. In evaluation mode it must treat "
+                "rows one by one, as predict expects, too: no mean, norm, sort or attention along the batch. BatchNorm "
+                "with running statistics does."
             )
 
 
-def _random_rows(inputs: Inputs, row_shape: list[int]) -> dict[str, np.ndarray]:
-    """Rows of about the scale of the training table, under the names of the inputs of the graph."""
-    random = np.random.default_rng(0)
-    numeric = random.standard_normal((_N_ROWS, *row_shape)).astype(np.float32).astype(np.float64)
-    if isinstance(inputs, TableInputs):
-        center, scale = (buffer.cpu().numpy() for buffer in (inputs.encoder.center, inputs.encoder.scale))
-        numeric = center + numeric / np.where(scale > 0, scale, 1.0)
-    cardinalities = np.array(inputs.cardinalities, dtype=np.int64)
-    return {"numeric": numeric, "codes": random.integers(0, cardinalities, (_N_ROWS, len(cardinalities)))}
+def _difference(found: np.ndarray, expected: np.ndarray) -> float:
+    """Largest difference, in units of the largest number if that is above 1; infinity for other shapes."""
+    if found.shape != expected.shape:
+        return math.inf
+    both_nan = np.isnan(found) & np.isnan(expected)
+    scale = max(1.0, float(np.nan_to_num(np.abs(expected)).max()))
+    with np.errstate(invalid="ignore"):
+        difference = np.where((found == expected) | both_nan, 0.0, np.abs(found - expected))
+    return float(difference.max()) / scale
+
+
+def _first(rows: Batch, n: int) -> Batch:
+    return {key: values[:n] for key, values in rows.items()}
+
+
+def _n_rows(batch: Batch) -> int:
+    return len(batch["numeric"])

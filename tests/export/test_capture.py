@@ -96,9 +96,39 @@ class HalvesTheRows(nn.Linear):
         return torch.cat([super().forward(x[:half]), super().forward(x[half:])])
 
 
-class DecidesByRows(nn.Linear):
+class DecidesByManyRows(nn.Linear):
     def forward(self, x):
-        return super().forward(-x if len(x) == 7 else x)
+        return super().forward(-x if len(x) > 100 else x)
+
+
+class DecidesByThousandsOfRows(nn.Linear):
+    def forward(self, x):
+        return super().forward(x.clamp(-1, 1) if x.shape[0] >= 2048 else x)
+
+
+class DecidesByFewRows(nn.Linear):
+    def forward(self, x):
+        return super().forward(x if len(x) > 4 else x + 1)
+
+
+class DecidesByTheEndOfSequences(nn.Module):
+    """Random numbers never end with zeros, as sequences of several lengths do."""
+
+    def __init__(self, in_features, out_features):
+        super().__init__()
+        self.layer = nn.Linear(in_features, out_features)
+
+    def forward(self, x):
+        return self.layer(torch.where((x[:, -1] == 0).any(), -x, x)).mean(1)
+
+
+class Vocabulary(nn.Module):
+    def __init__(self, out_features):
+        super().__init__()
+        self.words, self.head = nn.Embedding(9, 4), nn.Linear(4, out_features)
+
+    def forward(self, x):
+        return self.head(self.words(x.long()).mean(1))
 
 
 class CentersTheRows(nn.Linear):
@@ -129,7 +159,9 @@ def norm_of_the_batch(in_features, out_features):
         (RandomAtPredict, "RandomAtPredict uses the operation 'rand.default'.*Replace it"),
         (MeanOfRows, "MeanOfRows uses the number 6.0 for 6 rows"),
         (HalvesTheRows, "HalvesTheRows uses a size of 3 for 6 rows and of 5 for 11"),
-        (DecidesByRows, "predicts something else"),
+        (DecidesByManyRows, r"DecidesByManyRows predicts something else .* for 1000, 4096 rows \(.*number of rows"),
+        (DecidesByThousandsOfRows, r"predicts something else .* for 4096 rows"),
+        (DecidesByFewRows, r"predicts something else .* for 1, 2, 3 rows"),
         (CentersTheRows, "CentersTheRows predicts a row by the other rows of the batch.*rows one by one"),
         (ScalesByTheLargest, "ScalesByTheLargest predicts a row by the other rows of the batch"),
         (attention_along_the_rows, "predicts a row by the other rows of the batch"),
@@ -154,3 +186,16 @@ def test_a_form_that_one_backend_lacks_is_an_error_with_the_layer(tmp_path):
     with pytest.raises(ValueError, match=r"in a form that cannot be exported: pooling with ceil_mode=True"):
         export_numpy(clf, tmp_path / "model.npz")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_sequences_of_several_lengths_are_among_the_rows_that_are_compared(tmp_path):
+    X = np.random.default_rng(3).normal(size=(N_ROWS, 5, 4)).astype(np.float32)
+    clf = NeuralClassifier(DecidesByTheEndOfSequences, **QUICK).fit(X, X[:, 0, 0] > 0)
+    with pytest.raises(ValueError, match="predicts a row by the other rows"):
+        export_numpy(clf, tmp_path / "model.npz")
+
+
+def test_a_network_with_a_vocabulary_is_compared_on_words(tmp_path):
+    X = np.random.default_rng(3).integers(0, 9, (N_ROWS, 5))
+    clf = NeuralClassifier(Vocabulary, preprocessing=False, **QUICK).fit(X, X[:, 0] > 4)
+    assert_same(clf, X, Exported(clf, tmp_path))
