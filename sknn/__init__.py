@@ -1,5 +1,13 @@
 """Neural networks that behave like any other scikit-learn estimator."""
 
+try:
+    import skorch as _skorch  # noqa: F401 - first, to say why it fails
+except AttributeError as error:  # up to 1.4 it composes its docstrings from others, which are None
+    raise ImportError(
+        f"skorch, which sknn is built on, cannot be imported here ({error}). Under `python -OO` or PYTHONOPTIMIZE=2 "
+        "there are no docstrings, and it needs its own: use `python -O` or PYTHONOPTIMIZE=1."
+    ) from error
+
 from ._classifier import NeuralClassifier
 from ._export import export_numpy, export_onnx
 from ._file import load, save

@@ -1,0 +1,182 @@
+"""Settings of a process or a thread that a caller may have made, as contexts."""
+
+from __future__ import annotations
+
+import contextlib
+import decimal
+import gc
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sklearn
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+__all__ = ["CALLER_SETTINGS"]
+
+
+@contextmanager
+def _set(write: Callable[[Any], object], value: Any, before: Any) -> Iterator[None]:
+    write(value)
+    try:
+        yield
+    finally:
+        write(before)
+
+
+def _attribute(of: Any, name: str, value: Any) -> AbstractContextManager[None]:
+    return _set(lambda new: setattr(of, name, new), value, getattr(of, name))
+
+
+class _CallsSeen(TorchFunctionMode):
+    """Watches every call of a function of torch."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return func(*args, **(kwargs or {}))
+
+
+class _OperationsSeen(TorchDispatchMode):
+    """Watches every operation, as counters of operations do."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return func(*args, **(kwargs or {}))
+
+
+def _matmul_precision(value: str) -> AbstractContextManager[None]:
+    return _set(torch.set_float32_matmul_precision, value, torch.get_float32_matmul_precision())
+
+
+def _default_dtype(value: torch.dtype) -> AbstractContextManager[None]:
+    return _set(torch.set_default_dtype, value, torch.get_default_dtype())
+
+
+@contextmanager
+def _precision_of_layers() -> Iterator[None]:
+    onednn: Any = torch.backends.mkldnn
+    with _attribute(onednn.conv, "fp32_precision", "bf16"), _attribute(onednn.rnn, "fp32_precision", "bf16"):
+        yield
+
+
+@contextmanager
+def _other_folder() -> Iterator[None]:
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        yield
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+@contextmanager
+def _print_options() -> Iterator[None]:
+    with (
+        np.printoptions(precision=2, legacy="1.13", threshold=3),
+        pd.option_context("display.precision", 1, "display.max_rows", 2),
+    ):
+        torch.set_printoptions(precision=1, threshold=2)
+        try:
+            yield
+        finally:
+            torch.set_printoptions(profile="default")
+
+
+@contextmanager
+def _warnings_as_errors() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+@contextmanager
+def _module_hook() -> Iterator[None]:
+    handle = torch.nn.modules.module.register_module_forward_hook(lambda *_: None)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def _deterministic() -> Iterator[None]:
+    before = torch.are_deterministic_algorithms_enabled()
+    with _set(torch.use_deterministic_algorithms, True, before):
+        yield
+
+
+_OF_FUTURE: Any = torch.__future__
+
+CALLER_SETTINGS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+    "default dtype float64": lambda: _default_dtype(torch.float64),
+    "default dtype bfloat16": lambda: _default_dtype(torch.bfloat16),
+    "default device meta": lambda: _set(torch.set_default_device, "meta", None),
+    "with torch.device('meta')": lambda: torch.device("meta"),
+    "autocast": lambda: torch.autocast("cpu"),
+    "autocast to float16": lambda: torch.autocast("cpu", torch.float16),
+    "inference mode": torch.inference_mode,
+    "no gradients": torch.no_grad,
+    "float32 products in bfloat16": lambda: _matmul_precision("medium"),
+    "float32 products in bfloat16, of oneDNN": lambda: _attribute(
+        torch.backends.mkldnn.matmul, "fp32_precision", "bf16"
+    ),
+    "convolutions in bfloat16": _precision_of_layers,
+    "all float32 operations in bfloat16": lambda: _attribute(torch.backends, "fp32_precision", "bf16"),
+    "deterministic algorithms": _deterministic,
+    "without oneDNN": lambda: torch.backends.mkldnn.flags(enabled=False),
+    "no fused transformer layers": lambda: _set(torch.backends.mha.set_fastpath_enabled, False, True),
+    "attention in single operations": lambda: sdpa_kernel(SDPBackend.MATH),
+    "no fusion of scripts": lambda: _set(
+        torch.jit.set_fusion_strategy, [("STATIC", 0)], [("STATIC", 2), ("DYNAMIC", 10)]
+    ),
+    "denormal numbers flushed": lambda: _set(torch.set_flush_denormal, True, False),
+    "anomaly detection": lambda: torch.autograd.set_detect_anomaly(True),
+    "tensors for gradients elsewhere": torch.autograd.graph.save_on_cpu,
+    "parameters swapped by to()": lambda: _set(_OF_FUTURE.set_swap_module_params_on_conversion, True, False),
+    "parameters replaced by to()": lambda: _set(_OF_FUTURE.set_overwrite_module_params_on_conversion, True, False),
+    "function mode": _CallsSeen,
+    "dispatch mode": _OperationsSeen,
+    "profiler": torch.profiler.profile,
+    "hook of all modules": _module_hook,
+    "numpy raises": lambda: np.errstate(all="raise"),
+    "numpy ignores": lambda: np.errstate(all="ignore"),
+    "scikit-learn's settings": lambda: sklearn.config_context(
+        transform_output="pandas", assume_finite=True, enable_metadata_routing=True
+    ),
+    "warnings are errors": _warnings_as_errors,
+    "decimals of three digits": lambda: decimal.localcontext(decimal.Context(prec=3, traps=[decimal.Inexact])),
+    "another working directory": _other_folder,
+    "no garbage collection": _no_garbage_collection,
+    "print options": _print_options,
+    "two threads": lambda: _set(torch.set_num_threads, 2, torch.get_num_threads()),
+    "pandas' strings in Python": lambda: pd.option_context(
+        "mode.string_storage", "python", "future.infer_string", False
+    ),
+    "stdout closed": lambda: _attribute(sys, "stdout", None),
+    "environment of torch.load": lambda: _environment("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "1"),
+}
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
