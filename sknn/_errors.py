@@ -79,7 +79,7 @@ class refused_as:  # noqa: N801, a context manager that reads as a verb
             reason = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
         if self._is_named_in(reason):
             return _cut(reason, _LONGEST_REASON)
-        return f"{self.part}: {_cut(reason, _LONGEST_REASON).rstrip('. ')}. Expected {self.expected}."
+        return f"{self.part}: {_cut(_one_line(reason), _LONGEST_REASON).rstrip('. ')}. Expected {self.expected}."
 
 
 def _is_bug(error: BaseException, traceback: TracebackType | None) -> bool:
@@ -92,6 +92,11 @@ def _is_bug(error: BaseException, traceback: TracebackType | None) -> bool:
         if frame.f_code.co_name != "__getattr__":  # the line that asks for an attribute counts, not what answers
             module = frame.f_globals.get("__name__", "")
     return module.partition(".")[0] == _PACKAGE
+
+
+def _one_line(text: str) -> str:
+    """A text of several lines as one; what follows an error of another library would begin a line with a full stop."""
+    return " ".join(line.strip() for line in text.strip().splitlines() if line.strip())
 
 
 def _reason(error: BaseException) -> str:

@@ -52,7 +52,7 @@ class ArrayInputs(Inputs):
     kind = "array"
 
     def __init__(self, row_shape: tuple[int, ...], preprocessing: bool) -> None:
-        self.row_shape = tuple(row_shape)
+        self.row_shape = self.given_shape = tuple(row_shape)
         self.preprocessing = preprocessing
         self.cardinalities = []
 
@@ -61,7 +61,9 @@ class ArrayInputs(Inputs):
         return not preprocessing or len(X.shape) != 2
 
     @classmethod
-    def read_first(cls, X: Any, preprocessing: bool, categorical_features: Any) -> ArrayRows:
+    def read_first(
+        cls, X: Any, preprocessing: bool, categorical_features: Any, leaves_out_idle: bool = False
+    ) -> ArrayRows:
         return ArrayRows(X, preprocessing)
 
     def read(self, X: Any) -> ArrayRows:
@@ -118,5 +120,8 @@ def _untouched(X: Any, preprocessing: bool) -> np.ndarray:
             array = check_array(X, dtype=np.float32, allow_nd=True, input_name="X", ensure_min_features=0, order="C")
         except (ValueError, TypeError) as error:
             kind = TypeError if isinstance(error, TypeError) else ValueError
-            raise kind(f"X: {error}\n{what} to the network untouched, so X must be finite numbers.") from error
+            reason = (
+                str(error).split("\n")[0].rstrip(". :")
+            )  # the lines that follow quote X, or advise other estimators
+            raise kind(f"X: {reason}. {what} to the network untouched, so X must be finite numbers.") from error
     return np.array(array, dtype=np.float32, order="C", copy=True)

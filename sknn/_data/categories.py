@@ -1,6 +1,7 @@
 """Which columns are categorical, which categories they have, and the codes of these."""
 
 import numbers
+import warnings
 from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,8 @@ import numpy as np
 
 from .._errors import refused_as, shown
 from .cells import other_spelling
-from .columns import Labels
+from .columns import Labels, Quantity
+from .text_columns import NumberFormat
 
 # A column of strings counts as free text above both: such categories hardly ever recur in new rows.
 FREE_TEXT_MIN_DISTINCT = 100
@@ -22,9 +24,11 @@ class Column:
     """What ``fit`` learned about one column."""
 
     name: Hashable  # or its position where the table has no names
-    kind: Literal["numeric", "categorical"]
+    kind: Literal["numeric", "categorical", "idle"]  # idle: it holds one value or none, and is not read any more
     categories: tuple[Hashable, ...] = ()  # sorted; that at index i has the code i + 1
     all_missing: bool = False  # whether fit saw no value of a numeric column
+    quantity: Quantity = "number"  # what the numbers of a numeric column are
+    number_format: NumberFormat | None = None  # of numbers that fit has seen as text
 
     @cached_property
     def code_of(self) -> dict[Hashable, int]:
@@ -104,7 +108,17 @@ def check_free_text(labels: Labels, name: Hashable, label: str) -> None:
         )
 
 
-def _abridged(names: list[Hashable]) -> str:
-    """Return the names for a message, the first 20 at most."""
-    listed = f"[{', '.join(map(shown, names[:20]))}]"
-    return listed if len(names) <= 20 else f"{listed} and {len(names) - 20} more"
+def check_known(column: Column, labels: Labels, codes: np.ndarray, label: str) -> None:
+    """Warn if fit has seen none of the values: the type or the spelling of the column has probably changed."""
+    if column.categories and not ((codes > 0) & (codes <= len(column.categories))).any():
+        warnings.warn(
+            f"X: {label} holds no category that was seen in fit: its values, such as {shown(labels.values[0])}, "
+            f"count as unknown; known are {_abridged(list(column.categories), 3)}. Has its type or spelling changed?",
+            stacklevel=2,
+        )
+
+
+def _abridged(names: list[Hashable], n_most: int = 20) -> str:
+    """Return the names for a message, the first `n_most` at most."""
+    listed = f"[{', '.join(map(shown, names[:n_most]))}]"
+    return listed if len(names) <= n_most else f"{listed} and {len(names) - n_most} more"

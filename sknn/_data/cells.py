@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 
+# How messages call what numbers are.
+PLURALS = {"number": "numbers", "date": "dates", "duration": "durations", "time of day": "times of day"}
+
 _ZERO_TIME = datetime.datetime(1970, 1, 1)
 
 # Seconds of numpy's units of time, of which microseconds are no whole part. Months and years are those of durations,
@@ -57,6 +60,15 @@ def scalar_seconds(value: Any) -> float:
         return value.timestamp()
     # timestamp() of a naive datetime would use this computer's time zone.
     return value.timestamp() if value.tzinfo is not None else (value - _ZERO_TIME).total_seconds()
+
+
+def quantity_of(value: Any) -> str:
+    """What the number of a value is: "date", "duration", "time of day", or for all others "number"."""
+    if isinstance(value, datetime.timedelta | np.timedelta64):
+        return "duration"
+    if isinstance(value, datetime.time):
+        return "time of day"
+    return "date" if isinstance(value, datetime.date | np.datetime64) else "number"
 
 
 def other_spelling(value: Any) -> Any:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import narwhals as nw
 import numpy as np
 
 from .._errors import shown
-from .cells import array_seconds, is_missing, scalar_seconds
+from .cells import array_seconds, is_missing, quantity_of, scalar_seconds
 from .scalars import (
     BOOLEAN,
     COMPLEX,
@@ -33,11 +33,23 @@ class Labels(NamedTuple):
 
     values: list[Hashable]  # distinct, none of them missing, in no particular order
     positions: np.ndarray  # intp (n,), index into values; -1 is missing
+    declared: bool = False  # whether the dtype says that they are categories
 
 
 # A column of a numeric dtype is no more than referred to: narwhals series may have gaps, arrays have NaN.
 Numbers: TypeAlias = "np.ndarray | nw.Series[Any]"
-Content: TypeAlias = "Numbers | Labels"
+# What numbers are: dates are seconds since 1970, durations and times of day are seconds.
+Quantity: TypeAlias = Literal["number", "date", "duration", "time of day"]
+
+
+class Measures(NamedTuple):
+    """Numbers of a column, and what they are."""
+
+    numbers: Numbers  # (n,)
+    quantity: Quantity = "number"
+
+
+Content: TypeAlias = "Measures | Labels"
 
 
 # --- tables -------------------------------------------------------------------------------------
@@ -63,9 +75,9 @@ def column_label(name: Hashable, position: int) -> str:
 
 
 def read_column(column: Any, label: str, *, as_labels: bool) -> Content:
-    """Return a column as numbers of any numeric dtype (n,), or as ``Labels``.
+    """Return a column as numbers of any numeric dtype, or as ``Labels``.
 
-    A column of a numeric dtype is returned as it is, without a copy.
+    Numbers of a numeric dtype are not copied.
 
     ``as_labels`` asks for labels whatever the dtype: integers then stay integers, without a detour over
     float64 that would merge neighbours above 2**53.
@@ -84,7 +96,7 @@ def _read_array(array: np.ndarray, label: str, as_labels: bool) -> Content:
         raise ValueError(complex_message(label))
     if kind in "Mm":
         if not as_labels:
-            return array_seconds(array)
+            return Measures(array_seconds(array), "date" if kind == "M" else "duration")
         array = array.astype(f"{array.dtype.str[:2]}8[us]")  # tolist() of nanoseconds would give integers
         kind = "O"
     if kind in "OUST":
@@ -95,7 +107,7 @@ def _read_array(array: np.ndarray, label: str, as_labels: bool) -> Content:
             "Pass each field as a column of its own."
         )
     if not as_labels:
-        return array
+        return Measures(array)
     values, positions = np.unique(array, return_inverse=True)
     if kind == "f" and values.size and np.isnan(values[-1]):  # np.unique puts the one NaN last
         values = values[:-1]
@@ -127,19 +139,20 @@ def _read_series(series: nw.Series, label: str, as_labels: bool, find: Callable[
     """Read by narwhals dtype; ``find`` is the fastest way to the labels of this series."""
     dtype = series.dtype
     if isinstance(dtype, nw.String | nw.Categorical | nw.Enum | nw.Boolean):
-        return find()
+        return find()._replace(declared=isinstance(dtype, nw.Categorical | nw.Enum))
     if dtype.is_numeric() or isinstance(dtype, nw.Datetime | nw.Date | nw.Duration):
         if as_labels:
             return find()
         if dtype.is_numeric():
-            return series
+            return Measures(series)
         # Microseconds of coarser units may be more than int64 holds.
         fine = getattr(dtype, "time_unit", "ms") in ("us", "ns")
         if isinstance(dtype, nw.Duration):
             ticks = series.dt.total_microseconds() if fine else series.dt.total_milliseconds()
         else:
             ticks = series.dt.timestamp("us" if fine else "ms")
-        return ticks.cast(nw.Float64).to_numpy() / (1e6 if fine else 1e3)
+        seconds = ticks.cast(nw.Float64).to_numpy() / (1e6 if fine else 1e3)
+        return Measures(seconds, "duration" if isinstance(dtype, nw.Duration) else "date")
     # Lists, structs (both refused there), binary, times of day, null, intervals and plain objects.
     return _read_objects(series.to_list(), label, as_labels, booleans_as_labels=True)
 
@@ -158,19 +171,23 @@ def _read_objects(
         refuse(items, label)
     if not as_labels:
         if not kinds:
-            return np.full(len(items), np.nan)
+            return Measures(np.full(len(items), np.nan))
         # This early exit saves looking up every distinct number. A NaN among booleans is a float, which is
         # why such columns go the long way.
         if kinds == {NUMBER} or (kinds <= {NUMBER, BOOLEAN} and not booleans_as_labels):
-            return to_numbers(items, label)
+            return Measures(to_numbers(items, label))
     labels = factorize(items) if find is None else find()
     if as_labels:
         return labels
     kinds = {kind_of(type(value)) for value in labels.values}
     if not kinds or (kinds <= {NUMBER, BOOLEAN} and NUMBER in kinds):
-        return take(to_numbers(labels.values, label), labels.positions)
+        return Measures(take(to_numbers(labels.values, label), labels.positions))
     if kinds == {TIME}:
-        return take(np.array([scalar_seconds(value) for value in labels.values]), labels.positions)
+        quantities = sorted({quantity_of(value) for value in labels.values})
+        if len(quantities) > 1:
+            raise ValueError(f"X: {label} mixes {'s and '.join(quantities)}s. Give each a column of its own.")
+        seconds = take(np.array([scalar_seconds(value) for value in labels.values]), labels.positions)
+        return Measures(seconds, quantities[0])  # pyright: ignore[reportArgumentType]
     return labels
 
 
@@ -196,7 +213,14 @@ def take(table: np.ndarray, positions: np.ndarray) -> np.ndarray:
 
 def float64_numbers(numbers: Numbers) -> np.ndarray:
     """Numbers (n,) as float64, missing as NaN."""
-    return numbers.cast(nw.Float64).to_numpy() if isinstance(numbers, nw.Series) else numbers.astype(float, copy=False)
+    if isinstance(numbers, np.ndarray):
+        return numbers.astype(float, copy=False)
+    if not isinstance(numbers.dtype, nw.Int64 | nw.UInt64):
+        return numbers.cast(nw.Float64).to_numpy()
+    missing = numbers.is_null().to_numpy()  # a cast of pyarrow refuses integers beyond 2**53
+    values = (numbers.fill_null(0) if missing.any() else numbers).to_numpy().astype(float)
+    values[np.asarray(missing, dtype=bool)] = np.nan
+    return values
 
 
 def parse_numbers(labels: Labels) -> tuple[np.ndarray, Any]:

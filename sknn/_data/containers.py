@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 import narwhals.stable.v1 as nw
 import numpy as np
+import torch
 from scipy import sparse
 from sklearn.utils import check_array
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
-from .._errors import refused_as
+from .._errors import refused_as, shown
 
-__all__ = ["as_table", "is_plain", "take_rows"]
+__all__ = ["as_table", "is_plain", "take_rows", "without_tensor"]
 
 _TABLE = "a table in memory: an array, a data frame, a sparse matrix, or a list of rows of equal length"
 _PLAIN_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
@@ -35,6 +40,8 @@ def as_table(X: Any) -> Any:
     if is_plain(X):
         return X
     with refused_as("X", _TABLE):
+        X = without_tensor(X, "X")
+        _refuse_other_objects(X)
         if _is_frame(X):
             if 0 in X.shape:
                 what = "sample" if X.shape[0] == 0 else "feature"
@@ -44,12 +51,90 @@ def as_table(X: Any) -> Any:
             raise TypeError("X is a polars LazyFrame, but a table in memory was expected. Pass X.collect().")
         if isinstance(X, np.ma.MaskedArray):  # masked entries hold arbitrary values
             X = np.where(np.ma.getmaskarray(X), np.nan if X.dtype.kind in "biuf" else np.array(None), X.data)
-        table = check_array(
-            X, accept_sparse=("csr", "csc", "coo"), accept_large_sparse=True, dtype=None, ensure_all_finite=False,
-            allow_nd=True, input_name="X",
-        )  # fmt: skip
+        table = _checked(X)
         # [["a", 1.5]] becomes an array of strings, which would turn its numbers into labels.
         return np.asarray(X, dtype=object) if isinstance(X, list | tuple) and table.dtype.kind in "US" else table
+
+
+def without_tensor(values: Any, part: str) -> Any:
+    """A tensor of torch as an array or a scipy matrix, a list of tensors as one of arrays; `part` is for messages."""
+    if isinstance(values, list | tuple) and values and isinstance(values[0], Tensor):
+        return [without_tensor(value, part) for value in values]
+    if not isinstance(values, Tensor):
+        return values
+    tensor = values.detach()
+    if tensor.is_quantized or tensor.is_nested or tensor.is_meta:
+        kind = "quantized" if tensor.is_quantized else "nested" if tensor.is_nested else "on the meta device"
+        fix = {"quantized": f" Pass {part}.dequantize().", "nested": f" Pass {part}.to_padded_tensor(0.0)."}.get(
+            kind, ""
+        )
+        raise TypeError(f"{part} is a tensor that is {kind}, but plain numbers were expected.{fix}")
+    tensor = tensor.cpu().resolve_conj().resolve_neg()
+    if tensor.is_floating_point() and tensor.dtype not in (torch.float16, torch.float32, torch.float64):
+        tensor = tensor.float()  # numpy has no bfloat16 and no float of 8 bits
+    if tensor.layout is torch.strided:
+        return tensor.numpy()
+    coordinates = tensor.to_sparse_coo().coalesce()
+    if tensor.ndim != 2 or coordinates.dense_dim():
+        return tensor.to_dense().numpy()
+    rows, columns = coordinates.indices().numpy()
+    return sparse.csr_array((coordinates.values().numpy(), (rows, columns)), shape=tuple(tensor.shape))
+
+
+def _refuse_other_objects(X: Any) -> None:
+    """Raise for what often stands for a table elsewhere, before numpy makes one object of it."""
+    kind = type(X).__name__
+    if isinstance(X, DataLoader | Dataset):
+        raise TypeError(
+            f"X is a {kind}, but the rows themselves were expected. Pass all of X, and y, as arrays or tensors; fit "
+            "makes the batches, of batch_size rows."
+        )
+    if isinstance(X, str | bytes | os.PathLike):
+        raise TypeError(f"X is {shown(X)}, but a table in memory was expected. Read the file, as by pandas.read_csv.")
+    if isinstance(X, Mapping):
+        raise TypeError(f"X is a {kind}, but a table was expected. Pass pandas.DataFrame(X) if its values are columns.")
+    if isinstance(X, Iterator | Set):
+        raise TypeError(f"X is a {kind}, but a table was expected. Pass list(X) if it holds rows.")
+    if isinstance(X, list | tuple) and X and isinstance(X[0], Mapping):
+        raise TypeError(f"X is a {kind} of dicts, but a table was expected. Pass pandas.DataFrame(X).")
+
+
+def _checked(X: Any) -> Any:
+    """X as an array or sparse matrix of at least one row and two dimensions; errors do not quote it."""
+    try:
+        table = check_array(
+            X, accept_sparse=("csr", "csc", "coo"), accept_large_sparse=True, dtype=None, ensure_all_finite=False,
+            allow_nd=True, ensure_2d=False, ensure_min_samples=0, input_name="X",
+        )  # fmt: skip
+    except ValueError as error:
+        if "Complex data not supported" not in str(error):
+            raise
+        raise ValueError(
+            "Complex data not supported: X is complex, but real numbers were expected. Pass X.real and X.imag."
+        ) from error
+    if len(table.shape) == 0:
+        raise TypeError(f"X is {shown(X)} of type {type(X).__name__}, but a table was expected.")
+    if len(table.shape) == 1:
+        raise ValueError(_message_of_one_dimension(X, table))
+    if table.shape[0] == 0:
+        raise ValueError(f"Found array with 0 sample(s) (shape={table.shape}) while a minimum of 1 is required.")
+    return table
+
+
+def _message_of_one_dimension(X: Any, values: np.ndarray) -> str:
+    """In the words that scikit-learn checks: "Expected 2D array", "Reshape your data"."""
+    first = values[:1].tolist()
+    held = f" of {len(values)} values, such as {shown(first[0])}" if first else ""
+    message = f"X: Expected 2D array, got 1D {type(X).__name__}{held}."
+    if first and isinstance(first[0], str):
+        return (
+            f"{message} A list of texts is no table. Turn texts into numbers first, e.g. with sklearn's "
+            "TfidfVectorizer; put categories into a column, as by pandas.DataFrame({'name': X})."
+        )
+    return (
+        f"{message} Reshape your data: np.reshape(X, (-1, 1)) if it is one column, np.reshape(X, (1, -1)) if it is "
+        "one row."
+    )
 
 
 def take_rows(X: Any, rows: np.ndarray | slice) -> Any:

@@ -81,6 +81,13 @@ class Encoder(nn.Module):
         self._set(np.nan_to_num(center), scale, gap_columns)
         return self
 
+    def of_columns(self, positions: np.ndarray) -> Encoder:
+        """The encoder of these columns only, int64 (n_positions,), increasing."""
+        center, scale, gap_columns = self._statistics()
+        encoder = Encoder()
+        encoder._set(center[positions], scale[positions], np.flatnonzero(np.isin(positions, gap_columns)))
+        return encoder
+
     @classmethod
     def from_sparse(cls, X: scipy.sparse.csr_array, weight: np.ndarray | None = None) -> Encoder:
         """Make an encoder for float32 rows (n, d): no shift and no indicators, so that zeros stay zeros.

@@ -56,6 +56,7 @@ class Inputs(ABC):
 
     kind: ClassVar[str]  # name of the kind of data
     row_shape: tuple[int, ...]  # of the numbers of one encoded row
+    given_shape: tuple[int, ...]  # of the numbers of one row before they are encoded, idle columns of a table excepted
     cardinalities: list[int]  # number of codes of each categorical column
     encoder: Encoder | None = None  # scales the numbers; None if they reach the network untouched
     # Centre and spread by which a repair of training scales numbers that reached the network untouched before.
@@ -68,7 +69,9 @@ class Inputs(ABC):
 
     @classmethod
     @abstractmethod
-    def read_first(cls, X: Any, preprocessing: bool, categorical_features: Any) -> RawRows:
+    def read_first(
+        cls, X: Any, preprocessing: bool, categorical_features: Any, leaves_out_idle: bool = False
+    ) -> RawRows:
         """Read the X of a new fit, and learn what all its rows decide, such as columns and categories.
 
         Parameters
@@ -78,6 +81,8 @@ class Inputs(ABC):
             False if numbers go to the network untouched, cast to float32.
         categorical_features
             The parameter of the estimators.
+        leaves_out_idle : bool
+            Whether columns of a table are kept from the network if they hold one value, or none, in the training rows.
 
         Raises
         ------

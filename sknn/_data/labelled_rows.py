@@ -11,7 +11,7 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 
 from .._errors import refused_as
 from .cells import is_missing
-from .containers import take_rows
+from .containers import take_rows, without_tensor
 
 __all__ = ["MERGE_LIMIT", "LabelledRows"]
 
@@ -35,6 +35,7 @@ class LabelledRows:
                 raise TypeError(
                     f"y is a {type(y).__name__}, expected a list or an array of one value for each row of X."
                 )
+            y = without_tensor(y, "y")
             check_consistent_length(X, y)
         self.n_rows: int = X.shape[0]
         self.positions = None
@@ -117,7 +118,7 @@ def check_weights(sample_weight: Any, n_samples: int) -> np.ndarray | None:
     if isinstance(sample_weight, np.ma.MaskedArray):
         sample_weight = sample_weight.filled(0)
     with refused_as("sample_weight", "numbers >= 0, one for each row of X"), np.errstate(all="ignore"):
-        rows = np.empty(n_samples)
+        sample_weight, rows = without_tensor(sample_weight, "sample_weight"), np.empty(n_samples)
         weights = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
     if not weights.any():
         raise ValueError("sample_weight: all weights are zero; at least one row needs a positive weight.")

@@ -22,15 +22,16 @@ _MAX_DENSE_CELLS = 2**20
 class SparseRows(RawRows):
     """Rows of a sparse matrix, float32, to be scaled if `preprocessing` is true."""
 
-    def __init__(self, matrix: scipy.sparse.csr_array, preprocessing: bool) -> None:
+    def __init__(self, matrix: scipy.sparse.csr_array, preprocessing: bool, leaves_out_idle: bool = False) -> None:
         self.matrix = matrix
         self.preprocessing = preprocessing
+        self.leaves_out_idle = leaves_out_idle
 
     def __len__(self) -> int:
         return self.matrix.shape[0]
 
     def take(self, rows: np.ndarray) -> SparseRows:
-        return SparseRows(self.matrix[rows], self.preprocessing)
+        return SparseRows(self.matrix[rows], self.preprocessing, self.leaves_out_idle)
 
     def keys(self) -> list[np.ndarray] | None:
         n_rows, n_columns = self.matrix.shape
@@ -43,16 +44,34 @@ class SparseRows(RawRows):
         rows = rows_for_statistics(len(self), rows)
         matrix = self.matrix if rows is None else self.matrix[rows]
         weight = weight if weight is None or rows is None else weight[rows]
-        return SparseInputs(n_columns, Encoder.from_sparse(matrix, weight))
+        encoder = Encoder.from_sparse(matrix, weight)
+        if not self.leaves_out_idle:
+            return SparseInputs(n_columns, encoder)
+        used = np.flatnonzero(_varies(matrix))
+        if len(used) == n_columns:
+            return SparseInputs(n_columns, encoder)
+        used = used if len(used) else np.zeros(1, dtype=np.int64)  # a network needs an input
+        return SparseInputs(n_columns, encoder.of_columns(used), used)
+
+
+def _varies(matrix: scipy.sparse.csr_array) -> np.ndarray:
+    """Which columns hold more than one value, bool (n_columns,); NaN counts as zero, as it is encoded."""
+    matrix = scipy.sparse.csr_array((np.nan_to_num(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
+    return matrix.max(axis=0).toarray().ravel() != matrix.min(axis=0).toarray().ravel()
 
 
 class SparseInputs(Inputs):
-    """Sparse matrices, scaled as by `Encoder.from_sparse`, or with encoder None untouched."""
+    """Sparse matrices, scaled as by `Encoder.from_sparse`, or with encoder None untouched.
+
+    `used` int64 (n_used,) are the positions of the columns that the network gets, increasing; None for all of them.
+    """
 
     kind = "sparse"
 
-    def __init__(self, n_columns: int, encoder: Encoder | None) -> None:
-        self.row_shape = (n_columns,)
+    def __init__(self, n_columns: int, encoder: Encoder | None, used: np.ndarray | None = None) -> None:
+        self.given_shape = (n_columns,)
+        self.used = used
+        self.row_shape = (n_columns if used is None else len(used),)
         self.cardinalities = []
         self.encoder = encoder
 
@@ -61,13 +80,15 @@ class SparseInputs(Inputs):
         return scipy.sparse.issparse(X)
 
     @classmethod
-    def read_first(cls, X: Any, preprocessing: bool, categorical_features: Any) -> SparseRows:
+    def read_first(
+        cls, X: Any, preprocessing: bool, categorical_features: Any, leaves_out_idle: bool = False
+    ) -> SparseRows:
         if preprocessing and forced_positions(categorical_features, list(range(X.shape[1]))):
             raise ValueError(
                 f"categorical_features={categorical_features!r} names columns of a sparse matrix, whose columns are "
                 "all numeric. Set it to None, or encode these columns with OneHotEncoder."
             )
-        return SparseRows(float32_csr(real_csr(X)), preprocessing)
+        return SparseRows(float32_csr(real_csr(X)), preprocessing, leaves_out_idle)
 
     def read(self, X: Any) -> SparseRows:
         if len(X.shape) != 2:  # polars frames have no ndim
@@ -76,6 +97,7 @@ class SparseInputs(Inputs):
 
     def encode_rows(self, raw: SparseRows, rows: np.ndarray | None = None) -> tuple[scipy.sparse.csr_array, None]:
         matrix = raw.matrix if rows is None else raw.matrix[rows]
+        matrix = matrix if self.used is None else matrix[:, self.used]
         return (matrix if self.encoder is None else self.encoder.encode_sparse(matrix)), None
 
     @property

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import dataclasses
+import warnings
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 import narwhals as nw
@@ -10,28 +12,42 @@ import numpy as np
 import scipy.sparse
 
 from .._errors import refused_as, shown
-from .categories import Column, category_codes, check_free_text, forced_positions, sorted_categories
-from .columns import Labels, Numbers, column_label, float64_numbers, named_columns, parse_numbers, read_column
+from .categories import (
+    Column,
+    category_codes,
+    check_free_text,
+    check_known,
+    forced_positions,
+    sorted_categories,
+)
+from .cells import PLURALS
+from .columns import Labels, Measures, Numbers, column_label, float64_numbers, named_columns, parse_numbers, read_column
+from .columns import take as numbers_at
 from .csr import real_csr
+from .numeric_text import numbers_of_texts
 from .scalars import infinity_message
+from .text_columns import check_times, learn_format, reading_of
 
 __all__ = ["TableReader", "check_finite"]
 
 # What messages say was expected of a column.
 _READABLE = "numbers, strings, booleans, dates or categories, with None or NaN for missing"
+# From so many values on, a column of which none is known has probably changed.
+_MIN_UNKNOWN = 20
 
 
 class TableReader:
     """Parse the cells of any table with a given list of columns.
 
-    `numeric` and `categorical` are the positions of these columns. `cardinalities` are the numbers of codes of the
-    categorical ones, K + 2: code 0 is unknown, 1 to K are the known categories, K + 1 is missing. Missing is None, NaN,
-    NaT, pandas.NA or null. Dates and times become seconds since 1970 (UTC where no zone is given), durations and times
-    of day become seconds.
+    `numeric` and `categorical` are the positions of these columns; the idle ones are not read. `cardinalities` are the
+    numbers of codes of the categorical ones, K + 2: code 0 is unknown, 1 to K are the known categories, K + 1 is
+    missing. Missing is None, NaN, NaT, pandas.NA or null. Dates and times become seconds since 1970 (UTC where no zone
+    is given), durations and times of day become seconds.
 
     What is parsed is a list of the columns: each an array or a narwhals Series of shape (n_samples,), numbers of any
-    numeric dtype or category codes of any integer dtype. Of a table of numbers in one piece (`plain_block`) it is the
-    table itself. Numbers stay in their dtype and, if possible, in the memory in which they were given.
+    numeric dtype or category codes of any integer dtype, or None if it is idle. Of a table of numbers in one piece
+    (`plain_block`) it is the table itself. Numbers stay in their dtype and, if possible, in the memory in which they
+    were given.
     """
 
     def __init__(self, columns: list[Column]) -> None:
@@ -40,34 +56,57 @@ class TableReader:
         self.categorical = [i for i, column in enumerate(columns) if column.kind == "categorical"]
         self.cardinalities = [len(columns[i].categories) + 2 for i in self.categorical]
 
+    @property
+    def reads_plain_numbers(self) -> bool:
+        """Whether all columns that are read were plain numbers in fit."""
+        return all(c.kind == "idle" or (c.kind == "numeric" and c.quantity == "number") for c in self.columns)
+
+    def without(self, idle: Iterable[int]) -> TableReader:
+        """A reader that does not read the columns at these positions."""
+        idle = set(idle)
+        return TableReader([
+            dataclasses.replace(column, kind="idle", categories=()) if i in idle else column
+            for i, column in enumerate(self.columns)
+        ])  # fmt: skip
+
     @classmethod
     def learn(cls, X: Any, categorical_features: Any) -> tuple[TableReader, list[Numbers] | Any]:
-        """Learn kinds and categories of the columns of `as_table`'s X, and parse it. Each cell is parsed once."""
+        """Learn kinds and categories of the columns of `as_table`'s X, and parse it. Each cell is parsed once.
+
+        Warns of columns of text that are read as numbers.
+        """
         names, values = zip(*named_columns(X), strict=True)
         forced = forced_positions(categorical_features, list(names))
         if isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and not forced:
             columns = [Column(name, "numeric") for name in names]
             check_finite(X, columns)
             return cls(columns), X
-        columns, contents = [], []
+        columns, contents, read_as_numbers = [], [], []
         for position, name in enumerate(names):
-            with refused_as(f"X: {column_label(name, position)}", _READABLE):
-                column, content = _learn(values[position], name, position, categorical_features, position in forced)
+            label = column_label(name, position)
+            with refused_as(f"X: {label}", _READABLE):
+                column, content, reading = _learn(
+                    values[position], name, label, categorical_features, position in forced
+                )
             columns.append(column)
             contents.append(content)
+            if reading:
+                read_as_numbers.append((label, reading))
+        _warn_of_texts(read_as_numbers)
         reader = cls(columns)
-        block = None if reader.categorical else plain_block(X)
+        block = plain_block(X) if reader.reads_plain_numbers else None
         return reader, contents if block is None else block
 
-    def parse(self, X: Any) -> list[Numbers] | Any:
+    def parse(self, X: Any) -> list[Numbers | None] | Any:
         """Parse a table of the same columns in the same order. Dtypes and the kind of table may differ."""
-        block = None if self.categorical else plain_block(X)
+        block = plain_block(X) if self.reads_plain_numbers else None
         if block is not None:
             return block
         contents = []
         for position, (column, (_, values)) in enumerate(zip(self.columns, named_columns(X), strict=True)):
-            with refused_as(f"X: {column_label(column.name, position)}", _READABLE), np.errstate(over="ignore"):
-                contents.append(_parse(values, column, position))
+            label = column_label(column.name, position)
+            with refused_as(f"X: {label}", _READABLE), np.errstate(over="ignore"):
+                contents.append(None if column.kind == "idle" else _parse(values, column, label))
         return contents
 
 
@@ -97,46 +136,92 @@ def check_finite(numeric: np.ndarray, columns: list[Column]) -> None:
 
 
 def _learn(
-    values: Any, name: Hashable, position: int, categorical_features: Any, forced: bool
-) -> tuple[Column, Numbers]:
-    """Learn one column, and parse it: numbers of any dtype, or codes."""
-    label = column_label(name, position)
-    content = read_column(values, label, as_labels=forced)
+    values: Any, name: Hashable, label: str, categorical_features: Any, forced: bool
+) -> tuple[Column, Numbers, str]:
+    """Learn one column, and parse it: numbers of any dtype, or codes; and what a warning says of it, or nothing."""
+    content: Any = read_column(values, label, as_labels=forced)
+    format_, reading = None, ""
     if isinstance(content, Labels) and categorical_features is None:
         parsed, offender = parse_numbers(content)
-        content = parsed if offender is None else content
+        content = Measures(parsed) if offender is None else content
+    if isinstance(content, Labels) and not forced:
+        check_times(content, name, label)
+        spelled = learn_format(content)
+        if spelled is None:
+            check_free_text(content, name, label)
+        else:
+            format_, parsed = spelled
+            reading = reading_of(content, format_, parsed, name)
+            content = Measures(parsed)
     if isinstance(content, Labels):
         _check_labels_finite(content, label)
-        if not forced:
-            check_free_text(content, name, label)
         column = Column(name, "categorical", sorted_categories(content.values))
-        return column, category_codes(column, content)
+        return column, category_codes(column, content), ""
     with np.errstate(over="ignore"):
-        numbers = float64_numbers(content)
+        numbers = float64_numbers(content.numbers)
     if np.isinf(numbers).any():
         raise ValueError(infinity_message(label, numbers[np.isinf(numbers)][0]))
-    return Column(name, "numeric", all_missing=bool(np.isnan(numbers).all())), content
+    all_missing = bool(np.isnan(numbers).all())
+    return Column(name, "numeric", (), all_missing, content.quantity, format_), content.numbers, reading
 
 
-def _parse(values: Any, column: Column, position: int) -> Numbers:
+def _warn_of_texts(columns: list[tuple[str, str]]) -> None:
+    """Warn of columns of text that are read as numbers, given as label and reading."""
+    if not columns:
+        return
+    (label, reading), *others = columns
+    message = f"X: {label} is text that was read as numeric {reading}"
+    if others:
+        labels = ", ".join(label for label, _ in others[:10])
+        more = f" and {len(others) - 10} more" if len(others) > 10 else ""
+        message += f" The same holds for {labels}{more}."
+    warnings.warn(message, UserWarning, stacklevel=3)
+
+
+def _parse(values: Any, column: Column, label: str) -> Numbers:
     """Parse a column that was learned: numbers of any dtype, or codes."""
-    label = column_label(column.name, position)
     content = read_column(values, label, as_labels=column.kind == "categorical")
     if not isinstance(content, Labels):
-        return content
+        _check_quantity(content, column, label)
+        return content.numbers
     if column.kind == "categorical":
         _check_labels_finite(content, label)
-        return category_codes(column, content)
+        codes = category_codes(column, content)
+        if len(content.values) > 1 and len(codes) >= _MIN_UNKNOWN:
+            check_known(column, content, codes, label)
+        return codes
     if column.all_missing:
         # fit saw no value, so not even the type: a cross-validation fold may well hold strings here.
         return np.full(len(content.positions), np.nan)
+    if column.number_format is not None:
+        return numbers_at(numbers_of_texts(content.values, *column.number_format, label), content.positions)
     parsed, offender = parse_numbers(content)
+    if column.quantity != "number":
+        offender, parsed = next(iter(content.values), None), np.full(len(content.positions), np.nan)
     if offender is not None:
         raise ValueError(
-            f"X: {label} holds {shown(offender)}, but numbers were expected, as in fit. Replace it by NaN if "
-            "it means missing, or fit again with this column in categorical_features."
+            f"X: {label} holds {shown(offender)}, but {PLURALS[column.quantity]} were expected, as in fit. "
+            f"{_FIX[column.quantity]}"
         )
     return parsed
+
+
+_FIX = {
+    "number": "Replace it by NaN if it means missing, or fit again with this column in categorical_features.",
+    "date": "Convert the column with pd.to_datetime.",
+    "duration": "Convert the column with pd.to_timedelta.",
+    "time of day": "Convert the column to datetime.time.",
+}
+
+
+def _check_quantity(content: Measures, column: Column, label: str) -> None:
+    """Raise if numbers arrive where fit has seen dates, or the other way round."""
+    if content.quantity == column.quantity or column.all_missing or np.isnan(float64_numbers(content.numbers)).all():
+        return
+    fix = "Convert it as before fit." if column.quantity == "number" else _FIX[column.quantity]
+    raise ValueError(
+        f"X: {label} holds {PLURALS[content.quantity]}, but {PLURALS[column.quantity]} were expected, as in fit. {fix}"
+    )
 
 
 def _check_labels_finite(labels: Labels, label: str) -> None:

@@ -24,26 +24,51 @@ _CHUNK_BYTES = 4 * 2**20
 class TableRows(RawRows):
     """Cells of a table as `TableReader` has parsed them, converted to float64 only when some rows are read."""
 
-    def __init__(self, reader: TableReader, contents: list[Numbers] | Any) -> None:
+    def __init__(
+        self, reader: TableReader, contents: list[Numbers | None] | Any, leaves_out_idle: bool = False
+    ) -> None:
         self.reader = reader
         self.contents = contents
+        self.leaves_out_idle = leaves_out_idle
 
     def __len__(self) -> int:
-        return len(self.contents[0]) if isinstance(self.contents, list) else self.contents.shape[0]
+        if not isinstance(self.contents, list):
+            return self.contents.shape[0]
+        return next(len(content) for content in self.contents if content is not None)
 
     def take(self, rows: np.ndarray) -> TableRows:
-        return TableRows(self.reader, self._of(rows))
+        return TableRows(self.reader, self._of(rows), self.leaves_out_idle)
 
     def keys(self) -> list[np.ndarray]:
         return [block for block in self.read() if block.size]
 
     def learn(self, rows: np.ndarray | None, weight: np.ndarray | None) -> TableInputs:
-        """Learn centre and spread of the numbers, and which columns have gaps."""
+        """Learn centre and spread of the numbers, which columns have gaps, and which are idle."""
         rows = rows_for_statistics(len(self), rows)
         numeric, codes = self.read(rows)
         encoder = Encoder().fit(numeric, weight if weight is None or rows is None else weight[rows])
         missing_codes = np.array(self.reader.cardinalities, dtype=np.int64) - 1
-        return TableInputs(self.reader, encoder, ~(codes == missing_codes).any(axis=0))
+        never_missing = ~(codes == missing_codes).any(axis=0)
+        if not self.leaves_out_idle:
+            return TableInputs(self.reader, encoder, never_missing)
+        idle_numbers = self._idle_numbers(encoder, numeric)
+        idle_codes = (missing_codes == 1) | ((missing_codes == 2) & never_missing)
+        if idle_numbers.all() and idle_codes.all():  # a network needs an input
+            (idle_numbers if len(idle_numbers) else idle_codes)[0] = False
+        if not idle_numbers.any() and not idle_codes.any():
+            return TableInputs(self.reader, encoder, never_missing)
+        idle = [*np.array(self.reader.numeric, dtype=np.int64)[idle_numbers],
+                *np.array(self.reader.categorical, dtype=np.int64)[idle_codes]]  # fmt: skip
+        encoder = encoder.of_columns(np.flatnonzero(~idle_numbers))
+        return TableInputs(self.reader.without(idle), encoder, never_missing[~idle_codes])
+
+    @staticmethod
+    def _idle_numbers(encoder: Encoder, numeric: np.ndarray) -> np.ndarray:
+        """Which columns (n, d) hold one value in every row, or none at all, bool (d,)."""
+        is_idle = encoder.scale.numpy() == 0
+        candidates = numeric[:, is_idle]
+        is_idle[is_idle] = (candidates == candidates[:1]).all(axis=0) | np.isnan(candidates).all(axis=0)
+        return is_idle
 
     def read(self, rows: slice | np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Numbers float64 (n_rows, n_numeric), NaN for missing, and codes int64 (n_rows, n_categorical).
@@ -56,22 +81,25 @@ class TableRows(RawRows):
                 numeric, codes = self._columns(contents)
             else:
                 numeric, codes = _float64(contents), np.empty((contents.shape[0], 0), dtype=np.int64)
+                if numeric.shape[1] > len(self.reader.numeric):
+                    numeric = numeric[:, self.reader.numeric]
         check_finite(numeric, self.reader.columns)
         return numeric, codes
 
     def _of(self, rows: slice | np.ndarray) -> Any:
         """The contents of these rows."""
         if isinstance(self.contents, list):
-            return [content[rows] for content in self.contents]
+            return [None if content is None else content[rows] for content in self.contents]
         return take_rows(self.contents, rows)
 
-    def _columns(self, contents: list[Numbers]) -> tuple[np.ndarray, np.ndarray]:
-        numeric = np.empty((len(contents[0]), len(self.reader.numeric)))
-        codes = np.empty((len(contents[0]), len(self.reader.categorical)), dtype=np.int64)
+    def _columns(self, contents: list[Numbers | None]) -> tuple[np.ndarray, np.ndarray]:
+        n_rows = next(len(content) for content in contents if content is not None)
+        numeric = np.empty((n_rows, len(self.reader.numeric)))
+        codes = np.empty((n_rows, len(self.reader.categorical)), dtype=np.int64)
         for i, position in enumerate(self.reader.numeric):
-            numeric[:, i] = float64_numbers(contents[position])
+            numeric[:, i] = float64_numbers(contents[position])  # pyright: ignore[reportArgumentType]
         for i, position in enumerate(self.reader.categorical):
-            codes[:, i] = contents[position]
+            codes[:, i] = contents[position]  # pyright: ignore[reportCallIssue, reportArgumentType]
         return numeric, codes
 
 
@@ -99,6 +127,7 @@ class TableInputs(Inputs):
         self.encoder = encoder
         self.never_missing = never_missing
         self.row_shape = (encoder.out_features,)
+        self.given_shape = (len(reader.numeric),)
         self.cardinalities = list(reader.cardinalities)
         self.missing_codes = np.array(self.cardinalities, dtype=np.int64) - 1
 
@@ -107,18 +136,23 @@ class TableInputs(Inputs):
         return len(X.shape) == 2
 
     @classmethod
-    def read_first(cls, X: Any, preprocessing: bool, categorical_features: Any) -> TableRows:
-        return TableRows(*TableReader.learn(X, categorical_features))
+    def read_first(
+        cls, X: Any, preprocessing: bool, categorical_features: Any, leaves_out_idle: bool = False
+    ) -> TableRows:
+        return TableRows(*TableReader.learn(X, categorical_features), leaves_out_idle)
 
     def read(self, X: Any) -> TableRows:
-        if scipy.sparse.issparse(X) and self.cardinalities:
-            raise ValueError("X is sparse, but was a table with categories in fit. Pass a table of the same columns.")
+        if scipy.sparse.issparse(X) and not self.reader.reads_plain_numbers:
+            raise ValueError(
+                "X is sparse, but was a table with categories or dates in fit. Pass a table of the same columns."
+            )
         if len(X.shape) != 2:  # polars frames have no ndim
             raise ValueError(f"Found array with dim {len(X.shape)}, expected 2 as in fit.")
         return TableRows(self.reader, self.reader.parse(X))
 
     def encode_rows(self, raw: TableRows, rows: np.ndarray | None = None) -> tuple[Tensor, Tensor | None]:
         """Numbers float32 (n_rows, encoded columns), and codes int64 (n_rows, n_categorical) or None."""
+        raw = TableRows(self.reader, raw.contents)  # without the columns that are idle
         n_rows = len(raw) if rows is None else len(rows)
         chunk = max(256, _CHUNK_BYTES // (8 * len(self.reader.columns)))
         if n_rows <= chunk:

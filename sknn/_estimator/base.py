@@ -16,6 +16,7 @@ from .._data.kinds import read_first
 from .._data.training_data import EncodedData, TrainingData
 from .._device import resolve_device
 from .._errors import refused_as
+from .._network.signature import fits_any_columns
 from .._network.table_network import committee_of
 from .._random import Seeds, isolated_random_state, random_generator
 from .._threads import limited_threads
@@ -140,7 +141,7 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
         device, is_continued = self._check_parameters(partial)
         arguments = dict(X=X, y=y, sample_weight=sample_weight, groups=groups, validation=validation)
 
-        raw = self._training_data(X, y, sample_weight, groups, classes, is_continued)
+        raw = self._training_data(X, y, sample_weight, groups, classes, is_continued, partial)
         checkpoint = None if partial else self._checkpoint(arguments, device, is_continued)
         random = self._generator(checkpoint, is_continued)
         seeds = Seeds.draw(random)
@@ -221,18 +222,20 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
         return {**learned, **self._public_targets(data.targets)}
 
     def _training_data(
-        self, X: Any, y: Any, sample_weight: Any, groups: Any, classes: Any, is_continued: bool
+        self, X: Any, y: Any, sample_weight: Any, groups: Any, classes: Any, is_continued: bool, partial: bool
     ) -> TrainingData:
         """Rows, and what is learned from them about columns and targets."""
         X = as_table(X)
         self._check_columns(X, reset=not is_continued)
+        # A column that has one value in the first rows of a stream may have others later.
+        leaves_out_idle = not partial and fits_any_columns(self.module, dict(self.module_params or {}))
 
         def learn_targets(y: Any, weight: np.ndarray | None) -> Any:
             return self._targets if is_continued else self._learn_targets(y, classes, weight)
 
         return TrainingData(
             X, y, sample_weight, groups, inputs=self._inputs if is_continued else None,
-            read_first=lambda X: read_first(X, bool(self.preprocessing), self.categorical_features),
+            read_first=lambda X: read_first(X, bool(self.preprocessing), self.categorical_features, leaves_out_idle),
             learn_targets=learn_targets, class_weight=self._extra_weight,
             merge=self.scoring in (None, "loss") and can_weigh_rows(self.criterion, self.criterion_params),
         )  # fmt: skip

@@ -11,7 +11,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
-from .._data.containers import as_table, is_plain
+from .._data.containers import as_table, is_plain, without_tensor
 from .._data.inputs import Inputs
 from .._errors import refused_as
 from .._network.table_network import users_network
@@ -72,6 +72,7 @@ class FittedEstimator(ComponentParams):
             1 is perfect.
         """
         prediction = self.predict(X)
+        y, sample_weight = without_tensor(y, "y"), without_tensor(sample_weight, "sample_weight")
         return self._loss.score(y, prediction, sample_weight, target=self._targets.kind)
 
     def plot_history(self, ax: Any = None) -> Any:
@@ -109,7 +110,10 @@ class FittedEstimator(ComponentParams):
     def _check_columns(self, X: Any, *, reset: bool) -> None:
         """Learn number and names of the columns of X, as returned by `as_table`, or compare them with those of fit."""
         with refused_as("X", "columns with distinct names, all of them strings or none"):
-            validate_data(self, X, reset=reset, skip_check_array=True)
+            try:
+                validate_data(self, X, reset=reset, skip_check_array=True)
+            except ValueError as error:
+                raise (_other_columns(error) if "feature names should match" in str(error) else error) from error
 
     def _raw_prediction(self, X: Any) -> Tensor:
         """Raw prediction float32 (n_samples, out_features) on the CPU."""
@@ -147,6 +151,18 @@ class FittedEstimator(ComponentParams):
                 stacklevel=2,
             )
         super().__setstate__(state)
+
+
+def _other_columns(error: ValueError) -> ValueError:
+    """The error about other columns than those of fit, in the words of scikit-learn, with advice."""
+    text = str(error).strip()
+    if "must be in the same order" in text:
+        advice = "Pass X[model.feature_names_in_], which is in the order of fit."
+    elif "yet now missing" in text:
+        advice = "Pass a table with all columns of fit."
+    else:
+        advice = "Pass X[model.feature_names_in_], which leaves the other columns out."
+    return ValueError(f"X: {text}\n{advice}")
 
 
 def _versions() -> dict[str, str]:

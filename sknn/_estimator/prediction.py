@@ -10,11 +10,11 @@ from torch import Tensor
 
 from .._backprop.chain import evaluated
 from .._data.containers import take_rows
-from .._data.inputs import Inputs
+from .._data.inputs import Inputs, RawRows
 from .._threads import limited_threads
 from .._training.net import _Net
 
-__all__ = ["raw_prediction", "whole_tiles"]
+__all__ = ["prediction_of_rows", "raw_prediction", "whole_tiles"]
 
 # Rows per chunk times the width of a row: large enough to make the overhead of a call small, small enough for caches.
 _CHUNK_FLOATS = 2**22
@@ -42,6 +42,12 @@ def raw_prediction(net: _Net, inputs: Inputs, X: Any) -> Tensor:
             return _one_chunk(net, *inputs.encode(X))
         chunks = (slice(start, start + chunk) for start in range(0, n_rows, chunk))
         return torch.cat([_one_chunk(net, *inputs.encode(take_rows(X, rows))) for rows in chunks])
+
+
+def prediction_of_rows(net: _Net, inputs: Inputs, raw: RawRows) -> Tensor:
+    """The same for a few rows that have been read."""
+    with limited_threads(len(raw) * net.n_weights, repeatable=True):
+        return _one_chunk(net, *inputs.encode_rows(raw))
 
 
 @torch.inference_mode()

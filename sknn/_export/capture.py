@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from .._data.inputs import Inputs
-from .._data.table_inputs import TableInputs
 from .._training.net import _Net
 from .computation import Computation, module_name
 from .decompositions import decompositions
@@ -43,8 +42,9 @@ def capture(net: _Net, inputs: Inputs) -> Graph:
     computation = Computation(net, inputs)
     make_recordable(computation.network)
     name = module_name(net)
-    shape = (len(inputs.reader.numeric),) if isinstance(inputs, TableInputs) else inputs.row_shape
-    first, second = (_recorded(computation, shape, len(inputs.cardinalities), n_rows, name) for n_rows in _N_ROWS)
+    first, second = (
+        _recorded(computation, inputs.given_shape, len(inputs.cardinalities), n_rows, name) for n_rows in _N_ROWS
+    )
     return without_dead_nodes(_Comparison(first, second, name).graph())
 
 

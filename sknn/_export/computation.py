@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 
+import torch
 from torch import Tensor, nn
 
 from .._data.inputs import Inputs
+from .._data.sparse_inputs import SparseInputs
 from .._data.table_inputs import TableInputs
 from .._network.table_network import first_output, network_inputs, users_network
 from .._training.net import _Net
@@ -27,6 +29,8 @@ class Computation(nn.Module):
         self.network = copy.deepcopy(net.module_).cpu().eval()
         self.criterion = copy.deepcopy(net.criterion_).cpu().eval()
         self.encoder = None if inputs.encoder is None else copy.deepcopy(inputs.encoder).cpu()
+        used = inputs.used if isinstance(inputs, SparseInputs) else None
+        self.used = None if used is None else torch.from_numpy(used)
         self.is_table = isinstance(inputs, TableInputs)
         self.rescaling = inputs.rescaling
 
@@ -34,6 +38,8 @@ class Computation(nn.Module):
         """The output of the inverse link, from which `predict_proba` and `predict` are computed."""
         if not self.is_table:
             numeric = numeric.float()  # rows that are not a table are float32 before they are encoded
+        if self.used is not None:
+            numeric = numeric.index_select(-1, self.used)
         if self.encoder is not None:
             numeric = self.encoder(numeric)
         if self.rescaling is not None:

@@ -25,7 +25,8 @@ class ExportedModel:
 
     graph: Graph  # from `numeric` and `codes` to the output of the link
     estimator: str
-    # Of a table, else empty: "name", "kind"; "all_missing" of numbers; "categories" and "never_missing" of categories.
+    # Of a table, else empty: "name", "kind"; "all_missing", "quantity", "format" of numbers; "categories" and
+    # "never_missing" of categories.
     columns: list[dict[str, Any]]
     feature_names: list[str] | None
     row_shape: list[int]  # of the numbers of one row
@@ -52,7 +53,7 @@ def exported_model(estimator: Any, asked_by: str) -> ExportedModel:
         estimator=type(estimator).__name__,
         columns=columns,
         feature_names=names if has_names else None,
-        row_shape=[len(inputs.reader.numeric)] if columns else list(inputs.row_shape),
+        row_shape=list(inputs.given_shape),
         allow_nan=isinstance(inputs, TableInputs) or inputs.kind == "sparse",
         target=_target(targets),
     )
@@ -96,8 +97,12 @@ def _columns(inputs: TableInputs) -> list[dict[str, Any]]:
         if column.kind == "categorical":
             described["categories"] = [_scalar_as_json(value, f"column {column.name!r}") for value in column.categories]
             described["never_missing"] = never_missing[position]
-        else:
-            described["all_missing"] = column.all_missing
+        elif column.kind == "numeric":
+            described |= {
+                "all_missing": column.all_missing,
+                "quantity": column.quantity,
+                "format": column.number_format,
+            }
         columns.append(described)
     return columns
 

@@ -238,7 +238,7 @@ def _check_attributes(estimator: Any, found: dict[str, Any], inputs: Any, target
     names = found.get("feature_names_in_")
     fits = (
         (n_columns is None or n_features == n_columns)
-        and (inputs.kind != "sparse" or inputs.row_shape == (n_features,))
+        and (inputs.kind != "sparse" or inputs.given_shape == (n_features,))
         and (names is None or (names.shape == (n_features,) and all(isinstance(name, str) for name in names.tolist())))
         and (classes is None or np.array_equal(found["classes_"], classes))
         and len(found["loss_curve_"]) == found["n_iter_"] == len(net.history)

@@ -14,9 +14,10 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from .._data.inputs import Inputs
-from .._data.table_inputs import TableInputs
-from .._estimator.prediction import raw_prediction
+from .._data.inputs import Inputs, RawRows
+from .._data.sparse_inputs import SparseInputs
+from .._data.table_inputs import TableInputs, TableRows
+from .._estimator.prediction import prediction_of_rows
 from ..exceptions import DamagedFileError, ReproductionError
 from .checks import check_keys, damaged_if_it_fails, expect
 from .other_versions import compared
@@ -73,6 +74,7 @@ def _table_rows(inputs: TableInputs, draw: np.random.RandomState) -> dict[str, T
 
 
 def _sparse_rows(inputs: Inputs, draw: np.random.RandomState) -> dict[str, Tensor]:
+    assert isinstance(inputs, SparseInputs)
     (d,) = inputs.row_shape
     n = min(d, _N_STORED)
     columns = np.stack([np.sort(draw.choice(d, n, replace=False)) for _ in range(_N_ROWS)])
@@ -81,7 +83,8 @@ def _sparse_rows(inputs: Inputs, draw: np.random.RandomState) -> dict[str, Tenso
         scale = inputs.encoder.scale.cpu().numpy()[columns]
         values = np.divide(values, scale, out=np.zeros_like(values), where=scale > 1e-30)
     values = np.clip(values, -1e30, 1e30).astype(np.float32)
-    return {"probe.numbers": torch.from_numpy(values), "probe.columns": torch.from_numpy(columns.astype(np.int64))}
+    columns = columns.astype(np.int64) if inputs.used is None else inputs.used[columns]
+    return {"probe.numbers": torch.from_numpy(values), "probe.columns": torch.from_numpy(columns)}
 
 
 def _read_rows(inputs: Inputs, reader: ValueReader) -> dict[str, Tensor]:
@@ -95,7 +98,7 @@ def _read_rows(inputs: Inputs, reader: ValueReader) -> dict[str, Tensor]:
     elif inputs.kind == "array":
         width = torch.Size(inputs.row_shape)
     else:
-        limits = torch.full(width, inputs.row_shape[0])
+        limits = torch.full(width, inputs.given_shape[0])
     n_rows = len(numbers) if numbers.ndim else 0
     fits = 0 < n_rows <= _N_ROWS and numbers.shape[1:] == width and numbers.dtype == dtype
     for indices in others:  # of categories, or of columns
@@ -108,38 +111,29 @@ def _read_rows(inputs: Inputs, reader: ValueReader) -> dict[str, Tensor]:
 
 def predict_rows(net: Any, inputs: Inputs, rows: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     """Return raw prediction (n_rows, out_features) and link output (n_rows, n_values) for such rows, both float32."""
-    raw = raw_prediction(net, inputs, _table(inputs, rows))
+    raw = prediction_of_rows(net, inputs, _raw_rows(inputs, rows))
     with torch.inference_mode():
         values = net.criterion_.inverse_link(raw)
     return raw.clone(), values.float().clone()
 
 
-def _table(inputs: Inputs, rows: dict[str, Tensor]) -> Any:
-    """Return the rows as a user would pass them."""
+def _raw_rows(inputs: Inputs, rows: dict[str, Tensor]) -> RawRows:
+    """Return the rows as they are after reading."""
     numbers = rows["probe.numbers"].numpy()
     if inputs.kind == "array":
-        return numbers
+        return inputs.read(numbers)
     if inputs.kind == "sparse":
         columns = rows["probe.columns"].numpy()
         starts = np.arange(len(columns) + 1) * columns.shape[1]
-        return sparse.csr_array((numbers.ravel(), columns.ravel(), starts), shape=(len(columns), *inputs.row_shape))
+        shape = (len(columns), *inputs.given_shape)
+        return inputs.read(sparse.csr_array((numbers.ravel(), columns.ravel(), starts), shape=shape))
     assert isinstance(inputs, TableInputs)
-    table = np.empty((len(numbers), len(inputs.reader.columns)), dtype=object)
-    table[:, inputs.reader.numeric] = numbers
+    contents: list[Any] = [None] * len(inputs.reader.columns)
+    for i, position in enumerate(inputs.reader.numeric):
+        contents[position] = numbers[:, i]
     for i, position in enumerate(inputs.reader.categorical):
-        known = inputs.reader.columns[position].categories
-        # Code 0 is any unknown value.
-        by_code = np.empty(len(known) + 2, dtype=object)
-        by_code[:] = [_unknown(known), *known, None]
-        table[:, position] = by_code[rows["probe.codes"][:, i].numpy()]
-    return table if inputs.cardinalities else table.astype(np.float64)
-
-
-def _unknown(known: tuple[Any, ...]) -> str:
-    value = "unknown"
-    while value in known:
-        value += "?"
-    return value
+        contents[position] = rows["probe.codes"][:, i].numpy()
+    return TableRows(inputs.reader, contents)
 
 
 def write_answers(found: tuple[Tensor, Tensor]) -> dict[str, Any]:

@@ -11,18 +11,21 @@ from torch import Tensor
 
 from .._data.array_inputs import ArrayInputs
 from .._data.categories import Column
+from .._data.cells import PLURALS
 from .._data.encoder import Encoder
 from .._data.inputs import Inputs
 from .._data.sparse_inputs import SparseInputs
 from .._data.table import TableReader
 from .._data.table_inputs import TableInputs
 from .._data.targets import ClassTargets, MultilabelTargets, RealTargets
+from .._data.text_columns import NumberFormat
 from ..exceptions import DamagedFileError
 from .checks import check_keys, count_distinct, expect
 from .values.reader_writer import ValueReader, ValueWriter
 
 __all__ = ["read_inputs", "read_targets", "write_inputs", "write_targets"]
 
+_KINDS: dict[str, Any] = {kind: kind for kind in ("numeric", "categorical", "idle")}
 _ENCODER = ("center", "scale", "gap_columns")
 
 
@@ -30,6 +33,8 @@ def write_inputs(inputs: Inputs, writer: ValueWriter) -> dict[str, Any]:
     """JSON for what was learned about X; the writer keeps its tensors."""
     if inputs.encoder is not None:
         writer.tensors |= {f"encoder.{name}": getattr(inputs.encoder, name).cpu() for name in _ENCODER}
+    if isinstance(inputs, SparseInputs) and inputs.used is not None:
+        writer.tensors["used"] = torch.from_numpy(inputs.used)
     if inputs.rescaling is not None:
         writer.tensors |= {f"rescaling.{i}": tensor.cpu() for i, tensor in enumerate(inputs.rescaling)}
     return {
@@ -37,6 +42,7 @@ def write_inputs(inputs: Inputs, writer: ValueWriter) -> dict[str, Any]:
         "preprocessing": inputs.preprocessing if isinstance(inputs, ArrayInputs) else None,
         "row_shape": [int(size) for size in inputs.row_shape],
         "table": _write_table(inputs, writer) if isinstance(inputs, TableInputs) else None,
+        "n_columns": inputs.given_shape[0] if inputs.kind == "sparse" else None,
     }
 
 
@@ -47,6 +53,8 @@ def _write_table(inputs: TableInputs, writer: ValueWriter) -> dict[str, Any]:
             "kind": column.kind,
             "categories": [writer.write(c, f"a category of column {column.name!r}") for c in column.categories],
             "all_missing": column.all_missing,
+            "quantity": column.quantity,
+            "number_format": None if column.number_format is None else list(column.number_format),
         }
         for i, column in enumerate(inputs.reader.columns)
     ]
@@ -56,7 +64,7 @@ def _write_table(inputs: TableInputs, writer: ValueWriter) -> dict[str, Any]:
 def read_inputs(value: Any, reader: ValueReader) -> Inputs:
     """What was learned about X, if its pieces match."""
     where = "inputs"
-    check_keys(value, {"kind", "preprocessing", "row_shape", "table"}, where)
+    check_keys(value, {"kind", "preprocessing", "row_shape", "table", "n_columns"}, where)
     kind = expect(value["kind"], str, where)
     row_shape = tuple(_size(size, "row_shape") for size in expect(value["row_shape"], list, "row_shape"))
     if (kind == "table") != (value["table"] is not None) or kind not in ("table", "sparse", "array"):
@@ -72,13 +80,27 @@ def read_inputs(value: Any, reader: ValueReader) -> Inputs:
         if len(row_shape) != 1 or (encoder is not None and (encoder.center.shape != row_shape or
                                                             len(encoder.gap_columns))):  # fmt: skip
             raise DamagedFileError("inputs: encoder and columns of the sparse table do not belong together.")
-        inputs = SparseInputs(row_shape[0], encoder)
+        n_columns = _size(value["n_columns"], "n_columns")
+        inputs = SparseInputs(n_columns, encoder, _read_used(reader, n_columns))
+        if inputs.row_shape != row_shape:
+            raise DamagedFileError("inputs: the columns that are used do not belong to the width of a row.")
     else:
         assert encoder is not None
         inputs = _read_table(value["table"], encoder, row_shape, reader)
     if any(name.startswith("rescaling.") for name in reader.tensors):
         inputs.rescaling = _read_rescaling(inputs, reader)
     return inputs
+
+
+def _read_used(reader: ValueReader, n_columns: int) -> np.ndarray | None:
+    """Which columns of a sparse table the network gets; None for all."""
+    if "used" not in reader.tensors:
+        return None
+    used = reader.tensor("used", "used")
+    positions = used.tolist() if used.dtype == torch.int64 and used.ndim == 1 else []
+    if not positions or positions != sorted(set(positions)) or not 0 <= positions[0] <= positions[-1] < n_columns:
+        raise DamagedFileError(f"used: expected increasing positions below {n_columns}.")
+    return used.numpy()
 
 
 def _read_encoder(reader: ValueReader) -> Encoder:
@@ -110,16 +132,29 @@ def _read_table(value: Any, encoder: Encoder, row_shape: tuple[int, ...], reader
 
 def _read_column(value: Any, position: int, reader: ValueReader) -> Column:
     where = f"column {position}"
-    check_keys(value, {"name", "kind", "categories", "all_missing"}, where)
+    check_keys(value, {"name", "kind", "categories", "all_missing", "quantity", "number_format"}, where)
     name = reader.read(value["name"], f"the name of {where}")
     categories = tuple(reader.read(c, where) for c in expect(value["categories"], list, where))
     kind, all_missing = expect(value["kind"], str, where), expect(value["all_missing"], bool, where)
-    if kind not in ("numeric", "categorical") or (categories if kind == "numeric" else all_missing):
+    if kind not in _KINDS or (categories if kind != "categorical" else all_missing):
         raise DamagedFileError(f"{where} is {kind[:40]!r} with {len(categories)} categories, as no column is.")
+    quantity, number_format = value["quantity"], _read_format(value["number_format"], where)
+    is_plain = quantity == "number" and number_format is None
+    if quantity not in PLURALS or (quantity != "number" and number_format) or (kind == "categorical" and not is_plain):
+        raise DamagedFileError(f"{where}: {str(quantity)[:40]!r} is not what its numbers can be.")
     count_distinct([name], where)
     if count_distinct(categories, where) != len(categories):
         raise DamagedFileError(f"{where}: a category occurs twice.")
-    return Column(name, "numeric" if kind == "numeric" else "categorical", categories, all_missing)
+    return Column(name, _KINDS[kind], categories, all_missing, quantity, number_format)
+
+
+def _read_format(value: Any, where: str) -> NumberFormat | None:
+    if value is None:
+        return None
+    parts = expect(value, list, where)
+    if len(parts) != 2 or parts[0] not in (".", ",") or len(expect(parts[1], str, where)) > 20:
+        raise DamagedFileError(f"{where}: its numbers have no format that sknn writes.")
+    return NumberFormat(*parts)
 
 
 def _read_rescaling(inputs: Inputs, reader: ValueReader) -> tuple[Tensor, Tensor]:

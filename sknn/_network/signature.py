@@ -9,7 +9,17 @@ from typing import Any
 
 from torch import nn
 
-__all__ = ["IN_FEATURES", "OUT_FEATURES", "missing_arguments", "name_of", "takes_categories", "widths"]
+from ..modules import MLP, FTTransformer, ResNet, TabM
+
+__all__ = [
+    "IN_FEATURES",
+    "OUT_FEATURES",
+    "fits_any_columns",
+    "missing_arguments",
+    "name_of",
+    "takes_categories",
+    "widths",
+]
 
 # Names under which tutorials and papers ask for the two widths of a network.
 IN_FEATURES = ("in_features", "input_size", "input_dim", "n_features")
@@ -72,6 +82,21 @@ def widths(
     values |= dict.fromkeys(OUT_FEATURES, out_features)
     values["cat_cardinalities"] = list(cat_cardinalities)
     return {name: values[name] for name in constructor_parameters(module) if name in values and name not in given}
+
+
+def fits_any_columns(module: Any, params: dict[str, Any]) -> bool:
+    """Whether idle columns may be left out: an architecture of sknn, which treats all columns alike, of any width.
+
+    A module of the user may know columns by their positions.
+    """
+    given = set(params)
+    while isinstance(module, functools.partial):
+        if module.args:
+            return False
+        given |= set(module.keywords)
+        module = module.func
+    is_known = any(module is architecture for architecture in (MLP, ResNet, TabM, FTTransformer))
+    return is_known and given.isdisjoint(("in_features", "cat_cardinalities"))
 
 
 def missing_arguments(module: Any, given: dict[str, Any]) -> list[str]:

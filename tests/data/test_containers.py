@@ -37,7 +37,7 @@ def test_tables_are_not_copied_and_their_rows_are_tables_of_the_same_kind(name):
         (pd.DataFrame({"a": []}), r"^X: Found array with 0 sample\(s\) \(shape=\(0, 1\)\)"),
         (pl.DataFrame(), r"^X: Found array with 0 sample\(s\)"),
         (pd.DataFrame(index=[1]), r"^X: Found array with 0 feature\(s\) \(shape=\(1, 0\)\)"),
-        (np.arange(3), "^X: Expected 2D array, got 1D array"),
+        (np.arange(3), "^X: Expected 2D array, got 1D ndarray of 3 values, such as 0"),
         (np.array([[1j]]), "Complex data not supported"),
     ],
 )

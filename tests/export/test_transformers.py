@@ -79,6 +79,8 @@ def padded_sequences():
     return np.where(np.arange(N_STEPS)[None, :, None] < lengths[:, None, None], X, 0), lengths > 3
 
 
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor is True")
 @pytest.mark.parametrize("case", CASES)
 def test_masks_of_attention(case, tmp_path):
     X, y = padded_sequences()

@@ -68,7 +68,8 @@ def check_description(description, arrays):
             raise TypeError(f"{name!r} is {str(description[name])[:50]}")
     wanted = {
         "categorical": {"name", "kind", "categories", "never_missing"},
-        "numeric": {"name", "kind", "all_missing"},
+        "numeric": {"name", "kind", "all_missing", "quantity", "format"},
+        "idle": {"name", "kind"},
     }
     missing = [wanted[column["kind"]] - set(column) for column in description["columns"]]
     target = description["target"]

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..._data.cells import array_seconds, is_missing, other_spelling, scalar_seconds
+from ..._data.cells import PLURALS, array_seconds, is_missing, other_spelling, quantity_of, scalar_seconds
+from ..._data.numeric_text import numbers_of_texts
 
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false
 
@@ -67,17 +68,38 @@ def category_code(value: Any, code_of: dict, label: str) -> int:
     return code if code else code_of.get(other_spelling(value), 0)
 
 
-def numbers_of(column: Any, label: str, all_missing: bool) -> np.ndarray:
-    """Return a column as float64 (n,), NaN = missing; dates and durations as seconds."""
+def numbers_of(column: Any, label: str, description: dict) -> np.ndarray:
+    """Return a numeric column as float64 (n,), NaN = missing; dates and durations as seconds."""
+    numbers, quantity = _measures(column, label, description)
+    expected = description["quantity"]
+    if quantity != expected and not description["all_missing"] and not np.isnan(numbers).all():
+        raise ValueError(
+            f"X: {label} contains {PLURALS[quantity]}, but {PLURALS[expected]} were expected, as in training. "
+            "Convert the column as before training."
+        )
+    return numbers
+
+
+def _measures(column, label, description):
+    """Return numbers float64 (n,), and what they are."""
     array = None if isinstance(column, (list, tuple)) else np.asarray(column)
     if array is not None and array.dtype.kind in "biuf":
-        return array.astype(np.float64)
+        return array.astype(np.float64), "number"
     if array is not None and array.dtype.kind in "Mm":
-        return array_seconds(array)
-    items = python_values(column)
-    if all_missing and any(isinstance(value, (str, bytes)) for value in items):
-        return np.full(len(items), np.nan)  # in training every value was missing, so its type is unknown
-    return np.array([number_of(value, label) for value in items], dtype=np.float64)
+        return array_seconds(array), "date" if array.dtype.kind == "M" else "duration"
+    items = [value.to_timestamp() if hasattr(value, "to_timestamp") else value for value in python_values(column)]
+    has_text = any(isinstance(value, (str, bytes)) for value in items)
+    if has_text and description["all_missing"]:
+        return np.full(len(items), np.nan), "number"  # in training every value was missing, so its type is unknown
+    if has_text and description["format"] is not None:
+        known = list(dict.fromkeys(value for value in items if not is_missing(value)))
+        decimal, unit = description["format"]
+        number_by_text = dict(zip(known, numbers_of_texts(known, decimal, unit, label), strict=True))
+        return np.array([number_by_text.get(value, math.nan) for value in items]), "number"
+    quantities = {quantity_of(value) for value in items if not is_missing(value)} or {"number"}
+    unexpected = sorted(quantities - {description["quantity"]})
+    quantity = unexpected[0] if unexpected else description["quantity"]
+    return np.array([number_of(value, label) for value in items], dtype=np.float64), quantity
 
 
 def number_of(value: Any, label: str) -> float:

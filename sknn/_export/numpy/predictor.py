@@ -91,8 +91,8 @@ class Model:
             label = f"column {position}" if column["name"] is None else f"column {column['name']!r}"
             if column["kind"] == "categorical":
                 codes.append(category_codes(values, self._codes[position], column, label)[:, None])
-            else:
-                numbers_ = numbers_of(values, label, column["all_missing"])
+            elif column["kind"] == "numeric":
+                numbers_ = numbers_of(values, label, column)
                 infinite = np.isinf(numbers_)
                 if infinite.any():
                     raise ValueError(f"X: {label} contains infinity; give finite numbers, or NaN for missing.")

@@ -9,7 +9,10 @@ __all__ = ["FILES", "MARK", "source"]
 
 _HERE = Path(__file__).parent
 _NAMES = ("operations", "network", "columns", "labels", "tables", "archive", "predictor")
-FILES = [_HERE.parents[1] / "_data" / "cells.py", *[_HERE / f"{name}.py" for name in _NAMES]]
+FILES = [
+    *[_HERE.parents[1] / "_data" / f"{name}.py" for name in ("cells", "numeric_text")],
+    *[_HERE / f"{name}.py" for name in _NAMES],
+]
 MARK = '"""Predictions of a network that was exported by sknn.'
 
 

@@ -81,7 +81,7 @@ class OnnxInputs:
             if spec.name != NUMERIC:
                 feeds[spec.name] = _category_feed(spec, model.columns[spec.position], columns[spec.position])
         numeric = [
-            numbers_of(values, f"column {described['name']!r}", described["all_missing"])
+            numbers_of(values, f"column {described['name']!r}", described)
             for values, described in zip(columns, model.columns, strict=True)
             if described["kind"] == "numeric"
         ]

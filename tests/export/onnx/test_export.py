@@ -15,7 +15,7 @@ def test_the_graph_is_valid_and_describes_its_inputs(raw):
     inputs, model = exported.inputs, onnx.load(exported.path.with_suffix(".onnx"))
     onnx.checker.check_model(model, full_check=True)
     by_name = {spec.name: spec for spec in inputs.inputs}
-    assert by_name["numeric"].columns == ["amount", "gaps", "nothing", "constant", "when"]
+    assert by_name["numeric"].columns == ["amount", "gaps", "when"]
     assert by_name["label_"].type == "string"  # "label" is an output
     assert by_name["label_"].missing == "<missing>"  # "" is a category
     assert by_name["with gaps"].missing == ""

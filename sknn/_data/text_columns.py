@@ -1,0 +1,152 @@
+"""Columns of text that are no categories: numbers written as text, dates written as text, free text."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Hashable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._errors import shown
+from .columns import Labels, take
+from .numeric_text import MISSING_TEXTS, split_text, written_number
+
+__all__ = ["NumberFormat", "check_times", "learn_format", "reading_of"]
+
+# Up to so many distinct values a column of text stays a category whatever it holds: months, ratings, sizes.
+FEW_DISTINCT = 20
+# Of the distinct values of a column, and of its rows, at least so many must be numbers, or times.
+SHARE_OF_DISTINCT, SHARE_OF_ROWS = 0.9, 0.5
+# Digits of a whole number from which on a float64 merges neighbours: such texts are identifiers.
+_MAX_DIGITS = 15
+
+_DAY_FIRST = r"[0-9]{1,2}([-/.])[0-9]{1,2}\1[0-9]{4}|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2}"
+_YEAR_FIRST = r"[0-9]{4}([-/.])[0-9]{1,2}\2[0-9]{1,2}|[0-9]{4}-(?:0[1-9]|1[0-2])"
+_COMPACT = r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+_WORDED = rf"(?:[a-z]{{3,9}},? )?(?:[0-9]{{1,2}}[-. ]+{_MONTH}[-, ]+[0-9]{{2,4}}|{_MONTH} [0-9]{{1,2}},? [0-9]{{4}})"
+_CLOCK = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?"
+_DATE = re.compile(rf"(?:{_DAY_FIRST}|{_YEAR_FIRST}|{_COMPACT}|{_WORDED})(?:[t ]\s*{_CLOCK}.{{0,12}})?", re.IGNORECASE)
+_DURATION = re.compile(rf"-?(?:[0-9]+ days?(?:,? [+-]?{_CLOCK})?|{_CLOCK}(?: ?[ap]m)?)", re.IGNORECASE)
+
+
+class NumberFormat(NamedTuple):
+    """How a column of text spells its numbers."""
+
+    decimal: str = "."  # the sign before the decimals, "." or ","
+    unit: str = ""  # what stands before or behind every number, such as "%" or "€"
+
+
+def learn_format(labels: Labels) -> tuple[NumberFormat, np.ndarray] | None:
+    """How a column spells its numbers, and these, float64 (n,); None if it is not unmistakably a column of numbers.
+
+    It is one if it has more than 20 distinct numbers, nearly all of its distinct values are numbers of one format, and
+    none of them looks like a code: ``"007"``, or a whole number of more than 15 digits.
+    """
+    values = labels.values
+    if labels.declared or len(values) <= FEW_DISTINCT:
+        return None
+    texts = [value for value in values if isinstance(value, str | bytes)]
+    parts = [part for part in map(split_text, texts) if part is not None]
+    if any(_is_code(number) for number, _ in parts):
+        return None
+    units = Counter(unit for _, unit in parts).most_common(1)
+    unit = units[0][0] if units else ""  # none where the numbers among the texts are no text
+    spelled = {NumberFormat(decimal, unit): _parsed(values, decimal, unit) for decimal in (".", ",")}
+    best = max(spelled, key=lambda format_: int(np.isfinite(spelled[format_]).sum()))
+    is_number = np.isfinite(spelled[best])
+    if len(np.unique(spelled[best][is_number])) <= FEW_DISTINCT or not _nearly_all(labels, is_number):
+        return None
+    return best, take(np.where(is_number, spelled[best], np.nan), labels.positions)
+
+
+def _is_code(number: str) -> bool:
+    """Whether digits are those of a code: a zero in front, or more digits than a float64 holds."""
+    digits = number.lstrip("+-")
+    return len(digits) > 1 and ((digits[0] == "0" and digits[1].isdigit()) or
+                                (digits.isdigit() and len(digits) > _MAX_DIGITS))  # fmt: skip
+
+
+def _parsed(values: list[Hashable], decimal: str, unit: str) -> np.ndarray:
+    """The numbers that distinct values spell, float64; infinity for what is neither a number nor missing."""
+    numbers = np.full(len(values), np.inf)
+    for i, value in enumerate(values):
+        if isinstance(value, str | bytes):
+            number = written_number(value, decimal, unit)
+            numbers[i] = np.inf if number is None else number
+        elif isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
+            numbers[i] = value
+    return numbers
+
+
+def _nearly_all(labels: Labels, matches: np.ndarray) -> bool:
+    """Whether nearly all distinct values match, and most rows; texts that stand for a missing value do not count."""
+    present = np.array([not _says_missing(value) for value in labels.values])
+    if (matches & present).sum() < SHARE_OF_DISTINCT * present.sum():
+        return False
+    n_rows = np.bincount(labels.positions[labels.positions >= 0], minlength=len(present))
+    return n_rows[matches & present].sum() >= SHARE_OF_ROWS * n_rows[present].sum()
+
+
+def _says_missing(value: Any) -> bool:
+    text = value.decode("latin-1") if isinstance(value, bytes) else value
+    return isinstance(text, str) and text.strip().lower() in MISSING_TEXTS
+
+
+def check_times(labels: Labels, name: Hashable, label: str) -> None:
+    """Raise if a column of text holds dates, durations or times of day."""
+    if labels.declared or len(labels.values) <= FEW_DISTINCT:
+        return
+    for pattern, what, function in ((_DATE, "dates", "to_datetime"), (_DURATION, "times", "to_timedelta")):
+        found = np.array([isinstance(v, str) and bool(pattern.fullmatch(v.strip())) for v in labels.values])
+        if found.any() and _nearly_all(labels, found):
+            example = labels.values[int(found.argmax())]
+            raise ValueError(
+                f"X: {label} holds {what} as text, such as {shown(example)}, each of which would be a category of its "
+                f"own. Convert them before fit, as by {_assigned(name, function)}, or keep them as categories with "
+                f"categorical_features=[{shown(name)}]."
+            )
+
+
+def reading_of(labels: Labels, format_: NumberFormat, numbers: np.ndarray, name: Hashable) -> str:
+    """What a warning says of a column of text that is read as numbers (n,)."""
+    n_present = int((labels.positions >= 0).sum())
+    n_missing = int(np.isnan(numbers[labels.positions >= 0]).sum())
+    spelled = [value for value in labels.values if isinstance(value, str | bytes)]
+    values = [written_number(value, *format_) for value in spelled]
+    examples = [
+        f"such as {shown(s)} as {v:.15g}" for s, v in zip(spelled, values, strict=True) if v is not None and v == v
+    ]
+    message = examples[0] if examples else "which most of its values are"
+    if n_missing:
+        other = next(s for s, v in zip(spelled, values, strict=True) if v is None or v != v)
+        message += f"; {n_missing} of its {n_present} values, such as {shown(other)}, are not numbers and are missing"
+    steps = ""
+    if format_.decimal == ",":
+        steps = ".str.replace('[^0-9,-]', '', regex=True).str.replace(',', '.')"
+    elif format_.unit or any(_is_grouped(value) for value in spelled):
+        steps = ".str.replace('[^0-9.-]', '', regex=True)"
+    return (
+        f"({message}). Convert it before fit, as by {_assigned(name, 'to_numeric', steps, coerce=bool(n_missing))}, or "
+        f"keep it as a category with categorical_features=[{shown(name)}]."
+    )
+
+
+def _is_grouped(value: Any) -> bool:
+    """Whether signs separate the thousands of a number with decimal point."""
+    parts = split_text(value)
+    return (
+        parts is not None
+        and parts[0].strip("+-0123456789.eE") != ""
+        and written_number(value, ".", parts[1]) is not None
+    )
+
+
+def _assigned(name: Hashable, function: str, steps: str = "", coerce: bool = False) -> str:
+    """The line of pandas that converts a column; of an array, the function."""
+    if not isinstance(name, str):
+        return f"pd.{function}"
+    column = f"X[{shown(name)}]"
+    return f"{column} = pd.{function}({column}{steps}{', errors=' + repr('coerce') if coerce else ''})"

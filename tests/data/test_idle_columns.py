@@ -1,0 +1,120 @@
+"""Columns with one value or none are kept from the network, whatever the container."""
+
+import copy
+import pickle
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse
+import torch
+
+from sknn._data.kinds import read_first
+from sknn._data.sparse_inputs import SparseInputs
+from sknn._data.table_inputs import TableInputs
+
+N = 40
+GENERATOR = np.random.default_rng(0)
+USED = pd.DataFrame(
+    {"x": GENERATOR.normal(size=N), "city": ["Rome", "Bonn"] * (N // 2), "gaps": [1.0, None] * (N // 2)}
+)
+IDLE = {
+    "seven": 7.0,
+    "nothing": np.nan,
+    "none": pd.Series([None] * N, dtype=object),
+    "day": pd.Timestamp("2024-01-01"),
+    "one": "a",
+    "true": True,
+    "no category": pd.Series([None] * N, dtype="string"),
+    "category": pd.Categorical(["b"] * N),
+}
+
+
+def with_idle(**others):
+    return USED.assign(**{**IDLE, **others})[
+        ["seven", "x", "nothing", "one", "city", "none", "day", "gaps", *list(IDLE)[5:]]
+    ]
+
+
+def fitted(X, rows=None, leaves_out_idle=True, categorical_features="from_dtype"):
+    raw = read_first(X, True, categorical_features, leaves_out_idle)
+    return raw, raw.learn(rows, None)
+
+
+def same(found, expected):
+    np.testing.assert_array_equal(*(x.toarray() if scipy.sparse.issparse(x) else x for x in (found[0], expected[0])))
+    assert (found[1] is None) == (expected[1] is None)
+    assert found[1] is None or torch.equal(found[1], expected[1])
+
+
+@pytest.mark.parametrize("make", [lambda X: X, pl.DataFrame, lambda X: pl.DataFrame(X).to_arrow(), lambda X: X.astype(object).to_numpy()],
+                         ids=["pandas", "polars", "pyarrow", "objects"])  # fmt: skip
+def test_the_network_gets_what_it_got_without_them(make):
+    raw, inputs = fitted(make(with_idle()))
+    expected = fitted(USED)[1]
+    assert [c.kind == "idle" for c in inputs.reader.columns] == [name not in USED for name in with_idle()]
+    assert (inputs.row_shape, inputs.cardinalities) == (expected.row_shape, expected.cardinalities)
+    same(inputs.encode_rows(raw), expected.encode(USED))
+    same(inputs.encode(make(with_idle())), expected.encode(USED))
+    for again in (copy.deepcopy(inputs), pickle.loads(pickle.dumps(inputs))):
+        same(again.encode(with_idle()), expected.encode(USED))
+
+
+def test_other_values_in_them_are_ignored_at_predict():
+    inputs = fitted(with_idle())[1]
+    other = with_idle(seven=8.0, nothing="text", none=3, day="never", one="b", true=None, category=1.0)
+    same(inputs.encode(other), inputs.encode(with_idle()))
+    same(inputs.encode(with_idle(nothing=np.inf)), inputs.encode(with_idle()))
+
+
+@pytest.mark.parametrize(
+    "make", [np.asarray, pd.DataFrame, pl.DataFrame, scipy.sparse.csc_array], ids=lambda make: make.__name__
+)
+def test_tables_of_numbers_in_one_piece(make):
+    X = np.c_[np.zeros(N), USED["x"], np.full(N, 3.0), GENERATOR.normal(size=N), np.zeros(N)]
+    raw, inputs = fitted(make(X))
+    expected = fitted(make(X[:, [1, 3]]))[1]
+    assert inputs.row_shape == (2,)
+    same(inputs.encode_rows(raw), expected.encode(make(X[:, [1, 3]])))
+    same(inputs.encode_rows(raw, np.array([5, 1])), expected.encode(make(X[[5, 1]][:, [1, 3]])))
+    same(inputs.encode(make(X + np.array([9, 0, 9, 0, 9]))), expected.encode(make(X[:, [1, 3]])))
+
+
+def test_training_rows_decide():
+    X = np.c_[USED["x"], np.r_[np.zeros(30), 1 + np.arange(10)]]
+    assert fitted(X, np.arange(30))[1].row_shape == (1,)
+    assert fitted(X)[1].row_shape == (2,)
+    assert fitted(scipy.sparse.csr_array(X), np.arange(30))[1].row_shape == (1,)
+
+
+def test_one_value_beside_gaps_is_not_idle():
+    X = pd.DataFrame({"x": USED["x"], "gap": [1.0, None] * 20, "word": ["a", None] * 20})
+    inputs = fitted(X)[1]
+    assert (inputs.row_shape, inputs.cardinalities) == ((3,), [3])
+
+
+@pytest.mark.parametrize("X", [
+    np.zeros((N, 3)), np.full((N, 3), np.nan), pd.DataFrame({"a": ["x"] * N, "b": ["y"] * N}),
+    scipy.sparse.csr_array((N, 3)), scipy.sparse.csr_array(np.ones((N, 3))),
+], ids=["zeros", "nothing", "words", "empty", "ones"])  # fmt: skip
+def test_one_column_is_left_where_all_are_idle(X):
+    raw, inputs = fitted(X)
+    x_num, x_cat = inputs.encode_rows(raw)
+    assert x_num.shape[1] + (0 if x_cat is None else x_cat.shape[1]) in (1, 2)  # a gap has an indicator
+    assert len(inputs.cardinalities) + inputs.given_shape[0] in (1, 3)
+
+
+def test_all_columns_are_kept_unless_the_fit_asks_for_it():
+    assert fitted(with_idle(), leaves_out_idle=False)[1].row_shape[0] > fitted(with_idle())[1].row_shape[0]
+    assert isinstance(fitted(np.zeros((N, 3)), leaves_out_idle=False)[1], TableInputs)
+    sparse = fitted(scipy.sparse.csr_array((N, 3)), leaves_out_idle=False)[1]
+    assert isinstance(sparse, SparseInputs)
+    assert sparse.row_shape == (3,)
+    assert read_first(np.zeros((N, 3)), False, None, True).learn(None, None).row_shape == (3,)
+    assert read_first(np.zeros((N, 3, 2)), True, None, True).learn(None, None).row_shape == (3, 2)
+
+
+def test_forced_categories_with_one_value_are_idle():
+    X = np.c_[np.full(N, 4.0), USED["x"]]
+    assert fitted(X, categorical_features=[0])[1].cardinalities == []

@@ -1,0 +1,179 @@
+"""Columns of text that are no categories: numbers, dates and times."""
+
+import re
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from .tables import kinds, learn, parsed, read
+
+NUMBERS = np.round(np.random.default_rng(0).normal(size=60) * 2000, 1)
+
+
+def swapped(text):
+    return text.replace(",", "_").replace(".", ",").replace("_", ".")
+
+
+SPELLINGS = {
+    "plain": str,
+    "exponent": "{:.6e}".format,
+    "decimal comma": lambda v: f"{v:.1f}".replace(".", ","),
+    "thousands": "{:,.1f}".format,
+    "points between thousands": lambda v: swapped(f"{v:,.1f}"),
+    "spaces between thousands": lambda v: f"{v:,.1f}".replace(",", "\u202f"),
+    "percent": "{:.1f} %".format,
+    "currency": lambda v: ("-" if v < 0 else "") + f"${abs(v):,.1f}",
+    "euro": lambda v: swapped(f"{v:,.1f}") + " €",
+    "unit": "{:.1f} kg".format,
+}
+CONTAINERS = {
+    "pandas": lambda texts: pd.DataFrame({"amount": texts}),
+    "pandas object": lambda texts: pd.DataFrame({"amount": pd.Series(texts, dtype=object)}),
+    "pandas arrow": lambda texts: pd.DataFrame({"amount": pd.Series(texts, dtype="string[pyarrow]")}),
+    "polars": lambda texts: pl.DataFrame({"amount": texts}),
+    "pyarrow": lambda texts: pa.table({"amount": texts}),
+    "numpy object": lambda texts: np.array(texts, dtype=object)[:, None],
+    "numpy text": lambda texts: np.array(["" if text is None else text for text in texts])[:, None],
+    "numpy bytes": lambda texts: np.array(["" if text is None else text for text in texts]).astype("S")[:, None],
+    "list": lambda texts: [[text] for text in texts],
+}
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_numbers_as_text_are_numbers_in_every_container(container):
+    texts = [*map(str, NUMBERS), "?", None]
+    table = CONTAINERS[container](texts)
+    with pytest.warns(
+        UserWarning, match=r"column ('amount' \(position 0\)|0) is text that was read as numeric"
+    ) as told:
+        reader = learn(table)
+    assert len(told) == 1
+    assert re.search(
+        r"(1|2) of its 6(1|2) values, such as b?'\??', are not numbers and are missing", str(told[0].message)
+    )
+    np.testing.assert_array_equal(parsed(reader, table).read()[0].ravel(), [*NUMBERS, np.nan, np.nan])
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_every_spelling_is_read_and_the_advice_of_the_warning_works(spelling):
+    X = pd.DataFrame({"amount": [*map(SPELLINGS[spelling], NUMBERS), "n/a"]})
+    with pytest.warns(UserWarning, match=r"X: column 'amount'.*categorical_features=\['amount'\]") as told:
+        reader = learn(X)
+    expected = np.append(NUMBERS, np.nan)
+    np.testing.assert_allclose(parsed(reader, X).read()[0].ravel(), expected)
+    exec(re.search(r"as by (.*), or keep", str(told[0].message))[1], {"pd": pd, "X": X})
+    if spelling != "spaces between thousands":
+        np.testing.assert_allclose(X["amount"], expected)
+    np.testing.assert_allclose(parsed(reader, pd.DataFrame({"amount": expected})).read()[0].ravel(), expected)
+
+
+def test_numbers_beside_texts_in_a_column_of_objects():
+    table = pd.DataFrame({"amount": pd.Series([*NUMBERS, "?", "1.5"], dtype=object)})
+    with pytest.warns(UserWarning, match="such as '1.5' as 1.5; 1 of its 62 values, such as '\\?'"):
+        numeric = learn(table)
+    np.testing.assert_array_equal(parsed(numeric, table).read()[0].ravel(), [*NUMBERS, np.nan, 1.5])
+
+
+def test_many_columns_are_named_in_one_warning():
+    X = pd.DataFrame({f"c{i}": [str(v + i) for v in NUMBERS] for i in range(15)})
+    with pytest.warns(UserWarning, match=r"column 'c0'.*The same holds for column 'c1'.* and 4 more\.") as told:
+        learn(X)
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [str(i % 20) for i in range(100)],  # few
+        [f"{i % 40:03d}" for i in range(100)],  # zeros in front: codes
+        [str(10**17 + i % 40) for i in range(100)],  # more digits than a float64 holds
+        [f"{i % 40}{'abcd'[i % 4]}" for i in range(100)],  # no common unit
+        [f"A{i % 40}" for i in range(100)],
+        [str(i % 25) if i % 2 else "none of them" for i in range(0, 400)] + ["word"] * 900,  # most rows are words
+    ],
+    ids=["few", "zeros", "long", "letters", "prefix", "words"],
+)
+def test_other_texts_stay_categories_without_a_word(texts):
+    for make in (lambda t: pd.DataFrame({"a": t}), lambda t: np.array(t, dtype=object)[:, None]):
+        assert kinds(make(texts)) == ["categorical"]
+
+
+def test_columns_that_are_declared_categories_stay_so_without_a_word():
+    texts = list(map(str, NUMBERS))
+    assert kinds(pd.DataFrame({"a": texts}), categorical_features=["a"]) == ["categorical"]
+    assert kinds(pd.DataFrame({"a": pd.Categorical(texts)})) == ["categorical"]
+    assert kinds(pl.DataFrame({"a": pl.Series(texts, dtype=pl.Categorical)})) == ["categorical"]
+
+
+def test_text_that_is_not_a_number_at_predict_is_missing_and_named():
+    with pytest.warns(UserWarning, match="read as numeric"):
+        reader = learn(pd.DataFrame({"a": [f"{v} %" for v in NUMBERS]}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        numeric = parsed(reader, pd.DataFrame({"a": ["1.5 %", "?", None]})).read()[0]
+    np.testing.assert_array_equal(numeric.ravel(), [1.5, np.nan, np.nan])
+    with pytest.warns(
+        UserWarning, match=r"column 'a' \(position 0\) was read as numbers in fit, but holds text such as '0.015'"
+    ):
+        numeric = parsed(reader, pd.DataFrame({"a": ["0.015"]})).read()[0]
+    assert np.isnan(numeric).all()
+    with pytest.raises(
+        ValueError, match=r"column 'a' \(position 0\) holds dates, but numbers were expected, as in fit"
+    ):
+        parsed(reader, pd.DataFrame({"a": pd.to_datetime(["2024-01-01"])}))
+
+
+DAYS = pd.date_range("2024-01-30", periods=60)
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.%f+00:00", "%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y",
+     "%m/%d/%y", "%Y%m%d", "%d %b %Y", "%d-%b-%y", "%B %d, %Y", "%a, %d %b %Y %H:%M:%S"],
+)  # fmt: skip
+def test_dates_as_text_are_refused_with_the_fix(form):
+    texts = DAYS.strftime(form).tolist()
+    for make in (CONTAINERS["pandas"], CONTAINERS["polars"], CONTAINERS["numpy object"]):
+        with pytest.raises(
+            ValueError, match=r"X: column ('amount' \(position 0\)|0) holds dates as text, such as .*pd\.to_datetime"
+        ):
+            learn(make([*texts, None, ""]))
+    assert kinds(pd.DataFrame({"a": texts}), categorical_features=["a"]) == ["categorical"]
+    assert kinds(pd.DataFrame({"a": texts[:20] * 3})) == ["categorical"]
+
+
+@pytest.mark.parametrize("form", ["%H:%M", "%H:%M:%S", "%I:%M %p"])
+def test_times_of_day_and_durations_as_text_are_refused(form):
+    times = pd.date_range("2024-01-01", periods=90, freq="7min")
+    with pytest.raises(
+        ValueError, match=r"holds times as text, such as '.*' *, each.*X\['a'\] = pd\.to_timedelta\(X\['a'\]\)"
+    ):
+        learn(pd.DataFrame({"a": times.strftime(form)}))
+    with pytest.raises(ValueError, match=r"holds times as text, such as '0 days 00:07:00'"):
+        learn(pd.DataFrame({"a": (times - times[0])[1:].astype(str)}))
+
+
+def test_a_category_that_was_never_seen_is_named_where_none_is_known():
+    reader = learn(pd.DataFrame({"answer": ["yes", "no"] * 20}))
+    shouted = pd.DataFrame({"answer": ["YES", "NO"] * 20})
+    with pytest.warns(
+        UserWarning, match=r"column 'answer' \(position 0\) holds no category that was seen in fit.*\['no', 'yes'\]"
+    ):
+        assert not parsed(reader, shouted).read()[1].any()
+    for few in (shouted[:1], shouted[:5], shouted[::2], pd.DataFrame({"answer": ["yes"] + ["a", "b"] * 20})):
+        parsed(reader, few)  # warnings are errors
+
+
+def test_whole_numbers_that_arrive_as_text_are_the_categories_of_fit():
+    assert (
+        read(pd.DataFrame({"a": ["1", "2"] * 20}), pd.DataFrame({"a": [1, 2]}), ["a"])[1].ravel().tolist()
+        == [1, 2] * 20
+    )
+    assert (
+        read(pd.DataFrame({"a": [1, 2] * 20}), pd.DataFrame({"a": ["1", "2"]}), ["a"])[1].ravel().tolist()
+        == [1, 2] * 20
+    )
