@@ -16,6 +16,7 @@ from .._training.net import _Net
 from .computation import Computation, module_name
 from .decompositions import decompositions
 from .graph import BatchSize, Graph, Node, Ref, without_dead_nodes
+from .transformers import make_recordable
 
 __all__ = ["capture"]
 
@@ -39,6 +40,7 @@ _ASSERTIONS = ("_assert_tensor_metadata.default", "sym_constrain_range.default",
 def capture(net: _Net, inputs: Inputs) -> Graph:
     """The graph of what a fitted net computes, with the inputs ``numeric`` and ``codes``."""
     computation = Computation(net, inputs)
+    make_recordable(computation.network)
     name = module_name(net)
     first, second = (
         _recorded(computation, inputs.given_shape, len(inputs.cardinalities), n_rows, name) for n_rows in _N_ROWS

@@ -9,40 +9,45 @@ import numpy as np
 from .._data.inputs import Inputs
 from .._data.table_inputs import TableInputs
 
-__all__ = ["rows_to_compare"]
+__all__ = ["Rows", "rows_to_compare"]
+
+Rows = dict[str, np.ndarray]
 
 _SHARE_MISSING = 0.1
 _SHARE_OF_ZEROS = 0.9  # in the rows of a sparse matrix
 
 
-def rows_to_compare(inputs: Inputs, row_shape: list[int], n_rows: int) -> Iterator[dict[str, np.ndarray]]:
-    """Sets of rows, under the names of the inputs of the graph: ``numeric`` float64, ``codes`` int64.
+def rows_to_compare(inputs: Inputs, row_shape: list[int], n_rows: int) -> Iterator[list[Rows]]:
+    """Groups of sets of rows, under the names of the inputs of the graph: ``numeric`` float64, ``codes`` int64.
 
-    A network need not accept every set.
+    The next group is for networks that accept no set of the groups before it.
     """
     random = np.random.default_rng(0)
     normal = random.standard_normal((n_rows, *row_shape)).astype(np.float32).astype(np.float64)
-    no_codes = np.empty((n_rows, 0), dtype=np.int64)
     if isinstance(inputs, TableInputs):
         center, scale = (buffer.cpu().numpy() for buffer in (inputs.encoder.center, inputs.encoder.scale))
         numeric = center + normal / np.where(scale > 0, scale, 1.0)
         numeric[random.random(numeric.shape) < _SHARE_MISSING] = np.nan
         cardinalities = np.array(inputs.cardinalities, dtype=np.int64)
         codes = random.integers(0, cardinalities, (n_rows, len(cardinalities)))  # unknown and missing among them
-        yield {"numeric": numeric, "codes": codes}
+        yield [{"numeric": numeric, "codes": codes}]
         return
     if inputs.kind == "sparse":
-        yield {"numeric": np.where(random.random(normal.shape) < _SHARE_OF_ZEROS, 0.0, normal), "codes": no_codes}
+        yield [_without_codes(np.where(random.random(normal.shape) < _SHARE_OF_ZEROS, 0.0, normal))]
         return
     if inputs.rescaling is not None:
         center, spread = (values.cpu().numpy() for values in inputs.rescaling)
         normal = center + normal * np.where(np.isinf(spread), 0.0, spread)
-    # Sequences end with zeros where they are shorter than the longest one, and a mask is made of these.
+    # Sequences end with zeros where they are shorter than the longest one, and masks are made of these.
     steps = np.arange(row_shape[0]).reshape(-1, *[1] * (len(row_shape) - 1))
     lengths = random.integers(1, row_shape[0] + 1, n_rows)
     lengths[:4] = [row_shape[0]] * 3 + [1]  # so that the first rows are whole, by themselves and beside a short one
-    lengths = lengths.reshape(-1, *[1] * len(row_shape))
-    # Networks with a vocabulary accept small whole numbers only.
-    words = random.integers(0, 2, normal.shape).astype(np.float64)
-    for numeric in (normal, np.where(steps < lengths, normal, 0.0), words, (steps < lengths) * np.ones(normal.shape)):
-        yield {"numeric": numeric, "codes": no_codes}
+    is_step = steps < lengths.reshape(-1, *[1] * len(row_shape))
+    yield [_without_codes(normal), _without_codes(np.where(is_step, normal, 0.0))]
+    for n_words in (100, 10, 3, 2):  # a network with a vocabulary accepts small whole numbers only
+        words = random.integers(1, n_words, normal.shape).astype(np.float64)
+        yield [_without_codes(words), _without_codes(words * is_step)]
+
+
+def _without_codes(numeric: np.ndarray) -> Rows:
+    return {"numeric": numeric, "codes": np.empty((len(numeric), 0), dtype=np.int64)}

@@ -14,7 +14,7 @@ from .._estimator.prediction import whole_tiles
 from .computation import Computation, module_name
 from .graph import Graph, node_as_json
 from .numpy.network import compute
-from .rows_to_compare import rows_to_compare
+from .rows_to_compare import Rows, rows_to_compare
 
 __all__ = ["verify"]
 
@@ -27,8 +27,7 @@ _N_CHANGED, _N_KEPT = 7, 3  # rows of which some are kept and the others are cha
 _TOLERANCE = 1e-4
 _TOLERANCE_OF_NEIGHBOURS = 1e-5  # same number of rows, same operations of the same library
 
-Batch = dict[str, np.ndarray]
-Predict = Callable[[Batch], np.ndarray]
+Predict = Callable[[Rows], np.ndarray]
 
 
 def verify(graph: Graph, estimator: Any, row_shape: list[int]) -> None:
@@ -41,15 +40,15 @@ def verify(graph: Graph, estimator: Any, row_shape: list[int]) -> None:
     name, nodes = module_name(net), [node_as_json(node) for node in graph.nodes]
     computation = Computation(net, inputs)
 
-    def recorded(batch: Batch) -> np.ndarray:
+    def recorded(batch: Rows) -> np.ndarray:
         return compute(nodes, {**graph.constants, **batch}, graph.output)
 
-    def original(batch: Batch) -> np.ndarray:
+    def original(batch: Rows) -> np.ndarray:
         return _predicted(computation, batch, inputs)
 
     most_rows = max(_N_CHANGED, _MOST_NUMBERS // max(graph.widest, math.prod(row_shape)))
     sizes = sorted({min(n, most_rows) for n in (*_SMALL, *_LARGE)})
-    accepted = list(_accepted(rows_to_compare(inputs, row_shape, sizes[-1]), original, name))
+    accepted = _accepted(rows_to_compare(inputs, row_shape, sizes[-1]), original, name)
     try:
         for i, rows in enumerate(accepted):
             _check_neighbours(recorded, rows, _other_rows(rows, original), name)
@@ -58,32 +57,34 @@ def verify(graph: Graph, estimator: Any, row_shape: list[int]) -> None:
         raise ValueError(f"module: {name} uses an operation in a form that cannot be exported: {error}.") from error
 
 
-def _predicted(computation: Computation, batch: Batch, inputs: Inputs) -> np.ndarray:
+def _predicted(computation: Computation, batch: Rows, inputs: Inputs) -> np.ndarray:
     """What the module itself computes for a batch, as `predict` gives it: in whole tiles."""
     names = ["numeric", "codes"] if inputs.cardinalities else ["numeric"]
     with torch.inference_mode():
         return computation(*[whole_tiles(torch.from_numpy(batch[name])) for name in names]).numpy()[: _n_rows(batch)]
 
 
-def _accepted(sets: Iterable[Batch], original: Predict, name: str) -> Iterable[Batch]:
-    """The sets of rows that the module accepts, at least one; others may be outside of its vocabulary, for example."""
-    n_accepted, refusal = 0, ""
-    for rows in sets:
-        try:
-            original(_first(rows, _N_CHANGED))
-        except Exception as error:  # of the user's module
-            refusal = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-            continue
-        n_accepted += 1
-        yield rows
-    if not n_accepted:
-        raise ValueError(
-            f"module: {name} refuses all rows by which its recording could be compared with it, so it was not "
-            f"exported: {refusal}. They are random numbers, and zeros and ones; let forward accept these."
-        )
+def _accepted(groups: Iterable[list[Rows]], original: Predict, name: str) -> list[Rows]:
+    """The sets that the module accepts, of the first group that has any."""
+    refusal = ""
+    for group in groups:
+        accepted = []
+        for rows in group:
+            try:
+                original(_first(rows, _N_CHANGED))
+            except Exception as error:  # of the user's module
+                refusal = refusal or f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+            else:
+                accepted.append(rows)
+        if accepted:
+            return accepted
+    raise ValueError(
+        f"module: {name} refuses all rows by which its recording could be compared with it, random numbers and small "
+        f"whole numbers, so it was not exported: {refusal.rstrip('.')}. Let its forward accept these."
+    )
 
 
-def _check_sizes(recorded: Predict, original: Predict, rows: Batch, sizes: list[int], name: str) -> None:
+def _check_sizes(recorded: Predict, original: Predict, rows: Rows, sizes: list[int], name: str) -> None:
     """Raise if the graph predicts something else than the module for some number of rows."""
     differences = {}
     for n in sizes:
@@ -101,7 +102,7 @@ def _check_sizes(recorded: Predict, original: Predict, rows: Batch, sizes: list[
         )
 
 
-def _other_rows(rows: Batch, original: Predict) -> Batch:
+def _other_rows(rows: Rows, original: Predict) -> Rows:
     """Rows of which the first are kept and the others changed: five times as large if the module accepts that."""
     repeated = {key: np.concatenate([values[:_N_KEPT], values[: _N_CHANGED - _N_KEPT]]) for key, values in rows.items()}
     larger = 5 * rows["numeric"][_N_KEPT:_N_CHANGED]
@@ -113,7 +114,7 @@ def _other_rows(rows: Batch, original: Predict) -> Batch:
     return enlarged
 
 
-def _check_neighbours(recorded: Predict, rows: Batch, others: Batch, name: str) -> None:
+def _check_neighbours(recorded: Predict, rows: Rows, others: Rows, name: str) -> None:
     """Raise if the prediction of a row depends on the other rows of the batch, or on their number."""
     found, kept = recorded(_first(rows, _N_CHANGED))[:_N_KEPT], _first(rows, _N_KEPT)
     for changed, tolerance in ((others, _TOLERANCE_OF_NEIGHBOURS), (kept, _TOLERANCE)):
@@ -138,9 +139,9 @@ def _difference(found: np.ndarray, expected: np.ndarray) -> float:
     return float(difference.max()) / scale
 
 
-def _first(rows: Batch, n: int) -> Batch:
+def _first(rows: Rows, n: int) -> Rows:
     return {key: values[:n] for key, values in rows.items()}
 
 
-def _n_rows(batch: Batch) -> int:
+def _n_rows(batch: Rows) -> int:
     return len(batch["numeric"])
