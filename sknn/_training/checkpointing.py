@@ -54,7 +54,13 @@ def _digests_of_callback(callback: Any) -> list[str]:
     given_name, made = callback if isinstance(callback, tuple) else ("", callback)
     if isinstance(made, type):
         return [given_name, _digest_of(f"callback {made.__name__}", made)]
-    stored, settings = made.__getstate__(), made.get_params(deep=False)
+    try:
+        stored, settings = made.__getstate__(), made.get_params(deep=False)
+    except Exception as error:
+        raise CheckpointError(
+            f"checkpoint: the callback {type(made).__name__} cannot be stored: {type(error).__name__}: {error}. "
+            "Give it a __getstate__ that returns what it needs in a resumed fit, or leave checkpoint=None."
+        ) from error
     if isinstance(stored, dict):
         settings = {name: value for name, value in settings.items() if name in stored}
     return [given_name, *(_digest_of(f"callback {type(made).__name__}", part) for part in (type(made), settings))]

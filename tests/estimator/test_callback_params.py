@@ -224,6 +224,50 @@ def test_a_checkpoint_names_a_callback_that_cannot_be_stored(tmp_path):
         model(callbacks=[Log([], threading.Lock())], checkpoint=tmp_path / "a").fit(X, Y)
 
 
+class NeverCopied(Callback):
+    """Any copy and any pickle of it is an error."""
+
+    n_epochs_ = 0
+
+    def on_epoch_end(self, net, **kwargs):
+        self.n_epochs_ += 1
+
+    def __reduce_ex__(self, protocol):
+        raise AssertionError("copied")
+
+    def __deepcopy__(self, memo):
+        raise AssertionError("copied")
+
+    def __getstate__(self):
+        raise AssertionError("copied")
+
+
+@pytest.mark.filterwarnings("ignore::sknn.exceptions.GradientHealthWarning")
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"gradient_health": "repair", "lr": 1e-8, "max_epochs": 10},
+        {"warm_start": True},
+        {"on_interrupt": "keep"},
+        {"n_networks": 3, "early_stopping": True},
+        {"ema_decay": 0.9},
+    ],
+    ids=str,
+)
+def test_no_fit_copies_a_callback(params):
+    callback = NeverCopied()
+    fitted = model(**params, callbacks=[callback]).fit(X, Y)
+    assert callback.n_epochs_ == fitted.n_iter_
+    before = callback.n_epochs_
+    fitted.partial_fit(X, Y).fit(X, Y)
+    assert callback.n_epochs_ > before + 1
+
+
+def test_a_checkpoint_of_a_callback_without_a_state_is_refused_by_name(tmp_path):
+    with pytest.raises(CheckpointError, match="the callback NeverCopied cannot be stored: AssertionError: copied"):
+        model(callbacks=[NeverCopied()], checkpoint=tmp_path / "a").fit(X, Y)
+
+
 def test_a_callback_that_was_used_belongs_to_the_same_fit(tmp_path):
     stopping = EarlyStopping(patience=3)
     params = {"callbacks": [stopping], "early_stopping": True, "checkpoint": tmp_path / "a"}
