@@ -65,6 +65,7 @@ class Evidence:
     n_steps: int = 0  # finished so far, as n_epochs
     n_epochs: int = 0
     inspected_after: int = 0  # epochs before the last inspection
+    best_epoch: int = 0  # the one whose weights are restored, from 1; 0 before the end, and if it is of an earlier run
     step_losses: list[np.ndarray] = field(default_factory=list)  # losses of the steps of each epoch
     # Skill after each epoch; that of validation is empty without validation rows.
     train_skills: list[float] = field(default_factory=list)
@@ -111,7 +112,8 @@ class Evidence:
         NaN if it is undefined.
         """
         if self.valid_skills:
-            known = self.valid_skills if self.restores_best else self.valid_skills[-1:]
+            is_known = self.best_epoch or not self.restores_best  # without a best epoch, the last one is kept
+            known = [self.valid_skills[self.best_epoch - 1]] if is_known else self.valid_skills
         else:
             known = self.train_skills[-1:]  # in training mode, and before the last steps
             if self.n_epochs and self.inspected_after == self.n_epochs:

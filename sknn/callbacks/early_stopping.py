@@ -9,7 +9,7 @@ from typing import Any
 from ._protocol import SknnCallback
 from ._state import ModuleState, StopTraining
 
-__all__ = ["EarlyStopping"]
+__all__ = ["EarlyStopping", "restored_epoch", "stoppers_of"]
 
 
 class EarlyStopping(SknnCallback):
@@ -145,3 +145,13 @@ class EarlyStopping(SknnCallback):
     def state_in_training(self) -> dict[str, Any]:
         """All attributes, for a checkpoint."""
         return dict(vars(self))
+
+
+def stoppers_of(net: Any) -> list[EarlyStopping]:
+    """The callbacks of a net that stop it early."""
+    return [callback for _, callback in net.callbacks_ if isinstance(callback, EarlyStopping)]
+
+
+def restored_epoch(net: Any) -> int:
+    """The epoch whose weights are restored at the end of training, from 1; 0 if there is none yet."""
+    return max((stopper.best_epoch_ for stopper in stoppers_of(net) if stopper.restore_best), default=0)

@@ -23,7 +23,7 @@ from ._protocol import SknnCallback, SknnNet, run_of
 from ._repair import Repairs
 from ._report import warn_of
 from ._state import StopTraining
-from .early_stopping import EarlyStopping
+from .early_stopping import restored_epoch, stoppers_of
 from .gradient_clipping import GradientClipping
 
 __all__ = ["EpochHealth", "Finding", "GradientHealth", "LayerHealth", "Notice", "Repair", "TrainingHealth"]
@@ -138,6 +138,7 @@ class GradientHealth(SknnCallback):
         e, health = self._evidence, self.health_
         if e is None:
             return
+        e.best_epoch = max(0, restored_epoch(net) - (len(net.history) - e.n_epochs))
         health.skill, health.notices = e.kept_skill, []
         if self.is_over and self._repairs is None:
             return
@@ -155,8 +156,7 @@ class GradientHealth(SknnCallback):
         if not self.has_ended:
             self.training_ended(net)
         restored = 0 if self._repairs is None else self._repairs.restored_epoch
-        best_epochs = [stopper.best_epoch_ for stopper in _stoppers(net) if stopper.restore_best]
-        self.health_.best_epoch = max(best_epochs, default=0) or restored or len(net.history)
+        self.health_.best_epoch = restored_epoch(net) or restored or len(net.history)
         self.release()
 
     def release(self) -> None:
@@ -174,7 +174,7 @@ class GradientHealth(SknnCallback):
     # ------------------------------------------------------------------ watching
 
     def _begin(self, net: Any, dataset_train: Any, dataset_valid: Any) -> Evidence:
-        stoppers = _stoppers(net)
+        stoppers = stoppers_of(net)
         clippers = [c for _, c in net.callbacks_ if isinstance(c, GradientClipping) and c.by == "norm"]
         run, is_sknn, loss = run_of(net), isinstance(net, SknnNet), net.criterion_
         train, valid = (RowSource(net, dataset, is_resident=is_sknn) for dataset in (dataset_train, dataset_valid))
@@ -305,10 +305,6 @@ class GradientHealth(SknnCallback):
         step, origin, was_skipped = incident
         e = self._evidence
         self._report(non_finite(origin, step, e, was_skipped=was_skipped, epoch=len(net.history), lr=net.lr))
-
-
-def _stoppers(net: Any) -> list[EarlyStopping]:
-    return [callback for _, callback in net.callbacks_ if isinstance(callback, EarlyStopping)]
 
 
 def _falls_back(skills: list[float]) -> bool:

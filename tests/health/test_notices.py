@@ -178,6 +178,16 @@ def test_the_skill_is_that_of_the_weights_that_are_kept():
     assert health.skill > 0.8
 
 
+def test_the_skill_is_that_of_the_epoch_with_the_best_score():
+    model = mlp(max_epochs=30, early_stopping=True, lr=0.01, scoring="accuracy")
+    health = record(model, *CANCER)
+    losses = model.net_.history[:, "valid_loss"]
+    assert health.best_epoch == model.best_epoch_ != int(np.argmin(losses)) + 1
+    short = mlp(max_epochs=1, early_stopping=True)
+    constant = short.fit(*CANCER).net_.history[0, "valid_loss"] / (1 - short.health_.skill)
+    assert health.skill == pytest.approx(1 - losses[model.best_epoch_ - 1] / constant, rel=1e-3)
+
+
 def test_the_best_epoch_is_marked_in_the_plot_and_named_in_its_legend():
     import matplotlib
 
