@@ -123,6 +123,8 @@ SETTINGS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "no gradients": torch.no_grad,
     "precision of products": lambda: written(torch.set_float32_matmul_precision, "medium", "highest"),
     "precision of products in oneDNN": lambda: attribute(ONEDNN.matmul, "fp32_precision", "bf16"),
+    "precision of all": lambda: attribute(torch.backends, "fp32_precision", "bf16"),
+    "precision in oneDNN": lambda: written(lambda new: ONEDNN.set_flags(_fp32_precision=new), "bf16", "none"),
     "precision of convolutions": lambda: attribute(ONEDNN.conv, "fp32_precision", "bf16"),
     "deterministic": lambda: written(torch.use_deterministic_algorithms, True, False),
     "without oneDNN": lambda: attribute(ONEDNN, "enabled", False),
