@@ -258,7 +258,7 @@ class _Net(ScoredNet, SknnNet):
     def __setstate__(self, state: dict[str, Any]) -> None:
         parts = [state["module_"], state["criterion_"]]
         if any(tensor.is_inference() for part in parts for tensor in (*part.parameters(), *part.buffers())):
-            # Copied or unpickled in the caller's inference mode: such tensors cannot be trained, and predict other bits.
+            # Copied or unpickled in the caller's inference mode: they could not be trained, and predict other bits.
             with torch.inference_mode(False):
                 state = copy.deepcopy(state, {id(self): self})
         self.__dict__.update(state)
