@@ -35,7 +35,8 @@ class default_settings:  # noqa: N801 - as torch's and numpy's contexts
 
     def __enter__(self) -> None:
         try:
-            _enter(_OF_PROCESS if self._foreign_code else _OF_OWN_LAYERS)
+            is_thorough = self._foreign_code or _matmul_precision() != "highest"
+            _enter(_OF_PROCESS if is_thorough else _OF_OWN_LAYERS)
             self._of_thread = _enter_contexts_of_thread(self._foreign_code)
         except BaseException:
             _leave()
@@ -118,14 +119,14 @@ def _set_matmul_precision(value: Any) -> None:
         _ONEDNN.matmul.fp32_precision, torch.backends.cuda.matmul.fp32_precision = value
 
 
-def _precision_of(operation: Any) -> _Setting:
-    """Precision of float32 convolutions or recurrent layers in oneDNN."""
+def _precision(of: Any, write: Callable[[Any], object]) -> _Setting:
+    """Precision of float32 operations: of all backends, of oneDNN, or of one kind of layer in it."""
 
     def read() -> str:
-        value = operation.fp32_precision
-        return "ieee" if value == "none" else value
+        value = of.fp32_precision
+        return "none" if value == "ieee" else value  # "none": as the wider setting says
 
-    return _Setting(read, lambda value: setattr(operation, "fp32_precision", value), "ieee")
+    return _Setting(read, write, "none")
 
 
 def _deterministic() -> tuple[bool, bool]:
@@ -139,8 +140,8 @@ def _deterministic() -> tuple[bool, bool]:
     return True, torch.is_deterministic_algorithms_warn_only_enabled()
 
 
+# Where the precision of products is not the default, all settings are asked for.
 _OF_OWN_LAYERS = [
-    _Setting(_matmul_precision, _set_matmul_precision, "highest"),
     _Setting(lambda: _ONEDNN.enabled, lambda value: setattr(_ONEDNN, "enabled", value), True),
     # Other kernels of attention, which round otherwise.
     _Setting(torch.backends.cuda.flash_sdp_enabled, torch.backends.cuda.enable_flash_sdp, True),
@@ -156,7 +157,16 @@ _OF_PROCESS = [
     _Setting(torch.backends.mha.get_fastpath_enabled, torch.backends.mha.set_fastpath_enabled, True),
 ]
 if hasattr(torch.backends, "fp32_precision"):  # torch 2.9
-    _OF_PROCESS += [_precision_of(_ONEDNN.conv), _precision_of(_ONEDNN.rnn)]
+    # The wider ones first: what reads them is then the default, and not set by itself.
+    _OF_PROCESS += [
+        _precision(torch.backends, lambda value: setattr(torch.backends, "fp32_precision", value)),
+        _precision(_ONEDNN, lambda value: _ONEDNN.set_flags(_fp32_precision=value)),
+        *(
+            _precision(layer, lambda value, layer=layer: setattr(layer, "fp32_precision", value))
+            for layer in (_ONEDNN.conv, _ONEDNN.rnn)
+        ),
+    ]
+_OF_PROCESS.append(_Setting(_matmul_precision, _set_matmul_precision, "highest"))
 
 # Threads that are inside, as often as they have entered, and what was set before the first of them.
 _inside: list[int] = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import decimal
 import gc
-import os
 import sys
 import tempfile
 import warnings
@@ -19,9 +18,11 @@ import sklearn
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
-__all__ = ["CALLER_SETTINGS"]
+__all__ = ["CALLER_SETTINGS", "FUNCTION_MODES"]
+
+_ONEDNN: Any = torch.backends.mkldnn  # their attributes are made when they are read
+_OF_FUTURE: Any = torch.__future__
 
 
 @contextmanager
@@ -44,15 +45,8 @@ class _CallsSeen(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-class _OperationsSeen(TorchDispatchMode):
-    """Watches every operation, as counters of operations do."""
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return func(*args, **(kwargs or {}))
-
-
 def _matmul_precision(value: str) -> AbstractContextManager[None]:
-    return _set(torch.set_float32_matmul_precision, value, torch.get_float32_matmul_precision())
+    return _set(torch.set_float32_matmul_precision, value, "highest")
 
 
 def _default_dtype(value: torch.dtype) -> AbstractContextManager[None]:
@@ -61,8 +55,7 @@ def _default_dtype(value: torch.dtype) -> AbstractContextManager[None]:
 
 @contextmanager
 def _precision_of_layers() -> Iterator[None]:
-    onednn: Any = torch.backends.mkldnn
-    with _attribute(onednn.conv, "fp32_precision", "bf16"), _attribute(onednn.rnn, "fp32_precision", "bf16"):
+    with _attribute(_ONEDNN.conv, "fp32_precision", "bf16"), _attribute(_ONEDNN.rnn, "fp32_precision", "bf16"):
         yield
 
 
@@ -117,8 +110,6 @@ def _deterministic() -> Iterator[None]:
         yield
 
 
-_OF_FUTURE: Any = torch.__future__
-
 CALLER_SETTINGS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "default dtype float64": lambda: _default_dtype(torch.float64),
     "default dtype bfloat16": lambda: _default_dtype(torch.bfloat16),
@@ -129,13 +120,11 @@ CALLER_SETTINGS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "inference mode": torch.inference_mode,
     "no gradients": torch.no_grad,
     "float32 products in bfloat16": lambda: _matmul_precision("medium"),
-    "float32 products in bfloat16, of oneDNN": lambda: _attribute(
-        torch.backends.mkldnn.matmul, "fp32_precision", "bf16"
-    ),
+    "float32 products in bfloat16, of oneDNN": lambda: _attribute(_ONEDNN.matmul, "fp32_precision", "bf16"),
     "convolutions in bfloat16": _precision_of_layers,
     "all float32 operations in bfloat16": lambda: _attribute(torch.backends, "fp32_precision", "bf16"),
     "deterministic algorithms": _deterministic,
-    "without oneDNN": lambda: torch.backends.mkldnn.flags(enabled=False),
+    "without oneDNN": lambda: _attribute(_ONEDNN, "enabled", False),
     "no fused transformer layers": lambda: _set(torch.backends.mha.set_fastpath_enabled, False, True),
     "attention in single operations": lambda: sdpa_kernel(SDPBackend.MATH),
     "no fusion of scripts": lambda: _set(
@@ -147,8 +136,6 @@ CALLER_SETTINGS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "parameters swapped by to()": lambda: _set(_OF_FUTURE.set_swap_module_params_on_conversion, True, False),
     "parameters replaced by to()": lambda: _set(_OF_FUTURE.set_overwrite_module_params_on_conversion, True, False),
     "function mode": _CallsSeen,
-    "dispatch mode": _OperationsSeen,
-    "profiler": torch.profiler.profile,
     "hook of all modules": _module_hook,
     "numpy raises": lambda: np.errstate(all="raise"),
     "numpy ignores": lambda: np.errstate(all="ignore"),
@@ -165,18 +152,6 @@ CALLER_SETTINGS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
         "mode.string_storage", "python", "future.infer_string", False
     ),
     "stdout closed": lambda: _attribute(sys, "stdout", None),
-    "environment of torch.load": lambda: _environment("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "1"),
 }
-
-
-@contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    before = os.environ.get(name)
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+# While one of these is active, torch does not take its fast path through its own transformer layers.
+FUNCTION_MODES = {"default device meta", "with torch.device('meta')", "function mode"}

@@ -9,7 +9,7 @@ import os
 import pickle
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
@@ -25,7 +25,7 @@ import sknn
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn.modules import MLP, FTTransformer
 
-__all__ = ["MODELS", "USES", "digest_of"]
+__all__ = ["MODELS", "TRANSFORMER_OF_TORCH", "USES", "digest_of"]
 
 _N_TRAIN, _N_TEST = 120, 33
 Under = Callable[[], AbstractContextManager[Any]]
@@ -67,12 +67,15 @@ class Struck(Callback):
             raise RuntimeError("struck")
 
 
+TRANSFORMER_OF_TORCH = "torch's transformer layer"
 MODELS: dict[str, Callable[[], Any]] = {
     "TabM": lambda: NeuralClassifier(),
     "MLP": lambda: NeuralRegressor(MLP, module_params={"hidden_sizes": (64, 64), "dropout": 0.1}, ema_decay=0.9),
     "FTTransformer": lambda: NeuralClassifier(FTTransformer, module_params={"token_size": 16}),
     "convolutions": lambda: NeuralRegressor(Convolutions, preprocessing=True),
-    "attention": lambda: NeuralClassifier(Attention, optimizer=torch.optim.SGD, optimizer_params={"momentum": 0.9}),
+    TRANSFORMER_OF_TORCH: lambda: NeuralClassifier(
+        Attention, optimizer=torch.optim.SGD, optimizer_params={"momentum": 0.9}
+    ),
 }
 
 
@@ -230,8 +233,16 @@ USES: dict[str, Callable[[str, Under, Path], bytes]] = {
 }
 
 
-def digest_of(use: str, name: str, under: Under) -> str:
-    """SHA-256 of what a use gives; an error is a digest, too, which equals no other."""
+def digest_of(use: str, name: str, settings: Sequence[Under]) -> str:
+    """SHA-256 of what a use gives under these settings; an error is a digest, too, which equals no other."""
+
+    @contextlib.contextmanager
+    def under() -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            for setting in settings:
+                stack.enter_context(setting())
+            yield
+
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -160,7 +160,6 @@ class _Net(ScoredNet, SknnNet):
 
     def attach(self, plan: TrainingPlan) -> None:
         """Prepare a fitted net for further training; the net is as before if that fails, but on the plan's device."""
-        self._allow_training()
         self._move_to(plan.device)
         has_new_optimizer = self.optimizer_ is None and self.pickled_optimizer is None
         before = {name: vars(self)[name] for name in ("callbacks", "callbacks_", "lr", "batch_size")}
@@ -193,14 +192,6 @@ class _Net(ScoredNet, SknnNet):
         self._set_training(False)
         self.run = None
         self.verbose = 0
-
-    def _allow_training(self) -> None:
-        """Replace the tensors of a net that was copied or unpickled under inference_mode, which cannot be trained."""
-        parts = [self.module_, self.criterion_]
-        if any(tensor.is_inference() for part in parts for tensor in (*part.parameters(), *part.buffers())):
-            # The estimator's module may be the trained one, and stays it.
-            attributes = ("module", "module_", "criterion", "criterion_", "pickled_optimizer")
-            self.__dict__.update(copy.deepcopy({name: vars(self)[name] for name in attributes}))
 
     def _release_callbacks(self) -> None:
         for _, callback in self.callbacks_:
@@ -280,6 +271,11 @@ class _Net(ScoredNet, SknnNet):
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        parts = [state["module_"], state["criterion_"]]
+        if any(tensor.is_inference() for part in parts for tensor in (*part.parameters(), *part.buffers())):
+            # Copied or unpickled in the caller's inference mode: they could not be trained, and predict other bits.
+            with torch.inference_mode(False):
+                state = copy.deepcopy(state, {id(self): self})
         self.__dict__.update(state)
 
     def training_state(self, shuffle: torch.Generator | None) -> dict[str, Any]:
