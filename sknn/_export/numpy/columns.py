@@ -77,6 +77,8 @@ def numbers_of(column: Any, label: str, description: dict) -> np.ndarray:
             f"X: {label} contains {PLURALS[quantity]}, but {PLURALS[expected]} were expected, as in training. "
             "Convert the column as before training."
         )
+    if np.isinf(numbers).any():
+        raise ValueError(f"X: {label} contains infinity; give finite numbers, or NaN for missing.")
     return numbers
 
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import keyword
 import os
-import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +15,7 @@ from ..._versions import __version__
 from ..graph import node_as_json
 from ..model import exported_model
 from .archive import FORMAT
-from .standalone import MARK, source
+from .standalone import MARK, check_module, source
 
 __all__ = ["export_numpy"]
 
@@ -80,7 +77,7 @@ def export_numpy(estimator: Any, path: str | os.PathLike[str]) -> Path:
     path = path if path.suffix == ".npz" else path.with_name(f"{path.name}.npz")
     predictor = path.with_suffix(".py")
     check_destination(path)
-    _check_predictor(predictor)
+    check_module(predictor, MARK, ".npz", "sknn.export_numpy")
     model = exported_model(estimator, "sknn.export_numpy")
     description = {
         "format": FORMAT,
@@ -97,25 +94,3 @@ def export_numpy(estimator: Any, path: str | os.PathLike[str]) -> Path:
     replace_file(predictor, source().encode())
     replace_file(path, file.getvalue())
     return path
-
-
-def _check_predictor(predictor: Path) -> None:
-    """Raise if the predictor could not be imported by its name, would hide a module, or replace a file of the user."""
-    name = predictor.stem
-    if not name.isidentifier() or keyword.iskeyword(name):
-        valid = re.sub(r"\W", "_", name)
-        valid = valid if valid.isidentifier() and not keyword.iskeyword(valid) else f"model_{valid}"
-        raise ValueError(
-            f"path: {predictor.name}, the predictor beside {name}.npz, could not be imported, because {name!r} is not "
-            f"a valid module name. Use letters, digits and underscores, such as {valid}.npz."
-        )
-    if name in sys.stdlib_module_names or name == "numpy":
-        raise ValueError(
-            f"path: {predictor.name} would hide the module {name!r} from every program in its folder. "
-            "Choose another name."
-        )
-    if predictor.exists() and not predictor.read_bytes().startswith(MARK.encode()):
-        raise FileExistsError(
-            f"path: {predictor} exists and was not written by sknn.export_numpy. The predictor would replace it: "
-            "choose another name, or remove the file."
-        )

@@ -92,11 +92,7 @@ class Model:
             if column["kind"] == "categorical":
                 codes.append(category_codes(values, self._codes[position], column, label)[:, None])
             elif column["kind"] == "numeric":
-                numbers_ = numbers_of(values, label, column)
-                infinite = np.isinf(numbers_)
-                if infinite.any():
-                    raise ValueError(f"X: {label} contains infinity; give finite numbers, or NaN for missing.")
-                numeric.append(numbers_[:, None])
+                numeric.append(numbers_of(values, label, column)[:, None])
         return np.concatenate(numeric, axis=1), np.concatenate(codes, axis=1)
 
 

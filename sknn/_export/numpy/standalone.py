@@ -1,27 +1,28 @@
-"""The predictor as one file that imports numpy and the standard library only."""
+"""Several files of sknn as one Python module that imports numpy and the standard library only."""
 
 from __future__ import annotations
 
 import ast
+import keyword
+import re
+import sys
 from pathlib import Path
 
-__all__ = ["FILES", "MARK", "source"]
+__all__ = ["CELLS", "FILES", "MARK", "check_module", "source"]
 
 _HERE = Path(__file__).parent
 _NAMES = ("operations", "network", "columns", "labels", "tables", "archive", "predictor")
-FILES = [
-    *[_HERE.parents[1] / "_data" / f"{name}.py" for name in ("cells", "numeric_text")],
-    *[_HERE / f"{name}.py" for name in _NAMES],
-]
+CELLS = [_HERE.parents[1] / "_data" / f"{name}.py" for name in ("cells", "numeric_text")]
+FILES = [*CELLS, *[_HERE / f"{name}.py" for name in _NAMES]]
 MARK = '"""Predictions of a network that was exported by sknn.'
 
 
-def source() -> str:
-    """The files of the predictor, joined: their imports from outside of sknn first, then their contents."""
+def source(files: list[Path] = FILES) -> str:
+    """The files, joined: their imports from outside of sknn first, then their contents."""
     imports: set[str] = set()
     parts: list[str] = []
     docstring: str | None = None
-    for file in FILES:
+    for file in files:
         text = file.read_text(encoding="utf-8")
         tree = ast.parse(text)
         docstring = ast.get_docstring(tree, clean=False)
@@ -30,6 +31,30 @@ def source() -> str:
         imports.update(ast.unparse(node) for node in outside if "__future__" not in ast.unparse(node))
         body = "\n".join(text.splitlines()[heads[-1].end_lineno :]).strip("\n")
         parts.append(f"# {'-' * 88} {file.stem}\n\n{body}")
-    # The last docstring is that of the predictor, which says how it is used.
+    # The last docstring is that of the module, which says how it is used.
     head = [f'"""{docstring}"""', "from __future__ import annotations", "\n".join(sorted(imports))]
     return "\n\n\n".join(["\n\n".join(head), *parts]) + "\n"
+
+
+def check_module(path: Path, mark: str, suffix: str, written_by: str) -> None:
+    """Raise if a module could not be imported by its name, would hide another, or replace a file of the user.
+
+    `suffix` is that of the path that the user gives.
+    """
+    name = path.stem
+    if not name.isidentifier() or keyword.iskeyword(name):
+        valid = re.sub(r"\W", "_", name)
+        valid = valid if valid.isidentifier() and not keyword.iskeyword(valid) else f"model_{valid}"
+        raise ValueError(
+            f"path: the module {path.name} could not be imported, because {name!r} is not a valid module name. Use "
+            f"letters, digits and underscores, such as {valid}{suffix}."
+        )
+    if name in sys.stdlib_module_names or name == "numpy":
+        raise ValueError(
+            f"path: {path.name} would hide the module {name!r} from every program in its folder. Choose another name."
+        )
+    if path.exists() and not path.read_bytes().startswith(mark.encode()):
+        raise FileExistsError(
+            f"path: {path} exists and was not written by {written_by}, which would replace it: choose another name, or "
+            "remove the file."
+        )

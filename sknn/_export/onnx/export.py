@@ -39,8 +39,9 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> OnnxInputs:
     Returns
     -------
     inputs : OnnxInputs
-        Names and types of the inputs, which the file's metadata contain too; ``inputs.feeds(table)`` makes the
-        arrays from a table.
+        Names, types and units of the inputs, which the file's metadata and doc strings contain too;
+        ``inputs.feeds(table)`` makes the arrays from a table, and ``inputs.save("feeds.py")`` writes a module that
+        does so without sknn.
 
     Raises
     ------
@@ -78,7 +79,7 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> OnnxInputs:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     inputs = export_onnx(clf, Path(folder) / "iris.onnx")
     >>> inputs.inputs
-    [OnnxInput(name='numeric', type='double', columns=[0, 1, 2, 3], shape=[4], missing=None)]
+    [OnnxInput(name='numeric', type='double', columns=[0, 1, 2, 3], shape=[4], missing=None, units={})]
     """
     onnx = onnx_module()
     check_destination(Path(path))
@@ -108,7 +109,7 @@ class _ModelBuilder:
             self._add_node(node)
         outputs = self._outputs(self.values[self.model.graph.output])
         helper = self.onnx.helper
-        infos = [self._info(spec.name, spec.type, spec.shape) for spec in self.inputs.inputs]
+        infos = [self._info(spec.name, spec.type, spec.shape, spec.description) for spec in self.inputs.inputs]
         graph = helper.make_graph(self.graph.nodes, "sknn", infos, outputs, initializer=self.graph.used_initializers())
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_ML, _ML_OPSET)]
         model = helper.make_model(
@@ -118,25 +119,27 @@ class _ModelBuilder:
         return model
 
     def _metadata(self) -> dict[str, str]:
-        fields = ("name", "type", "columns", "shape", "missing")
+        fields = ("name", "type", "columns", "shape", "missing", "units", "position")
         specs = [{name: vars(spec)[name] for name in fields} for spec in self.inputs.inputs]
         target = {key: value for key, value in self.model.target.items() if key in ("kind", "classes", "dtype")}
         return {
             "sknn.version": __version__,
             "sknn.estimator": self.model.estimator,
             "sknn.inputs": json.dumps(specs),
+            "sknn.table": json.dumps(self.inputs.table),
             "sknn.target": json.dumps(target),
         }
 
     def _add_inputs(self) -> None:
         rows, model = BatchSize(1, 0), self.model
-        categorical = [spec for spec in self.inputs.inputs if spec.name != NUMERIC]
-        if categorical:
-            codes = [self._codes(spec, model.columns[spec.position]) for spec in categorical]
-            codes = codes[0] if len(codes) == 1 else self.graph.op("Concat", *codes, axis=1)
-            self.values["codes"] = Value(codes, "int64", (rows, len(categorical)))
+        codes = [
+            self._codes(spec, model.columns[spec.position]) for spec in self.inputs.inputs if spec.position is not None
+        ]
+        if codes:
+            joined = codes[0] if len(codes) == 1 else self.graph.op("Concat", *codes, axis=1)
+            self.values["codes"] = Value(joined, "int64", (rows, len(codes)))
         name = NUMERIC
-        if len(categorical) == len(self.inputs.inputs):  # a table without numeric columns
+        if len(codes) == len(self.inputs.inputs):  # a table without numeric columns
             name = self.graph.op("Expand", self.graph.constant(np.zeros((1, 0))), self.graph.sizes([rows, 0]))
         self.values[NUMERIC] = Value(name, "float64", (rows, *model.row_shape))
 
@@ -225,8 +228,8 @@ class _ModelBuilder:
         self.graph.nodes.append(self.onnx.helper.make_node("Identity", [name], [output]))
         return self._info(output, dtype, shape)
 
-    def _info(self, name: str, dtype: str, shape: list[int]) -> Any:
+    def _info(self, name: str, dtype: str, shape: list[int], description: str = "") -> Any:
         """Description of an input or output; `shape` is that of one row."""
         helper = self.onnx.helper
         kind = helper.np_dtype_to_tensor_dtype(np.dtype(object if dtype == "string" else dtype))
-        return helper.make_tensor_value_info(name, kind, [_BATCH, *shape])
+        return helper.make_tensor_value_info(name, kind, [_BATCH, *shape], doc_string=description)

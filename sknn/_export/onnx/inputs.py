@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..._data.cells import is_missing
+from ..._atomic import check_destination, replace_file
+from ..._data.cells import quantity_of
 from ..model import ExportedModel
-from ..numpy.columns import category_code, codes_by_category, number_of, numbers_of, python_values, scalar
-from ..numpy.tables import open_array, open_table
+from ..numpy import columns as _columns
+from ..numpy import standalone
+from ..numpy import tables as _tables
+from ..numpy.columns import scalar
+from . import feeds as _feeds
+from .feeds import compared_categories, feeds_of, free_name
 
 __all__ = ["OnnxInput", "OnnxInputs", "encodable", "onnx_inputs"]
 
 NUMERIC = "numeric"
 OUTPUTS = ("probabilities", "label", "prediction")
-_MISSING, _UNKNOWN = "<missing>", "<unknown>"
+_MISSING = "<missing>"
+_MARK = '"""Inputs of a graph that sknn.export_onnx has written.'
+_FILES = [*standalone.CELLS, *[Path(str(module.__file__)) for module in (_columns, _tables, _feeds)]]
+_UNITS = {
+    "date": "seconds since 1970-01-01 00:00 UTC",
+    "duration": "seconds",
+    "time of day": "seconds since midnight",
+}
 
 
 @dataclass
@@ -35,8 +49,12 @@ class OnnxInput:
         Shape of one row.
     missing : str or None
         String that stands for a missing value; None: NaN does.
+    units : dict
+        Column -> unit in which the graph expects it, of those columns that are dates, durations or times of day.
     categories : list
         Known categories as the graph compares them; empty for ``"numeric"``.
+    position : int or None
+        Position of a categorical column in the table; None for ``"numeric"``.
     """
 
     name: str
@@ -44,13 +62,22 @@ class OnnxInput:
     columns: list[str | int]
     shape: list[int]
     missing: str | None = None
+    units: dict[str | int, str] = field(default_factory=dict)
     categories: list[Any] = field(default_factory=list, repr=False)
-    position: int = field(default=0, repr=False)
+    position: int | None = field(default=None, repr=False)
+
+    @property
+    def description(self) -> str:
+        """What the graph expects in this input, for its doc string."""
+        missing = "NaN" if self.missing is None else repr(self.missing)
+        what = "Columns in the order of the metadata" if self.name == NUMERIC else f"Column {self.columns[0]!r}"
+        units = "".join(f" {column!r} in {unit}." for column, unit in self.units.items())
+        return f"{what}; {missing} = missing.{units}"
 
 
 @dataclass
 class OnnxInputs:
-    """What `export_onnx` returns: the inputs of the graph, and a method that makes them.
+    """What `export_onnx` returns: the inputs of the graph, and how they are made from a table.
 
     Attributes
     ----------
@@ -66,48 +93,46 @@ class OnnxInputs:
         Parameters
         ----------
         X : list of rows, dict of columns, array or dataframe of shape (n_samples, n_features)
+            Dates of any unit, with or without a time zone, as in `fit`.
 
         Returns
         -------
         feeds : dict
             Name of input -> ndarray, as ``session.run(None, feeds)`` of onnxruntime expects it.
         """
-        model = self._model
-        if not model.columns:
-            return {NUMERIC: open_array(X, model.feature_names, model.row_shape, model.allow_nan)}
-        columns, n_rows = open_table(X, model.feature_names, len(model.columns))
-        feeds: dict[str, np.ndarray] = {}
-        for spec in self.inputs:
-            if spec.name != NUMERIC:
-                feeds[spec.name] = _category_feed(spec, model.columns[spec.position], columns[spec.position])
-        numeric = [
-            numbers_of(values, f"column {described['name']!r}", described)
-            for values, described in zip(columns, model.columns, strict=True)
-            if described["kind"] == "numeric"
-        ]
-        if numeric:
-            feeds[NUMERIC] = np.column_stack(numeric).reshape(n_rows, len(numeric))
-        return feeds
+        return feeds_of(X, [vars(spec) for spec in self.inputs], self.table)
 
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write a Python module whose function ``feeds(X, metadata)`` does the same and needs numpy only.
 
-def _category_feed(spec: OnnxInput, described: dict[str, Any], column: Any) -> np.ndarray:
-    """One categorical column as the graph compares it, (n_rows, 1)."""
-    code_of, is_text = codes_by_category(described), spec.type == "string"
-    taken = {*spec.categories, spec.missing}
-    seen: dict[Any, Any] = {}
+        Parameters
+        ----------
+        path : path-like
+            The module, ``*.py``. It serves every file of `export_onnx`: `metadata` is that of the file, as
+            ``session.get_modelmeta().custom_metadata_map`` of onnxruntime returns it.
 
-    def fed(value: Any) -> Any:
-        if is_missing(value):
-            return spec.missing if is_text else np.nan
-        code = category_code(value, code_of, f"column {described['name']!r}")
-        if code:
-            return spec.categories[code - 1]
-        if not is_text:
-            return np.inf  # equal to no category
-        return str(value) if str(value) not in taken else _free(_UNKNOWN, taken)
+        Returns
+        -------
+        path : Path
 
-    values = [seen[value] if value in seen else seen.setdefault(value, fed(value)) for value in python_values(column)]
-    return np.array(values, dtype=object if is_text else np.float64).reshape(-1, 1)
+        Raises
+        ------
+        ValueError
+            ``import`` does not accept the name, or it would hide a module of Python.
+        FileExistsError
+            A Python module of that name exists which sknn did not write.
+        """
+        path = Path(path)
+        path = path if path.suffix == ".py" else path.with_name(f"{path.name}.py")
+        check_destination(path)
+        standalone.check_module(path, _MARK, ".py", "OnnxInputs.save")
+        replace_file(path, standalone.source(_FILES).encode())
+        return path
+
+    @property
+    def table(self) -> dict[str, Any]:
+        """How a table is read, as the metadata of the file say it."""
+        return {name: vars(self._model)[name] for name in ("columns", "feature_names", "row_shape", "allow_nan")}
 
 
 def onnx_inputs(model: ExportedModel) -> OnnxInputs:
@@ -116,19 +141,24 @@ def onnx_inputs(model: ExportedModel) -> OnnxInputs:
     labels: list[str | int] = list(model.feature_names or range(n_columns))
     if not model.columns:
         return OnnxInputs([OnnxInput(NUMERIC, "double", labels, model.row_shape)], model)
-    numeric = [label for label, column in zip(labels, model.columns, strict=True) if column["kind"] == "numeric"]
-    inputs = [OnnxInput(NUMERIC, "double", numeric, [len(numeric)])] if numeric else []
+    numeric = [(label, c) for label, c in zip(labels, model.columns, strict=True) if c["kind"] == "numeric"]
+    units = {label: _UNITS[column["quantity"]] for label, column in numeric if column["quantity"] in _UNITS}
+    names = [label for label, _ in numeric]
+    inputs = [OnnxInput(NUMERIC, "double", names, [len(numeric)], units=units)] if numeric else []
     taken = {NUMERIC, *OUTPUTS}
     for position, (label, column) in enumerate(zip(labels, model.columns, strict=True)):
         if column["kind"] != "categorical":
             continue
-        name = _free(column["name"] or f"column_{position}", taken)
+        name = free_name(column["name"] or f"column_{position}", taken)
         taken.add(name)
         kind, categories = _compared(column, name)
         # The empty string stands for a missing value, unless it is a category.
-        token = _free(_MISSING, set(categories)) if "" in categories else ""
+        token = free_name(_MISSING, set(categories)) if "" in categories else ""
         missing = token if kind == "string" else None
-        inputs.append(OnnxInput(name, kind, [label], [1], missing, categories, position))
+        quantities = {quantity_of(scalar(category)) for category in column["categories"]}
+        unit = _UNITS.get(quantities.pop()) if kind == "double" and len(quantities) == 1 else None
+        units = {} if unit is None else {label: unit}
+        inputs.append(OnnxInput(name, kind, [label], [1], missing, units, categories, position))
     return OnnxInputs(inputs, model)
 
 
@@ -136,12 +166,13 @@ def _compared(column: dict[str, Any], name: str) -> tuple[str, list[Any]]:
     """Type of an input, and the categories in that type: numbers, booleans and dates are doubles if exact."""
     categories = [scalar(category) for category in column["categories"]]
     if categories and not any(isinstance(category, str) for category in categories):
-        values = [number_of(category, name) for category in categories]
+        values = compared_categories(column, is_text=False)
         pairs = zip(values, categories, strict=True)
         exact = all(value == category or not isinstance(category, int) for value, category in pairs)
-        if exact and len(set(values)) == len(values):
+        one_unit = len({quantity_of(category) for category in categories}) == 1
+        if exact and one_unit and len(set(values)) == len(values):
             return "double", values
-    texts = [str(category) for category in categories]
+    texts = compared_categories(column, is_text=True)
     if len(set(texts)) < len(texts):
         double = sorted({text for text in texts if texts.count(text) > 1})
         raise ValueError(
@@ -160,9 +191,3 @@ def encodable(texts: list[str], what: str) -> list[str]:
                 "character before fit, or use sknn.export_numpy."
             )
     return texts
-
-
-def _free(text: str, taken: set[Any]) -> str:
-    while text in taken:
-        text += "_"
-    return text
