@@ -94,7 +94,10 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         untouched inputs or clipping, at most three times, each change kept only if it helps. See
         :class:`~sknn.callbacks.GradientHealth`.
     class_weight : dict, "balanced" or None, default=None
-        Weight of each class, multiplied with `sample_weight`.
+        Weight of each class in the loss, multiplied with `sample_weight`. Probabilities are then those of a table in
+        which the classes are so frequent, with "balanced" all equally. So they are far too high for rare classes, which
+        spoils the log-loss, while the ranking of the rows stays about the same. For probabilities of the classes as
+        they occur, leave it out, or wrap the estimator in :class:`~sklearn.calibration.CalibratedClassifierCV`.
     preprocessing : bool, default=True
         Scale numbers, fill missing values, encode categories. False passes X and y to the network unchanged, as
         float32.
@@ -268,6 +271,9 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> NeuralClassifier:
         """Train one more epoch on these rows. What the first call learned about columns and scales stays.
+
+        So the first rows should be like all later ones. A UserWarning says if they are fewer than 16, and names each
+        column whose later values lie on quite another scale.
 
         Parameters
         ----------

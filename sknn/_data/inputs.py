@@ -61,6 +61,8 @@ class Inputs(ABC):
     encoder: Encoder | None = None  # scales the numbers; None if they reach the network untouched
     # Centre and spread by which a repair of training scales numbers that reached the network untouched before.
     rescaling: tuple[Tensor, Tensor] | None = None
+    # Columns of which a warning has said that their scale has changed since the first call.
+    named_changes: frozenset[str] = frozenset()
 
     @classmethod
     @abstractmethod
@@ -125,6 +127,10 @@ class Inputs(ABC):
     def encode(self, X: Any) -> tuple[Tensor | Any, Tensor | None]:
         """Read all rows of X and encode them."""
         return self.encode_rows(self.read(X))
+
+    def scale_changes(self, raw: RawRows) -> dict[str, str]:
+        """Name of a column -> how far its values in a further call of fit are from those that were learned from."""
+        return {}
 
     # ------------------------------------------------------------------ repairs of training
 

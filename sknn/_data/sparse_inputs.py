@@ -10,6 +10,7 @@ import scipy.sparse
 
 from .categories import forced_positions
 from .csr import float32_csr, real_csr
+from .drift import sparse_scale_changes
 from .encoder import Encoder
 from .inputs import Inputs, RawRows, rows_for_statistics
 
@@ -99,6 +100,11 @@ class SparseInputs(Inputs):
         matrix = raw.matrix if rows is None else raw.matrix[rows]
         matrix = matrix if self.used is None else matrix[:, self.used]
         return (matrix if self.encoder is None else self.encoder.encode_sparse(matrix)), None
+
+    def scale_changes(self, raw: SparseRows) -> dict[str, str]:
+        if self.encoder is None or self.used is not None:  # every column that is used has been seen
+            return {}
+        return sparse_scale_changes(raw.matrix, self.encoder.scale.numpy())
 
     @property
     def can_be_scaled(self) -> bool:

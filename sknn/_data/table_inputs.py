@@ -9,8 +9,9 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
-from .columns import Numbers, float64_numbers
+from .columns import Numbers, column_label, float64_numbers
 from .containers import take_rows
+from .drift import scale_changes
 from .encoder import Encoder
 from .inputs import Inputs, RawRows, rows_for_statistics
 from .table import TableReader, check_finite
@@ -167,6 +168,10 @@ class TableInputs(Inputs):
                 self.encoder.encode(numeric, out=x_num[part])
                 x_cat[part] = self._trained_codes(codes)
         return torch.from_numpy(x_num), torch.from_numpy(x_cat) if self.cardinalities else None
+
+    def scale_changes(self, raw: TableRows) -> dict[str, str]:
+        names = [f"X: {column_label(self.reader.columns[i].name, i)}" for i in self.reader.numeric]
+        return scale_changes(raw.read()[0], names, self.encoder.center.numpy(), self.encoder.scale.numpy())
 
     def _trained_codes(self, codes: np.ndarray) -> np.ndarray:
         """Codes without a "missing" that training never saw."""

@@ -13,6 +13,7 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.validation import check_consistent_length
 
 from .._errors import level_of_caller, refused_as
+from .drift import warn_of_other_scales
 from .inputs import Inputs, RawRows
 from .labelled_rows import MERGE_LIMIT, LabelledRows
 from .rows import Rows
@@ -132,7 +133,11 @@ class TrainingData:
 
     def encode(self, device: torch.device, scoring: Any) -> EncodedData:
         """Learn the inputs from the training rows, and encode all rows on their device."""
-        inputs = self._inputs or self.raw.learn(self.train_rows, self.labels.weight)
+        inputs = self._inputs
+        if inputs is None:
+            inputs = self.raw.learn(self.train_rows, self.labels.weight)
+        else:
+            warn_of_other_scales(inputs, self.raw, self.targets, self.labels.y)
         rows = self._rows(inputs, self.raw, self.labels, self.train_rows, device)
         valid = None
         if self.shares is not None:

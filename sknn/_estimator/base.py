@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from .._data.containers import as_table
+from .._data.drift import warn_of_few_rows
 from .._data.kinds import read_first
 from .._data.training_data import EncodedData, TrainingData
 from .._device import resolve_device
@@ -148,6 +149,8 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
         random = self._generator(checkpoint, is_continued)
         seeds = Seeds.draw(random)
         n_networks = self._n_networks(None if partial else len(raw), is_continued)
+        if partial and not is_continued and self.preprocessing:
+            warn_of_few_rows(len(raw))
         if not partial:
             self._choose_validation(raw, validation, seeds.split, n_networks)
         data = raw.encode(device, self.scoring)
