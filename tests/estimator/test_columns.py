@@ -1,5 +1,6 @@
 """Columns from fit to predict, pickles, files and exports: numbers as text, dates, idle columns."""
 
+import functools
 import importlib.util
 import pickle
 import warnings
@@ -78,7 +79,7 @@ def test_modules_of_the_user_and_fixed_widths_get_all_columns():
     idle = np.c_[np.zeros(200), X]
     assert classifier(Fixed).fit(idle, Y).module_.in_features == 3
     classifier(MLP(3, 2)).fit(idle, Y).predict(idle)
-    classifier(MLP, module_params={"in_features": 3}).fit(idle, Y)
+    classifier(functools.partial(MLP, in_features=3)).fit(idle, Y)
     assert n_weights(classifier(type("Own", (MLP,), {})).fit(idle, Y)) > n_weights(classifier().fit(idle, Y))
 
 
