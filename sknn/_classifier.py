@@ -103,7 +103,8 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         float32.
     categorical_features : "from_dtype", array-like or None, default="from_dtype"
         Which columns are categories. "from_dtype": strings, booleans and categorical dtypes of dataframes. A mask,
-        positions or names add columns to these. None: only non-numeric columns.
+        positions or names add columns to these. None: only non-numeric columns. Strings that spell more than 20
+        distinct numbers are read as numbers, with a warning, unless the column is named here. See docs/columns.md.
     warm_start : bool, default=False
         Whether fit starts from the weights of the previous fit.
     callbacks : list of skorch callbacks, default=None

@@ -35,6 +35,8 @@ def test_what_names_its_part_passes_and_all_else_is_named() -> None:
     assert caught.value is own
     with pytest.raises(TypeError, match=r"^y: not a float\. Expected numbers\.$"):
         failing(TypeError("not a float."))
+    with pytest.raises(ValueError, match=r"^y: two lines: of text\. Expected numbers\.$"):
+        failing(ValueError("two lines:\n  of text.\n\n"))
     with pytest.raises(ValueError, match=r"^y: KeyError: 'a'\. Expected numbers\.$"):
         failing(KeyError("a"))
     with pytest.raises(ValueError, match=r"^y_val: odd$"), refused_as("y_val", "numbers", instead_of="y"):

@@ -91,7 +91,7 @@ def _refuse_other_objects(X: Any) -> None:
         )
     if isinstance(X, str | bytes | os.PathLike):
         raise TypeError(f"X is {shown(X)}, but a table in memory was expected. Read the file, as by pandas.read_csv.")
-    if isinstance(X, Mapping):
+    if isinstance(X, Mapping) and not sparse.issparse(X):  # scipy has a matrix that is a dict, too
         raise TypeError(f"X is a {kind}, but a table was expected. Pass pandas.DataFrame(X) if its values are columns.")
     if isinstance(X, Iterator | Set):
         raise TypeError(f"X is a {kind}, but a table was expected. Pass list(X) if it holds rows.")

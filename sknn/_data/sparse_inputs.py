@@ -57,8 +57,13 @@ class SparseRows(RawRows):
 
 def _varies(matrix: scipy.sparse.csr_array) -> np.ndarray:
     """Which columns hold more than one value, bool (n_columns,); NaN counts as zero, as it is encoded."""
-    matrix = scipy.sparse.csr_array((np.nan_to_num(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
-    return matrix.max(axis=0).toarray().ravel() != matrix.min(axis=0).toarray().ravel()
+    n, d = matrix.shape
+    has_zero = np.bincount(matrix.indices, minlength=d) < n
+    smallest, largest = np.where(has_zero, 0.0, np.inf), np.where(has_zero, 0.0, -np.inf)
+    values = np.nan_to_num(matrix.data)
+    np.minimum.at(smallest, matrix.indices, values)
+    np.maximum.at(largest, matrix.indices, values)
+    return smallest < largest
 
 
 class SparseInputs(Inputs):

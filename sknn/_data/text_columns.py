@@ -50,7 +50,7 @@ def learn_format(labels: Labels) -> tuple[NumberFormat, np.ndarray] | None:
         return None
     texts = [value for value in values if isinstance(value, str | bytes)]
     parts = [part for part in map(split_text, texts) if part is not None]
-    if any(_is_code(number) for number, _ in parts):
+    if len(parts) + len(values) - len(texts) <= FEW_DISTINCT or any(_is_code(number) for number, _ in parts):
         return None
     units = Counter(unit for _, unit in parts).most_common(1)
     unit = units[0][0] if units else ""  # none where the numbers among the texts are no text

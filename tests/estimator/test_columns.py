@@ -1,5 +1,6 @@
 """Columns from fit to predict, pickles, files and exports: numbers as text, dates, idle columns."""
 
+import functools
 import importlib.util
 import pickle
 import warnings
@@ -78,7 +79,7 @@ def test_modules_of_the_user_and_fixed_widths_get_all_columns():
     idle = np.c_[np.zeros(200), X]
     assert classifier(Fixed).fit(idle, Y).module_.in_features == 3
     classifier(MLP(3, 2)).fit(idle, Y).predict(idle)
-    classifier(MLP, module_params={"in_features": 3}).fit(idle, Y)
+    classifier(functools.partial(MLP, in_features=3)).fit(idle, Y)
     assert n_weights(classifier(type("Own", (MLP,), {})).fit(idle, Y)) > n_weights(classifier().fit(idle, Y))
 
 
@@ -184,3 +185,28 @@ def test_partial_dependence_of_dates_takes_custom_values(fitted):
         found = partial_dependence(model, TABLE, ["day"], custom_values={"day": grid}, kind="average")
     one = [model.predict(TABLE.assign(day=day)).mean() for day in grid]
     np.testing.assert_allclose(found["average"][0], one, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda t: t.bfloat16(), lambda t: t.clone().requires_grad_(), lambda t: t.to_sparse()]
+)
+def test_tensors_of_every_kind_are_features_targets_and_weights(make):
+    features, target = torch.arange(40.0).reshape(20, 2), torch.arange(20.0)
+    plain = NeuralRegressor(MLP, **QUICK).fit(features.numpy(), target.numpy())
+    model = NeuralRegressor(MLP, **QUICK).fit(features, make(target), sample_weight=torch.ones(20).requires_grad_())
+    np.testing.assert_array_equal(model.predict(features), plain.predict(features.numpy()))
+    assert model.score(features, make(target)) == plain.score(features.numpy(), target.numpy())
+    NeuralRegressor(MLP, **QUICK).fit(make(features), target).predict(make(features))
+
+
+def test_columns_in_another_order_are_told_so():
+    frame = pd.DataFrame(X, columns=["a", "b"])
+    model = classifier().fit(frame, Y)
+    with pytest.raises(ValueError, match=r"same order as they were in fit\.\nPass X\[model\.feature_names_in_\]"):
+        model.predict(frame[["b", "a"]])
+    with pytest.raises(ValueError, match=r"unseen at fit time:\n- c\nPass X\[model\.feature_names_in_\], which leaves"):
+        model.predict(frame.assign(c=1))
+    with pytest.raises(ValueError, match=r"now missing:\n- b\nPass a table with all columns of fit\."):
+        model.predict(frame[["a"]])
+    with pytest.raises(ValueError, match=r"^X_val: .*\n.*\nPass X\[model\.feature_names_in_\]"):
+        classifier().fit(frame, Y, X_val=frame[["b", "a"]], y_val=Y)

@@ -139,8 +139,8 @@ def test_an_array_that_cannot_be_made_is_refused_as_x():
             raise RuntimeError("not here")
 
     assert refusal(classifier().fit, Shy(), Y[:10]).startswith("X: RuntimeError: not here. Expected a table")
-    assert refusal(classifier().fit, torch.zeros(N, 2, requires_grad=True), Y).startswith("X: RuntimeError")
-    assert refusal(classifier().fit, X, torch.zeros(N, requires_grad=True)).startswith("y: RuntimeError")
+    classifier().fit(torch.zeros(N, 2, requires_grad=True), Y)
+    classifier().fit(X, torch.arange(float(N)).remainder(2).requires_grad_())
 
 
 def test_ragged_rows_are_refused_as_x_and_y():
