@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from types import TracebackType
 
 from torch import Tensor, nn
@@ -42,10 +43,11 @@ def advice_for(error: Exception, network: nn.Module, inputs: dict[str, Tensor], 
     width, axis = _width_of(layer)
     if width is None or given.ndim <= axis or shape[axis] == width[1]:
         return ""
-    if not is_first:
-        return f" {kind} has {width[0]}={width[1]} and was given the shape {shape}."
-    if given.ndim > 2:
-        return f" {kind} has {width[0]}={width[1]}. Flatten the rows first, by nn.Flatten() or X.reshape(len(X), -1)."
+    fact = f" {kind} has {width[0]}={width[1]} and was given the shape {shape}."
+    if isinstance(layer, nn.Linear) and math.prod(shape[1:]) == width[1]:
+        return f"{fact} Flatten the rows first, by nn.Flatten() or X.reshape(len(X), -1)."
+    if not is_first or given.ndim > 2:
+        return fact
     fix = "pass the class" if is_instance else "let the constructor take in_features"
     return (
         f" Its first layer needs the width of the preprocessed table: set {width[0]}={shape[axis]}, or {fix}, so that "

@@ -92,6 +92,14 @@ FAILURES = {
         r"Linear has in_features=8 and was given the shape \(60, 16\)\.$",
     ),
     "rows that are not flat": (nn.Linear(28, 3), rng.normal(size=(60, 4, 7)), r"Flatten the rows first, by nn\.Flatten\(\)"),
+    "width of a sequence": (
+        nn.LSTM(9, 3, batch_first=True), IMAGES, r"LSTM has input_size=9 and was given the shape \(60, 8, 8\)\.$",
+    ),
+    "a table for a convolution of sequences": (
+        net(lambda i, o: nn.Sequential(nn.Conv1d(1, 2, 3), nn.Flatten(), nn.LazyLinear(o))), TABLE,
+        r"Conv1d with in_channels=1 needs \(batch, channels, length\), and was given \(60, 5\)\. .*X\[:, None\]\.$",
+    ),
+    "no forward": (nn.Module(), TABLE, r"NotImplementedError: .*\.$"),
     "an error of its own": (net(call=lambda layer, x: raises(x)), TABLE, r"RuntimeError: the weights are on holiday\.$"),
     "None": (net(call=lambda layer, x: None), TABLE, r"returned None \(does its forward end with a return\?\)"),
     "a dict": (net(call=lambda layer, x: {"scores": layer(x)}), TABLE, r"returned a dict with the keys \['scores'\]"),
