@@ -37,7 +37,7 @@ def advice_for(error: Exception, network: nn.Module, inputs: dict[str, Tensor], 
     is_first = given.shape == _shape_of_input(network, inputs)
     kind, shape = type(layer).__name__, tuple(given.shape)
     if isinstance(layer, nn.Embedding | nn.EmbeddingBag):
-        return _advice_for_codes(layer, given)
+        return _advice_for_codes(layer, given, has_categories="x_cat" in inputs)
     if isinstance(layer, _ConvNd):
         return _advice_for_convolution(layer, shape, is_first=is_first)
     width, axis = _width_of(layer)
@@ -90,7 +90,7 @@ def _layer_at_fault(traceback: TracebackType | None) -> tuple[nn.Module | None, 
     return layer, given
 
 
-def _advice_for_codes(layer: nn.Embedding | nn.EmbeddingBag, given: Tensor) -> str:
+def _advice_for_codes(layer: nn.Embedding | nn.EmbeddingBag, given: Tensor, *, has_categories: bool) -> str:
     if given.is_floating_point():
         first = "set preprocessing=False and " if given.ndim == 2 else ""
         return (
@@ -98,9 +98,11 @@ def _advice_for_codes(layer: nn.Embedding | nn.EmbeddingBag, given: Tensor) -> s
             "pass the codes as categorical columns, and name a parameter of forward x_cat, which receives them."
         )
     low, high = int(given.min()), int(given.max())
-    return (
-        f" {type(layer).__name__} has num_embeddings={layer.num_embeddings} and was given codes from {low} to {high}."
-    )
+    kind, size = type(layer).__name__, layer.num_embeddings
+    fact = f" {kind} has num_embeddings={size} and was given codes from {low} to {high}."
+    if not has_categories:
+        return fact
+    return f"{fact} A column of K categories has the codes 0 (unknown) to K + 1 (missing); see cat_cardinalities."
 
 
 def _advice_for_convolution(layer: _ConvNd, shape: tuple[int, ...], *, is_first: bool) -> str:

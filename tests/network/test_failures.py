@@ -48,6 +48,17 @@ class TwoInputs(nn.Module):
         return self.layer(x) + lengths
 
 
+class FewCodes(nn.Module):
+    """Has no room for the codes of unknown and missing categories."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.codes, self.layer = nn.Embedding(2, 4), nn.Linear(4, out_features)
+
+    def forward(self, x: Tensor, x_cat: Tensor) -> Tensor:
+        return self.layer(self.codes(x_cat).mean(1))
+
+
 class NeedsName(TwoInputs):
     def forward(self, x: Tensor, *, mask: Tensor) -> Tensor:
         return self.layer(x) * mask
@@ -78,6 +89,7 @@ FAILURES = {
     "embedding of large codes": (
         net(embedding, lambda layer, x: layer((x * 0 + 57).long())), TABLE, r"num_embeddings=10 .* codes from 57 to 57\.$",
     ),
+    "few codes": (FewCodes, FRAME, r"num_embeddings=2 .* codes from 1 to 2\. .*0 \(unknown\) to K \+ 1 \(missing\)"),
     "a second argument": (TwoInputs, TABLE, r"forward needs \['x', 'lengths'\]; fit passes one tensor.*x_cat"),
     "a second argument beside categories": (TwoInputs, FRAME, r"forward needs \['x', 'lengths'\].*x_cat"),
     "an argument by keyword": (NeedsName, TABLE, r"forward needs \['x', 'mask'\]"),
