@@ -16,7 +16,7 @@ from .._data.drift import warn_of_few_rows
 from .._data.kinds import read_first
 from .._data.training_data import EncodedData, TrainingData
 from .._device import resolve_device
-from .._errors import refused_as
+from .._errors import refused_as, shown
 from .._network.signature import fits_any_columns
 from .._network.table_network import committee_of
 from .._random import Seeds, isolated_random_state, random_generator
@@ -266,7 +266,7 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
             now = getattr(self, name)
             if now is not value and repr(now) != repr(value):
                 raise ValueError(
-                    f"{name} is now {now!r}, but the fitted network was built with {value!r}. Set "
+                    f"{name} is now {shown(now)}, but the fitted network was built with {shown(value)}. Set "
                     "warm_start=False to build a new one, or train a clone."
                 )
 

@@ -9,6 +9,7 @@ from typing import Any
 import cloudpickle
 from skorch.callbacks import Callback
 
+from .._errors import one_line
 from ..callbacks._protocol import SknnCallback
 
 __all__ = ["callback_params", "check_pickling", "class_of", "with_callback_params"]
@@ -71,13 +72,16 @@ def check_pickling(callbacks: Iterable[Any]) -> None:
     try:
         for callback in callbacks:
             if not isinstance(callback, SknnCallback):
-                try:
-                    cloudpickle.dumps(callback)
-                except Exception as error:
-                    raise TypeError(
-                        f"callbacks: {class_of(callback).__name__} cannot be pickled: {error}. Give the class a "
-                        "__getstate__ that leaves this out, or store the model by sknn.save after "
-                        "set_params(callbacks=None)."
-                    ) from error
+                _try_to_pickle(callback)
     finally:
         _is_checking.reset(token)
+
+
+def _try_to_pickle(callback: Any) -> None:
+    try:
+        cloudpickle.dumps(callback)
+    except Exception as error:
+        raise TypeError(
+            f"callbacks: {class_of(callback).__name__} cannot be pickled: {one_line(str(error))}. Give the class a "
+            "__getstate__ that leaves this out, or store the model by sknn.save after set_params(callbacks=None)."
+        ) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, Self
 
 import torch
 from sklearn.base import BaseEstimator
@@ -43,7 +43,7 @@ class ComponentParams(BaseEstimator):
 
     _parameter_constraints: dict[str, list[Any]]
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Refuse unknown arguments with a hint; Python's own message, from ``__init__``, has none."""
         accepted = constructor_names(cls) if kwargs else []
         unknown = [name for name in kwargs if name not in accepted]

@@ -137,7 +137,8 @@ class FittedEstimator(ComponentParams):
 
     def __getstate__(self) -> dict[str, Any]:
         """Parameters, what was learned, and versions; the optimizer's state only for a ``warm_start``."""
-        callbacks = list(vars(self).get("callbacks") or ())
+        given = vars(self).get("callbacks")
+        callbacks = list(given) if isinstance(given, list | tuple) else []
         if self.__sklearn_is_fitted__():
             self.net_.keeps_optimizer = bool(self.warm_start)  # the parameter may have been set since fit
             callbacks += [callback for _, callback in self.net_.callbacks_]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -46,11 +45,10 @@ def takes_any_name(kind: type) -> bool:
     return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(kind).parameters.values())
 
 
-def _constructors(kind: type) -> Iterator[type]:
-    """The class and those of its bases that have a constructor of their own."""
-    for base in kind.__mro__:
-        if issubclass(base, BaseEstimator) and "__init__" in vars(base):
-            yield base
+def _constructors(kind: type) -> list[type]:
+    """The class that defines the constructor, perhaps a mixin, and the estimators behind it that define one."""
+    defined = [base for base in kind.__mro__ if "__init__" in vars(base) and base is not object]
+    return [base for base in defined if base is defined[0] or issubclass(base, BaseEstimator)]
 
 
 def _named(kind: type) -> list[str]:

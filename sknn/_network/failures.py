@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from types import TracebackType
 
 from torch import Tensor, nn
@@ -36,16 +37,17 @@ def advice_for(error: Exception, network: nn.Module, inputs: dict[str, Tensor], 
     is_first = given.shape == _shape_of_input(network, inputs)
     kind, shape = type(layer).__name__, tuple(given.shape)
     if isinstance(layer, nn.Embedding | nn.EmbeddingBag):
-        return _advice_for_codes(layer, given)
+        return _advice_for_codes(layer, given, has_categories="x_cat" in inputs)
     if isinstance(layer, _ConvNd):
         return _advice_for_convolution(layer, shape, is_first=is_first)
     width, axis = _width_of(layer)
     if width is None or given.ndim <= axis or shape[axis] == width[1]:
         return ""
-    if not is_first:
-        return f" {kind} has {width[0]}={width[1]} and was given the shape {shape}."
-    if given.ndim > 2:
-        return f" {kind} has {width[0]}={width[1]}. Flatten the rows first, by nn.Flatten() or X.reshape(len(X), -1)."
+    fact = f" {kind} has {width[0]}={width[1]} and was given the shape {shape}."
+    if isinstance(layer, nn.Linear) and math.prod(shape[1:]) == width[1]:
+        return f"{fact} Flatten the rows first, by nn.Flatten() or X.reshape(len(X), -1)."
+    if not is_first or given.ndim > 2:
+        return fact
     fix = "pass the class" if is_instance else "let the constructor take in_features"
     return (
         f" Its first layer needs the width of the preprocessed table: set {width[0]}={shape[axis]}, or {fix}, so that "
@@ -88,7 +90,7 @@ def _layer_at_fault(traceback: TracebackType | None) -> tuple[nn.Module | None, 
     return layer, given
 
 
-def _advice_for_codes(layer: nn.Embedding | nn.EmbeddingBag, given: Tensor) -> str:
+def _advice_for_codes(layer: nn.Embedding | nn.EmbeddingBag, given: Tensor, *, has_categories: bool) -> str:
     if given.is_floating_point():
         first = "set preprocessing=False and " if given.ndim == 2 else ""
         return (
@@ -96,9 +98,11 @@ def _advice_for_codes(layer: nn.Embedding | nn.EmbeddingBag, given: Tensor) -> s
             "pass the codes as categorical columns, and name a parameter of forward x_cat, which receives them."
         )
     low, high = int(given.min()), int(given.max())
-    return (
-        f" {type(layer).__name__} has num_embeddings={layer.num_embeddings} and was given codes from {low} to {high}."
-    )
+    kind, size = type(layer).__name__, layer.num_embeddings
+    fact = f" {kind} has num_embeddings={size} and was given codes from {low} to {high}."
+    if not has_categories:
+        return fact
+    return f"{fact} A column of K categories has the codes 0 (unknown) to K + 1 (missing); see cat_cardinalities."
 
 
 def _advice_for_convolution(layer: _ConvNd, shape: tuple[int, ...], *, is_first: bool) -> str:

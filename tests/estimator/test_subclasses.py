@@ -65,6 +65,26 @@ class Mixed(Mixin, OwnSignature):
     pass
 
 
+class WithUnits:
+    """A mixin that adds a parameter."""
+
+    def __init__(self, n_units=8, **kwargs):
+        super().__init__(**kwargs)
+        self.n_units = n_units
+
+
+class MixedIn(WithUnits, NeuralRegressor):
+    pass
+
+
+class Logged(OwnSignature):
+    """Hides fewer parameters."""
+
+    def __init__(self, lr=0.01, verbose=0):
+        super().__init__(lr=lr)
+        self.verbose = verbose
+
+
 class Forgetful(NeuralRegressor):
     def __init__(self, lr=0.01):
         self.lr = lr
@@ -75,11 +95,11 @@ class Nameless(NeuralRegressor):
         super().__init__(lr=rate)
 
 
-SUBCLASSES = [OwnSignature, Extra, Open, Mixed]
+SUBCLASSES = [OwnSignature, Extra, Open, Mixed, MixedIn, Logged]
 
 
 def quick(kind):
-    return kind(module=MLP, max_epochs=3, random_state=0) if kind is Open else kind()
+    return kind(module=MLP, max_epochs=3, random_state=0) if kind in (Open, MixedIn) else kind()
 
 
 @pytest.mark.parametrize("kind", SUBCLASSES)
@@ -127,6 +147,18 @@ def test_a_subclass_can_be_trained_further():
     warm = OwnSignature()
     warm.warm_start = True
     assert warm.fit(X, Y).fit(X, Y).n_iter_ == 6
+
+
+@pytest.mark.parametrize("kind", [Open, MixedIn, Extra])
+def test_added_parameters_are_part_of_what_a_checkpoint_belongs_to(kind, tmp_path):
+    for n_units, works in ((8, True), (8, True), (4, False)):
+        estimator = quick(kind).set_params(n_units=n_units)
+        estimator.checkpoint = tmp_path / "a"
+        if works:
+            estimator.fit(X, Y)
+        else:
+            with pytest.raises(CheckpointError, match="n_units"):
+                estimator.fit(X, Y)
 
 
 def test_hidden_parameters_are_part_of_what_a_checkpoint_belongs_to(tmp_path):

@@ -48,6 +48,17 @@ class TwoInputs(nn.Module):
         return self.layer(x) + lengths
 
 
+class FewCodes(nn.Module):
+    """Has no room for the codes of unknown and missing categories."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.codes, self.layer = nn.Embedding(2, 4), nn.Linear(4, out_features)
+
+    def forward(self, x: Tensor, x_cat: Tensor) -> Tensor:
+        return self.layer(self.codes(x_cat).mean(1))
+
+
 class NeedsName(TwoInputs):
     def forward(self, x: Tensor, *, mask: Tensor) -> Tensor:
         return self.layer(x) * mask
@@ -78,6 +89,7 @@ FAILURES = {
     "embedding of large codes": (
         net(embedding, lambda layer, x: layer((x * 0 + 57).long())), TABLE, r"num_embeddings=10 .* codes from 57 to 57\.$",
     ),
+    "few codes": (FewCodes, FRAME, r"num_embeddings=2 .* codes from 1 to 2\. .*0 \(unknown\) to K \+ 1 \(missing\)"),
     "a second argument": (TwoInputs, TABLE, r"forward needs \['x', 'lengths'\]; fit passes one tensor.*x_cat"),
     "a second argument beside categories": (TwoInputs, FRAME, r"forward needs \['x', 'lengths'\].*x_cat"),
     "an argument by keyword": (NeedsName, TABLE, r"forward needs \['x', 'mask'\]"),
@@ -92,6 +104,14 @@ FAILURES = {
         r"Linear has in_features=8 and was given the shape \(60, 16\)\.$",
     ),
     "rows that are not flat": (nn.Linear(28, 3), rng.normal(size=(60, 4, 7)), r"Flatten the rows first, by nn\.Flatten\(\)"),
+    "width of a sequence": (
+        nn.LSTM(9, 3, batch_first=True), IMAGES, r"LSTM has input_size=9 and was given the shape \(60, 8, 8\)\.$",
+    ),
+    "a table for a convolution of sequences": (
+        net(lambda i, o: nn.Sequential(nn.Conv1d(1, 2, 3), nn.Flatten(), nn.LazyLinear(o))), TABLE,
+        r"Conv1d with in_channels=1 needs \(batch, channels, length\), and was given \(60, 5\)\. .*X\[:, None\]\.$",
+    ),
+    "no forward": (nn.Module(), TABLE, r"NotImplementedError: .*\.$"),
     "an error of its own": (net(call=lambda layer, x: raises(x)), TABLE, r"RuntimeError: the weights are on holiday\.$"),
     "None": (net(call=lambda layer, x: None), TABLE, r"returned None \(does its forward end with a return\?\)"),
     "a dict": (net(call=lambda layer, x: {"scores": layer(x)}), TABLE, r"returned a dict with the keys \['scores'\]"),
