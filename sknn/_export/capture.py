@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import traceback
 import warnings
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -67,13 +69,23 @@ def _recorded(computation: Computation, shape: tuple[int, ...], n_categorical: i
     except Exception as error:
         reason = (str(error).strip().splitlines() or [""])[0].rstrip(".")
         raise ValueError(
-            f"module: {name} cannot be exported, since torch.export.export cannot record it: "
+            f"module: {name} cannot be exported, since torch.export.export cannot record it{_place(error)}: "
             f"{type(error).__name__}: {reason}. Its forward must not use the values of its input in "
             "Python (if x.sum() > 0, .item(), .tolist(), numpy); use torch.where and other tensor operations instead."
         ) from error
     finally:
         logging.disable(muted)
         torch.backends.mha.set_fastpath_enabled(fast)
+
+
+def _place(error: Exception) -> str:
+    """The innermost line of the user's own code that an error comes from, for messages; empty if there is none."""
+    ours = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]))
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(ours)]
+    lines = [
+        f" ({Path(frame.filename).name}, line {frame.lineno}: {frame.line.strip()})" for frame in frames if frame.line
+    ]
+    return lines[-1] if lines else ""
 
 
 class _Comparison:

@@ -115,10 +115,15 @@ def _other_rows(rows: Rows, original: Predict) -> Rows:
 
 
 def _check_neighbours(recorded: Predict, rows: Rows, others: Rows, name: str) -> None:
-    """Raise if the prediction of a row depends on the other rows of the batch, or on their number."""
-    found, kept = recorded(_first(rows, _N_CHANGED))[:_N_KEPT], _first(rows, _N_KEPT)
-    for changed, tolerance in ((others, _TOLERANCE_OF_NEIGHBOURS), (kept, _TOLERANCE)):
-        difference = _difference(recorded(changed)[:_N_KEPT], found)
+    """Raise if the prediction of a row depends on the other rows of the batch, on their number or their order."""
+    found = recorded(_first(rows, _N_CHANGED))[:_N_KEPT]
+    reversed_rows = {key: values[_N_CHANGED - 1 :: -1] for key, values in rows.items()}
+    for again, tolerance in (
+        (recorded(others), _TOLERANCE_OF_NEIGHBOURS),
+        (recorded(_first(rows, _N_KEPT)), _TOLERANCE),
+        (recorded(reversed_rows)[::-1], _TOLERANCE),
+    ):
+        difference = _difference(again[:_N_KEPT], found)
         if not difference <= tolerance:
             raise ValueError(
                 f"module: {name} predicts a row by the other rows of the batch, which cannot be exported: a prediction "

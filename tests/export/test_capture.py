@@ -137,6 +137,11 @@ class CentersTheRows(nn.Linear):
         return h - h.mean(0)
 
 
+class AddsEarlierRows(nn.Linear):
+    def forward(self, x):
+        return super().forward(x + 0.1 * x.cumsum(0))
+
+
 class ScalesByTheLargest(nn.Linear):
     def forward(self, x):
         return super().forward(x / x.abs().amax().clamp(min=1))
@@ -155,7 +160,10 @@ def norm_of_the_batch(in_features, out_features):
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        (DecidesByValues, "DecidesByValues cannot be exported.*torch.where"),
+        (
+            DecidesByValues,
+            r"DecidesByValues cannot be exported.*test_capture.py, line \d+: return .* x.sum\(\) > 0.*torch.where",
+        ),
         (RandomAtPredict, "RandomAtPredict uses the operation 'rand.default'.*Replace it"),
         (MeanOfRows, "MeanOfRows uses the number 6.0 for 6 rows"),
         (HalvesTheRows, "HalvesTheRows uses a size of 3 for 6 rows and of 5 for 11"),
@@ -163,6 +171,7 @@ def norm_of_the_batch(in_features, out_features):
         (DecidesByThousandsOfRows, r"predicts something else .* for 4096 rows"),
         (DecidesByFewRows, r"predicts something else .* for 1, 2, 3 rows"),
         (CentersTheRows, "CentersTheRows predicts a row by the other rows of the batch.*rows one by one"),
+        (AddsEarlierRows, "AddsEarlierRows predicts a row by the other rows of the batch"),
         (ScalesByTheLargest, "ScalesByTheLargest predicts a row by the other rows of the batch"),
         (attention_along_the_rows, "predicts a row by the other rows of the batch"),
         (norm_of_the_batch, "predicts a row by the other rows of the batch.*running statistics"),
