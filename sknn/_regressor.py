@@ -67,14 +67,14 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         Seconds that fit may take. The schedule of the learning rate is planned to end by then.
     early_stopping : "auto" or bool, default="auto"
         Stop when the validation score has not improved for `n_iter_no_change` epochs, and restore the best weights.
-        "auto" does so from 200 rows on (TabM: 65), and if `X_val` is given.
+        "auto" does so from 200 rows on (TabM: 10), and if `X_val` is given.
     validation_fraction : float in (0, 1), default=0.15
         Fraction of the rows that early stopping holds out. If `groups` are given, whole groups are held out, so many
         that their rows come nearest to the fraction.
     n_networks : int or "auto", default="auto"
         Number of networks that are trained together as a :class:`~sknn.modules.Committee`. Each holds out different
-        rows for early stopping, so that together they learn from all rows; their predictions are averaged. "auto": 4
-        for TabM up to 5,000 rows and 2 for more, 1 for any other module.
+        rows for early stopping, so that together they learn from all rows; their predictions are averaged. "auto": 7
+        for TabM up to 100 rows, 4 up to 5,000 and 2 for more; 1 for any other module.
     n_iter_no_change : int or "auto", default="auto"
         Epochs without improvement before stopping. "auto": 8 for TabM, 12 for any other module.
     tol : float, default=0.0

@@ -67,8 +67,8 @@ def n_networks_for(module: Any, n_networks: int | str, n_samples: int | None) ->
     if n_networks != "auto":
         return int(n_networks)
     recipe = recipe_of(module)
-    is_small = n_samples is not None and n_samples <= recipe.few_rows
-    return recipe.n_networks_of_few_rows if is_small else recipe.n_networks
+    sizes = () if n_samples is None else recipe.n_networks_up_to
+    return next((size for n_rows, size in sizes if n_samples <= n_rows), recipe.n_networks)
 
 
 def stops_early(module: Any, early_stopping: bool | str, n_samples: int) -> bool:

@@ -15,6 +15,9 @@ from ._base import Loss, check_class_shapes, check_same_shape, sigmoid, softmax
 __all__ = ["LogLoss", "MultilabelLogLoss"]
 
 _aten: Any = torch.ops.aten
+# What label_smoothing="auto" means: as if so many rows of evenly spread labels had been seen beside the table, which
+# keeps a network from certainty that few rows do not give. More rows need no smoothing.
+_ROWS_OF_SMOOTHING, _FEW_ROWS = 5, 100
 # Standard deviation of the prior of the logarithm of the temperature, and its largest absolute value.
 _LOG_SPREAD = 0.5
 _LARGEST_LOG = 1.5
@@ -24,13 +27,33 @@ _ROWS_FOR_TEMPERATURE = 20_000
 _SCORES_FOR_TEMPERATURE = 2**20
 
 
-class LogLoss(Loss):
+class _SmoothedLoss(Loss):
+    """A loss whose labels are spread: `label_smoothing` is the parameter, `smoothing` the fraction in use."""
+
+    def __init__(self, label_smoothing: float | str) -> None:
+        super().__init__()
+        is_fraction = isinstance(label_smoothing, Real) and 0 <= label_smoothing < 1
+        if not is_fraction and not (isinstance(label_smoothing, str) and label_smoothing == "auto"):
+            raise ValueError(
+                f"label_smoothing={label_smoothing!r} is out of range; expected a number in [0, 1), or 'auto'."
+            )
+        self.label_smoothing = float(label_smoothing) if is_fraction else "auto"
+        self.smoothing = float(label_smoothing) if is_fraction else 0.0
+
+    def expect(self, n_rows: float) -> None:
+        """With "auto", smooth the labels of a table of few rows."""
+        if self.label_smoothing == "auto":
+            self.smoothing = _ROWS_OF_SMOOTHING / (n_rows + _ROWS_OF_SMOOTHING) if n_rows <= _FEW_ROWS else 0.0
+
+
+class LogLoss(_SmoothedLoss):
     """Negative log-likelihood of the classes; softmax, or a sigmoid where the network has one output.
 
     Parameters
     ----------
-    label_smoothing : float, default=0.0
-        Fraction of each label that is spread evenly over all classes, in [0, 1).
+    label_smoothing : float or "auto", default="auto"
+        Fraction of each label that is spread evenly over all classes, in [0, 1). "auto": ``5 / (n_rows + 5)`` in an
+        estimator that is fitted to at most 100 rows, else 0.
     temperature_scaling : bool, default=True
         Whether the estimators divide the raw scores by a temperature before the softmax, which is fitted on the rows
         that early stopping held out [2]_.
@@ -66,9 +89,8 @@ class LogLoss(Loss):
     link = staticmethod(softmax)
     temperature: Tensor
 
-    def __init__(self, label_smoothing: float = 0.0, temperature_scaling: bool = True) -> None:
-        super().__init__()
-        self.label_smoothing = _check_label_smoothing(label_smoothing)
+    def __init__(self, label_smoothing: float | str = "auto", temperature_scaling: bool = True) -> None:
+        super().__init__(label_smoothing)
         if not isinstance(temperature_scaling, bool):
             raise TypeError(f"temperature_scaling={temperature_scaling!r}; expected True or False.")
         self.temperature_scaling = temperature_scaling
@@ -77,7 +99,7 @@ class LogLoss(Loss):
     def pointwise(self, raw_prediction: Tensor, y: Tensor) -> Tensor:
         """Cross-entropy of each row, ``(batch,)``."""
         check_class_shapes(raw_prediction, y)
-        smoothing = self.label_smoothing
+        smoothing = self.smoothing
         if raw_prediction.shape[1] > 1:
             return functional.cross_entropy(raw_prediction, y, reduction="none", label_smoothing=smoothing)
         share = _smooth(y.to(raw_prediction.dtype), smoothing)
@@ -87,7 +109,7 @@ class LogLoss(Loss):
         self, raw_prediction: Tensor, y: Tensor, sample_weight: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Mean loss, and softmax minus one-hot labels over the rows of the batch."""
-        by_hand = self._is_exactly(LogLoss) and not self.label_smoothing and raw_prediction.device.type == "cpu"
+        by_hand = self._is_exactly(LogLoss) and not self.smoothing and raw_prediction.device.type == "cpu"
         if not by_hand or raw_prediction.shape[1] == 1:
             return super().value_and_gradient(raw_prediction, y, sample_weight)
         check_class_shapes(raw_prediction, y)
@@ -124,8 +146,8 @@ class LogLoss(Loss):
             raw_prediction = torch.cat([torch.zeros_like(raw_prediction), raw_prediction], dim=1)
         ones = torch.ones(len(y), dtype=torch.float64, device=y.device)
         weight = ones if sample_weight is None else sample_weight.double()
-        true = raw_prediction.gather(1, y.long().unsqueeze(1))[:, 0] * (1 - self.label_smoothing)
-        true = true + self.label_smoothing * raw_prediction.mean(1)
+        true = raw_prediction.gather(1, y.long().unsqueeze(1))[:, 0] * (1 - self.smoothing)
+        true = true + self.smoothing * raw_prediction.mean(1)
         scale = 1.0
         for _ in range(5):
             probability = (raw_prediction * scale).softmax(1)
@@ -169,13 +191,14 @@ class LogLoss(Loss):
         return n_targets
 
 
-class MultilabelLogLoss(Loss):
+class MultilabelLogLoss(_SmoothedLoss):
     """Negative log-likelihood of independent labels, mean over the labels; sigmoid.
 
     Parameters
     ----------
-    label_smoothing : float, default=0.0
-        Labels 0 and 1 become ``label_smoothing / 2`` and ``1 - label_smoothing / 2``; in [0, 1).
+    label_smoothing : float or "auto", default="auto"
+        Labels 0 and 1 become ``label_smoothing / 2`` and ``1 - label_smoothing / 2``; in [0, 1). "auto" as in
+        :class:`LogLoss`.
 
     Examples
     --------
@@ -189,14 +212,13 @@ class MultilabelLogLoss(Loss):
     targets = frozenset({"multilabel"})
     link = staticmethod(sigmoid)
 
-    def __init__(self, label_smoothing: float = 0.0) -> None:
-        super().__init__()
-        self.label_smoothing = _check_label_smoothing(label_smoothing)
+    def __init__(self, label_smoothing: float | str = "auto") -> None:
+        super().__init__(label_smoothing)
 
     def pointwise(self, raw_prediction: Tensor, y: Tensor) -> Tensor:
         """Mean binary cross-entropy of each row, ``(batch,)``."""
         check_same_shape(raw_prediction, y)
-        share = _smooth(y.to(raw_prediction.dtype), self.label_smoothing)
+        share = _smooth(y.to(raw_prediction.dtype), self.smoothing)
         losses = functional.binary_cross_entropy_with_logits(raw_prediction, share, reduction="none")
         return losses.mean(dim=1)
 
@@ -211,9 +233,3 @@ def _some_rows(raw_prediction: Tensor, y: Tensor, weight: Tensor | None) -> tupl
 def _smooth(share: Tensor, smoothing: float) -> Tensor:
     """Indicators of two classes with ``smoothing`` spread evenly over both."""
     return share * (1 - smoothing) + smoothing / 2 if smoothing else share
-
-
-def _check_label_smoothing(value: float) -> float:
-    if not isinstance(value, Real) or not 0 <= value < 1:
-        raise ValueError(f"label_smoothing={value!r} is out of range; expected a number in [0, 1).")
-    return float(value)

@@ -20,9 +20,9 @@ class Recipe:
     ----------
     n_networks : int
         What ``n_networks="auto"`` means.
-    n_networks_of_few_rows : int
-        The same up to `few_rows` training rows, where the choice of the validation rows matters more than all else.
-    few_rows : int
+    n_networks_up_to : tuple of (int, int)
+        The same up to so many training rows, in ascending order: the fewer rows, the more the choice of the validation
+        rows matters.
     lr : float
         What ``lr="auto"`` means.
     decay_epochs : float or None
@@ -49,8 +49,7 @@ class Recipe:
     """
 
     n_networks: int = 1
-    n_networks_of_few_rows: int = 1
-    few_rows: int = 0
+    n_networks_up_to: tuple[tuple[int, int], ...] = ()
     lr: float = 0.001
     decay_epochs: float | None = None
     patience: int = 12

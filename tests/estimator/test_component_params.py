@@ -40,7 +40,7 @@ def test_defaults_in_use_are_listed() -> None:
         **defaults,
         "module__dropout": 0.5,
     }
-    assert params["criterion__label_smoothing"] == 0.0
+    assert params["criterion__label_smoothing"] == "auto"
     assert params["optimizer__weight_decay"] == inspect.signature(torch.optim.AdamW).parameters["weight_decay"].default
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_diabetes, load_iris, load_wine
+from sklearn.metrics import log_loss
 from torch import nn
 from torch.nn import functional as F
 
@@ -123,6 +124,54 @@ def test_an_attribute_of_the_same_name_is_no_recipe():
     assert recipe_of(Cake) == Recipe()
 
 
+class TestFewRows:
+    @staticmethod
+    def table(n_rows, seed, slope):
+        random = np.random.default_rng(seed)
+        X = random.normal(size=(n_rows + 500, 8))
+        y = (1 / (1 + np.exp(-slope * (X[:, 0] + X[:, 1]))) > random.random(len(X))).astype(int)
+        return X[:n_rows], y[:n_rows], X[n_rows:], y[n_rows:]
+
+    @pytest.mark.parametrize("slope", [0.0, 1.5])
+    def test_probabilities_are_as_good_as_the_class_frequencies(self, slope):
+        losses, constant = [], []
+        for seed in range(4):
+            X, y, X_test, y_test = self.table(30, seed, slope)
+            clf = NeuralClassifier(random_state=seed).fit(X, y)
+            positive = clf.predict_proba(X_test)[:, 1].astype(float)
+            losses.append(log_loss(y_test, np.c_[1 - positive, positive]))
+            constant.append(log_loss(y_test, np.tile([1 - y.mean(), y.mean()], (len(y_test), 1))))
+        assert np.mean(losses) < np.mean(constant) + (0.05 if slope == 0 else 0)
+
+    def test_every_row_is_held_out_once_and_judged(self):
+        X, y, _, _ = self.table(40, 0, 1.5)
+        clf = NeuralClassifier(max_epochs=2, random_state=0).fit(X, y)
+        assert len(clf.module_.networks) == 7
+        assert len(clf.validation_scores_) == 2
+
+    @pytest.mark.parametrize(("n_rows", "smoothing"), [(20, 0.2), (100, 5 / 105), (101, 0.0)])
+    def test_labels_are_smoothed_as_by_five_more_rows(self, n_rows, smoothing):
+        X, y, _, _ = self.table(n_rows, 0, 1.5)
+        clf = NeuralClassifier(max_epochs=1, random_state=0).fit(X, y)
+        assert clf.net_.criterion_.smoothing == pytest.approx(smoothing)
+        labels = NeuralClassifier(max_epochs=1, random_state=0).fit(X, np.c_[y, 1 - y])
+        assert labels.net_.criterion_.smoothing == pytest.approx(smoothing)
+
+    def test_a_smoothing_of_the_user_stays(self):
+        X, y, _, _ = self.table(20, 0, 1.5)
+        clf = NeuralClassifier(criterion_params={"label_smoothing": 0.0}, max_epochs=1, random_state=0).fit(X, y)
+        assert clf.net_.criterion_.smoothing == 0
+
+    def test_the_unit_of_the_weights_does_not_matter(self):
+        X, y, X_test, _ = self.table(20, 0, 1.5)
+        weight = np.linspace(1, 2, 20)
+        one, other = (
+            NeuralClassifier(max_epochs=5, random_state=0).fit(X, y, sample_weight=unit * weight).predict_proba(X_test)
+            for unit in (0.25, 0.5)
+        )
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
 class TestRecipe:
     PARAMS = {"module_params": {"width": 8, "n_members": 2, "n_bins": 4}, "max_epochs": 1, "random_state": 0}
 
@@ -132,7 +181,7 @@ class TestRecipe:
         return X, X[:, 0]
 
     def test_more_networks_for_few_rows(self):
-        for n_rows, n_networks in ((5000, 4), (5001, 2)):
+        for n_rows, n_networks in ((100, 7), (101, 4), (5000, 4), (5001, 2)):
             reg = NeuralRegressor(**self.PARAMS).fit(*self.table(n_rows))
             assert len(reg.module_.networks) == n_networks
 
