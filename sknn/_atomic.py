@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import time
 from pathlib import Path
 
@@ -23,19 +24,30 @@ def check_destination(path: Path) -> None:
         raise IsADirectoryError(f"path={os.fspath(path)!r} is a folder; expected the name of a file.")
 
 
-def replace_file(path: Path, data: bytes, *, keep_previous: Path | None = None, synced: bool = True) -> None:
+def replace_file(
+    path: Path, data: bytes, *, keep_previous: Path | None = None, synced: bool = True, mode: int | None = None
+) -> None:
     """Write `data` to a file beside `path`, then rename it to `path`; the old file is moved to `keep_previous`.
 
-    After an OSError, the old file is unchanged and no other is left. `synced` waits for the disk, for power cuts.
+    `mode` are the permissions; None: those of the old file, with its owner where the system allows it; for a new file,
+    what the umask says. A link at `path` is replaced, not followed. After an OSError, the old file is unchanged and no
+    other is left. `synced` waits for the disk, for power cuts.
     """
     # A name of its own for each call: threads, processes and machines may be writing the same file.
     partial = path.with_name(f".{path.name[:100]}.{os.urandom(6).hex()}{_ENDING}")
+    old = _status(path)
+    # Nobody else may read it before it has the permissions of the old file.
+    opener = None if old is None and mode is None else _open_private
     try:
-        with open(partial, "xb") as file:
+        with open(partial, "xb", opener=opener) as file:
             file.write(data)
             if synced:
                 file.flush()
                 os.fsync(file.fileno())
+        if old is not None and mode is None:
+            _copy_permissions(old, partial)
+        elif mode is not None:
+            os.chmod(partial, mode)
         if keep_previous is not None and path.exists():
             _move_aside(path, keep_previous)
         os.replace(partial, path)
@@ -45,6 +57,29 @@ def replace_file(path: Path, data: bytes, *, keep_previous: Path | None = None, 
         raise
     if synced:
         _sync_folder(path.parent)
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:  # it does not exist
+        return None
+
+
+def _open_private(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)
+
+
+def _copy_permissions(old: os.stat_result, path: Path) -> None:
+    """Give a file the owner, the group and the mode of an old one, as far as the system allows it."""
+    mode, new = stat.S_IMODE(old.st_mode) & 0o777, path.stat()
+    if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+        try:
+            os.chown(path, old.st_uid, old.st_gid)
+        except (AttributeError, OSError):  # Windows; or only the superuser may
+            # The group is another one now, which the old file did not let in.
+            mode &= ~stat.S_IRWXG if old.st_gid != new.st_gid else mode
+    os.chmod(path, mode)
 
 
 def _move_aside(path: Path, previous: Path) -> None:

@@ -14,6 +14,7 @@ from .._atomic import replace_file
 __all__ = ["CheckpointFile", "Damaged"]
 
 _MAGIC = b"sknn checkpoint 2\n"
+_MODE = 0o600  # it may contain rows of the data, and opening it runs what its writer wants
 _LENGTH_BYTES, _DIGEST_BYTES = 8, 32
 
 
@@ -48,7 +49,8 @@ class CheckpointFile:
         content = b"".join([_MAGIC, len(text).to_bytes(_LENGTH_BYTES, "little"), text, body])
         digest = hashlib.sha256(content).digest()
         data = b"".join([content, digest, hmac.digest(key, digest, "sha256")])
-        replace_file(self.path, data, keep_previous=self.previous if keeps_present else None, synced=synced)
+        previous = self.previous if keeps_present else None
+        replace_file(self.path, data, keep_previous=previous, synced=synced, mode=_MODE)
 
     @staticmethod
     def read(path: Path) -> tuple[dict[str, Any], bytes, bytes, bytes]:

@@ -15,10 +15,10 @@ from .._device import resolve_device
 from .._estimator.base import BaseNeuralEstimator
 from .._estimator.hyperparameters import constructor_names, hyperparameter_names, hyperparameters
 from .._estimator.parameters import BUILT_WITH
-from ..callbacks import TrainingHealth
-from ..exceptions import DamagedFileError, FileError, VersionError
+from ..exceptions import DamagedFileError, FileError, UntrustedFileError, VersionError
 from ..losses import Loss
-from .checks import check_keys, expect
+from .attributes import check_attributes
+from .checks import check_keys, damaged_if_it_fails, expect
 from .names import Trust
 from .net_state import read_net, write_net
 from .parts import read_tensors, write_tensors
@@ -177,7 +177,22 @@ def _with_parameters(kind: Any, value: Any, reader: ValueReader, versions: dict[
     except (ValueError, TypeError) as error:
         raise DamagedFileError(f"a parameter in the file is invalid: {error}") from error
     _check_components(hyperparameters(estimator), reader.trust)
+    _check_surroundings(estimator)
     return estimator
+
+
+def _check_surroundings(estimator: Any) -> None:
+    """Refuse parameters that would make further training write where the file says, or compute where nothing can."""
+    if estimator.checkpoint is not None:
+        raise UntrustedFileError(
+            f"checkpoint is {str(estimator.checkpoint)[:80]!r}: further training would write there. sknn.save stores "
+            "no checkpoint; set it after loading, model.set_params(checkpoint=...)."
+        )
+    device = estimator.device
+    with damaged_if_it_fails(f"device is {str(device)[:40]!r}; expected 'auto' or the name of a device of torch"):
+        kind = "cpu" if device == "auto" else torch.device(device).type
+    if kind not in _DEVICES:
+        raise DamagedFileError(f"device is {str(device)[:40]!r}; expected 'auto', or one of {', '.join(_DEVICES)}.")
 
 
 def _check_components(params: dict[str, Any], trust: Trust) -> None:
@@ -211,41 +226,9 @@ def _read_fitted(
     net = read_net(value["net"], {**hyperparameters(estimator), **built_with}, inputs, targets, reader)
     if not isinstance(net.criterion_, Loss):
         raise DamagedFileError("criterion: expected a loss.")
-    _check_attributes(estimator, attributes, inputs, targets, net)
+    check_attributes(estimator, attributes, _OTHERWISE, inputs, targets, net)
     if value["probe"] is not None:
         check_answers(value["probe"], net, inputs, reader, versions, device)
     move(net, device)
     vars(estimator).update(attributes, net_=net, _inputs=inputs, _targets=targets, _random=random)
     estimator._built_with = built_with
-
-
-def _check_attributes(estimator: Any, found: dict[str, Any], inputs: Any, targets: Any, net: Any) -> None:
-    """Refuse attributes of wrong types, and those that would hide a method or a parameter."""
-    n_columns = len(inputs.reader.columns) if inputs.kind == "table" else None
-    expected: dict[str, tuple[type, ...]] = {
-        "n_features_in_": (int,), "n_iter_": (int,), "best_epoch_": (int,), "n_repairs_": (int,),
-        "loss_curve_": (list,), "validation_scores_": (list, type(None)), "health_": (TrainingHealth, type(None)),
-        "feature_names_in_": (np.ndarray,), "classes_": (np.ndarray,), "n_outputs_": (int,), "interrupted_": (bool,),
-        "stopped_by_": (str,),
-    }  # fmt: skip
-    taken = {*dir(estimator), *_OTHERWISE}
-    for name, value in found.items():
-        if not name.isidentifier() or name.startswith("__") or name in taken:
-            raise DamagedFileError(f"fit sets no attribute {name[:80]!r}.")
-        if name in expected:
-            expect(value, expected[name], f"the attribute {name}")
-    classes, n_features = None if targets.kind == "real" else targets.classes_, found.get("n_features_in_")
-    needed = {"n_features_in_", "n_iter_", "loss_curve_"} | ({"classes_"} if classes is not None else set())
-    if needed - set(found):
-        raise DamagedFileError(f"the attributes {sorted(needed - set(found))} are missing.")
-    names = found.get("feature_names_in_")
-    fits = (
-        (n_columns is None or n_features == n_columns)
-        and (inputs.kind != "sparse" or inputs.given_shape == (n_features,))
-        and (names is None or (names.shape == (n_features,) and all(isinstance(name, str) for name in names.tolist())))
-        and (classes is None or np.array_equal(found["classes_"], classes))
-        and len(found["loss_curve_"]) == found["n_iter_"] == len(net.history)
-        and all(type(item) in (float, int) for item in found["loss_curve_"])
-    )
-    if not fits:
-        raise DamagedFileError("the fitted attributes do not match the columns, classes and epochs.")

@@ -127,6 +127,23 @@ class Trust:
             f"the class itself, load(path, trusted=[{name.rpartition('.')[2]}]), or trusted=[{name!r}]."
         )
 
+    def check_all(self, names: Iterable[str]) -> None:
+        """Raise an UntrustedFileError that lists all of these names that are not trusted."""
+        missing = {}
+        for name in dict.fromkeys(names):
+            try:
+                self.find(name, "estimator")
+            except UntrustedFileError as error:
+                missing[name[:80]] = error
+        if len(missing) == 1:
+            raise missing.popitem()[1]
+        if missing:
+            some = list(missing)[:20]
+            raise UntrustedFileError(
+                f"estimator: the file uses {', '.join(some)}, which are not trusted. If you know them and trust the "
+                f"file's author, pass the classes and functions, load(path, trusted=[...]), or trusted={some}."
+            )
+
 
 class Names:
     """Names given to classes and functions while something is saved."""

@@ -15,9 +15,8 @@ from .._training.make_net import untrained_network
 from .._training.net import _Net
 from ..exceptions import DamagedFileError
 from ..losses import Loss, make_loss
-from .bounded import build_like, check_outputs, freeze, state_of
+from .bounded import build_like, freeze, state_of
 from .checks import check_keys, expect
-from .probe import n_probe_rows
 from .values.reader_writer import ValueReader, ValueWriter
 
 __all__ = ["read_net", "write_net"]
@@ -82,18 +81,7 @@ def _read_modules(
     network = build_like(make, states["network"], "module", own_code=own_code)
     freeze(network, value["frozen"], "module")
     network.eval()
-    if not own_code:
-        check_outputs(network, _few_rows(inputs), "module")
     return loss, network
-
-
-def _few_rows(inputs: Inputs) -> dict[str, Tensor]:
-    """Encoded rows on the meta device, as many as the probe has."""
-    n_rows = n_probe_rows(inputs)
-    rows = {"x_num": torch.empty(n_rows, *inputs.row_shape, dtype=torch.float32, device="meta")}
-    if inputs.cardinalities:
-        rows["x_cat"] = torch.zeros(n_rows, len(inputs.cardinalities), dtype=torch.int64, device="meta")
-    return rows
 
 
 def _state(reader: ValueReader, prefix: str) -> dict[str, Tensor]:
@@ -119,8 +107,8 @@ def _read_history(records: Any) -> History:
         expect(record, dict, "history")
         if not all(type(name) is str for name in record):
             raise DamagedFileError("history: names must be strings.")
-        if "train_loss" in record:
-            expect(record["train_loss"], (float, int), "history")
+        if type(record.get("train_loss")) not in (float, int) or type(record.get("epoch")) is not int:
+            raise DamagedFileError("history: each epoch needs its number, epoch, and its train_loss.")
         expect(record.get("batches"), list, "history")
         list.append(history, record)
     return history

@@ -16,6 +16,7 @@ from .checks import damaged_if_it_fails
 __all__ = ["read_json", "read_tensors", "write_json", "write_tensors"]
 
 _MAX_DEPTH = 100  # deeper than any parameter is nested, and far from the recursion limit
+_MAX_DIGITS = 4000
 _MAX_BYTES = 512 * 2**20  # a list in memory takes up to 30 times its text
 
 
@@ -32,7 +33,9 @@ def read_json(data: bytes, what: str, max_depth: int = _MAX_DEPTH) -> Any:
         raise UntrustedFileError(f"{what} is nested deeper than the {max_depth} levels that a model may have.")
     try:
         text = data.decode("ascii")
-        return json.loads(text, parse_constant=_finite, parse_float=_finite, object_pairs_hook=_without_doubles)
+        return json.loads(
+            text, parse_constant=_finite, parse_float=_finite, parse_int=_whole, object_pairs_hook=_without_doubles
+        )
     except (ValueError, RecursionError) as error:
         raise DamagedFileError(f"{what} is not valid JSON: {error}.") from error
 
@@ -52,6 +55,12 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{text[:80]} is not a finite number")
     return value
+
+
+def _whole(text: str) -> int:
+    if len(text) > _MAX_DIGITS:  # reading it takes quadratic time
+        raise ValueError(f"a number of {len(text)} digits")
+    return int(text)
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -17,10 +17,11 @@ from .._settings import default_settings
 from .._versions import versions
 from ..exceptions import FileError
 from .archive import pack
+from .cost import names_in
 from .estimator import write_estimator
 from .foreign.placeholders import take_apart
 from .foreign.skops_file import names_to_trust, read_foreign, write_foreign
-from .names import Trust
+from .names import Trust, known_names
 from .parts import write_json
 
 __all__ = ["FOREIGN", "FORMAT", "save"]
@@ -93,11 +94,14 @@ def _written(estimator: Any) -> bytes:
     if not isinstance(estimator, BaseNeuralEstimator):
         thing, estimators = take_apart(estimator)
         parts[FOREIGN] = write_foreign(thing)
+    values: list[Any] = []
     for i, part in enumerate(estimators):
         value, parts[f"estimators/{i}.safetensors"] = write_estimator(part)
         parts[f"estimators/{i}.json"] = write_json(value)
+        values.append(value)
     if thing is not None:
-        _check_foreign(parts[FOREIGN], thing, estimators)
+        own = {name for value in values for name in names_in(value)} - set(known_names())
+        _check_foreign(parts[FOREIGN], thing, estimators, own)
     devices = {str(part.net_.device) for part in estimators if "net_" in vars(part)}
     manifest = {
         "format": FORMAT,
@@ -118,17 +122,17 @@ def _check_fitted(estimator: Any) -> None:
         ) from error
 
 
-def _check_foreign(data: bytes, thing: Any, estimators: list[Any]) -> None:
-    """Read what skops wrote, and warn of the names that `load` will need in `trusted`."""
+def _check_foreign(data: bytes, thing: Any, estimators: list[Any], own: set[str]) -> None:
+    """Read what skops wrote, and warn of the names that `load` will need in `trusted`, `own` among them."""
     names = names_to_trust(data)
     try:
         read_foreign(data, estimators, Trust(names), FOREIGN)
     except FileError as error:
         raise TypeError(f"{type(thing).__name__} cannot be read back from a file: {error}") from error
-    if names:
+    if names or own:
         warnings.warn(
             f"{type(thing).__name__} contains classes that need your trust. To read the file, call "
-            f"sknn.load(path, trusted={names}).",
+            f"sknn.load(path, trusted={sorted({*names, *own})}).",
             UserWarning,
             stacklevel=4,
         )

@@ -20,7 +20,7 @@ from .._data.table_inputs import TableInputs
 from .._data.targets import ClassTargets, MultilabelTargets, RealTargets
 from .._data.text_columns import NumberFormat
 from ..exceptions import DamagedFileError
-from .checks import check_keys, count_distinct, expect
+from .checks import check_keys, count_distinct, damaged_if_it_fails, expect
 from .values.reader_writer import ValueReader, ValueWriter
 
 __all__ = ["read_inputs", "read_targets", "write_inputs", "write_targets"]
@@ -200,6 +200,10 @@ def read_targets(value: Any, reader: ValueReader, classifies: bool) -> Any:
         labels = classes.ravel().tolist()
         if classes.ndim != 1 or len(labels) < 2 or count_distinct(labels, "classes_") != len(labels):
             raise DamagedFileError("classes_: expected two or more different labels.")
+        with damaged_if_it_fails("classes_: the labels cannot be compared"):
+            is_sorted = bool((classes[:-1] < classes[1:]).all())
+        if not is_sorted:  # labels are encoded by bisection
+            raise DamagedFileError("classes_: expected increasing labels.")
         return ClassTargets(classes)
     if kind == "multilabel":
         check_keys(value, {"kind", "n_labels"}, "targets")

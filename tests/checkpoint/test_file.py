@@ -140,3 +140,9 @@ def test_the_head_is_readable(tmp_path):
     assert head["epoch"] == 2
     assert head["shown"]["max_epochs"] == "6"
     assert json.dumps(head)
+
+
+def test_only_the_owner_may_read_a_checkpoint(tmp_path):
+    path = tmp_path / "c"
+    quick(checkpoint=path).fit(X, Y)
+    assert path.stat().st_mode & 0o777 == 0o600

@@ -11,7 +11,9 @@ import pytest
 from sklearn.base import clone
 
 import sknn
+from benchmarks.reliability._file_parts import Parts
 from sknn import NeuralClassifier
+from sknn.exceptions import DamagedFileError, UntrustedFileError
 from sknn.modules import MLP, TabM
 
 from .subjects import CASES, FEW, X, Y, classifier, fitted, saved
@@ -21,7 +23,7 @@ from .subjects import CASES, FEW, X, Y, classifier, fitted, saved
 def test_a_loaded_model_is_the_model(name, tmp_path):
     model, table, y = fitted(name)
     (tmp_path / "m").write_bytes(saved(name))
-    again = sknn.load(tmp_path / "m")
+    again = sknn.load(tmp_path / "m", max_memory=None, max_seconds=None)
     assert type(again) is type(model)
     method = "predict_proba" if hasattr(model, "predict_proba") else "predict"
     np.testing.assert_array_equal(getattr(again, method)(table), getattr(model, method)(table))
@@ -48,7 +50,7 @@ def test_a_loaded_model_can_be_trained_further(name, tmp_path):
     """Like an unpickled one; it is cloned, pickled, and fitted again to the same bits."""
     model, table, y = fitted(name)
     (tmp_path / "m").write_bytes(saved(name))
-    again = sknn.load(tmp_path / "m")
+    again = sknn.load(tmp_path / "m", max_memory=None, max_seconds=None)
     unpickled = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(
         again.partial_fit(table, y).predict(table), unpickled.partial_fit(table, y).predict(table)
@@ -85,3 +87,32 @@ def test_parameters_may_be_numbers_of_numpy(tmp_path):
     model = classifier(**params).fit(X, Y)
     sknn.save(model, tmp_path / "m")
     np.testing.assert_array_equal(sknn.load(tmp_path / "m").predict_proba(X), model.predict_proba(X))
+
+
+def _edited(path, edit):
+    path.write_bytes(Parts(saved("mixed table")).changed("estimators/0.json", edit))
+    return path
+
+
+@pytest.mark.parametrize("value", ["/tmp/x", "", {"$": "path", "parts": ["/tmp/x"]}])
+def test_a_file_cannot_say_where_further_training_writes(value, tmp_path):
+    path = _edited(tmp_path / "m", lambda v: v["parameters"].update(checkpoint=value))
+    with pytest.raises(UntrustedFileError, match="further training would write there.*set it after loading"):
+        sknn.load(path)
+
+
+@pytest.mark.parametrize("value", ["x", "meta", "cuda:x", "", "http://host", "vulkan"])
+def test_a_device_that_no_model_computes_on(value, tmp_path):
+    path = _edited(tmp_path / "m", lambda v: v["parameters"].update(device=value))
+    with pytest.raises(DamagedFileError, match="device"):
+        sknn.load(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["skorch.callbacks.Checkpoint", "skorch.callbacks.TrainEndCheckpoint", "skorch.callbacks.TensorBoard"]
+)
+def test_callbacks_that_write_files(name, tmp_path):
+    callback = {"$": "object", "class": name, "arguments": {"dirname": "/tmp/x"}}
+    path = _edited(tmp_path / "m", lambda v: v["parameters"].update(callbacks=[callback]))
+    with pytest.raises(UntrustedFileError, match=name):
+        sknn.load(path)

@@ -7,26 +7,27 @@ import importlib
 import inspect
 from typing import Any
 
+import numpy as np
+
 from ..._estimator.base import BaseNeuralEstimator
 from ..._optional import optional_import
 from ...exceptions import DamagedFileError, UntrustedFileError
 from ..archive import unpack
 from ..checks import damaged_if_it_fails
 from ..names import Trust, full_name, known_names
+from .objects import data_classes
 from .placeholders import Distribution, Placeholder, filled_with
 from .skops_parts import canonical, checked, needed_names
+from .tried import TRIED
 
 __all__ = ["names_to_trust", "read_foreign", "write_foreign"]
 
-# Modules of scikit-learn whose classes only keep data when they are created; skops itself knows the estimators.
-_SKLEARN_MODULES = (
-    "sklearn.calibration", "sklearn.compose._column_transformer", "sklearn.compose._target",
-    "sklearn.ensemble._base", "sklearn.ensemble._stacking", "sklearn.ensemble._voting",
-    "sklearn.gaussian_process.kernels", "sklearn.metrics._scorer", "sklearn.model_selection._search",
-    "sklearn.model_selection._split", "sklearn.neural_network._stochastic_optimizers",
-    "sklearn.preprocessing._function_transformer", "sklearn.utils._bunch", "sklearn.utils._metadata_requests",
-)  # fmt: skip
 _FUNCTION_MODULES = ("sklearn.metrics", "sklearn.feature_selection")
+# Types that have no objects of their own, and select columns.
+_ABSTRACT = (
+    object, np.character, np.complexfloating, np.flexible, np.floating, np.generic, np.inexact, np.integer, np.number,
+    np.signedinteger, np.unsignedinteger,
+)  # fmt: skip
 _NUMPY_FUNCTIONS = ("numpy.nan_to_num", "numpy.clip", "numpy.round")
 _PLAIN_TYPES = (
     "collections.OrderedDict", "datetime.date", "datetime.datetime", "datetime.timedelta", "numpy.dtype",
@@ -50,8 +51,11 @@ def write_foreign(thing: Any) -> bytes:
 
 def names_to_trust(data: bytes) -> list[str]:
     """Return names that `load` will need in `trusted` to read this archive of `write_foreign`."""
-    untrusted = _skops("sknn.save").get_untrusted_types(data=data)
-    return sorted({*untrusted} - _trusted_types() | {*needed_names(data)})
+    return sorted({*_untrusted(data, "sknn.save")} - _trusted_types() | {*needed_names(data, _only_named())})
+
+
+def _untrusted(data: bytes, asked_by: str) -> list[str]:
+    return _skops(asked_by).get_untrusted_types(data=data)
 
 
 def read_foreign(data: bytes, estimators: list[BaseNeuralEstimator], trust: Trust, what: str) -> Any:
@@ -75,14 +79,7 @@ def read_foreign(data: bytes, estimators: list[BaseNeuralEstimator], trust: Trus
 def _trusted_types() -> frozenset[str]:
     """Return everything that skops may create or name."""
     names = {name for name in _only_named() if not name.startswith(("builtins.", "None."))}
-    for path in _SKLEARN_MODULES:
-        try:
-            module = importlib.import_module(path)
-        except ImportError:  # another version of scikit-learn
-            continue
-        classes = [thing for thing in vars(module).values() if isinstance(thing, type)]
-        names |= {full_name(thing) for thing in classes if thing.__module__ == path}
-    return frozenset(names | _functions()).union(_PLAIN_TYPES)
+    return frozenset(names | _functions() | data_classes() | TRIED).union(_PLAIN_TYPES, ["builtins.object"])
 
 
 @functools.lru_cache(maxsize=1)
@@ -96,4 +93,5 @@ def _functions() -> frozenset[str]:
 @functools.lru_cache(maxsize=1)
 def _only_named() -> frozenset[str]:
     """Return classes and functions that a file may name, but not create objects of, or call."""
-    return _functions() | {full_name(thing) for thing in known_names().values()}
+    abstract = {full_name(kind) for kind in _ABSTRACT}
+    return _functions() | abstract | {full_name(thing) for thing in known_names().values()}

@@ -15,9 +15,10 @@ from ...exceptions import DamagedFileError, UntrustedFileError
 from ..checks import count_distinct, damaged_if_it_fails, expect
 from ..names import Trust, full_name
 from ..values.generators import check_state
+from .objects import needs_no_trust
 from .placeholders import Distribution, Placeholder
 
-__all__ = ["attributes_of", "check_node", "crashes_if_damaged"]
+__all__ = ["attributes_of", "check_node", "name_to_trust"]
 
 _FORMATS = ("bsr", "coo", "csc", "csr", "dia")
 _SPARSE = tuple(f"scipy.sparse._{form}.{form}_{kind}" for form in _FORMATS for kind in ("array", "matrix"))
@@ -50,11 +51,6 @@ _OF_OTHER_NODES = frozenset[str]().union(*_MADE_BY.values())  # no caller can al
 _NAMING = frozenset(["FunctionNode", "TypeNode"])
 # Nodes that call what a file names, or that skops does not write.
 _REFUSED = frozenset(["MethodNode", "OperatorFuncNode", "CachedNode", "_DictWithDeprecatedKeysNode"])
-# Their compiled code uses numbers of the file as memory offsets unchecked: a damaged file crashes the process.
-_CRASHING = frozenset(
-    [f"sklearn.svm._classes.{name}" for name in ("SVC", "NuSVC", "SVR", "NuSVR", "OneClassSVM")]
-    + [f"sklearn.neighbors._classification.{name}" for name in ("KNeighborsClassifier", "RadiusNeighborsClassifier")]
-)
 _KEYS = frozenset([*_SCALARS, "builtins.str", "builtins.int", "builtins.float", "builtins.bool"])
 _FACTORIES = frozenset(f"builtins.{name}" for name in ("int", "float", "str", "list", "dict", "set", "tuple", "bool"))
 _THREADS = ("n_jobs", "_n_threads", "n_threads")
@@ -81,9 +77,12 @@ def check_node(
         raise DamagedFileError(f"{what}: part {str(node['file'])[:80]!r} is missing.")
 
 
-def crashes_if_damaged(node: dict[str, Any]) -> bool:
-    """Return whether a node creates an object whose compiled code does not check what the file says."""
-    return _path(node) in _CRASHING and node["__loader__"] == "ObjectNode"
+def name_to_trust(node: dict[str, Any], only_named: frozenset[str]) -> str | None:
+    """Return the class of a node that only the caller of `load` may allow; None for one that needs no trust."""
+    loader, path = node["__loader__"], _path(node)
+    if _may_make(loader, path, only_named) or path in only_named or path in _OF_OTHER_NODES or loader in _REFUSED:
+        return None
+    return path
 
 
 def attributes_of(node: dict[str, Any]) -> dict[str, Any]:
@@ -103,20 +102,20 @@ def _may_make(loader: str, path: str, only_named: frozenset[str]) -> bool:
     if loader == "LossNode":
         return path.startswith(_LOSS_MODULES)
     if loader == "ObjectNode":
-        return path.startswith("sklearn.") and path not in only_named and path not in _CRASHING
+        return path not in only_named and needs_no_trust(path)
     return path in _MADE_BY.get(loader, ())
 
 
 def _refusal(loader: str, path: str, what: str, is_fixed: bool) -> str:
-    if path in _CRASHING:
-        return (
-            f"{what} contains a {path}, whose compiled code crashes the process if the file is damaged. If you trust "
-            f"the file's author, pass load(path, trusted=[{path!r}])."
-        )
     if is_fixed or loader not in ("ObjectNode", "ConstructorFromReduceNode"):
         return f"{what} creates a {path} by a {loader}, which skops writes for other objects only."
+    reason = (
+        "whose compiled code may crash if the file is damaged"
+        if path.startswith("sklearn.")
+        else "which is not trusted"
+    )
     return (
-        f"{what} contains a {path}, which is not trusted. If you know it and trust the file's author, pass "
+        f"{what} contains a {path}, {reason}. If you know it and trust the file's author, pass "
         f"load(path, trusted=[{path!r}])."
     )
 

@@ -17,18 +17,19 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ...exceptions import DamagedFileError
+from ...exceptions import DamagedFileError, UntrustedFileError
 from ..archive import pack, unpack
 from ..checks import damaged_if_it_fails, expect
 from ..names import Trust
 from ..parts import read_json, write_json
-from .skops_nodes import attributes_of, check_node, crashes_if_damaged
+from .skops_nodes import attributes_of, check_node, name_to_trust
 
 __all__ = ["canonical", "checked", "needed_names"]
 
 _SCHEMA = "schema.json"
 _MAX_DEPTH = 300
 _NOTHING = {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode", "content": "null", "is_json": True}
+_PATHS = ("checkpoint", "memory")
 _OLDEST_PROTOCOL, _NEWEST_PROTOCOL = 1, 100
 
 
@@ -96,6 +97,8 @@ def checked(parts: dict[str, bytes], what: str, only_named: frozenset[str], trus
     arrays = {name: content for name, content in parts.items() if name != _SCHEMA}
     for name, content in arrays.items():
         _check_part(name, content, what)
+    _check_trust(schema, what, only_named, trust)
+    _check_grids(schema, what)
     first: dict[Any, Any] = {}
     for node in _nodes(schema):
         check_node(node, arrays, what, only_named, trust)
@@ -107,10 +110,40 @@ def checked(parts: dict[str, bytes], what: str, only_named: frozenset[str], trus
     return pack({**arrays, _SCHEMA: write_json(schema, sort_names=False)})
 
 
-def needed_names(data: bytes) -> list[str]:
-    """Return classes in an archive of `canonical` that skops trusts, but `checked` does not."""
+def _check_trust(schema: Any, what: str, only_named: frozenset[str], trust: Trust) -> None:
+    """List all classes that the caller would have to trust, if there are several; `check_node` refuses a single one."""
+    names = {name_to_trust(node, only_named) for node in _nodes(schema)} - {None}
+    missing = [name for name in sorted(map(str, names)) if not trust.lists_type(name, what)]
+    if len(missing) > 1:
+        raise UntrustedFileError(
+            f"{what} contains {', '.join(name[:120] for name in missing[:20])}, which are not trusted, or whose "
+            "compiled code may crash if the file is damaged. If you know them and trust the file's author, pass "
+            f"load(path, trusted={missing[:20]})."
+        )
+
+
+def _check_grids(schema: Any, what: str) -> None:
+    """Refuse parameters of a search that would make a later `fit` write where the file says, and read pickles there."""
+    attributes = {id(node.get("content")) for node in _nodes(schema) if node["__loader__"] == "ObjectNode"}
+    for node in _nodes(schema):
+        content = node.get("content")
+        if node["__loader__"] != "DictNode" or id(node) in attributes or not isinstance(content, dict):
+            continue
+        for name, value in content.items():
+            is_null = isinstance(value, dict) and value.get("content") == "null"
+            # Columns of cv_results_ are called param_..., and only report what was used.
+            if name.rpartition("__")[2] in _PATHS and not name.startswith("param_") and not is_null:
+                raise UntrustedFileError(
+                    f"{what}: a parameter {name[:80]!r} is set, by which a later fit would write where the file says. "
+                    "Set it after loading."
+                )
+
+
+def needed_names(data: bytes, only_named: frozenset[str]) -> list[str]:
+    """Return classes in an archive of `canonical` that `checked` creates only if they are trusted."""
     schema = read_json(unpack(data, "the archive of skops")[_SCHEMA], "the schema of skops", _MAX_DEPTH)
-    return sorted({f"{node['__module__']}.{node['__class__']}" for node in _nodes(schema) if crashes_if_damaged(node)})
+    names = (name_to_trust(node, only_named) for node in _nodes(schema))
+    return sorted({name for name in names if name is not None})
 
 
 def _remove_folders(schema: Any) -> None:

@@ -80,6 +80,8 @@ def _dtype(name: str, where: str) -> np.dtype[Any]:
     dtype = np.dtype(name)
     if dtype.str != name:
         raise DamagedFileError(f"{where}: the dtype {name!r} is written as {dtype.str!r} by sknn.save.")
+    if dtype.kind in "mM" and np.datetime_data(dtype)[0] == "generic":
+        raise DamagedFileError(f"{where}: the dtype {name!r} has no unit, such as {name + '[ns]'!r}.")
     return dtype
 
 

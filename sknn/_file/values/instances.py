@@ -7,7 +7,6 @@ The arguments are read from the attributes of the same name, and the object they
 from __future__ import annotations
 
 import inspect
-import math
 import types
 from typing import Any
 
@@ -18,7 +17,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import is_lazy
 
 from ..._random import isolated_random_state
-from ...exceptions import DamagedFileError, UntrustedFileError
+from ...exceptions import DamagedFileError
 from ..bounded import build_like, freeze, state_of
 from ..checks import check_keys, expect
 from .reader_writer import ValueReader, ValueWriter
@@ -28,8 +27,6 @@ __all__ = ["read_instance", "write_instance"]
 _CONTAINERS: tuple[type, ...] = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 # Arguments of torch's layers and losses that are deprecated, or decide only initial weights and where they are stored.
 _WITHOUT_EFFECT = frozenset(["device", "dtype", "init", "reduce", "size_average"])
-_STEPS = frozenset(["kernel_size", "stride", "padding", "dilation", "output_padding", "scale_factor", "num_layers"])
-_MAX_KERNEL, _MAX_SIZE = 2**16, 2**20
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -109,26 +106,10 @@ def _read_layer(reader: ValueReader, value: dict[str, Any], where: str) -> nn.Mo
         arguments = _read_all(reader, value["arguments"], where)
         names = expect(value["state"], dict, where)
         state = {name: reader.tensor(tensor, where) for name, tensor in names.items()}
-        own_code = reader.trust.is_own(kind)
-        if not own_code:
-            _check_sizes(arguments, state, where)
-        layer = build_like(lambda: kind(**arguments), state, where, own_code=own_code)
+        layer = build_like(lambda: kind(**arguments), state, where, own_code=reader.trust.is_own(kind))
         freeze(layer, value["frozen"], where)
     layer.training = training
     return layer
-
-
-def _check_sizes(arguments: dict[str, Any], state: dict[str, Tensor], where: str) -> None:
-    """Refuse whole numbers larger than any tensor of the file: a layer without weights could loop over them."""
-    largest = max([_MAX_SIZE, *(tensor.numel() for tensor in state.values())])
-    for name, value in arguments.items():
-        limit, kinds = (_MAX_KERNEL, (int, float)) if name in _STEPS else (largest, (int,))
-        if any(type(item) in kinds and math.isfinite(item) and abs(item) > limit for item in _flat(value)):
-            raise UntrustedFileError(f"{where}: {name} is larger than in any layer.")
-
-
-def _flat(value: Any) -> list[Any]:
-    return [item for part in value for item in _flat(part)] if isinstance(value, tuple | list) else [value]
 
 
 def _arguments(instance: Any, where: str) -> dict[str, Any]:

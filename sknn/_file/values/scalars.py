@@ -6,9 +6,11 @@ import base64
 import datetime
 import decimal
 import fractions
+import functools
 import importlib
 import math
 import pathlib
+import re
 import uuid
 import zoneinfo
 from collections.abc import Callable
@@ -24,6 +26,8 @@ __all__ = ["SCALARS", "read_scalar", "write_scalar"]
 _MAX_DIGITS = 10_000
 _MAX_BITS = 40_000  # of each part of a fraction
 _MAX_RANGE = 100_000  # a list of more numbers would fill the memory
+_MAX_TEXT = 100  # of a date, zone, frequency or identifier: parsing takes quadratic time
+_OFFSET = re.compile(r"UTC([+-]\d\d:\d\d(:\d\d)?)?")
 
 
 def write_scalar(value: Any, write: Callable[[Any], Any]) -> dict[str, Any] | None:
@@ -43,6 +47,8 @@ def read_scalar(value: dict[str, Any], read: Callable[[Any], Any], where: str) -
     """Return the scalar that this JSON stands for."""
     check_keys(value, {"$", "parts"}, where)
     parts = [read(part) for part in expect(value["parts"], list, where)]
+    if value["$"] in _SHORT and any(isinstance(part, str) and len(part) > _MAX_TEXT for part in parts):
+        raise UntrustedFileError(f"{where}: a {value['$']} of a text longer than {_MAX_TEXT} characters.")
     if value["$"].startswith("pandas."):
         return _read_pandas(value["$"], parts, where)
     found = _MAKE[value["$"]](*parts)
@@ -62,8 +68,20 @@ def _zone_parts(zone: Any) -> list[Any]:
 
 def _make_zone(first: Any, name: Any = None) -> datetime.tzinfo:
     if isinstance(first, str):
-        return zoneinfo.ZoneInfo(first)
+        return zoneinfo.ZoneInfo(_zone_key(first))
     return datetime.timezone(first) if name is None else datetime.timezone(first, name)
+
+
+def _zone_key(key: str) -> str:
+    """Return the key of a time zone; libraries open any path that is passed instead of one."""
+    if key not in _zone_keys():
+        raise ValueError(f"{key[:80]!r} is not the key of a time zone on this machine, such as 'Europe/Paris'")
+    return key
+
+
+@functools.lru_cache(maxsize=1)
+def _zone_keys() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones()) | {"UTC"}
 
 
 def _make_decimal(text: Any) -> decimal.Decimal:
@@ -151,7 +169,10 @@ def _read_pandas(tag: str, parts: list[Any], where: str) -> Any:
     match tag, parts:
         case "pandas.Timestamp", [str() as text, str() | None as zone, str() as unit]:
             moment = pandas.Timestamp(text).as_unit(unit)
-            return moment if zone is None else moment.tz_localize("UTC").tz_convert(zone)
+            if zone is None:
+                return moment
+            key = zone if _OFFSET.fullmatch(zone) else _zone_key(zone)
+            return moment.tz_localize("UTC").tz_convert(key)
         case "pandas.Timedelta", [str() as text, str() as unit]:
             return pandas.Timedelta(text).as_unit(unit)
         case "pandas.Period", [str() as text, str() as frequency]:
@@ -166,4 +187,16 @@ def _read_pandas(tag: str, parts: list[Any], where: str) -> Any:
     raise DamagedFileError(f"{where}: {len(parts)} parts of wrong types for a {tag}.")
 
 
+_SHORT = frozenset(
+    [
+        "complex",
+        "device",
+        "timezone",
+        "uuid",
+        "pandas.Timestamp",
+        "pandas.Timedelta",
+        "pandas.Period",
+        "pandas.Interval",
+    ]
+)
 SCALARS = (*_MAKE, *(f"pandas.{name}" for name in _PANDAS_PARTS))

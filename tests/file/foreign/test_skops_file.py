@@ -11,6 +11,7 @@ import pytest
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor, make_column_selector
 from sklearn.ensemble import BaggingClassifier, RandomForestClassifier, StackingClassifier, VotingRegressor
 from sklearn.exceptions import NotFittedError
@@ -21,6 +22,7 @@ from sklearn.metrics import make_scorer, matthews_corrcoef
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, TunedThresholdClassifierCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputRegressor
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, SplineTransformer, StandardScaler
@@ -123,11 +125,12 @@ def test_types_that_are_not_trusted(tmp_path):
 
 def test_trees_need_trust_since_damaged_ones_crash(tmp_path):
     model = StackingClassifier([("n", classifier()), ("f", RandomForestClassifier(3))], cv=2).fit(X, Y)
-    with pytest.warns(UserWarning, match=r"trusted=\['sklearn\.tree\._tree\.Tree'\]"):
+    with pytest.warns(UserWarning, match=r"sklearn\.tree\._tree\.Tree") as caught:
         sknn.save(model, tmp_path / "m")
     with pytest.raises(UntrustedFileError, match=r"sklearn\.tree\._tree\.Tree"):
         sknn.load(tmp_path / "m")
-    again = sknn.load(tmp_path / "m", trusted=["sklearn.tree._tree.Tree"])
+    names = json.loads(str(caught[0].message).partition("trusted=")[2].rstrip(").").replace("'", '"'))
+    again = sknn.load(tmp_path / "m", trusted=names)
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
 
 
@@ -171,3 +174,51 @@ def test_save_warns_of_what_load_needs(step, tmp_path):
         sknn.load(tmp_path / "m")
     names = json.loads(str(caught[0].message).partition("trusted=")[2].rstrip(").").replace("'", '"'))
     assert type(sknn.load(tmp_path / "m", trusted=names)) is type(model)
+
+
+def test_save_names_all_that_load_needs(tmp_path):
+    """Own steps, own code of the estimators, and estimators of scikit-learn that a damaged file could crash."""
+    steps = [OwnStep(), SVC(probability=False)]
+    model = StackingClassifier(
+        [("own", make_pipeline(steps[0], classifier(scoring=own_score))), ("svm", steps[1])], LogisticRegression(), cv=2
+    ).fit(X, Y)
+    with pytest.warns(UserWarning, match=r"trusted=\[") as caught:
+        sknn.save(model, tmp_path / "m")
+    names = json.loads(str(caught[0].message).partition("trusted=")[2].rstrip(").").replace("'", '"'))
+    assert {name.rpartition(".")[2] for name in names} == {"OwnStep", "SVC", "own_score"}
+    np.testing.assert_array_equal(sknn.load(tmp_path / "m", trusted=names).predict(X), model.predict(X))
+
+
+def own_score(net, X, y):
+    return 0.0
+
+
+@pytest.mark.parametrize("kind", [np.number, np.integer, np.floating, object, np.float64, "number"], ids=str)
+def test_selections_of_columns_by_type_need_no_trust(kind, tmp_path):
+    selector = make_column_selector(dtype_include=kind)
+    model = ColumnTransformer([("n", "passthrough", selector)], remainder="drop").fit(FRAME)
+    sknn.save(model, tmp_path / "m")
+    again = sknn.load(tmp_path / "m")
+    assert again.transformers[0][2].dtype_include is kind or again.transformers[0][2].dtype_include == kind
+    np.testing.assert_array_equal(again.transform(FRAME), model.transform(FRAME))
+
+
+@pytest.mark.parametrize("name", ["neuralclassifier__checkpoint", "memory"])
+def test_a_search_over_paths_is_refused(name, tmp_path):
+    """A later fit would write where the file says."""
+    search = GridSearchCV(make_pipeline(StandardScaler(), classifier()), {name: [None]}, cv=2).fit(X, Y)
+    sknn.save(search, tmp_path / "m")
+    search.param_grid = {name: [str(tmp_path / "here")]}
+    with pytest.raises(TypeError, match=f"a parameter '{name}' is set"):
+        sknn.save(search, tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    "step", [KNeighborsRegressor(), KNeighborsRegressor(algorithm="brute"), KMeans(2, n_init=1)], ids=repr
+)
+def test_estimators_whose_compiled_code_reads_beyond_arrays_need_trust(step, tmp_path):
+    model = step.fit(X, NUMBERS)
+    with pytest.warns(UserWarning, match=type(step).__name__):
+        sknn.save(model, tmp_path / "m")
+    with pytest.raises(UntrustedFileError, match=type(step).__name__):
+        sknn.load(tmp_path / "m")

@@ -1,0 +1,269 @@
+"""Which estimators of scikit-learn stay alive whatever a damaged file says; the others need trust in `sknn.load`.
+
+    python -m benchmarks.reliability.sklearn_files --write sknn/_file/foreign/tried.py
+
+fits each estimator of scikit-learn, saves it, damages arrays and numbers of the file, loads it and uses it, in a child
+process that may crash. It then writes the list of those that never crashed. As a section of the benchmark, it tries the
+estimators that need no trust.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import io
+import multiprocessing
+import os
+import random
+import re
+import sys
+import tempfile
+import time
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sklearn
+
+import sknn
+from sknn.exceptions import FileError
+
+from . import _sklearn_fitted
+from ._figures import Figure
+from ._file_parts import Parts
+from ._sklearn_damage import WIDE, damages
+
+__all__ = ["measure"]
+
+_TIMEOUT_S = 15.0  # of one file
+_BAD = ("crashed", "read", "hung")
+_STARTING_S = 120.0
+_ENOUGH = 2  # crashes of one estimator, or files that take too long
+_MEMORY = 4 * 2**30
+_METHODS = (
+    "predict", "predict_proba", "decision_function", "transform", "score_samples", "inverse_transform", "kneighbors",
+    "radius_neighbors", "kneighbors_graph", "apply", "staged_predict", "get_feature_names_out", "mahalanobis", "score",
+    "sample", "partial_fit",
+)  # fmt: skip
+_OF_COLUMNS = ("predict", "decision_function", "transform", "score_samples", "kneighbors", "radius_neighbors")
+_OF_Y = ("score", "partial_fit")
+_WITHOUT_X = ("get_feature_names_out", "sample")
+
+
+def _use(model: Any, X: Any, y: Any) -> bool:
+    """Call all that computes, and return whether it accepted a table of `WIDE` columns.
+
+    Errors of Python are what a damaged model should give.
+    """
+    tables, accepts_wide = [X], False
+    n_features = vars(model).get("n_features_in_")
+    if type(n_features) is int and n_features == WIDE:
+        tables.insert(0, np.ones((1, WIDE)))
+    for table in tables:
+        for name in _METHODS:
+            if name == "get_feature_names_out" and not (type(n_features) is int and n_features <= WIDE):
+                continue  # a list of any length
+            try:
+                method = getattr(model, name)
+                if name == "inverse_transform":
+                    found = method(model.transform(table))
+                else:
+                    found = method(*(() if name in _WITHOUT_X else (table, y) if name in _OF_Y else (table,)))
+                if name.startswith("staged"):
+                    list(found)
+                accepts_wide |= table is not X and name in _OF_COLUMNS
+            except Exception:
+                continue
+    if "warm_start" in vars(model):
+        try:
+            model.set_params(warm_start=True, max_iter=3) if "max_iter" in vars(model) else model.set_params(
+                warm_start=True
+            )
+            model.fit(X, y)
+        except Exception:
+            pass
+
+
+def _child(pipe: Any) -> None:
+    """Load and use each file that comes; tell how it ended."""
+    import faulthandler
+    import resource
+
+    warnings.simplefilter("ignore")
+    np.seterr(all="ignore")
+    faulthandler.disable()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (in_use + _MEMORY,) * 2)
+    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    while True:
+        path, trusted, X, y, learned = pipe.recv()
+        try:
+            model = sknn.load(path, trusted=trusted)
+        except FileError:
+            pipe.send("refused")
+            continue
+        except BaseException as error:
+            pipe.send(f"wrong error: {type(error).__name__}: {error}"[:200])
+            continue
+        # It has learned something of fewer columns, and compares it with more without an error.
+        reads_beyond = _use(model, X, y) and learned
+        pipe.send("read beyond its arrays" if reads_beyond else "used")
+
+
+class _Worker:
+    """One child process, started again after it has crashed or hung."""
+
+    def __init__(self) -> None:
+        self._context = multiprocessing.get_context("spawn")
+        self._process: Any = None
+
+    def run(self, job: tuple[Any, ...]) -> str:
+        """How it ended: refused, used, hung, wrong error, or crashed."""
+        is_new = self._process is None
+        if is_new:
+            self._pipe, other = self._context.Pipe()
+            self._process = self._context.Process(target=_child, args=(other,), daemon=True)
+            self._process.start()
+            other.close()
+        self._pipe.send(job)
+        if not self._pipe.poll(_TIMEOUT_S + (_STARTING_S if is_new else 0.0)):
+            self.stop()
+            return "hung"
+        try:
+            return self._pipe.recv()
+        except EOFError:
+            self._process.join()
+            code = self._process.exitcode
+            self._process = None
+            return f"crashed: signal {-code}"
+
+    def stop(self) -> None:
+        """End the child."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+            self._process = None
+
+
+def _tried(n_each: int, seed: int, only: str, trust_all: bool) -> Iterator[tuple[str, str, str, str, frozenset[str]]]:
+    """Class, variant, damage, outcome and the classes in the file, for each damaged file."""
+    importlib.import_module("sklearn.experimental.enable_halving_search_cv")
+    importlib.import_module("sklearn.experimental.enable_iterative_imputer")
+    worker = _Worker()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "case"
+        for kind in _sklearn_fitted.kinds():
+            if not re.search(only, kind.__name__):
+                continue
+            for name, model, X, y in _sklearn_fitted.fitted(kind):
+                with warnings.catch_warnings(record=True) as caught:
+                    warnings.simplefilter("always")
+                    try:
+                        sknn.save(model, path)
+                    except TypeError:
+                        continue
+                trusted = sorted({n for w in caught for n in re.findall(r"'([\w.]+)'", str(w.message))})
+                if trusted and not trust_all:
+                    continue
+                data = path.read_bytes()
+                classes = frozenset(_classes(data))
+                cases = list(damages(data))
+                random.Random(f"{seed} {name}").shuffle(cases)
+                cases.sort(key=lambda case: case[0] != "wide, nothing else")  # first
+                n_crashed = 0
+                for what, make in cases[:n_each]:
+                    path.write_bytes(make())
+                    outcome = worker.run((str(path), trusted, X, y, _has_learned_columns(data)))
+                    yield f"{kind.__module__}.{kind.__name__}", name, what, outcome, classes
+                    n_crashed += outcome.startswith(_BAD)
+                    if n_crashed == _ENOUGH:
+                        break
+    worker.stop()
+
+
+def _has_learned_columns(data: bytes) -> bool:
+    """Whether an array in the file has as many entries along an axis as the table has columns."""
+    parts = Parts(Parts(data).parts["sklearn.skops"]).parts
+    arrays = [np.load(io.BytesIO(content)) for name, content in parts.items() if name.endswith(".npy")]
+    return any(_sklearn_fitted.N_COLUMNS in array.shape for array in arrays)
+
+
+def _classes(data: bytes) -> Iterator[str]:
+    """The classes of scikit-learn of which a file creates objects."""
+    stack = [Parts(Parts(data).parts["sklearn.skops"]).json("schema.json")]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            if value.get("__loader__") == "ObjectNode" and str(value["__module__"]).startswith("sklearn."):
+                yield f"{value['__module__']}.{value['__class__']}"
+            stack += value.values()
+        elif isinstance(value, list):
+            stack += value
+
+
+def measure(seed: int, data: Path, share: float) -> list[Figure]:
+    """No damaged file of an estimator that needs no trust may crash the process."""
+    outcomes: Counter[str] = Counter()
+    failures = []
+    for _, name, what, outcome, _ in _tried(max(2, round(40 * share)), seed, "", trust_all=False):
+        outcomes[outcome.split(":")[0]] += 1
+        if outcome.startswith(("crashed", "read", "wrong")):
+            failures.append(f"{name}, {what}: {outcome}")
+    n = outcomes.total()
+    measured = f"{outcomes['crashed']} of {n} ({', '.join(f'{k} {v}' for k, v in sorted(outcomes.items()))})"
+    least = round(5000 * share)
+    bar = "0 of >= 5000, no other error than FileError"
+    return [
+        Figure(
+            "crashes by damaged scikit-learn files that need no trust",
+            measured,
+            bar,
+            not failures and n >= least,
+            failures,
+        )
+    ]
+
+
+def main() -> None:
+    """Try all estimators, print what happened, and write the list."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", type=Path, help="the file with the list, replaced")
+    parser.add_argument("--each", type=int, default=100, help="damaged files of each estimator")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="regular expression: names of classes")
+    args = parser.parse_args()
+    started = time.perf_counter()
+    outcomes: dict[str, Counter[str]] = defaultdict(Counter)
+    inside: dict[str, set[str]] = defaultdict(set)
+    for path, name, what, outcome, classes in _tried(args.each, args.seed, args.only, trust_all=True):
+        outcomes[path][outcome.split(":")[0]] += 1
+        inside[path] |= classes
+        if outcome.startswith(("wrong", *_BAD)):
+            print(f"{name}, {what}: {outcome}", flush=True)
+        elif outcomes[path].total() == 1:
+            print(path, flush=True)
+    crashed = {path for path, counts in outcomes.items() if counts["crashed"] or counts["read beyond its arrays"]}
+    survived = set(outcomes) - crashed
+    helpers = {name for path in survived for name in inside[path] if _is_python(name)} - crashed - set(outcomes)
+    print(f"{sum(counts.total() for counts in outcomes.values())} files, {time.perf_counter() - started:.0f} s")
+    print(f"crashed: {sorted(crashed)}\nsurvived: {sorted(survived)}\nhelpers: {sorted(helpers)}")
+    print({path: dict(counts) for path, counts in outcomes.items()})
+    if args.write:
+        args.write.write_text(_listed(sorted(survived | helpers)))
+
+
+def _is_python(path: str) -> bool:
+    """Whether a class is written in Python, not compiled."""
+    return str(importlib.import_module(path.rpartition(".")[0]).__file__).endswith(".py")
+
+
+def _listed(names: list[str]) -> str:
+    return f"""PLACEHOLDER {sklearn.__version__} {names}"""
+
+
+if __name__ == "__main__":
+    main()

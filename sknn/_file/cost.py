@@ -1,0 +1,163 @@
+"""Files whose network takes work in proportion to the file, shown by their JSON before anything is built.
+
+Any other network is tried in a child process first, see `trial`: a layer may take any time and memory whatever the size
+of its weights (padding, windows, attention, recurrence), which cannot be read from shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+
+from .checks import damaged_if_it_fails, expect
+from .names import known_names
+from .parts import read_json
+
+__all__ = ["is_cheap", "names_in"]
+
+# Each output of these layers depends on one input, or on one row of inputs of the same width, at a constant cost per
+# number; they return as many numbers as they receive, or fewer.
+_ELEMENTWISE = (
+    "CELU", "Dropout", "ELU", "GELU", "GLU", "Hardsigmoid", "Hardswish", "Hardtanh", "Identity", "LeakyReLU",
+    "LogSigmoid", "Mish", "PReLU", "ReLU", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softplus", "Softsign", "Tanh",
+    "Tanhshrink",
+)  # fmt: skip
+_NORMS = ("BatchNorm1d", "LayerNorm", "RMSNorm")
+_PER_ROW = frozenset(f"torch.nn.{name}" for name in (*_ELEMENTWISE, *_NORMS, "AlphaDropout", "Flatten", "Softmax"))
+_ARGUMENTS = frozenset(f"torch.nn.{name}" for name in (*_ELEMENTWISE, *_NORMS))  # activation=, norm= of sknn's modules
+# A linear layer uses each weight once per row. `Sequential` adds nothing.
+_LAYERS = _PER_ROW | {"torch.nn.Linear", "torch.nn.Sequential"}
+# Modules of sknn that use each weight once per row, or once per row and member, or per row and token.
+_MODULES = frozenset(f"sknn.modules.{name}" for name in ("FTTransformer", "MLP", "ResNet", "TabM"))
+_REPEATED = {"n_members": 4, "n_blocks": 3}  # parameters that say how often weights are used, and their defaults
+_NAMED_BY = {"None": "class", "name": "name", "layer": "class", "object": "class"}  # "None": the estimator itself
+_MOST_PRODUCTS = 2**36  # for the probe rows: a second or two
+_MOST_OF_ATTENTION = 2**31  # memory as well
+_N_ROWS = 16
+_MOST_LAYERS = 10_000
+_BESIDE = 32  # layers more than tensors
+
+
+def names_in(value: Any) -> Iterator[str]:
+    """Return all names of classes and functions in the JSON of an estimator."""
+    if isinstance(value, dict):
+        key = _NAMED_BY.get(str(value.get("$")))
+        if key is not None and isinstance(value.get(key), str):
+            yield value[key]
+        for item in value.values():
+            yield from names_in(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from names_in(item)
+
+
+def is_cheap(value: Any, tensors: bytes) -> bool:
+    """Return whether building and trying the network of this JSON takes work in proportion to the tensors' bytes.
+
+    True only if that can be shown. What is shown: the network is one of sknn with an element-wise activation, or a
+    chain of linear and element-wise layers, on rows of one dimension. So each weight is multiplied once per row (and
+    member, or token), there are no more layers than tensors, and no row is wider than the tensors have bytes.
+    """
+    parameters = expect(expect(value, dict, "estimator").get("parameters"), dict, "parameters")
+    layers = list(_layers_in(value))
+    if any(layer.get("class") not in _LAYERS and layer.get("class") not in _losses() for layer in layers):
+        return False
+    fitted = value.get("fitted")
+    if fitted is None:
+        return True
+    built_with = expect(expect(fitted, dict, "fitted").get("built_with"), dict, "built_with")
+    row_shape = expect(expect(fitted.get("inputs"), dict, "inputs").get("row_shape"), list, "row_shape")
+    n_networks = expect(expect(fitted.get("net"), dict, "net").get("n_networks"), int, "n_networks")
+    n_tensors, n_bytes = _n_tensors(tensors), len(tensors)
+    if len(row_shape) != 1 or expect(row_shape[0], int, "row_shape") > n_bytes:
+        return False
+    parameters = {**parameters, **built_with}
+    if not _is_loss(parameters.get("criterion")):
+        return False
+    module = parameters.get("module")
+    if isinstance(module, dict) and module.get("$") == "layer":
+        n_layers = n_networks * len(layers)
+        return n_layers <= _MOST_LAYERS and _N_ROWS * n_bytes * n_layers <= _MOST_PRODUCTS
+    params = _plain_params(parameters.get("module_params"))
+    name = module.get("name") if isinstance(module, dict) and module.get("$") == "name" else None
+    if name == "torch.nn.Linear" and params == {}:
+        return True
+    if name not in _MODULES or params is None or n_networks * _n_layers(params) > n_tensors + _BESIDE:
+        return False
+    if name == "sknn.modules.FTTransformer":
+        n_tokens = row_shape[0] + _n_categorical(fitted["inputs"]) + 1
+        # Attention multiplies each of the token_size numbers of a token by every token; the weights of the tokenizer
+        # have n_tokens * token_size * 4 bytes.
+        return _N_ROWS * n_tokens * n_bytes * _integer(params, "n_blocks") <= _MOST_OF_ATTENTION
+    return _N_ROWS * n_bytes * _integer(params, "n_members") <= _MOST_PRODUCTS
+
+
+def _layers_in(value: Any) -> Iterator[dict[str, Any]]:
+    """Return the JSON of all layers, and of those inside them."""
+    if isinstance(value, dict):
+        if value.get("$") == "layer":
+            yield value
+        for item in value.values():
+            yield from _layers_in(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _layers_in(item)
+
+
+def _losses() -> set[str]:
+    """Return names of losses, whose constructors only keep numbers."""
+    of_torch = {name for name, thing in known_names().items() if thing.__module__ == nn.MSELoss.__module__}
+    return of_torch - {"torch.nn.CTCLoss"} | {name for name in known_names() if name.startswith("sknn.losses.")}
+
+
+def _is_loss(criterion: Any) -> bool:
+    if isinstance(criterion, dict) and criterion.get("$") in ("layer", "name"):
+        return criterion.get("class", criterion.get("name")) in _losses()
+    return isinstance(criterion, str)
+
+
+def _n_tensors(tensors: bytes) -> int:
+    """Return how many tensors safetensors lists in its header."""
+    size = int.from_bytes(tensors[:8], "little")
+    with damaged_if_it_fails("the tensors are damaged", "."):
+        return len(expect(read_json(tensors[8 : 8 + size].rstrip(b" "), "tensors"), dict, "tensors"))
+
+
+def _plain_params(value: Any) -> dict[str, Any] | None:
+    """Return arguments of a module; None if one of them may be more than numbers or a layer of one input per output."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or value.get("$") != "dict" or type(value.get("items")) is not list:
+        return None
+    found: dict[str, Any] = {}
+    for pair in value["items"]:
+        if type(pair) is not list or len(pair) != 2 or type(pair[0]) is not str:
+            return None
+        name, item = pair
+        if isinstance(item, dict) and item.get("$") == "tuple":
+            item = item.get("items")
+        is_plain = type(item) in (int, float, bool, str, type(None))
+        is_plain = is_plain or (type(item) is list and all(type(part) is int for part in item))
+        if not is_plain and not (isinstance(item, dict) and item.get("$") == "name" and item.get("name") in _ARGUMENTS):
+            return None
+        found[name] = item
+    return found
+
+
+def _integer(params: dict[str, Any], name: str) -> int:
+    value = params.get(name, _REPEATED[name])
+    return value if type(value) is int else 1  # of another type: the constructor refuses it
+
+
+def _n_layers(params: dict[str, Any]) -> int:
+    """Return how many blocks or hidden layers a module of sknn creates."""
+    sizes = params.get("hidden_sizes")
+    return max(_integer(params, "n_blocks") if "n_blocks" in params else 0, len(sizes) if type(sizes) is list else 0)
+
+
+def _n_categorical(inputs: dict[str, Any]) -> int:
+    table = inputs.get("table")
+    columns = table.get("columns") if isinstance(table, dict) else None
+    return len(columns) if isinstance(columns, list) else 0

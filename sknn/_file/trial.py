@@ -1,0 +1,149 @@
+"""Try the estimators of a file in a child process, where the system limits memory and time.
+
+A child that needs too much is ended, whatever it is doing; this process is not affected. It is a new interpreter, not a
+fork, so it neither copies threads nor runs the user's script again. It reads the same bytes as this process, not the
+path, so the file cannot change in between.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..exceptions import DamagedFileError, FileError, ReproductionError, UntrustedFileError, VersionError
+from .archive import pack, unpack
+from .estimator import read_estimator
+from .limits import Limits
+from .names import Trust
+from .parts import read_json, write_json
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
+__all__ = ["main", "try_in_child"]
+
+_VERSIONS = "versions.json"
+_STARTING_S = 600.0  # a busy machine imports torch slowly
+_PATIENCE = 10.0  # seconds of a busy machine for one of computing
+_READ, _OUT_OF_MEMORY, _OUT_OF_TIME = "read", "memory", "time"
+_CODES_OUT_OF_TIME = (1, -24)  # of faulthandler, and SIGXCPU
+_ADVICE = (
+    "If you trust the file's author, pass larger limits to load(path, max_memory=..., max_seconds=...), or None for no "
+    "limit."
+)
+_KINDS = {kind.__name__: kind for kind in (DamagedFileError, ReproductionError, UntrustedFileError, VersionError)}
+
+
+def try_in_child(parts: dict[str, bytes], versions: dict[str, Any], limits: Limits, what: str) -> None:
+    """Read these parts of estimators in a child process; raise the error that it raised, or that it needs too much."""
+    data = pack({**parts, _VERSIONS: write_json(versions)})
+    allowed = limits.for_file(len(data))
+    if not sys.executable or "frozen" in vars(sys):
+        raise UntrustedFileError(
+            f"{what} must be tried in a process of its own, and there is no Python interpreter to start. {_ADVICE}"
+        )
+    paths = [path for path in sys.path if isinstance(path, str)]
+    code = (
+        f"import sys; sys.path[:] = {paths!r}; from sknn._file.trial import main; "
+        f"main({allowed.memory!r}, {allowed.seconds!r})"
+    )
+    # One thread: each further one takes memory, and the seconds of all threads count.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    wall = None if allowed.seconds is None else _STARTING_S + _PATIENCE * allowed.seconds
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, stderr=pipe, env=environment) as child:
+        try:
+            answer, problem = child.communicate(data, timeout=wall)
+        except subprocess.TimeoutExpired:
+            answer, problem = json.dumps([_OUT_OF_TIME, ""]).encode(), b""
+        finally:
+            child.kill()
+    _raise(answer, problem, child.returncode, limits, what)
+
+
+def _raise(answer: bytes, problem: bytes, code: int, limits: Limits, what: str) -> None:
+    """Raise what the child found; nothing if it read the estimators."""
+    kind, message = json.loads(answer) if answer else ("", "")
+    if kind == _READ:
+        return
+    if kind in _KINDS:
+        raise _KINDS[kind](message)
+    if kind == _OUT_OF_MEMORY:
+        reason = f"its network needs more than max_memory={limits.memory} bytes"
+    elif kind == _OUT_OF_TIME or code in _CODES_OUT_OF_TIME:
+        reason = f"its network needs more than max_seconds={limits.seconds} seconds"
+    else:  # a library ended the process where memory was short, or because of a fault of its own
+        reason = (
+            f"the process that tried its network ended with code {code} (max_memory={limits.memory}, "
+            f"max_seconds={limits.seconds}): {problem[-300:].decode(errors='replace').strip()}"
+        )
+    raise UntrustedFileError(f"{what}: {reason}, as no model of this size does. {_ADVICE}")
+
+
+def main(memory: int | None, seconds: float | None) -> None:
+    """Read the estimators from standard input, and write the outcome as JSON to standard output: the child process."""
+    data = sys.stdin.buffer.read()
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    _limit(memory, seconds)
+    print(json.dumps(_outcome(data)), flush=True)
+
+
+def _outcome(data: bytes) -> tuple[str, str]:
+    """Return kind and message of the error, or `_READ`."""
+    try:
+        parts = unpack(data, "the file")
+        versions = read_json(parts.pop(_VERSIONS), _VERSIONS)
+        for name in (name for name in parts if name.endswith(".json")):
+            tensors = parts[name.replace(".json", ".safetensors")]
+            read_estimator(read_json(parts[name], name), tensors, Trust(), versions)
+    except Exception as error:
+        if _is_out_of_memory(error):
+            return _OUT_OF_MEMORY, ""
+        if isinstance(error, FileError):
+            return type(error).__name__, str(error)
+        return DamagedFileError.__name__, f"the file cannot be read: {type(error).__name__}: {error}"
+    return _READ, ""
+
+
+def _is_out_of_memory(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, MemoryError) or "allocate memory" in str(error):  # of torch: a RuntimeError
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _limit(memory: int | None, seconds: float | None) -> None:
+    """Limit what this process takes from now on."""
+    if seconds is not None:
+        # A busy machine gives this process a part of the time only, so the limit of the clock is looser.
+        faulthandler.dump_traceback_later(_PATIENCE * seconds, exit=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    if resource is None:
+        return
+    _lower(resource.RLIMIT_CORE, 0)
+    if seconds is not None:
+        _lower(resource.RLIMIT_CPU, math.ceil(time.process_time() + seconds))
+    status = Path("/proc/self/statm")
+    if memory is not None and status.exists():  # elsewhere the system does not say how much is in use
+        in_use = int(status.read_text().split()[0]) * resource.getpagesize()
+        _lower(resource.RLIMIT_AS, in_use + memory)
+
+
+def _lower(kind: int, value: int) -> None:
+    """Lower a limit of this process, which may have a lower one already."""
+    assert resource is not None
+    soft, hard = resource.getrlimit(kind)
+    resource.setrlimit(kind, (min(limit for limit in (value, soft, hard) if limit != resource.RLIM_INFINITY), hard))

@@ -1,0 +1,87 @@
+"""Networks of unknown cost are built in a child process, with limits of memory and seconds."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+from torch import nn
+
+import sknn
+from benchmarks.reliability._file_parts import Parts
+from sknn import NeuralClassifier
+from sknn.exceptions import DamagedFileError, UntrustedFileError
+
+from .subjects import IMAGES, X, Y, fitted, saved
+
+_JSON = "estimators/0.json"
+
+
+def test_an_honest_network_is_loaded(tmp_path):
+    (tmp_path / "m").write_bytes(saved("images"))
+    again = sknn.load(tmp_path / "m")
+    np.testing.assert_array_equal(again.predict_proba(IMAGES), fitted("images")[0].predict_proba(IMAGES))
+
+
+def _file(tmp_path, layers, kind, **arguments):
+    """A file of a network of these layers, in which the arguments of one layer are replaced."""
+    network = nn.Sequential(nn.Unflatten(1, (1, 2, 2)), *layers, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4, 3))
+    model = NeuralClassifier(network, preprocessing=False, n_networks=1, max_epochs=1, random_state=0)
+    sknn.save(model.fit(X.astype(np.float32), Y), tmp_path / "m")
+
+    def edit(value):
+        layer = next(c for _, c in value["parameters"]["module"]["children"] if c["class"] == f"torch.nn.{kind}")
+        layer["arguments"].update(arguments)
+
+    (tmp_path / "m").write_bytes(Parts((tmp_path / "m").read_bytes()).changed(_JSON, edit))
+    return tmp_path / "m"
+
+
+def test_a_layer_that_needs_too_much_memory(tmp_path):
+    layers = [nn.Conv2d(1, 1, 1, padding=1, padding_mode="replicate")]
+    path = _file(tmp_path, layers, "Conv2d", padding={"$": "tuple", "items": [20_000, 20_000]})
+    with pytest.raises(
+        UntrustedFileError, match=r"more than max_memory=1000000000 bytes.*load\(path, max_memory=\.\.\."
+    ):
+        sknn.load(path)
+
+
+def test_a_layer_that_needs_too_much_time(tmp_path):
+    layers = [nn.Upsample(8), nn.LPPool2d(2, 3, 1)]
+    path = _file(tmp_path, layers, "Upsample", size=3000)
+    path.write_bytes(Parts(path.read_bytes()).changed(_JSON, _with_large_windows))
+    with pytest.raises(UntrustedFileError, match=r"more than max_seconds=1 seconds"):
+        sknn.load(path, max_seconds=1, max_memory="8GB")
+
+
+def _with_large_windows(value):
+    layers = {child["class"]: child["arguments"] for _, child in value["parameters"]["module"]["children"]}
+    layers["torch.nn.LPPool2d"]["kernel_size"] = 1500
+
+
+def test_errors_of_the_child_are_those_of_load(tmp_path):
+    def edit(value):
+        value["fitted"]["net"]["n_networks"] = 2
+
+    (tmp_path / "m").write_bytes(Parts(saved("images")).changed(_JSON, edit))
+    with pytest.raises(DamagedFileError, match="module"):
+        sknn.load(tmp_path / "m")
+
+
+def test_without_an_interpreter_to_start(tmp_path, monkeypatch):
+    (tmp_path / "m").write_bytes(saved("images"))
+    monkeypatch.setattr(sys, "executable", None)
+    with pytest.raises(UntrustedFileError, match="no Python interpreter to start.*None for no limit"):
+        sknn.load(tmp_path / "m")
+    assert sknn.load(tmp_path / "m", max_memory=None, max_seconds=None).n_iter_ == 2
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"max_memory": "much"}, {"max_memory": 0}, {"max_memory": 1.5}, {"max_memory": "0GB"}, {"max_seconds": 0},
+     {"max_seconds": "1"}, {"max_seconds": float("nan")}, {"max_memory": True}],
+)  # fmt: skip
+def test_invalid_limits(limits, tmp_path):
+    with pytest.raises(ValueError, match=f"{next(iter(limits))}=.* expected a number of"):
+        sknn.load(tmp_path / "m", **limits)
