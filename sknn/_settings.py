@@ -19,8 +19,8 @@ class default_settings:  # noqa: N801 - as torch's and numpy's contexts
 
     Those of the thread are default device, autocast, gradient and inference mode, numpy's reaction to floating-point
     errors, and flushed denormal numbers. Those of the process are default dtype, precision of float32 products and
-    convolutions, oneDNN, kernels of attention, how modules take other tensors, and, on a machine without accelerator, deterministic algorithms. Where
-    these are not the defaults, they change for all threads, until the last thread has left.
+    convolutions, oneDNN, kernels of attention, how modules take other tensors, and, on a machine without accelerator,
+    deterministic algorithms. Where these are not the defaults, they change for all threads until the last has left.
 
     What only watches stays: anomaly detection, profilers, hooks, function and dispatch modes.
 
@@ -34,8 +34,8 @@ class default_settings:  # noqa: N801 - as torch's and numpy's contexts
         self._foreign_code = foreign_code
 
     def __enter__(self) -> None:
+        is_thorough = self._foreign_code or _matmul_precision() != "highest"
         try:
-            is_thorough = self._foreign_code or _matmul_precision() != "highest"
             _enter(_OF_PROCESS if is_thorough else _OF_OWN_LAYERS)
             self._of_thread = _enter_contexts_of_thread(self._foreign_code)
         except BaseException:
