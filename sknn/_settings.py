@@ -19,8 +19,8 @@ class default_settings:  # noqa: N801 - as torch's and numpy's contexts
 
     Those of the thread are default device, autocast, gradient and inference mode, numpy's reaction to floating-point
     errors, and flushed denormal numbers. Those of the process are default dtype, precision of float32 products and
-    convolutions, oneDNN, kernels of attention, and, on a machine without accelerator, deterministic algorithms. Where
-    these are not the defaults, they change for all threads, until the last thread has left.
+    convolutions, oneDNN, kernels of attention, how modules take other tensors, and, on a machine without accelerator,
+    deterministic algorithms. Where these are not the defaults, they change for all threads until the last has left.
 
     What only watches stays: anomaly detection, profilers, hooks, function and dispatch modes.
 
@@ -34,8 +34,8 @@ class default_settings:  # noqa: N801 - as torch's and numpy's contexts
         self._foreign_code = foreign_code
 
     def __enter__(self) -> None:
+        is_thorough = self._foreign_code or _matmul_precision() != "highest"
         try:
-            is_thorough = self._foreign_code or _matmul_precision() != "highest"
             _enter(_OF_PROCESS if is_thorough else _OF_OWN_LAYERS)
             self._of_thread = _enter_contexts_of_thread(self._foreign_code)
         except BaseException:
@@ -96,6 +96,7 @@ def _kept_denormals() -> Iterator[None]:
 
 
 _ONEDNN: Any = torch.backends.mkldnn  # its attributes are made when they are read
+_FUTURE: Any = torch.__future__
 
 
 class _Setting(NamedTuple):
@@ -155,6 +156,11 @@ _OF_PROCESS = [
         _deterministic, lambda value: torch.use_deterministic_algorithms(value[0], warn_only=value[1]), (False, False)
     ),
     _Setting(torch.backends.mha.get_fastpath_enabled, torch.backends.mha.set_fastpath_enabled, True),
+    # How a module takes tensors of another dtype or device: recurrent layers refuse to swap theirs.
+    _Setting(_FUTURE.get_swap_module_params_on_conversion, _FUTURE.set_swap_module_params_on_conversion, False),
+    _Setting(
+        _FUTURE.get_overwrite_module_params_on_conversion, _FUTURE.set_overwrite_module_params_on_conversion, False
+    ),
 ]
 if hasattr(torch.backends, "fp32_precision"):  # torch 2.9
     # The wider ones first: what reads them is then the default, and not set by itself.

@@ -129,6 +129,7 @@ SETTINGS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "deterministic": lambda: written(torch.use_deterministic_algorithms, True, False),
     "without oneDNN": lambda: attribute(ONEDNN, "enabled", False),
     "attention without its kernel": lambda: written(torch.backends.cuda.enable_flash_sdp, False, True),
+    "swapped parameters": lambda: written(torch.__future__.set_swap_module_params_on_conversion, True, False),
     "flushed denormals": lambda: written(torch.set_flush_denormal, True, False),
     "numpy raises": lambda: np.errstate(all="raise"),
 }
