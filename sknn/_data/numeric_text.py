@@ -24,7 +24,7 @@ _PARTS = re.compile(
 )
 _NUMBER = {
     decimal: re.compile(
-        rf"(?:[0-9]{{1,3}}(?P<separator>[{other}'\u2019\s])[0-9]{{3}}(?:(?P=separator)[0-9]{{3}})*(?:[{decimal}][0-9]*)?"
+        rf"(?:[0-9]{{1,3}}(?P<separator>[{other}'\u2019\s])(?:[0-9]{{2,3}}(?P=separator))*[0-9]{{3}}(?:[{decimal}][0-9]*)?"
         rf"|[0-9]+(?:[{decimal}][0-9]*)?|[{decimal}][0-9]+)(?:[eE][+-]?[0-9]+)?"
     )
     for decimal, other in ((".", ","), (",", "."))
@@ -34,7 +34,10 @@ _NUMBER = {
 def split_text(value: Any) -> tuple[str, str] | None:
     """The number in a text as it is written, and the unit before or behind it; None if there is no number."""
     text = value.decode("latin-1") if isinstance(value, bytes) else value
-    found = _PARTS.fullmatch(text.strip().replace("\u2212", "-"))  # the minus sign of typesetters
+    text = text.strip().replace("\u2212", "-")  # the minus sign of typesetters
+    if text.startswith("(") and text.endswith(")"):  # a negative amount in accounts
+        text = "-" + text[1:-1]
+    found = _PARTS.fullmatch(text)
     if found is None:
         return None
     number = found["number"].strip()

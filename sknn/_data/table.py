@@ -26,7 +26,7 @@ from .columns import take as numbers_at
 from .csr import real_csr
 from .numeric_text import numbers_of_texts
 from .scalars import infinity_message
-from .text_columns import check_times, learn_format, reading_of
+from .text_columns import check_times, learn_format, reading_of, reading_of_formats
 
 __all__ = ["TableReader", "check_finite"]
 
@@ -81,7 +81,7 @@ class TableReader:
             columns = [Column(name, "numeric") for name in names]
             check_finite(X, columns)
             return cls(columns), X
-        columns, contents, read_as_numbers = [], [], []
+        columns, contents, readings = [], [], []
         for position, name in enumerate(names):
             label = column_label(name, position)
             with refused_as(f"X: {label}", _READABLE):
@@ -91,8 +91,8 @@ class TableReader:
             columns.append(column)
             contents.append(content)
             if reading:
-                read_as_numbers.append((label, reading))
-        _warn_of_texts(read_as_numbers)
+                readings.append((label, reading))
+        _warn_of_texts(readings)
         reader = cls(columns)
         block = plain_block(X) if reader.reads_plain_numbers else None
         return reader, contents if block is None else block
@@ -149,6 +149,7 @@ def _learn(
         spelled = learn_format(content)
         if spelled is None:
             check_free_text(content, name, label)
+            reading = reading_of_formats(content, name)
         else:
             format_, parsed = spelled
             reading = reading_of(content, format_, parsed, name)
@@ -156,7 +157,7 @@ def _learn(
     if isinstance(content, Labels):
         _check_labels_finite(content, label)
         column = Column(name, "categorical", sorted_categories(content.values))
-        return column, category_codes(column, content), ""
+        return column, category_codes(column, content), reading
     with np.errstate(over="ignore"):
         numbers = float64_numbers(content.numbers)
     if np.isinf(numbers).any():
@@ -166,15 +167,15 @@ def _learn(
 
 
 def _warn_of_texts(columns: list[tuple[str, str]]) -> None:
-    """Warn of columns of text that are read as numbers, given as label and reading."""
+    """Warn of columns of text that look like numbers, given as label and what is said of the first one."""
     if not columns:
         return
     (label, reading), *others = columns
-    message = f"X: {label} is text that was read as numeric {reading}"
+    message = f"X: {label} {reading}"
     if others:
         labels = ", ".join(label for label, _ in others[:10])
         more = f" and {len(others) - 10} more" if len(others) > 10 else ""
-        message += f" The same holds for {labels}{more}."
+        message += f" Text that looks numeric is also in {labels}{more}."
     warnings.warn(message, UserWarning, stacklevel=3)
 
 

@@ -13,7 +13,7 @@ from .._errors import shown
 from .columns import Labels, take
 from .numeric_text import MISSING_TEXTS, split_text, written_number
 
-__all__ = ["NumberFormat", "check_times", "learn_format", "reading_of"]
+__all__ = ["NumberFormat", "check_times", "learn_format", "reading_of", "reading_of_formats"]
 
 # Up to so many distinct values a column of text stays a category whatever it holds: months, ratings, sizes.
 FEW_DISTINCT = 20
@@ -119,7 +119,7 @@ def reading_of(labels: Labels, format_: NumberFormat, numbers: np.ndarray, name:
     examples = [
         f"such as {shown(s)} as {v:.15g}" for s, v in zip(spelled, values, strict=True) if v is not None and v == v
     ]
-    message = examples[0] if examples else "which most of its values are"
+    message = examples[0] if examples else "as most of its values are numbers"
     if n_missing:
         other = next(s for s, v in zip(spelled, values, strict=True) if v is None or v != v)
         message += f"; {n_missing} of its {n_present} values, such as {shown(other)}, are not numbers and are missing"
@@ -128,9 +128,10 @@ def reading_of(labels: Labels, format_: NumberFormat, numbers: np.ndarray, name:
         steps = ".str.replace('[^0-9,-]', '', regex=True).str.replace(',', '.')"
     elif format_.unit or any(_is_grouped(value) for value in spelled):
         steps = ".str.replace('[^0-9.-]', '', regex=True)"
+    line = _assigned(name, "to_numeric", steps, coerce=bool(n_missing))
     return (
-        f"({message}). Convert it before fit, as by {_assigned(name, 'to_numeric', steps, coerce=bool(n_missing))}, or "
-        f"keep it as a category with categorical_features=[{shown(name)}]."
+        f"is text that was read as numeric ({message}). Convert it before fit, as by {line}, or keep it as a category "
+        f"with categorical_features=[{shown(name)}]."
     )
 
 
@@ -141,6 +142,25 @@ def _is_grouped(value: Any) -> bool:
         parts is not None
         and parts[0].strip("+-0123456789.eE") != ""
         and written_number(value, ".", parts[1]) is not None
+    )
+
+
+def reading_of_formats(labels: Labels, name: Hashable) -> str:
+    """What a warning says of categories that look like numbers of several formats, such as "5 %" and "0.05"; or ""."""
+    if labels.declared or len(labels.values) <= FEW_DISTINCT:
+        return ""
+    parts = [split_text(value) if isinstance(value, str | bytes) else None for value in labels.values]
+    is_number = np.array([part is not None and not part[1].strip("%$€£¥₹") for part in parts])
+    examples: dict[str, Any] = {}  # the first of each unit
+    for part, value in zip(parts, labels.values, strict=True):
+        if part is not None and not part[1].strip("%$€£¥₹"):
+            examples.setdefault(part[1], value)
+    if len(examples) < 2 or not _nearly_all(labels, is_number) or any(part and _is_code(part[0]) for part in parts):
+        return ""
+    first, second = list(examples.values())[:2]
+    return (
+        f"looks numeric, but not in one format, such as {shown(first)} and {shown(second)}, and stays a category. "
+        f"Convert it before fit, or name it: categorical_features=[{shown(name)}]."
     )
 
 

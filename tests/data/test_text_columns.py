@@ -78,9 +78,20 @@ def test_numbers_beside_texts_in_a_column_of_objects():
     np.testing.assert_array_equal(parsed(numeric, table).read()[0].ravel(), [*NUMBERS, np.nan, 1.5])
 
 
+def test_numbers_of_several_formats_stay_categories_and_are_named():
+    texts = [f"{i} %" if i % 2 else f"0.{i}" for i in range(60)] * 2
+    with pytest.warns(
+        UserWarning, match=r"column 'a' \(position 0\) looks numeric, but not in one format, such as '0.0' and '1 %'"
+    ):
+        assert kinds(pd.DataFrame({"a": texts})) == ["categorical"]
+    assert kinds(pd.DataFrame({"a": texts}), categorical_features=["a"]) == ["categorical"]
+
+
 def test_many_columns_are_named_in_one_warning():
     X = pd.DataFrame({f"c{i}": [str(v + i) for v in NUMBERS] for i in range(15)})
-    with pytest.warns(UserWarning, match=r"column 'c0'.*The same holds for column 'c1'.* and 4 more\.") as told:
+    with pytest.warns(
+        UserWarning, match=r"column 'c0'.*Text that looks numeric is also in column 'c1'.* and 4 more\."
+    ) as told:
         learn(X)
     assert len(told) == 1
 
