@@ -196,9 +196,7 @@ def test_the_best_epoch_is_marked_in_the_plot_and_named_in_its_legend():
     axes = model.health_.plot()
     (line,) = [line for line in axes.lines if str(line.get_label()).startswith("best epoch")]
     assert list(line.get_xdata()) == [model.best_epoch_] * 2
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
-        f"best epoch {model.best_epoch_}: its weights are kept"
-    ]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [f"best epoch {model.best_epoch_} (kept)"]
     assert "norm of the gradient" in axes.figure.axes[-1].get_ylabel()
 
 
