@@ -94,12 +94,12 @@ def _mark_epochs(ax: Any, best_epoch: int, changes: Sequence[int], *, has_gaps: 
     outlined = [withStroke(linewidth=3, foreground="black")]  # visible on every colour
     handles = []
     if best_epoch:
-        label = f"best epoch {best_epoch}: its weights are kept"
+        label = f"best epoch {best_epoch} (kept)"
         handles.append(ax.axvline(best_epoch, color="white", linewidth=1.5, path_effects=outlined, label=label))
     for i, epoch in enumerate(changes):
         line = ax.axvline(epoch + 0.5, color="white", linestyle=":", linewidth=1.5, path_effects=outlined)
         if i == 0:
-            line.set_label("a repair changed something")
+            line.set_label("repair")
             handles.append(line)
     if has_gaps:
         handles.append(Patch(color=_NO_GRADIENT, label="no gradient"))

@@ -23,8 +23,8 @@ _FEWEST_EPOCHS = 8
 # Gain of skill in the second half of the epochs that counts: as a share of the skill or of what was left to learn,
 # whichever is less, and in itself. No default fit of 15 tables reaches it; most fits of a tenth of the epochs do.
 _SHARE_GAINED, _GAINED = 0.08, 0.01
-# On training rows, which a network can memorise, a larger gain is needed.
-_GAINED_ON_TRAINING_ROWS = 0.02
+# The same on training rows: their loss always falls, since a network can memorise them.
+_SHARE_GAINED_ON_TRAINING_ROWS, _GAINED_ON_TRAINING_ROWS = 0.25, 0.02
 _CHECK = (
     "a check that each row of y belongs to its row of X; if it does, the inputs may hardly tell the target: other "
     "columns may."
@@ -73,8 +73,10 @@ def _not_converged(e: Evidence) -> Notice | None:
     gain = best - half
     # 1 - skill is the loss in units of the constant's; a loss that may be negative can fall below zero.
     is_held_out = e.skills is e.valid_skills
-    least = _GAINED if is_held_out else _GAINED_ON_TRAINING_ROWS
-    is_clear = math.isfinite(half) and half < 1 and gain >= max(least, _SHARE_GAINED * min(best, 1 - half))
+    share, least = _SHARE_GAINED, _GAINED
+    if not is_held_out:
+        share, least = _SHARE_GAINED_ON_TRAINING_ROWS, _GAINED_ON_TRAINING_ROWS
+    is_clear = math.isfinite(half) and half < 1 and gain >= max(least, share * min(best, 1 - half))
     if not is_clear or since_best >= near_end:
         return None
     rows = "held-out" if is_held_out else "training"

@@ -9,8 +9,8 @@ from .remedies import bounded_gradient, lower_lr
 
 __all__ = ["worse_than_constant"]
 
-# Loss that counts after enough steps, in units of that of a constant guess; after a few, it may still fall.
-_WORSE = 2.0
+# Losses that count after enough steps, and after a few, when it may still fall; in units of that of a constant guess.
+_WORSE, _FAR_WORSE = 2.0, 100.0
 # A network that has learned its training rows, but is so much worse than a constant guess on so many others.
 _LEARNED, _LOST, _ENOUGH_HELD_OUT = 0.3, -0.1, 50
 
@@ -20,7 +20,7 @@ def worse_than_constant(e: Evidence, ended: bool) -> Finding | None:
     if not ended or e.constant is None or not e.constant.is_bounded or not e.train_skills:
         return None
     is_judged = e.had_time(True) and not e.has_few_rows
-    if e.kept_skill < 1 - (_WORSE if is_judged else FAR_ABOVE_CONSTANT):
+    if e.kept_skill < 1 - (_WORSE if is_judged else _FAR_WORSE):
         return _far_above(e)
     has_learned = e.train_skills[-1] >= _LEARNED and e.valid.n_rows >= _ENOUGH_HELD_OUT
     if is_judged and has_learned and e.kept_skill < _LOST:
