@@ -43,7 +43,8 @@ def check_attributes(
 
 def _check_columns(found: dict[str, Any], inputs: Any) -> None:
     columns = [column.name for column in inputs.reader.columns] if inputs.kind == "table" else None
-    n_features, n_columns = found["n_features_in_"], len(columns) if columns is not None else (*inputs.given_shape, -1)[0]
+    n_columns = len(columns) if columns is not None else (*inputs.given_shape, -1)[0]
+    n_features = found["n_features_in_"]
     if n_features != n_columns and n_columns != -1:
         raise DamagedFileError(f"n_features_in_ is {n_features}, but the inputs have {n_columns} columns.")
     if "feature_names_in_" not in found:
