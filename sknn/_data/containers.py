@@ -125,7 +125,7 @@ def _message_of_one_dimension(X: Any, values: np.ndarray) -> str:
     """In the words that scikit-learn checks: "Expected 2D array", "Reshape your data"."""
     first = values[:1].tolist()
     held = f" of {len(values)} values, such as {shown(first[0])}" if first else ""
-    message = f"X: Expected 2D array, got 1D {type(X).__name__}{held}."
+    message = f"X: Expected 2D array, got 1D array instead: a {type(X).__name__}{held}."
     if first and isinstance(first[0], str):
         return (
             f"{message} A list of texts is no table. Turn texts into numbers first, e.g. with sklearn's "
