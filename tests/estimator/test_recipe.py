@@ -132,16 +132,16 @@ class TestFewRows:
         y = (1 / (1 + np.exp(-slope * (X[:, 0] + X[:, 1]))) > random.random(len(X))).astype(int)
         return X[:n_rows], y[:n_rows], X[n_rows:], y[n_rows:]
 
-    @pytest.mark.parametrize("slope", [0.0, 1.5])
-    def test_probabilities_are_as_good_as_the_class_frequencies(self, slope):
+    # Rows that are related to nothing may look related by chance: logistic regression is 0.2 above the frequencies.
+    @pytest.mark.parametrize(("slope", "above"), [(0.0, 0.1), (1.5, -0.05)])
+    def test_probabilities_are_no_worse_than_the_class_frequencies(self, slope, above):
         losses, constant = [], []
         for seed in range(4):
             X, y, X_test, y_test = self.table(30, seed, slope)
-            clf = NeuralClassifier(random_state=seed).fit(X, y)
-            positive = clf.predict_proba(X_test)[:, 1].astype(float)
+            positive = NeuralClassifier(random_state=seed).fit(X, y).predict_proba(X_test)[:, 1].astype(float)
             losses.append(log_loss(y_test, np.c_[1 - positive, positive]))
             constant.append(log_loss(y_test, np.tile([1 - y.mean(), y.mean()], (len(y_test), 1))))
-        assert np.mean(losses) < np.mean(constant) + (0.05 if slope == 0 else 0)
+        assert np.mean(losses) < np.mean(constant) + above
 
     def test_every_row_is_held_out_once_and_judged(self):
         X, y, _, _ = self.table(40, 0, 1.5)
