@@ -2,7 +2,8 @@
 
     python -m benchmarks.reliability [--only kills,files] [--seed 0] [--data ../shared/data] [--share 1.0]
 
-Sections: reproducibility, kills, searches, files, fuzz, parity, size. Each prints the figure it measured and its bar;
+Sections: reproducibility, kills, searches, files, sklearn_files, fuzz, parity, size.
+ Each prints the figure it measured and its bar;
 --share 0.1 does a tenth of the work, to try a section.
 """
 
@@ -20,7 +21,7 @@ from benchmarks._timing import machine
 from ._figures import print_figures
 
 # Module of this package that measures each section; imported when asked for, since some need extras.
-_SECTIONS = ("reproducibility", "kills", "searches", "files", "fuzz", "parity", "size")
+_SECTIONS = ("reproducibility", "kills", "searches", "files", "sklearn_files", "fuzz", "parity", "size")
 
 
 def _parser() -> argparse.ArgumentParser:
