@@ -101,7 +101,6 @@ def networks(folder: Path) -> Iterator[tuple[str, bytes]]:
     for make, edits in _EDITS:
         parts = _saved(sknn.NeuralClassifier(make(), **_FEW).fit(x, y), folder)
         yield f"{edits}", parts.changed(_JSON, lambda value, edits=edits: _edited(value, edits))
-    yield from _recurrent(folder)
     yield from _attention(folder)
     plain = _saved(sknn.NeuralClassifier(MLP, module_params={"hidden_sizes": (4,)}, **_FEW).fit(x, y), folder)
     for what, params in {
@@ -130,31 +129,6 @@ def _saved(model: Any, folder: Path) -> Parts:
 def _edited(value: Any, edits: dict[str, dict[str, Any]]) -> None:
     for _, child in value["parameters"]["module"]["children"]:
         child["arguments"].update(edits.get(child["class"].rpartition(".")[2], {}))
-
-
-def _recurrent(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Few weights, and a row of many steps."""
-    x = np.random.default_rng(0).normal(size=(40, 5, 1)).astype(np.float32)
-    for kind in (nn.LSTM, nn.GRU, nn.RNN):
-        for n_steps in (20_000, 90_000):
-            model = sknn.NeuralRegressor(_sequence(kind), **_FEW).fit(x, x[:, 0, 0])
-            yield f"{kind.__name__} of {n_steps} steps", _of_long_rows(_saved(model, folder), n_steps)
-
-
-def _sequence(kind: Any) -> nn.Module:
-    return kind(1, 1, batch_first=True)
-
-
-def _of_long_rows(parts: Parts, n_steps: int) -> bytes:
-    """The file, for rows of as many steps."""
-    rows = np.zeros((4, n_steps, 1), dtype=np.float32)
-    other = _with_tensors(parts, {"probe.numbers": rows})
-
-    def edit(value: Any) -> None:
-        value["fitted"]["inputs"]["row_shape"] = [n_steps, 1]
-        value["fitted"]["attributes"]["n_features_in_"] = n_steps
-
-    return other.changed(_JSON, edit)
 
 
 def _attention(folder: Path) -> Iterator[tuple[str, bytes]]:
