@@ -185,7 +185,6 @@ QUESTIONS = {
     },
     "modules of the user, their hooks and parameters": {
         "_backprop/chain.py": ["getattr(parameter, '_post_accumulate_grad_hooks', None)"],
-        "_file/bounded.py": ["getattr(layer, 'kernel_size', 1)"],
         "_file/values/instances.py": [
             "getattr(instance, '_parameters', ())",
             "getattr(instance, name, parameter.empty)",

@@ -2,8 +2,8 @@
 
     python -m benchmarks.reliability [--only kills,files] [--seed 0] [--data ../shared/data] [--share 1.0]
 
-Sections: reproducibility, surroundings, kills, searches, files, fuzz, parity, size. Each prints the figure it
-measured and its bar; --share 0.1 does a tenth of the work, to try a section.
+Sections: reproducibility, surroundings, kills, searches, files, sklearn_files, fuzz, parity, size. Each prints the
+figure it measured and its bar; --share 0.1 does a tenth of the work, to try a section.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from benchmarks._timing import machine
 from ._figures import print_figures
 
 # Module of this package that measures each section; imported when asked for, since some need extras.
-_SECTIONS = ("reproducibility", "surroundings", "kills", "searches", "files", "fuzz", "parity", "size")
+_SECTIONS = (
+    "reproducibility", "surroundings", "kills", "searches", "files", "sklearn_files", "fuzz", "parity", "size",
+)  # fmt: skip
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -43,30 +42,33 @@ def _space(*layers: nn.Module) -> nn.Sequential:
 # A network that can be saved, and for each of its layers' classes the arguments that the file gets instead.
 _EDITS: list[tuple[Callable[[], nn.Module], dict[str, dict[str, Any]]]] = [
     *(
-        (lambda mode=mode: _line(nn.Conv1d(1, 1, 1, padding=1, padding_mode=mode)), {"Conv1d": {"padding": _pair(size)}})
+        (lambda m=mode: _line(nn.Conv1d(1, 1, 1, padding=1, padding_mode=m)), {"Conv1d": {"padding": _pair(size)}})
         for mode in ("replicate", "zeros")
         for size in (10**8, 10**9)
     ),
     *(
-        (
-            lambda mode=mode: _plane(nn.Conv2d(1, 1, 1, padding=1, padding_mode=mode)),
-            {"Conv2d": {"padding": _pair(size, size)}},
-        )
+        (lambda m=mode: _plane(nn.Conv2d(1, 1, 1, padding=1, padding_mode=m)), {"Conv2d": {"padding": _pair(n, n)}})
         for mode in ("replicate", "zeros")
-        for size in (8000, 30_000)
+        for n in (8000, 30_000)
     ),
-    (lambda: _space(nn.Conv3d(1, 1, 1, padding=1, padding_mode="replicate")), {"Conv3d": {"padding": _pair(500, 500, 500)}}),
-    *((lambda: _line(nn.LocalResponseNorm(2)), {"LocalResponseNorm": {"size": size}}) for size in (2**18, 2**24, 2**31)),
+    (
+        lambda: _space(nn.Conv3d(1, 1, 1, padding=1, padding_mode="replicate")),
+        {"Conv3d": {"padding": _pair(500, 500, 500)}},
+    ),
+    *(
+        (lambda: _line(nn.LocalResponseNorm(2)), {"LocalResponseNorm": {"size": size}})
+        for size in (2**18, 2**24, 2**31)
+    ),
     (lambda: _plane(nn.LocalResponseNorm(2)), {"LocalResponseNorm": {"size": 2**26}}),
     *(
-        (lambda kind=kind: _line(getattr(nn, kind)(1)), {kind: {"padding": _pair(10**9, 10**9)}})
+        (lambda k=kind: _line(getattr(nn, k)(1)), {kind: {"padding": _pair(10**9, 10**9)}})
         for kind in ("ReplicationPad1d", "ZeroPad1d")
     ),
     (lambda: _line(nn.ConstantPad1d(1, 0.0)), {"ConstantPad1d": {"padding": _pair(10**9, 10**9)}}),
     *(
-        (lambda kind=kind: _plane(getattr(nn, kind)(1)), {kind: {"padding": _pair(size, size, size, size)}})
+        (lambda k=kind: _plane(getattr(nn, k)(1)), {kind: {"padding": _pair(n, n, n, n)}})
         for kind in ("ReplicationPad2d", "ZeroPad2d")
-        for size in (10_000, 100_000)
+        for n in (10_000, 100_000)
     ),
     *((lambda: _line(nn.Upsample(8)), {"Upsample": {"size": size}}) for size in (2**27, 2**33)),
     (lambda: _line(nn.Upsample(scale_factor=2)), {"Upsample": {"scale_factor": 1e8}}),
@@ -87,22 +89,9 @@ _EDITS: list[tuple[Callable[[], nn.Module], dict[str, dict[str, Any]]]] = [
     ),
     (lambda: _line(nn.ConvTranspose1d(1, 1, 1)), {"ConvTranspose1d": {"stride": _pair(2**28)}}),
     (lambda: _plane(nn.ConvTranspose2d(1, 1, 1)), {"ConvTranspose2d": {"stride": _pair(2**15, 2**15)}}),
-    (
-        lambda: _line(nn.ConvTranspose1d(1, 1, 2)),
-        {"ConvTranspose1d": {"dilation": _pair(2**29)}},
-    ),
-    (
-        lambda: nn.Sequential(nn.Unflatten(1, (1, 2, 2)), nn.Unfold(1, padding=1), nn.AdaptiveAvgPool1d(4), nn.Flatten(),
-                              nn.Linear(4, 3)),
-        {"Unfold": {"padding": 20_000}},
-    ),
-    (
-        lambda: nn.Sequential(nn.Linear(4, 4), nn.Unflatten(1, (4, 1)), nn.Upsample(4), nn.Softmax(1), nn.Flatten(),
-                              nn.Linear(16, 3)),
-        {"Upsample": {"size": 2**26}},
-    ),
-    (lambda: _line(nn.Upsample(4), nn.Upsample(4), nn.Upsample(4)), {"Upsample": {"size": 10**7}}),
-]  # fmt: skip
+    (lambda: _line(nn.ConvTranspose1d(1, 1, 2)), {"ConvTranspose1d": {"dilation": _pair(2**29)}}),
+    (lambda: _line(nn.Upsample(4), nn.Upsample(4), nn.Upsample(4)), {"Upsample": {"size": 10**8}}),
+]
 
 
 def networks(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -112,7 +101,6 @@ def networks(folder: Path) -> Iterator[tuple[str, bytes]]:
     for make, edits in _EDITS:
         parts = _saved(sknn.NeuralClassifier(make(), **_FEW).fit(x, y), folder)
         yield f"{edits}", parts.changed(_JSON, lambda value, edits=edits: _edited(value, edits))
-    yield from _recurrent(folder)
     yield from _attention(folder)
     plain = _saved(sknn.NeuralClassifier(MLP, module_params={"hidden_sizes": (4,)}, **_FEW).fit(x, y), folder)
     for what, params in {
@@ -141,31 +129,6 @@ def _saved(model: Any, folder: Path) -> Parts:
 def _edited(value: Any, edits: dict[str, dict[str, Any]]) -> None:
     for _, child in value["parameters"]["module"]["children"]:
         child["arguments"].update(edits.get(child["class"].rpartition(".")[2], {}))
-
-
-def _recurrent(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Few weights, and a row of many steps."""
-    x = np.random.default_rng(0).normal(size=(40, 5, 1)).astype(np.float32)
-    for kind in (nn.LSTM, nn.GRU, nn.RNN):
-        for n_steps in (20_000, 90_000):
-            model = sknn.NeuralRegressor(_sequence(kind), **_FEW).fit(x, x[:, 0, 0])
-            yield f"{kind.__name__} of {n_steps} steps", _of_long_rows(_saved(model, folder), n_steps)
-
-
-def _sequence(kind: Any) -> nn.Module:
-    return kind(1, 1, batch_first=True)
-
-
-def _of_long_rows(parts: Parts, n_steps: int) -> bytes:
-    """The file, for rows of as many steps."""
-    rows = np.zeros((4, n_steps, 1), dtype=np.float32)
-    other = _with_tensors(parts, {"probe.numbers": rows})
-
-    def edit(value: Any) -> None:
-        value["fitted"]["inputs"]["row_shape"] = [n_steps, 1]
-        value["fitted"]["attributes"]["n_features_in_"] = n_steps
-
-    return other.changed(_JSON, edit)
 
 
 def _attention(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -238,7 +201,7 @@ def texts(parts: Parts) -> Iterator[tuple[str, bytes]]:
             )
     content = parts.parts[_JSON].decode()
     assert '"tol":0.0' in content
-    for name, number in (("whole", long), ("small", "0." + long), ("of a large exponent", "1e" + long)):
+    for name, number in (("whole", long), ("of a large exponent", "1e" + long)):
         yield f"a number: {name}", parts.replaced(_JSON, content.replace('"tol":0.0', f'"tol":{number}').encode())
-    deep = json.dumps(content).replace('"tol":0.0', '"tol":' + "[" * 10**5 + "]" * 10**5)
-    yield "a deep list", parts.replaced(_JSON, json.loads(deep).encode())
+    deep = content.replace('"tol":0.0', '"tol":' + "[" * 10**5 + "]" * 10**5)
+    yield "a deep list", parts.replaced(_JSON, deep.encode())

@@ -38,7 +38,7 @@ from ._sklearn_damage import WIDE, damages
 
 __all__ = ["measure"]
 
-_TIMEOUT_S = 15.0  # of one file
+_TIMEOUT_S = 10.0  # of one file
 _BAD = ("crashed", "read", "hung")
 _STARTING_S = 120.0
 _ENOUGH = 2  # crashes of one estimator, or files that take too long
@@ -85,6 +85,7 @@ def _use(model: Any, X: Any, y: Any) -> bool:
             model.fit(X, y)
         except Exception:
             pass
+    return accepts_wide
 
 
 def _child(pipe: Any) -> None:
@@ -95,6 +96,7 @@ def _child(pipe: Any) -> None:
     warnings.simplefilter("ignore")
     np.seterr(all="ignore")
     faulthandler.disable()
+    _enable_experimental()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (in_use + _MEMORY,) * 2)
@@ -149,10 +151,16 @@ class _Worker:
             self._process = None
 
 
-def _tried(n_each: int, seed: int, only: str, trust_all: bool) -> Iterator[tuple[str, str, str, str, frozenset[str]]]:
-    """Class, variant, damage, outcome and the classes in the file, for each damaged file."""
+def _enable_experimental() -> None:
+    """Let scikit-learn, and files, use estimators that may still change."""
     importlib.import_module("sklearn.experimental.enable_halving_search_cv")
     importlib.import_module("sklearn.experimental.enable_iterative_imputer")
+
+
+def _tried(n_each: int, seed: int, only: str, trust_all: bool) -> Iterator[tuple[str, str, str, str, frozenset[str]]]:
+    """Class, variant, damage, outcome and the classes in the file, for each damaged file."""
+    _enable_experimental()
+    estimators = {f"{kind.__module__}.{kind.__name__}" for kind in _sklearn_fitted.kinds()}
     worker = _Worker()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "case"
@@ -167,7 +175,8 @@ def _tried(n_each: int, seed: int, only: str, trust_all: bool) -> Iterator[tuple
                     except TypeError:
                         continue
                 trusted = sorted({n for w in caught for n in re.findall(r"'([\w.]+)'", str(w.message))})
-                if trusted and not trust_all:
+                # What contains a tree, or a function, needs trust whatever its own class survives.
+                if set(trusted) - estimators or (trusted and not trust_all):
                     continue
                 data = path.read_bytes()
                 classes = frozenset(_classes(data))
@@ -247,7 +256,7 @@ def main() -> None:
         elif outcomes[path].total() == 1:
             print(path, flush=True)
     crashed = {path for path, counts in outcomes.items() if counts["crashed"] or counts["read beyond its arrays"]}
-    survived = set(outcomes) - crashed
+    survived = {path for path, counts in outcomes.items() if counts["used"]} - crashed
     helpers = {name for path in survived for name in inside[path] if _is_python(name)} - crashed - set(outcomes)
     print(f"{sum(counts.total() for counts in outcomes.values())} files, {time.perf_counter() - started:.0f} s")
     print(f"crashed: {sorted(crashed)}\nsurvived: {sorted(survived)}\nhelpers: {sorted(helpers)}")
@@ -262,7 +271,25 @@ def _is_python(path: str) -> bool:
 
 
 def _listed(names: list[str]) -> str:
-    return f"""PLACEHOLDER {sklearn.__version__} {names}"""
+    """The module that `sknn.load` reads the list from."""
+    lines = "\n".join(f'    "{name}",' for name in names)
+    return f'''"""Classes of scikit-learn whose objects survived damaged files: no crash, no memory of others read.
+
+Written by ``python -m benchmarks.reliability.sklearn_files --write sknn/_file/foreign/tried.py``; with other versions
+of scikit-learn than `TRIED_WITH`, the same list is used without that promise.
+"""
+
+from __future__ import annotations
+
+__all__ = ["TRIED", "TRIED_WITH"]
+
+TRIED_WITH = ("{sklearn.__version__}",)
+# fmt: off
+TRIED: frozenset[str] = frozenset((
+{lines}
+))
+# fmt: on
+'''
 
 
 if __name__ == "__main__":

@@ -67,8 +67,9 @@ def n_networks_for(module: Any, n_networks: int | str, n_samples: int | None) ->
     if n_networks != "auto":
         return int(n_networks)
     recipe = recipe_of(module)
-    sizes = () if n_samples is None else recipe.n_networks_up_to
-    return next((size for n_rows, size in sizes if n_samples <= n_rows), recipe.n_networks)
+    if n_samples is None:
+        return recipe.n_networks
+    return next((size for n_rows, size in recipe.n_networks_up_to if n_samples <= n_rows), recipe.n_networks)
 
 
 def stops_early(module: Any, early_stopping: bool | str, n_samples: int) -> bool:

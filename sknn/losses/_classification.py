@@ -32,7 +32,7 @@ class _SmoothedLoss(Loss):
 
     def __init__(self, label_smoothing: float | str) -> None:
         super().__init__()
-        is_fraction = isinstance(label_smoothing, Real) and 0 <= label_smoothing < 1
+        is_fraction = isinstance(label_smoothing, Real) and 0 <= float(label_smoothing) < 1
         if not is_fraction and not (isinstance(label_smoothing, str) and label_smoothing == "auto"):
             raise ValueError(
                 f"label_smoothing={label_smoothing!r} is out of range; expected a number in [0, 1), or 'auto'."

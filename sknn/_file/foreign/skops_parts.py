@@ -130,13 +130,18 @@ def _check_grids(schema: Any, what: str) -> None:
         if node["__loader__"] != "DictNode" or id(node) in attributes or not isinstance(content, dict):
             continue
         for name, value in content.items():
-            is_null = isinstance(value, dict) and value.get("content") == "null"
             # Columns of cv_results_ are called param_..., and only report what was used.
-            if name.rpartition("__")[2] in _PATHS and not name.startswith("param_") and not is_null:
+            if name.rpartition("__")[2] in _PATHS and not name.startswith("param_") and not _is_null(value):
                 raise UntrustedFileError(
                     f"{what}: a parameter {name[:80]!r} is set, by which a later fit would write where the file says. "
                     "Set it after loading."
                 )
+
+
+def _is_null(node: Any) -> bool:
+    """Whether a node is None, or a list of nothing else."""
+    content = node.get("content") if isinstance(node, dict) else None
+    return content == "null" or (isinstance(content, list) and all(_is_null(item) for item in content))
 
 
 def needed_names(data: bytes, only_named: frozenset[str]) -> list[str]:
