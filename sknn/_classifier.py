@@ -273,7 +273,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> NeuralClassifier:
         """Train one more epoch on these rows. What the first call learned about columns and scales stays.
 
-        So the first rows should be like all later ones. A UserWarning says if they are fewer than 16, and names each
+        So the first rows should be like all later ones. A UserWarning says if they are fewer than 12, and names each
         column whose later values lie on quite another scale.
 
         Parameters

@@ -15,7 +15,7 @@ from .inputs import Inputs, RawRows, rows_for_statistics
 __all__ = ["scale_changes", "sparse_scale_changes", "warn_of_few_rows", "warn_of_other_scales"]
 
 # Quartiles of fewer rows say little, and most categories are not among them.
-_FEWEST_ROWS = 16
+_FEWEST_ROWS = 12
 # Distances in spreads of the first rows, from which values are compressed to nearly the same number.
 _FAR = 20.0
 # Share of the rows that must be so far. Half would do for most columns, but if two values lie far apart, the first rows
@@ -97,7 +97,7 @@ def _ranges(numeric: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     n_known = (~np.isnan(numeric)).sum(axis=0)
     last, columns = np.maximum(n_known - 1, 0), np.arange(numeric.shape[1])
     inner = ordered[last - n_known // 4, columns] - ordered[n_known // 4, columns]
-    return np.where(n_known < _FEWEST_ROWS, 0, inner), ordered[last, columns] - ordered[0]
+    return np.where(n_known < 2 * _MIN_ROWS_TO_JUDGE, 0, inner), ordered[last, columns] - ordered[0]
 
 
 def sparse_scale_changes(matrix: scipy.sparse.csr_array, scale: np.ndarray) -> dict[str, str]:

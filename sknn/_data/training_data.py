@@ -78,9 +78,8 @@ class TrainingData:
         self.labels = LabelledRows(X, y, sample_weight, groups)
         self.targets = learn_targets(self.labels.y, self.labels.weight)  # refuses a bad y before X is read
         if self.targets.ndim == 1 and self.labels.flatten():
-            message = (
-                "A column-vector y was passed when a 1d array was expected. Use y.ravel(), or y['name'] of a frame."
-            )
+            # In the words of scikit-learn, which its checks look for, in a repr: no apostrophe.
+            message = "A column-vector y was passed when a 1d array was expected. Flatten it, as by y.ravel()."
             warnings.warn(message, DataConversionWarning, stacklevel=level_of_caller())
         self.labels.weigh_classes(class_weight)
         self.raw = (read_first if inputs is None else inputs.read)(self.labels.of(X))
