@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -218,8 +219,8 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
                 params["optimizer_params"] = optimizer_params_for(params, plan, data.train.n_per_epoch)
             net = make_net(params, data.inputs, data.targets, data.train, plan=plan, seed=seed, n_networks=n_networks)
         net.keeps_optimizer = bool(self.warm_start)
-        if not partial:  # copies of a row, merged into one, count
-            net.criterion_.expect(max(len(data.train), data.n_copies or 0))
+        # Copies of a row, merged into one, count. The rows of a chunk say nothing about a stream.
+        net.criterion_.expect(math.inf if partial else max(len(data.train), data.n_copies or 0))
         return net
 
     def _learned(self, net: _Net, data: EncodedData, random: np.random.RandomState) -> dict[str, Any]:

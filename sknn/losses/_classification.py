@@ -32,13 +32,13 @@ class _SmoothedLoss(Loss):
 
     def __init__(self, label_smoothing: float | str) -> None:
         super().__init__()
-        is_fraction = isinstance(label_smoothing, Real) and 0 <= float(label_smoothing) < 1
-        if not is_fraction and not (isinstance(label_smoothing, str) and label_smoothing == "auto"):
+        is_auto = isinstance(label_smoothing, str) and label_smoothing == "auto"
+        if not is_auto and not (isinstance(label_smoothing, Real) and 0 <= float(label_smoothing) < 1):
             raise ValueError(
                 f"label_smoothing={label_smoothing!r} is out of range; expected a number in [0, 1), or 'auto'."
             )
-        self.label_smoothing = float(label_smoothing) if is_fraction else "auto"
-        self.smoothing = float(label_smoothing) if is_fraction else 0.0
+        self.label_smoothing = "auto" if is_auto else float(label_smoothing)
+        self.smoothing = 0.0 if is_auto else float(label_smoothing)
 
     def expect(self, n_rows: float) -> None:
         """With "auto", smooth the labels of a table of few rows."""
