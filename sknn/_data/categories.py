@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .._errors import refused_as, shown
+from .._errors import level_of_caller, refused_as, shown
 from .cells import other_spelling
 from .columns import Labels, Quantity
 from .text_columns import NumberFormat
@@ -114,7 +114,7 @@ def check_known(column: Column, labels: Labels, codes: np.ndarray, label: str) -
         warnings.warn(
             f"X: {label} holds no category that was seen in fit: its values, such as {shown(labels.values[0])}, "
             f"count as unknown; known are {_abridged(list(column.categories), 3)}. Has its type or spelling changed?",
-            stacklevel=2,
+            stacklevel=level_of_caller(),
         )
 
 

@@ -11,7 +11,7 @@ import narwhals as nw
 import numpy as np
 import scipy.sparse
 
-from .._errors import refused_as, shown
+from .._errors import level_of_caller, refused_as, shown
 from .categories import (
     Column,
     category_codes,
@@ -176,7 +176,7 @@ def _warn_of_texts(columns: list[tuple[str, str]]) -> None:
         labels = ", ".join(label for label, _ in others[:10])
         more = f" and {len(others) - 10} more" if len(others) > 10 else ""
         message += f" Text that looks numeric is also in {labels}{more}."
-    warnings.warn(message, UserWarning, stacklevel=3)
+    warnings.warn(message, UserWarning, stacklevel=level_of_caller())
 
 
 def _parse(values: Any, column: Column, label: str) -> Numbers:

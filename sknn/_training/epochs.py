@@ -10,6 +10,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from .._data.rows import Batches, Rows
+from .._errors import level_of_caller
 from ..callbacks._protocol import SknnCallback
 from ..callbacks._repair import TrainAgain
 from ..callbacks._state import ModuleState, StopTraining, UserStop
@@ -180,7 +181,7 @@ class Epochs:
                     f"max_time ended training within its first epoch, after {n_steps} of {n_batches} steps. The "
                     "network has learned little; give it more time, or fewer rows.",
                     ConvergenceWarning,
-                    stacklevel=2,
+                    stacklevel=level_of_caller(),
                 )
 
     def _one_epoch(self, batches: Batches, valid_batches: Batches | None, end: float) -> float:
