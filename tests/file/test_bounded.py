@@ -21,7 +21,7 @@ def test_a_network_that_differs_from_its_tensors_takes_no_memory(files, tmp_path
     parts, huge = Parts(files["table"]), 10**9
     tracemalloc.start()
     try:
-        for params in ({"width": huge}, {"n_bins": huge}, {"numeric_embedding_size": huge}, {"embedding_size": huge}):
+        for params in ({"width": huge}, {"n_bins": huge}, {"numeric_embedding_size": huge}):
             items = {"$": "dict", "items": [*map(list, {**SMALL_TABM["module_params"], **params}.items())]}
             (tmp_path / "m").write_bytes(parts.changed("estimators/0.json", _with_params(items)))
             with pytest.raises(DamagedFileError, match=r"tensor .* has shape|do not match|not match"):
