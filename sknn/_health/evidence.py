@@ -106,6 +106,13 @@ class Evidence:
         return max(known, default=math.nan)
 
     @property
+    def has_risen(self) -> bool:
+        """Whether the last training loss is more than twice the first one."""
+        if self.constant is None or not self.train_skills or not self.step_losses:
+            return False
+        return 1 - self.train_skills[-1] > 2 * (1 - self.constant.skill(float(self.step_losses[0][0])))
+
+    @property
     def kept_skill(self) -> float:
         """Skill of the weights that are kept if training ends now: on held-out rows if there are any, else on others.
 

@@ -43,6 +43,8 @@ def _no_skill(e: Evidence) -> Notice | None:
     seen = f"after {e.n_steps} steps the skill on {e.judged_on} is {skill:.2g} (0 is the best constant guess)"
     if skill < -1:
         seen = f"after {e.n_steps} steps the loss on {e.judged_on} is {1 - skill:.3g} times that of a constant guess"
+    if skill < -1 and not e.had_time(True):
+        return Notice("not_converged", f"{seen}.", f"a larger max_epochs (it is {e.planned_epochs}).")
     if skill < _HARDLY_ANY and (e.has_few_rows or not e.had_time(True)):
         return Notice("no_skill", f"{seen}; too few rows or steps to judge by.", "more rows or epochs, or a lower lr.")
     if skill < _NONE or (skill < _HARDLY_ANY and (e.is_unrelated or skill < e.simple_skill / 2)):

@@ -103,7 +103,7 @@ OBJECTS = {
     "pipeline": lambda: make_pipeline(
         ColumnTransformer([("n", StandardScaler(), ["a"]), ("c", OneHotEncoder(), [1])]), FunctionTransformer(np.log1p), SGDClassifier()
     ),
-    "frozen": lambda: FrozenEstimator(fitted()),
+    "frozen": lambda: FrozenEstimator(StandardScaler().fit([[0.0], [1.0]])),
     "ours": lambda: NeuralClassifier(Net, module_params={"width": 5}, callbacks=[EpochScoring("accuracy")], random_state=0),
 }  # fmt: skip
 

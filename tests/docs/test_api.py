@@ -53,6 +53,8 @@ def test_every_link_of_a_docstring_leads_to_the_page():
     known, n_links = on_the_page(), 0
     for module, owner, thing in public_objects():
         for target in LINK.findall(inspect.getdoc(thing) or ""):
+            if target.startswith("sklearn."):
+                continue
             n_links += 1
             is_member = isinstance(owner, type) and hasattr(owner, target)
             assert {target, f"{module}.{target}"} & known or is_member, (thing, target)

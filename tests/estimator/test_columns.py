@@ -86,9 +86,11 @@ def test_modules_of_the_user_and_fixed_widths_get_all_columns():
 def test_a_column_that_is_idle_in_the_first_rows_of_a_stream_is_kept():
     model = classifier().partial_fit(np.c_[np.zeros(200), X], Y, classes=[False, True])
     assert n_weights(model) == n_weights(classifier().fit(np.c_[X, X[:, 0]], Y))
-    model.partial_fit(np.c_[X[:, 0], X], Y)
+    with pytest.warns(UserWarning, match="column 0: a median"):
+        model.partial_fit(np.c_[X[:, 0], X], Y)
     warm = classifier(warm_start=True).fit(np.c_[np.zeros(200), X], Y)
-    warm.fit(np.c_[X[:, 0], X], Y)
+    with pytest.warns(UserWarning, match="column 0: a median"):
+        warm.fit(np.c_[X[:, 0], X], Y)
     np.testing.assert_array_equal(warm.predict(np.c_[X[:, 0], X]), warm.predict(np.c_[np.zeros(200), X]))
 
 

@@ -234,6 +234,7 @@ def test_more_time_is_used(tmp_path):
     assert make(max_time=None).fit(X, Y).n_iter_ == 40
 
 
+@pytest.mark.filterwarnings("ignore::sknn.exceptions.OverfittingWarning")  # the held-out labels are swapped
 def test_the_best_epoch_before_a_break_is_kept_after_ctrl_c(tmp_path):
     def make(**kwargs):
         return quick(callbacks=[Quiet(), Interrupts()], max_epochs=30, lr=0.1, early_stopping=False,

@@ -9,8 +9,10 @@ from .remedies import bounded_gradient, lower_lr
 
 __all__ = ["worse_than_constant"]
 
-# Losses that count after enough steps, and after a few, when it may still fall; in units of that of a constant guess.
+# Losses that count after enough steps, and after a few if it has risen; in units of that of a constant guess.
 _WORSE, _FAR_WORSE = 2.0, 100.0
+# Far below the resolution of float32: the target is constant but for rounding.
+_NO_VARIATION = 1e-20
 # A network that has learned its training rows, but is so much worse than a constant guess on so many others.
 _LEARNED, _LOST, _ENOUGH_HELD_OUT = 0.3, -0.1, 50
 
@@ -19,8 +21,10 @@ def worse_than_constant(e: Evidence, ended: bool) -> Finding | None:
     """At the end the loss is many times that of the best constant guess, or above it on held-out rows only."""
     if not ended or e.constant is None or not e.constant.is_bounded or not e.train_skills:
         return None
+    if e.constant.loss < _NO_VARIATION:
+        return None
     is_judged = e.had_time(True) and not e.has_few_rows
-    if e.kept_skill < 1 - (_WORSE if is_judged else _FAR_WORSE):
+    if e.kept_skill < 1 - (_WORSE if is_judged else _FAR_WORSE) and (is_judged or e.has_risen):
         return _far_above(e)
     has_learned = e.train_skills[-1] >= _LEARNED and e.valid.n_rows >= _ENOUGH_HELD_OUT
     if is_judged and has_learned and e.kept_skill < _LOST:
@@ -36,8 +40,7 @@ def _far_above(e: Evidence) -> Finding:
     if e.train_skills[-1] >= 0:
         seen += f", though the training skill is {e.train_skills[-1]:.3g}."
         return Finding("overfitting", None, e.n_epochs, seen, _OTHER_ROWS)
-    has_risen = 1 - e.train_skills[-1] > 2 * (1 - e.constant.skill(first))
-    if first > FAR_ABOVE_CONSTANT * e.constant.start and not has_risen:
+    if first > FAR_ABOVE_CONSTANT * e.constant.start and not e.has_risen:
         seen += f"; the first loss was {first:.3g}, where a constant guess has {e.constant.loss:.3g}."
         remedy = f"a target of standard scale (preprocessing=True), smaller initial weights, more epochs, or {lower}."
         return Finding("exploding", None, e.n_epochs, seen, remedy, "initial_loss")
