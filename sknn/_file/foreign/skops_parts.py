@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ...exceptions import DamagedFileError, UntrustedFileError
+from ...exceptions import DamagedFileError
 from ..archive import pack, unpack
 from ..checks import damaged_if_it_fails, expect
-from ..names import Trust
+from ..names import Trust, not_trusted
 from ..parts import read_json, write_json
 from .skops_nodes import check_node, name_to_trust, nodes_of
 from .skops_paths import check_parameters_to_set, remove_folders
@@ -115,10 +115,8 @@ def _check_trust(schema: Any, what: str, only_named: frozenset[str], trust: Trus
     names = {name_to_trust(node, only_named) for node in nodes_of(schema)} - {None}
     missing = [name for name in sorted(map(str, names)) if not trust.lists_type(name, what)]
     if len(missing) > 1:
-        raise UntrustedFileError(
-            f"{what} contains {', '.join(name[:120] for name in missing[:20])}, which are not trusted, or whose "
-            "compiled code may crash if the file is damaged. If you know them and trust the file's author, pass "
-            f"load(path, trusted={missing[:20]})."
+        raise not_trusted(
+            missing, what, "which are not trusted, or whose compiled code may crash if the file is damaged"
         )
 
 
