@@ -29,9 +29,9 @@ def replace_file(
 ) -> None:
     """Write `data` to a file beside `path`, then rename it to `path`; the old file is moved to `keep_previous`.
 
-    `mode` are the permissions; None: those of the old file, with its owner where the system allows it; for a new file,
-    what the umask says. A link at `path` is replaced, not followed. After an OSError, the old file is unchanged and no
-    other is left. `synced` waits for the disk, for power cuts.
+    `mode` are the permissions, where the file system has any; None: those of the old file, with its owner where the
+    system allows it; for a new file, what the umask says. A link at `path` is replaced, not followed. After an OSError,
+    the old file is unchanged and no other is left. `synced` waits for the disk, for power cuts.
     """
     # A name of its own for each call: threads, processes and machines may be writing the same file.
     partial = path.with_name(f".{path.name[:100]}.{os.urandom(6).hex()}{_ENDING}")
@@ -47,7 +47,7 @@ def replace_file(
         if old is not None and mode is None:
             _copy_permissions(old, partial)
         elif mode is not None:
-            os.chmod(partial, mode)
+            _set_mode(partial, mode)
         if keep_previous is not None and path.exists():
             _move_aside(path, keep_previous)
         os.replace(partial, path)
@@ -79,7 +79,13 @@ def _copy_permissions(old: os.stat_result, path: Path) -> None:
         except (AttributeError, OSError):  # Windows; or only the superuser may
             # The group is another one now, which the old file did not let in.
             mode &= ~stat.S_IRWXG if old.st_gid != new.st_gid else mode
-    os.chmod(path, mode)
+    _set_mode(path, mode)
+
+
+def _set_mode(path: Path, mode: int) -> None:
+    """Set the mode, where the file system has modes; elsewhere the content matters more."""
+    with contextlib.suppress(OSError):
+        os.chmod(path, mode)
 
 
 def _move_aside(path: Path, previous: Path) -> None:

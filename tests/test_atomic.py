@@ -75,6 +75,20 @@ def test_the_owner_of_an_old_file_is_kept_where_the_system_allows_it(tmp_path, m
     assert mode_of(path) == 0o604  # the group is another one, which the old file did not let in
 
 
+@pytest.mark.parametrize("mode", [None, 0o600])
+def test_a_file_system_without_permissions(mode, tmp_path, monkeypatch):
+    path = tmp_path / "m"
+    path.write_bytes(b"1")
+
+    def refuse(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    replace_file(path, b"2", mode=mode)
+    assert path.read_bytes() == b"2"
+    assert mode_of(path) == 0o600  # as it was created: no wider than the old one
+
+
 def test_a_link_is_replaced(tmp_path):
     (tmp_path / "target").write_bytes(b"1")
     (tmp_path / "link").symlink_to(tmp_path / "target")

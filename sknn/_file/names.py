@@ -23,7 +23,7 @@ from .._classifier import NeuralClassifier
 from .._regressor import NeuralRegressor
 from ..exceptions import DamagedFileError, UntrustedFileError
 
-__all__ = ["Names", "Trust", "full_name", "known_names"]
+__all__ = ["Names", "Trust", "full_name", "known_names", "not_trusted"]
 
 # Callbacks of skorch that write no files, send nothing and call nothing that a file could choose.
 _SKORCH_CALLBACKS = (
@@ -73,6 +73,15 @@ def _public_names() -> dict[int, str]:
 def full_name(thing: Any) -> str:
     """Return module and name of a class or function, as skops writes them."""
     return f"{thing.__module__}.{thing.__name__}"
+
+
+def not_trusted(names: list[str], what: str, reason: str) -> UntrustedFileError:
+    """Return the error that lists several names which the caller of `load` would have to trust."""
+    some = [name[:_MAX_NAME] for name in names[:20]]
+    return UntrustedFileError(
+        f"{what}: the file uses {', '.join(some)}, {reason}. If you know them and trust the file's author, pass "
+        f"load(path, trusted={some}), or the classes and functions themselves instead of their names."
+    )
 
 
 class Trust:
@@ -134,15 +143,11 @@ class Trust:
             try:
                 self.find(name, "estimator")
             except UntrustedFileError as error:
-                missing[name[:80]] = error
+                missing[name] = error
         if len(missing) == 1:
             raise missing.popitem()[1]
         if missing:
-            some = list(missing)[:20]
-            raise UntrustedFileError(
-                f"estimator: the file uses {', '.join(some)}, which are not trusted. If you know them and trust the "
-                f"file's author, pass the classes and functions, load(path, trusted=[...]), or trusted={some}."
-            )
+            raise not_trusted(list(missing), "estimator", "which are not trusted")
 
 
 class Names:

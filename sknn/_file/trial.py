@@ -7,6 +7,7 @@ path, so the file cannot change in between.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import json
 import math
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +39,25 @@ __all__ = ["main", "try_in_child"]
 _VERSIONS = "versions.json"
 _STARTING_S = 600.0  # a busy machine imports torch slowly
 _PATIENCE = 10.0  # seconds of a busy machine for one of computing
-_READ, _OUT_OF_MEMORY, _OUT_OF_TIME = "read", "memory", "time"
-_CODES_OUT_OF_TIME = (1, -24)  # of faulthandler, and SIGXCPU
+_READ, _OUT_OF_MEMORY = "read", "memory"
+_UNCAUGHT_ERROR, _SIGXCPU = 1, -24
+_TIMEOUT = b"Timeout ("  # written by faulthandler, which ends the child with the code of an uncaught error
+_ANSWER = b"\nsknn answers: "  # what the user has installed may print, too
 _ADVICE = (
     "If you trust the file's author, pass larger limits to load(path, max_memory=..., max_seconds=...), or None for no "
     "limit."
 )
+
+
+def _absolute(paths: list[str]) -> Iterator[str]:
+    """Return these paths as they are now, without those relative to a folder that has been removed."""
+    for path in paths:
+        with contextlib.suppress(OSError, TypeError):
+            yield os.path.abspath(path)
+
+
+# The caller may enter another folder later, and a relative path would lead elsewhere.
+_PATHS = list(_absolute(sys.path))
 _KINDS = {kind.__name__: kind for kind in (DamagedFileError, ReproductionError, UntrustedFileError, VersionError)}
 
 
@@ -54,7 +69,7 @@ def try_in_child(parts: dict[str, bytes], versions: dict[str, Any], limits: Limi
         raise UntrustedFileError(
             f"{what} must be tried in a process of its own, and there is no Python interpreter to start. {_ADVICE}"
         )
-    paths = [path for path in sys.path if isinstance(path, str)]
+    paths = list(dict.fromkeys([*_PATHS, *_absolute(sys.path)]))
     code = (
         f"import sys; sys.path[:] = {paths!r}; from sknn._file.trial import main; "
         f"main({allowed.memory!r}, {allowed.seconds!r})"
@@ -65,25 +80,31 @@ def try_in_child(parts: dict[str, bytes], versions: dict[str, Any], limits: Limi
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, stderr=pipe, env=environment) as child:
         try:
-            answer, problem = child.communicate(data, timeout=wall)
+            output, problem = child.communicate(data, timeout=wall)
         except subprocess.TimeoutExpired:
-            answer, problem = json.dumps([_OUT_OF_TIME, ""]).encode(), b""
+            output, problem = b"", _TIMEOUT
         finally:
             child.kill()
-    _raise(answer, problem, child.returncode, limits, what)
+    _raise(output, problem, child.returncode, limits, what)
 
 
-def _raise(answer: bytes, problem: bytes, code: int, limits: Limits, what: str) -> None:
+def _raise(output: bytes, problem: bytes, code: int, limits: Limits, what: str) -> None:
     """Raise what the child found; nothing if it read the estimators."""
-    kind, message = json.loads(answer) if answer else ("", "")
+    _, _, answer = output.partition(_ANSWER)
+    kind, message = json.loads(answer.splitlines()[0]) if answer else ("", "")
     if kind == _READ:
         return
     if kind in _KINDS:
         raise _KINDS[kind](message)
     if kind == _OUT_OF_MEMORY:
         reason = f"its network needs more than max_memory={limits.memory} bytes"
-    elif kind == _OUT_OF_TIME or code in _CODES_OUT_OF_TIME:
+    elif _TIMEOUT in problem or code == _SIGXCPU:
         reason = f"its network needs more than max_seconds={limits.seconds} seconds"
+    elif code == _UNCAUGHT_ERROR:
+        reason = (problem.decode(errors="replace").strip().splitlines() or ["no reason was given"])[-1]
+        raise UntrustedFileError(
+            f"{what} must be tried in a process of its own, which failed: {reason[-300:]}. {_ADVICE}"
+        )
     else:  # a library ended the process where memory was short, or because of a fault of its own
         reason = (
             f"the process that tried its network ended with code {code} (max_memory={limits.memory}, "
@@ -93,12 +114,15 @@ def _raise(answer: bytes, problem: bytes, code: int, limits: Limits, what: str) 
 
 
 def main(memory: int | None, seconds: float | None) -> None:
-    """Read the estimators from standard input, and write the outcome as JSON to standard output: the child process."""
+    """Read the estimators from standard input, and write `_ANSWER` and the outcome as JSON to standard output."""
     data = sys.stdin.buffer.read()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     _limit(memory, seconds)
-    print(json.dumps(_outcome(data)), flush=True)
+    outcome = _outcome(data)
+    sys.stdout.flush()
+    with open(1, "wb", closefd=False) as output:  # sys.stdout may have been replaced
+        output.write(_ANSWER + json.dumps(outcome).encode() + b"\n")
 
 
 def _outcome(data: bytes) -> tuple[str, str]:
@@ -130,7 +154,7 @@ def _limit(memory: int | None, seconds: float | None) -> None:
     """Limit what this process takes from now on."""
     if seconds is not None:
         # A busy machine gives this process a part of the time only, so the limit of the clock is looser.
-        faulthandler.dump_traceback_later(_PATIENCE * seconds, exit=True, file=open(os.devnull, "w"))  # noqa: SIM115
+        faulthandler.dump_traceback_later(_PATIENCE * seconds, exit=True, file=2)
     if resource is None:
         return
     _lower(resource.RLIMIT_CORE, 0)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +14,8 @@ from torch import nn
 import sknn
 from benchmarks.reliability._file_parts import Parts
 from sknn import NeuralClassifier
+from sknn._file import trial
+from sknn._file.limits import Limits
 from sknn.exceptions import DamagedFileError, UntrustedFileError
 
 from .subjects import IMAGES, X, Y, fitted, saved
@@ -55,6 +60,13 @@ def test_a_layer_that_needs_too_much_time(tmp_path):
         sknn.load(path, max_seconds=1, max_memory="8GB")
 
 
+def test_a_child_that_waits_is_out_of_time():
+    code = "import time; from sknn._file.trial import _limit; _limit(None, 0.05); time.sleep(60)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=300)
+    with pytest.raises(UntrustedFileError, match=r"m: its network needs more than max_seconds=1 seconds"):
+        trial._raise(done.stdout, done.stderr, done.returncode, Limits(None, 1), "m")
+
+
 def _with_large_windows(value):
     layers = {child["class"]: child["arguments"] for _, child in value["parameters"]["module"]["children"]}
     layers["torch.nn.LPPool2d"]["kernel_size"] = 1500
@@ -75,6 +87,58 @@ def test_without_an_interpreter_to_start(tmp_path, monkeypatch):
     with pytest.raises(UntrustedFileError, match="no Python interpreter to start.*None for no limit"):
         sknn.load(tmp_path / "m")
     assert sknn.load(tmp_path / "m", max_memory=None, max_seconds=None).n_iter_ == 2
+
+
+LOAD = """
+import os, sys
+{before}
+import numpy as np
+import sknn
+os.chdir("elsewhere")
+{after}
+print(sknn.load("../m").n_iter_)
+"""
+
+
+def _loads_in(tmp_path, before="", after="", **environment):
+    """What a script prints that loads a file in another folder than it starts in."""
+    (tmp_path / "m").write_bytes(saved("images"))
+    (tmp_path / "elsewhere").mkdir()
+    script = LOAD.format(before=before, after=after)
+    without = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    run = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env={**without, "OMP_NUM_THREADS": "1", **environment},
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    return run.stdout.strip() or run.stderr
+
+
+@pytest.mark.parametrize("path", ["src", ""])
+def test_a_package_on_a_relative_path_after_another_folder_was_entered(path, tmp_path):
+    folder = tmp_path / path
+    folder.mkdir(exist_ok=True)
+    (folder / "sknn").symlink_to(Path(sknn.__file__).parent)
+    assert _loads_in(tmp_path, f"sys.path[:] = [p for p in sys.path if p]; sys.path.insert(0, {path!r})") == "2"
+
+
+def test_a_child_that_prints_more_than_its_answer(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import atexit, os\nprint('[1]', end='')\natexit.register(print, 'end')\nos.write(1, b'{')\n"
+    )
+    paths = os.pathsep.join([str(tmp_path), str(Path(sknn.__file__).parents[1])])
+    found = _loads_in(tmp_path, PYTHONPATH=paths)
+    assert "2\n" in found
+
+
+def test_a_child_that_cannot_import_is_not_out_of_time(tmp_path, monkeypatch):
+    (tmp_path / "torch.py").write_text("raise ImportError('no torch here')")
+    (tmp_path / "m").write_bytes(saved("images"))
+    monkeypatch.setattr(trial, "_PATHS", [str(tmp_path), *trial._PATHS])
+    with pytest.raises(
+        UntrustedFileError, match=r"in a process of its own, which failed: ImportError.*no torch"
+    ) as found:
+        sknn.load(tmp_path / "m")
+    assert "as no model of this size does" not in str(found.value)
 
 
 @pytest.mark.parametrize(

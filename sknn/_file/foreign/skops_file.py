@@ -51,11 +51,8 @@ def write_foreign(thing: Any) -> bytes:
 
 def names_to_trust(data: bytes) -> list[str]:
     """Return names that `load` will need in `trusted` to read this archive of `write_foreign`."""
-    return sorted({*_untrusted(data, "sknn.save")} - _trusted_types() | {*needed_names(data, _only_named())})
-
-
-def _untrusted(data: bytes, asked_by: str) -> list[str]:
-    return _skops(asked_by).get_untrusted_types(data=data)
+    untrusted = _skops("sknn.save").get_untrusted_types(data=data)
+    return sorted({*untrusted} - _trusted_types() | {*needed_names(data, _only_named())})
 
 
 def read_foreign(data: bytes, estimators: list[BaseNeuralEstimator], trust: Trust, what: str) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..values.generators import check_state
 from .objects import needs_no_trust
 from .placeholders import Distribution, Placeholder
 
-__all__ = ["attributes_of", "check_node", "name_to_trust"]
+__all__ = ["attributes_of", "check_node", "name_to_trust", "nodes_of"]
 
 _FORMATS = ("bsr", "coo", "csc", "csr", "dia")
 _SPARSE = tuple(f"scipy.sparse._{form}.{form}_{kind}" for form in _FORMATS for kind in ("array", "matrix"))
@@ -85,6 +86,18 @@ def name_to_trust(node: dict[str, Any], only_named: frozenset[str]) -> str | Non
     return path
 
 
+def nodes_of(value: Any) -> Iterator[dict[str, Any]]:
+    """Return all nodes of a schema, outer before inner."""
+    if isinstance(value, dict):
+        if "__loader__" in value:
+            yield value
+        for item in value.values():
+            yield from nodes_of(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from nodes_of(item)
+
+
 def attributes_of(node: dict[str, Any]) -> dict[str, Any]:
     """Return the nodes of an object's attributes."""
     content = node.get("content")
@@ -121,6 +134,10 @@ def _refusal(loader: str, path: str, what: str, is_fixed: bool) -> str:
 
 
 def _check_object(node: dict[str, Any], parts: dict[str, bytes], what: str) -> None:
+    content = node.get("content")
+    # In another node, attributes could pass the checks of their names.
+    if isinstance(content, dict) and content.get("__loader__") not in ("DictNode", "JsonNode", "TupleNode"):
+        raise UntrustedFileError(f"{what} contains attributes in a form that skops does not write.")
     attributes = attributes_of(node)
     for name in _THREADS:
         item = attributes.get(name)
@@ -131,6 +148,11 @@ def _check_object(node: dict[str, Any], parts: dict[str, bytes], what: str) -> N
         least = -_MAX_THREADS if name == "n_jobs" else 1
         if value is not None and (type(value) is not int or not least <= value <= _MAX_THREADS):
             raise UntrustedFileError(f"{what}: {name} is {str(value)[:40]}; expected at most {_MAX_THREADS} threads.")
+
+
+def _check_json(node: dict[str, Any], parts: dict[str, bytes], what: str) -> None:
+    if expect(node.get("content"), str, what).lstrip()[:1] in ("[", "{"):
+        raise UntrustedFileError(f"{what} contains a list or a dict in a form that skops does not write.")
 
 
 def _check_dict(node: dict[str, Any], parts: dict[str, bytes], what: str) -> None:
@@ -192,6 +214,7 @@ def _check_generator(node: dict[str, Any], parts: dict[str, bytes], what: str) -
 
 
 _CHECKS: dict[str, Any] = {
+    "JsonNode": _check_json,
     "ObjectNode": _check_object,
     "DictNode": _check_dict,
     "DefaultDictNode": _check_default_dict,

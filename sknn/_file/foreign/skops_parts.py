@@ -2,7 +2,7 @@
 
 skops refuses types that are not trusted. This file closes what it leaves open: object numbers that a file may choose,
 arrays that claim to be larger than they are, and objects that refer to others so often that reading never ends.
-`skops_nodes` checks which node creates a trusted type.
+`skops_nodes` checks which node creates a trusted type, `skops_paths` which one a later `fit` would write for.
 """
 
 from __future__ import annotations
@@ -11,25 +11,23 @@ import io
 import math
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from ...exceptions import DamagedFileError, UntrustedFileError
+from ...exceptions import DamagedFileError
 from ..archive import pack, unpack
 from ..checks import damaged_if_it_fails, expect
-from ..names import Trust
+from ..names import Trust, not_trusted
 from ..parts import read_json, write_json
-from .skops_nodes import attributes_of, check_node, name_to_trust
+from .skops_nodes import check_node, name_to_trust, nodes_of
+from .skops_paths import check_parameters_to_set, remove_folders
 
 __all__ = ["canonical", "checked", "needed_names"]
 
 _SCHEMA = "schema.json"
 _MAX_DEPTH = 300
-_NOTHING = {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode", "content": "null", "is_json": True}
-_PATHS = ("checkpoint", "memory")
 _OLDEST_PROTOCOL, _NEWEST_PROTOCOL = 1, 100
 
 
@@ -38,7 +36,7 @@ def canonical(data: bytes) -> bytes:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     schema = read_json(parts.pop(_SCHEMA), "the schema of skops", _MAX_DEPTH)
-    _remove_folders(schema)
+    remove_folders(schema)
     rewriting = _Rewriting(schema)
     schema = rewriting.rewritten(schema)
     schema.pop("_skops_version", None)
@@ -60,7 +58,9 @@ class _Rewriting:
     def __init__(self, schema: Any) -> None:
         self.names: dict[str, str] = {}
         self._first: dict[Any, dict[str, Any]] = {}
-        nodes = [node for node in _nodes(schema) if node["__loader__"] not in ("JsonNode", "TypeNode", "FunctionNode")]
+        nodes = [
+            node for node in nodes_of(schema) if node["__loader__"] not in ("JsonNode", "TypeNode", "FunctionNode")
+        ]
         self._times = Counter(node["__id__"] for node in nodes if "__id__" in node)
 
     def rewritten(self, value: Any) -> Any:
@@ -98,78 +98,33 @@ def checked(parts: dict[str, bytes], what: str, only_named: frozenset[str], trus
     for name, content in arrays.items():
         _check_part(name, content, what)
     _check_trust(schema, what, only_named, trust)
-    _check_grids(schema, what)
     first: dict[Any, Any] = {}
-    for node in _nodes(schema):
+    for node in nodes_of(schema):
         check_node(node, arrays, what, only_named, trust)
         number = node.get("__id__")
         # skops writes an object in full wherever it is used, so reading takes time in proportion to the file.
         if number is not None and first.setdefault(expect(number, int, what), node) != node:
             raise DamagedFileError(f"{what}: two different objects have the number {number}.")
-    _remove_folders(schema)
+    check_parameters_to_set(schema, what)
+    remove_folders(schema)
     return pack({**arrays, _SCHEMA: write_json(schema, sort_names=False)})
 
 
 def _check_trust(schema: Any, what: str, only_named: frozenset[str], trust: Trust) -> None:
     """List all classes that the caller would have to trust, if there are several; `check_node` refuses a single one."""
-    names = {name_to_trust(node, only_named) for node in _nodes(schema)} - {None}
+    names = {name_to_trust(node, only_named) for node in nodes_of(schema)} - {None}
     missing = [name for name in sorted(map(str, names)) if not trust.lists_type(name, what)]
     if len(missing) > 1:
-        raise UntrustedFileError(
-            f"{what} contains {', '.join(name[:120] for name in missing[:20])}, which are not trusted, or whose "
-            "compiled code may crash if the file is damaged. If you know them and trust the file's author, pass "
-            f"load(path, trusted={missing[:20]})."
+        raise not_trusted(
+            missing, what, "which are not trusted, or whose compiled code may crash if the file is damaged"
         )
-
-
-def _check_grids(schema: Any, what: str) -> None:
-    """Refuse parameters of a search that would make a later `fit` write where the file says, and read pickles there."""
-    attributes = {id(node.get("content")) for node in _nodes(schema) if node["__loader__"] == "ObjectNode"}
-    for node in _nodes(schema):
-        content = node.get("content")
-        if node["__loader__"] != "DictNode" or id(node) in attributes or not isinstance(content, dict):
-            continue
-        for name, value in content.items():
-            # Columns of cv_results_ are called param_..., and only report what was used.
-            if name.rpartition("__")[2] in _PATHS and not name.startswith("param_") and not _is_null(value):
-                raise UntrustedFileError(
-                    f"{what}: a parameter {name[:80]!r} is set, by which a later fit would write where the file says. "
-                    "Set it after loading."
-                )
-
-
-def _is_null(node: Any) -> bool:
-    """Whether a node is None, or a list of nothing else."""
-    content = node.get("content") if isinstance(node, dict) else None
-    return content == "null" or (isinstance(content, list) and all(_is_null(item) for item in content))
 
 
 def needed_names(data: bytes, only_named: frozenset[str]) -> list[str]:
     """Return classes in an archive of `canonical` that `checked` creates only if they are trusted."""
     schema = read_json(unpack(data, "the archive of skops")[_SCHEMA], "the schema of skops", _MAX_DEPTH)
-    names = (name_to_trust(node, only_named) for node in _nodes(schema))
+    names = (name_to_trust(node, only_named) for node in nodes_of(schema))
     return sorted({name for name in names if name is not None})
-
-
-def _remove_folders(schema: Any) -> None:
-    """Remove each `memory`, a folder of the machine that trained: `fit` would write to it and read pickles from it."""
-    for node in _nodes(schema):
-        if node["__loader__"] == "ObjectNode" and str(node.get("__module__")).startswith("sklearn."):
-            attributes = attributes_of(node)
-            if "memory" in attributes:
-                attributes["memory"] = dict(_NOTHING)
-
-
-def _nodes(value: Any) -> Iterator[dict[str, Any]]:
-    """Return all nodes of a schema, outer before inner."""
-    if isinstance(value, dict):
-        if "__loader__" in value:
-            yield value
-        for item in value.values():
-            yield from _nodes(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _nodes(item)
 
 
 def _check_part(name: str, content: bytes, what: str) -> None:

@@ -203,16 +203,6 @@ def test_selections_of_columns_by_type_need_no_trust(kind, tmp_path):
     np.testing.assert_array_equal(again.transform(FRAME), model.transform(FRAME))
 
 
-@pytest.mark.parametrize("name", ["neuralclassifier__checkpoint", "memory"])
-def test_a_search_over_paths_is_refused(name, tmp_path):
-    """A later fit would write where the file says."""
-    search = GridSearchCV(make_pipeline(StandardScaler(), classifier()), {name: [None]}, cv=2).fit(X, Y)
-    sknn.save(search, tmp_path / "m")
-    search.param_grid = {name: [str(tmp_path / "here")]}
-    with pytest.raises(TypeError, match=f"a parameter '{name}' is set"):
-        sknn.save(search, tmp_path / "m")
-
-
 @pytest.mark.parametrize(
     "step", [KNeighborsRegressor(), KNeighborsRegressor(algorithm="brute"), KMeans(2, n_init=1)], ids=repr
 )
