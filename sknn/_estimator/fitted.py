@@ -20,7 +20,8 @@ from .._training.net import _Net
 from .._training.one_pass import validation_score
 from .._training.train import Ending
 from .._versions import versions
-from ..callbacks import EarlyStopping, GradientHealth
+from ..callbacks import GradientHealth
+from ..callbacks.early_stopping import restored_epoch
 from ..losses import Loss
 from .callback_params import check_pickling
 from .component_params import ComponentParams
@@ -184,16 +185,16 @@ def training_attributes(net: _Net, ending: Ending) -> dict[str, Any]:
     history = net.history
     scores = [validation_score(record) for record in history]
     callbacks = [callback for _, callback in net.callbacks_]
-    best_epochs = [callback.best_epoch_ for callback in callbacks if isinstance(callback, EarlyStopping)]
     health = [callback.health_ for callback in callbacks if isinstance(callback, GradientHealth)][-1:]
-    best_epoch = next(filter(None, [*best_epochs[-1:], ending.kept_epoch]), 0)
-    if health and best_epoch:
+    found = health[0].best_epoch if health else 0  # a repair may have restored the weights of another than the last
+    best_epoch = restored_epoch(net) or ending.kept_epoch or found or len(history)
+    if health:
         health[0].best_epoch = best_epoch
     return {
         "n_iter_": len(history),
         "loss_curve_": [record["train_loss"] for record in history],
         "validation_scores_": None if None in scores else scores,
-        "best_epoch_": best_epoch or (health[0].best_epoch if health else 0) or len(history),
+        "best_epoch_": best_epoch,
         "stopped_by_": ending.stopped_by,
         "interrupted_": ending.stopped_by == "interrupt",
         "health_": health[0] if health else None,
