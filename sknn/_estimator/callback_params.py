@@ -1,21 +1,13 @@
-"""The caller's callbacks: their names, as in skorch, their parameters as ``callbacks__NAME__x``, and their pickles."""
+"""The caller's callbacks: their names, as in skorch, and their parameters as ``callbacks__NAME__x``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import cloudpickle
 from skorch.callbacks import Callback
 
-from .._errors import one_line
-from ..callbacks._protocol import SknnCallback
-
-__all__ = ["callback_params", "check_pickling", "class_of", "with_callback_params"]
-
-# While callbacks are pickled as a check: one may refer to its estimator, which would be checked again.
-_is_checking = ContextVar("_is_checking", default=False)
+__all__ = ["callback_params", "class_of", "with_callback_params"]
 
 
 def class_of(callback: Any) -> type:
@@ -62,26 +54,3 @@ def _named(callbacks: Any) -> list[tuple[str, Any]]:
         (name if names.count(name) == 1 else f"{name}_{names[: i + 1].count(name)}", callback)
         for i, (name, callback) in enumerate(pairs)
     ]
-
-
-def check_pickling(callbacks: Iterable[Any]) -> None:
-    """Raise a TypeError that names a callback which cannot be pickled: Python's names neither it nor the attribute."""
-    if _is_checking.get():
-        return
-    token = _is_checking.set(True)
-    try:
-        for callback in callbacks:
-            if not isinstance(callback, SknnCallback):
-                _try_to_pickle(callback)
-    finally:
-        _is_checking.reset(token)
-
-
-def _try_to_pickle(callback: Any) -> None:
-    try:
-        cloudpickle.dumps(callback)
-    except Exception as error:
-        raise TypeError(
-            f"callbacks: {class_of(callback).__name__} cannot be pickled: {one_line(str(error))}. Give the class a "
-            "__getstate__ that leaves this out, or store the model by sknn.save after set_params(callbacks=None)."
-        ) from error

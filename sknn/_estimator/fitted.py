@@ -23,7 +23,6 @@ from .._versions import versions
 from ..callbacks import GradientHealth
 from ..callbacks.early_stopping import restored_epoch
 from ..losses import Loss
-from .callback_params import check_pickling
 from .component_params import ComponentParams
 from .prediction import raw_prediction
 
@@ -138,12 +137,8 @@ class FittedEstimator(ComponentParams):
 
     def __getstate__(self) -> dict[str, Any]:
         """Parameters, what was learned, and versions; the optimizer's state only for a ``warm_start``."""
-        given = vars(self).get("callbacks")
-        callbacks = list(given) if isinstance(given, list | tuple) else []
         if self.__sklearn_is_fitted__():
             self.net_.keeps_optimizer = bool(self.warm_start)  # the parameter may have been set since fit
-            callbacks += [callback for _, callback in self.net_.callbacks_]
-        check_pickling({id(callback): callback for callback in callbacks}.values())
         return {**super().__getstate__(), "_versions": _versions()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
