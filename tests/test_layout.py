@@ -17,7 +17,18 @@ ROOT = PACKAGE.parent
 
 # Each part imports only parts of an earlier line.
 LEVELS = [
-    {"_optional", "_atomic", "_device", "_errors", "_random", "_settings", "_threads", "_versions", "exceptions"},
+    {
+        "_optional",
+        "_atomic",
+        "_device",
+        "_errors",
+        "_hyperparameters",
+        "_random",
+        "_settings",
+        "_threads",
+        "_versions",
+        "exceptions",
+    },
     {"_digest", "_plotting", "modules"},
     {"losses", "optim", "_data", "_health"},
     {"_network", "callbacks"},
