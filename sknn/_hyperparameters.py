@@ -47,7 +47,7 @@ def takes_any_name(kind: type) -> bool:
 
 
 def _constructors(kind: type) -> list[type]:
-    """The class that defines the constructor, perhaps a mixin, and those of its bases that define one, but no mixins."""
+    """The class that defines the constructor, perhaps a mixin, and its bases that define one, but no further mixins."""
     defined = [base for base in kind.__mro__ if "__init__" in vars(base) and base is not object]
     return [base for base in defined if base is defined[0] or issubclass(base, BaseEstimator | Callback)]
 

@@ -191,7 +191,6 @@ def training_attributes(net: _Net, ending: Ending) -> dict[str, Any]:
         "validation_scores_": None if None in scores else scores,
         "best_epoch_": best_epoch,
         "stopped_by_": ending.stopped_by,
-        "interrupted_": ending.stopped_by == "interrupt",
         "health_": health[0] if health else None,
         "n_repairs_": health[0].n_repairs if health else 0,
     }
