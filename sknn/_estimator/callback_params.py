@@ -7,6 +7,8 @@ from typing import Any
 
 from skorch.callbacks import Callback
 
+from .._errors import shown
+
 __all__ = ["callback_params", "class_of", "with_callback_params"]
 
 
@@ -31,7 +33,16 @@ def with_callback_params(callbacks: Any, changes: Mapping[str, Any]) -> list[Any
 
     ``NAME__x`` sets a parameter of the instance itself. A class becomes an instance.
     """
-    named, present = dict(_named(callbacks)), list(callbacks or ())
+    if not (callbacks is None or isinstance(callbacks, list | tuple)):
+        raise ValueError(f"callbacks is {shown(callbacks)}; expected a list of callbacks. Pass callbacks=[...].")
+    names, present = [name for name, _ in _named(callbacks)], list(callbacks or ())
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(
+            f"callbacks: the name {twice!r} belongs to two callbacks; expected distinct names. Those of one "
+            "class or name are numbered; pass pairs (name, callback) to name them otherwise."
+        )
+    named = dict(_named(callbacks))
     pairs = {name: isinstance(item, tuple) for name, item in zip(named, present, strict=True)}
     for key, value in sorted(changes.items()):  # the callbacks themselves, then their parameters
         name, separator, parameter = key.partition("__")
@@ -41,6 +52,10 @@ def with_callback_params(callbacks: Any, changes: Mapping[str, Any]) -> list[Any
             named[name] = value
         elif isinstance(named[name], type):
             named[name] = named[name](**{parameter: value})
+        elif not isinstance(named[name], Callback):
+            raise ValueError(
+                f"callbacks__{key}: {name} is {shown(named[name])}, without parameters; expected a skorch callback."
+            )
         else:
             named[name].set_params(**{parameter: value})
     return [(name, made) if pairs[name] else made for name, made in named.items() if made is not None]

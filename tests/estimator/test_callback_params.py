@@ -319,3 +319,25 @@ def test_instances_of_modules_losses_are_copied_and_callbacks_are_not():
     assert fitted.net_.criterion_ is not loss
     assert all((a == b).all() for a, b in zip(before, network.parameters(), strict=True))
     assert fitted.net_.callbacks_[0][1] is callback
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "changes", "message"),
+    [
+        ([("Log_1", Log([])), Log([]), Log([])], {"Log_1__rows": []}, "callbacks: the name 'Log_1' belongs to two"),
+        ([("a", Log([])), ("a_1", Log([])), ("a", Log([]))], {"a_2": None}, "callbacks: the name 'a_1' belongs to two"),
+        ([Log([])], {"Log": None, "Log__rows": []}, r"callbacks__Log__rows: Log is None, .*expected a skorch callback"),
+        ([Log([])], {"Log": 3, "Log__rows": []}, r"callbacks__Log__rows: Log is 3, .*expected a skorch callback"),
+        (["log"], {"str__rows": []}, r"callbacks__str__rows: str is 'log', .*expected a skorch callback"),
+        (EarlyStopping(), {"EarlyStopping__patience": 3}, r"callbacks is <.*EarlyStopping.*>; expected a list.*\[\.\.\.\]"),
+        ("log", {"str__rows": 3}, r"callbacks is 'log'; expected a list"),
+    ],
+    ids=["numbers", "numbers of names", "None", "a number", "a text inside", "no list", "a text"],
+)  # fmt: skip
+def test_parameters_of_what_is_no_callback_are_refused(callbacks, changes, message):
+    changes = {f"callbacks__{name}": value for name, value in changes.items()}
+    with pytest.raises(ValueError, match=message):
+        model(callbacks=callbacks).set_params(**changes)
+    assert model(callbacks=callbacks).get_params()["callbacks"] is callbacks
+    with pytest.raises(ValueError, match=message):
+        model().set_params(callbacks=callbacks, **changes)
