@@ -310,6 +310,34 @@ def test_a_callback_that_was_used_belongs_to_the_same_fit(tmp_path):
         model(**params).fit(X, Y)
 
 
+class Records(Callback):
+    """Records losses under a name that is compared: it has no underscore at its end."""
+
+    def __init__(self, every=1, key="secret"):
+        self.every, self.key, self.losses = every, key, []
+
+    def on_epoch_end(self, net, **kwargs):
+        self.losses.append(net.history[-1, "train_loss"])
+
+
+def test_what_differs_of_a_callback_is_named(tmp_path):
+    def checkpointed(*callbacks):
+        return model(callbacks=list(callbacks), checkpoint=tmp_path / "a")
+
+    used = Records()
+    checkpointed(GradientClipping(), used).fit(X, Y)
+    with pytest.raises(CheckpointError, match=r"another fit: callbacks\[1\]\.losses differ\."):
+        checkpointed(GradientClipping(), used).fit(X, Y)
+    with pytest.raises(CheckpointError, match=r"fit: callbacks\[0\]\.by, callbacks\[1\]\.every differ\."):
+        checkpointed(GradientClipping(by="value"), Records(2)).fit(X, Y)
+    with pytest.raises(CheckpointError, match=r"fit: callbacks \(then \['GradientClipping', 'Records'\], now \['Gr"):
+        checkpointed(GradientClipping()).fit(X, Y)
+    with pytest.raises(CheckpointError, match=r"now \['GradientClipping', 'named: Records'\]\) differ\."):
+        checkpointed(GradientClipping(), ("named", Records())).fit(X, Y)
+    checkpointed(GradientClipping(), Records()).fit(X, Y)
+    assert b"secret" not in (tmp_path / "a").read_bytes()[:2000]
+
+
 def test_instances_of_modules_losses_are_copied_and_callbacks_are_not():
     network, loss = MLP(3, 1, hidden_sizes=(4,)), sknn.losses.Huber()
     before = [parameter.clone() for parameter in network.parameters()]
