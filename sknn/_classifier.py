@@ -333,7 +333,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
             In the order of ``classes_``, computed in float32 and normalised in float64, so that rows sum to one. For a
             label indicator matrix, the probability of each label.
         """
-        values = self._link_output(X)
+        values = self._output(X, linked=True)
         return self._targets.probabilities(values)
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
@@ -361,7 +361,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         -------
         scores : ndarray float32 of shape (n_samples,) for two classes, else (n_samples, n_classes)
         """
-        raw = self._raw_prediction(X).numpy()
+        raw = self._output(X, linked=False)
         return self._targets.decision(raw)
 
     score = BaseNeuralEstimator.score  # instead of ClassifierMixin's

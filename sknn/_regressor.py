@@ -291,7 +291,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
             The last for several quantiles. float64 for two-dimensional y, and if the spread of y is too small
             relative to its mean for float32.
         """
-        values = self._link_output(X)
+        values = self._output(X, linked=True)
         return self._targets.predict(values)
 
     score = BaseNeuralEstimator.score  # instead of RegressorMixin's

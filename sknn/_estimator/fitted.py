@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import Tensor, nn
+from torch import nn
 
 from .._data.containers import as_table, is_plain, without_tensor
 from .._data.inputs import Inputs
@@ -118,18 +118,12 @@ class FittedEstimator(ComponentParams):
             except ValueError as error:
                 raise (_other_columns(error) if "feature names should match" in str(error) else error) from error
 
-    def _raw_prediction(self, X: Any) -> Tensor:
-        """Raw prediction float32 (n_samples, out_features) on the CPU."""
-        X = self._check_X(X)
-        with default_settings(foreign_code=self.net_.has_foreign_code), torch.inference_mode():
-            return raw_prediction(self.net_, self._inputs, X)
-
-    def _link_output(self, X: Any) -> np.ndarray:
-        """Raw prediction through the loss's inverse link, float32 (n_samples, n_values)."""
+    def _output(self, X: Any, *, linked: bool) -> np.ndarray:
+        """Raw prediction float32 (n_samples, out_features); if `linked`, what the loss's inverse link makes of it."""
         X = self._check_X(X)
         with default_settings(foreign_code=self.net_.has_foreign_code), torch.inference_mode():
             raw = raw_prediction(self.net_, self._inputs, X)
-            return self._loss.inverse_link(raw).numpy()
+            return (self._loss.inverse_link(raw) if linked else raw).numpy()
 
     @property
     def _loss(self) -> Loss:
