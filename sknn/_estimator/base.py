@@ -220,7 +220,7 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
             net = make_net(params, data.inputs, data.targets, data.train, plan=plan, seed=seed, n_networks=n_networks)
         net.keeps_optimizer = bool(self.warm_start)
         # Copies of a row, merged into one, count. The rows of a chunk say nothing about a stream.
-        net.criterion_.expect(math.inf if partial else max(len(data.train), data.n_copies or 0))
+        net.criterion_.set_n_rows(math.inf if partial else max(len(data.train), data.n_copies or 0))
         return net
 
     def _learned(self, net: _Net, data: EncodedData, random: np.random.RandomState) -> dict[str, Any]:
