@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -293,6 +294,11 @@ def print_questions() -> None:
             print(f"        {name!r}: {asked!r},")
         print("    },")
     print("}")
+
+
+def test_layers_of_torch_are_recognised_by_public_classes():
+    private = re.compile(r"\b_(BatchNorm|NormBase|ConvNd|ConvTransposeNd)\b")
+    assert [path.name for path in SOURCES if private.search(path.read_text())] == []
 
 
 if __name__ == "__main__":
