@@ -125,8 +125,8 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         Epochs between two checkpoints, instead of seconds.
     on_interrupt : {"raise", "keep"}, default="raise"
         What Ctrl-C does: "raise" a KeyboardInterrupt and leave the estimator as it was before fit; or "keep" the
-        weights of the best epoch so far, with ``interrupted_ = True``. Searches, cross-validation and ensembles end in
-        any case.
+        weights of the best epoch so far, with ``stopped_by_ = "interrupt"``. Searches, cross-validation and ensembles
+        end in any case.
     device : str or torch.device, default="auto"
         "auto" takes CUDA, then MPS, then the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -166,8 +166,6 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
     stopped_by_ : {"max_epochs", "early_stopping", "max_time", "interrupt", "health", "callback"}
         What ended the training. "interrupt" is Ctrl-C with ``on_interrupt="keep"``, "health" non-finite values that
         came back again and again, "callback" one of `callbacks` or of scikit-learn's callbacks.
-    interrupted_ : bool
-        Whether Ctrl-C ended the training, with ``on_interrupt="keep"``.
     health_ : TrainingHealth or None
         What :class:`~sknn.callbacks.GradientHealth` found.
     n_repairs_ : int
@@ -335,7 +333,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
             In the order of ``classes_``, computed in float32 and normalised in float64, so that rows sum to one. For a
             label indicator matrix, the probability of each label.
         """
-        values = self._link_output(X)
+        values = self._output(X, linked=True)
         return self._targets.probabilities(values)
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
@@ -363,7 +361,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         -------
         scores : ndarray float32 of shape (n_samples,) for two classes, else (n_samples, n_classes)
         """
-        raw = self._raw_prediction(X).numpy()
+        raw = self._output(X, linked=False)
         return self._targets.decision(raw)
 
     score = BaseNeuralEstimator.score  # instead of ClassifierMixin's

@@ -39,7 +39,7 @@ def shown(value: Any) -> str:
 
 def one_line(text: str) -> str:
     """The text without line breaks, for a sentence that goes on after it."""
-    return " ".join(text.split()) if "\n" in text else text
+    return " ".join(text.split()) if len(text.splitlines()) > 1 else text.strip()
 
 
 def _cut(text: str, longest: int) -> str:
@@ -96,7 +96,7 @@ class refused_as:  # noqa: N801, a context manager that reads as a verb
             reason = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
         if self._is_named_in(reason):
             return _cut(reason, _LONGEST_REASON)
-        return f"{self.part}: {_cut(_one_line(reason), _LONGEST_REASON).rstrip('. ')}. Expected {self.expected}."
+        return f"{self.part}: {_cut(one_line(reason), _LONGEST_REASON).rstrip('. ')}. Expected {self.expected}."
 
 
 def _is_bug(error: BaseException, traceback: TracebackType | None) -> bool:
@@ -109,11 +109,6 @@ def _is_bug(error: BaseException, traceback: TracebackType | None) -> bool:
         if frame.f_code.co_name != "__getattr__":  # the line that asks for an attribute counts, not what answers
             module = frame.f_globals.get("__name__", "")
     return module.partition(".")[0] == _PACKAGE
-
-
-def _one_line(text: str) -> str:
-    """A text of several lines as one; what follows an error of another library would begin a line with a full stop."""
-    return " ".join(line.strip() for line in text.strip().splitlines() if line.strip())
 
 
 def _reason(error: BaseException) -> str:

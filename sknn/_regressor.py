@@ -120,8 +120,8 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         Epochs between two checkpoints, instead of seconds.
     on_interrupt : {"raise", "keep"}, default="raise"
         What Ctrl-C does: "raise" a KeyboardInterrupt and leave the estimator as it was before fit; or "keep" the
-        weights of the best epoch so far, with ``interrupted_ = True``. Searches, cross-validation and ensembles end in
-        any case.
+        weights of the best epoch so far, with ``stopped_by_ = "interrupt"``. Searches, cross-validation and ensembles
+        end in any case.
     device : str or torch.device, default="auto"
         "auto" takes CUDA, then MPS, then the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -160,8 +160,6 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
     stopped_by_ : {"max_epochs", "early_stopping", "max_time", "interrupt", "health", "callback"}
         What ended the training. "interrupt" is Ctrl-C with ``on_interrupt="keep"``, "health" non-finite values that
         came back again and again, "callback" one of `callbacks` or of scikit-learn's callbacks.
-    interrupted_ : bool
-        Whether Ctrl-C ended the training, with ``on_interrupt="keep"``.
     health_ : TrainingHealth or None
         What :class:`~sknn.callbacks.GradientHealth` found.
     n_repairs_ : int
@@ -293,7 +291,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
             The last for several quantiles. float64 for two-dimensional y, and if the spread of y is too small
             relative to its mean for float32.
         """
-        values = self._link_output(X)
+        values = self._output(X, linked=True)
         return self._targets.predict(values)
 
     score = BaseNeuralEstimator.score  # instead of RegressorMixin's

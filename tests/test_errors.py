@@ -11,7 +11,7 @@ import pytest
 
 from sknn import NeuralClassifier
 from sknn._data import table
-from sknn._errors import refused_as, shown
+from sknn._errors import one_line, refused_as, shown
 from sknn.modules import MLP
 
 
@@ -108,3 +108,14 @@ def test_values_in_messages_are_short() -> None:
     assert shown("a") == "'a'"
     assert len(shown("a" * 10**6)) < 300
     assert shown(Unshown()) == "<Unshown, whose repr fails>"
+
+
+@pytest.mark.parametrize("text", ["a\n  b", "a\rb", "\n a \r\n\n b\n"])
+def test_a_text_of_several_lines_becomes_one(text: str) -> None:
+    assert one_line(text) == "a b"
+    with pytest.raises(ValueError, match=r"^X: a b\. Expected numbers\.$"), refused_as("X", "numbers"):
+        raise ValueError(text)
+
+
+def test_spaces_within_one_line_stay() -> None:
+    assert one_line(" a  b ") == "a  b"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,18 @@ ROOT = PACKAGE.parent
 
 # Each part imports only parts of an earlier line.
 LEVELS = [
-    {"_optional", "_atomic", "_device", "_errors", "_random", "_settings", "_threads", "_versions", "exceptions"},
+    {
+        "_optional",
+        "_atomic",
+        "_device",
+        "_errors",
+        "_hyperparameters",
+        "_random",
+        "_settings",
+        "_threads",
+        "_versions",
+        "exceptions",
+    },
     {"_digest", "_plotting", "modules"},
     {"losses", "optim", "_data", "_health"},
     {"_network", "callbacks"},
@@ -282,6 +294,11 @@ def print_questions() -> None:
             print(f"        {name!r}: {asked!r},")
         print("    },")
     print("}")
+
+
+def test_layers_of_torch_are_recognised_by_public_classes():
+    private = re.compile(r"\b_(BatchNorm|NormBase|ConvNd|ConvTransposeNd)\b")
+    assert [path.name for path in SOURCES if private.search(path.read_text())] == []
 
 
 if __name__ == "__main__":

@@ -109,6 +109,7 @@ class Checkpoint:
         differences = [
             f"{name} (then {shown[name]}, now {self.shown[name]})" if name in shown and name in self.shown else name
             for name in names
+            if not any(name.startswith(f"{other}[") for other in names)  # a part of what differs as a whole
         ]
         if differences:
             self._refuse(path, differences)

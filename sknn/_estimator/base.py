@@ -18,6 +18,7 @@ from .._data.kinds import read_first
 from .._data.training_data import EncodedData, TrainingData
 from .._device import resolve_device
 from .._errors import refused_as, shown
+from .._hyperparameters import hyperparameters
 from .._network.signature import fits_any_columns
 from .._network.table_network import committee_of
 from .._random import Seeds, isolated_random_state, random_generator
@@ -30,7 +31,6 @@ from .._training.plan import TrainingPlan
 from .._training.train import train
 from ..losses._make import can_weigh_rows
 from .fitted import FittedEstimator, training_attributes
-from .hyperparameters import hyperparameters
 from .parameters import BUILT_WITH, CONSTRAINTS
 from .progress import (
     CallbackSupportMixin,  # pyright: ignore[reportAttributeAccessIssue]
@@ -220,7 +220,7 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
             net = make_net(params, data.inputs, data.targets, data.train, plan=plan, seed=seed, n_networks=n_networks)
         net.keeps_optimizer = bool(self.warm_start)
         # Copies of a row, merged into one, count. The rows of a chunk say nothing about a stream.
-        net.criterion_.expect(math.inf if partial else max(len(data.train), data.n_copies or 0))
+        net.criterion_.set_n_rows(math.inf if partial else max(len(data.train), data.n_copies or 0))
         return net
 
     def _learned(self, net: _Net, data: EncodedData, random: np.random.RandomState) -> dict[str, Any]:

@@ -1,21 +1,15 @@
-"""The caller's callbacks: their names, as in skorch, their parameters as ``callbacks__NAME__x``, and their pickles."""
+"""The caller's callbacks: their names, as in skorch, and their parameters as ``callbacks__NAME__x``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import cloudpickle
 from skorch.callbacks import Callback
 
-from .._errors import one_line
-from ..callbacks._protocol import SknnCallback
+from .._errors import shown
 
-__all__ = ["callback_params", "check_pickling", "class_of", "with_callback_params"]
-
-# While callbacks are pickled as a check: one may refer to its estimator, which would be checked again.
-_is_checking = ContextVar("_is_checking", default=False)
+__all__ = ["callback_params", "class_of", "with_callback_params"]
 
 
 def class_of(callback: Any) -> type:
@@ -39,7 +33,16 @@ def with_callback_params(callbacks: Any, changes: Mapping[str, Any]) -> list[Any
 
     ``NAME__x`` sets a parameter of the instance itself. A class becomes an instance.
     """
-    named, present = dict(_named(callbacks)), list(callbacks or ())
+    if not (callbacks is None or isinstance(callbacks, list | tuple)):
+        raise ValueError(f"callbacks is {shown(callbacks)}; expected a list of callbacks. Pass callbacks=[...].")
+    names, present = [name for name, _ in _named(callbacks)], list(callbacks or ())
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(
+            f"callbacks: the name {twice!r} belongs to two callbacks; expected distinct names. Those of one "
+            "class or name are numbered; pass pairs (name, callback) to name them otherwise."
+        )
+    named = dict(_named(callbacks))
     pairs = {name: isinstance(item, tuple) for name, item in zip(named, present, strict=True)}
     for key, value in sorted(changes.items()):  # the callbacks themselves, then their parameters
         name, separator, parameter = key.partition("__")
@@ -49,6 +52,10 @@ def with_callback_params(callbacks: Any, changes: Mapping[str, Any]) -> list[Any
             named[name] = value
         elif isinstance(named[name], type):
             named[name] = named[name](**{parameter: value})
+        elif not isinstance(named[name], Callback):
+            raise ValueError(
+                f"callbacks__{key}: {name} is {shown(named[name])}, without parameters; expected a skorch callback."
+            )
         else:
             named[name].set_params(**{parameter: value})
     return [(name, made) if pairs[name] else made for name, made in named.items() if made is not None]
@@ -62,26 +69,3 @@ def _named(callbacks: Any) -> list[tuple[str, Any]]:
         (name if names.count(name) == 1 else f"{name}_{names[: i + 1].count(name)}", callback)
         for i, (name, callback) in enumerate(pairs)
     ]
-
-
-def check_pickling(callbacks: Iterable[Any]) -> None:
-    """Raise a TypeError that names a callback which cannot be pickled: Python's names neither it nor the attribute."""
-    if _is_checking.get():
-        return
-    token = _is_checking.set(True)
-    try:
-        for callback in callbacks:
-            if not isinstance(callback, SknnCallback):
-                _try_to_pickle(callback)
-    finally:
-        _is_checking.reset(token)
-
-
-def _try_to_pickle(callback: Any) -> None:
-    try:
-        cloudpickle.dumps(callback)
-    except Exception as error:
-        raise TypeError(
-            f"callbacks: {class_of(callback).__name__} cannot be pickled: {one_line(str(error))}. Give the class a "
-            "__getstate__ that leaves this out, or store the model by sknn.save after set_params(callbacks=None)."
-        ) from error

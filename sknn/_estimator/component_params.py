@@ -10,10 +10,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
 from .._errors import one_line, shown
+from .._hyperparameters import constructor_names, hyperparameters, takes_any_name
 from .._network.signature import name_of
 from .callback_params import callback_params, with_callback_params
 from .components import COMPONENTS, FILLED_IN, accepted_params
-from .hyperparameters import constructor_names, hyperparameters, takes_any_name
 from .other_names import hint, hint_inside
 
 __all__ = ["ComponentParams"]

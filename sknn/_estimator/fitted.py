@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import Tensor, nn
+from torch import nn
 
 from .._data.containers import as_table, is_plain, without_tensor
 from .._data.inputs import Inputs
@@ -20,9 +20,9 @@ from .._training.net import _Net
 from .._training.one_pass import validation_score
 from .._training.train import Ending
 from .._versions import versions
-from ..callbacks import EarlyStopping, GradientHealth
+from ..callbacks import GradientHealth
+from ..callbacks.early_stopping import restored_epoch
 from ..losses import Loss
-from .callback_params import check_pickling
 from .component_params import ComponentParams
 from .prediction import raw_prediction
 
@@ -118,18 +118,12 @@ class FittedEstimator(ComponentParams):
             except ValueError as error:
                 raise (_other_columns(error) if "feature names should match" in str(error) else error) from error
 
-    def _raw_prediction(self, X: Any) -> Tensor:
-        """Raw prediction float32 (n_samples, out_features) on the CPU."""
-        X = self._check_X(X)
-        with default_settings(foreign_code=self.net_.has_foreign_code), torch.inference_mode():
-            return raw_prediction(self.net_, self._inputs, X)
-
-    def _link_output(self, X: Any) -> np.ndarray:
-        """Raw prediction through the loss's inverse link, float32 (n_samples, n_values)."""
+    def _output(self, X: Any, *, linked: bool) -> np.ndarray:
+        """Raw prediction float32 (n_samples, out_features); if `linked`, what the loss's inverse link makes of it."""
         X = self._check_X(X)
         with default_settings(foreign_code=self.net_.has_foreign_code), torch.inference_mode():
             raw = raw_prediction(self.net_, self._inputs, X)
-            return self._loss.inverse_link(raw).numpy()
+            return (self._loss.inverse_link(raw) if linked else raw).numpy()
 
     @property
     def _loss(self) -> Loss:
@@ -137,12 +131,8 @@ class FittedEstimator(ComponentParams):
 
     def __getstate__(self) -> dict[str, Any]:
         """Parameters, what was learned, and versions; the optimizer's state only for a ``warm_start``."""
-        given = vars(self).get("callbacks")
-        callbacks = list(given) if isinstance(given, list | tuple) else []
         if self.__sklearn_is_fitted__():
             self.net_.keeps_optimizer = bool(self.warm_start)  # the parameter may have been set since fit
-            callbacks += [callback for _, callback in self.net_.callbacks_]
-        check_pickling({id(callback): callback for callback in callbacks}.values())
         return {**super().__getstate__(), "_versions": _versions()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -184,18 +174,17 @@ def training_attributes(net: _Net, ending: Ending) -> dict[str, Any]:
     history = net.history
     scores = [validation_score(record) for record in history]
     callbacks = [callback for _, callback in net.callbacks_]
-    best_epochs = [callback.best_epoch_ for callback in callbacks if isinstance(callback, EarlyStopping)]
     health = [callback.health_ for callback in callbacks if isinstance(callback, GradientHealth)][-1:]
-    best_epoch = next(filter(None, [*best_epochs[-1:], ending.kept_epoch]), 0)
-    if health and best_epoch:
+    found = health[0].best_epoch if health else 0  # a repair may have restored the weights of another than the last
+    best_epoch = restored_epoch(net) or ending.kept_epoch or found or len(history)
+    if health:
         health[0].best_epoch = best_epoch
     return {
         "n_iter_": len(history),
         "loss_curve_": [record["train_loss"] for record in history],
         "validation_scores_": None if None in scores else scores,
-        "best_epoch_": best_epoch or (health[0].best_epoch if health else 0) or len(history),
+        "best_epoch_": best_epoch,
         "stopped_by_": ending.stopped_by,
-        "interrupted_": ending.stopped_by == "interrupt",
         "health_": health[0] if health else None,
         "n_repairs_": health[0].n_repairs if health else 0,
     }

@@ -16,8 +16,7 @@ _NUMBERS = (float, int)
 _TYPES: dict[str, tuple[type, ...]] = {
     "n_features_in_": (int,), "n_iter_": (int,), "best_epoch_": (int,), "n_repairs_": (int,), "n_outputs_": (int,),
     "loss_curve_": (list,), "validation_scores_": (list, type(None)), "health_": (TrainingHealth, type(None)),
-    "feature_names_in_": (np.ndarray,), "classes_": (np.ndarray,), "interrupted_": (bool,),
-    "stopped_by_": (str,),
+    "feature_names_in_": (np.ndarray,), "classes_": (np.ndarray,), "stopped_by_": (str,),
 }  # fmt: skip
 _NEEDED = {"n_features_in_", "n_iter_", "best_epoch_", "loss_curve_", "validation_scores_"}
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from .._device import resolve_device
 from .._estimator.base import BaseNeuralEstimator
-from .._estimator.hyperparameters import constructor_names, hyperparameter_names, hyperparameters
 from .._estimator.parameters import BUILT_WITH
+from .._hyperparameters import constructor_names, hyperparameter_names, hyperparameters
 from ..exceptions import DamagedFileError, FileError, UntrustedFileError, VersionError
 from ..losses import Loss
 from .attributes import check_attributes

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..modules._layers import BATCH_NORMS
 from .careful import same_random_numbers
 from .inspection import Inspection, as_evaluated
 from .observer import WEIGHING, bias_of
@@ -109,7 +110,7 @@ def initialise_by_data(net: Any, rows: tuple[Any, Any], inspection: Inspection, 
     x, y = rows
     module = net.module_
     for part in module.modules():
-        is_norm = isinstance(part, (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm))
+        is_norm = isinstance(part, (*BATCH_NORMS, nn.LayerNorm, nn.GroupNorm))
         if is_norm and all(parameter.requires_grad for parameter in part.parameters()):
             part.reset_parameters()
     for part in _layers_to_reset(module):

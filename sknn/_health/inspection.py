@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..modules._layers import BATCH_NORMS
 from .bounds import ending_of, probed_bounds
 from .observer import LARGE_SHARE, Activation, FirstLayer, Observer
 from .recorder import Recorder, first_tensor, recorded
@@ -53,7 +54,7 @@ def as_evaluated(module: nn.Module) -> Iterator[None]:
     buffers = [(buffer, buffer.clone()) for buffer in module.buffers()]
     try:
         for part, _ in modes:
-            part.training = isinstance(part, nn.modules.batchnorm._BatchNorm)
+            part.training = isinstance(part, BATCH_NORMS)
         yield
     finally:
         for part, training in modes:

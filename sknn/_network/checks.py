@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from .._errors import one_line, shown
 from ..losses import Loss
+from ..modules._layers import BATCH_NORMS
 from .failures import advice_for
 from .table_network import TableNetwork, first_output, has_members, network_inputs
 
@@ -15,7 +16,7 @@ __all__ = ["check_batch_norm", "check_loss", "check_network"]
 
 def check_batch_norm(network: nn.Module, n_samples: int) -> None:
     """Raise a ValueError if a batch norm would be trained on a single row."""
-    if n_samples == 1 and any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in network.modules()):
+    if n_samples == 1 and any(isinstance(part, BATCH_NORMS) for part in network.modules()):
         raise ValueError(
             "n_samples=1: batch norm needs at least 2 training rows. Pass more rows, or use a module with another "
             "norm, such as torch.nn.LayerNorm."

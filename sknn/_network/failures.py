@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 import math
 from types import TracebackType
+from typing import Any
 
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.conv import _ConvNd
 
+from ..modules._layers import BATCH_NORMS, CONVOLUTIONS
 from .table_network import TableNetwork, committee_of, users_network
 
 __all__ = ["advice_for"]
@@ -38,7 +38,7 @@ def advice_for(error: Exception, network: nn.Module, inputs: dict[str, Tensor], 
     kind, shape = type(layer).__name__, tuple(given.shape)
     if isinstance(layer, nn.Embedding | nn.EmbeddingBag):
         return _advice_for_codes(layer, given, has_categories="x_cat" in inputs)
-    if isinstance(layer, _ConvNd):
+    if isinstance(layer, CONVOLUTIONS):
         return _advice_for_convolution(layer, shape, is_first=is_first)
     width, axis = _width_of(layer)
     if width is None or given.ndim <= axis or shape[axis] == width[1]:
@@ -105,7 +105,7 @@ def _advice_for_codes(layer: nn.Embedding | nn.EmbeddingBag, given: Tensor, *, h
     return f"{fact} A column of K categories has the codes 0 (unknown) to K + 1 (missing); see cat_cardinalities."
 
 
-def _advice_for_convolution(layer: _ConvNd, shape: tuple[int, ...], *, is_first: bool) -> str:
+def _advice_for_convolution(layer: Any, shape: tuple[int, ...], *, is_first: bool) -> str:
     kind, n_axes = type(layer).__name__, len(layer.kernel_size)
     wanted = f"(batch, channels, {_AXES[n_axes]})"
     what = f" {kind} with in_channels={layer.in_channels} needs {wanted}, and was given {shape}."
@@ -127,7 +127,7 @@ def _width_of(layer: nn.Module) -> tuple[tuple[str, int] | None, int]:
         return ("in_features", layer.in_features), -1
     if isinstance(layer, nn.RNNBase):
         return ("input_size", layer.input_size), -1
-    if isinstance(layer, _BatchNorm):
+    if isinstance(layer, BATCH_NORMS):
         return ("num_features", layer.num_features), 1
     if isinstance(layer, nn.LayerNorm):
         return ("normalized_shape", layer.normalized_shape[-1]), -1

@@ -34,9 +34,15 @@ def find_checkpoint(
     if params["checkpoint"] is None:
         return None
     decisive = {name: value for name, value in params.items() if name not in _WITHOUT_EFFECT}
-    callbacks = [_digests_of_callback(callback) for callback in decisive["callbacks"] or ()]
-    digested = {**decisive, "callbacks": callbacks, **data, "weights before": before}
+    callbacks = [
+        callback if isinstance(callback, tuple) else ("", callback) for callback in decisive["callbacks"] or ()
+    ]
+    kinds = [(name, made if isinstance(made, type) else type(made)) for name, made in callbacks]
+    digested = {**decisive, "callbacks": kinds, **data, "weights before": before}
     identity = {name: _digest_of(name, value) for name, value in digested.items()}
+    for i, (_, callback) in enumerate(callbacks):
+        identity |= {f"callbacks[{i}].{name}": value for name, value in _digests_of_callback(callback).items()}
+    decisive["callbacks"] = [f"{name}: {kind.__name__}" if name else kind.__name__ for name, kind in kinds]
     settings = {f"version of {name}": version for name, version in versions(with_build=True).items()}
     settings["device"] = str(device)
     identity |= settings | {"source code of sknn": source_of_sknn()}
@@ -49,21 +55,20 @@ def find_checkpoint(
     return checkpoint
 
 
-def _digests_of_callback(callback: Any) -> list[str]:
+def _digests_of_callback(callback: Any) -> dict[str, str]:
     """Of what it was made with: not what it has learned in an earlier fit, nor what its pickle leaves out."""
-    given_name, made = callback if isinstance(callback, tuple) else ("", callback)
-    if isinstance(made, type):
-        return [given_name, _digest_of(f"callback {made.__name__}", made)]
+    if isinstance(callback, type):
+        return {}
     try:
-        stored, settings = made.__getstate__(), made.get_params(deep=False)
+        stored, settings = callback.__getstate__(), callback.get_params(deep=False)
     except Exception as error:
         raise CheckpointError(
-            f"checkpoint: the callback {type(made).__name__} cannot be stored: {type(error).__name__}: {error}. "
+            f"checkpoint: the callback {type(callback).__name__} cannot be stored: {type(error).__name__}: {error}. "
             "Give it a __getstate__ that returns what it needs in a resumed fit, or leave checkpoint=None."
         ) from error
     if isinstance(stored, dict):
         settings = {name: value for name, value in settings.items() if name in stored}
-    return [given_name, *(_digest_of(f"callback {type(made).__name__}", part) for part in (type(made), settings))]
+    return {name: _digest_of(f"callback {type(callback).__name__}.{name}", value) for name, value in settings.items()}
 
 
 def _digest_of(name: str, value: Any) -> str:

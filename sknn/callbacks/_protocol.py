@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from skorch.callbacks import Callback
 from torch import Tensor
 
+from .._hyperparameters import constructor_names
 from ..optim import FlatParameters
 
 __all__ = ["SknnCallback", "SknnNet", "TrainingRun", "flat_parameters_of", "run_of", "state_in_training"]
@@ -60,7 +60,7 @@ class SknnCallback(Callback):
         params : dict
             Parameter names mapped to their values.
         """
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        return {name: getattr(self, name) for name in constructor_names(type(self))}
 
     def training_ended(self, net: Any) -> None:
         """The last epoch of a run is over; called before `on_train_end`, and again after each further run.

@@ -153,5 +153,9 @@ def stoppers_of(net: Any) -> list[EarlyStopping]:
 
 
 def restored_epoch(net: Any) -> int:
-    """The epoch whose weights are restored at the end of training, from 1; 0 if there is none yet."""
-    return max((stopper.best_epoch_ for stopper in stoppers_of(net) if stopper.restore_best), default=0)
+    """The epoch whose weights early stopping restores at the end of training, from 1; 0 if there is none yet.
+
+    Of several callbacks, the last one that restores weights decides.
+    """
+    epochs = [stopper.best_epoch_ for stopper in stoppers_of(net) if stopper.restore_best]
+    return next(filter(None, reversed(epochs)), 0)

@@ -186,7 +186,7 @@ class Loss(nn.Module, ABC):
         """
         return self(raw_prediction, y, sample_weight)
 
-    def expect(self, n_rows: float) -> None:
+    def set_n_rows(self, n_rows: float) -> None:
         """Called by the estimators before they train on so many rows, inf for a stream. Does nothing by default."""
 
     def calibrate(self, raw_prediction: Tensor, y: Tensor, sample_weight: Tensor | None = None) -> None:

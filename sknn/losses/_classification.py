@@ -40,7 +40,7 @@ class _SmoothedLoss(Loss):
         self.label_smoothing = "auto" if is_auto else float(label_smoothing)
         self.smoothing = 0.0 if is_auto else float(label_smoothing)
 
-    def expect(self, n_rows: float) -> None:
+    def set_n_rows(self, n_rows: float) -> None:
         """With "auto", smooth the labels of a table of few rows."""
         if self.label_smoothing == "auto":
             self.smoothing = _ROWS_OF_SMOOTHING / (n_rows + _ROWS_OF_SMOOTHING) if n_rows <= _FEW_ROWS else 0.0

@@ -11,6 +11,7 @@ from torch import nn
 
 from .._errors import refused_as, shown
 from ..modules import Committee
+from ..modules._layers import BATCH_NORMS, INSTANCE_NORMS
 from ._flat_parameters import FlatParameters
 
 __all__ = ["build_optimizer", "parameter_groups"]
@@ -28,7 +29,7 @@ ELEMENTWISE = (
     torch.optim.RMSprop,
 )
 FUSED = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.Adagrad)
-NORM_LAYERS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm, nn.RMSNorm)
+NORM_LAYERS = (*BATCH_NORMS, *INSTANCE_NORMS, nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm, nn.RMSNorm)
 
 
 def parameter_groups(modules: Sequence[nn.Module]) -> list[list[nn.Parameter]]:

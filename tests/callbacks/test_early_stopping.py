@@ -221,11 +221,11 @@ def test_a_callback_may_restart_the_patience(callbacks, n_epochs):
 class Scripted(Callback):
     """Writes scores into the history."""
 
-    def __init__(self, scores):
-        self.scores = scores
+    def __init__(self, scores, name="scripted"):
+        self.scores, self.name = scores, name
 
     def on_epoch_end(self, net, **kwargs):
-        net.history.record("scripted", self.scores[len(net.history) - 1])
+        net.history.record(self.name, self.scores[len(net.history) - 1])
 
 
 @pytest.mark.parametrize("where", ["estimator", "skorch"])
@@ -404,6 +404,25 @@ def test_the_best_weights_come_back_when_the_epochs_are_over_too():
     model = NeuralClassifier(Net, max_epochs=4, callbacks=callbacks, random_state=0).fit(X, Y)
     assert (model.n_iter_, model.best_epoch_) == (4, 2)
     assert_same_state(model.module_.state_dict(), dict(model.net_.callbacks_)["Remember"].states[1])
+
+
+@pytest.mark.parametrize(
+    ("restoring", "kept"),
+    [((False,), 4), ((True, False), 2), ((False, True), 3), ((True, True), 3)],
+    ids=["none", "the first", "the second", "both: the last one"],
+)
+def test_the_best_epoch_is_the_one_whose_weights_are_kept(restoring, kept):
+    scripts = {"scripted": [3.0, 1.0, 2.0, 2.5], "other": [3.0, 2.0, 1.0, 2.5]}
+    stoppers = [
+        (f"stop on {name}", EarlyStopping(name, patience=10, restore_best=restores))
+        for name, restores in zip(scripts, restoring, strict=False)
+    ]
+    others = [(f"write {name}", Scripted(scores, name)) for name, scores in scripts.items()]
+    model = NeuralClassifier(
+        Net, max_epochs=4, callbacks=[("remember", Remember()), *others, *stoppers], random_state=0
+    ).fit(X, Y)
+    assert model.best_epoch_ == model.health_.best_epoch == kept
+    assert_same_state(model.module_.state_dict(), dict(model.net_.callbacks_)["remember"].states[kept - 1])
 
 
 # ------------------------------------------------------------------ Ctrl-C

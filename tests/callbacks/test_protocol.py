@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
 from skorch import NeuralNet
 from torch import nn
 
@@ -35,3 +37,36 @@ def test_a_subclass_of_the_clipping_is_told_of_every_step():
 
     model = NeuralClassifier(MLP, max_epochs=4, batch_size=16, callbacks=[Counts()], random_state=0).fit(*CANCER)
     assert Counts.n_steps == model.net_.steps_done_
+
+
+class Open(EarlyStopping):
+    """Passes what it does not know on."""
+
+    def __init__(self, factor=2, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+
+class Closed(EarlyStopping):
+    """Hides most parameters."""
+
+    def __init__(self, patience=3):
+        super().__init__(patience=patience, monitor="train_loss")
+
+
+class Inherited(Open):
+    pass
+
+
+@pytest.mark.parametrize("kind", [Open, Inherited])
+def test_a_subclass_of_a_callback_that_passes_arguments_on_can_be_cloned_and_searched(kind):
+    assert list(kind(patience=4).get_params())[:3] == ["factor", "monitor", "patience"]
+    assert clone(kind(patience=4, factor=3)).get_params() == kind(patience=4, factor=3).get_params()
+    model = NeuralClassifier(MLP, max_epochs=2, callbacks=[kind(patience=4)], early_stopping=True, random_state=0)
+    search = GridSearchCV(model, {f"callbacks__{kind.__name__}__patience": [1, 2]}, cv=2).fit(*CANCER)
+    assert search.best_estimator_.callbacks[0].patience in (1, 2)
+
+
+def test_a_subclass_of_a_callback_may_hide_parameters():
+    assert Closed(5).get_params() == {"patience": 5}
+    assert clone(Closed(5)).monitor == "train_loss"

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from sknn import NeuralClassifier, NeuralRegressor
-from sknn._estimator.hyperparameters import constructor_names
 from sknn._estimator.other_names import OTHER_NAMES, hint
+from sknn._hyperparameters import constructor_names
 from sknn.modules import MLP
 
 README = Path(__file__).parents[2] / "README.md"

@@ -12,8 +12,8 @@ from sklearn.model_selection import GridSearchCV
 
 import sknn
 from sknn import NeuralClassifier, NeuralRegressor
-from sknn._estimator.hyperparameters import constructor_names, hyperparameters
 from sknn._estimator.parameters import CONSTRAINTS
+from sknn._hyperparameters import constructor_names, hyperparameters
 from sknn.exceptions import CheckpointError
 from sknn.modules import MLP
 

@@ -13,7 +13,7 @@ import torch
 from sklearn import metrics
 from torch import Tensor, nn
 
-from sknn import NeuralRegressor, losses
+from sknn import NeuralClassifier, NeuralRegressor, losses
 from sknn.losses import (
     LOSSES,
     AbsoluteError,
@@ -580,3 +580,22 @@ def test_a_loss_of_the_user_brings_its_score_and_its_targets() -> None:
     assert model.score(X, X[:, 0]) == 42.0
     tags = model.__sklearn_tags__().target_tags
     assert (tags.positive_only, tags.multi_output) == (True, False)
+
+
+# ------------------------------------------------------------------ what the estimators tell a loss
+
+
+def test_a_loss_is_told_the_number_of_training_rows() -> None:
+    told: list[float] = []
+
+    class Told(LogLoss):
+        def set_n_rows(self, n_rows: float) -> None:
+            super().set_n_rows(n_rows)
+            told.append(n_rows)
+            told.append(self.smoothing)
+
+    generator = np.random.default_rng(0)
+    X, y = generator.normal(size=(95, 2)), np.arange(95) % 2
+    NeuralClassifier(MLP, criterion=Told, max_epochs=1, early_stopping=False, random_state=0).fit(X, y)
+    NeuralClassifier(MLP, criterion=Told, random_state=0).partial_fit(X, y, classes=[0, 1])
+    assert told == [95, 0.05, np.inf, 0.0]

@@ -111,6 +111,10 @@ FAILURES = {
         net(lambda i, o: nn.Sequential(nn.Conv1d(1, 2, 3), nn.Flatten(), nn.LazyLinear(o))), TABLE,
         r"Conv1d with in_channels=1 needs \(batch, channels, length\), and was given \(60, 5\)\. .*X\[:, None\]\.$",
     ),
+    "a transposed convolution": (
+        net(lambda i, o: nn.Sequential(nn.ConvTranspose2d(1, 2, 3), nn.Flatten(), nn.LazyLinear(o))), IMAGES,
+        r"ConvTranspose2d with in_channels=1 needs .* was given \(60, 8, 8\)\. .*X\[:, None\]\.$",
+    ),
     "no forward": (nn.Module(), TABLE, r"NotImplementedError: .*\.$"),
     "an error of its own": (net(call=lambda layer, x: raises(x)), TABLE, r"RuntimeError: the weights are on holiday\.$"),
     "None": (net(call=lambda layer, x: None), TABLE, r"returned None \(does its forward end with a return\?\)"),

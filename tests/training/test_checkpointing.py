@@ -248,7 +248,7 @@ def test_the_best_epoch_before_a_break_is_kept_after_ctrl_c(tmp_path):
     os.environ["INTERRUPT_AFTER"] = "12"
     kept = make().fit(X[50:], Y[50:], **validation)
     del os.environ["INTERRUPT_AFTER"]
-    assert kept.interrupted_
+    assert kept.stopped_by_ == "interrupt"
     assert kept.best_epoch_ == 1 + int(np.argmax(kept.validation_scores_)) < 8
 
 

@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback
 
-from sknn import NeuralClassifier, NeuralRegressor
+from sknn import NeuralClassifier
 from sknn.callbacks import EarlyStopping
 from sknn.exceptions import CheckpointError
 from sknn.modules import MLP
@@ -73,11 +73,11 @@ def count_anew():
 def test_the_best_epoch_so_far_is_kept(when, stopped):
     model = quick(when=when, early_stopping=stopped).fit(X, Y)
     n_complete = 4 if when == "end" else 3
-    assert model.interrupted_
+    assert model.stopped_by_ == "interrupt"
     assert model.n_iter_ == n_complete == len(model.loss_curve_)
     # A training that was planned alike and whose best epoch counts, up to the same epoch.
     unbroken = uninterrupted(stopped)
-    assert not unbroken.interrupted_
+    assert unbroken.stopped_by_ != "interrupt"
     assert model.loss_curve_ == unbroken.loss_curve_[:n_complete]
     if stopped:
         assert model.validation_scores_ == unbroken.validation_scores_[:n_complete]
@@ -142,10 +142,6 @@ def test_before_the_first_epoch_has_ended_there_is_nothing_to_keep():
         quick(0).fit(X, Y)
 
 
-def test_a_fit_that_was_not_interrupted_says_so():
-    assert NeuralRegressor(MLP, max_epochs=1).fit(X, X[:, 0]).interrupted_ is False
-
-
 @pytest.mark.parametrize("keep", [True, False])
 @pytest.mark.parametrize(
     "many",
@@ -169,14 +165,14 @@ def test_the_refit_of_a_search_and_a_pipeline_may_be_kept():
                 super()._press(net, when)
 
     search = GridSearchCV(quick(callbacks=[OnlyInRefit()]), {"lr": [0.01]}, cv=2).fit(X, Y)
-    assert search.best_estimator_.interrupted_
-    assert make_pipeline(StandardScaler(), quick()).fit(X, Y)[-1].interrupted_
+    assert search.best_estimator_.stopped_by_ == "interrupt"
+    assert make_pipeline(StandardScaler(), quick()).fit(X, Y)[-1].stopped_by_ == "interrupt"
 
 
 def test_after_an_interrupt_the_checkpoint_still_leads_to_the_end(tmp_path):
     path = tmp_path / "a"
     kept = quick(checkpoint=path, checkpoint_every_epochs=1).fit(X, Y)
-    assert kept.interrupted_
+    assert kept.stopped_by_ == "interrupt"
     with pytest.raises(CheckpointError, match="callbacks"):
         quick(10**6, checkpoint=path).fit(X, Y)
 
@@ -185,7 +181,7 @@ def test_training_goes_on_after_an_interrupt():
     model = quick(warm_start=True).fit(X, Y)
     model.callbacks = None
     model.fit(X, Y)
-    assert not model.interrupted_
+    assert model.stopped_by_ == "max_epochs"
     assert model.n_iter_ > 3
 
 

@@ -1,4 +1,4 @@
-"""What the hyperparameters of an estimator are, whatever signature its class has."""
+"""What the hyperparameters of an estimator or a callback are, whatever signature its class has."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 from sklearn.base import BaseEstimator
+from skorch.callbacks import Callback
 
 __all__ = ["constructor_names", "hyperparameter_names", "hyperparameters", "takes_any_name"]
 
@@ -46,9 +47,9 @@ def takes_any_name(kind: type) -> bool:
 
 
 def _constructors(kind: type) -> list[type]:
-    """The class that defines the constructor, perhaps a mixin, and the estimators behind it that define one."""
+    """The class that defines the constructor, perhaps a mixin, and its bases that define one, but no further mixins."""
     defined = [base for base in kind.__mro__ if "__init__" in vars(base) and base is not object]
-    return [base for base in defined if base is defined[0] or issubclass(base, BaseEstimator)]
+    return [base for base in defined if base is defined[0] or issubclass(base, BaseEstimator | Callback)]
 
 
 def _named(kind: type) -> list[str]:
