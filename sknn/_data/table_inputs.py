@@ -9,7 +9,7 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
-from .columns import Numbers, column_label, float64_numbers
+from .columns import Labels, Numbers, column_label, float64_numbers, named_columns, read_column
 from .containers import take_rows
 from .drift import scale_changes
 from .encoder import Encoder
@@ -144,6 +144,15 @@ def _float64(block: Any) -> np.ndarray:
     return block.to_numpy(dtype=np.float64)
 
 
+def _varies(column: Any, label: str) -> bool:
+    """Whether a column of any table has more than one value; a gap counts as one, what cannot be read as others."""
+    try:
+        labels = read_column(column, label, as_labels=True)
+    except (TypeError, ValueError):
+        return True
+    return isinstance(labels, Labels) and len(labels.values) + bool((labels.positions < 0).any()) > 1
+
+
 class TableInputs(Inputs):
     """Tables with columns of any type: scales of the numbers, and the categories of each column.
 
@@ -203,6 +212,17 @@ class TableInputs(Inputs):
     def scale_changes(self, raw: TableRows) -> dict[str, str]:
         names = [f"X: {column_label(self.reader.columns[i].name, i)}" for i in self.reader.numeric]
         return scale_changes(raw.read()[0], names, self.encoder.center.numpy(), self.encoder.scale.numpy())
+
+    def ignored_changes(self, X: Any) -> dict[str, str]:
+        idle = [i for i, column in enumerate(self.reader.columns) if column.kind == "idle"]
+        some = rows_for_statistics(X.shape[0], None)
+        columns = named_columns(X if some is None else take_rows(X, some)) if idle else []
+        labels = {i: column_label(self.reader.columns[i].name, i) for i in idle}
+        return {
+            f"X: {label}": "several values, where the first call had one or none, so it is ignored"
+            for i, label in labels.items()
+            if _varies(columns[i][1], label)
+        }
 
     def _trained_codes(self, codes: np.ndarray) -> np.ndarray:
         """Codes without a "missing" that training never saw."""
