@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import narwhals as nw
 import numpy as np
+import scipy.sparse
 
 from .._errors import shown
 from .cells import array_seconds, is_missing, quantity_of, scalar_seconds
@@ -57,6 +58,8 @@ Content: TypeAlias = "Measures | Labels"
 
 def named_columns(X: Any) -> list[tuple[Hashable, Any]]:
     """Names and columns of a table as returned by `as_table`, without a copy; positions where it has no names."""
+    if scipy.sparse.issparse(X):
+        X = X.toarray()
     if isinstance(X, np.ndarray):
         return list(enumerate(X.T))
     if nw.dependencies.is_pandas_dataframe(X):  # narwhals refuses duplicate column names, which pandas allows

@@ -40,15 +40,19 @@ def warn_of_few_rows(n_rows: int) -> None:
         warnings.warn(message, UserWarning, stacklevel=level_of_caller())
 
 
-def warn_of_other_scales(inputs: Inputs, raw: RawRows, targets: Any, y: Any) -> None:
+def warn_of_other_scales(inputs: Inputs, raw: RawRows, targets: Any, y: Any, ignored: dict[str, str]) -> None:
     """Warn of each column, and of the target, whose values lie far outside of what the first call has seen.
 
-    Once for each column: `inputs` remembers which were named.
+    Once for each column: `inputs` remembers which were named. `ignored` are those that the network is not given.
     """
     if len(raw) < _MIN_ROWS_TO_JUDGE:
         return
     some = rows_for_statistics(len(raw), None)
-    changes = {**inputs.scale_changes(raw if some is None else raw.take(some)), **_target_changes(targets, y)}
+    changes = {
+        **inputs.scale_changes(raw if some is None else raw.take(some)),
+        **ignored,
+        **_target_changes(targets, y),
+    }
     new = [column for column in changes if column not in inputs.named_changes]
     if not new:
         return

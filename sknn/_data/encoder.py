@@ -81,6 +81,15 @@ class Encoder(nn.Module):
         encoder._set(center[positions], scale[positions], np.flatnonzero(np.isin(positions, gap_columns)))
         return encoder
 
+    def learned_again(self, positions: np.ndarray, encoder: Encoder) -> Encoder:
+        """This encoder, where the columns at `positions`, int64 (n_positions,), are those of another one."""
+        center, scale, gap_columns = (statistic.copy() for statistic in self._statistics())
+        center[positions], scale[positions], gaps = encoder._statistics()
+        gap_columns = np.union1d(np.setdiff1d(gap_columns, positions), positions[gaps])
+        learned = Encoder()
+        learned._set(center, scale, gap_columns)
+        return learned
+
     @classmethod
     def from_sparse(cls, X: scipy.sparse.csr_array, weight: np.ndarray | None = None) -> Encoder:
         """Make an encoder for float32 rows (n, d): no shift and no indicators, so that zeros stay zeros.

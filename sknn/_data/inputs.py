@@ -132,6 +132,10 @@ class Inputs(ABC):
         """Name of a column -> how far its values in a further call of fit are from those that were learned from."""
         return {}
 
+    def ignored_changes(self, X: Any) -> dict[str, str]:
+        """The same for columns of X that the network is not given: they held one value or none in the first call."""
+        return {}
+
     # ------------------------------------------------------------------ repairs of training
 
     @property

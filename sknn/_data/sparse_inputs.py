@@ -42,17 +42,27 @@ class SparseRows(RawRows):
         n_columns = self.matrix.shape[1]
         if not self.preprocessing:
             return SparseInputs(n_columns, None)
-        rows = rows_for_statistics(len(self), rows)
-        matrix = self.matrix if rows is None else self.matrix[rows]
-        weight = weight if weight is None or rows is None else weight[rows]
-        encoder = Encoder.from_sparse(matrix, weight)
+        some = rows_for_statistics(len(self), rows)
+        encoder, varies = self._statistics(some, weight, None)
+        if some is not rows and not varies.all():  # a column may vary between these rows only
+            rare = np.flatnonzero(~varies)
+            learned, varies[rare] = self._statistics(rows, weight, rare)
+            encoder = encoder.learned_again(rare, learned)
         if not self.leaves_out_idle:
             return SparseInputs(n_columns, encoder)
-        used = np.flatnonzero(_varies(matrix))
+        used = np.flatnonzero(varies)
         if len(used) == n_columns:
             return SparseInputs(n_columns, encoder)
         used = used if len(used) else np.zeros(1, dtype=np.int64)  # a network needs an input
         return SparseInputs(n_columns, encoder.of_columns(used), used)
+
+    def _statistics(
+        self, rows: np.ndarray | None, weight: np.ndarray | None, columns: np.ndarray | None
+    ) -> tuple[Encoder, np.ndarray]:
+        """Scales of these rows and columns, and which of the columns vary, bool (n_columns,)."""
+        matrix = self.matrix if rows is None else self.matrix[rows]
+        matrix = matrix if columns is None else matrix[:, columns]
+        return Encoder.from_sparse(matrix, weight if weight is None or rows is None else weight[rows]), _varies(matrix)
 
 
 def _varies(matrix: scipy.sparse.csr_array) -> np.ndarray:
@@ -107,9 +117,14 @@ class SparseInputs(Inputs):
         return (matrix if self.encoder is None else self.encoder.encode_sparse(matrix)), None
 
     def scale_changes(self, raw: SparseRows) -> dict[str, str]:
-        if self.encoder is None or self.used is not None:  # every column that is used has been seen
+        if self.encoder is None:
             return {}
-        return sparse_scale_changes(raw.matrix, self.encoder.scale.numpy())
+        if self.used is None:
+            return sparse_scale_changes(raw.matrix, self.encoder.scale.numpy())
+        scale = np.zeros(raw.matrix.shape[1])
+        scale[self.used] = self.encoder.scale.numpy()
+        judged = np.flatnonzero((scale > 0) | _varies(raw.matrix))
+        return sparse_scale_changes(raw.matrix[:, judged], scale[judged])
 
     @property
     def can_be_scaled(self) -> bool:

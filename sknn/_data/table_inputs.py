@@ -9,7 +9,7 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
-from .columns import Numbers, column_label, float64_numbers
+from .columns import Labels, Numbers, column_label, float64_numbers, named_columns, read_column
 from .containers import take_rows
 from .drift import scale_changes
 from .encoder import Encoder
@@ -45,23 +45,54 @@ class TableRows(RawRows):
 
     def learn(self, rows: np.ndarray | None, weight: np.ndarray | None) -> TableInputs:
         """Learn centre and spread of the numbers, which columns have gaps, and which are idle."""
-        rows = rows_for_statistics(len(self), rows)
-        numeric, codes = self.read(rows)
-        encoder = Encoder().fit(numeric, weight if weight is None or rows is None else weight[rows])
+        some = rows_for_statistics(len(self), rows)
+        numeric, codes = self.read(some)
+        encoder = Encoder().fit(numeric, weight if weight is None or some is None else weight[some])
         missing_codes = np.array(self.reader.cardinalities, dtype=np.int64) - 1
         never_missing = ~(codes == missing_codes).any(axis=0)
-        if not self.leaves_out_idle:
-            return TableInputs(self.reader, encoder, never_missing)
         idle_numbers = self._idle_numbers(encoder, numeric)
         idle_codes = (missing_codes == 1) | ((missing_codes == 2) & never_missing)
+        if some is not rows:  # a column may vary between these rows only
+            rare_numbers, rare_codes = self._varying(rows, idle_numbers, idle_codes)
+            idle_numbers[rare_numbers] = idle_codes[rare_codes] = never_missing[rare_codes] = False
+            if rare_numbers.size:
+                numeric, _ = self._with_columns(rare_numbers, np.empty(0, dtype=np.int64)).read(rows)
+                learned = Encoder().fit(numeric, weight if weight is None or rows is None else weight[rows])
+                encoder = encoder.learned_again(rare_numbers, learned)
+        if not self.leaves_out_idle:
+            return TableInputs(self.reader, encoder, never_missing)
         if idle_numbers.all() and idle_codes.all():  # a network needs an input
             (idle_numbers if len(idle_numbers) else idle_codes)[0] = False
         if not idle_numbers.any() and not idle_codes.any():
             return TableInputs(self.reader, encoder, never_missing)
-        idle = [*np.array(self.reader.numeric, dtype=np.int64)[idle_numbers],
-                *np.array(self.reader.categorical, dtype=np.int64)[idle_codes]]  # fmt: skip
         encoder = encoder.of_columns(np.flatnonzero(~idle_numbers))
-        return TableInputs(self.reader.without(idle), encoder, never_missing[~idle_codes])
+        reader = self._with_columns(np.flatnonzero(~idle_numbers), np.flatnonzero(~idle_codes)).reader
+        return TableInputs(reader, encoder, never_missing[~idle_codes])
+
+    def _with_columns(self, numbers: np.ndarray, codes: np.ndarray) -> TableRows:
+        """The same rows with some columns only, given as positions among the numeric and the categorical ones."""
+        kept = {*(self.reader.numeric[i] for i in numbers), *(self.reader.categorical[i] for i in codes)}
+        idle = [i for i in range(len(self.reader.columns)) if i not in kept]
+        return TableRows(self.reader.without(idle), self.contents)
+
+    def _varying(
+        self, rows: np.ndarray | None, idle_numbers: np.ndarray, idle_codes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of those of the idle columns, bool (d,) each, that hold more than one value in these many rows."""
+        varies = [np.zeros(int(idle.sum()), dtype=bool) for idle in (idle_numbers, idle_codes)]
+        some = self._with_columns(np.flatnonzero(idle_numbers), np.flatnonzero(idle_codes))
+        n_rows = len(self) if rows is None else len(rows)
+        chunk = self.chunk_size()
+        first = some.read(slice(0, 1) if rows is None else rows[:1])
+        for start in range(0, n_rows if idle_numbers.any() or idle_codes.any() else 0, chunk):
+            part = slice(start, start + chunk)
+            for found, values, one in zip(varies, some.read(part if rows is None else rows[part]), first, strict=True):
+                found |= ~((values == one) | ((values != values) & (one != one))).all(axis=0)
+        return np.flatnonzero(idle_numbers)[varies[0]], np.flatnonzero(idle_codes)[varies[1]]
+
+    def chunk_size(self) -> int:
+        """Rows that are converted at once."""
+        return max(256, _CHUNK_BYTES // (8 * len(self.reader.columns)))
 
     @staticmethod
     def _idle_numbers(encoder: Encoder, numeric: np.ndarray) -> np.ndarray:
@@ -113,6 +144,15 @@ def _float64(block: Any) -> np.ndarray:
     return block.to_numpy(dtype=np.float64)
 
 
+def _varies(column: Any, label: str) -> bool:
+    """Whether a column of any table has more than one value; a gap counts as one, what cannot be read as others."""
+    try:
+        labels = read_column(column, label, as_labels=True)
+    except (TypeError, ValueError):
+        return True
+    return isinstance(labels, Labels) and len(labels.values) + bool((labels.positions < 0).any()) > 1
+
+
 class TableInputs(Inputs):
     """Tables with columns of any type: scales of the numbers, and the categories of each column.
 
@@ -155,7 +195,7 @@ class TableInputs(Inputs):
         """Numbers float32 (n_rows, encoded columns), and codes int64 (n_rows, n_categorical) or None."""
         raw = TableRows(self.reader, raw.contents)  # without the columns that are idle
         n_rows = len(raw) if rows is None else len(rows)
-        chunk = max(256, _CHUNK_BYTES // (8 * len(self.reader.columns)))
+        chunk = raw.chunk_size()
         if n_rows <= chunk:
             numeric, codes = raw.read(rows)
             x_num, x_cat = self.encoder.encode(numeric), self._trained_codes(codes)
@@ -172,6 +212,17 @@ class TableInputs(Inputs):
     def scale_changes(self, raw: TableRows) -> dict[str, str]:
         names = [f"X: {column_label(self.reader.columns[i].name, i)}" for i in self.reader.numeric]
         return scale_changes(raw.read()[0], names, self.encoder.center.numpy(), self.encoder.scale.numpy())
+
+    def ignored_changes(self, X: Any) -> dict[str, str]:
+        idle = [i for i, column in enumerate(self.reader.columns) if column.kind == "idle"]
+        some = rows_for_statistics(X.shape[0], None)
+        columns = named_columns(X if some is None else take_rows(X, some)) if idle else []
+        labels = {i: column_label(self.reader.columns[i].name, i) for i in idle}
+        return {
+            f"X: {label}": "several values, where the first call had one or none, so it is ignored"
+            for i, label in labels.items()
+            if _varies(columns[i][1], label)
+        }
 
     def _trained_codes(self, codes: np.ndarray) -> np.ndarray:
         """Codes without a "missing" that training never saw."""

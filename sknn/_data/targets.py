@@ -124,6 +124,12 @@ class _LabelTargets:
         """These targets, for training that continues with `y`."""
         return self
 
+    @staticmethod
+    def check(y: Any) -> Any:
+        """Labels, known or not, as an array of their dtype (or a sparse indicator); None or NaN is a ValueError."""
+        with refused_as("y", _LABELS), np.errstate(all="ignore"):
+            return _checked_labels(y)
+
     @property
     def n_targets(self) -> int:
         """Number of classes or labels."""

@@ -82,7 +82,9 @@ class TrainingData:
             message = "A column-vector y was passed when a 1d array was expected. Flatten it, as by y.ravel()."
             warnings.warn(message, DataConversionWarning, stacklevel=level_of_caller())
         self.labels.weigh_classes(class_weight)
-        self.raw = (read_first if inputs is None else inputs.read)(self.labels.of(X))
+        X = self.labels.of(X)
+        self.raw = (read_first if inputs is None else inputs.read)(X)
+        self._ignored_changes = {} if inputs is None else inputs.ignored_changes(X)
         if merge and self._merge() and self.targets.kind == "real":
             # Mean and spread of the merged rows: those of the copies differ in the last bit.
             self.targets = learn_targets(self.labels.y, self.labels.weight)
@@ -136,7 +138,7 @@ class TrainingData:
         if inputs is None:
             inputs = self.raw.learn(self.train_rows, self.labels.weight)
         else:
-            warn_of_other_scales(inputs, self.raw, self.targets, self.labels.y)
+            warn_of_other_scales(inputs, self.raw, self.targets, self.labels.y, self._ignored_changes)
         rows = self._rows(inputs, self.raw, self.labels, self.train_rows, device)
         valid = None
         if self.shares is not None:

@@ -76,6 +76,8 @@ class FittedEstimator(ComponentParams):
         """
         prediction = self.predict(X)
         y, sample_weight = without_tensor(y, "y"), without_tensor(sample_weight, "sample_weight")
+        if self._targets.kind != "real":  # scikit-learn's metrics refuse numbers in object arrays
+            y = self._targets.check(y)
         return self._loss.score(y, prediction, sample_weight, target=self._targets.kind)
 
     def plot_history(self, ax: Any = None) -> Any:

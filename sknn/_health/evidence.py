@@ -17,7 +17,7 @@ from .input_dependence import input_gradient
 from .inspection import Inspection, inspect_before_training
 from .layers import LayerNorms
 from .observer import LARGE_SHARE, Activation
-from .reference import Constant, best_constant, is_related, loss_of_constant, skill_of_model
+from .reference import Constant, best_constant, is_related, judge_held_out, skill_of_model
 from .sampling import RowSource
 from .symmetry import SymmetricLayers
 
@@ -285,7 +285,7 @@ def initial_evidence(net: Any, train: RowSource, valid: RowSource, *, planned_ep
     if planned_epochs > 1 or not net.history[:-1]:  # later parts of a stream are too short to be judged
         rows, constant, inspections = careful(_inspect, net, train, otherwise=(None, None, []))
     if constant is not None:
-        constant.held_out = careful(loss_of_constant, net, inspections[0], constant, valid, otherwise=math.nan)
+        careful(judge_held_out, net, inspections[0], constant, valid)
     order = inspections[0].order if inspections else [name for name, _ in net.module_.named_parameters()]
     return Evidence(
         net=net,

@@ -15,7 +15,7 @@ from .inspection import Inspection
 from .recorder import first_tensor
 from .sampling import RowSource
 
-__all__ = ["Constant", "best_constant", "is_related", "loss_of_constant", "minimum", "skill_of_model"]
+__all__ = ["Constant", "best_constant", "is_related", "judge_held_out", "minimum", "skill_of_model"]
 
 # A network that ends in one of these gives the loss numbers of a limited range; so must its constant guess.
 _LINKS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -30,6 +30,8 @@ _ROWS_FOR_GUESS = 1500
 # Cosines of random projections, and the standard deviation of the projected rows in radians.
 _N_RANDOM_FEATURES, _FREQUENCY = 256, 1.0
 _MOST_CODES = 20
+# A loss is said to be decided by few rows if the others, three of four, add little to it.
+_FEW, _LITTLE = 1 / 4, 0.05
 
 
 @dataclass
@@ -37,7 +39,7 @@ class Constant:
     """The best constant guess."""
 
     value: Tensor  # raw scores, (width,)
-    loss: float  # over all rows asked; NaN where nothing can be learned, since all targets are equal
+    loss: float  # over all rows asked; NaN where all targets are equal, or a few wild ones decide the loss
     is_bounded: bool  # whether the loss has a minimum among constants
     # Loss of a network before it learns: this one, or that of raw scores of zero, unless targets are far from zero.
     start: float = math.nan
@@ -113,12 +115,37 @@ def best_constant(net: Any, inspection: Inspection, rows: tuple[Any, Any], sourc
     lowest = int(np.nanargmin(first)) if not all(map(math.isnan, first)) else 0
     best = _downhill(loss_of, starts[lowest].detach(), first[lowest])
     loss = minimum(loss_of, [best], 20)
+    if _few_rows_decide(net, inspection, best.detach(), source):
+        return Constant(best.detach(), math.nan, True)
     size = 1 + abs(min(first))
     is_bounded = math.isfinite(loss) and loss > -10 * size and bool(best.detach().abs().max() < 1e6 * size)
     if not is_bounded:
         return Constant(best.detach(), math.nan, False)
     near_zero = isinstance(y, Tensor) and (not y.is_floating_point() or bool(y.abs().max() <= 1))
     return Constant(best.detach(), loss, True, max(loss, first[0]) if near_zero else loss)
+
+
+@torch.no_grad()
+def _few_rows_decide(net: Any, inspection: Inspection, value: Tensor, source: RowSource) -> bool:
+    """Whether a loss that shall ignore wild targets is the sum of little else: then shares of it say nothing.
+
+    A network that predicts all other rows perfectly is hardly better by such a loss than the constant `value`.
+    """
+    x, y = source.targets(source.n_rows) or ({}, None)
+    if y is None or not y.is_floating_point():
+        return False
+
+    def total(rows: Tensor, shift: float = 0.0) -> float:
+        raw = _linked(inspection, value + shift).expand(int(rows.sum()), *inspection.raw.shape[1:])
+        return net.get_loss(raw, y[rows], X={name: v[rows] for name, v in x.items()}, training=False).item() * len(raw)
+
+    distance = (y - y.median(0).values).abs().sum(1)
+    is_near = distance <= distance.kthvalue(math.ceil((1 - _FEW) * len(y))).values
+    # Of counts that are mostly zero, most of the constant's loss is in few rows by nature.
+    if distance.median() == 0 or total(is_near) >= _LITTLE * total(torch.ones_like(is_near)):
+        return False
+    far = 100 * (1 + float(distance[is_near].max()))
+    return total(is_near, 2 * far) < 3 * total(is_near, far)  # it grows with the distance, rather than with its square
 
 
 @torch.no_grad()
@@ -130,14 +157,17 @@ def _downhill(loss_of: Callable[[list[Tensor]], Tensor], value: Tensor, loss: fl
 
 
 @torch.no_grad()
-def loss_of_constant(net: Any, inspection: Inspection, constant: Constant, source: RowSource) -> float:
-    """Loss of the best constant guess on the rows of another dataset; NaN if it has none."""
+def judge_held_out(net: Any, inspection: Inspection, constant: Constant, source: RowSource) -> None:
+    """Learn the loss of the best constant guess on held-out rows; nothing is judged if a few wild targets decide it."""
     rows = source.some(_MAX_ROWS)
     if rows is None or not constant.is_bounded:
-        return math.nan
+        return
+    if _few_rows_decide(net, inspection, constant.value, source):
+        constant.loss = math.nan
+        return
     x, y = rows
     raw = _linked(inspection, constant.value)
-    return net.get_loss(raw.expand(len(y), *inspection.raw.shape[1:]), y, X=x, training=False).item()
+    constant.held_out = net.get_loss(raw.expand(len(y), *inspection.raw.shape[1:]), y, X=x, training=False).item()
 
 
 def skill_of_model(net: Any, inspection: Inspection, source: RowSource, constant: Constant, *, linear: bool) -> float:

@@ -200,7 +200,7 @@ class Loss(nn.Module, ABC):
         Parameters
         ----------
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            As the user gives it.
+            As the user gives it, labels as an array.
         prediction : ndarray
             What ``predict`` returns.
         sample_weight : array-like of shape (n_samples,), default=None

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from scipy import sparse
 
@@ -142,3 +143,30 @@ def test_a_warm_start_on_another_scale_is_named() -> None:
     model.fit(X, y)
     with pytest.warns(UserWarning, match="another scale"):
         model.fit(X * 1000, y)
+
+
+@pytest.mark.parametrize("make", [lambda X: X.to_numpy(), lambda X: X, pl.DataFrame, lambda X: pl.DataFrame(X).to_arrow(),
+                                  lambda X: sparse.csr_array(X.to_numpy(float))],
+                         ids=["numpy", "pandas", "polars", "pyarrow", "sparse"])  # fmt: skip
+def test_a_column_that_was_left_out_and_varies_now_is_named(make: Any) -> None:
+    first = pd.DataFrame({"same": np.ones(40), "x": np.arange(40.0), "none": np.full(40, np.nan)})
+    inputs = read_first(make(first.fillna(0.0)), True, None, True).learn(None, None)
+    if isinstance(make(first), sparse.csr_array):
+        later = inputs.read(make(pd.DataFrame({"same": np.arange(40.0), "x": 0.0, "none": 0.0})))
+        assert list(inputs.scale_changes(later)) == ["X"]
+        assert inputs.scale_changes(inputs.read(make(first.fillna(0.0)))) == {}
+        return
+    assert inputs.ignored_changes(make(first)) == {}
+    assert inputs.ignored_changes(make(first.assign(same=2.0))) == {}
+    for same in (np.arange(40.0), [1.0, None] * 20, ["a", "b"] * 20, [str(i) for i in range(40)]):
+        assert len(inputs.ignored_changes(make(first.assign(same=same)))) == 1
+    assert len(inputs.ignored_changes(make(first.assign(same=range(40), none=range(40))))) == 2
+
+
+def test_partial_fit_after_fit_names_a_column_that_was_left_out_once() -> None:
+    X, y = np.c_[np.ones(60), np.arange(60.0)], np.arange(60.0)
+    model = NeuralRegressor(MLP, max_epochs=2, gradient_health=None, random_state=0).fit(X, y)
+    later = np.c_[np.arange(60.0) % 3, X[:, 1]]
+    with pytest.warns(UserWarning, match=r"X: column 0: several values, where the first call had one or none"):
+        model.partial_fit(later, y)
+    model.partial_fit(later, y)

@@ -10,6 +10,7 @@ import pytest
 import scipy.sparse
 import torch
 
+from sknn._data import inputs, table_inputs
 from sknn._data.kinds import read_first
 from sknn._data.sparse_inputs import SparseInputs
 from sknn._data.table_inputs import TableInputs
@@ -118,3 +119,50 @@ def test_all_columns_are_kept_unless_the_fit_asks_for_it():
 def test_forced_categories_with_one_value_are_idle():
     X = np.c_[np.full(N, 4.0), USED["x"]]
     assert fitted(X, categorical_features=[0])[1].cardinalities == []
+
+
+# ------------------------------------------------------------------ many rows, of which some decide the scales
+
+
+@pytest.fixture
+def every_fourth_row(monkeypatch):
+    monkeypatch.setattr(inputs, "_MAX_ROWS_FOR_STATISTICS", N // 4)
+
+
+RARE = np.where(np.arange(N) == 2, 3.0, 1.0)  # not one of the rows that decide the scales
+
+
+@pytest.mark.usefixtures("every_fourth_row")
+@pytest.mark.parametrize("leaves_out_idle", [True, False])
+@pytest.mark.parametrize("rows", [None, np.arange(N - 1)], ids=["all", "some"])
+def test_a_column_that_varies_outside_of_the_rows_for_statistics_is_kept(rows, leaves_out_idle):
+    gap = np.where(RARE == 1, 7.0, np.nan)
+    value = np.where(RARE == 1, np.nan, 7.0)
+    X = np.c_[np.zeros(N), USED["x"], RARE, gap, value]
+    for make in (np.asarray, pd.DataFrame, lambda X: pd.DataFrame(X).astype({2: "Float64"})):
+        raw, learned = fitted(make(X), rows, leaves_out_idle)
+        x_num = learned.encode_rows(raw)[0]
+        assert x_num.shape[1] == 6 + (not leaves_out_idle)
+        x_num = x_num[:, int(not leaves_out_idle) :]
+        assert [len(np.unique(column)) for column in x_num.T] == [N, 2, 1, 1, 2, 2]
+        assert x_num[2, 1] > x_num[0, 1]
+    X = scipy.sparse.csr_array(np.c_[np.zeros(N), USED["x"], RARE - 1])
+    raw, learned = fitted(X, rows, leaves_out_idle)
+    x_num = learned.encode_rows(raw)[0].toarray()
+    assert x_num.shape[1] == 2 + (not leaves_out_idle)
+    assert x_num[2, -1] > 0
+
+
+@pytest.mark.usefixtures("every_fourth_row")
+def test_a_gap_in_a_category_outside_of_the_rows_for_statistics_counts():
+    X = USED.assign(word=np.where(RARE == 1, "a", None), same="b")
+    raw, learned = fitted(X)
+    assert learned.cardinalities == [4, 3]
+    assert learned.encode_rows(raw)[1][:4, 1].tolist() == [1, 1, 2, 1]
+
+
+@pytest.mark.usefixtures("every_fourth_row")
+def test_idle_columns_of_many_rows_are_left_out(monkeypatch):
+    monkeypatch.setattr(table_inputs, "_CHUNK_BYTES", 1)
+    learned = fitted(with_idle())[1]
+    assert [c.kind == "idle" for c in learned.reader.columns] == [name not in USED for name in with_idle()]

@@ -89,7 +89,8 @@ def test_a_column_that_is_idle_in_the_first_rows_of_a_stream_is_kept():
     with pytest.warns(UserWarning, match="column 0: a median"):
         model.partial_fit(np.c_[X[:, 0], X], Y)
     warm = classifier(warm_start=True).fit(np.c_[np.zeros(200), X], Y)
-    warm.fit(np.c_[X[:, 0], X], Y)
+    with pytest.warns(UserWarning, match="column 0: several values, where the first call had one or none"):
+        warm.fit(np.c_[X[:, 0], X], Y)
     np.testing.assert_array_equal(warm.predict(np.c_[X[:, 0], X]), warm.predict(np.c_[np.zeros(200), X]))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -35,3 +36,19 @@ def test_of_many_classes_fewer_rows_are_predicted_at_once(monkeypatch: pytest.Mo
     together = model.predict_proba(rows)
     assert max(sizes) * 1000 * 8 <= 2**22
     np.testing.assert_array_equal(model.predict_proba(rows[1990:]), together[1990:])
+
+
+@pytest.mark.parametrize("dtype", [int, bool, float, str])
+@pytest.mark.parametrize("shape", [(40,), (40, 2)], ids=["labels", "indicators"])
+def test_score_reads_labels_in_object_arrays_as_fit_does(dtype, shape):
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    y = (X.ravel()[: np.prod(shape)] > 0).reshape(shape).astype(dtype)
+    if dtype is str and len(shape) == 2:
+        return
+    model = NeuralClassifier(**SMALL).fit(X, y.astype(object))
+    expected = model.score(X, y, np.arange(40))
+    for given in (y.astype(object), pd.DataFrame(y).astype(object).squeeze(), y.tolist()):
+        assert model.score(X, given, np.arange(40)) == expected
+    if len(shape) == 1:
+        with pytest.raises(ValueError, match="y contains NaN or None in 1 of 40 rows"):
+            model.score(X, [None, *y.tolist()[1:]])

@@ -148,3 +148,27 @@ def test_sparse_inputs_are_no_fault():
     X = sparse.random(1000, 200, 0.01, format="csr", random_state=3)
     y = (np.asarray(X[:, :100].sum(axis=1)).ravel() > np.asarray(X[:, 100:].sum(axis=1)).ravel()).astype(int)
     assert findings(classifier(MLP), X, y) == []
+
+
+@pytest.mark.parametrize("n_rows", [300, 1000])
+@pytest.mark.parametrize("criterion", ["absolute_error", "huber"])
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_wild_targets_that_a_robust_loss_ignores_are_no_fault(criterion, early_stopping, n_rows):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_rows, 5))
+    y = X @ [1.0, 2.0, 0.0, 0.0, 1.0]
+    three, tenth = y.copy(), y.copy()
+    three[[10, 50, n_rows - 1]] = 1e12
+    tenth[rng.permutation(n_rows)[: n_rows // 10]] += 1e3
+    for wild in (three, tenth):
+        model = NeuralRegressor(MLP, criterion=criterion, early_stopping=early_stopping, max_epochs=20, random_state=0)
+        assert findings(model, X, wild) == []
+
+
+@pytest.mark.parametrize("counts", [False, True])
+def test_a_robust_loss_does_not_hide_that_targets_are_shuffled(counts):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1000, 5))
+    y = (rng.random(1000) < 0.2) * rng.exponential(size=1000) if counts else rng.standard_t(3, size=1000)
+    (finding,) = findings(NeuralRegressor(MLP, criterion="absolute_error", max_epochs=20, random_state=0), X, y)
+    assert finding.cause == "unrelated_labels"
