@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .._errors import level_of_caller, refused_as, shown
-from .cells import other_spelling
+from .cells import CategoryCodes
 from .columns import Labels, Quantity
 from .text_columns import NumberFormat
 
@@ -31,9 +31,9 @@ class Column:
     number_format: NumberFormat | None = None  # of numbers that fit has seen as text
 
     @cached_property
-    def code_of(self) -> dict[Hashable, int]:
-        """Code of each known category. Equal means equal in Python, so 1, 1.0 and True share a code."""
-        return {category: code for code, category in enumerate(self.categories, start=1)}
+    def codes(self) -> CategoryCodes:
+        """Codes of the known categories."""
+        return CategoryCodes(self.categories)
 
 
 def forced_positions(spec: Any, names: list[Hashable]) -> set[int]:
@@ -75,11 +75,10 @@ def forced_positions(spec: Any, names: list[Hashable]) -> set[int]:
 
 def category_codes(column: Column, labels: Labels) -> np.ndarray:
     """Return codes (n,) of labels, in the smallest unsigned dtype that holds them."""
-    code_of, missing = column.code_of, len(column.categories) + 1
+    missing = len(column.categories) + 1
     codes = np.empty(len(labels.values) + 1, dtype=np.min_scalar_type(missing))
     for i, value in enumerate(labels.values):
-        code = code_of.get(value, 0)
-        codes[i] = code if code else code_of.get(other_spelling(value), 0)
+        codes[i] = column.codes.code(value)
     codes[-1] = missing  # at position -1
     return codes[labels.positions]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import numbers
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -83,3 +84,27 @@ def other_spelling(value: Any) -> Any:
     if isinstance(value, numbers.Real) and not isinstance(value, bool) and value == int(value):  # pyright: ignore[reportArgumentType]
         return str(int(value))  # pyright: ignore[reportArgumentType]
     return str(value) if isinstance(value, numbers.Real | np.bool_) else None
+
+
+class CategoryCodes:
+    """Codes of the categories of a column, by their values: the category at index i has the code i + 1.
+
+    A value is the category that equals it in Python, so 1, 1.0 and True share a code; else the one of its other
+    spelling; else, for a number, the first text that spells it, such as "1.50" for 1.5. Two texts are two categories.
+    """
+
+    def __init__(self, categories: Iterable[Any]) -> None:
+        self._codes = {category: code for code, category in enumerate(categories, start=1)}
+        self._codes_of_numbers: dict[float, int] = {}
+        for category, code in self._codes.items():
+            number = other_spelling(category) if isinstance(category, str) else None
+            if isinstance(number, float):
+                self._codes_of_numbers.setdefault(number, code)
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    def code(self, value: Any) -> int:
+        """Return the code of a value, 0 if it is unknown."""
+        codes = self._codes
+        return codes.get(value) or codes.get(other_spelling(value)) or self._codes_of_numbers.get(value, 0)

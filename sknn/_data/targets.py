@@ -206,6 +206,13 @@ class MultilabelTargets(_LabelTargets):
             y = dense(_checked_labels(y))
         if y.ndim != 2 or y.shape[1] != self.n_targets:
             raise ValueError(f"y: expected an indicator matrix with {self.n_targets} labels, got shape {y.shape}.")
+        if ((y != 0) & (y != 1)).any():  # a cross entropy of other targets has no minimum
+            values = np.unique(y).tolist()
+            is_set = "y > 0" if values[0] <= 0 < values[-1] else f"y == {values[-1]}"
+            raise ValueError(
+                f"y: a label indicator matrix of zeros and ones was expected, but its values are {shown(values)}. "
+                f"Convert it, as by ({is_set}).astype(int)."
+            )
         return y.astype(np.float32)
 
     def predict(self, probabilities: np.ndarray) -> np.ndarray:

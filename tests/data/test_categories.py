@@ -108,6 +108,22 @@ def test_an_unseen_string_does_not_match_another_spelling_of_a_number():
     assert parsed(reader, np.array([["07"], ["7"]])).read()[1].ravel().tolist() == [0, 1]
 
 
+def test_numbers_find_the_text_that_spells_them_in_any_way():
+    reader = learn(np.array([["1.50"], ["2.25"], ["3.00"], ["4.10"], ["1e3"], ["07"], ["True"]]))
+    spelled = [reader.columns[0].categories.index(text) + 1 for text in ("1.50", "2.25", "3.00", "4.10", "1e3", "07")]
+    numbers = np.array([1.5, 2.25, 3, 4.1, 1000, 7])
+    for dtype in ("float64", "Float64", object):
+        table = pd.DataFrame({"a": pd.Series(numbers, dtype=dtype)})
+        assert parsed(reader, table).read()[1].ravel().tolist() == spelled
+    assert parsed(reader, np.array([[1.0], [5.0]])).read()[1].ravel().tolist() == [0, 0]
+
+
+def test_of_two_texts_for_a_number_the_usual_one_is_found():
+    reader = learn(np.array([["01"], ["1"], ["1.0"], ["2.00"], ["2.0"]]))
+    codes = parsed(reader, np.array([[1], [2]])).read()[1].ravel()
+    assert [reader.columns[0].categories[code - 1] for code in codes] == ["1", "2.0"]
+
+
 def free_text(n_distinct, n):
     return [f"text {i % n_distinct}" for i in range(n)]
 

@@ -122,6 +122,20 @@ def test_indicators_come_back_as_they_were(make: Any) -> None:
     np.testing.assert_array_equal(predicted, y)
 
 
+@pytest.mark.parametrize(("off", "on", "fix"), [(0, 2, "y > 0"), (1, 2, "y == 2"), (-1, 1, "y > 0"), (0, 255, "y > 0")])
+@pytest.mark.parametrize("make", [np.asarray, lambda y: sparse.csr_array(y) if 0 in y else y, pd.DataFrame])
+def test_indicators_of_other_values_than_zero_and_one_are_named(make: Any, off: int, on: int, fix: str) -> None:
+    indicators = np.where(np.random.default_rng(0).random((40, 3)) < 0.5, on, off)
+    model = NeuralClassifier(max_epochs=1, random_state=0)
+    X = np.zeros((40, 2))
+    message = rf"y: .*zeros and ones.*\[{off}, {on}\].*\({fix}\)\.astype\(int\)"
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, make(indicators))
+    with pytest.raises(ValueError, match=message):
+        model.partial_fit(X, make(indicators))
+    assert not hasattr(model, "classes_")
+
+
 def test_another_number_of_labels_is_named() -> None:
     with pytest.raises(ValueError, match=r"indicator matrix with 3 labels, got shape \(2, 2\)"):
         MultilabelTargets(3).encode(np.eye(2))

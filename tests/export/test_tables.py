@@ -74,12 +74,14 @@ def test_other_spellings_dates_and_numbers_as_categories(tmp_path):
     table = pd.DataFrame(
         {"day": days, "id": np.arange(N_ROWS) % 5, "mixed": mixed, "big": 2**60 + np.arange(N_ROWS) % 2}
     )
+    table["price"] = np.array(["1.50", "2.25", "3.00"])[np.arange(N_ROWS) % 3]
     y = np.arange(N_ROWS) % 2
     forced = ["day", "id", "mixed", "big"]
     clf = NeuralClassifier(MLP, module_params=SMALL[MLP], categorical_features=forced, **QUICK).fit(table, y)
     exported = Exported(clf, tmp_path)
     assert_same(clf, table, exported)
     spelled = table.assign(id=table["id"].astype(str), mixed=table["mixed"].map(str, na_action="ignore"))
+    spelled["price"] = table["price"].astype(float)
     expected = clf.predict_proba(spelled)
     assert np.abs(exported.numpy.predict_proba(spelled) - expected).max() <= TOLERANCE
     assert np.abs(exported.onnx(spelled)["probabilities"] - expected).max() <= TOLERANCE

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._data.cells import PLURALS, array_seconds, is_missing, other_spelling, quantity_of, scalar_seconds
+from ..._data.cells import PLURALS, CategoryCodes, array_seconds, is_missing, quantity_of, scalar_seconds
 from ..._data.numeric_text import numbers_of_texts
 
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false
@@ -27,8 +27,8 @@ def scalar(item: Any) -> Any:
 
 
 def codes_by_category(column):
-    """Return the code of each known category."""
-    return {scalar(category): code for code, category in enumerate(column.get("categories", ()), start=1)}
+    """Return the codes of the known categories."""
+    return CategoryCodes(map(scalar, column.get("categories", ())))
 
 
 def python_values(column: Any) -> list:
@@ -43,9 +43,9 @@ def python_values(column: Any) -> list:
     return list(column)
 
 
-def category_codes(column: Any, code_of: dict, description: dict, label: str) -> np.ndarray:
+def category_codes(column: Any, known: CategoryCodes, description: dict, label: str) -> np.ndarray:
     """Return int64 codes (n,): 0 unknown, 1 to K known, K + 1 missing (0 if training had no missing value)."""
-    missing = 0 if description["never_missing"] else len(code_of) + 1
+    missing = 0 if description["never_missing"] else len(known) + 1
     seen = {}
     codes = np.empty(len(column), dtype=np.int64)
     for row, value in enumerate(python_values(column)):
@@ -54,18 +54,17 @@ def category_codes(column: Any, code_of: dict, description: dict, label: str) ->
         except TypeError:
             raise TypeError(f"X: {label} contains {value!r}; a value must be a string, a number or a date.") from None
         if code is None:
-            code = seen[value] = missing if is_missing(value) else category_code(value, code_of, label)
+            code = seen[value] = missing if is_missing(value) else category_code(value, known, label)
         codes[row] = code
     return codes
 
 
-def category_code(value: Any, code_of: dict, label: str) -> int:
+def category_code(value: Any, known: CategoryCodes, label: str) -> int:
     if isinstance(value, (float, np.floating)) and math.isinf(value):
         raise ValueError(f"X: {label} contains infinity; give finite numbers, or NaN for missing.")
     if hasattr(value, "to_timestamp"):  # a period of pandas
         value = value.to_timestamp()
-    code = code_of.get(value, 0)
-    return code if code else code_of.get(other_spelling(value), 0)
+    return known.code(value)
 
 
 def numbers_of(column: Any, label: str, description: dict) -> np.ndarray:

@@ -47,7 +47,7 @@ def feeds_of(X: Any, inputs: list, table: dict) -> dict:
 
 def category_feed(values: Any, column: dict, spec: dict, label: str) -> np.ndarray:
     """Return a categorical column as the graph compares it, (n_rows, 1)."""
-    is_text, code_of = spec["type"] == "string", codes_by_category(column)
+    is_text, known = spec["type"] == "string", codes_by_category(column)
     compared = compared_categories(column, is_text)
     taken = {*compared, spec["missing"]}
     seen: dict = {}
@@ -55,7 +55,7 @@ def category_feed(values: Any, column: dict, spec: dict, label: str) -> np.ndarr
     def fed(value: Any) -> Any:
         if is_missing(value):
             return spec["missing"] if is_text else np.nan
-        code = category_code(value, code_of, label)
+        code = category_code(value, known, label)
         if code:
             return compared[code - 1]
         if not is_text:
