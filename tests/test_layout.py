@@ -250,7 +250,11 @@ QUESTIONS = {
         ],
     },
     "functions that torch has recorded": {
-        "_export/capture.py": ["getattr(node.target, '__name__', '')", "getattr(node.target, '_schema', None)"],
+        "_export/capture.py": [
+            "getattr(node.target, '__name__', '')",
+            "getattr(node.target, '_schema', None)",
+            "hasattr(os, 'register_at_fork')",
+        ],
         "_health/recorder.py": ["getattr(func, '__name__', '')"],
     },
     "what a version of Python or torch, or an operating system, may lack": {

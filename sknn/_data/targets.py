@@ -14,14 +14,12 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from .._errors import refused_as, shown
+from .probabilities import sum_to_one
 from .quantiles import center_and_half_spread
 
 __all__ = ["ClassTargets", "MultilabelTargets", "RealTargets", "class_targets", "dense"]
 
 _LABELS = "labels of one type, one for each row, or a label indicator matrix"
-
-# Largest distance from one of the sum of float32 probabilities, for any number of classes.
-_ROUNDING_OF_SUM = 1e-3
 
 # A y with as many classes as rows is an identifier or a regression target. Fewer rows may be a small example.
 _MIN_ROWS_TO_DOUBT_CLASSES = 20
@@ -172,13 +170,8 @@ class ClassTargets(_LabelTargets):
         return codes.astype(np.int64, copy=False)
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
-        """As for indicators, and the rows sum to one in float64, which metrics ask for.
-
-        Only the rounding of float32 is removed: a link of the user's may return scores with other sums.
-        """
-        probabilities = super().probabilities(values)
-        total = probabilities.sum(axis=1, keepdims=True)
-        return np.divide(probabilities, total, out=probabilities, where=np.abs(total - 1) < _ROUNDING_OF_SUM)
+        """As for indicators, and the rows sum to one."""
+        return sum_to_one(super().probabilities(values))
 
     def predict(self, probabilities: np.ndarray) -> np.ndarray:
         """(n_samples, n_classes) -> labels (n_samples,)."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
+import sysconfig
+import threading
 import traceback
 import warnings
 from pathlib import Path
@@ -12,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from .._data.inputs import Inputs
 from .._training.net import _Net
@@ -38,15 +42,32 @@ _IDENTITIES = (
 )  # fmt: skip
 _ASSERTIONS = ("_assert_tensor_metadata.default", "sym_constrain_range.default", "_assert_async.msg")
 
+# Files that are not the user's own.
+_LIBRARIES = (str(Path(__file__).parents[1]), *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")))
+
+# torch.export works for one thread at a time.
+_one_at_a_time = threading.Lock()
+
+
+def _forget_lock_of_parent() -> None:
+    """After a fork: the thread that held the lock does not exist in the child."""
+    global _one_at_a_time
+    _one_at_a_time = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_lock_of_parent)
+
 
 def capture(net: _Net, inputs: Inputs) -> Graph:
     """The graph of what a fitted net computes, with the inputs ``numeric`` and ``codes``."""
     computation = Computation(net, inputs)
     make_recordable(computation.network)
     name = module_name(net)
-    first, second = (
-        _recorded(computation, inputs.given_shape, len(inputs.cardinalities), n_rows, name) for n_rows in _N_ROWS
-    )
+    with _one_at_a_time:
+        first, second = (
+            _recorded(computation, inputs.given_shape, len(inputs.cardinalities), n_rows, name) for n_rows in _N_ROWS
+        )
     return without_dead_nodes(_Comparison(first, second, name).graph())
 
 
@@ -57,12 +78,10 @@ def _recorded(computation: Computation, shape: tuple[int, ...], n_categorical: i
     rows = [torch.zeros((n_rows, *shape), dtype=torch.float64)]
     if n_categorical:
         rows.append(torch.zeros((n_rows, n_categorical), dtype=torch.int64))
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # it records a whole transformer layer as one operation
     muted = logging.root.manager.disable
     logging.disable(logging.ERROR)  # the error below replaces pages of a printed graph
     try:
-        with warnings.catch_warnings(), torch.no_grad(), contextlib.redirect_stderr(io.StringIO()):
+        with warnings.catch_warnings(), torch.no_grad(), _SlowPath(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")  # they concern the recording; a user could not act on them
             program = export(computation, tuple(rows), strict=False)
             return program.run_decompositions(decompositions())
@@ -75,13 +94,21 @@ def _recorded(computation: Computation, shape: tuple[int, ...], n_categorical: i
         ) from error
     finally:
         logging.disable(muted)
-        torch.backends.mha.set_fastpath_enabled(fast)
+
+
+class _SlowPath(TorchFunctionMode):
+    """Switches off the fast path of attention, which is recorded as one operation for a whole transformer layer.
+
+    Any mode does so, and only in the thread that enters it; torch's own switch also changes predictions of others.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return func(*args, **(kwargs or {}))
 
 
 def _place(error: Exception) -> str:
     """The innermost line of the user's own code that an error comes from, for messages; empty if there is none."""
-    ours = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]))
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(ours)]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_LIBRARIES)]
     lines = [
         f" ({Path(frame.filename).name}, line {frame.lineno}: {frame.line.strip()})" for frame in frames if frame.line
     ]

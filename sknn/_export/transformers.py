@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 __all__ = ["make_recordable"]
@@ -19,11 +18,10 @@ def make_recordable(network: nn.Module) -> None:
     In evaluation mode and on its fast path, `nn.TransformerEncoder` packs the sequences of a batch without their
     padding, and afterwards fills the padding with zeros. Outside of the fast path it computes something else there.
     """
-    packs = torch.backends.mha.get_fastpath_enabled()
     for module in network.modules():
         if isinstance(module, nn.TransformerEncoder):
             module.register_forward_pre_hook(_encoder_without_hint, with_kwargs=True)
-            if packs and module.use_nested_tensor:
+            if module.use_nested_tensor:
                 module.layers[-1].register_forward_hook(_with_zeros_at_padding, with_kwargs=True)
         elif isinstance(module, nn.TransformerDecoder):
             module.register_forward_pre_hook(_decoder_without_hint, with_kwargs=True)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import logging
+import statistics
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -147,6 +152,24 @@ class ScalesByTheLargest(nn.Linear):
         return super().forward(x / x.abs().amax().clamp(min=1))
 
 
+class AsksTheStandardLibrary(nn.Module):
+    """Fails in a file of Python, not of the user."""
+
+    def __init__(self, in_features, out_features):
+        super().__init__()
+        self.layer = nn.Linear(in_features, out_features)
+
+    def forward(self, x):
+        return self.layer(x) * statistics.fmean(x[:, 0])
+
+
+class AsksNumpy(AsksTheStandardLibrary):
+    """Fails in a file of a library."""
+
+    def forward(self, x):
+        return self.layer(x) * float(np.ma.masked_invalid(x[:, 0]).mean())
+
+
 def attention_along_the_rows(in_features, out_features):
     return nn.Sequential(
         nn.TransformerEncoderLayer(in_features, 2, 8, batch_first=True), nn.Linear(in_features, out_features)
@@ -164,6 +187,8 @@ def norm_of_the_batch(in_features, out_features):
             DecidesByValues,
             r"DecidesByValues cannot be exported.*test_capture.py, line \d+: return .* x.sum\(\) > 0.*torch.where",
         ),
+        (AsksTheStandardLibrary, r"test_capture.py, line \d+: return self.layer\(x\) \* statistics"),
+        (AsksNumpy, r"test_capture.py, line \d+: return self.layer\(x\) \* float\(np.ma"),
         (RandomAtPredict, "RandomAtPredict uses the operation 'rand.default'.*Replace it"),
         (MeanOfRows, "MeanOfRows uses the number 6.0 for 6 rows"),
         (HalvesTheRows, "HalvesTheRows uses a size of 3 for 6 rows and of 5 for 11"),
@@ -208,3 +233,33 @@ def test_a_network_with_a_vocabulary_is_compared_on_words(tmp_path):
     X = np.random.default_rng(3).integers(0, 9, (N_ROWS, 5))
     clf = NeuralClassifier(Vocabulary, preprocessing=False, **QUICK).fit(X, X[:, 0] > 4)
     assert_same(clf, X, Exported(clf, tmp_path))
+
+
+SEEN = []
+
+
+class SeesSettings(AsksTheStandardLibrary):
+    """Notes a setting of the process that predictions in other threads depend on."""
+
+    def forward(self, x):
+        SEEN.append(torch.backends.mha.get_fastpath_enabled())
+        return self.layer(x)
+
+
+def test_an_export_does_not_change_what_other_threads_predict(tmp_path):
+    X = numbers()
+    clf = NeuralClassifier(SeesSettings, **QUICK).fit(X, X[:, 0] > 0)
+    SEEN.clear()
+    export_numpy(clf, tmp_path / "model.npz")
+    assert set(SEEN) == {True}
+
+
+def test_exports_in_several_threads(tmp_path):
+    X = numbers()
+    clf = NeuralClassifier(SeesSettings, **QUICK).fit(X, X[:, 0] > 0)
+    paths = [tmp_path / f"model_{i}.npz" for i in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(functools.partial(export_numpy, clf), paths))
+    assert len({path.read_bytes() for path in paths}) == 1
+    assert torch.backends.mha.get_fastpath_enabled()
+    assert logging.root.manager.disable == 0

@@ -100,11 +100,14 @@ def _measures(column, label, description):
     quantities = {quantity_of(value) for value in items if not is_missing(value)} or {"number"}
     unexpected = sorted(quantities - {description["quantity"]})
     quantity = unexpected[0] if unexpected else description["quantity"]
-    return np.array([number_of(value, label) for value in items], dtype=np.float64), quantity
+    return np.array([number_of(value, label, description["quantity"]) for value in items], dtype=np.float64), quantity
 
 
-def number_of(value: Any, label: str) -> float:
-    """Return a scalar as a float; a date as seconds since 1970, in UTC if it has no time zone."""
+def number_of(value: Any, label: str, expected: str = "number") -> float:
+    """Return a scalar as a float; a date as seconds since 1970, in UTC if it has no time zone.
+
+    `expected` is the quantity of the column, for messages.
+    """
     if is_missing(value):
         return math.nan
     if hasattr(value, "to_timestamp"):
@@ -118,4 +121,5 @@ def number_of(value: Any, label: str) -> float:
     except OverflowError:
         return math.inf
     except (TypeError, ValueError):
-        raise ValueError(f"X: {label} contains {value!r}, but numbers were expected, as in training.") from None
+        plural = PLURALS[expected]
+        raise ValueError(f"X: {label} contains {value!r}, but {plural} were expected, as in training.") from None

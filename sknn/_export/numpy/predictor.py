@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..._data.probabilities import sum_to_one
 from .archive import FORMAT, UnknownOperationError, check_description, damaged, read_arrays
 from .columns import category_codes, codes_by_category, numbers_of
 from .labels import labels_of
@@ -112,10 +113,7 @@ class Classifier(Model):
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities, float64 (n_rows, n_classes), as sknn gives them: in rows that sum to one, but for labels."""
         probabilities = self.values(X).astype(np.float64)
-        if self.target["kind"] == "multilabel":
-            return probabilities
-        total = probabilities.sum(axis=1, keepdims=True)
-        return np.divide(probabilities, total, out=probabilities, where=np.abs(total - 1) < 1e-3)
+        return probabilities if self.target["kind"] == "multilabel" else sum_to_one(probabilities)
 
     def predict(self, X: Any) -> np.ndarray:
         """Most probable labels (n_rows,); if a row can have several labels, indicators int64 (n_rows, n_labels)."""

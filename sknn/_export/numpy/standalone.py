@@ -12,8 +12,9 @@ __all__ = ["CELLS", "FILES", "MARK", "check_module", "source"]
 
 _HERE = Path(__file__).parent
 _NAMES = ("operations", "network", "columns", "labels", "tables", "archive", "predictor")
-CELLS = [_HERE.parents[1] / "_data" / f"{name}.py" for name in ("cells", "numeric_text")]
-FILES = [*CELLS, *[_HERE / f"{name}.py" for name in _NAMES]]
+_DATA = _HERE.parents[1] / "_data"
+CELLS = [_DATA / f"{name}.py" for name in ("cells", "numeric_text")]
+FILES = [*CELLS, _DATA / "probabilities.py", *[_HERE / f"{name}.py" for name in _NAMES]]
 MARK = '"""Predictions of a network that was exported by sknn.'
 
 
