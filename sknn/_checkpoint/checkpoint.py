@@ -22,7 +22,13 @@ from ..exceptions import CheckpointError
 from .file import CheckpointFile, Damaged
 from .graph import dumps, loads
 
-__all__ = ["Checkpoint"]
+__all__ = ["WITHOUT_PICKLE", "Checkpoint"]
+
+# Ends each message about an object that cannot be stored.
+WITHOUT_PICKLE = (
+    "Give its class a __getstate__ that leaves out what cannot be pickled and a resumed fit does not need; or pass "
+    "another object, or leave checkpoint=None."
+)
 
 # Writing takes at most this share of the training time, unless `every_epochs` is set.
 _LARGEST_SHARE = 0.05
@@ -221,11 +227,8 @@ def _culprit(net: Any, surroundings: dict[str, Any]) -> str:
         try:
             dumps(state, surroundings)
         except Exception:
-            return (
-                f"The {kind} {name} contains it: keep objects that cannot be pickled out of its attributes, or leave "
-                "them out in its __getstate__."
-            )
-    return "Leave checkpoint=None, or look for the object that cannot be pickled."
+            return f"The {kind} {name} contains it. {WITHOUT_PICKLE}"
+    return WITHOUT_PICKLE
 
 
 def _check_folder(path: Path) -> None:

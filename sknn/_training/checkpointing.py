@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from .._checkpoint import Checkpoint
+from .._checkpoint import WITHOUT_PICKLE, Checkpoint
 from .._data.inputs import Inputs
 from .._data.rows import Rows
 from .._digest import UndigestibleError, digest, is_importable, source_of_sknn
@@ -64,7 +64,7 @@ def _digests_of_callback(callback: Any) -> dict[str, str]:
     except Exception as error:
         raise CheckpointError(
             f"checkpoint: the callback {type(callback).__name__} cannot be stored: {type(error).__name__}: {error}. "
-            "Give it a __getstate__ that returns what it needs in a resumed fit, or leave checkpoint=None."
+            f"{WITHOUT_PICKLE}"
         ) from error
     if isinstance(stored, dict):
         settings = {name: value for name, value in settings.items() if name in stored}
@@ -76,8 +76,7 @@ def _digest_of(name: str, value: Any) -> str:
         return digest(value, name)
     except (UndigestibleError, RecursionError, RuntimeError, AttributeError) as error:
         raise CheckpointError(
-            f"checkpoint: {error}, so a later fit could not be recognised as the same ({name}). Pass objects that can "
-            "be pickled; a callback may leave others out in its __getstate__. Or leave checkpoint=None."
+            f"checkpoint: {error}, so a later fit could not be recognised as the same ({name}). {WITHOUT_PICKLE}"
         ) from error
 
 

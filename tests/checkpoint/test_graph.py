@@ -43,7 +43,7 @@ class HoldsALock(Callback):
 
 
 def test_an_object_that_cannot_be_pickled_is_named(tmp_path):
-    with pytest.raises(CheckpointError, match="callback HoldsALock contains it"):
+    with pytest.raises(CheckpointError, match="callback HoldsALock contains it. Give its class a __getstate__"):
         quick(callbacks=[HoldsALock()], checkpoint=tmp_path / "a").fit(X, Y)
 
 

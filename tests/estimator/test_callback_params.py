@@ -6,6 +6,7 @@ import copy
 import io
 import os
 import pickle
+import re
 import threading
 
 import cloudpickle
@@ -18,6 +19,7 @@ from skorch.callbacks import Callback, EpochScoring
 
 import sknn
 from sknn import NeuralClassifier, NeuralRegressor
+from sknn._checkpoint import WITHOUT_PICKLE
 from sknn.callbacks import EarlyStopping, GradientClipping, GradientHealth
 from sknn.exceptions import CheckpointError
 from sknn.modules import MLP
@@ -252,7 +254,7 @@ def test_a_resumed_fit_uses_the_callers_object_with_its_stored_state(tmp_path, m
 
 
 def test_a_checkpoint_names_a_callback_that_cannot_be_stored(tmp_path):
-    with pytest.raises(CheckpointError, match=r"callback Log\.handle .*lock.*__getstate__"):
+    with pytest.raises(CheckpointError, match=rf"callback Log\.handle .*lock.* {re.escape(WITHOUT_PICKLE)}$"):
         model(callbacks=[Log([], threading.Lock())], checkpoint=tmp_path / "a").fit(X, Y)
 
 
@@ -296,7 +298,9 @@ def test_no_fit_copies_a_callback(params):
 
 
 def test_a_checkpoint_of_a_callback_without_a_state_is_refused_by_name(tmp_path):
-    with pytest.raises(CheckpointError, match="the callback NeverCopied cannot be stored: AssertionError: copied"):
+    with pytest.raises(
+        CheckpointError, match=f"the callback NeverCopied cannot be stored: .*copied. {re.escape(WITHOUT_PICKLE)}$"
+    ):
         model(callbacks=[NeverCopied()], checkpoint=tmp_path / "a").fit(X, Y)
 
 

@@ -108,6 +108,13 @@ def test_early_stopping_of_the_user_says_what_is_best():
     assert model.best_epoch_ == 1
 
 
+def test_early_stopping_that_restores_nothing_does_not_say_which_epoch_is_kept():
+    stopper = EarlyStopping(monitor="train_loss", lower_is_better=False, restore_best=False)
+    model = quick(callbacks=[stopper, CtrlC(3)], early_stopping=True).fit(X, Y)
+    kept = 1 + int(np.argmax(model.validation_scores_))
+    assert stopper.best_epoch_ != model.best_epoch_ == model.health_.best_epoch == kept
+
+
 def test_an_average_of_the_weights_is_what_is_kept():
     model = quick(ema_decay=0.9, early_stopping=False).fit(X, Y)
     unbroken = NeuralClassifier(
