@@ -11,7 +11,7 @@ import torch
 from sklearn.base import RegressorMixin
 from torch import nn
 
-from ._data.targets import RealTargets
+from ._data.real_targets import RealTargets
 from ._estimator.base import BaseNeuralEstimator
 from .losses import make_loss
 from .losses._make import fitting_loss

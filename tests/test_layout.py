@@ -165,9 +165,8 @@ QUESTIONS = {
         "_data/columns.py": ["getattr(dtype, 'time_unit', 'ms')"],
         "_data/containers.py": ["hasattr(X, 'columns')"],
         "_data/labelled_rows.py": ["hasattr(groups, 'to_numpy')", "hasattr(self.y, 'shape')", "hasattr(y, 'to_numpy')"],
+        "_data/real_targets.py": ["getattr(getattr(y, 'dtype', None), 'kind', 'f')", "getattr(y, 'dtype', None)"],
         "_data/targets.py": [
-            "getattr(getattr(y, 'dtype', None), 'kind', 'f')",
-            "getattr(y, 'dtype', None)",
             "hasattr(y, 'to_numpy')",
             "hasattr(y, 'toarray')",
         ],

@@ -14,7 +14,7 @@ import numpy as np
 import scipy.sparse
 
 from .._errors import shown
-from .cells import array_seconds, is_missing, quantity_of, scalar_seconds
+from .cells import PLURALS, array_seconds, is_missing, quantity_of, scalar_seconds
 from .scalars import (
     BOOLEAN,
     COMPLEX,
@@ -188,7 +188,9 @@ def _read_objects(
     if kinds == {TIME}:
         quantities = sorted({quantity_of(value) for value in labels.values})
         if len(quantities) > 1:
-            raise ValueError(f"X: {label} mixes {'s and '.join(quantities)}s. Give each a column of its own.")
+            raise ValueError(
+                f"X: {label} mixes {' and '.join(PLURALS[q] for q in quantities)}. Give each a column of its own."
+            )
         seconds = take(np.array([scalar_seconds(value) for value in labels.values]), labels.positions)
         return Measures(seconds, quantities[0])  # pyright: ignore[reportArgumentType]
     return labels

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
 from typing import Any
 
 import numpy as np
@@ -68,21 +67,23 @@ def written_number(value: Any, decimal: str, unit: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def numbers_of_texts(values: list[Any], decimal: str, unit: str, label: str) -> np.ndarray:
-    """Distinct values, texts or numbers, as float64; what is not a number is missing, and a warning names it."""
+def numbers_of_texts(values: list[Any], decimal: str, unit: str) -> tuple[np.ndarray, Any]:
+    """Distinct values, texts or numbers, as float64, and the first that is not a number, which is missing, or None."""
     numbers = np.empty(len(values))
-    others = []
+    other = None
     for i, value in enumerate(values):
         number = written_number(value, decimal, unit) if isinstance(value, (str, bytes)) else float(value)
-        if number is None:
-            others.append(value)
+        if number is None and other is None:
+            other = value
         numbers[i] = math.nan if number is None else number
-    if others:
-        example = repr(others[0])
-        example = example if len(example) <= 80 else f"{example[:80]}..."
-        warnings.warn(
-            f"X: {label} was read as numbers in fit, but holds text such as {example}, which is not a number in the "
-            "format of fit; it counts as missing.",
-            stacklevel=2,
-        )
-    return numbers
+    return numbers, other
+
+
+def missing_text_message(label: str, text: Any) -> str:
+    """What a warning says of a text that is not a number."""
+    example = repr(text)
+    example = example if len(example) <= 80 else f"{example[:80]}..."
+    return (
+        f"X: {label} was read as numbers in fit, but holds text such as {example}, which is not a number in the "
+        "format of fit; it counts as missing."
+    )

@@ -20,11 +20,11 @@ from .categories import (
     forced_positions,
     sorted_categories,
 )
-from .cells import PLURALS
+from .cells import PLURALS, quantity_of
 from .columns import Labels, Measures, Numbers, column_label, float64_numbers, named_columns, parse_numbers, read_column
 from .columns import take as numbers_at
 from .csr import real_csr
-from .numeric_text import numbers_of_texts
+from .numeric_text import missing_text_message, numbers_of_texts
 from .scalars import infinity_message
 from .text_columns import check_times, learn_format, reading_of, reading_of_formats
 
@@ -194,17 +194,27 @@ def _parse(values: Any, column: Column, label: str) -> Numbers:
     if column.all_missing:
         # fit saw no value, so not even the type: a cross-validation fold may well hold strings here.
         return np.full(len(content.positions), np.nan)
-    if column.number_format is not None:
-        return numbers_at(numbers_of_texts(content.values, *column.number_format, label), content.positions)
-    parsed, offender = parse_numbers(content)
     if column.quantity != "number":
         offender, parsed = next(iter(content.values), None), np.full(len(content.positions), np.nan)
+    elif column.number_format is None:
+        parsed, offender = parse_numbers(content)
+    else:
+        offender, parsed = next((value for value in content.values if quantity_of(value) != "number"), None), None
     if offender is not None:
         raise ValueError(
             f"X: {label} holds {shown(offender)}, but {PLURALS[column.quantity]} were expected, as in fit. "
             f"{_FIX[column.quantity]}"
         )
-    return parsed
+    return _spelled(content, column, label) if parsed is None else parsed
+
+
+def _spelled(labels: Labels, column: Column, label: str) -> np.ndarray:
+    """The numbers float64 (n,) of a column of text in the format of fit; a warning names what is missing by it."""
+    assert column.number_format is not None
+    numbers, other = numbers_of_texts(labels.values, *column.number_format)
+    if other is not None:
+        warnings.warn(missing_text_message(label, other), UserWarning, stacklevel=level_of_caller())
+    return numbers_at(numbers, labels.positions)
 
 
 _FIX = {

@@ -14,10 +14,11 @@ from .._data.categories import Column
 from .._data.cells import PLURALS
 from .._data.encoder import Encoder
 from .._data.inputs import Inputs
+from .._data.real_targets import RealTargets
 from .._data.sparse_inputs import SparseInputs
 from .._data.table import TableReader
 from .._data.table_inputs import TableInputs
-from .._data.targets import ClassTargets, MultilabelTargets, RealTargets
+from .._data.targets import ClassTargets, MultilabelTargets
 from .._data.text_columns import NumberFormat
 from ..exceptions import DamagedFileError
 from .checks import check_keys, count_distinct, damaged_if_it_fails, expect

@@ -79,8 +79,10 @@ def test_a_number_of_another_unit_is_none():
     assert written_number("12", ".", "%") is None
 
 
-def test_what_is_not_a_number_is_missing_and_named():
-    with pytest.warns(UserWarning, match="X: column 'a' was read as numbers in fit, but holds text such as 'garbage'"):
-        numbers = numbers_of_texts(["1.5", "garbage", 2, "?"], ".", "", "column 'a'")
-    np.testing.assert_array_equal(numbers, [1.5, np.nan, 2, np.nan])
-    assert numbers_of_texts(["?", "1"], ".", "", "column 'a'")[1] == 1
+def test_what_is_not_a_number_is_missing_and_returned():
+    numbers, other = numbers_of_texts(["1.5", "garbage", 2, "?", "more"], ".", "")
+    assert other == "garbage"
+    np.testing.assert_array_equal(numbers, [1.5, np.nan, 2, np.nan, np.nan])
+    numbers, other = numbers_of_texts(["?", "1"], ".", "")
+    assert other is None
+    assert numbers[1] == 1

@@ -77,6 +77,12 @@ def test_dates_that_arrive_as_numbers_or_text_name_column_and_fix():
         TableInputs.read_first(days, True, None).learn(None, None).read(scipy.sparse.csr_array(np.ones((2, 2))))
 
 
+def test_a_column_that_mixes_quantities_names_them():
+    for values, named in (([DAY, CLOCK], "dates and times of day"), ([SHIFT, CLOCK], "durations and times of day")):
+        with pytest.raises(ValueError, match=f"column 'a'.* mixes {named}. Give each"):
+            learn(pd.DataFrame({"a": pd.Series(values, dtype=object)}))
+
+
 def test_numbers_that_arrive_as_dates_are_refused_in_a_table_of_numbers():
     reader = learn(np.ones((2, 2)))
     late = pd.DataFrame({"a": [1, 2], "b": pd.to_datetime(["2024-01-01", "2024-01-02"])})

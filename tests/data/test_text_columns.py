@@ -1,5 +1,6 @@
 """Columns of text that are no categories: numbers, dates and times."""
 
+import datetime
 import re
 import warnings
 
@@ -129,13 +130,19 @@ def test_text_that_is_not_a_number_at_predict_is_missing_and_named():
     np.testing.assert_array_equal(numeric.ravel(), [1.5, np.nan, np.nan])
     with pytest.warns(
         UserWarning, match=r"column 'a' \(position 0\) was read as numbers in fit, but holds text such as '0.015'"
-    ):
+    ) as told:
         numeric = parsed(reader, pd.DataFrame({"a": ["0.015"]})).read()[0]
     assert np.isnan(numeric).all()
+    assert told[0].filename.endswith("tables.py")  # of the tests, which calls sknn
     with pytest.raises(
         ValueError, match=r"column 'a' \(position 0\) holds dates, but numbers were expected, as in fit"
     ):
         parsed(reader, pd.DataFrame({"a": pd.to_datetime(["2024-01-01"])}))
+    for mixed in (pd.Timestamp("2024-01-01"), datetime.timedelta(1), datetime.time(1)):
+        with pytest.raises(
+            ValueError, match=r"column 'a' \(position 0\) holds .*, but numbers were expected, as in fit"
+        ):
+            parsed(reader, pd.DataFrame({"a": pd.Series(["1.5 %", mixed], dtype=object)}))
 
 
 DAYS = pd.date_range("2024-01-30", periods=60)

@@ -175,8 +175,17 @@ def test_exports_read_texts_refuse_other_quantities_and_ignore_idle_columns(fitt
             predict(TABLE.assign(day=TABLE["took"]))
         with pytest.raises(ValueError, match="'took' contains dates, but durations were expected"):
             predict(TABLE.assign(took=TABLE["day"].astype(object)))
-        with pytest.warns(UserWarning, match="'amount' was read as numbers in fit, but holds text such as 'much'"):
+        with pytest.warns(
+            UserWarning, match="'amount' was read as numbers in fit, but holds text such as 'much'"
+        ) as told:
             predict(TABLE.assign(amount="much"))
+        assert told[0].filename == __file__
+        day = pd.Timestamp("2024-01-01")
+        amounts = [day, *TABLE["amount"][1:]]
+        with pytest.raises(ValueError, match=r"'amount'.* Timestamp\(.*, but numbers were expected"):
+            predict(TABLE.assign(amount=amounts))
+        with pytest.raises(ValueError, match=r"'day'.* 'never', but dates were expected"):
+            predict(TABLE.assign(day=["never", *TABLE["day"].astype(object)[1:]]))
 
 
 def test_partial_dependence_of_dates_takes_custom_values(fitted):

@@ -195,7 +195,7 @@ def test_targets_of_any_magnitude_are_learned_in_their_unit(scale):
 
 
 def test_a_target_of_ordinary_magnitude_has_the_mean_and_spread_that_numpy_says():
-    from sknn._data.targets import RealTargets
+    from sknn._data.real_targets import RealTargets
 
     for y in (Y_REAL, 1e9 + Y_REAL, 1e-90 * Y_REAL):
         targets = RealTargets(y, None, "standard")
@@ -205,7 +205,7 @@ def test_a_target_of_ordinary_magnitude_has_the_mean_and_spread_that_numpy_says(
 
 
 def test_the_smallest_target_there_is_has_a_spread():
-    from sknn._data.targets import RealTargets
+    from sknn._data.real_targets import RealTargets
 
     y = np.array([0.0, 5e-324])
     assert np.isfinite(RealTargets(y, None, "standard").encode(y)).all()

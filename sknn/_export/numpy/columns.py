@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 import math
+import sys
+import warnings
 from typing import Any
 
 import numpy as np
 
 from ..._data.cells import PLURALS, CategoryCodes, array_seconds, is_missing, quantity_of, scalar_seconds
-from ..._data.numeric_text import numbers_of_texts
+from ..._data.numeric_text import missing_text_message, numbers_of_texts
 
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false
 
@@ -95,7 +97,13 @@ def _measures(column, label, description):
     if has_text and description["format"] is not None:
         known = list(dict.fromkeys(value for value in items if not is_missing(value)))
         decimal, unit = description["format"]
-        number_by_text = dict(zip(known, numbers_of_texts(known, decimal, unit, label), strict=True))
+        for value in known:
+            if quantity_of(value) != "number":
+                raise _unexpected(value, label, "number")
+        numbers, other = numbers_of_texts(known, decimal, unit)
+        if other is not None:
+            warnings.warn(missing_text_message(label, other), stacklevel=_level_of_caller())
+        number_by_text = dict(zip(known, numbers, strict=True))
         return np.array([number_by_text.get(value, math.nan) for value in items]), "number"
     quantities = {quantity_of(value) for value in items if not is_missing(value)} or {"number"}
     unexpected = sorted(quantities - {description["quantity"]})
@@ -103,11 +111,8 @@ def _measures(column, label, description):
     return np.array([number_of(value, label, description["quantity"]) for value in items], dtype=np.float64), quantity
 
 
-def number_of(value: Any, label: str, expected: str = "number") -> float:
-    """Return a scalar as a float; a date as seconds since 1970, in UTC if it has no time zone.
-
-    `expected` is the quantity of the column, for messages.
-    """
+def number_of(value: Any, label: str, expected: str) -> float:
+    """Return a scalar as a float; a date as seconds since 1970, in UTC if it has no time zone."""
     if is_missing(value):
         return math.nan
     if hasattr(value, "to_timestamp"):
@@ -121,5 +126,17 @@ def number_of(value: Any, label: str, expected: str = "number") -> float:
     except OverflowError:
         return math.inf
     except (TypeError, ValueError):
-        plural = PLURALS[expected]
-        raise ValueError(f"X: {label} contains {value!r}, but {plural} were expected, as in training.") from None
+        raise _unexpected(value, label, expected) from None
+
+
+def _unexpected(value, label, expected):
+    return ValueError(f"X: {label} contains {value!r}, but {PLURALS[expected]} were expected, as in training.")
+
+
+def _level_of_caller():
+    """Return the `stacklevel` of a warning at the line that called the predictor."""
+    own = __name__.partition("._export.")[0]  # a module that was written, or sknn
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and f"{frame.f_globals.get('__name__')}.".startswith(f"{own}."):
+        level, frame = level + 1, frame.f_back
+    return level

@@ -69,7 +69,7 @@ def category_feed(values: Any, column: dict, spec: dict, label: str) -> np.ndarr
 def compared_categories(column: dict, is_text: bool) -> list:
     """Return the categories in the type in which the graph compares them: strings, or numbers and dates as doubles."""
     categories = [scalar(category) for category in column["categories"]]
-    return [str(category) if is_text else number_of(category, "") for category in categories]
+    return [str(category) if is_text else number_of(category, "", "number") for category in categories]
 
 
 def free_name(text: str, taken: Any) -> str:
