@@ -123,26 +123,37 @@ def reading_of(labels: Labels, format_: NumberFormat, numbers: np.ndarray, name:
     if n_missing:
         other = next(s for s, v in zip(spelled, values, strict=True) if v is None or v != v)
         message += f"; {n_missing} of its {n_present} values, such as {shown(other)}, are not numbers and are missing"
-    steps = ""
-    if format_.decimal == ",":
-        steps = ".str.replace('[^0-9,-]', '', regex=True).str.replace(',', '.')"
-    elif format_.unit or any(_is_grouped(value) for value in spelled):
-        steps = ".str.replace('[^0-9.-]', '', regex=True)"
-    line = _assigned(name, "to_numeric", steps, coerce=bool(n_missing))
+    numbers_as_text = [str(s) for s, v in zip(spelled, values, strict=True) if v is not None and v == v]
+    steps = _steps(numbers_as_text, format_)
+    is_mixed = len(spelled) < len(labels.values)  # .str makes NaN of numbers
+    if steps and is_mixed:
+        steps = ".astype(str)" + steps
+    line = _assigned(name, "to_numeric", steps, coerce=bool(n_missing) or (bool(steps) and is_mixed))
     return (
         f"is text that was read as numeric ({message}). Convert it before fit, as by {line}, or keep it as a category "
         f"with categorical_features=[{shown(name)}]."
     )
 
 
-def _is_grouped(value: Any) -> bool:
-    """Whether signs separate the thousands of a number with decimal point."""
-    parts = split_text(value)
-    return (
-        parts is not None
-        and parts[0].strip("+-0123456789.eE") != ""
-        and written_number(value, ".", parts[1]) is not None
-    )
+def _steps(texts: list[str], format_: NumberFormat) -> str:
+    """The methods of pandas that make texts which spell numbers readable for ``pd.to_numeric``."""
+    unit = format_.unit
+    units = [unit] if any(unit in text for text in texts) else [unit[:1], unit[1:]]  # "$5 net" has the unit "$net"
+    rest = texts
+    for part in units:
+        rest = [text.replace(part, "") for text in rest] if part else rest
+    rest = [text.strip() for text in rest]
+    marks = set("".join(rest)) - set("0123456789+-eE(\u2212" + format_.decimal)  # between thousands, after a sign
+    marks |= {part for part in units if len(part) == 1}
+    removed = [re.escape(part).replace("\\ ", " ") for part in units if len(part) > 1]
+    if marks:
+        removed.append("[" + "".join(f"\\{mark}" if mark in "\\]^" else mark for mark in sorted(marks)) + "]")
+    steps = f".str.replace({'|'.join(removed)!r}, '', regex=True)" if removed else ""
+    if any("(" in text for text in rest):  # a negative amount in accounts
+        steps += ".str.replace('(', '-')"
+    if any("\u2212" in text for text in rest):
+        steps += r".str.replace('\u2212', '-')"
+    return steps + (".str.replace(',', '.')" if format_.decimal == "," else "")
 
 
 def reading_of_formats(labels: Labels, name: Hashable) -> str:

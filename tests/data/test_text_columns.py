@@ -30,6 +30,16 @@ SPELLINGS = {
     "currency": lambda v: ("-" if v < 0 else "") + f"${abs(v):,.1f}",
     "euro": lambda v: swapped(f"{v:,.1f}") + " €",
     "unit": "{:.1f} kg".format,
+    "unit with a point": "{:.1f} kg.".format,
+    "unit with a hyphen": "{:.1f} t-m".format,
+    "unit on both sides": "${:,.1f} net".format,
+    "unit in brackets": "{:.1f} (kg)".format,
+    "accounts": lambda v: f"({abs(v):,.1f})" if v < 0 else f"{v:,.1f}",
+    "currency of accounts": lambda v: f"(${abs(v):,.1f})" if v < 0 else f"${v:,.1f}",
+    "minus of typesetters": lambda v: f"{v:.1f}".replace("-", "\u2212"),
+    "sign apart": lambda v: ("- " if v < 0 else "+ ") + str(abs(v)),
+    "decimal comma and exponent": lambda v: f"{v:.6e}".replace(".", ","),
+    "apostrophes between thousands": lambda v: f"{v:,.1f}".replace(",", "'"),
 }
 CONTAINERS = {
     "pandas": lambda texts: pd.DataFrame({"amount": texts}),
@@ -67,8 +77,7 @@ def test_every_spelling_is_read_and_the_advice_of_the_warning_works(spelling):
     expected = np.append(NUMBERS, np.nan)
     np.testing.assert_allclose(parsed(reader, X).read()[0].ravel(), expected)
     exec(re.search(r"as by (.*), or keep", str(told[0].message))[1], {"pd": pd, "X": X})
-    if spelling != "spaces between thousands":
-        np.testing.assert_allclose(X["amount"], expected)
+    np.testing.assert_allclose(X["amount"], expected)
     np.testing.assert_allclose(parsed(reader, pd.DataFrame({"amount": expected})).read()[0].ravel(), expected)
 
 
@@ -77,6 +86,14 @@ def test_numbers_beside_texts_in_a_column_of_objects():
     with pytest.warns(UserWarning, match="such as '1.5' as 1.5; 1 of its 62 values, such as '\\?'"):
         numeric = learn(table)
     np.testing.assert_array_equal(parsed(numeric, table).read()[0].ravel(), [*NUMBERS, np.nan, 1.5])
+
+
+def test_the_advice_keeps_the_numbers_beside_texts():
+    X = pd.DataFrame({"amount": pd.Series([*NUMBERS[:30], *(f"({v} kg)" for v in range(30)), None], dtype=object)})
+    with pytest.warns(UserWarning, match="read as numeric") as told:
+        expected = read(X)[0].ravel()
+    exec(re.search(r"as by (.*), or keep", str(told[0].message))[1], {"pd": pd, "X": X})
+    np.testing.assert_array_equal(X["amount"], expected)
 
 
 def test_numbers_of_several_formats_stay_categories_and_are_named():
