@@ -66,7 +66,7 @@ def one_pass(
         y, weights = (list(values) for values in zip(*targets, strict=True))
         weight = None if weights[0] is None else torch.cat(weights)
         total = sum(sizes) * net.criterion_.validation_loss(torch.cat(raw).float(), torch.cat(y), weight)
-    net.history.record(f"{prefix}_loss", total.item() / sum(sizes))  # synchronises
+    _record_curve(net.history, f"{prefix}_loss", total.item() / sum(sizes))  # synchronises
     net.history.record(f"{prefix}_batch_count", len(sizes))
     if training:
         net.history.record("lr", net.optimizer_.param_groups[0]["lr"])
@@ -74,16 +74,42 @@ def one_pass(
         if batches.rows.shares is not None:
             raw = [network_by_network(raw, len(batches.rows.shares))]
         values = net.criterion_.inverse_link(torch.cat(raw).float())
-        net.history.record("valid_score", score(values.cpu().numpy()))
+        _record_curve(net.history, "valid_score", score(values.cpu().numpy()), sign=-1)
+    if run.saves_files and not per_batch:
+        if training:
+            net.history.new_batch()
+        _record_batch(net, prefix, losses[-1], sizes[-1])
 
 
 def _end_batch(net: _Net, batch: Batch, result: dict[str, Tensor], prefix: str, *, training: bool) -> None:
     """Record a batch, and tell the callbacks that listen to batches."""
     if result["y_pred"].ndim == 3:  # scorers know one prediction a row
         result["y_pred"] = net.criterion_.combine(result["y_pred"].detach())
-    net.history.record_batch(f"{prefix}_loss", result["loss"].item())
-    net.history.record_batch(f"{prefix}_batch_size", batch[1].shape[0])
+    _record_batch(net, prefix, result["loss"], batch[1].shape[0])
     net.notify("on_batch_end", batch=batch, training=training, **result)
+
+
+def _record_batch(net: _Net, prefix: str, loss: Tensor, size: int) -> None:
+    net.history.record_batch(f"{prefix}_loss", loss.item())
+    net.history.record_batch(f"{prefix}_batch_size", size)
+
+
+def _record_curve(history: Any, name: str, value: float, *, sign: int = 1) -> None:
+    """Record a value of the present epoch, and whether it is the best of all epochs, as skorch's callbacks ask.
+
+    The lowest is the best, with ``sign=-1`` the highest; NaN never is.
+    """
+    epochs = reversed(history)
+    present = next(epochs)
+    is_best = bool(sign * value < math.inf)
+    # Back to the last epoch that was the best; a history of an older version has no such marks.
+    for record in epochs if is_best else ():
+        if sign * record.get(name, math.nan) <= sign * value:
+            is_best = False
+            break
+        if record.get(f"{name}_best"):
+            break
+    present[name], present[f"{name}_best"] = value, is_best
 
 
 def validation_score(record: dict[str, Any]) -> float | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 import torch
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, Checkpoint, TrainEndCheckpoint
 from torch import Tensor
 
 from ..callbacks._state import ModuleState
@@ -51,6 +51,8 @@ class TrainingState:
     listeners: dict[str, list[Any]] = field(init=False, default_factory=dict, metadata=ANEW)  # by event
     # Whether a callback that is not part of sknn listens to batches or gradients.
     foreign_steps: bool = field(init=False, default=False, metadata=ANEW)
+    # Whether a callback of skorch writes files, which it may name by what the history says of the last batch.
+    saves_files: bool = field(init=False, default=False, metadata=ANEW)
     # As in the plan; earlier after a checkpoint, since the time that was used before it counts.
     started: float = field(init=False, metadata=ANEW)
     deadline: float | None = field(init=False, metadata=ANEW)
@@ -123,6 +125,7 @@ class TrainingState:
         }
         heard = [callback for event in _EVENTS_OF_STEPS for callback in self.listeners[event]]
         self.foreign_steps = any(not type(callback).__module__.startswith("sknn.") for callback in heard)
+        self.saves_files = any(isinstance(callback, Checkpoint | TrainEndCheckpoint) for _, callback in callbacks)
 
     # ------------------------------------------------------------------ runs of epochs
 

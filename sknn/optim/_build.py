@@ -100,7 +100,7 @@ def _has_sparse_gradients(modules: list[nn.Module]) -> bool:
 
 def _can_be_flat(modules: list[nn.Module], groups: list[list[nn.Parameter]]) -> bool:
     parameters = [p for group in groups for p in group]
-    if len({(p.dtype, p.device) for p in parameters}) != 1:
+    if len({(p.dtype, p.device) for p in parameters}) != 1 or parameters[0].is_complex():  # not a fused optimizer's
         return False
     if not parameters[0].is_cuda:
         return True

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from sknn import NeuralClassifier
 from sknn.optim import build_optimizer, parameter_groups
 
 
@@ -113,3 +115,20 @@ def test_a_subclass_of_an_optimizer_is_not_flattened() -> None:
 
     _, flat = build_optimizer(LayerWise, {}, 0.1, [nn.Linear(2, 3)])
     assert flat is None
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.AdamW, torch.optim.Adam, torch.optim.SGD, torch.optim.Adagrad])
+def test_complex_parameters_are_trained(optimizer: type) -> None:
+    class Spectrum(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(2, 2, dtype=torch.complex64))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return (x.to(self.weight.dtype) @ self.weight).abs()
+
+    X = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
+    model = NeuralClassifier(Spectrum, optimizer=optimizer, max_epochs=2, random_state=0).fit(X, X[:, 0] > 0)
+    weight = model.module_.weight.detach()
+    assert weight.is_complex()
+    assert not torch.equal(weight, torch.ones_like(weight))

@@ -39,7 +39,8 @@ def test_history_has_a_record_an_epoch_and_no_batches_unless_somebody_looks() ->
     train(net, make_rows(), make_rows(seed=1))
     assert len(net.history) == 3
     expected = {
-        "batches", "epoch", "train_loss", "train_batch_count", "lr", "valid_loss", "valid_batch_count", "dur",
+        "batches", "epoch", "train_loss", "train_loss_best", "train_batch_count", "lr", "valid_loss",
+        "valid_loss_best", "valid_batch_count", "dur",
     }  # fmt: skip
     assert set(net.history[0]) == expected
     assert net.history[:, "epoch"] == [1, 2, 3]
