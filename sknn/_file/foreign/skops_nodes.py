@@ -131,7 +131,7 @@ def _refusal(loader: str, path: str, what: str, is_fixed: bool) -> str:
 def _check_object(node: dict[str, Any], parts: dict[str, bytes], what: str) -> None:
     state, path = node.get("content"), _path(node)
     # Other states, such as a defaultdict, would hide attributes from the checks here and elsewhere.
-    if path.startswith("sklearn.") and isinstance(state, dict):
+    if needs_no_trust(path) and isinstance(state, dict):
         is_nothing = state.get("__loader__") == "JsonNode" and state.get("content") == "null"
         if not is_nothing and (state.get("__loader__"), _path(state)) != ("DictNode", "builtins.dict"):
             raise DamagedFileError(f"{what}: the attributes of a {path[:120]} are not a dict.")
