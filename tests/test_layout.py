@@ -186,6 +186,10 @@ QUESTIONS = {
             "hasattr(X, 'toarray')",
             "hasattr(column, '__len__')",
         ],
+        "_file/foreign/consistency.py": [
+            "getattr(type(estimator), '_parameter_constraints', {})",
+            "hasattr(value, '__dict__')",
+        ],
         "_file/foreign/placeholders.py": [
             "getattr(thing, 'dist', None)",
             "getattr(value, 'ndim', 1)",

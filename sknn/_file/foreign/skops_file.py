@@ -15,6 +15,7 @@ from ...exceptions import DamagedFileError, UntrustedFileError
 from ..archive import unpack
 from ..checks import damaged_if_it_fails
 from ..names import Trust, full_name, known_names
+from .consistency import check_estimators
 from .objects import data_classes
 from .placeholders import Distribution, Placeholder, filled_with
 from .skops_parts import canonical, checked, needed_names
@@ -67,6 +68,7 @@ def read_foreign(data: bytes, estimators: list[BaseNeuralEstimator], trust: Trus
             raise UntrustedFileError(
                 f"{what}: {error} If you know them and trust the file's author, list them in load(path, trusted=[...])."
             ) from error
+        check_estimators(thing, what)
     if len(used) != len(estimators):
         raise DamagedFileError(f"{what} uses {len(used)} of the {len(estimators)} estimators in the file.")
     return thing

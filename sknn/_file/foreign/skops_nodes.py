@@ -69,7 +69,7 @@ def check_node(
     loader = expect(node["__loader__"], str, what)
     names = [expect(node.get(key), str, f"{what}: {key}") for key in ("__module__", "__class__")]
     path = ".".join(names)
-    if not _may_make(loader, path, only_named):
+    if not _may_make(node, only_named):
         is_fixed = path in only_named or path in _OF_OTHER_NODES or loader in _REFUSED
         if is_fixed or not trust.lists_type(path, what):
             raise UntrustedFileError(_refusal(loader, path[:120], what, is_fixed))
@@ -81,7 +81,7 @@ def check_node(
 def name_to_trust(node: dict[str, Any], only_named: frozenset[str]) -> str | None:
     """Return the class of a node that only the caller of `load` may allow; None for one that needs no trust."""
     loader, path = node["__loader__"], _path(node)
-    if _may_make(loader, path, only_named) or path in only_named or path in _OF_OTHER_NODES or loader in _REFUSED:
+    if _may_make(node, only_named) or path in only_named or path in _OF_OTHER_NODES or loader in _REFUSED:
         return None
     return path
 
@@ -109,24 +109,32 @@ def _path(node: Any) -> str:
     return f"{node.get('__module__')}.{node.get('__class__')}" if isinstance(node, dict) else ""
 
 
-def _may_make(loader: str, path: str, only_named: frozenset[str]) -> bool:
+def _may_make(node: dict[str, Any], only_named: frozenset[str]) -> bool:
+    loader, path = node["__loader__"], _path(node)
     if loader in _NAMING:
         return True
     if loader == "LossNode":
         return path.startswith(_LOSS_MODULES)
     if loader == "ObjectNode":
-        return path not in only_named and needs_no_trust(path)
+        return path not in only_named and needs_no_trust(path) and not _opens_files(node, path)
     return path in _MADE_BY.get(loader, ())
+
+
+def _opens_files(node: dict[str, Any], path: str) -> bool:
+    """Return whether a vectorizer takes texts for the names of files, which another step could provide."""
+    given = attributes_of(node).get("input")
+    if not path.startswith("sklearn.feature_extraction.text.") or not isinstance(given, dict):
+        return False
+    return (given.get("__loader__"), given.get("content")) != ("JsonNode", '"content"')
 
 
 def _refusal(loader: str, path: str, what: str, is_fixed: bool) -> str:
     if is_fixed or loader not in ("ObjectNode", "ConstructorFromReduceNode"):
         return f"{what} creates a {path} by a {loader}, which skops writes for other objects only."
-    reason = (
-        "whose compiled code may crash if the file is damaged"
-        if path.startswith("sklearn.")
-        else "which is not trusted"
-    )
+    reason = "which is not trusted"
+    if path.startswith("sklearn."):
+        is_common = needs_no_trust(path)
+        reason = "which opens files" if is_common else "whose compiled code may crash if the file is damaged"
     return (
         f"{what} contains a {path}, {reason}. If you know it and trust the file's author, pass "
         f"load(path, trusted=[{path!r}])."
@@ -134,11 +142,18 @@ def _refusal(loader: str, path: str, what: str, is_fixed: bool) -> str:
 
 
 def _check_object(node: dict[str, Any], parts: dict[str, bytes], what: str) -> None:
-    content = node.get("content")
+    state, path = node.get("content"), _path(node)
     # In another node, attributes could pass the checks of their names.
-    if isinstance(content, dict) and content.get("__loader__") not in ("DictNode", "JsonNode", "TupleNode"):
+    if isinstance(state, dict) and state.get("__loader__") not in ("DictNode", "JsonNode", "TupleNode"):
         raise UntrustedFileError(f"{what} contains attributes in a form that skops does not write.")
+    # Other states, such as a defaultdict, would hide attributes from the checks here and elsewhere.
+    if needs_no_trust(path) and isinstance(state, dict):
+        is_nothing = state.get("__loader__") == "JsonNode" and state.get("content") == "null"
+        if not is_nothing and (state.get("__loader__"), _path(state)) != ("DictNode", "builtins.dict"):
+            raise DamagedFileError(f"{what}: the attributes of a {path[:120]} are not a dict.")
     attributes = attributes_of(node)
+    for name in ("kw_args", "inv_kw_args"):  # of a FunctionTransformer
+        _check_arguments(attributes.get(name), what)
     for name in _THREADS:
         item = attributes.get(name)
         if not isinstance(item, dict) or item.get("__loader__") not in ("JsonNode", "NdArrayNode"):
@@ -153,6 +168,18 @@ def _check_object(node: dict[str, Any], parts: dict[str, bytes], what: str) -> N
 def _check_json(node: dict[str, Any], parts: dict[str, bytes], what: str) -> None:
     if expect(node.get("content"), str, what).lstrip()[:1] in ("[", "{"):
         raise UntrustedFileError(f"{what} contains a list or a dict in a form that skops does not write.")
+
+
+def _check_partial(node: dict[str, Any], parts: dict[str, bytes], what: str) -> None:
+    _check_arguments(node.get("content"), what)
+
+
+def _check_arguments(arguments: Any, what: str) -> None:
+    """Refuse an array that a function would write to: an array of another step, changed after it has been checked."""
+    if '"out":' in json.dumps(arguments):
+        raise UntrustedFileError(
+            f"{what}: 'out' is an argument of a function, which would write to an array in the file."
+        )
 
 
 def _check_dict(node: dict[str, Any], parts: dict[str, bytes], what: str) -> None:
@@ -218,6 +245,7 @@ _CHECKS: dict[str, Any] = {
     "ObjectNode": _check_object,
     "DictNode": _check_dict,
     "DefaultDictNode": _check_default_dict,
+    "PartialNode": _check_partial,
     "SetNode": _check_set,
     "NdArrayNode": _check_array,
     "RandomStateNode": _check_random_state,

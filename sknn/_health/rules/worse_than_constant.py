@@ -9,8 +9,9 @@ from .remedies import bounded_gradient, lower_lr
 
 __all__ = ["worse_than_constant"]
 
-# Losses that count after enough steps, and after a few if it has risen; in units of that of a constant guess.
-_WORSE, _FAR_WORSE = 2.0, 100.0
+# Losses that count after enough steps, after a few if the loss has risen, and after a few that no further ones mend; in
+# units of that of a constant guess.
+_WORSE, _FAR_WORSE, _OUT_OF_SCALE = 2.0, 100.0, 1e4
 # Far below the resolution of float32: the target is constant but for rounding.
 _NO_VARIATION = 1e-20
 # A network that has learned its training rows, but is so much worse than a constant guess on so many others.
@@ -24,7 +25,8 @@ def worse_than_constant(e: Evidence, ended: bool) -> Finding | None:
     if e.constant.loss < _NO_VARIATION:
         return None
     is_judged = e.had_time(True) and not e.has_few_rows
-    if e.kept_skill < 1 - (_WORSE if is_judged else _FAR_WORSE) and (is_judged or e.has_risen):
+    most = _WORSE if is_judged else _FAR_WORSE if e.has_risen else _OUT_OF_SCALE
+    if e.kept_skill < 1 - most:
         return _far_above(e)
     has_learned = e.train_skills[-1] >= _LEARNED and e.valid.n_rows >= _ENOUGH_HELD_OUT
     if is_judged and has_learned and e.kept_skill < _LOST:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import random
 
+import numpy as np
 import pytest
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 import sknn
 from benchmarks.reliability import _file_faults_parts as of_parts
@@ -76,6 +80,24 @@ HOSTILE = {
     "layer by its state": (node("ObjectNode", "torch.nn.modules.linear", "Linear"), UntrustedFileError),
     "optimizer by its arguments": (
         node("ConstructorFromReduceNode", "torch.optim.adamw", "AdamW", content=listed()), UntrustedFileError),
+    "attributes in another dict": (
+        node("ObjectNode", "sklearn.pipeline", "Pipeline",
+             content=node("DefaultDictNode", "collections", "defaultdict",
+                          content={"main": mapping(verbose=number(False)), "default_factory": number(None)})),
+        DamagedFileError),
+    "names of files": (
+        node("ObjectNode", "sklearn.feature_extraction.text", "CountVectorizer", content=mapping(input=number("filename"))),
+        UntrustedFileError),
+    "files": (
+        node("ObjectNode", "sklearn.feature_extraction.text", "HashingVectorizer", content=mapping(input=number("file"))),
+        UntrustedFileError),
+    "array to write to": (
+        node("ObjectNode", "sklearn.preprocessing._function_transformer", "FunctionTransformer",
+             content=mapping(kw_args=mapping(out=ARRAY))), UntrustedFileError),
+    "array to write to, in a partial": (
+        node("PartialNode", "functools", "partial",
+             content={"func": node("FunctionNode", "numpy", "clip"), "args": tupled(), "kwds": mapping(out=ARRAY),
+                      "namespace": number(None)}), UntrustedFileError),
     "partial": (node("PartialNode", "functools", "partial", content={}), DamagedFileError),
     "method": (node("MethodNode", "builtins", "str", content={"func": "join", "obj": number("")}), UntrustedFileError),
     "operator": (node("OperatorFuncNode", "operator", "methodcaller", attrs=listed()), UntrustedFileError),
@@ -150,6 +172,20 @@ def test_hostile_schemas(name, files, tmp_path):
     (tmp_path / "m").write_bytes(of_parts.with_skops(Parts(files["pipeline"]), {**schema, "protocol": 2}))
     with pytest.raises(kind):
         sknn.load(tmp_path / "m")
+
+
+def test_texts_that_are_names_of_files_need_trust(tmp_path):
+    (tmp_path / "text").write_text("some words")
+    model = make_pipeline(
+        FunctionTransformer(np.clip, kw_args={"a_min": 0, "a_max": 1}), CountVectorizer(input="filename")
+    )
+    model[-1].fit([str(tmp_path / "text")])
+    with pytest.warns(UserWarning, match=r"trusted=\['sklearn.feature_extraction.text.CountVectorizer'\]"):
+        sknn.save(model, tmp_path / "m")
+    with pytest.raises(UntrustedFileError, match="CountVectorizer, which opens files"):
+        sknn.load(tmp_path / "m")
+    again = sknn.load(tmp_path / "m", trusted=["sklearn.feature_extraction.text.CountVectorizer"])
+    assert again[-1].transform([str(tmp_path / "text")]).sum() == 2
 
 
 def test_no_caller_can_allow_a_function_to_be_called(files, tmp_path):
