@@ -143,14 +143,8 @@ def _refusal(loader: str, path: str, what: str, is_fixed: bool) -> str:
 
 def _check_object(node: dict[str, Any], parts: dict[str, bytes], what: str) -> None:
     state, path = node.get("content"), _path(node)
-    # In another node, attributes could pass the checks of their names.
-    if isinstance(state, dict) and state.get("__loader__") not in ("DictNode", "JsonNode", "TupleNode"):
-        raise UntrustedFileError(f"{what} contains attributes in a form that skops does not write.")
-    # Other states, such as a defaultdict, would hide attributes from the checks here and elsewhere.
-    if needs_no_trust(path) and isinstance(state, dict):
-        is_nothing = state.get("__loader__") == "JsonNode" and state.get("content") == "null"
-        if not is_nothing and (state.get("__loader__"), _path(state)) != ("DictNode", "builtins.dict"):
-            raise DamagedFileError(f"{what}: the attributes of a {path[:120]} are not a dict.")
+    if isinstance(state, dict) and not _is_usual_state(state, path):
+        raise DamagedFileError(f"{what}: the attributes of a {path[:120]} are in a form that skops does not write.")
     attributes = attributes_of(node)
     for name in ("kw_args", "inv_kw_args"):  # of a FunctionTransformer
         _check_arguments(attributes.get(name), what)
@@ -163,6 +157,15 @@ def _check_object(node: dict[str, Any], parts: dict[str, bytes], what: str) -> N
         least = -_MAX_THREADS if name == "n_jobs" else 1
         if value is not None and (type(value) is not int or not least <= value <= _MAX_THREADS):
             raise UntrustedFileError(f"{what}: {name} is {str(value)[:40]}; expected at most {_MAX_THREADS} threads.")
+
+
+def _is_usual_state(state: dict[str, Any], path: str) -> bool:
+    """Whether all attributes are seen by the checks of their names."""
+    loader = state.get("__loader__")
+    if not needs_no_trust(path):  # its class may store a tuple, or what it likes
+        return loader != "DefaultDictNode"
+    is_nothing = loader == "JsonNode" and state.get("content") == "null"
+    return is_nothing or (loader, _path(state)) == ("DictNode", "builtins.dict")
 
 
 def _check_json(node: dict[str, Any], parts: dict[str, bytes], what: str) -> None:

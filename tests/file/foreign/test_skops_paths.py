@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 import sknn
 from benchmarks.reliability import _file_faults_parts as of_parts
 from benchmarks.reliability._file_parts import Parts
-from sknn.exceptions import UntrustedFileError
+from sknn.exceptions import FileError
 
 from ..subjects import X, Y, classifier
 from .test_skops_nodes import ARRAY, listed, mapping, node, number, tupled
@@ -55,6 +55,9 @@ HOSTILE = {
     "grid as JSON": searching(number({"checkpoint": ["/somewhere"]})),
     "attributes as JSON": node("ObjectNode", "sklearn.model_selection._search", "GridSearchCV",
                                content=number({"param_grid": {"checkpoint": ["/somewhere"]}})),
+    "attributes with a default, of a class that needs trust": node(
+        "ObjectNode", "sklearn.model_selection._search_successive_halving", "HalvingGridSearchCV",
+        content=default_dict(mapping(param_grid=GRID))),
     "attributes with a default": node("ObjectNode", "sklearn.pipeline", "Pipeline",
                                       content=default_dict(mapping(memory=number("/somewhere")))),
     "array that claims to be None": searching(mapping(checkpoint=dict(ARRAY, content="null"))),
@@ -70,10 +73,8 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_places_to_write_to_are_refused(name, files, tmp_path):
     (tmp_path / "m").write_bytes(of_parts.with_skops(Parts(files["pipeline"]), {**HOSTILE[name], "protocol": 2}))
-    with pytest.raises(
-        UntrustedFileError, match=r"would write where the file says|in a form that skops does not write"
-    ):
-        sknn.load(tmp_path / "m")
+    with pytest.raises(FileError, match=r"would write where the file says|in a form that skops does not write"):
+        sknn.load(tmp_path / "m", trusted=["sklearn.model_selection._search_successive_halving.HalvingGridSearchCV"])
 
 
 @pytest.mark.parametrize("name", ["s__memory", "memory", "clf__checkpoint", "param_clf__checkpoint"])
