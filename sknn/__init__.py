@@ -1,8 +1,12 @@
 """Neural networks that behave like any other scikit-learn estimator."""
 
+import sys as _sys
+
 try:
     import skorch as _skorch  # noqa: F401 - first, to say why it fails
 except AttributeError as error:  # up to 1.4 it composes its docstrings from others, which are None
+    if _sys.flags.optimize < 2:
+        raise
     raise ImportError(
         f"skorch, which sknn is built on, cannot be imported here ({error}). Under `python -OO` or PYTHONOPTIMIZE=2 "
         "there are no docstrings, and it needs its own: use `python -O` or PYTHONOPTIMIZE=1."

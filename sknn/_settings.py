@@ -53,7 +53,7 @@ class default_settings:  # noqa: N801 - as torch's and numpy's contexts
 # ---------------------------------------------------------------------- of the thread
 
 _ERRORS_OF_NUMPY: Any = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
-_ACCELERATOR = torch.accelerator.current_accelerator(check_available=False)  # None in a build for processors alone
+_ACCELERATOR = torch.accelerator.current_accelerator()  # None in a build for processors alone
 _AUTOCAST_DEVICES = ["cpu"] if _ACCELERATOR is None else ["cpu", _ACCELERATOR.type]
 _SMALLEST = 5e-324  # a denormal number
 
@@ -186,8 +186,8 @@ def _enter(settings: list[_Setting]) -> None:
         for setting in settings:
             value = setting.read()
             if value != setting.default:
+                _before.setdefault(setting, value)  # first, since Ctrl-C may come between the two
                 setting.write(setting.default)
-                _before.setdefault(setting, value)
 
 
 def _leave() -> None:
@@ -198,9 +198,15 @@ def _leave() -> None:
 
 
 def _restore() -> None:
+    failure = None
     for setting, value in _before.items():
-        setting.write(value)
+        try:
+            setting.write(value)
+        except Exception as error:  # the others are restored nevertheless
+            failure = error
     _before.clear()
+    if failure is not None:
+        raise failure
 
 
 def _only_this_thread() -> None:

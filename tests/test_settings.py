@@ -359,6 +359,43 @@ def test_only_networks_of_known_layers_are_predicted_without_all_questions(modul
     assert fitted(module).net_.has_foreign_code == is_foreign
 
 
+def test_hooks_are_foreign_code():
+    net = fitted("TabM").net_
+    layer = list(net.module_.modules())[-1]
+    hook = layer.register_forward_hook(lambda layer, given, output: output * torch.ones(1, dtype=torch.float32))
+    assert net.has_foreign_code
+    hook.remove()
+    assert not net.has_foreign_code
+    hook = nn.modules.module.register_module_forward_hook(lambda layer, given, output: None)
+    try:
+        assert net.has_foreign_code
+    finally:
+        hook.remove()
+
+
+def test_settings_are_restored_if_writing_one_of_them_fails(monkeypatch):
+    values = {"first": 1, "second": 2}
+    fails = []
+
+    def setting(name):
+        def write(value):
+            values[name] = value
+            if name in fails:
+                raise RuntimeError(f"{name} cannot be written")
+
+        return _settings._Setting(lambda: values[name], write, 0)
+
+    monkeypatch.setattr(_settings, "_OF_PROCESS", [setting("first"), setting("second")])
+    with pytest.raises(RuntimeError, match="first cannot be written"), default_settings():
+        assert values == {"first": 0, "second": 0}
+        fails.append("first")
+    assert values == {"first": 1, "second": 2}
+    fails[:] = ["second"]  # an interrupted write, as by Ctrl-C
+    with pytest.raises(RuntimeError, match="second cannot be written"), default_settings():
+        pass
+    assert values == {"first": 1, "second": 2}
+
+
 @pytest.mark.parametrize("options", [["-O"], ["-W", "error"], ["-X", "dev"], ["-X", "utf8=0"]], ids=" ".join)
 def test_options_of_the_interpreter(options, tmp_path):
     script = f"""
@@ -382,3 +419,13 @@ def test_without_docstrings_the_import_says_what_to_do(tmp_path):
     done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
     # A later version of skorch may do without docstrings.
     assert done.returncode == 0 or "use `python -O`" in done.stderr.strip().splitlines()[-1]
+
+
+def test_another_error_of_skorch_at_the_import_stays_what_it_is(tmp_path):
+    (tmp_path / "skorch.py").write_text("import torch\ntorch.no_such_name\n")
+    script = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(PACKAGE.parent)!r}]; import sknn"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert "AttributeError: module 'torch' has no attribute 'no_such_name'" in done.stderr
+    assert "PYTHONOPTIMIZE" not in done.stderr

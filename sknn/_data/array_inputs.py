@@ -120,8 +120,7 @@ def _untouched(X: Any, preprocessing: bool) -> np.ndarray:
             array = check_array(X, dtype=np.float32, allow_nd=True, input_name="X", ensure_min_features=0, order="C")
         except (ValueError, TypeError) as error:
             kind = TypeError if isinstance(error, TypeError) else ValueError
-            reason = (
-                str(error).split("\n")[0].rstrip(". :")
-            )  # the lines that follow quote X, or advise other estimators
+            # The lines that follow quote X, or advise other estimators.
+            reason = str(error).split("\n")[0].rstrip(". :")
             raise kind(f"X: {reason}. {what} to the network untouched, so X must be finite numbers.") from error
     return np.array(array, dtype=np.float32, order="C", copy=True)

@@ -32,13 +32,13 @@ class Groups:
         self.labels = np.zeros(len(codes), dtype=np.int64) if labels is None else labels
         self.rows_per_class = np.bincount(self.labels)
         self.free = np.arange(len(sizes))
-        self.was_forced = False  # whether the first network had to take a group that is too large, or all of a class
+        self.none_fits = False  # whether each group is too large, or all of a class, for the first network
 
     def hold_out(self, n_rows: float, seed: int) -> np.ndarray:
         """Sorted positions of the rows of some free groups, about `n_rows`; empty if earlier ones should be used again.
 
         Groups in random order are taken while each brings the number of rows nearer to `n_rows` and loses no class. If
-        there is none, the group is taken that loses the fewest classes, of those the smallest one.
+        there is none for the first network, each takes the group that loses the fewest classes, of those the smallest.
         """
         taken: list[int] = []
         n_taken, left = 0, self.rows_per_class.copy()
@@ -50,17 +50,15 @@ class Groups:
             if abs(n_taken + size - n_rows) < n_rows - n_taken and not ((left == own) & (own > 0)).any():
                 taken.append(group)
                 n_taken, left = n_taken + size, left - own
-        taken = taken or self._forced(candidates)
+        if len(candidates) == len(self.sizes):
+            self.none_fits = not taken
+        if self.none_fits:
+            taken = self._least_harmful(candidates)
         self.free = np.setdiff1d(self.free, taken, assume_unique=True)
         return np.sort(np.concatenate([np.empty(0, np.int64), *map(self._rows, taken)]))
 
-    def _forced(self, candidates: list[int]) -> list[int]:
-        """The group of a network that could take none; nothing if the groups of an earlier network serve better."""
-        if len(candidates) == len(self.sizes):  # the first network
-            self.was_forced = True
-        elif not self.was_forced:
-            return []
-        # Of a group with most of the rows, a network would be trained on the few others.
+    def _least_harmful(self, candidates: list[int]) -> list[int]:
+        """One of the groups that do not fit; nothing if each has most of the rows, since the others are too few."""
         small = [group for group in candidates if 2 * self.sizes[group] <= len(self.labels)]
         return [min(small, key=lambda group: (self._n_lost(group), self.sizes[group]))] if small else []
 

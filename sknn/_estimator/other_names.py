@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ..modules import MLP, FTTransformer, ResNet, TabM
+from ..modules import ARCHITECTURES
 from .components import COMPONENTS, accepted_params
 
 __all__ = ["OTHER_NAMES", "hint", "hint_inside"]
@@ -111,8 +111,7 @@ def hint_inside(name: str, accepted: Collection[str]) -> str:
 
 def _owner(name: str) -> str | None:
     """The first architecture of sknn that has this parameter."""
-    architectures = (TabM, MLP, ResNet, FTTransformer)
-    return next((kind.__name__ for kind in architectures if name in accepted_params("module", kind)[0]), None)
+    return next((kind.__name__ for kind in ARCHITECTURES if name in accepted_params("module", kind)[0]), None)
 
 
 def _similar(name: str, accepted: Collection[str]) -> str:

@@ -29,7 +29,8 @@ _PER_ROW = frozenset(f"torch.nn.{name}" for name in (*_ELEMENTWISE, *_NORMS, "Al
 _ARGUMENTS = frozenset(f"torch.nn.{name}" for name in (*_ELEMENTWISE, *_NORMS))  # activation=, norm= of sknn's modules
 # A linear layer uses each weight once per row. `Sequential` adds nothing.
 _LAYERS = _PER_ROW | {"torch.nn.Linear", "torch.nn.Sequential"}
-# Modules of sknn that use each weight once per row, or once per row and member, or per row and token.
+# Modules of sknn that use each weight once per row, or once per row and member, or per row and token. A list of
+# its own: the cost of a new architecture is not known before someone has thought of it.
 _MODULES = frozenset(f"sknn.modules.{name}" for name in ("FTTransformer", "MLP", "ResNet", "TabM"))
 _REPEATED = {"n_members": 4, "n_blocks": 3}  # parameters that say how often weights are used, and their defaults
 _NAMED_BY = {"None": "class", "name": "name", "layer": "class", "object": "class"}  # "None": the estimator itself

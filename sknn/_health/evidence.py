@@ -21,7 +21,7 @@ from .reference import Constant, best_constant, is_related, judge_held_out, skil
 from .sampling import RowSource
 from .symmetry import SymmetricLayers
 
-__all__ = ["Evidence", "initial_evidence"]
+__all__ = ["SKILL_OF_A_RELATION", "Evidence", "initial_evidence"]
 
 # Below this skill a network has not learned; noisy tasks allow little more.
 _HARDLY_ANY_SKILL = 0.03
@@ -34,7 +34,7 @@ _FEW_ROWS = 64
 # A network that learns reaches at least this share of the skill of a simple model.
 _SHARE_OF_SIMPLE, _CLEARLY_LESS = 0.5, 0.8
 # Skill of a simple model on held-out rows that proves a relation.
-_SOME_SKILL = 0.05
+SKILL_OF_A_RELATION = 0.05
 
 
 @dataclass
@@ -161,7 +161,7 @@ class Evidence:
     @property
     def is_unrelated(self) -> bool:
         """Whether neither a column nor a simple model of all columns is related to the target."""
-        return not self.related and self.simple_skill < _SOME_SKILL
+        return not self.related and self.simple_skill < SKILL_OF_A_RELATION
 
     @property
     def is_worse_than_linear(self) -> bool:

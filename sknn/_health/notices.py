@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .evidence import Evidence
+from .evidence import SKILL_OF_A_RELATION, Evidence
 from .record import Notice
 from .rules.not_learning import UNRELATED
 from .rules.remedies import suggested_lr
@@ -15,7 +15,6 @@ __all__ = ["notices"]
 
 # Below this skill a network is hardly better than a constant guess; below the second, it is no better.
 _HARDLY_ANY, _NONE = 0.03, 0.01
-_OF_A_SIMPLE_MODEL = 0.05
 # The best epoch on n held-out rows may reach this skill by chance, divided by the square root of n.
 _BY_CHANCE = 1.5
 # With fewer epochs a falling loss is what was asked for.
@@ -48,7 +47,7 @@ def _no_skill(e: Evidence) -> Notice | None:
     if skill < _HARDLY_ANY and (e.has_few_rows or not e.had_time(True)):
         return Notice("no_skill", f"{seen}; too few rows or steps to judge by.", "more rows or epochs, or a lower lr.")
     if skill < _NONE or (skill < _HARDLY_ANY and (e.is_unrelated or skill < e.simple_skill / 2)):
-        if e.simple_skill >= _OF_A_SIMPLE_MODEL:
+        if e.simple_skill >= SKILL_OF_A_RELATION:
             seen = f"{seen}, where a simple model reaches {e.simple_skill:.2g}"
             return Notice("no_skill", f"{seen}.", f"another lr (it is {e.lr:.3g}), more epochs, or a smaller module.")
         return Notice("no_skill", f"{seen}.", _CHECK)

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from ..modules import MLP, FTTransformer, ResNet, TabM
+from ..modules import ARCHITECTURES
 
 __all__ = [
     "IN_FEATURES",
@@ -95,7 +95,7 @@ def fits_any_columns(module: Any, params: dict[str, Any]) -> bool:
             return False
         given |= set(module.keywords)
         module = module.func
-    is_known = any(module is architecture for architecture in (MLP, ResNet, TabM, FTTransformer))
+    is_known = any(module is architecture for architecture in ARCHITECTURES)
     return is_known and given.isdisjoint(("in_features", "cat_cardinalities"))
 
 

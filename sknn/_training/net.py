@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .._backprop.chain import has_global_hooks, is_touched
 from .._data.rows import Batches, Rows
 from .._network.parametrized import allow_pickling
 from .._network.table_network import first_output, network_inputs
@@ -70,11 +71,13 @@ class _Net(ScoredNet, SknnNet):
         """Numbers in the parameters of the network; counted once, since a prediction of one row has no time for it."""
         return sum(p.numel() for p in self.module_.parameters())
 
-    @cached_property
+    @property
     def has_foreign_code(self) -> bool:
-        """Whether the network or the loss contains anything but code of sknn and `_PLAIN_LAYERS`; asked once."""
-        kinds = {type(part) for root in (self.module_, self.criterion_) for part in root.modules()}
-        return any(not kind.__module__.startswith("sknn.") and kind not in _PLAIN_LAYERS for kind in kinds)
+        """Whether the network or the loss runs anything but code of sknn and `_PLAIN_LAYERS`, such as a hook."""
+        parts = [part for root in (self.module_, self.criterion_) for part in root.modules()]
+        kinds = set(map(type, parts))
+        is_foreign = any(not kind.__module__.startswith("sknn.") and kind not in _PLAIN_LAYERS for kind in kinds)
+        return is_foreign or has_global_hooks() or any(map(is_touched, parts))
 
     # ------------------------------------------------------------------ skorch's hooks
 

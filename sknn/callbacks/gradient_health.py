@@ -33,7 +33,7 @@ _BEFORE_NON_FINITE = ("non_finite", "input_scale", "loss_diverging", "exploding"
 # Weights whose skill is so far below the best are not saved as the last good ones.
 _A_STEP_BACK = 0.2
 # No inspection is needed with so much skill, nor with some skill that rises from epoch to epoch.
-_NO_DOUBT, _SOME_SKILL, _PROGRESS = 0.3, 0.1, 0.005
+_NO_DOUBT, _LITTLE_SKILL, _PROGRESS = 0.3, 0.1, 0.005
 
 
 class GradientHealth(SknnCallback):
@@ -144,7 +144,7 @@ class GradientHealth(SknnCallback):
             return
         health.was_judged = e.is_fine or (e.had_time(True) and not e.has_few_rows)
         has_doubt = e.had_time(True) and self._has_doubt(e)
-        if (has_doubt or e.kept_skill < _SOME_SKILL) and e.inspected_after != e.n_epochs:
+        if (has_doubt or e.kept_skill < _LITTLE_SKILL) and e.inspected_after != e.n_epochs:
             self._inspect(net, e)
             health.skill = e.kept_skill
         self._judge(net, e, ended=True)
@@ -212,7 +212,7 @@ class GradientHealth(SknnCallback):
 
     def _has_doubt(self, e: Evidence) -> bool:
         """Whether the skill is low and does not rise, or many units were inactive or saturated at the start."""
-        if any(inspection.is_suspicious for inspection in e.inspections[:1]) or not e.skill >= _SOME_SKILL:
+        if any(inspection.is_suspicious for inspection in e.inspections[:1]) or not e.skill >= _LITTLE_SKILL:
             return True
         return e.skill < _NO_DOUBT and not (len(e.skills) > 2 and e.skills[-1] > e.skills[-3] + _PROGRESS)
 

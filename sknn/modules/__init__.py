@@ -20,6 +20,9 @@ from .numeric_embeddings import PeriodicEmbeddings, PiecewiseLinearEmbeddings
 from .resnet import ResNet
 from .tabm import TabM
 
+# What the estimators know to treat all columns alike, and whose parameters their messages name; the default first.
+ARCHITECTURES = (TabM, MLP, ResNet, FTTransformer)
+
 __all__ = [
     "MLP",
     "CategoricalEmbeddings",

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sknn import modules
-from sknn.modules import MLP, FTTransformer, ResNet, TabM
+from sknn.modules import MLP, Committee, FTTransformer, ResNet, TabM
 
 ARCHITECTURES = [
     module
@@ -48,6 +48,7 @@ def members(network: nn.Module) -> tuple[int, ...]:
 
 def test_the_contract_tests_find_the_architectures() -> None:
     assert {MLP, ResNet, FTTransformer, TabM} <= set(ARCHITECTURES)
+    assert set(modules.ARCHITECTURES) == set(ARCHITECTURES) - {Committee}
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -187,16 +187,7 @@ def _read_pandas(tag: str, parts: list[Any], where: str) -> Any:
     raise DamagedFileError(f"{where}: {len(parts)} parts of wrong types for a {tag}.")
 
 
-_SHORT = frozenset(
-    [
-        "complex",
-        "device",
-        "timezone",
-        "uuid",
-        "pandas.Timestamp",
-        "pandas.Timedelta",
-        "pandas.Period",
-        "pandas.Interval",
-    ]
-)
+_SHORT = frozenset((
+    "complex", "device", "timezone", "uuid", "pandas.Timestamp", "pandas.Timedelta", "pandas.Period", "pandas.Interval",
+))  # fmt: skip
 SCALARS = (*_MAKE, *(f"pandas.{name}" for name in _PANDAS_PARTS))
