@@ -74,7 +74,7 @@ def _checked_labels(y: Any, name: str = "y") -> Any:
     if y is None:
         raise ValueError("requires y to be passed, but the target y is None.")
     if hasattr(y, "to_numpy") and not isinstance(y, np.ndarray):
-        y = y.to_numpy()
+        y = np.asarray(y)
     if (isinstance(y, np.ndarray) and y.dtype == object) or (isinstance(y, (list, tuple)) and len(y)):
         flat = np.asarray(y, dtype=object).ravel() if not isinstance(y, np.ndarray) else y.ravel()
         n_missing = sum(map(_is_missing, flat))
