@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import numbers
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,15 @@ def _checked_labels(y: Any, name: str = "y") -> Any:
             raise ValueError(
                 f"Input {name} contains NaN or None in {n_missing} of {len(flat)} rows; every row needs a label. "
                 "Drop these rows, or give them a label of their own."
+            )
+        several = {t for t in set(map(type, flat)) if issubclass(t, Collection) and not issubclass(t, (str, bytes))}
+        if several:
+            first = next(label for label in flat if type(label) in several)
+            raise ValueError(
+                f"{name}: one label for each row was expected, but {name} holds {shown(first)} of type "
+                f"{type(first).__name__}. For several labels a row, pass a label indicator matrix: "
+                f"np.array({name}.tolist()) if these are zeros and ones, else sklearn's "
+                f"MultiLabelBinarizer().fit_transform({name})."
             )
         if flat.size and not isinstance(flat[0], str):
             y = _plain_numbers(y)
