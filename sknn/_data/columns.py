@@ -169,7 +169,11 @@ def _read_objects(
     find: Callable[[], Labels] | None = None,
 ) -> Content:
     """Read Python objects of any, also mixed, types."""
-    kinds = {kind_of(t) for t in set(map(type, items))} - {MISSING}
+    types = set(map(type, items))
+    if any(t.__name__ == "Period" for t in types):  # of pandas, which has a dtype for these that is read as dates, too
+        items, find = [value.to_timestamp() if type(value).__name__ == "Period" else value for value in items], None
+        types = set(map(type, items))
+    kinds = {kind_of(t) for t in types} - {MISSING}
     if NESTED in kinds or COMPLEX in kinds:
         refuse(items, label)
     if not as_labels:

@@ -10,7 +10,10 @@ import scipy.sparse
 from .._errors import refused_as
 from .scalars import infinity_message
 
-__all__ = ["float32_csr", "real_csr"]
+__all__ = ["SMALLEST", "float32_csr", "is_below_float32", "real_csr"]
+
+# The smallest number that float32 holds with all its digits.
+SMALLEST = float(np.finfo(np.float32).tiny)
 
 
 def real_csr(X: Any) -> scipy.sparse.csr_array:
@@ -26,18 +29,30 @@ def real_csr(X: Any) -> scipy.sparse.csr_array:
     return csr
 
 
-def float32_csr(csr: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
-    """Rows as float32, sorted, without duplicates. Explicit NaN is kept.
+def float32_csr(csr: scipy.sparse.csr_array, keeps_float64: bool = False) -> scipy.sparse.csr_array:
+    """Rows as float32, or float64 if it is to be kept, sorted, without duplicates. Explicit NaN is kept.
 
     The result may share memory with `csr`, so do not write to it.
     """
     if not csr.has_canonical_format:
         csr = csr.copy()  # the arrays may be the caller's
         csr.sum_duplicates()
+    if keeps_float64:
+        return csr
     with np.errstate(over="ignore"):
         rows = csr.astype(np.float32, copy=False)
     _check_finite(rows)  # what was finite in float64 may be too large for float32
     return rows
+
+
+def is_below_float32(csr: scipy.sparse.csr_array) -> bool:
+    """Whether a column holds nothing but zeros and numbers that are too small for float32."""
+    values = np.abs(csr.data)
+    if csr.dtype != np.float64 or not ((values > 0) & (values < SMALLEST)).any():
+        return False
+    largest = np.zeros(csr.shape[1])
+    np.fmax.at(largest, csr.indices, values)
+    return bool(((largest > 0) & (largest < SMALLEST)).any())
 
 
 def _check_finite(csr: scipy.sparse.csr_array) -> None:

@@ -92,7 +92,7 @@ class Encoder(nn.Module):
 
     @classmethod
     def from_sparse(cls, X: scipy.sparse.csr_array, weight: np.ndarray | None = None) -> Encoder:
-        """Make an encoder for float32 rows (n, d): no shift and no indicators, so that zeros stay zeros.
+        """Make an encoder for float rows (n, d): no shift and no indicators, so that zeros stay zeros.
 
         Its scale is one over the weighted root mean square of the values other than zero of each column; 0 for columns
         without any. If zeros counted, one value among a thousand zeros would become 30, and a network would memorise
@@ -129,7 +129,7 @@ class Encoder(nn.Module):
         return out
 
     def encode_sparse(self, X: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
-        """Scale and squeeze float32 rows (n, d) for `from_sparse`, NaN as 0. The index arrays are those of X."""
+        """Scale and squeeze rows (n, d) for `from_sparse` to float32, NaN as 0. The index arrays are those of X."""
         _, scale, _ = self._statistics()
         values = X.data * scale[X.indices]
         _squeeze(values)

@@ -40,7 +40,8 @@ class LabelledRows:
             check_consistent_length(X, y)
         self.n_rows: int = X.shape[0]
         self.positions = None
-        self.y = y.to_numpy() if hasattr(y, "to_numpy") and not isinstance(y, np.ndarray) else y
+        # Not to_numpy(), which arrays of pyarrow refuse where it would copy.
+        self.y = np.asarray(y) if hasattr(y, "to_numpy") and not isinstance(y, np.ndarray) else y
         self.groups = None if groups is None else group_codes(groups, self.n_rows)
         self.weight = self.sample_weight = check_weights(sample_weight, self.n_rows)
         self._drop_weightless()
@@ -108,7 +109,7 @@ class LabelledRows:
 def group_codes(groups: Any, n_samples: int) -> np.ndarray:
     """Groups as int64 codes (n_samples,), in the order of the groups if they have one."""
     with refused_as("groups", "one value for each row of X, the same for all rows of a group"):
-        values = groups.to_numpy() if hasattr(groups, "to_numpy") else groups
+        values = np.asarray(groups) if hasattr(groups, "to_numpy") else groups
         if isinstance(values, (list, tuple)):  # numpy would make strings of numbers beside strings, rows of tuples
             values = np.fromiter(values, dtype=object, count=len(values))
         values = np.asarray(values)

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from .categories import forced_positions
-from .csr import float32_csr, real_csr
+from .csr import SMALLEST, float32_csr, is_below_float32, real_csr
 from .drift import sparse_scale_changes
 from .encoder import Encoder
 from .inputs import Inputs, RawRows, rows_for_statistics
@@ -21,7 +21,7 @@ _MAX_DENSE_CELLS = 2**20
 
 
 class SparseRows(RawRows):
-    """Rows of a sparse matrix, float32, to be scaled if `preprocessing` is true."""
+    """Rows of a sparse matrix: float32, or float64 if a column is too small for it; scaled with `preprocessing`."""
 
     def __init__(self, matrix: scipy.sparse.csr_array, preprocessing: bool, leaves_out_idle: bool = False) -> None:
         self.matrix = matrix
@@ -104,12 +104,15 @@ class SparseInputs(Inputs):
                 f"categorical_features={categorical_features!r} names columns of a sparse matrix, whose columns are "
                 "all numeric. Set it to None, or encode these columns with OneHotEncoder."
             )
-        return SparseRows(float32_csr(real_csr(X)), preprocessing, leaves_out_idle)
+        matrix = real_csr(X)
+        matrix = float32_csr(matrix, keeps_float64=preprocessing and is_below_float32(matrix))
+        return SparseRows(matrix, preprocessing, leaves_out_idle)
 
     def read(self, X: Any) -> SparseRows:
         if len(X.shape) != 2:  # polars frames have no ndim
             raise ValueError(f"Found array with dim {len(X.shape)}, expected 2 as in fit.")
-        return SparseRows(float32_csr(real_csr(X)), self.encoder is not None)
+        is_small = self.encoder is not None and bool((self.encoder.scale > 1 / SMALLEST).any())
+        return SparseRows(float32_csr(real_csr(X), keeps_float64=is_small), self.encoder is not None)
 
     def encode_rows(self, raw: SparseRows, rows: np.ndarray | None = None) -> tuple[scipy.sparse.csr_array, None]:
         matrix = raw.matrix if rows is None else raw.matrix[rows]

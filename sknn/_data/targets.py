@@ -7,6 +7,7 @@ target, ``"real"`` (float32), is that of ``real_targets.py``.
 from __future__ import annotations
 
 import numbers
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ def _checked_labels(y: Any, name: str = "y") -> Any:
     if y is None:
         raise ValueError("requires y to be passed, but the target y is None.")
     if hasattr(y, "to_numpy") and not isinstance(y, np.ndarray):
-        y = y.to_numpy()
+        y = np.asarray(y)
     if (isinstance(y, np.ndarray) and y.dtype == object) or (isinstance(y, (list, tuple)) and len(y)):
         flat = np.asarray(y, dtype=object).ravel() if not isinstance(y, np.ndarray) else y.ravel()
         n_missing = sum(map(is_missing, flat))
@@ -80,6 +81,15 @@ def _checked_labels(y: Any, name: str = "y") -> Any:
             raise ValueError(
                 f"Input {name} contains NaN or None in {n_missing} of {len(flat)} rows; every row needs a label. "
                 "Drop these rows, or give them a label of their own."
+            )
+        several = {t for t in set(map(type, flat)) if issubclass(t, Collection) and not issubclass(t, (str, bytes))}
+        if several:
+            first = next(label for label in flat if type(label) in several)
+            raise ValueError(
+                f"{name}: one label for each row was expected, but {name} holds {shown(first)} of type "
+                f"{type(first).__name__}. For several labels a row, pass a label indicator matrix: "
+                f"np.array({name}.tolist()) if these are zeros and ones, else sklearn's "
+                f"MultiLabelBinarizer().fit_transform({name})."
             )
         if flat.size and not isinstance(flat[0], str):
             y = _plain_numbers(y)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import scipy.sparse
 from sklearn.base import clone
@@ -65,6 +66,16 @@ def test_another_number_of_targets_is_refused() -> None:
         LabelledRows(FEW, LABELS[:5])
     with pytest.raises(TypeError, match="^y is a dict, expected a list or an array"):
         LabelledRows(FEW, dict.fromkeys(range(6)))
+
+
+@pytest.mark.parametrize("values", [["b", "a", "b"], [True, False, True], [2, 1, 2]], ids=["str", "bool", "int"])
+def test_arrays_of_pyarrow_are_labels_and_groups(values: list[Any]) -> None:
+    rows = LabelledRows(np.zeros((3, 1)), pa.array(values), groups=pa.array(values))
+    assert rows.y.tolist() == values
+    assert rows.groups is not None
+    assert rows.groups.tolist() == [1, 0, 1]
+    with pytest.raises(ValueError, match="groups: 1 of 3 values are missing"):
+        LabelledRows(np.zeros((3, 1)), pa.array(values), groups=pa.array([None, *values[1:]]))
 
 
 def test_missing_groups_are_counted() -> None:

@@ -111,6 +111,18 @@ def test_dates_of_every_unit_and_zone_are_dates():
         assert parsed(reader, table).read()[0].ravel().tolist() == expected
 
 
+@pytest.mark.parametrize("forced", [[], ["a"]], ids=["dates", "categories"])
+def test_periods_are_the_same_as_a_dtype_and_as_objects(forced):
+    months = pd.Series(pd.period_range("2024-01", periods=3, freq="M").insert(1, pd.NaT))
+    tables = [pd.DataFrame({"a": months}), pd.DataFrame({"a": months.astype(object)})]
+    for fitted, other in (tables, tables[::-1]):
+        reader = learn(fitted, forced)
+        assert reader.columns[0].kind == ("categorical" if forced else "numeric")
+        for of_fit, of_other in zip(parsed(reader, fitted).read(), parsed(reader, other).read(), strict=True):
+            np.testing.assert_array_equal(of_fit, of_other)
+            assert len(np.unique(of_fit)) in (0, 4)
+
+
 @pytest.mark.parametrize("dtype", ["int64", "uint64"])
 def test_arrow_integers_that_float64_rounds_are_read_as_numbers_and_as_categories(dtype):
     big = 2**53 if dtype == "int64" else 2**63

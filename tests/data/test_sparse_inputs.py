@@ -34,6 +34,21 @@ def test_dense_tables_are_read_at_predict():
         inputs.encode(np.ones((2, 4, 1)))
 
 
+@pytest.mark.parametrize("unit", [1e-42, 1e-60])
+def test_columns_too_small_for_float32_are_scaled_as_others(unit):
+    units = np.array([unit, 1, unit, 1])
+    small = SparseInputs.read_first(X @ scipy.sparse.diags_array(units), True, None).learn(None, None)
+    usual = SparseInputs.read_first(X, True, None).learn(None, None)
+    for rows in (slice(None), slice(0, 5)):
+        expected = usual.encode(DENSE[rows])[0].toarray()
+        for table in (DENSE[rows] * units, scipy.sparse.csr_array(DENSE[rows] * units)):
+            encoded = small.encode(table)[0]
+            assert encoded.dtype == np.float32
+            np.testing.assert_allclose(encoded.toarray(), expected, rtol=1e-5)
+    with_noise = X + scipy.sparse.csr_array(([unit], ([np.flatnonzero(DENSE[:, 0] == 0)[0]], [0])), shape=X.shape)
+    assert SparseInputs.read_first(with_noise, True, None).matrix.dtype == np.float32
+
+
 def test_only_small_matrices_are_made_dense_to_be_compared(monkeypatch):
     raw = SparseInputs.read_first(X, True, None)
     np.testing.assert_array_equal(raw.keys()[0], DENSE.astype(np.float32))

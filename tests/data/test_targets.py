@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 import torch
 from scipy import sparse
@@ -32,6 +33,9 @@ LABELS: dict[str, Any] = {
     "pandas categorical": pd.Series(pd.Categorical(["b", "a", "b", "a"], categories=["b", "a", "unused"])),
     "pandas nullable": pd.Series([3, 1, 3, 1], dtype="Int64"),
     "polars": pl.Series(["b", "a", "b", "a"]),
+    "pyarrow": pa.array(["b", "a", "b", "a"]),
+    "pyarrow booleans": pa.array([True, False, True, True]),
+    "pyarrow dictionary": pa.array(["b", "a", "b", "a"]).dictionary_encode(),
 }
 
 
@@ -39,7 +43,7 @@ LABELS: dict[str, Any] = {
 def test_labels_come_back_as_they_were(name: str) -> None:
     y = LABELS[name]
     targets, checked = class_targets(y)
-    labels = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
+    labels = np.asarray(y)
     assert targets.kind == "classes"
     assert targets.classes_.tolist() == sorted(set(labels.tolist()))
     codes = targets.encode(y)
@@ -82,10 +86,16 @@ def test_integers_and_floats_of_the_same_value_are_the_same_label() -> None:
         (["a", None, "b"], r"NaN or None in 1 of 3 rows"),
         (np.array(["a", np.nan, None], dtype=object), r"NaN or None in 2 of 3 rows"),
         (pd.Series(["a", pd.NA, "b"]), r"NaN or None in 1 of 3"),
+        (pa.array(["a", None, "b"]), r"NaN or None in 1 of 3"),
         (np.array([0.0, np.nan, 1.0]), "Input y contains NaN"),
         ([1, 1, 1], r"at least 2 classes, got 1 class: \[1\].*DummyClassifier"),
         ([0.5, 1.25, 3.5], "Unknown label type: continuous|Unknown label type"),
         (np.array(["a", 1, "b"], dtype=object), r"it mixes \['int', 'str'\].*astype\(str\)"),
+        (pd.Series([(0, 1), (1, 1)]), r"one label .* holds \(0, 1\) of type tuple.*np\.array\(y\.tolist\(\)\)"),
+        (pd.Series([[0, 1], [1, 1]]), r"one label .* holds \[0, 1\] of type list"),
+        (pd.Series([np.array([0, 1]), np.array([1, 1])]), r"one label .* of type ndarray"),
+        ([["a"], ["a", "b"]], r"one label .* holds \['a'\] of type list.*MultiLabelBinarizer"),
+        ([{"a"}, {"b"}], r"one label .* holds \{'a'\} of type set"),
         (np.arange(20), r"every one of the 20 rows has a class of its own.*NeuralRegressor"),
         (np.array([[1, 2], [3, 4]]), r"should be a 1d array, got an array of shape \(2, 2\)"),
     ],
