@@ -51,10 +51,7 @@ def takes_categories(module: Any) -> bool:
 
 def needs_categories(network: nn.Module) -> bool:
     """Whether `forward` cannot be called without x_cat."""
-    try:
-        parameter = inspect.signature(network.forward).parameters.get("x_cat")
-    except ValueError:  # torch.jit has compiled it
-        return False
+    parameter = inspect.signature(network.forward).parameters.get("x_cat")
     return parameter is not None and parameter.default is parameter.empty
 
 

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-import torch
 from torch import nn
 
 from sknn import NeuralClassifier
@@ -79,11 +78,3 @@ def test_what_makes_no_module_is_a_type_error() -> None:
 
 def make_nothing(in_features: int) -> str:
     return "nothing"
-
-
-@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
-@pytest.mark.parametrize("compiled", [torch.jit.script, lambda net: torch.jit.trace(net, torch.zeros(2, 5))])
-def test_a_network_of_torch_jit_has_no_signature_and_is_trained(compiled: Any) -> None:
-    model = NeuralClassifier(compiled(nn.Linear(5, 3)), max_epochs=2, random_state=0).fit(X, Y)
-    same = NeuralClassifier(lambda: compiled(nn.Linear(5, 3)), max_epochs=2, random_state=0).fit(X, Y)
-    assert model.predict_proba(X).shape == same.predict_proba(X).shape == (60, 3)
