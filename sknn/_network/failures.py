@@ -36,6 +36,12 @@ def advice_for(error: Exception, network: nn.Module, inputs: dict[str, Tensor], 
         return ""
     is_first = given.shape == _shape_of_input(network, inputs)
     kind, shape = type(layer).__name__, tuple(given.shape)
+    own = {parameter.dtype for parameter in layer.parameters(recurse=False) if parameter.is_floating_point()}
+    if given.is_floating_point() and own and given.dtype not in own:
+        return (
+            f" fit trains all parameters as float32, and {kind} was given {given.dtype}: leave out the conversion of x "
+            "in forward."
+        )
     if isinstance(layer, nn.Embedding | nn.EmbeddingBag):
         return _advice_for_codes(layer, given, has_categories="x_cat" in inputs)
     if isinstance(layer, _ConvNd):
