@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+import skorch.callbacks
 import torch
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -186,7 +187,9 @@ def training_attributes(net: _Net, ending: Ending) -> dict[str, Any]:
     callbacks = [callback for _, callback in net.callbacks_]
     best_epochs = [callback.best_epoch_ for callback in callbacks if isinstance(callback, EarlyStopping)]
     health = [callback.health_ for callback in callbacks if isinstance(callback, GradientHealth)][-1:]
-    best_epoch = next(filter(None, [*best_epochs[-1:], ending.kept_epoch]), 0)
+    # Callbacks of the user load first, EarlyStopping of sknn after them.
+    loaded = [cb.best_epoch_ for cb in callbacks if isinstance(cb, skorch.callbacks.EarlyStopping) and cb.load_best]
+    best_epoch = next(filter(None, [*best_epochs[-1:], *loaded[-1:], ending.kept_epoch]), 0)
     if health and best_epoch:
         health[0].best_epoch = best_epoch
     return {
