@@ -30,7 +30,8 @@ def build_network(
 
     `input_shape` is the shape of one row of numbers; `out_features` the width that the loss needs. The network is
     called with ``x_num``, or with ``(x_num, x_cat)`` where there are categorical columns. Raises a TypeError if
-    `module` does not make an ``nn.Module``, and a ValueError if arguments of its constructor are missing.
+    `module` does not make an ``nn.Module``, or makes one of torch.jit, and a ValueError if arguments of its constructor
+    are missing.
     """
     reads_codes = takes_categories(module)
     in_features = input_shape[0] if len(input_shape) == 3 else input_shape[-1] if input_shape else 1
@@ -39,6 +40,7 @@ def build_network(
 
     def build() -> nn.Module:
         if isinstance(module, nn.Module):
+            _refuse_compiled(module)
             return copy.deepcopy(module)
         return _construct(module, params, in_features, cat_cardinalities, out_features)
 
@@ -66,7 +68,17 @@ def _construct(
         network = module(**filled, **params)
     if not isinstance(network, nn.Module):
         raise TypeError(f"module: {name} returned a {type(network).__name__}, expected a torch.nn.Module.")
+    _refuse_compiled(network)
     return network
+
+
+def _refuse_compiled(network: nn.Module) -> None:
+    """Raise a TypeError for a network of torch.jit: a copy trains the parameters of the original, or none."""
+    if isinstance(network, torch.jit.ScriptModule):
+        raise TypeError(
+            f"module: a {type(network).__name__}, which torch.jit has compiled, can be neither copied nor pickled. "
+            "Pass the module that was scripted or traced, and compile=True to have it compiled."
+        )
 
 
 @torch.no_grad()

@@ -1,6 +1,9 @@
-"""Errors of a network or a loss that are found before training."""
+"""Errors of a network or a loss, nearly all of them found before training."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -8,19 +11,26 @@ from torch import Tensor, nn
 from .._errors import one_line, shown
 from ..losses import Loss
 from ..modules._layers import BATCH_NORMS
-from .failures import advice_for
+from .failures import advice_for, layer_at_fault
 from .table_network import TableNetwork, first_output, has_members, network_inputs
 
-__all__ = ["check_batch_norm", "check_loss", "check_network"]
+__all__ = ["check_loss", "check_network", "checked_batch_norm"]
 
 
-def check_batch_norm(network: nn.Module, n_samples: int) -> None:
-    """Raise a ValueError if a batch norm would be trained on a single row."""
-    if n_samples == 1 and any(isinstance(part, BATCH_NORMS) for part in network.modules()):
-        raise ValueError(
-            "n_samples=1: batch norm needs at least 2 training rows. Pass more rows, or use a module with another "
-            "norm, such as torch.nn.LayerNorm."
-        )
+@contextmanager
+def checked_batch_norm(n_samples: int, batch_size: int) -> Iterator[None]:
+    """A context of training steps: a ValueError names what left a batch norm a single row, with advice."""
+    try:
+        yield
+    except ValueError as error:
+        layer, given = layer_at_fault(error.__traceback__)
+        if not isinstance(layer, BATCH_NORMS) or given is None or given.numel() > given.shape[1]:
+            raise
+        if batch_size == 1 and n_samples > 1:
+            text = "batch_size=1: batch norm needs at least 2 rows in each batch. Pass a larger batch_size"
+        else:
+            text = "n_samples=1: batch norm needs at least 2 training rows. Pass more rows"
+        raise ValueError(f"{text}, or use a module with another norm, such as torch.nn.LayerNorm.") from error
 
 
 def check_network(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..modules._layers import BATCH_NORMS, CONVOLUTIONS
 from .table_network import TableNetwork, committee_of, users_network
 
-__all__ = ["advice_for"]
+__all__ = ["advice_for", "layer_at_fault"]
 
 _AXES = {1: "length", 2: "height, width", 3: "depth, height, width"}
 
@@ -31,11 +31,17 @@ def advice_for(error: Exception, network: nn.Module, inputs: dict[str, Tensor], 
                 f" forward needs {needed}; fit passes one tensor, the rows of X. Name a second one x_cat to receive "
                 "the codes of categorical columns; give any other a default, or compute it in forward."
             )
-    layer, given = _layer_at_fault(error.__traceback__)
+    layer, given = layer_at_fault(error.__traceback__)
     if layer is None or given is None:
         return ""
     is_first = given.shape == _shape_of_input(network, inputs)
     kind, shape = type(layer).__name__, tuple(given.shape)
+    own = {parameter.dtype for parameter in layer.parameters(recurse=False) if parameter.is_floating_point()}
+    if given.is_floating_point() and own and given.dtype not in own:
+        return (
+            f" fit trains all parameters as float32, and {kind} was given {given.dtype}: leave out the conversion of x "
+            "in forward."
+        )
     if isinstance(layer, nn.Embedding | nn.EmbeddingBag):
         return _advice_for_codes(layer, given, has_categories="x_cat" in inputs)
     if isinstance(layer, CONVOLUTIONS):
@@ -76,7 +82,7 @@ def _shape_of_input(network: nn.Module, inputs: dict[str, Tensor]) -> tuple[int,
     return shape if one_hot is None else (*shape[:-1], shape[-1] + one_hot.out_features)
 
 
-def _layer_at_fault(traceback: TracebackType | None) -> tuple[nn.Module | None, Tensor | None]:
+def layer_at_fault(traceback: TracebackType | None) -> tuple[nn.Module | None, Tensor | None]:
     """The innermost module whose `forward` was running, and the first tensor that it was given."""
     layer = given = None
     while traceback is not None:

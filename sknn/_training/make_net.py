@@ -9,7 +9,7 @@ from torch import nn
 from .._data.inputs import Inputs
 from .._data.rows import Rows
 from .._network.build import build_network, fit_knots
-from .._network.checks import check_batch_norm, check_loss, check_network
+from .._network.checks import check_loss, check_network
 from .._random import isolated_random_state
 from .._threads import threads
 from ..losses import Loss, make_loss
@@ -83,7 +83,6 @@ def _make_network(
     width = loss.out_features(targets.n_targets)
     n_rows = _SPARSE_ROWS_FOR_KNOTS if rows.sparse else _ROWS_FOR_KNOTS
     network = untrained_network(params, inputs, width, n_networks)
-    check_batch_norm(network, len(rows))
     network = network.to(rows.device)
     some = slice(None, None, 1 + len(rows) // n_rows)
     fit_knots(network, lambda: (rows.inputs(some), None if rows.weight is None else rows.weight[some]))

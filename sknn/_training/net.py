@@ -92,10 +92,6 @@ class _Net(ScoredNet, SknnNet):
         """None: the estimators choose callbacks."""
         return []
 
-    def get_dataset(self, X: Any, y: Any = None) -> Any:
-        """Rows are a dataset already."""
-        return X if isinstance(X, Rows) else super().get_dataset(X, y)
-
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Slices of resident tensors instead of a DataLoader."""
         if not isinstance(dataset, Rows):

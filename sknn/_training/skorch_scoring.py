@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from skorch import NeuralNet
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from .._data.rows import Rows, network_by_network
 from .._network.table_network import committee_of
@@ -32,6 +33,20 @@ class ScoredNet(NeuralNet):
         """A context in which each network of a committee sees the rows that are its own."""
         committee = committee_of(self.module_)
         return nullcontext() if committee is None or rows.shares is None else committee.own_rows()
+
+    def get_dataset(self, X: Any, y: Any = None) -> Any:
+        """Rows are a dataset already; other datasets and dicts hold encoded rows as well.
+
+        A TypeError for anything else: the net cannot encode the columns of a table.
+        """
+        if isinstance(X, Rows):
+            return X
+        if isinstance(X, Dataset | Mapping):
+            return super().get_dataset(X, y)
+        raise TypeError(
+            f"net: expected rows as the network reads them, got {type(X).__name__}. A callback is given such rows as "
+            "dataset_train and dataset_valid; for an X as in fit, use the predict_proba of the fitted estimator."
+        )
 
     def forward_iter(self, X: Any, training: bool = False, device: Any = "cpu") -> Iterator[Tensor]:
         """Raw predictions of a batch after the other; of a committee's own rows, all in the order of ``X.y``.

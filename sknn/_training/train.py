@@ -6,6 +6,7 @@ import sys
 from typing import Any, NamedTuple
 
 from .._data.rows import Rows
+from .._network.checks import checked_batch_norm
 from .checkpointing import resume, store_finished, surroundings
 from .epochs import Epochs
 from .net import _Net
@@ -38,7 +39,8 @@ def train(net: _Net, rows: Rows, valid: Rows | None, *, learned: tuple[Any, Any]
                 if run.plan.after_resume is not None:
                     run.plan.after_resume(str(checkpoint.file.path), is_finished)
         if not is_finished:
-            epochs.train()
+            with checked_batch_norm(len(rows), net.batch_size):
+                epochs.train()
     except KeyboardInterrupt:
         is_kept = run.plan.keeps_interrupted and not _is_one_of_many()
         best_epoch = epochs.end_interrupted() if is_kept else None

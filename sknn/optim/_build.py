@@ -28,6 +28,8 @@ ELEMENTWISE = (
     torch.optim.Adagrad,
     torch.optim.RMSprop,
 )
+# Those of torch that take sparse gradients, SparseAdam no others.
+TAKE_SPARSE = (torch.optim.SGD, torch.optim.Adagrad, torch.optim.SparseAdam, torch.optim.LBFGS)
 FUSED = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.Adagrad)
 NORM_LAYERS = (*BATCH_NORMS, *INSTANCE_NORMS, nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm, nn.RMSNorm)
 
@@ -77,6 +79,7 @@ def build_optimizer(
     with refused_as("optimizer", "a class of torch.optim, or a function that makes an optimizer"):
         accepted = inspect.signature(optimizer).parameters
     is_sparse = _has_sparse_gradients(modules)
+    _check_sparse_gradients(optimizer, params, modules)
     if isinstance(optimizer, type) and issubclass(optimizer, torch.optim.SparseAdam) and not is_sparse:
         raise ValueError(
             f"optimizer: {optimizer.__name__} needs sparse gradients, as those of nn.Embedding(..., sparse=True), but "
@@ -96,6 +99,27 @@ def build_optimizer(
 def _has_sparse_gradients(modules: list[nn.Module]) -> bool:
     """Whether a layer says so by an attribute ``sparse``, as torch's embeddings do."""
     return any(getattr(part, "sparse", False) for module in modules for part in module.modules())
+
+
+def _check_sparse_gradients(optimizer: Any, params: dict[str, Any], modules: list[nn.Module]) -> None:
+    """Raise a ValueError if an embedding has sparse gradients that this optimizer of torch refuses."""
+    parts = [part for module in modules for part in module.modules()]
+    sparse = [p for p in parts if isinstance(p, nn.Embedding | nn.EmbeddingBag) and p.sparse and p.weight.requires_grad]
+    if not sparse or not str(optimizer.__module__).startswith("torch.optim"):
+        return
+    n_trained = sum(len(group) for group in parameter_groups(modules))
+    if optimizer not in TAKE_SPARSE:
+        problem = f"{optimizer.__name__} does not take the sparse gradients"
+    elif params.get("weight_decay"):
+        problem = f"weight_decay={shown(params['weight_decay'])} does not go with the sparse gradients"
+    elif optimizer is torch.optim.SparseAdam and len({p.weight for p in sparse}) < n_trained:
+        problem = "SparseAdam takes no other gradients than the sparse ones"
+    else:
+        return
+    raise ValueError(
+        f"optimizer: {problem} of {type(sparse[0]).__name__}(..., sparse=True). Leave out sparse=True, or use "
+        "torch.optim.SGD or Adagrad without weight_decay."
+    )
 
 
 def _can_be_flat(modules: list[nn.Module], groups: list[list[nn.Parameter]]) -> bool:

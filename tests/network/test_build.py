@@ -150,3 +150,12 @@ def test_a_sequential_with_flatten_takes_images() -> None:
     images = GENERATOR.normal(size=(60, 1, 4, 4)).astype(np.uint8)
     model = NeuralClassifier(nn.Sequential(nn.Flatten(), nn.Linear(16, 3)), max_epochs=1).fit(images, Y)
     assert model.predict_proba(images).shape == (60, 3)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("compiled", [torch.jit.script, lambda net: torch.jit.trace(net, torch.zeros(2, 5))])
+def test_a_network_that_torch_jit_has_compiled_is_refused(compiled: Any) -> None:
+    network = compiled(nn.Linear(5, 3))
+    for module in (network, lambda: network):
+        with pytest.raises(TypeError, match=r"module: a \w+Module, which torch\.jit has compiled.* compile=True"):
+            NeuralClassifier(module, max_epochs=2).fit(X, Y)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sknn import NeuralClassifier, NeuralRegressor
-from sknn._network.checks import check_batch_norm, check_network
+from sknn._network.checks import check_network
 
 from .subjects import X, Y
 
@@ -54,7 +54,21 @@ def test_checking_leaves_mode_buffers_and_gradients_alone() -> None:
 
 
 def test_batch_norm_with_one_row_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"n_samples=1: batch norm needs .*LayerNorm"):
-        check_batch_norm(nn.Sequential(nn.BatchNorm1d(2)), 1)
-    check_batch_norm(nn.Sequential(nn.BatchNorm1d(2)), 2)
-    check_batch_norm(nn.LayerNorm(2), 1)
+    network = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.Linear(4, 3))
+    small: dict[str, Any] = {"max_epochs": 1, "early_stopping": False, "random_state": 0}
+    with pytest.raises(ValueError, match=r"^batch_size=1: batch norm needs .*larger batch_size.*LayerNorm"):
+        NeuralClassifier(network, batch_size=1, **small).fit(X, Y)
+    more = r"^n_samples=1: batch norm needs at least 2 training rows\. Pass more rows.*LayerNorm"
+    with pytest.raises(ValueError, match=more):
+        NeuralRegressor(network[:2], **small).fit(X[:1], X[:1, :4])
+    model = NeuralClassifier(network, **small).partial_fit(X, Y, classes=list("abc"))
+    before = model.predict_proba(X)
+    with pytest.raises(ValueError, match=more):
+        model.partial_fit(X[:1], Y[:1])
+    assert (model.predict_proba(X) == before).all()
+    NeuralClassifier(network, batch_size=59, **small).fit(X, Y)  # no batch of the row that is left over
+
+
+def test_batch_norm_over_several_values_of_a_row_is_trained_row_by_row() -> None:
+    network = nn.Sequential(nn.Unflatten(1, (1, 5)), nn.BatchNorm1d(1), nn.Flatten(), nn.Linear(5, 3))
+    NeuralClassifier(network, batch_size=1, max_epochs=1, random_state=0).fit(X, Y)

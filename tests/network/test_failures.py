@@ -103,6 +103,14 @@ FAILURES = {
         net(lambda i, o: nn.Sequential(nn.Linear(i, 16), nn.Linear(8, o))), TABLE,
         r"Linear has in_features=8 and was given the shape \(60, 16\)\.$",
     ),
+    "another dtype": (
+        net(lambda i, o: nn.Linear(i, o).double(), lambda layer, x: layer(x.double()).float()), TABLE,
+        r"all parameters as float32, and Linear was given torch\.float64: leave out the conversion of x in forward\.$",
+    ),
+    "another dtype of a later layer": (
+        net(lambda i, o: nn.Sequential(nn.Linear(i, 4), nn.Linear(4, o).bfloat16()), lambda layers, x: layers[1](layers[0](x).bfloat16())),
+        TABLE, r"Linear was given torch\.bfloat16",
+    ),
     "rows that are not flat": (nn.Linear(28, 3), rng.normal(size=(60, 4, 7)), r"Flatten the rows first, by nn\.Flatten\(\)"),
     "width of a sequence": (
         nn.LSTM(9, 3, batch_first=True), IMAGES, r"LSTM has input_size=9 and was given the shape \(60, 8, 8\)\.$",
@@ -133,7 +141,15 @@ def test_a_failure_has_its_own_advice(kind: str) -> None:
     with pytest.raises(ValueError, match=rf"^module: \w+ (?=failed on an input of shape|returned).*{says}") as caught:
         NeuralClassifier(module, max_epochs=1, early_stopping=False).fit(X, Y)
     assert "\n" not in str(caught.value)
-    hints = ["channels", "needs integers", "forward needs", "preprocessed table", "Flatten the rows", "last layer"]
+    hints = [
+        "channels",
+        "needs integers",
+        "forward needs",
+        "preprocessed table",
+        "Flatten the rows",
+        "last layer",
+        "conversion",
+    ]
     assert sum(hint in str(caught.value) for hint in hints) <= 1, "advice for one kind of failure only"
 
 

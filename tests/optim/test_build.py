@@ -109,6 +109,32 @@ def test_sparse_gradients_and_mixed_dtypes_are_not_flattened() -> None:
         assert flat is None
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "params", "problem"),
+    [
+        (torch.optim.AdamW, {}, "AdamW does not take the sparse gradients"),
+        (torch.optim.Adafactor, {}, "Adafactor does not take the sparse gradients"),
+        (torch.optim.SGD, {"weight_decay": 0.1}, r"weight_decay=0\.1 does not go with the sparse gradients"),
+        (torch.optim.SparseAdam, {}, "SparseAdam takes no other gradients than the sparse ones"),
+    ],
+)
+def test_an_optimizer_that_cannot_use_sparse_gradients_is_refused(
+    optimizer: type, params: dict[str, Any], problem: str
+) -> None:
+    network = nn.Sequential(nn.EmbeddingBag(4, 2, sparse=True), nn.Linear(2, 2))
+    with pytest.raises(ValueError, match=rf"optimizer: {problem} of EmbeddingBag.*SGD or Adagrad"):
+        build_optimizer(optimizer, params, 0.1, [network])
+    network[0].requires_grad_(False)
+    if optimizer is not torch.optim.SparseAdam:
+        build_optimizer(optimizer, params, 0.1, [network])
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.Adagrad, torch.optim.LBFGS, torch.optim.SparseAdam])
+def test_an_optimizer_that_takes_sparse_gradients_is_made(optimizer: type) -> None:
+    made, _ = build_optimizer(optimizer, {}, 0.1, [nn.Embedding(4, 2, sparse=True)])
+    assert type(made) is optimizer
+
+
 def test_a_subclass_of_an_optimizer_is_not_flattened() -> None:
     class LayerWise(torch.optim.SGD):
         """May treat each parameter by its shape."""

@@ -1,4 +1,4 @@
-"""skorch's callbacks that write files find in the history what they ask for."""
+"""skorch's callbacks that keep epochs find in the history what they ask for, and what they kept is known."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from skorch.callbacks import Checkpoint, LoadInitState, TrainEndCheckpoint
+from skorch.callbacks import Checkpoint, EarlyStopping, LoadInitState, TrainEndCheckpoint
 from skorch.history import History
 
 from sknn import NeuralClassifier
@@ -46,6 +46,20 @@ def test_the_best_epoch_is_loaded_at_the_end(tmp_path: Path) -> None:
     assert model.net_.history[-1, "valid_loss"] == min(model.net_.history[:, "valid_loss"])
     for name, value in torch.load(tmp_path / "params.pt").items():
         torch.testing.assert_close(model.module_.state_dict()[name], value, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("health", ["warn", None])
+def test_the_epoch_that_early_stopping_of_skorch_loads_is_the_best(health: str | None) -> None:
+    scores = iter([0.1, 0.7, 0.5, 0.4])
+    stopper = EarlyStopping("valid_score", lower_is_better=False, load_best=True, patience=2, sink=lambda text: None)
+    model = fit_with(stopper, scoring=lambda *args: next(scores), gradient_health=health)
+    assert (model.best_epoch_, model.n_iter_) == (2, 3)
+    assert health is None or model.health_.best_epoch == 2
+
+
+def test_the_last_epoch_is_kept_if_early_stopping_of_skorch_loads_none() -> None:
+    stopper = EarlyStopping("train_loss", lower_is_better=False, patience=5)
+    assert fit_with(stopper).best_epoch_ == 3
 
 
 def test_the_state_at_the_end_can_be_loaded(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from skorch.callbacks import EpochScoring
+import torch
+from skorch.callbacks import Callback, EpochScoring
 
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn.modules import MLP
@@ -73,3 +74,26 @@ def test_epoch_scoring_of_a_regressor(use_caching: bool) -> None:
     model.fit(X[TRAIN], y[TRAIN], X_val=X[VALID], y_val=y[VALID])
     # R^2 is the same in the standardised unit, in which the net works.
     assert model.net_.history[-1, "watched"] == pytest.approx(model.score(X[VALID], y[VALID]), abs=1e-4)
+
+
+class Predicts(Callback):
+    """With the net itself, at the end of each epoch."""
+
+    def __init__(self, X: Any = None) -> None:
+        self.X = X
+
+    def on_epoch_end(self, net: Any, dataset_valid: Any = None, **kwargs: Any) -> None:
+        self.predicted = net.predict_proba(dataset_valid if self.X is None else self.X)
+
+
+def test_a_callback_may_predict_the_rows_that_it_is_given() -> None:
+    callback = Predicts()
+    assert fit_with(callback).predict_proba(X[VALID]).shape == callback.predicted.shape
+
+
+@pytest.mark.parametrize("kind", [np.array, np.ndarray.tolist, torch.tensor], ids=["array", "list", "tensor"])
+def test_a_net_refuses_rows_that_are_not_encoded(kind: Any) -> None:
+    with pytest.raises(TypeError, match=r"net: expected rows .*dataset_valid.* predict_proba of the fitted estimator"):
+        fit_with(Predicts(kind(X)))
+    with pytest.raises(TypeError, match=r"net: expected rows"):
+        fit_with(Predicts()).net_.predict(kind(X))
