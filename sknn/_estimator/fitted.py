@@ -185,11 +185,14 @@ def training_attributes(net: _Net, ending: Ending) -> dict[str, Any]:
     history = net.history
     scores = [validation_score(record) for record in history]
     callbacks = [callback for _, callback in net.callbacks_]
-    best_epochs = [callback.best_epoch_ for callback in callbacks if isinstance(callback, EarlyStopping)]
     health = [callback.health_ for callback in callbacks if isinstance(callback, GradientHealth)][-1:]
-    # Callbacks of the user load first, EarlyStopping of sknn after them.
-    loaded = [cb.best_epoch_ for cb in callbacks if isinstance(cb, skorch.callbacks.EarlyStopping) and cb.load_best]
-    best_epoch = next(filter(None, [*best_epochs[-1:], *loaded[-1:], ending.kept_epoch]), 0)
+    restored = [  # in the order of the calls
+        callback.best_epoch_
+        for callback in callbacks
+        if (isinstance(callback, EarlyStopping) and callback.restore_best)
+        or (isinstance(callback, skorch.callbacks.EarlyStopping) and callback.load_best)
+    ]
+    best_epoch = next(filter(None, [*reversed(restored), ending.kept_epoch]), 0)
     if health and best_epoch:
         health[0].best_epoch = best_epoch
     return {
