@@ -6,7 +6,6 @@ import warnings
 from typing import Any
 
 import numpy as np
-import skorch.callbacks
 import torch
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -179,9 +178,7 @@ def training_attributes(net: _Net, ending: Ending) -> dict[str, Any]:
     callbacks = [callback for _, callback in net.callbacks_]
     health = [callback.health_ for callback in callbacks if isinstance(callback, GradientHealth)][-1:]
     found = health[0].best_epoch if health else 0  # a repair may have restored the weights of another than the last
-    # Callbacks of the user load first, EarlyStopping of sknn after them.
-    loaded = [cb.best_epoch_ for cb in callbacks if isinstance(cb, skorch.callbacks.EarlyStopping) and cb.load_best]
-    best_epoch = next(filter(None, [restored_epoch(net), *loaded[-1:], ending.kept_epoch, found]), len(history))
+    best_epoch = restored_epoch(net) or ending.kept_epoch or found or len(history)
     if health:
         health[0].best_epoch = best_epoch
     return {

@@ -6,6 +6,8 @@ import copy
 import math
 from typing import Any
 
+import skorch.callbacks
+
 from ._protocol import SknnCallback
 from ._state import ModuleState, StopTraining
 
@@ -155,7 +157,12 @@ def stoppers_of(net: Any) -> list[EarlyStopping]:
 def restored_epoch(net: Any) -> int:
     """The epoch whose weights early stopping restores at the end of training, from 1; 0 if there is none yet.
 
-    Of several callbacks, the last one that restores weights decides.
+    Of several callbacks, skorch's included, the last one that restores weights decides.
     """
-    epochs = [stopper.best_epoch_ for stopper in stoppers_of(net) if stopper.restore_best]
+    epochs = [
+        callback.best_epoch_
+        for _, callback in net.callbacks_
+        if (isinstance(callback, EarlyStopping) and callback.restore_best)
+        or (isinstance(callback, skorch.callbacks.EarlyStopping) and callback.load_best)
+    ]
     return next(filter(None, reversed(epochs)), 0)

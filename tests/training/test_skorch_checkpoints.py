@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from skorch.callbacks import Checkpoint, EarlyStopping, LoadInitState, TrainEndCheckpoint
 from skorch.history import History
 
+import sknn.callbacks
 from sknn import NeuralClassifier
 from sknn._training.one_pass import _record_curve
 
@@ -57,9 +59,9 @@ def test_the_epoch_that_early_stopping_of_skorch_loads_is_the_best(health: str |
     assert health is None or model.health_.best_epoch == 2
 
 
-def test_the_last_epoch_is_kept_if_early_stopping_of_skorch_loads_none() -> None:
-    stopper = EarlyStopping("train_loss", lower_is_better=False, patience=5)
-    assert fit_with(stopper).best_epoch_ == 3
+@pytest.mark.parametrize("stopping", [EarlyStopping, partial(sknn.callbacks.EarlyStopping, restore_best=False)])
+def test_the_last_epoch_is_kept_if_early_stopping_loads_none(stopping: Any) -> None:
+    assert fit_with(stopping(monitor="train_loss", lower_is_better=False, patience=5)).best_epoch_ == 3
 
 
 def test_the_state_at_the_end_can_be_loaded(tmp_path: Path) -> None:
