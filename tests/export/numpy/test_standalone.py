@@ -26,7 +26,8 @@ def test_the_predictor_imports_numpy_and_the_standard_library_only():
     ]
     imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
-    assert {name.partition(".")[0] for name in imported} - set(sys.stdlib_module_names) == {"numpy"}
+    packages = {name.partition(".")[0] for name in imported}
+    assert packages - set(sys.stdlib_module_names) == {"numpy"}
 
 
 def test_the_predictor_needs_numpy_alone(raw, tmp_path):
