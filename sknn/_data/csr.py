@@ -10,7 +10,7 @@ import scipy.sparse
 from .._errors import refused_as
 from .scalars import infinity_message
 
-__all__ = ["float32_csr", "real_csr"]
+__all__ = ["float32_csr", "real_csr", "with_columns"]
 
 
 def real_csr(X: Any) -> scipy.sparse.csr_array:
@@ -38,6 +38,18 @@ def float32_csr(csr: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
         rows = csr.astype(np.float32, copy=False)
     _check_finite(rows)  # what was finite in float64 may be too large for float32
     return rows
+
+
+def with_columns(csr: scipy.sparse.csr_array, columns: np.ndarray) -> scipy.sparse.csr_array:
+    """Rows (n, len(columns)) of the columns at these increasing positions.
+
+    As ``csr[:, columns]``, for which scipy allocates a number for each column of `csr`, of which there may be billions.
+    """
+    places = np.searchsorted(columns, csr.indices)
+    kept = columns[np.minimum(places, len(columns) - 1)] == csr.indices
+    starts = np.append(0, np.cumsum(kept))[csr.indptr].astype(csr.indptr.dtype)
+    places = places[kept].astype(csr.indices.dtype)
+    return scipy.sparse.csr_array((csr.data[kept], places, starts), shape=(csr.shape[0], len(columns)))
 
 
 def _check_finite(csr: scipy.sparse.csr_array) -> None:
