@@ -155,6 +155,8 @@ HOSTILE = {
         UntrustedFileError),
     "jobs": (
         node("ObjectNode", "sklearn.pipeline", "FeatureUnion", content=mapping(n_jobs=number(10**6))), UntrustedFileError),
+    "powers": (node("ObjectNode", "sklearn.preprocessing._polynomial", "PolynomialFeatures", content=mapping()), UntrustedFileError),
+    "sets of labels": (node("ObjectNode", "sklearn.preprocessing._label", "MultiLabelBinarizer", content=mapping()), UntrustedFileError),
     "support vectors": (node("ObjectNode", "sklearn.svm._classes", "SVC", content=mapping()), UntrustedFileError),
     "distribution of nothing": (
         node("ConstructorFromReduceNode", Distribution.__module__, "Distribution",
