@@ -97,6 +97,7 @@ def _move_aside(path: Path, previous: Path) -> None:
         os.replace(path, previous)
     else:
         os.replace(second, previous)
+        second.unlink(missing_ok=True)  # renaming does nothing where both are names of the same file
 
 
 def remove_abandoned(folder: Path, name: str = "*") -> None:

@@ -95,3 +95,12 @@ def test_a_link_is_replaced(tmp_path):
     replace_file(tmp_path / "link", b"2")
     assert not (tmp_path / "link").is_symlink()
     assert (tmp_path / "target").read_bytes() == b"1"
+
+
+def test_a_previous_file_that_is_the_same_file_leaves_nothing_behind(tmp_path):
+    path, previous = tmp_path / "f", tmp_path / "f.previous"
+    path.write_bytes(b"old")
+    os.link(path, previous)  # a process was ended between the two renames
+    replace_file(path, b"new", keep_previous=previous)
+    assert (path.read_bytes(), previous.read_bytes()) == (b"new", b"old")
+    assert sorted(os.listdir(tmp_path)) == ["f", "f.previous"]

@@ -19,7 +19,8 @@ __all__ = ["WIDE", "damages"]
 
 WIDE = 5000  # columns: compiled code that believes it reads far beyond a smaller array
 _PART, _SCHEMA = "sklearn.skops", "schema.json"
-_NUMBERS: tuple[Any, ...] = (0, -1, 1, 2, 7, WIDE, 2**31 - 1, -(2**31), 2**62, 0.5, 1e300, None, "x", True)
+_NUMBERS: tuple[Any, ...] = (0, -1, 1, 2, 7, 20, WIDE, 10**9, 2**31 - 1, -(2**31), 2**62, 0.5, 1e300, None, "x", True)
+_POSITIONS = (0, -1, 20, 10**9)  # which compiled code may use as an offset
 _ALTERNATIVES: dict[str, list[str]] = {}
 
 
@@ -57,10 +58,14 @@ def _changed_parts(parts: dict[str, bytes], schema: Any) -> Iterator[tuple[str, 
                 yield f"{name} is {other}", lambda n=name, o=other: {n: parts[o]}
     for name in (name for name in parts if name.endswith(".npz")):
         yield from ((f"{name} {what}", lambda n=name, c=c: {n: c}) for what, c in _sparse(parts[name]))
+    for path, nodes in _integers_in(schema, ()):
+        for value in _POSITIONS:
+            shown = f"all of {'.'.join(str(key) for key in path if key != 'content')[-60:]}={value}"
+            yield shown, lambda p=nodes, v=value: {_SCHEMA: _dumped(_replaced(schema, p, v))}
     for path, node in _scalars(schema, ()):
         for value in _values(node, path):
             shown = f"{'.'.join(str(key) for key in path if key != 'content')[-60:]}={value!r}"
-            yield shown, lambda p=path, v=value: {_SCHEMA: _dumped(_replaced(schema, p, v))}
+            yield shown, lambda p=path, v=value: {_SCHEMA: _dumped(_replaced(schema, [p], v))}
 
 
 def _widened(schema: Any) -> Any:
@@ -107,10 +112,11 @@ def _array_edits(array: np.ndarray) -> Iterator[tuple[str, Callable[[np.ndarray]
         if array.dtype.kind in "iu":
             least, most = np.iinfo(array.dtype).min, np.iinfo(array.dtype).max
         extremes = [least, most, array.dtype.type(most // 2 if array.dtype.kind in "iu" else 1)]
-        extremes += [np.nan, -np.inf, 1e300 if array.dtype.itemsize == 8 else 1e38] if array.dtype.kind == "f" else [-1]
+        big = 1e300 if array.dtype.itemsize == 8 else 1e38
+        extremes += [np.nan, -np.inf, big] if array.dtype.kind == "f" else [p for p in _POSITIONS if least <= p <= most]
         for value in extremes:
             with np.errstate(all="ignore"):
-                filled = np.full_like(array, value) if not (value == -1 and array.dtype.kind == "u") else array
+                filled = np.full_like(array, value)
             yield f"full of {value}", lambda a, f=filled: f
             if array.ndim and array.size:
                 yield (
@@ -156,11 +162,29 @@ def _scalars(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...
             yield from _scalars(item, (*path, i))
 
 
+def _integers_in(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], list[tuple[Any, ...]]]]:
+    """Paths of dicts and lists that hold integers, and the paths of these: vocabularies, numbers of categories."""
+    if isinstance(value, dict) and value.get("__loader__") in ("DictNode", "ListNode", "TupleNode"):
+        content = value["content"]
+        items = content.items() if isinstance(content, dict) else enumerate(content)
+        paths = [(*path, "content", key) for key, item in items if _is_integer(item)]
+        if paths:
+            yield path, paths
+    if isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            if key != "key_types":
+                yield from _integers_in(item, (*path, key))
+
+
+def _is_integer(node: Any) -> bool:
+    return node.get("__loader__") == "JsonNode" and type(json.loads(node["content"])) is int
+
+
 def _values(node: dict[str, Any], path: tuple[Any, ...]) -> list[Any]:
     now = json.loads(node["content"])
     options = _alternatives().get(str(path[-1]), [])
     if "n_features" in str(path):  # lists of more names than fit in memory take time, and show nothing
-        return [0, 1, WIDE, None, "x"]
+        return [0, -1, 1, 20, WIDE, None, "x"]
     if isinstance(now, str):
         return [option for option in options if option != now] + [None, "x"]
     return [value for value in (*_NUMBERS, *options) if value != now or type(value) is not type(now)]
@@ -178,10 +202,11 @@ def _alternatives() -> dict[str, list[str]]:
     return _ALTERNATIVES
 
 
-def _replaced(schema: Any, path: tuple[Any, ...], value: Any) -> Any:
+def _replaced(schema: Any, paths: list[tuple[Any, ...]], value: Any) -> Any:
     other = copy.deepcopy(schema)
-    node = other
-    for key in path:
-        node = node[key]
-    node["content"] = json.dumps(value)
+    for path in paths:
+        node = other
+        for key in path:
+            node = node[key]
+        node["content"] = json.dumps(value)
     return other

@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import sklearn
+from scipy import sparse
 
 import sknn
 from sknn.exceptions import FileError
@@ -44,6 +45,7 @@ _BAD = ("crashed", "read", "hung")
 _STARTING_S = 120.0
 _ENOUGH = 2  # crashes of one estimator, or files that take too long
 _MEMORY = 4 * 2**30
+_PERTURB = 0xA5  # the byte that freed memory is filled with; new memory gets the inverse
 _METHODS = (
     "predict", "predict_proba", "decision_function", "transform", "score_samples", "inverse_transform", "kneighbors",
     "radius_neighbors", "kneighbors_graph", "apply", "staged_predict", "get_feature_names_out", "mahalanobis", "score",
@@ -54,12 +56,12 @@ _OF_Y = ("score", "partial_fit")
 _WITHOUT_X = ("get_feature_names_out", "sample")
 
 
-def _use(model: Any, X: Any, y: Any) -> bool:
-    """Call all that computes, and return whether it accepted a table of `WIDE` columns.
+def _use(model: Any, X: Any, y: Any) -> tuple[bool, bool]:
+    """Call all that computes; return whether it accepted a table of `WIDE` columns, and returned memory never written.
 
     Errors of Python are what a damaged model should give.
     """
-    tables, accepts_wide = [X], False
+    tables, accepts_wide, unwritten = [X], False, False
     n_features = vars(model).get("n_features_in_")
     if type(n_features) is int and n_features == WIDE:
         tables.insert(0, np.ones((1, WIDE)))
@@ -75,6 +77,7 @@ def _use(model: Any, X: Any, y: Any) -> bool:
                     found = method(*(() if name in _WITHOUT_X else (table, y) if name in _OF_Y else (table,)))
                 if name.startswith("staged"):
                     list(found)
+                unwritten |= _is_unwritten(found)
                 accepts_wide |= table is not X and name in _OF_COLUMNS
             except Exception:
                 continue
@@ -86,7 +89,16 @@ def _use(model: Any, X: Any, y: Any) -> bool:
             model.fit(X, y)
         except Exception:
             pass
-    return accepts_wide
+    return accepts_wide, unwritten
+
+
+def _is_unwritten(found: Any) -> bool:
+    """Whether an array, sparse or not, contains a number of the bytes with which new and freed memory is filled."""
+    found = found.data if sparse.issparse(found) else found
+    if not isinstance(found, np.ndarray) or found.dtype != np.float64:
+        return False
+    numbers = np.ascontiguousarray(found).view(np.uint64)
+    return any(bool((numbers == int.from_bytes(bytes([byte] * 8))).any()) for byte in (_PERTURB, _PERTURB ^ 0xFF))
 
 
 def _child(pipe: Any) -> None:
@@ -112,9 +124,10 @@ def _child(pipe: Any) -> None:
         except BaseException as error:
             pipe.send(f"wrong error: {type(error).__name__}: {error}"[:200])
             continue
+        accepts_wide, unwritten = _use(model, X, y)
         # It has learned something of fewer columns, and compares it with more without an error.
-        reads_beyond = _use(model, X, y) and learned
-        pipe.send("read beyond its arrays" if reads_beyond else "used")
+        reads_beyond = accepts_wide and learned
+        pipe.send("read beyond its arrays" if reads_beyond else "read unwritten memory" if unwritten else "used")
 
 
 class _Worker:
@@ -130,7 +143,9 @@ class _Worker:
         if is_new:
             self._pipe, other = self._context.Pipe()
             self._process = self._context.Process(target=_child, args=(other,), daemon=True)
+            os.environ["MALLOC_PERTURB_"] = str(_PERTURB)  # of glibc, read when a process starts
             self._process.start()
+            del os.environ["MALLOC_PERTURB_"]
             other.close()
         self._pipe.send(job)
         if not self._pipe.poll(_TIMEOUT_S + (_STARTING_S if is_new else 0.0)):
@@ -183,7 +198,8 @@ def _tried(n_each: int, seed: int, only: str, trust_all: bool) -> Iterator[tuple
                 classes = frozenset(_classes(data))
                 cases = list(damages(data))
                 random.Random(f"{seed} {name}").shuffle(cases)
-                cases.sort(key=lambda case: case[0] != _WIDE_ONLY)  # first
+                # First: one that shows whether columns are compared, and those that change all positions at once.
+                cases.sort(key=lambda case: (case[0] != _WIDE_ONLY, not case[0].startswith("all of")))
                 n_crashed = 0
                 for what, make in cases[:n_each]:
                     path.write_bytes(make())
@@ -258,7 +274,7 @@ def main() -> None:
             print(f"{name}, {what}: {outcome}", flush=True)
         elif outcomes[path].total() == 1:
             print(path, flush=True)
-    crashed = {path for path, counts in outcomes.items() if counts["crashed"] or counts["read beyond its arrays"]}
+    crashed = {path for path, counts in outcomes.items() if any(how.startswith(_BAD[:2]) for how in counts)}
     survived = {path for path, counts in outcomes.items() if counts["used"]} - crashed
     helpers = {name for path in survived for name in inside[path] if _is_python(name)} - crashed - set(outcomes)
     print(f"{sum(counts.total() for counts in outcomes.values())} files, {time.perf_counter() - started:.0f} s")

@@ -10,7 +10,7 @@ import scipy.sparse
 from .._errors import refused_as
 from .scalars import infinity_message
 
-__all__ = ["SMALLEST", "float32_csr", "is_below_float32", "real_csr"]
+__all__ = ["SMALLEST", "float32_csr", "is_below_float32", "real_csr", "with_columns"]
 
 # The smallest number that float32 holds with all its digits.
 SMALLEST = float(np.finfo(np.float32).tiny)
@@ -53,6 +53,18 @@ def is_below_float32(csr: scipy.sparse.csr_array) -> bool:
     largest = np.zeros(csr.shape[1])
     np.fmax.at(largest, csr.indices, values)
     return bool(((largest > 0) & (largest < SMALLEST)).any())
+
+
+def with_columns(csr: scipy.sparse.csr_array, columns: np.ndarray) -> scipy.sparse.csr_array:
+    """Rows (n, len(columns)) of the columns at these increasing positions.
+
+    As ``csr[:, columns]``, for which scipy allocates a number for each column of `csr`, of which there may be billions.
+    """
+    places = np.searchsorted(columns, csr.indices)
+    kept = columns[np.minimum(places, len(columns) - 1)] == csr.indices
+    starts = np.append(0, np.cumsum(kept))[csr.indptr].astype(csr.indptr.dtype)
+    places = places[kept].astype(csr.indices.dtype)
+    return scipy.sparse.csr_array((csr.data[kept], places, starts), shape=(csr.shape[0], len(columns)))
 
 
 def _check_finite(csr: scipy.sparse.csr_array) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from .categories import forced_positions
-from .csr import SMALLEST, float32_csr, is_below_float32, real_csr
+from .csr import SMALLEST, float32_csr, is_below_float32, real_csr, with_columns
 from .drift import sparse_scale_changes
 from .encoder import Encoder
 from .inputs import Inputs, RawRows, rows_for_statistics
@@ -116,7 +116,7 @@ class SparseInputs(Inputs):
 
     def encode_rows(self, raw: SparseRows, rows: np.ndarray | None = None) -> tuple[scipy.sparse.csr_array, None]:
         matrix = raw.matrix if rows is None else raw.matrix[rows]
-        matrix = matrix if self.used is None else matrix[:, self.used]
+        matrix = matrix if self.used is None else with_columns(matrix, self.used)
         return (matrix if self.encoder is None else self.encoder.encode_sparse(matrix)), None
 
     def scale_changes(self, raw: SparseRows) -> dict[str, str]:

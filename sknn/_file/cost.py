@@ -71,8 +71,11 @@ def is_cheap(value: Any, tensors: bytes) -> bool:
     built_with = expect(expect(fitted, dict, "fitted").get("built_with"), dict, "built_with")
     row_shape = expect(expect(fitted.get("inputs"), dict, "inputs").get("row_shape"), list, "row_shape")
     n_networks = expect(expect(fitted.get("net"), dict, "net").get("n_networks"), int, "n_networks")
-    n_tensors, n_bytes = _n_tensors(tensors), len(tensors)
+    shapes, n_bytes = _shapes(tensors), len(tensors)
     if len(row_shape) != 1 or expect(row_shape[0], int, "row_shape") > n_bytes:
+        return False
+    # A layer without inputs has no weights, and as many outputs as it likes.
+    if any(size > n_bytes for shape in shapes for size in shape):
         return False
     parameters = {**parameters, **built_with}
     if not _is_loss(parameters.get("criterion")):
@@ -85,7 +88,7 @@ def is_cheap(value: Any, tensors: bytes) -> bool:
     name = module.get("name") if isinstance(module, dict) and module.get("$") == "name" else None
     if name == "torch.nn.Linear" and params == {}:
         return True
-    if name not in _MODULES or params is None or n_networks * _n_layers(params) > n_tensors + _BESIDE:
+    if name not in _MODULES or params is None or n_networks * _n_layers(params) > len(shapes) + _BESIDE:
         return False
     if name == "sknn.modules.FTTransformer":
         n_tokens = row_shape[0] + _n_categorical(fitted["inputs"]) + 1
@@ -119,11 +122,13 @@ def _is_loss(criterion: Any) -> bool:
     return isinstance(criterion, str)
 
 
-def _n_tensors(tensors: bytes) -> int:
-    """Return how many tensors safetensors lists in its header."""
+def _shapes(tensors: bytes) -> list[list[int]]:
+    """Return the shape of each tensor that safetensors lists in its header."""
     size = int.from_bytes(tensors[:8], "little")
     with damaged_if_it_fails("the tensors are damaged", "."):
-        return len(expect(read_json(tensors[8 : 8 + size].rstrip(b" "), "tensors"), dict, "tensors"))
+        header = expect(read_json(tensors[8 : 8 + size].rstrip(b" "), "tensors"), dict, "tensors")
+        shapes = [expect(item["shape"], list, "tensors") for name, item in header.items() if name != "__metadata__"]
+        return [[expect(size, int, "tensors") for size in shape] for shape in shapes]
 
 
 def _plain_params(value: Any) -> dict[str, Any] | None:

@@ -53,7 +53,7 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     TypeError
         It contains something that cannot be stored without code, such as a lambda; the message names it.
     OSError
-        The folder does not exist, is not writable, or is full.
+        The folder does not exist, is not writable, or is full; the path is empty, a folder, or a link to itself.
     ImportError
         safetensors, or skops for objects of scikit-learn, is missing: ``pip install "sknn[files]"``.
 
@@ -80,11 +80,21 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     >>> bool((again.predict_proba(X) == classifier.predict_proba(X)).all())
     True
     """
-    target = Path(os.path.realpath(os.fspath(path)))  # a link stays a link
-    check_destination(target)
+    target = _target(path)
     with default_settings():
         content = _written(estimator)
     replace_file(target, content)
+
+
+def _target(path: str | os.PathLike[str]) -> Path:
+    """Return the file to write, at the end of links, which stay links."""
+    if not os.fspath(path):
+        raise FileNotFoundError("path='' is empty; expected the name of a file.")
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise OSError(f"path={os.fspath(path)!r} is a link that leads to itself; expected the name of a file.")
+    check_destination(target)
+    return target
 
 
 def _written(estimator: Any) -> bytes:

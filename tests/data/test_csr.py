@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from sknn._data.csr import float32_csr, real_csr
+from sknn._data.csr import float32_csr, real_csr, with_columns
 
 NAN = np.nan
 
@@ -44,3 +44,19 @@ def test_dense_rows_of_numbers_are_rows():
     assert real_csr([[0, 1], [2, 0]]).toarray().tolist() == [[0, 1], [2, 0]]
     with pytest.raises(ValueError, match=r"^X: .*numbers in every column, as in the sparse matrix of fit"):
         real_csr([["a", "b"]])
+
+
+@pytest.mark.parametrize("columns", [[0], [3], [0, 2, 3], [1, 2], [0, 1, 2, 3]])
+def test_columns_are_those_of_scipy(columns):
+    dense = np.random.default_rng(0).normal(size=(6, 4)) * np.array([[1, 0, 1, 1], [0, 0, 0, 0], [1, 1, 0, 0]] * 2)
+    matrix = scipy.sparse.csr_array(dense.astype(np.float32))
+    found, expected = with_columns(matrix, np.array(columns)), matrix[:, columns]
+    np.testing.assert_array_equal(found.toarray(), expected.toarray())
+    assert found.has_canonical_format
+    assert (found.dtype, found.indices.dtype, found.nnz) == (expected.dtype, expected.indices.dtype, expected.nnz)
+
+
+def test_memory_does_not_depend_on_the_number_of_columns():
+    cells = (np.ones(3, dtype=np.float32), ([0, 1, 1], [5, 7, 2**50]))
+    matrix = scipy.sparse.coo_array(cells, shape=(2, 2**51)).tocsr()
+    assert with_columns(matrix, np.array([5, 6, 2**50])).toarray().tolist() == [[1, 0, 0], [0, 0, 1]]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 import numpy as np
 import pytest
+import safetensors.torch
 from torch import nn
 
 import sknn
 from benchmarks.reliability._file_parts import Parts
 from sknn import NeuralClassifier
+from sknn._file.cost import is_cheap
 from sknn.exceptions import UntrustedFileError
 from sknn.modules import MLP, FTTransformer, ResNet
 
@@ -91,6 +94,28 @@ def test_wide_attention_and_convolutions_are_tried_first(tmp_path, tried):
     (tmp_path / "m").write_bytes(wide)
     with pytest.raises(UntrustedFileError, match="in a child process"):
         sknn.load(tmp_path / "m")
+
+
+def test_layers_without_inputs_that_have_many_outputs_are_tried_first(tmp_path, tried):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        layers = [nn.Linear(4, 0), nn.Linear(0, 3, bias=False), nn.Linear(3, 0, bias=False), nn.Linear(0, 3)]
+        sknn.save(NeuralClassifier(nn.Sequential(*layers), **FEW).fit(X, Y), tmp_path / "m")
+        sknn.load(tmp_path / "m")
+    data = (tmp_path / "m").read_bytes()
+    value, tensors = Parts(data).json(_JSON), Parts(data).parts["estimators/0.safetensors"]
+    assert is_cheap(value, tensors)
+    assert not is_cheap(value, resized(tensors, 10**8))
+
+
+def resized(tensors, size):
+    """Tensors without numbers, one of whose dimensions is `size` instead of 3."""
+    found = safetensors.torch.load(tensors)
+    wide = {
+        name: t.new_empty([n if n != 3 else size for n in t.shape]) if t.numel() == 0 else t
+        for name, t in found.items()
+    }
+    return safetensors.torch.save(wide)
 
 
 def test_all_names_that_are_not_trusted_are_listed(tmp_path):

@@ -178,3 +178,14 @@ def test_missing_extras_are_named(tmp_path):
 def test_a_saved_model_is_small_beside_its_weights():
     n_bytes = sum(p.numel() * 4 for p in fitted("boolean classes")[0].module_.parameters())
     assert len(saved("boolean classes")) < n_bytes + 30_000
+
+
+def test_paths_that_name_no_file(tmp_path):
+    model = fitted("boolean classes")[0]
+    with pytest.raises(FileNotFoundError, match="path='' is empty"):
+        sknn.save(model, "")
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(OSError, match="'.*a' is a link that leads to itself"):
+        sknn.save(model, tmp_path / "a")
+    assert (tmp_path / "a").is_symlink()

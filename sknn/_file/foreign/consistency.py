@@ -23,6 +23,8 @@ from ..checks import damaged_if_it_fails
 
 __all__ = ["check_estimators"]
 
+_WITHOUT_PARTS = (BaseNeuralEstimator, type, str, bytes, int, float, type(None))
+
 
 def check_estimators(thing: Any, what: str) -> None:
     """Refuse an object that contains an estimator of scikit-learn which `fit` would not have made."""
@@ -43,7 +45,7 @@ def _estimators_in(thing: Any) -> Iterator[BaseEstimator]:
     stack, seen = [thing], set()
     while stack:
         value = stack.pop()
-        if id(value) in seen or isinstance(value, BaseNeuralEstimator | type):
+        if isinstance(value, _WITHOUT_PARTS) or id(value) in seen:
             continue
         seen.add(id(value))
         if isinstance(value, BaseEstimator):

@@ -23,7 +23,8 @@ __all__ = ["attributes_of", "check_node", "name_to_trust", "nodes_of"]
 
 _FORMATS = ("bsr", "coo", "csc", "csr", "dia")
 _SPARSE = tuple(f"scipy.sparse._{form}.{form}_{kind}" for form in _FORMATS for kind in ("array", "matrix"))
-_SCALARS = frozenset(f"numpy.{kind.__name__}" for kind in set(np.sctypeDict.values()) - {np.object_, np.void})
+_SCALAR_TYPES = set(np.sctypeDict.values()) - {np.object_, np.void}
+_SCALARS = {f"numpy.{kind.__name__}": np.dtype(kind).kind for kind in _SCALAR_TYPES}
 _LOSS_MODULES = ("sklearn._loss._loss.", "sklearn.linear_model._sgd_fast.")
 _MADE_BY: dict[str, tuple[str, ...]] = {
     "JsonNode": ("builtins.str",),
@@ -222,8 +223,13 @@ def _check_default_dict(node: dict[str, Any], parts: dict[str, bytes], what: str
 
 
 def _check_array(node: dict[str, Any], parts: dict[str, bytes], what: str) -> None:
-    if _path(node) != "numpy.ndarray" and (node.get("type") != "numpy" or _plain(node, parts, what).shape != ()):
-        raise DamagedFileError(f"{what}: a scalar of numpy with the shape of an array.")
+    path = _path(node)
+    if path == "numpy.ndarray":
+        return
+    value = _plain(node, parts, what) if node.get("type") == "numpy" else None
+    # skops calls the class with the array; `bytes_` of a number would be as long as that number.
+    if not isinstance(value, np.ndarray) or value.shape != () or value.dtype.kind != _SCALARS.get(path):
+        raise DamagedFileError(f"{what}: a scalar of numpy with the shape of an array, or of another type.")
 
 
 def _check_random_state(node: dict[str, Any], parts: dict[str, bytes], what: str) -> None:

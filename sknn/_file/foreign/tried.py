@@ -181,8 +181,6 @@ TRIED: frozenset[str] = frozenset((
     "sklearn.preprocessing._function_transformer.FunctionTransformer",
     "sklearn.preprocessing._label.LabelBinarizer",
     "sklearn.preprocessing._label.LabelEncoder",
-    "sklearn.preprocessing._label.MultiLabelBinarizer",
-    "sklearn.preprocessing._polynomial.PolynomialFeatures",
     "sklearn.preprocessing._target_encoder.TargetEncoder",
     "sklearn.random_projection.GaussianRandomProjection",
     "sklearn.random_projection.SparseRandomProjection",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import sknn
 from benchmarks.reliability import _file_faults_parts as of_parts
@@ -155,6 +155,8 @@ HOSTILE = {
         UntrustedFileError),
     "jobs": (
         node("ObjectNode", "sklearn.pipeline", "FeatureUnion", content=mapping(n_jobs=number(10**6))), UntrustedFileError),
+    "powers": (node("ObjectNode", "sklearn.preprocessing._polynomial", "PolynomialFeatures", content=mapping()), UntrustedFileError),
+    "sets of labels": (node("ObjectNode", "sklearn.preprocessing._label", "MultiLabelBinarizer", content=mapping()), UntrustedFileError),
     "support vectors": (node("ObjectNode", "sklearn.svm._classes", "SVC", content=mapping()), UntrustedFileError),
     "distribution of nothing": (
         node("ConstructorFromReduceNode", Distribution.__module__, "Distribution",
@@ -171,6 +173,22 @@ def test_hostile_schemas(name, files, tmp_path):
     schema, kind = HOSTILE[name]
     (tmp_path / "m").write_bytes(of_parts.with_skops(Parts(files["pipeline"]), {**schema, "protocol": 2}))
     with pytest.raises(kind):
+        sknn.load(tmp_path / "m")
+
+
+def test_a_scalar_has_the_type_of_its_array(tmp_path):
+    scalars = [np.int32(3), np.float64(0.5), np.bool_(True), np.longlong(4),
+               np.datetime64("2020-01-01")]  # fmt: skip
+    for scalar in scalars:
+        model = StandardScaler().fit([[1.0], [2.0]])
+        model.note_ = scalar
+        sknn.save(model, tmp_path / "m")
+        assert sknn.load(tmp_path / "m").note_ == scalar
+    outer = Parts((tmp_path / "m").read_bytes())
+    inner = Parts(outer.parts["sklearn.skops"])
+    inner.parts["schema.json"] = inner.parts["schema.json"].replace(b'"datetime64"', b'"bytes_"')
+    (tmp_path / "m").write_bytes(outer.replaced("sklearn.skops", inner.packed()))
+    with pytest.raises(DamagedFileError, match="a scalar of numpy .* of another type"):
         sknn.load(tmp_path / "m")
 
 
