@@ -183,6 +183,7 @@ def _tried(n_each: int, seed: int, only: str, trust_all: bool) -> Iterator[tuple
         for kind in _sklearn_fitted.kinds():
             if not re.search(only, kind.__name__):
                 continue
+            worker.stop()  # memory that one class has spoiled may show in a later one
             for name, model, X, y in _sklearn_fitted.fitted(kind):
                 with warnings.catch_warnings(record=True) as caught:
                     warnings.simplefilter("always")

@@ -14,7 +14,8 @@ from .skops_nodes import attributes_of, nodes_of
 
 __all__ = ["check_parameters_to_set", "remove_folders"]
 
-_PATHS = ("checkpoint", "memory")
+# Folders, and what makes a vectorizer of texts open the files that these name.
+_PATHS = ("checkpoint", "memory", "input")
 _GRIDS = ("param_grid", "param_distributions")
 _NOTHING = {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode", "content": "null", "is_json": True}
 
@@ -36,8 +37,8 @@ def check_parameters_to_set(schema: Any, what: str) -> None:
         found.update(_paths_set(attributes) if "estimator_params" in attributes else ())
         if found:
             raise UntrustedFileError(
-                f"{what}: a parameter {min(found)[:80]!r} is set, by which a later fit would write where the file "
-                "says. Set it after loading."
+                f"{what}: a parameter {min(found)[:80]!r} is set, by which a later fit would read or write where "
+                "the file says. Set it after loading."
             )
 
 
