@@ -76,12 +76,6 @@ def _checked_labels(y: Any, name: str = "y") -> Any:
         y = np.asarray(y)
     if (isinstance(y, np.ndarray) and y.dtype == object) or (isinstance(y, (list, tuple)) and len(y)):
         flat = np.asarray(y, dtype=object).ravel() if not isinstance(y, np.ndarray) else y.ravel()
-        n_missing = sum(map(is_missing, flat))
-        if n_missing:
-            raise ValueError(
-                f"Input {name} contains NaN or None in {n_missing} of {len(flat)} rows; every row needs a label. "
-                "Drop these rows, or give them a label of their own."
-            )
         several = {t for t in set(map(type, flat)) if issubclass(t, Collection) and not issubclass(t, (str, bytes))}
         if several:
             first = next(label for label in flat if type(label) in several)
@@ -90,6 +84,12 @@ def _checked_labels(y: Any, name: str = "y") -> Any:
                 f"{type(first).__name__}. For several labels a row, pass a label indicator matrix: "
                 f"np.array({name}.tolist()) if these are zeros and ones, else sklearn's "
                 f"MultiLabelBinarizer().fit_transform({name})."
+            )
+        n_missing = sum(map(is_missing, flat))
+        if n_missing:
+            raise ValueError(
+                f"Input {name} contains NaN or None in {n_missing} of {len(flat)} rows; every row needs a label. "
+                "Drop these rows, or give them a label of their own."
             )
         if flat.size and not isinstance(flat[0], str):
             y = _plain_numbers(y)
