@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 
+from .._optional import optional_import
 from ..exceptions import DamagedFileError, FileError, ReproductionError, UntrustedFileError, VersionError
 from .archive import pack, unpack
 from .estimator import read_estimator
@@ -63,6 +64,7 @@ _KINDS = {kind.__name__: kind for kind in (DamagedFileError, ReproductionError, 
 
 def try_in_child(parts: dict[str, bytes], versions: dict[str, Any], limits: Limits, what: str) -> None:
     """Read these parts of estimators in a child process; raise the error that it raised, or that it needs too much."""
+    _import_libraries()  # one that is missing is no fault of the file
     data = pack({**parts, _VERSIONS: write_json(versions)})
     allowed = limits.for_file(len(data))
     if not sys.executable or "frozen" in vars(sys):
@@ -118,11 +120,16 @@ def main(memory: int | None, seconds: float | None) -> None:
     data = sys.stdin.buffer.read()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
+    _import_libraries()  # their memory is not that of the network
     _limit(memory, seconds)
     outcome = _outcome(data)
     sys.stdout.flush()
     with open(1, "wb", closefd=False) as output:  # sys.stdout may have been replaced
         output.write(_ANSWER + json.dumps(outcome).encode() + b"\n")
+
+
+def _import_libraries() -> None:
+    optional_import("safetensors.torch", asked_by="sknn.load", extra="files")
 
 
 def _outcome(data: bytes) -> tuple[str, str]:
@@ -144,7 +151,8 @@ def _outcome(data: bytes) -> tuple[str, str]:
 
 def _is_out_of_memory(error: BaseException | None) -> bool:
     while error is not None:
-        if isinstance(error, MemoryError) or "allocate memory" in str(error):  # of torch: a RuntimeError
+        # A file names no module that could be missing, but a library that is imported late may find no memory.
+        if isinstance(error, MemoryError | ImportError) or "allocate memory" in str(error):  # of torch: a RuntimeError
             return True
         error = error.__cause__ or error.__context__
     return False

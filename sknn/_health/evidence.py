@@ -31,6 +31,8 @@ _FINE_SKILL = 0.5
 _ENOUGH_TO_JUDGE_BY = 20
 # With fewer training rows, many statistics are extreme by chance.
 _FEW_ROWS = 64
+# With fewer, a network fits whatever it is given, so that a high skill says nothing.
+_FEWEST_ROWS = 20
 # A network that learns reaches at least this share of the skill of a simple model.
 _SHARE_OF_SIMPLE, _CLEARLY_LESS = 0.5, 0.8
 # Skill of a simple model on held-out rows that proves a relation.
@@ -195,6 +197,19 @@ class Evidence:
     def has_few_rows(self) -> bool:
         """Whether there are too few training rows to judge by."""
         return 0 < self.train.n_rows < _FEW_ROWS
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there is enough to judge by, at the end of training."""
+        if self.few_rows_decide:
+            return False
+        is_fine = self.is_fine and not 0 < self.train.n_rows < _FEWEST_ROWS
+        return is_fine or (self.had_time(True) and not self.has_few_rows)
+
+    @property
+    def few_rows_decide(self) -> bool:
+        """Whether the loss is the sum of a few wild targets and little else, so that no skill is known."""
+        return self.constant is not None and self.constant.few_rows_decide
 
     def had_time(self, ended: bool) -> bool:
         """Whether there were enough steps to judge by: half of the planned epochs, or all of them."""

@@ -1,4 +1,5 @@
-"""What to say of a result in which no rule found a fault: no skill, or training that had not converged."""
+"""What to say of a result in which no rule found a fault: no skill, training that had not converged,
+or too little to judge by."""
 
 from __future__ import annotations
 
@@ -32,8 +33,25 @@ _CHECK = (
 
 def notices(e: Evidence) -> list[Notice]:
     """At the end of training without a finding: the notices that the result deserves."""
-    found = _no_skill(e) or _not_converged(e)
-    return [] if found is None else [found]
+    found = _no_skill(e)
+    if found is not None and found.name == "no_skill":
+        return [found]
+    return [notice for notice in (found or _not_converged(e), _not_judged(e)) if notice is not None]
+
+
+def _not_judged(e: Evidence) -> Notice | None:
+    """Why neither health nor a fault can be told."""
+    if e.is_judged:
+        return None
+    if e.few_rows_decide:
+        seen = (
+            "95 % or more of the loss comes from a quarter of the rows or fewer, so that it says little of the others"
+        )
+        return Notice("not_judged", f"{seen}.", "a look at the targets that are far from most.")
+    if e.has_few_rows:
+        return Notice("not_judged", f"there are too few training rows to judge by: {e.train.n_rows}.", "more rows.")
+    seen = f"there were too few steps or epochs to judge by: {e.n_steps} and {e.n_epochs}"
+    return Notice("not_judged", f"{seen}.", "more epochs; for parts of a stream, the score on rows held out.")
 
 
 def _no_skill(e: Evidence) -> Notice | None:

@@ -57,6 +57,7 @@ class Notice:
     ----------
     name : str
         ``"no_skill"``: hardly better than a constant guess. ``"not_converged"``: the loss still fell at the end.
+        ``"not_judged"``: too few rows or steps to judge by, or a loss that a few wild targets decide.
     evidence : str
         The number measured and the number expected.
     remedy : str
@@ -159,7 +160,7 @@ class TrainingHealth:
     best_epoch : int
         The epoch whose weights are kept, from 1; 0 if no epoch was finished.
     was_judged : bool
-        Whether there were enough rows and steps to judge a network of little skill.
+        Whether there were enough rows and steps to judge by, and a skill that says something.
     """
 
     findings: list[Finding] = field(default_factory=list)
@@ -176,7 +177,7 @@ class TrainingHealth:
         """``"healthy"``, ``"not_converged"``, ``"unhealthy"``, ``"repaired"`` or ``"unknown"``.
 
         Repaired: a change was kept for each finding, and the result is better than a constant guess. Unknown: nothing
-        was found, but the network has learned little, or there were too few rows or steps to judge by. Not converged:
+        was found, but the network has learned little, or there was too little to judge by. Not converged:
         nothing was found, but the loss still fell at the end.
         """
         names = {notice.name for notice in self.notices}

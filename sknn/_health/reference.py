@@ -45,6 +45,7 @@ class Constant:
     start: float = math.nan
     # Loss over held-out rows, which may vary more or less than those of the training; NaN without such rows.
     held_out: float = math.nan
+    few_rows_decide: bool = False  # `loss` is NaN since it is the sum of a few wild targets and little else
 
     def skill(self, loss: float, *, held_out: bool = False) -> float:
         """1 - loss / loss of the constant; of a loss that may be negative, its gain in units of the constant's."""
@@ -116,7 +117,7 @@ def best_constant(net: Any, inspection: Inspection, rows: tuple[Any, Any], sourc
     best = _downhill(loss_of, starts[lowest].detach(), first[lowest])
     loss = minimum(loss_of, [best], 20)
     if _few_rows_decide(net, inspection, best.detach(), source):
-        return Constant(best.detach(), math.nan, True)
+        return Constant(best.detach(), math.nan, True, few_rows_decide=True)
     size = 1 + abs(min(first))
     is_bounded = math.isfinite(loss) and loss > -10 * size and bool(best.detach().abs().max() < 1e6 * size)
     if not is_bounded:
@@ -163,7 +164,7 @@ def judge_held_out(net: Any, inspection: Inspection, constant: Constant, source:
     if rows is None or not constant.is_bounded:
         return
     if _few_rows_decide(net, inspection, constant.value, source):
-        constant.loss = math.nan
+        constant.loss, constant.few_rows_decide = math.nan, True
         return
     x, y = rows
     raw = _linked(inspection, constant.value)

@@ -142,7 +142,7 @@ class GradientHealth(SknnCallback):
         health.skill, health.notices = e.kept_skill, []
         if self.is_over and self._repairs is None:
             return
-        health.was_judged = e.is_fine or (e.had_time(True) and not e.has_few_rows)
+        health.was_judged = e.is_judged
         has_doubt = e.had_time(True) and self._has_doubt(e)
         if (has_doubt or e.kept_skill < _LITTLE_SKILL) and e.inspected_after != e.n_epochs:
             self._inspect(net, e)

@@ -52,6 +52,22 @@ def test_a_layer_that_needs_too_much_memory(tmp_path):
         sknn.load(path)
 
 
+@pytest.mark.parametrize("memory", [1000, "1KB", "100KB", "500KB"])
+def test_a_limit_below_what_any_network_needs_is_named(tmp_path, memory):
+    (tmp_path / "m").write_bytes(saved("images"))
+    with pytest.raises(UntrustedFileError, match=r"max_memory=[0-9]+"):
+        sknn.load(tmp_path / "m", max_memory=memory)
+
+
+def test_a_library_that_finds_no_memory_when_it_is_imported(monkeypatch):
+    def read(*arguments):
+        raise DamagedFileError("layer") from ImportError("failed to map segment from shared object")
+
+    monkeypatch.setattr(trial, "read_estimator", read)
+    data = trial.pack({"a.json": b"{}", "a.safetensors": b"", trial._VERSIONS: b"{}"})
+    assert trial._outcome(data)[0] == trial._OUT_OF_MEMORY
+
+
 def test_a_layer_that_needs_too_much_time(tmp_path):
     layers = [nn.Upsample(8), nn.LPPool2d(2, 3, 1)]
     path = _file(tmp_path, layers, "Upsample", size=3000)

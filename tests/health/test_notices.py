@@ -217,3 +217,39 @@ def test_the_notices_are_saved_with_the_estimator(tmp_path):
     model = mlp(NeuralRegressor, max_epochs=25).fit(rng.normal(size=(200, 10)), rng.normal(size=200))
     sknn.save(model, tmp_path / "model.sknn")
     assert sknn.load(tmp_path / "model.sknn").health_ == model.health_
+
+
+# ------------------------------------------------------------------ not judged
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 9])
+def test_a_handful_of_rows_is_not_judged(n):
+    X, y = DIABETES
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        health = mlp(NeuralRegressor, max_epochs=60, lr=0.01).fit(X[:n], y[:n]).health_
+    assert health.status == "unknown"
+    assert health.notices
+    if health.notices[0].name == "not_judged":
+        assert f"too few training rows to judge by: {n}." in health.notices[0].evidence
+
+
+def test_parts_of_a_stream_say_why_they_are_not_judged():
+    model = mlp()
+    for _ in range(3):
+        model.partial_fit(*CANCER, classes=[0, 1])
+        (notice,) = model.health_.notices
+        assert (model.health_.status, notice.name) == ("unknown", "not_judged")
+        assert "too few steps or epochs to judge by" in notice.evidence
+
+
+@pytest.mark.parametrize("n", [400, 1000])
+def test_a_loss_that_few_rows_decide_is_not_judged(n):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, 4))
+    y = X[:, 0] + 0.1 * rng.normal(size=n)
+    y[::40] = 1e9
+    health = record(mlp(NeuralRegressor, criterion="absolute_error", max_epochs=40), X, y)
+    assert np.isnan(health.skill)
+    assert (health.status, [notice.name for notice in health.notices]) == ("unknown", ["not_judged"])
+    assert "a quarter of the rows" in health.notices[0].evidence
