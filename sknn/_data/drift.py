@@ -27,6 +27,12 @@ _NARROW, _NARROW_TARGET = 1 / 30, 1 / 100
 # Among fewer rows, half may be outliers.
 _MIN_ROWS_TO_JUDGE = 8
 
+_OTHER_SCALE = (
+    "These rows are on another scale than those of the first call, which decided how values are scaled, so that the "
+    "network hardly distinguishes them."
+)
+_LEFT_OUT = "The first call left out columns that vary now."
+_ADVICE_IF_LEFT_OUT = "Begin with rows that are like all later ones."
 _ADVICE = "Begin with rows that are like all later ones, or scale the columns before."
 
 
@@ -56,14 +62,19 @@ def warn_of_other_scales(inputs: Inputs, raw: RawRows, targets: Any, y: Any, ign
     new = [column for column in changes if column not in inputs.named_changes]
     if not new:
         return
-    listed = "; ".join(f"{column}: {changes[column]}" for column in new[:5])
-    more = f"; and {len(new) - 5} more columns" if len(new) > 5 else ""
-    message = (
-        f"These rows are on another scale than those of the first call, which decided how values are scaled, so that "
-        f"the network hardly distinguishes them. {listed}{more}. {_ADVICE}"
+    causes = (
+        (_OTHER_SCALE, {column: changes[column] for column in new if column not in ignored}),
+        (_LEFT_OUT, {column: changes[column] for column in new if column in ignored}),
     )
-    warnings.warn(message, UserWarning, stacklevel=level_of_caller())
+    message = " ".join(f"{cause} {_listed(some)}" for cause, some in causes if some)
+    advice = _ADVICE if any(column not in ignored for column in new) else _ADVICE_IF_LEFT_OUT
+    warnings.warn(f"{message} {advice}", UserWarning, stacklevel=level_of_caller())
     inputs.named_changes = inputs.named_changes.union(new)
+
+
+def _listed(changes: dict[str, str]) -> str:
+    listed = "; ".join(f"{column}: {change}" for column, change in list(changes.items())[:5])
+    return f"{listed}{f'; and {len(changes) - 5} more columns' if len(changes) > 5 else ''}."
 
 
 def _target_changes(targets: Any, y: Any) -> dict[str, str]:

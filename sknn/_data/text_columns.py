@@ -30,6 +30,10 @@ _WORDED = rf"(?:[a-z]{{3,9}},? )?(?:[0-9]{{1,2}}[-. ]+{_MONTH}[-, ]+[0-9]{{2,4}}
 _CLOCK = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?"
 _DATE = re.compile(rf"(?:{_DAY_FIRST}|{_YEAR_FIRST}|{_COMPACT}|{_WORDED})(?:[t ]\s*{_CLOCK}.{{0,12}})?", re.IGNORECASE)
 _DURATION = re.compile(rf"-?(?:[0-9]+ days?(?:,? [+-]?{_CLOCK})?|{_CLOCK}(?: ?[ap]m)?)", re.IGNORECASE)
+_FIRST_NUMBERS = re.compile(r"([0-9]{1,2})([-/.])([0-9]{1,2})[-/.]")
+_SHORT_CLOCK = re.compile(r"(?:^|[ -])[0-9]{1,2}:[0-9]{2}$")  # pandas asks for seconds
+_SHORT_YEAR = re.compile(r"^[0-9]{1,2}[-/. ]+(?:[0-9]{1,2}|[a-z]+\.?)[-/, ]+[0-9]{2}(?![0-9])", re.IGNORECASE)
+_MISSING_IN_PANDAS = ("", "nan", "NaN", "NaT")  # among times; other texts are an error there
 
 
 class NumberFormat(NamedTuple):
@@ -105,8 +109,8 @@ def check_times(labels: Labels, name: Hashable, label: str) -> None:
             example = labels.values[int(found.argmax())]
             raise ValueError(
                 f"X: {label} holds {what} as text, such as {shown(example)}, each of which would be a category of its "
-                f"own. Convert them before fit, as by {_assigned(name, function)}, or keep them as categories with "
-                f"categorical_features=[{shown(name)}]."
+                f"own. Convert them before fit, as by {_conversion(labels, found, name, function)}, or keep them as "
+                f"categories with categorical_features=[{shown(name)}]."
             )
 
 
@@ -175,9 +179,38 @@ def reading_of_formats(labels: Labels, name: Hashable) -> str:
     )
 
 
-def _assigned(name: Hashable, function: str, steps: str = "", coerce: bool = False) -> str:
+def _conversion(labels: Labels, is_time: np.ndarray, name: Hashable, function: str) -> str:
+    """The line of pandas that converts a column of dates ("to_datetime"), or of durations or times of day."""
+    texts = [value.strip() for value, matches in zip(map(str, labels.values), is_time, strict=True) if matches]
+    others = [value for value, matches in zip(labels.values, is_time, strict=True) if not matches]
+    coerce = any(value not in _MISSING_IN_PANDAS for value in others)
+    if function == "to_datetime":
+        return _assigned(name, function, coerce=coerce, options=_date_options(texts))
+    if all(re.search("[ap]m$", text, re.IGNORECASE) for text in texts):
+        seconds, space = ":%S" * (texts[0].count(":") == 2), " " * (" " in texts[0])
+        return _assigned(name, "to_datetime", coerce=coerce, options=f", format='%I:%M{seconds}{space}%p'")
+    steps, short = "", [text for text in texts if _SHORT_CLOCK.search(text)]
+    if short and len(short) == len(texts):
+        steps, coerce = " + ':00'", coerce or bool(others)
+    elif short:
+        steps = r".str.replace('(^|[ -])([0-9]+:[0-9]+)$', r'\1\2:00', regex=True)"
+    if any(re.search(",[0-9]+$", text) for text in texts):
+        steps += ".str.replace(',', '.')"
+    return _assigned(name, function, steps, coerce)
+
+
+def _date_options(texts: list[str]) -> str:
+    """What ``pd.to_datetime`` must be told of these dates, as further arguments."""
+    numbers = [(int(m[1]), m[2], int(m[3])) for text in texts if (m := _FIRST_NUMBERS.match(text))]
+    is_day_first = any(first > 12 for first, _, _ in numbers) or any(mark == "." for _, mark, _ in numbers)
+    options = ", dayfirst=True" if is_day_first and all(second <= 12 for _, _, second in numbers) else ""
+    shapes = {re.sub("[0-9]+", "0", re.sub(r"[a-z]+", lambda m: "ab"[len(m[0]) > 3], text.lower())) for text in texts}
+    return options + (", format='mixed'" if len(shapes) > 1 or any(map(_SHORT_YEAR.search, texts)) else "")
+
+
+def _assigned(name: Hashable, function: str, steps: str = "", coerce: bool = False, options: str = "") -> str:
     """The line of pandas that converts a column; of an array, the function."""
     if not isinstance(name, str):
         return f"pd.{function}"
     column = f"X[{shown(name)}]"
-    return f"{column} = pd.{function}({column}{steps}{', errors=' + repr('coerce') if coerce else ''})"
+    return f"{column} = pd.{function}({column}{steps}{options}{', errors=' + repr('coerce') if coerce else ''})"

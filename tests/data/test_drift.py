@@ -163,10 +163,23 @@ def test_a_column_that_was_left_out_and_varies_now_is_named(make: Any) -> None:
     assert len(inputs.ignored_changes(make(first.assign(same=range(40), none=range(40))))) == 2
 
 
+def test_columns_left_out_and_columns_on_another_scale_are_told_apart() -> None:
+    X, y = np.c_[np.ones(60), np.arange(60.0)], np.arange(60.0)
+    model = NeuralRegressor(MLP, max_epochs=2, gradient_health=None, random_state=0).fit(X, y)
+    with pytest.warns(
+        UserWarning, match=r"another scale.*distinguishes them\. X: column 1: .*left out.* X: column 0: "
+    ):
+        model.partial_fit(np.c_[np.arange(60.0), 1e6 + X[:, 1]], y)
+
+
 def test_partial_fit_after_fit_names_a_column_that_was_left_out_once() -> None:
     X, y = np.c_[np.ones(60), np.arange(60.0)], np.arange(60.0)
     model = NeuralRegressor(MLP, max_epochs=2, gradient_health=None, random_state=0).fit(X, y)
     later = np.c_[np.arange(60.0) % 3, X[:, 1]]
-    with pytest.warns(UserWarning, match=r"X: column 0: several values, where the first call had one or none"):
+    expected = (
+        r"^The first call left out columns that vary now\. X: column 0: several values, where the first call had one or "
+        r"none, so it is ignored\. Begin with rows that are like all later ones\.$"
+    )
+    with pytest.warns(UserWarning, match=expected):
         model.partial_fit(later, y)
     model.partial_fit(later, y)

@@ -181,11 +181,60 @@ def test_dates_as_text_are_refused_with_the_fix(form):
     assert kinds(pd.DataFrame({"a": texts[:20] * 3})) == ["categorical"]
 
 
-@pytest.mark.parametrize("form", ["%H:%M", "%H:%M:%S", "%I:%M %p"])
+def remedied(texts: list) -> pd.Series:
+    """The column that the remedy in the error makes of these texts."""
+    with pytest.raises(ValueError, match="Convert them before fit, as by") as error:
+        learn(pd.DataFrame({"a": texts}))
+    X = pd.DataFrame({"a": texts})
+    exec(str(error.value).split("as by ")[1].split(", or keep")[0], {"X": X, "pd": pd})
+    return X["a"]
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y/%m/%d", "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d/%m/%Y", "%d-%m-%Y",
+     "%d/%m/%y", "%m/%d/%Y", "%m/%d/%y", "%Y%m%d", "%d %b %Y", "%d-%b-%y", "%B %d, %Y"],
+)  # fmt: skip
+@pytest.mark.parametrize("missing", [[], [None], [""], ["?"], ["n/a", None]])
+def test_the_remedy_for_dates_works_when_copied(form, missing):
+    days = pd.date_range("2024-01-01", periods=60)
+    column = remedied([*days.strftime(form), *missing])
+    assert column[:60].tolist() == days.tolist()
+    assert column[60:].isna().all()
+
+
+def test_the_remedy_for_dates_of_several_forms_works_when_copied():
+    days = pd.date_range("2024-01-01", periods=60)
+    texts = [day.strftime("%Y-%m-%d %H:%M" if i % 2 else "%Y-%m-%d") for i, day in enumerate(days)]
+    assert remedied(texts).tolist() == days.tolist()
+
+
+@pytest.mark.parametrize("missing", [[], [None], [""], ["?"], ["nan"]])
+@pytest.mark.parametrize("form", ["{h:02}:{m:02}", "{h}:{m:02}", "{h:02}:{m:02}:00", "0 days {h:02}:{m:02}:00",
+                                  "0 days {h:02}:{m:02}", "{h}:{m:02}:00,0"])  # fmt: skip
+def test_the_remedy_for_times_works_when_copied(form, missing):
+    minutes = [*range(7, 600, 7)]
+    column = remedied([*(form.format(h=t // 60, m=t % 60) for t in minutes), *missing])
+    assert (column[: len(minutes)] / pd.Timedelta(minutes=1)).tolist() == minutes
+    assert column[len(minutes) :].isna().all()
+
+
+def test_the_remedy_for_times_with_and_without_seconds_works_when_copied():
+    texts = [f"{t // 60:02}:{t % 60:02}{':00' * (t % 2)}" for t in range(600)]
+    assert (remedied(texts) / pd.Timedelta(minutes=1)).tolist() == [*range(600)]
+
+
+@pytest.mark.parametrize("form", ["%I:%M %p", "%I:%M%p", "%I:%M:%S %p"])
+def test_the_remedy_for_times_of_twelve_hours_works_when_copied(form):
+    times = pd.date_range("1900-01-01", periods=90, freq="7min")
+    assert remedied([*times.strftime(form)]).tolist() == times.tolist()
+
+
+@pytest.mark.parametrize("form", ["%H:%M", "%H:%M:%S"])
 def test_times_of_day_and_durations_as_text_are_refused(form):
     times = pd.date_range("2024-01-01", periods=90, freq="7min")
     with pytest.raises(
-        ValueError, match=r"holds times as text, such as '.*' *, each.*X\['a'\] = pd\.to_timedelta\(X\['a'\]\)"
+        ValueError, match=r"holds times as text, such as '.*' *, each.*X\['a'\] = pd\.to_timedelta\(X\['a'\]"
     ):
         learn(pd.DataFrame({"a": times.strftime(form)}))
     with pytest.raises(ValueError, match=r"holds times as text, such as '0 days 00:07:00'"):
