@@ -55,11 +55,10 @@ class TableReader:
         self.numeric = [i for i, column in enumerate(columns) if column.kind == "numeric"]
         self.categorical = [i for i, column in enumerate(columns) if column.kind == "categorical"]
         self.cardinalities = [len(columns[i].categories) + 2 for i in self.categorical]
-
-    @property
-    def reads_plain_numbers(self) -> bool:
-        """Whether all columns that are read were plain numbers in fit."""
-        return all(c.kind == "idle" or (c.kind == "numeric" and c.quantity == "number") for c in self.columns)
+        # Whether all columns that are read were plain numbers in fit; each prediction asks.
+        self.reads_plain_numbers = all(
+            c.kind == "idle" or (c.kind == "numeric" and c.quantity == "number") for c in columns
+        )
 
     def without(self, idle: Iterable[int]) -> TableReader:
         """A reader that does not read the columns at these positions."""

@@ -8,9 +8,18 @@ from typing import Any
 
 from ..exceptions import DamagedFileError, FileError, UntrustedFileError
 
-__all__ = ["check_keys", "count_distinct", "damaged_if_it_fails", "expect"]
+__all__ = ["check_keys", "count_distinct", "damaged_if_it_fails", "dicts_in", "expect"]
 
 _MAX_EQUAL = 1000  # some collisions are harmless: hash(-1) == hash(-2)
+
+
+def dicts_in(value: Any) -> Iterator[dict[str, Any]]:
+    """Return all dicts of a value of JSON, outer before inner."""
+    if isinstance(value, dict):
+        yield value
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for item in items:
+        yield from dicts_in(item)
 
 
 @contextmanager

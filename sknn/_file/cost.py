@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from .checks import damaged_if_it_fails, expect
+from .checks import damaged_if_it_fails, dicts_in, expect
 from .names import known_names
 from .parts import read_json
 
@@ -62,7 +62,7 @@ def is_cheap(value: Any, tensors: bytes) -> bool:
     member, or token), there are no more layers than tensors, and no row is wider than the tensors have bytes.
     """
     parameters = expect(expect(value, dict, "estimator").get("parameters"), dict, "parameters")
-    layers = list(_layers_in(value))
+    layers = [item for item in dicts_in(value) if item.get("$") == "layer"]
     if any(layer.get("class") not in _LAYERS and layer.get("class") not in _losses() for layer in layers):
         return False
     fitted = value.get("fitted")
@@ -96,18 +96,6 @@ def is_cheap(value: Any, tensors: bytes) -> bool:
         # have n_tokens * token_size * 4 bytes.
         return _N_ROWS * n_tokens * n_bytes * _integer(params, "n_blocks") <= _MOST_OF_ATTENTION
     return _N_ROWS * n_bytes * _integer(params, "n_members") <= _MOST_PRODUCTS
-
-
-def _layers_in(value: Any) -> Iterator[dict[str, Any]]:
-    """Return the JSON of all layers, and of those inside them."""
-    if isinstance(value, dict):
-        if value.get("$") == "layer":
-            yield value
-        for item in value.values():
-            yield from _layers_in(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _layers_in(item)
 
 
 def _losses() -> set[str]:

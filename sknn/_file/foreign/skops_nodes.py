@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...exceptions import DamagedFileError, UntrustedFileError
-from ..checks import count_distinct, damaged_if_it_fails, expect
+from ..checks import count_distinct, damaged_if_it_fails, dicts_in, expect
 from ..names import Trust, full_name
 from ..values.generators import check_state
 from .objects import needs_no_trust
@@ -89,14 +89,7 @@ def name_to_trust(node: dict[str, Any], only_named: frozenset[str]) -> str | Non
 
 def nodes_of(value: Any) -> Iterator[dict[str, Any]]:
     """Return all nodes of a schema, outer before inner."""
-    if isinstance(value, dict):
-        if "__loader__" in value:
-            yield value
-        for item in value.values():
-            yield from nodes_of(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from nodes_of(item)
+    return (item for item in dicts_in(value) if "__loader__" in item)
 
 
 def attributes_of(node: dict[str, Any]) -> dict[str, Any]:
