@@ -121,6 +121,7 @@ def main(memory: int | None, seconds: float | None) -> None:
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     _import_libraries()  # their memory is not that of the network
+    torch.optim.SGD([torch.zeros(1)], lr=0.1)  # the first optimizer imports much of torch
     _limit(memory, seconds)
     outcome = _outcome(data)
     sys.stdout.flush()
@@ -151,8 +152,9 @@ def _outcome(data: bytes) -> tuple[str, str]:
 
 def _is_out_of_memory(error: BaseException | None) -> bool:
     while error is not None:
-        # A file names no module that could be missing, but a library that is imported late may find no memory.
-        if isinstance(error, MemoryError | ImportError) or "allocate memory" in str(error):  # of torch: a RuntimeError
+        # The parts name no module or path that could be missing, but what a library imports or opens late may find no
+        # memory.
+        if isinstance(error, MemoryError | ImportError | OSError) or "allocate memory" in str(error):  # of torch: a RuntimeError
             return True
         error = error.__cause__ or error.__context__
     return False

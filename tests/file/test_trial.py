@@ -59,9 +59,12 @@ def test_a_limit_below_what_any_network_needs_is_named(tmp_path, memory):
         sknn.load(tmp_path / "m", max_memory=memory)
 
 
-def test_a_library_that_finds_no_memory_when_it_is_imported(monkeypatch):
+@pytest.mark.parametrize(
+    "cause", [ImportError("failed to map segment from shared object"), OSError("could not get source code")]
+)
+def test_a_library_that_finds_no_memory_when_it_is_imported(cause, monkeypatch):
     def read(*arguments):
-        raise DamagedFileError("layer") from ImportError("failed to map segment from shared object")
+        raise DamagedFileError("layer") from cause
 
     monkeypatch.setattr(trial, "read_estimator", read)
     data = trial.pack({"a.json": b"{}", "a.safetensors": b"", trial._VERSIONS: b"{}"})
