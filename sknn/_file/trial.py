@@ -40,6 +40,8 @@ __all__ = ["main", "try_in_child"]
 _VERSIONS = "versions.json"
 _STARTING_S = 600.0  # a busy machine imports torch slowly
 _PATIENCE = 10.0  # seconds of a busy machine for one of computing
+_NO_MEMORY = ("allocate memory", "could not create a primitive")  # the second of oneDNN, for convolutions
+_FOR_ANY_NETWORK = 64 * 2**20  # with less, libraries fail in ways of their own
 _READ, _OUT_OF_MEMORY = "read", "memory"
 _UNCAUGHT_ERROR, _SIGXCPU = 1, -24
 _TIMEOUT = b"Timeout ("  # written by faulthandler, which ends the child with the code of an uncaught error
@@ -121,9 +123,9 @@ def main(memory: int | None, seconds: float | None) -> None:
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     _import_libraries()  # their memory is not that of the network
-    torch.optim.SGD([torch.zeros(1)], lr=0.1)  # the first optimizer imports much of torch
+    torch.optim.SGD([torch.zeros(1, dtype=torch.float32)], lr=0.1)  # the first optimizer imports much of torch
     _limit(memory, seconds)
-    outcome = _outcome(data)
+    outcome = _outcome(data, memory)
     sys.stdout.flush()
     with open(1, "wb", closefd=False) as output:  # sys.stdout may have been replaced
         output.write(_ANSWER + json.dumps(outcome).encode() + b"\n")
@@ -133,8 +135,8 @@ def _import_libraries() -> None:
     optional_import("safetensors.torch", asked_by="sknn.load", extra="files")
 
 
-def _outcome(data: bytes) -> tuple[str, str]:
-    """Return kind and message of the error, or `_READ`."""
+def _outcome(data: bytes, memory: int | None) -> tuple[str, str]:
+    """Return kind and message of the error, or `_READ`; `memory` is the limit in bytes."""
     try:
         parts = unpack(data, "the file")
         versions = read_json(parts.pop(_VERSIONS), _VERSIONS)
@@ -142,7 +144,9 @@ def _outcome(data: bytes) -> tuple[str, str]:
             tensors = parts[name.replace(".json", ".safetensors")]
             read_estimator(read_json(parts[name], name), tensors, Trust(), versions)
     except Exception as error:
-        if _is_out_of_memory(error):
+        is_tiny = memory is not None and memory < _FOR_ANY_NETWORK
+        is_own = isinstance(error, FileError) and error.__cause__ is None
+        if _is_out_of_memory(error) or (is_tiny and not is_own):
             return _OUT_OF_MEMORY, ""
         if isinstance(error, FileError):
             return type(error).__name__, str(error)
@@ -153,8 +157,8 @@ def _outcome(data: bytes) -> tuple[str, str]:
 def _is_out_of_memory(error: BaseException | None) -> bool:
     while error is not None:
         # The parts name no module or path that could be missing, but what a library imports or opens late may find no
-        # memory.
-        if isinstance(error, MemoryError | ImportError | OSError) or "allocate memory" in str(error):  # of torch: a RuntimeError
+        # memory. torch raises a RuntimeError.
+        if isinstance(error, MemoryError | ImportError | OSError) or any(text in str(error) for text in _NO_MEMORY):
             return True
         error = error.__cause__ or error.__context__
     return False

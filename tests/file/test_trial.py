@@ -68,7 +68,17 @@ def test_a_library_that_finds_no_memory_when_it_is_imported(cause, monkeypatch):
 
     monkeypatch.setattr(trial, "read_estimator", read)
     data = trial.pack({"a.json": b"{}", "a.safetensors": b"", trial._VERSIONS: b"{}"})
-    assert trial._outcome(data)[0] == trial._OUT_OF_MEMORY
+    assert trial._outcome(data, 10**9)[0] == trial._OUT_OF_MEMORY
+
+
+def test_any_failure_under_a_tiny_limit_is_that_of_the_limit(monkeypatch):
+    def read(*arguments):
+        raise DamagedFileError("layer") from RuntimeError("unheard of")
+
+    monkeypatch.setattr(trial, "read_estimator", read)
+    data = trial.pack({"a.json": b"{}", "a.safetensors": b"", trial._VERSIONS: b"{}"})
+    assert trial._outcome(data, 10**6)[0] == trial._OUT_OF_MEMORY
+    assert trial._outcome(data, 10**9)[0] == DamagedFileError.__name__
 
 
 def test_a_layer_that_needs_too_much_time(tmp_path):
