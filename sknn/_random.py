@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,21 +12,13 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
+from ._threads import ProcessLock
+
 __all__ = ["Seeds", "generator_states", "isolated_random_state", "random_generator", "restore_generators"]
 
 # Torch's global generators (initialisation, dropout) belong to the process. Without the lock, fits in two threads
 # would draw from each other's stream and restore each other's state.
-_GLOBAL_GENERATORS = threading.RLock()
-
-
-def _forget_lock_of_parent() -> None:
-    """Make a new lock in a forked child: the inherited one may be held by a thread that does not exist there."""
-    global _GLOBAL_GENERATORS
-    _GLOBAL_GENERATORS = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_lock_of_parent)
+_GLOBAL_GENERATORS = ProcessLock()
 
 
 @dataclass(frozen=True)
@@ -56,7 +46,7 @@ def random_generator(random_state: int | np.random.RandomState | None) -> np.ran
 @contextmanager
 def isolated_random_state(seed: int, device: torch.device) -> Iterator[None]:
     """Seed the global generators of torch, numpy and random; restore their states on exit."""
-    with _GLOBAL_GENERATORS:
+    with _GLOBAL_GENERATORS.current:
         states = generator_states(device)
         accelerator = _accelerator(device)
         try:

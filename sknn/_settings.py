@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from ._threads import ProcessLock
+
 __all__ = ["default_settings"]
 
 
@@ -177,11 +179,11 @@ _OF_PROCESS.append(_Setting(_matmul_precision, _set_matmul_precision, "highest")
 # Threads that are inside, as often as they have entered, and what was set before the first of them.
 _inside: list[int] = []
 _before: dict[_Setting, Any] = {}
-_lock = threading.RLock()
+_lock = ProcessLock()
 
 
 def _enter(settings: list[_Setting]) -> None:
-    with _lock:
+    with _lock.current:
         _inside.append(threading.get_ident())
         for setting in settings:
             value = setting.read()
@@ -191,7 +193,7 @@ def _enter(settings: list[_Setting]) -> None:
 
 
 def _leave() -> None:
-    with _lock:
+    with _lock.current:
         _inside.remove(threading.get_ident())
         if _before and not _inside:
             _restore()
@@ -210,9 +212,7 @@ def _restore() -> None:
 
 
 def _only_this_thread() -> None:
-    """After a fork: the other threads do not exist in the child, and one of them may have held the lock."""
-    global _lock
-    _lock = threading.RLock()
+    """After a fork: the other threads do not exist in the child."""
     this = threading.get_ident()
     _inside[:] = [thread for thread in _inside if thread == this]
     if _before and not _inside:

@@ -1,15 +1,16 @@
-"""How many threads a computation is given, so that its bits do not depend on how many there are."""
+"""How many threads a computation is given, so that its bits do not depend on how many there are; locks between them."""
 
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
 
 import torch
 
-__all__ = ["PacedThreads", "limited_threads", "product_threads", "threads"]
+__all__ = ["PacedThreads", "ProcessLock", "limited_threads", "product_threads", "threads"]
 
 # Multiplications per step that are worth one more thread: below, waking and waiting costs more than it gains, and on a
 # machine with other work a waiting thread can cost a hundred times the computation.
@@ -36,6 +37,22 @@ def _one_thread_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_one_thread_in_child)
+
+
+class ProcessLock:
+    """A reentrant lock for what belongs to the process: ``with lock.current:``. A forked child begins with a new one.
+
+    The inherited one may be held by a thread that does not exist in the child.
+    """
+
+    def __init__(self) -> None:
+        self.current = threading.RLock()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self.renew)
+
+    def renew(self) -> None:
+        """Forget who holds the lock."""
+        self.current = threading.RLock()
 
 
 class threads:  # noqa: N801 - as torch's contexts

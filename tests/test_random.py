@@ -87,7 +87,7 @@ def test_a_forked_child_does_not_inherit_a_held_lock(monkeypatch: pytest.MonkeyP
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with _random._GLOBAL_GENERATORS:
+        with _random._GLOBAL_GENERATORS.current:
             held.set()
             release.wait(10)
 
@@ -95,13 +95,13 @@ def test_a_forked_child_does_not_inherit_a_held_lock(monkeypatch: pytest.MonkeyP
     thread.start()
     held.wait(10)
     # What a child does after fork; forking a process that runs threads is itself an error in newer versions of Python.
-    lock = _random._GLOBAL_GENERATORS
+    lock = _random._GLOBAL_GENERATORS.current
     try:
-        _random._forget_lock_of_parent()
-        assert _random._GLOBAL_GENERATORS.acquire(blocking=False)
-        _random._GLOBAL_GENERATORS.release()
+        _random._GLOBAL_GENERATORS.renew()
+        assert _random._GLOBAL_GENERATORS.current.acquire(blocking=False)
+        _random._GLOBAL_GENERATORS.current.release()
     finally:
-        monkeypatch.setattr(_random, "_GLOBAL_GENERATORS", lock)
+        monkeypatch.setattr(_random._GLOBAL_GENERATORS, "current", lock)
         release.set()
         thread.join()
 

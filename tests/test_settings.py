@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from skorch.callbacks import Callback
 from torch import Tensor, nn
 
 import sknn
+from benchmarks.reliability._caller_settings import attribute, written
 from sknn import NeuralClassifier, NeuralRegressor, _settings
 from sknn._settings import default_settings
 from sknn.modules import MLP, FTTransformer
@@ -98,19 +99,6 @@ def test_state_of_a_module_has_a_dtype_outside_of_the_modules():
 
 
 # ---------------------------------------------------------------------- the context
-
-
-@contextmanager
-def written(write: Callable[[Any], object], value: Any, before: Any) -> Iterator[None]:
-    write(value)
-    try:
-        yield
-    finally:
-        write(before)
-
-
-def attribute(of: Any, name: str, value: Any) -> AbstractContextManager[None]:
-    return written(lambda new: setattr(of, name, new), value, getattr(of, name))
 
 
 ONEDNN: Any = torch.backends.mkldnn

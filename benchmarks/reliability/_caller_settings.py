@@ -19,14 +19,14 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["CALLER_SETTINGS", "FUNCTION_MODES"]
+__all__ = ["CALLER_SETTINGS", "FUNCTION_MODES", "attribute", "written"]
 
 _ONEDNN: Any = torch.backends.mkldnn  # their attributes are made when they are read
 _OF_FUTURE: Any = torch.__future__
 
 
 @contextmanager
-def _set(write: Callable[[Any], object], value: Any, before: Any) -> Iterator[None]:
+def written(write: Callable[[Any], object], value: Any, before: Any) -> Iterator[None]:
     write(value)
     try:
         yield
@@ -34,8 +34,8 @@ def _set(write: Callable[[Any], object], value: Any, before: Any) -> Iterator[No
         write(before)
 
 
-def _attribute(of: Any, name: str, value: Any) -> AbstractContextManager[None]:
-    return _set(lambda new: setattr(of, name, new), value, getattr(of, name))
+def attribute(of: Any, name: str, value: Any) -> AbstractContextManager[None]:
+    return written(lambda new: setattr(of, name, new), value, getattr(of, name))
 
 
 class _CallsSeen(TorchFunctionMode):
@@ -46,16 +46,16 @@ class _CallsSeen(TorchFunctionMode):
 
 
 def _matmul_precision(value: str) -> AbstractContextManager[None]:
-    return _set(torch.set_float32_matmul_precision, value, "highest")
+    return written(torch.set_float32_matmul_precision, value, "highest")
 
 
 def _default_dtype(value: torch.dtype) -> AbstractContextManager[None]:
-    return _set(torch.set_default_dtype, value, torch.get_default_dtype())
+    return written(torch.set_default_dtype, value, torch.get_default_dtype())
 
 
 @contextmanager
 def _precision_of_layers() -> Iterator[None]:
-    with _attribute(_ONEDNN.conv, "fp32_precision", "bf16"), _attribute(_ONEDNN.rnn, "fp32_precision", "bf16"):
+    with attribute(_ONEDNN.conv, "fp32_precision", "bf16"), attribute(_ONEDNN.rnn, "fp32_precision", "bf16"):
         yield
 
 
@@ -106,35 +106,35 @@ def _module_hook() -> Iterator[None]:
 @contextmanager
 def _deterministic() -> Iterator[None]:
     before = torch.are_deterministic_algorithms_enabled()
-    with _set(torch.use_deterministic_algorithms, True, before):
+    with written(torch.use_deterministic_algorithms, True, before):
         yield
 
 
 CALLER_SETTINGS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "default dtype float64": lambda: _default_dtype(torch.float64),
     "default dtype bfloat16": lambda: _default_dtype(torch.bfloat16),
-    "default device meta": lambda: _set(torch.set_default_device, "meta", None),
+    "default device meta": lambda: written(torch.set_default_device, "meta", None),
     "with torch.device('meta')": lambda: torch.device("meta"),
     "autocast": lambda: torch.autocast("cpu"),
     "autocast to float16": lambda: torch.autocast("cpu", torch.float16),
     "inference mode": torch.inference_mode,
     "no gradients": torch.no_grad,
     "float32 products in bfloat16": lambda: _matmul_precision("medium"),
-    "float32 products in bfloat16, of oneDNN": lambda: _attribute(_ONEDNN.matmul, "fp32_precision", "bf16"),
+    "float32 products in bfloat16, of oneDNN": lambda: attribute(_ONEDNN.matmul, "fp32_precision", "bf16"),
     "convolutions in bfloat16": _precision_of_layers,
-    "all float32 operations in bfloat16": lambda: _attribute(torch.backends, "fp32_precision", "bf16"),
+    "all float32 operations in bfloat16": lambda: attribute(torch.backends, "fp32_precision", "bf16"),
     "deterministic algorithms": _deterministic,
-    "without oneDNN": lambda: _attribute(_ONEDNN, "enabled", False),
-    "no fused transformer layers": lambda: _set(torch.backends.mha.set_fastpath_enabled, False, True),
+    "without oneDNN": lambda: attribute(_ONEDNN, "enabled", False),
+    "no fused transformer layers": lambda: written(torch.backends.mha.set_fastpath_enabled, False, True),
     "attention in single operations": lambda: sdpa_kernel(SDPBackend.MATH),
-    "no fusion of scripts": lambda: _set(
+    "no fusion of scripts": lambda: written(
         torch.jit.set_fusion_strategy, [("STATIC", 0)], [("STATIC", 2), ("DYNAMIC", 10)]
     ),
-    "denormal numbers flushed": lambda: _set(torch.set_flush_denormal, True, False),
+    "denormal numbers flushed": lambda: written(torch.set_flush_denormal, True, False),
     "anomaly detection": lambda: torch.autograd.set_detect_anomaly(True),
     "tensors for gradients elsewhere": torch.autograd.graph.save_on_cpu,
-    "parameters swapped by to()": lambda: _set(_OF_FUTURE.set_swap_module_params_on_conversion, True, False),
-    "parameters replaced by to()": lambda: _set(_OF_FUTURE.set_overwrite_module_params_on_conversion, True, False),
+    "parameters swapped by to()": lambda: written(_OF_FUTURE.set_swap_module_params_on_conversion, True, False),
+    "parameters replaced by to()": lambda: written(_OF_FUTURE.set_overwrite_module_params_on_conversion, True, False),
     "function mode": _CallsSeen,
     "hook of all modules": _module_hook,
     "numpy raises": lambda: np.errstate(all="raise"),
@@ -147,11 +147,11 @@ CALLER_SETTINGS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "another working directory": _other_folder,
     "no garbage collection": _no_garbage_collection,
     "print options": _print_options,
-    "two threads": lambda: _set(torch.set_num_threads, 2, torch.get_num_threads()),
+    "two threads": lambda: written(torch.set_num_threads, 2, torch.get_num_threads()),
     "pandas' strings in Python": lambda: pd.option_context(
         "mode.string_storage", "python", "future.infer_string", False
     ),
-    "stdout closed": lambda: _attribute(sys, "stdout", None),
+    "stdout closed": lambda: attribute(sys, "stdout", None),
 }
 # While one of these is active, torch does not take its fast path through its own transformer layers.
 FUNCTION_MODES = {"default device meta", "with torch.device('meta')", "function mode"}

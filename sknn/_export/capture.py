@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import os
 import sysconfig
-import threading
 import traceback
 import warnings
 from pathlib import Path
@@ -18,6 +16,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from .._data.inputs import Inputs
+from .._threads import ProcessLock
 from .._training.net import _Net
 from .computation import Computation, module_name
 from .decompositions import decompositions
@@ -46,17 +45,7 @@ _ASSERTIONS = ("_assert_tensor_metadata.default", "sym_constrain_range.default",
 _LIBRARIES = (str(Path(__file__).parents[1]), *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")))
 
 # torch.export works for one thread at a time.
-_one_at_a_time = threading.Lock()
-
-
-def _forget_lock_of_parent() -> None:
-    """After a fork: the thread that held the lock does not exist in the child."""
-    global _one_at_a_time
-    _one_at_a_time = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_lock_of_parent)
+_one_at_a_time = ProcessLock()
 
 
 def capture(net: _Net, inputs: Inputs) -> Graph:
@@ -64,7 +53,7 @@ def capture(net: _Net, inputs: Inputs) -> Graph:
     computation = Computation(net, inputs)
     make_recordable(computation.network)
     name = module_name(net)
-    with _one_at_a_time:
+    with _one_at_a_time.current:
         first, second = (
             _recorded(computation, inputs.given_shape, len(inputs.cardinalities), n_rows, name) for n_rows in _N_ROWS
         )

@@ -74,10 +74,15 @@ class _Net(ScoredNet, SknnNet):
     @property
     def has_foreign_code(self) -> bool:
         """Whether the network or the loss runs anything but code of sknn and `_PLAIN_LAYERS`, such as a hook."""
-        parts = [part for root in (self.module_, self.criterion_) for part in root.modules()]
-        kinds = set(map(type, parts))
-        is_foreign = any(not kind.__module__.startswith("sknn.") and kind not in _PLAIN_LAYERS for kind in kinds)
-        return is_foreign or has_global_hooks() or any(map(is_touched, parts))
+        if has_global_hooks():
+            return True
+        parts: list[nn.Module] = [self.module_, self.criterion_]
+        for part in parts:  # not `modules()`, which takes longer than the layers need for a single row
+            kind = type(part)
+            if (kind not in _PLAIN_LAYERS and not kind.__module__.startswith("sknn.")) or is_touched(part):
+                return True
+            parts += filter(None, part._modules.values())
+        return False
 
     # ------------------------------------------------------------------ skorch's hooks
 
