@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from ._threads import ProcessLock
+from ._threads import ProcessLock, call_in_forked_child
 
 __all__ = ["default_settings"]
 
@@ -219,5 +218,4 @@ def _only_this_thread() -> None:
         _restore()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_only_this_thread)
+call_in_forked_child(_only_this_thread)

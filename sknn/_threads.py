@@ -10,7 +10,7 @@ from contextvars import ContextVar
 
 import torch
 
-__all__ = ["PacedThreads", "ProcessLock", "limited_threads", "product_threads", "threads"]
+__all__ = ["PacedThreads", "ProcessLock", "call_in_forked_child", "limited_threads", "product_threads", "threads"]
 
 # Multiplications per step that are worth one more thread: below, waking and waiting costs more than it gains, and on a
 # machine with other work a waiting thread can cost a hundred times the computation.
@@ -25,6 +25,12 @@ _WORK_BEYOND_REPEATABILITY = 2**27
 _PRODUCT_THREADS: ContextVar[int] = ContextVar("_PRODUCT_THREADS", default=1)
 
 
+def call_in_forked_child(function: Callable[[], None]) -> None:
+    """Call this function in each process that is forked from this one, where the system can fork."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=function)
+
+
 _is_forked_child = False
 
 
@@ -35,8 +41,7 @@ def _one_thread_in_child() -> None:
     torch.set_num_threads(1)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_one_thread_in_child)
+call_in_forked_child(_one_thread_in_child)
 
 
 class ProcessLock:
@@ -47,8 +52,7 @@ class ProcessLock:
 
     def __init__(self) -> None:
         self.current = threading.RLock()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self.renew)
+        call_in_forked_child(self.renew)
 
     def renew(self) -> None:
         """Forget who holds the lock."""

@@ -261,8 +261,8 @@ QUESTIONS = {
     "what a version of Python or torch, or an operating system, may lack": {
         "_backprop/precision.py": ["getattr(torch.cpu, check, bool)"],
         "_export/decompositions.py": ["getattr(aten, packet, None)"],
-        "_settings.py": ["hasattr(os, 'register_at_fork')", "hasattr(torch.backends, 'fp32_precision')"],
-        "_threads.py": ["hasattr(os, 'register_at_fork')", "hasattr(os, 'register_at_fork')"],
+        "_settings.py": ["hasattr(torch.backends, 'fp32_precision')"],
+        "_threads.py": ["hasattr(os, 'register_at_fork')"],
         "callbacks/_state.py": ["getattr(signal.getsignal(signal.SIGINT), '__code__', None)"],
     },
 }
