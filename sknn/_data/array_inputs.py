@@ -37,7 +37,7 @@ class ArrayRows(RawRows):
     def keys(self) -> list[np.ndarray]:
         return [self.numbers(None)]
 
-    def learn(self, rows: np.ndarray | None, weight: np.ndarray | None) -> ArrayInputs:
+    def learn(self, rows: np.ndarray | None, weight: np.ndarray | None, leaves_out_idle: bool = False) -> ArrayInputs:
         return ArrayInputs(self.values.shape[1:], self.preprocessing)
 
     def numbers(self, rows: np.ndarray | None) -> np.ndarray:
@@ -61,9 +61,7 @@ class ArrayInputs(Inputs):
         return not preprocessing or len(X.shape) != 2
 
     @classmethod
-    def read_first(
-        cls, X: Any, preprocessing: bool, categorical_features: Any, leaves_out_idle: bool = False
-    ) -> ArrayRows:
+    def read_first(cls, X: Any, preprocessing: bool, categorical_features: Any) -> ArrayRows:
         return ArrayRows(X, preprocessing)
 
     def read(self, X: Any) -> ArrayRows:

@@ -39,7 +39,7 @@ class RawRows(ABC):
         """Arrays of shape (n_samples, ...) that are equal for equal rows; None if the rows are too wide to compare."""
 
     @abstractmethod
-    def learn(self, rows: np.ndarray | None, weight: np.ndarray | None) -> Inputs:
+    def learn(self, rows: np.ndarray | None, weight: np.ndarray | None, leaves_out_idle: bool = False) -> Inputs:
         """Learn what the training rows decide, such as the scales of numbers.
 
         Parameters
@@ -48,6 +48,8 @@ class RawRows(ABC):
             Positions of the training rows; None for all.
         weight : ndarray (n_samples,) or None
             Weight of each row, training row or not.
+        leaves_out_idle : bool
+            Whether columns of a table are kept from the network if they hold one value, or none, in the training rows.
         """
 
 
@@ -71,9 +73,7 @@ class Inputs(ABC):
 
     @classmethod
     @abstractmethod
-    def read_first(
-        cls, X: Any, preprocessing: bool, categorical_features: Any, leaves_out_idle: bool = False
-    ) -> RawRows:
+    def read_first(cls, X: Any, preprocessing: bool, categorical_features: Any) -> RawRows:
         """Read the X of a new fit, and learn what all its rows decide, such as columns and categories.
 
         Parameters
@@ -83,8 +83,6 @@ class Inputs(ABC):
             False if numbers go to the network untouched, cast to float32.
         categorical_features
             The parameter of the estimators.
-        leaves_out_idle : bool
-            Whether columns of a table are kept from the network if they hold one value, or none, in the training rows.
 
         Raises
         ------

@@ -15,7 +15,7 @@ __all__ = ["KINDS", "read_first"]
 KINDS: list[type[Inputs]] = [SparseInputs, ArrayInputs, TableInputs]
 
 
-def read_first(X: Any, preprocessing: bool, categorical_features: Any, leaves_out_idle: bool = False) -> RawRows:
+def read_first(X: Any, preprocessing: bool, categorical_features: Any) -> RawRows:
     """The rows of a new fit, read by the kind that X is of. `X` as returned by `as_table`."""
     kind = next(kind for kind in KINDS if kind.reads(X, preprocessing))
-    return kind.read_first(X, preprocessing, categorical_features, leaves_out_idle)
+    return kind.read_first(X, preprocessing, categorical_features)

@@ -58,10 +58,11 @@ class RealTargets:
         self.constant = np.full(self.n_targets, np.nan)  # the value of an output that never varies, else NaN
         if scaling is not None:
             unit = _unit(columns)
-            mean, scale = _mean_and_scale(columns / unit, weight, scaling)
+            in_units = columns / unit
+            mean, scale = _mean_and_scale(in_units, weight, scaling)
             # A constant target is not divided. The tolerance is relative, since the mean of many 0.1 is not 0.1.
             tolerance = 8 * np.finfo(np.float64).eps * np.abs(mean)
-            varies = np.ptp(columns / unit, axis=0) > tolerance
+            varies = np.ptp(in_units, axis=0) > tolerance
             self.constant[~varies] = columns[0, ~varies]
             self.mean = np.zeros_like(mean) if scaling == "scale" else mean * unit
             self.scale = np.where(scale > tolerance, np.maximum(scale * unit, np.finfo(np.float64).tiny), 1.0)

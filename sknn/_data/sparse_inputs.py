@@ -23,22 +23,21 @@ _MAX_DENSE_CELLS = 2**20
 class SparseRows(RawRows):
     """Rows of a sparse matrix: float32, or float64 if a column is too small for it; scaled with `preprocessing`."""
 
-    def __init__(self, matrix: scipy.sparse.csr_array, preprocessing: bool, leaves_out_idle: bool = False) -> None:
+    def __init__(self, matrix: scipy.sparse.csr_array, preprocessing: bool) -> None:
         self.matrix = matrix
         self.preprocessing = preprocessing
-        self.leaves_out_idle = leaves_out_idle
 
     def __len__(self) -> int:
         return self.matrix.shape[0]
 
     def take(self, rows: np.ndarray) -> SparseRows:
-        return SparseRows(self.matrix[rows], self.preprocessing, self.leaves_out_idle)
+        return SparseRows(self.matrix[rows], self.preprocessing)
 
     def keys(self) -> list[np.ndarray] | None:
         n_rows, n_columns = self.matrix.shape
         return [self.matrix.toarray()] if n_rows * n_columns <= _MAX_DENSE_CELLS else None
 
-    def learn(self, rows: np.ndarray | None, weight: np.ndarray | None) -> SparseInputs:
+    def learn(self, rows: np.ndarray | None, weight: np.ndarray | None, leaves_out_idle: bool = False) -> SparseInputs:
         n_columns = self.matrix.shape[1]
         if not self.preprocessing:
             return SparseInputs(n_columns, None)
@@ -48,7 +47,7 @@ class SparseRows(RawRows):
             rare = np.flatnonzero(~varies)
             learned, varies[rare] = self._statistics(rows, weight, rare)
             encoder = encoder.learned_again(rare, learned)
-        if not self.leaves_out_idle:
+        if not leaves_out_idle:
             return SparseInputs(n_columns, encoder)
         used = np.flatnonzero(varies)
         if len(used) == n_columns:
@@ -96,9 +95,7 @@ class SparseInputs(Inputs):
         return scipy.sparse.issparse(X)
 
     @classmethod
-    def read_first(
-        cls, X: Any, preprocessing: bool, categorical_features: Any, leaves_out_idle: bool = False
-    ) -> SparseRows:
+    def read_first(cls, X: Any, preprocessing: bool, categorical_features: Any) -> SparseRows:
         if preprocessing and forced_positions(categorical_features, list(range(X.shape[1]))):
             raise ValueError(
                 f"categorical_features={categorical_features!r} names columns of a sparse matrix, whose columns are "
@@ -106,7 +103,7 @@ class SparseInputs(Inputs):
             )
         matrix = real_csr(X)
         matrix = float32_csr(matrix, keeps_float64=preprocessing and is_below_float32(matrix))
-        return SparseRows(matrix, preprocessing, leaves_out_idle)
+        return SparseRows(matrix, preprocessing)
 
     def read(self, X: Any) -> SparseRows:
         if len(X.shape) != 2:  # polars frames have no ndim

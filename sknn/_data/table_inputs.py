@@ -25,12 +25,9 @@ _CHUNK_BYTES = 4 * 2**20
 class TableRows(RawRows):
     """Cells of a table as `TableReader` has parsed them, converted to float64 only when some rows are read."""
 
-    def __init__(
-        self, reader: TableReader, contents: list[Numbers | None] | Any, leaves_out_idle: bool = False
-    ) -> None:
+    def __init__(self, reader: TableReader, contents: list[Numbers | None] | Any) -> None:
         self.reader = reader
         self.contents = contents
-        self.leaves_out_idle = leaves_out_idle
 
     def __len__(self) -> int:
         if not isinstance(self.contents, list):
@@ -38,12 +35,12 @@ class TableRows(RawRows):
         return next(len(content) for content in self.contents if content is not None)
 
     def take(self, rows: np.ndarray) -> TableRows:
-        return TableRows(self.reader, self._of(rows), self.leaves_out_idle)
+        return TableRows(self.reader, self._of(rows))
 
     def keys(self) -> list[np.ndarray]:
         return [block for block in self.read() if block.size]
 
-    def learn(self, rows: np.ndarray | None, weight: np.ndarray | None) -> TableInputs:
+    def learn(self, rows: np.ndarray | None, weight: np.ndarray | None, leaves_out_idle: bool = False) -> TableInputs:
         """Learn centre and spread of the numbers, which columns have gaps, and which are idle."""
         some = rows_for_statistics(len(self), rows)
         numeric, codes = self.read(some)
@@ -59,7 +56,7 @@ class TableRows(RawRows):
                 numeric, _ = self._with_columns(rare_numbers, np.empty(0, dtype=np.int64)).read(rows)
                 learned = Encoder().fit(numeric, weight if weight is None or rows is None else weight[rows])
                 encoder = encoder.learned_again(rare_numbers, learned)
-        if not self.leaves_out_idle:
+        if not leaves_out_idle:
             return TableInputs(self.reader, encoder, never_missing)
         if idle_numbers.all() and idle_codes.all():  # a network needs an input
             (idle_numbers if len(idle_numbers) else idle_codes)[0] = False
@@ -79,12 +76,14 @@ class TableRows(RawRows):
         self, rows: np.ndarray | None, idle_numbers: np.ndarray, idle_codes: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Positions of those of the idle columns, bool (d,) each, that hold more than one value in these many rows."""
+        if not idle_numbers.any() and not idle_codes.any():
+            return np.flatnonzero(idle_numbers), np.flatnonzero(idle_codes)
         varies = [np.zeros(int(idle.sum()), dtype=bool) for idle in (idle_numbers, idle_codes)]
         some = self._with_columns(np.flatnonzero(idle_numbers), np.flatnonzero(idle_codes))
         n_rows = len(self) if rows is None else len(rows)
         chunk = self.chunk_size()
         first = some.read(slice(0, 1) if rows is None else rows[:1])
-        for start in range(0, n_rows if idle_numbers.any() or idle_codes.any() else 0, chunk):
+        for start in range(0, n_rows, chunk):
             part = slice(start, start + chunk)
             for found, values, one in zip(varies, some.read(part if rows is None else rows[part]), first, strict=True):
                 found |= ~((values == one) | ((values != values) & (one != one))).all(axis=0)
@@ -177,10 +176,8 @@ class TableInputs(Inputs):
         return len(X.shape) == 2
 
     @classmethod
-    def read_first(
-        cls, X: Any, preprocessing: bool, categorical_features: Any, leaves_out_idle: bool = False
-    ) -> TableRows:
-        return TableRows(*TableReader.learn(X, categorical_features), leaves_out_idle)
+    def read_first(cls, X: Any, preprocessing: bool, categorical_features: Any) -> TableRows:
+        return TableRows(*TableReader.learn(X, categorical_features))
 
     def read(self, X: Any) -> TableRows:
         if scipy.sparse.issparse(X) and not self.reader.reads_plain_numbers:

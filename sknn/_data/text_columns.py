@@ -120,15 +120,12 @@ def reading_of(labels: Labels, format_: NumberFormat, numbers: np.ndarray, name:
     n_missing = int(np.isnan(numbers[labels.positions >= 0]).sum())
     spelled = [value for value in labels.values if isinstance(value, str | bytes)]
     values = [written_number(value, *format_) for value in spelled]
-    examples = [
-        f"such as {shown(s)} as {v:.15g}" for s, v in zip(spelled, values, strict=True) if v is not None and v == v
-    ]
-    message = examples[0] if examples else "as most of its values are numbers"
+    read = [(text, value) for text, value in zip(spelled, values, strict=True) if value is not None and value == value]
+    message = f"such as {shown(read[0][0])} as {read[0][1]:.15g}" if read else "as most of its values are numbers"
     if n_missing:
-        other = next(s for s, v in zip(spelled, values, strict=True) if v is None or v != v)
+        other = next(text for text, value in zip(spelled, values, strict=True) if value is None or value != value)
         message += f"; {n_missing} of its {n_present} values, such as {shown(other)}, are not numbers and are missing"
-    numbers_as_text = [str(s) for s, v in zip(spelled, values, strict=True) if v is not None and v == v]
-    steps = _steps(numbers_as_text, format_)
+    steps = _steps([str(text) for text, _ in read], format_)
     is_mixed = len(spelled) < len(labels.values)  # .str makes NaN of numbers
     if steps and is_mixed:
         steps = ".astype(str)" + steps
@@ -165,11 +162,12 @@ def reading_of_formats(labels: Labels, name: Hashable) -> str:
     if labels.declared or len(labels.values) <= FEW_DISTINCT:
         return ""
     parts = [split_text(value) if isinstance(value, str | bytes) else None for value in labels.values]
-    is_number = np.array([part is not None and not part[1].strip("%$€£¥₹") for part in parts])
+    units = [None if part is None or part[1].strip("%$€£¥₹") else part[1] for part in parts]
+    is_number = np.array([unit is not None for unit in units])
     examples: dict[str, Any] = {}  # the first of each unit
-    for part, value in zip(parts, labels.values, strict=True):
-        if part is not None and not part[1].strip("%$€£¥₹"):
-            examples.setdefault(part[1], value)
+    for unit, value in zip(units, labels.values, strict=True):
+        if unit is not None:
+            examples.setdefault(unit, value)
     if len(examples) < 2 or not _nearly_all(labels, is_number) or any(part and _is_code(part[0]) for part in parts):
         return ""
     first, second = list(examples.values())[:2]

@@ -48,8 +48,9 @@ class TrainingData:
     The constructor checks the rows, learns the targets, reads X once, and merges equal rows of a small table. Then
     `hold_out` or `validate_on` may choose validation rows. `encode` learns scales from the others, and makes tensors.
 
-    `inputs` is what an earlier fit learned about X, if this one continues it; else `read_first` reads X. `merge` says
-    whether equal rows of a small table may be merged: loss and score can weigh rows.
+    `inputs` is what an earlier fit learned about X, if this one continues it; else `read_first` reads X, and
+    `leaves_out_idle` is for `RawRows.learn`. `merge` says whether equal rows of a small table may be merged: loss and
+    score can weigh rows.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class TrainingData:
         *,
         inputs: Inputs | None,
         read_first: Callable[[Any], RawRows],
+        leaves_out_idle: bool,
         learn_targets: Callable[[Any, np.ndarray | None], Any],  # (y, weight) -> targets
         class_weight: Callable[[Any, np.ndarray | None], np.ndarray | None],  # (y, weight) -> class weight of each row
         merge: bool,
@@ -73,6 +75,7 @@ class TrainingData:
         self.valid: tuple[Any, LabelledRows] | None = None  # X of other validation rows, and their y
         self.n_copies: float | None = None
         self._inputs = inputs
+        self._leaves_out_idle = leaves_out_idle
         self._class_weight = class_weight
 
         self.labels = LabelledRows(X, y, sample_weight, groups)
@@ -136,7 +139,7 @@ class TrainingData:
         """Learn the inputs from the training rows, and encode all rows on their device."""
         inputs = self._inputs
         if inputs is None:
-            inputs = self.raw.learn(self.train_rows, self.labels.weight)
+            inputs = self.raw.learn(self.train_rows, self.labels.weight, self._leaves_out_idle)
         else:
             warn_of_other_scales(inputs, self.raw, self.targets, self.labels.y, self._ignored_changes)
         rows = self._rows(inputs, self.raw, self.labels, self.train_rows, device)

@@ -243,8 +243,8 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
 
         return TrainingData(
             X, y, sample_weight, groups, inputs=self._inputs if is_continued else None,
-            read_first=lambda X: read_first(X, bool(self.preprocessing), self.categorical_features, leaves_out_idle),
-            learn_targets=learn_targets, class_weight=self._extra_weight,
+            read_first=lambda X: read_first(X, bool(self.preprocessing), self.categorical_features),
+            leaves_out_idle=leaves_out_idle, learn_targets=learn_targets, class_weight=self._extra_weight,
             merge=self.scoring in (None, "loss") and can_weigh_rows(self.criterion, self.criterion_params),
         )  # fmt: skip
 

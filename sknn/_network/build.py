@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from .._errors import refused_as, shown
 from ..modules import Committee
 from .signature import IN_FEATURES, OUT_FEATURES, missing_arguments, name_of, needs_categories, takes_categories, widths
-from .table_network import TableNetwork, users_network
+from .table_network import TableNetwork, one_hot_of, users_network
 
 __all__ = ["build_network", "fit_knots"]
 
@@ -91,6 +91,7 @@ def fit_knots(network: nn.Module, some_rows: Callable[[], tuple[dict[str, Tensor
     x_num = inputs["x_num"]
     if x_num.ndim != 2:  # not a table, which `check_network` reports
         return
-    if isinstance(network, TableNetwork) and network.one_hot is not None:
-        x_num = torch.cat([x_num, network.one_hot(inputs["x_cat"])], dim=1)
+    one_hot = one_hot_of(network)
+    if one_hot is not None:
+        x_num = torch.cat([x_num, one_hot(inputs["x_cat"])], dim=1)
     inside.fit_knots(x_num, weight)  # pyright: ignore[reportCallIssue]

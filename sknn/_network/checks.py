@@ -12,7 +12,7 @@ from .._errors import one_line, shown
 from ..losses import Loss
 from ..modules._layers import BATCH_NORMS
 from .failures import advice_for, layer_at_fault
-from .table_network import TableNetwork, first_output, has_members, network_inputs
+from .table_network import first_output, has_members, network_inputs, one_hot_of
 
 __all__ = ["check_loss", "check_network", "checked_batch_norm"]
 
@@ -91,7 +91,7 @@ def _call(network: nn.Module, inputs: dict[str, Tensor], label: str, *, is_insta
         return first_output(network(*network_inputs(inputs)))
     except Exception as error:
         x_num = inputs["x_num"]
-        one_hot = network.one_hot if isinstance(network, TableNetwork) else None
+        one_hot = one_hot_of(network)
         width = f", and {one_hot.out_features} one-hot columns" if one_hot is not None else ""
         raise ValueError(
             f"module: {label} failed on an input of shape {tuple(x_num.shape)}{width}, dtype {x_num.dtype}: "

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..modules._layers import BATCH_NORMS, CONVOLUTIONS
-from .table_network import TableNetwork, committee_of, users_network
+from .table_network import committee_of, one_hot_of, users_network
 
 __all__ = ["advice_for", "layer_at_fault"]
 
@@ -25,7 +25,7 @@ def advice_for(error: Exception, network: nn.Module, inputs: dict[str, Tensor], 
     committee = committee_of(network)
     module = users_network(network) if committee is None else committee.networks[0]
     if isinstance(error, TypeError):
-        needed = _unserved_arguments(module, 1 if _is_one_hot(network) else len(inputs))
+        needed = _unserved_arguments(module, len(inputs) if one_hot_of(network) is None else 1)
         if needed:
             return (
                 f" forward needs {needed}; fit passes one tensor, the rows of X. Name a second one x_cat to receive "
@@ -71,14 +71,10 @@ def _unserved_arguments(module: nn.Module, n_passed: int) -> list[str]:
     return [*by_position, *by_name] if by_name or len(by_position) > n_passed else []
 
 
-def _is_one_hot(network: nn.Module) -> bool:
-    return isinstance(network, TableNetwork) and network.one_hot is not None
-
-
 def _shape_of_input(network: nn.Module, inputs: dict[str, Tensor]) -> tuple[int, ...]:
     """Shape of the first tensor that the user's module is called with."""
     shape = tuple(inputs["x_num"].shape)
-    one_hot = network.one_hot if isinstance(network, TableNetwork) else None
+    one_hot = one_hot_of(network)
     return shape if one_hot is None else (*shape[:-1], shape[-1] + one_hot.out_features)
 
 

@@ -89,14 +89,10 @@ def fits_any_columns(module: Any, params: dict[str, Any]) -> bool:
 
     A module of the user may know columns by their positions.
     """
-    given = set(params)
-    while isinstance(module, functools.partial):
-        if module.args:
-            return False
-        given |= set(module.keywords)
-        module = module.func
-    is_known = any(module is architecture for architecture in ARCHITECTURES)
-    return is_known and given.isdisjoint(("in_features", "cat_cardinalities"))
+    given = {**getattr(module, "keywords", {}), **params}
+    is_known = any(_without_partial(module) is architecture for architecture in ARCHITECTURES)
+    has_positions = isinstance(module, functools.partial) and bool(module.args)
+    return is_known and not has_positions and given.keys().isdisjoint(("in_features", "cat_cardinalities"))
 
 
 def missing_arguments(module: Any, given: dict[str, Any]) -> list[str]:

@@ -11,7 +11,15 @@ from torch import Tensor, nn
 from ..modules import Committee, OneHot, UnknownMasking
 from ..modules.committee import members_of
 
-__all__ = ["TableNetwork", "committee_of", "first_output", "has_members", "network_inputs", "users_network"]
+__all__ = [
+    "TableNetwork",
+    "committee_of",
+    "first_output",
+    "has_members",
+    "network_inputs",
+    "one_hot_of",
+    "users_network",
+]
 
 
 class TableNetwork(nn.Module):
@@ -43,6 +51,11 @@ class TableNetwork(nn.Module):
 def users_network(network: nn.Module) -> nn.Module:
     """The user's network, or the committee of them, without the `TableNetwork` around it."""
     return network.network if isinstance(network, TableNetwork) else network
+
+
+def one_hot_of(network: nn.Module) -> OneHot | None:
+    """The layer that encodes the categories for a network with a single input; None if there is none."""
+    return network.one_hot if isinstance(network, TableNetwork) else None
 
 
 def committee_of(network: nn.Module) -> Committee | None:

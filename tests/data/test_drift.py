@@ -150,7 +150,7 @@ def test_a_warm_start_on_another_scale_is_named() -> None:
                          ids=["numpy", "pandas", "polars", "pyarrow", "sparse"])  # fmt: skip
 def test_a_column_that_was_left_out_and_varies_now_is_named(make: Any) -> None:
     first = pd.DataFrame({"same": np.ones(40), "x": np.arange(40.0), "none": np.full(40, np.nan)})
-    inputs = read_first(make(first.fillna(0.0)), True, None, True).learn(None, None)
+    inputs = read_first(make(first.fillna(0.0)), True, None).learn(None, None, True)
     if isinstance(make(first), sparse.csr_array):
         later = inputs.read(make(pd.DataFrame({"same": np.arange(40.0), "x": 0.0, "none": 0.0})))
         assert list(inputs.scale_changes(later)) == ["X"]

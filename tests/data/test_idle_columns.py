@@ -39,8 +39,8 @@ def with_idle(**others):
 
 
 def fitted(X, rows=None, leaves_out_idle=True, categorical_features="from_dtype"):
-    raw = read_first(X, True, categorical_features, leaves_out_idle)
-    return raw, raw.learn(rows, None)
+    raw = read_first(X, True, categorical_features)
+    return raw, raw.learn(rows, None, leaves_out_idle)
 
 
 def same(found, expected):
@@ -112,8 +112,8 @@ def test_all_columns_are_kept_unless_the_fit_asks_for_it():
     sparse = fitted(scipy.sparse.csr_array((N, 3)), leaves_out_idle=False)[1]
     assert isinstance(sparse, SparseInputs)
     assert sparse.row_shape == (3,)
-    assert read_first(np.zeros((N, 3)), False, None, True).learn(None, None).row_shape == (3,)
-    assert read_first(np.zeros((N, 3, 2)), True, None, True).learn(None, None).row_shape == (3, 2)
+    assert read_first(np.zeros((N, 3)), False, None).learn(None, None, True).row_shape == (3,)
+    assert read_first(np.zeros((N, 3, 2)), True, None).learn(None, None, True).row_shape == (3, 2)
 
 
 def test_forced_categories_with_one_value_are_idle():

@@ -48,6 +48,7 @@ def training_data(X: Any, y: Any = Y, sample_weight: Any = None, groups: Any = N
     settings: dict[str, Any] = dict(
         inputs=None,
         read_first=lambda X: read_first(X, True, "from_dtype"),
+        leaves_out_idle=False,
         learn_targets=lambda y, weight: class_targets(y)[0],
         class_weight=lambda y, weight: None,
         merge=True,
