@@ -60,6 +60,7 @@ class Inputs(ABC):
     row_shape: tuple[int, ...]  # of the numbers of one encoded row
     given_shape: tuple[int, ...]  # of the numbers of one row before they are encoded, idle columns of a table excepted
     cardinalities: list[int]  # number of codes of each categorical column
+    used: np.ndarray | None = None  # positions of the given columns that the network gets, int64 (n_used,); None: all
     encoder: Encoder | None = None  # scales the numbers; None if they reach the network untouched
     # Centre and spread by which a repair of training scales numbers that reached the network untouched before.
     rescaling: tuple[Tensor, Tensor] | None = None

@@ -41,9 +41,6 @@ _IDENTITIES = (
 )  # fmt: skip
 _ASSERTIONS = ("_assert_tensor_metadata.default", "sym_constrain_range.default", "_assert_async.msg")
 
-# Files that are not the user's own.
-_LIBRARIES = (str(Path(__file__).parents[1]), *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")))
-
 # torch.export works for one thread at a time.
 _one_at_a_time = ProcessLock()
 
@@ -97,7 +94,9 @@ class _SlowPath(TorchFunctionMode):
 
 def _place(error: Exception) -> str:
     """The innermost line of the user's own code that an error comes from, for messages; empty if there is none."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_LIBRARIES)]
+    paths = map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib"))
+    libraries = (str(Path(__file__).parents[1]), *paths)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(libraries)]
     lines = [
         f" ({Path(frame.filename).name}, line {frame.lineno}: {frame.line.strip()})" for frame in frames if frame.line
     ]

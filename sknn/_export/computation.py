@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from .._data.inputs import Inputs
-from .._data.sparse_inputs import SparseInputs
 from .._data.table_inputs import TableInputs
 from .._network.table_network import first_output, network_inputs, users_network
 from .._training.net import _Net
@@ -29,8 +28,7 @@ class Computation(nn.Module):
         self.network = copy.deepcopy(net.module_).cpu().eval()
         self.criterion = copy.deepcopy(net.criterion_).cpu().eval()
         self.encoder = None if inputs.encoder is None else copy.deepcopy(inputs.encoder).cpu()
-        used = inputs.used if isinstance(inputs, SparseInputs) else None
-        self.used = None if used is None else torch.from_numpy(used)
+        self.used = None if inputs.used is None else torch.from_numpy(inputs.used)
         self.is_table = isinstance(inputs, TableInputs)
         self.rescaling = inputs.rescaling
 

@@ -43,15 +43,10 @@ _BESIDE = 32  # layers more than tensors
 
 def names_in(value: Any) -> Iterator[str]:
     """Return all names of classes and functions in the JSON of an estimator."""
-    if isinstance(value, dict):
-        key = _NAMED_BY.get(str(value.get("$")))
-        if key is not None and isinstance(value.get(key), str):
-            yield value[key]
-        for item in value.values():
-            yield from names_in(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from names_in(item)
+    for item in dicts_in(value):
+        key = _NAMED_BY.get(str(item.get("$")))
+        if key is not None and isinstance(item.get(key), str):
+            yield item[key]
 
 
 def is_cheap(value: Any, tensors: bytes) -> bool:

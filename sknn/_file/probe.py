@@ -15,7 +15,6 @@ from scipy import sparse
 from torch import Tensor
 
 from .._data.inputs import Inputs, RawRows
-from .._data.sparse_inputs import SparseInputs
 from .._data.table_inputs import TableInputs, TableRows
 from .._estimator.prediction import prediction_of_rows
 from ..exceptions import DamagedFileError, ReproductionError
@@ -74,7 +73,6 @@ def _table_rows(inputs: TableInputs, draw: np.random.RandomState) -> dict[str, T
 
 
 def _sparse_rows(inputs: Inputs, draw: np.random.RandomState) -> dict[str, Tensor]:
-    assert isinstance(inputs, SparseInputs)
     (d,) = inputs.row_shape
     n = min(d, _N_STORED)
     columns = np.stack([np.sort(draw.choice(d, n, replace=False)) for _ in range(_N_ROWS)])

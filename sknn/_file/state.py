@@ -34,7 +34,7 @@ def write_inputs(inputs: Inputs, writer: ValueWriter) -> dict[str, Any]:
     """JSON for what was learned about X; the writer keeps its tensors."""
     if inputs.encoder is not None:
         writer.tensors |= {f"encoder.{name}": getattr(inputs.encoder, name).cpu() for name in _ENCODER}
-    if isinstance(inputs, SparseInputs) and inputs.used is not None:
+    if inputs.used is not None:
         writer.tensors["used"] = torch.from_numpy(inputs.used)
     if inputs.rescaling is not None:
         writer.tensors |= {f"rescaling.{i}": tensor.cpu() for i, tensor in enumerate(inputs.rescaling)}

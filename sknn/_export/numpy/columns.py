@@ -15,8 +15,6 @@ from ..._data.numeric_text import missing_text_message, numbers_of_texts
 
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false
 
-_TIMES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
-
 
 def scalar(item: Any) -> Any:
     """A category or label from its form in JSON: itself, or ``[type, text]``."""
@@ -115,9 +113,7 @@ def number_of(value: Any, label: str, expected: str) -> float:
     """Return a scalar as a float; a date as seconds since 1970, in UTC if it has no time zone."""
     if is_missing(value):
         return math.nan
-    if hasattr(value, "to_timestamp"):
-        value = value.to_timestamp()
-    if isinstance(value, _TIMES):
+    if quantity_of(value) != "number":
         return scalar_seconds(value)
     try:
         if isinstance(value, str) and "_" in value:  # float() accepts 1_000, which is not a number in data

@@ -9,6 +9,7 @@ training table: numbers, categories, dates of any unit and missing values as the
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import Any
 
@@ -23,47 +24,70 @@ _UNKNOWN = "<unknown>"
 
 def feeds(X: Any, metadata: dict) -> dict:
     """Return the arrays to run a graph with by the names of its inputs; `metadata` is that of the file."""
-    return feeds_of(X, json.loads(metadata["sknn.inputs"]), json.loads(metadata["sknn.table"]))
+    return _prepared(metadata["sknn.inputs"], metadata["sknn.table"]).of(X)
 
 
-def feeds_of(X: Any, inputs: list, table: dict) -> dict:
-    """Return the arrays by the names of the inputs, double or string (n_rows, ...)."""
-    described = table["columns"]
-    if not described:
-        return {inputs[0]["name"]: open_array(X, table["feature_names"], table["row_shape"], table["allow_nan"])}
-    columns, n_rows = open_table(X, table["feature_names"], len(described))
-    arrays, numeric = {}, []
-    positions = {spec["position"]: spec for spec in inputs if spec["position"] is not None}
-    for position, (values, column) in enumerate(zip(columns, described, strict=True)):
-        label = f"column {position}" if column["name"] is None else f"column {column['name']!r}"
-        if column["kind"] == "categorical":
-            spec = positions[position]
-            arrays[spec["name"]] = category_feed(values, column, spec, label)
-        elif column["kind"] == "numeric":
-            numeric.append(numbers_of(values, label, column))
-    names = [spec["name"] for spec in inputs if spec["position"] is None]
-    return {**arrays, **{name: np.column_stack(numeric).reshape(n_rows, len(numeric)) for name in names}}
+@functools.lru_cache(maxsize=8)
+def _prepared(inputs: str, table: str) -> Feeds:
+    return Feeds(json.loads(inputs), json.loads(table))
 
 
-def category_feed(values: Any, column: dict, spec: dict, label: str) -> np.ndarray:
-    """Return a categorical column as the graph compares it, (n_rows, 1)."""
-    is_text, known = spec["type"] == "string", codes_by_category(column)
-    compared = compared_categories(column, is_text)
-    taken = {*compared, spec["missing"]}
-    seen: dict = {}
+class Feeds:
+    """How tables become the inputs of a graph; what is the same for all tables is prepared once."""
 
-    def fed(value: Any) -> Any:
+    def __init__(self, inputs: list, table: dict) -> None:
+        self.table = table
+        self.names = [spec["name"] for spec in inputs if spec["position"] is None]  # of the numeric input, if any
+        specs = [spec for spec in inputs if spec["position"] is not None]
+        self.categorical = {
+            spec["position"]: CategoricalFeed(table["columns"][spec["position"]], spec) for spec in specs
+        }
+
+    def of(self, X: Any) -> dict:
+        """Return the arrays by the names of the inputs, double or string (n_rows, ...)."""
+        table, described = self.table, self.table["columns"]
+        if not described:
+            array = open_array(X, table["feature_names"], table["row_shape"], table["allow_nan"])
+            return {name: array for name in self.names}
+        columns, n_rows = open_table(X, table["feature_names"], len(described))
+        arrays, numeric = {}, []
+        for position, (values, column) in enumerate(zip(columns, described, strict=True)):
+            label = f"column {position}" if column["name"] is None else f"column {column['name']!r}"
+            if column["kind"] == "categorical":
+                feed = self.categorical[position]
+                arrays[feed.name] = feed.of(values, label)
+            elif column["kind"] == "numeric":
+                numeric.append(numbers_of(values, label, column))
+        return {**arrays, **{name: np.column_stack(numeric).reshape(n_rows, len(numeric)) for name in self.names}}
+
+
+class CategoricalFeed:
+    """How a categorical column becomes an input: the column as the graph compares it."""
+
+    def __init__(self, column: dict, spec: dict) -> None:
+        self.name, self.missing, self.is_text = spec["name"], spec["missing"], spec["type"] == "string"
+        self.known = codes_by_category(column)
+        self.compared = compared_categories(column, self.is_text)
+        self.taken = {*self.compared, self.missing}
+
+    def of(self, values: Any, label: str) -> np.ndarray:
+        """Return the array of the input, (n_rows, 1)."""
+        seen: dict = {}
+        cells = [
+            seen[value] if value in seen else seen.setdefault(value, self._cell(value, label))
+            for value in python_values(values)
+        ]
+        return np.array(cells, dtype=object if self.is_text else np.float64).reshape(-1, 1)
+
+    def _cell(self, value: Any, label: str) -> Any:
         if is_missing(value):
-            return spec["missing"] if is_text else np.nan
-        code = category_code(value, known, label)
+            return self.missing if self.is_text else np.nan
+        code = category_code(value, self.known, label)
         if code:
-            return compared[code - 1]
-        if not is_text:
+            return self.compared[code - 1]
+        if not self.is_text:
             return np.inf  # equal to no category
-        return str(value) if str(value) not in taken else free_name(_UNKNOWN, taken)
-
-    cells = [seen[value] if value in seen else seen.setdefault(value, fed(value)) for value in python_values(values)]
-    return np.array(cells, dtype=object if is_text else np.float64).reshape(-1, 1)
+        return str(value) if str(value) not in self.taken else free_name(_UNKNOWN, self.taken)
 
 
 def compared_categories(column: dict, is_text: bool) -> list:

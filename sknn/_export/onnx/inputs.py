@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ..numpy import standalone
 from ..numpy import tables as _tables
 from ..numpy.columns import scalar
 from . import feeds as _feeds
-from .feeds import compared_categories, feeds_of, free_name
+from .feeds import Feeds, compared_categories, free_name
 
 __all__ = ["OnnxInput", "OnnxInputs", "encodable", "onnx_inputs"]
 
@@ -100,7 +101,7 @@ class OnnxInputs:
         feeds : dict
             Name of input -> ndarray, as ``session.run(None, feeds)`` of onnxruntime expects it.
         """
-        return feeds_of(X, [vars(spec) for spec in self.inputs], self.table)
+        return self._prepared.of(X)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write a Python module whose function ``feeds(X, metadata)`` does the same and needs numpy only.
@@ -128,6 +129,10 @@ class OnnxInputs:
         standalone.check_module(path, _MARK, ".py", "OnnxInputs.save")
         replace_file(path, standalone.source(_FILES).encode())
         return path
+
+    @cached_property
+    def _prepared(self) -> Feeds:
+        return Feeds([vars(spec) for spec in self.inputs], self.table)
 
     @property
     def table(self) -> dict[str, Any]:

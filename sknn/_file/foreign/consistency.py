@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.feature_extraction import DictVectorizer
-from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
@@ -28,6 +26,10 @@ _WITHOUT_PARTS = (BaseNeuralEstimator, type, str, bytes, int, float, type(None))
 
 def check_estimators(thing: Any, what: str) -> None:
     """Refuse an object that contains an estimator of scikit-learn which `fit` would not have made."""
+    # Imported here, since most programs load no objects of scikit-learn.
+    from sklearn.feature_extraction import DictVectorizer
+    from sklearn.feature_extraction.text import CountVectorizer
+
     for estimator in _estimators_in(thing):
         where = f"{what}: {type(estimator).__name__}"
         if type(estimator).__module__.startswith("sklearn."):

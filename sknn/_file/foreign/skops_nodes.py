@@ -68,12 +68,12 @@ def check_node(
     `only_named` are names that a file may mention, but not create or call; `parts` have been checked.
     """
     loader = expect(node["__loader__"], str, what)
-    names = [expect(node.get(key), str, f"{what}: {key}") for key in ("__module__", "__class__")]
-    path = ".".join(names)
+    for key in ("__module__", "__class__"):
+        expect(node.get(key), str, f"{what}: {key}")
     if not _may_make(node, only_named):
-        is_fixed = path in only_named or path in _OF_OTHER_NODES or loader in _REFUSED
-        if is_fixed or not trust.lists_type(path, what):
-            raise UntrustedFileError(_refusal(loader, path[:120], what, is_fixed))
+        name = name_to_trust(node, only_named)
+        if name is None or not trust.lists_type(name, what):
+            raise UntrustedFileError(_refusal(loader, _path(node)[:120], what, is_fixed=name is None))
     _CHECKS.get(loader, lambda *_: None)(node, parts, what)
     if "file" in node and (type(node["file"]) is not str or node["file"] not in parts):
         raise DamagedFileError(f"{what}: part {str(node['file'])[:80]!r} is missing.")

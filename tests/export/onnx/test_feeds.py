@@ -49,13 +49,20 @@ def exported(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def written(exported):
-    """The function of the module that needs numpy only, with the metadata of the file."""
+def module(exported):
+    """The module that needs numpy only."""
     model, _, _ = exported
     path = model.inputs.save(model.path.parent / "feeds_of_visits")
     spec = importlib.util.spec_from_file_location("feeds_of_visits", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def written(exported, module):
+    """The function of the module that needs numpy only, with the metadata of the file."""
+    model, _, _ = exported
     metadata = model.session.get_modelmeta().custom_metadata_map
     return lambda X: module.feeds(X, metadata)
 
@@ -111,6 +118,31 @@ def test_feeds_refuse_what_predict_refuses(exported, written):
             feeds(table.drop(columns="city"))
         with pytest.raises(ValueError, match="'rating' contains infinity"):
             feeds(table.assign(rating=np.inf))
+
+
+def test_what_the_metadata_say_is_prepared_once(exported, module, written, monkeypatch):
+    """A call for one row takes no work in proportion to the number of categories."""
+    model, table, _ = exported
+    calls = [(feeds, feeds(table)) for feeds in (model.inputs.feeds, written)]
+
+    def refuse(*_):
+        pytest.fail("prepared again")
+
+    monkeypatch.setattr(json, "loads", refuse)
+    monkeypatch.setattr(module, "CategoryCodes", refuse)
+    monkeypatch.setattr("sknn._export.numpy.columns.CategoryCodes", refuse)
+    for feeds, arrays in calls:
+        for name, array in feeds(table[:1]).items():
+            np.testing.assert_array_equal(array, arrays[name][:1])
+
+
+def test_one_module_serves_several_files(exported, module):
+    model, table, _ = exported
+    metadata = model.session.get_modelmeta().custom_metadata_map
+    other = {**metadata, "sknn.inputs": metadata["sknn.inputs"].replace("<missing>", "<absent>")}
+    row = table[table["city"].isna()][:1]
+    for given, missing in ((metadata, "<missing>"), (other, "<absent>"), (metadata, "<missing>")):
+        assert module.feeds(row, given)["city"].tolist() == [[missing]]
 
 
 def test_the_written_module_needs_numpy_alone(exported, written, tmp_path):
