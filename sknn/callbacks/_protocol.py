@@ -11,7 +11,7 @@ from torch import Tensor
 from .._hyperparameters import constructor_names
 from ..optim import FlatParameters
 
-__all__ = ["SknnCallback", "SknnNet", "TrainingRun", "flat_parameters_of", "run_of", "state_in_training"]
+__all__ = ["SknnCallback", "SknnNet", "TrainingRun", "class_of", "flat_parameters_of", "run_of", "state_in_training"]
 
 
 class TrainingRun(Protocol):
@@ -87,6 +87,12 @@ class SknnCallback(Callback):
         """What a checkpoint stores in the middle of a training run: that of pickling, and the state of the run."""
         state, of_run = self.__getstate__(), {name: v for name, v in vars(self).items() if name in self._of_run}
         return {**state, **of_run} if of_run else state
+
+
+def class_of(callback: Any) -> type:
+    """Class of a callback that is given as an instance, a class, or a pair of name and either."""
+    made = callback[-1] if isinstance(callback, tuple) and callback else callback
+    return made if isinstance(made, type) else type(made)
 
 
 def state_in_training(callback: Callback) -> Any:
