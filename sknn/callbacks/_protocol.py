@@ -79,8 +79,10 @@ class SknnCallback(Callback):
         for name in self._of_run:
             setattr(self, name, None)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> Any:
         """Without the state of a training run, which may be left after an error."""
+        if not self._of_run:
+            return super().__getstate__()
         return {name: None if name in self._of_run else value for name, value in vars(self).items()}
 
     def state_in_training(self) -> Any:
