@@ -8,14 +8,9 @@ from typing import Any
 from skorch.callbacks import Callback
 
 from .._errors import shown
+from ..callbacks._protocol import class_of
 
-__all__ = ["callback_params", "class_of", "with_callback_params"]
-
-
-def class_of(callback: Any) -> type:
-    """Class of a callback that is given as an instance, a class, or a pair of name and either."""
-    made = callback[-1] if isinstance(callback, tuple) and callback else callback
-    return made if isinstance(made, type) else type(made)
+__all__ = ["callback_params", "with_callback_params"]
 
 
 def callback_params(callbacks: Any) -> dict[str, Any]:

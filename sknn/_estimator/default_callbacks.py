@@ -10,7 +10,7 @@ from skorch.callbacks import Callback
 
 from .._errors import shown
 from ..callbacks import EarlyStopping, GradientClipping, GradientHealth
-from .callback_params import class_of
+from ..callbacks._protocol import class_of
 
 __all__ = ["training_callbacks"]
 

@@ -21,10 +21,10 @@ from .reference import Constant, best_constant, is_related, judge_held_out, skil
 from .sampling import RowSource
 from .symmetry import SymmetricLayers
 
-__all__ = ["SKILL_OF_A_RELATION", "Evidence", "initial_evidence"]
+__all__ = ["HARDLY_ANY_SKILL", "SKILL_OF_A_RELATION", "Evidence", "initial_evidence"]
 
-# Below this skill a network has not learned; noisy tasks allow little more.
-_HARDLY_ANY_SKILL = 0.03
+# Below this skill a network is hardly better than a constant guess; noisy tasks allow little more.
+HARDLY_ANY_SKILL = 0.03
 # A network with this much skill learns, whatever a better one could reach.
 _FINE_SKILL = 0.5
 # Held-out rows needed to judge by them rather than by training rows.
@@ -189,7 +189,7 @@ class Evidence:
     @property
     def has_no_skill(self) -> bool:
         """Whether the network is as good as a constant guess, or worse."""
-        return self.skill < _HARDLY_ANY_SKILL
+        return self.skill < HARDLY_ANY_SKILL
 
     # ------------------------------------------------------------------ how long it has been learning
 
@@ -204,7 +204,12 @@ class Evidence:
         if self.few_rows_decide:
             return False
         is_fine = self.is_fine and not 0 < self.train.n_rows < _FEWEST_ROWS
-        return is_fine or (self.had_time(True) and not self.has_few_rows)
+        return is_fine or self.had_rows_and_time
+
+    @property
+    def had_rows_and_time(self) -> bool:
+        """Whether there were enough training rows and steps to judge by, at the end of training."""
+        return self.had_time(True) and not self.has_few_rows
 
     @property
     def few_rows_decide(self) -> bool:

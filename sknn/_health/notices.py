@@ -7,15 +7,15 @@ import math
 
 import numpy as np
 
-from .evidence import SKILL_OF_A_RELATION, Evidence
+from .evidence import HARDLY_ANY_SKILL, SKILL_OF_A_RELATION, Evidence
 from .record import Notice
 from .rules.not_learning import UNRELATED
 from .rules.remedies import suggested_lr
 
 __all__ = ["notices"]
 
-# Below this skill a network is hardly better than a constant guess; below the second, it is no better.
-_HARDLY_ANY, _NONE = 0.03, 0.01
+# Below this skill a network is no better than a constant guess.
+_NO_SKILL = 0.01
 # The best epoch on n held-out rows may reach this skill by chance, divided by the square root of n.
 _BY_CHANCE = 1.5
 # With fewer epochs a falling loss is what was asked for.
@@ -62,16 +62,16 @@ def _no_skill(e: Evidence) -> Notice | None:
         seen = f"after {e.n_steps} steps the loss on {e.judged_on} is {1 - skill:.3g} times that of a constant guess"
     if skill < -1 and not e.had_time(True):
         return Notice("not_converged", f"{seen}.", f"a larger max_epochs (it is {e.planned_epochs}).")
-    if skill < _HARDLY_ANY and (e.has_few_rows or not e.had_time(True)):
+    if skill < HARDLY_ANY_SKILL and not e.had_rows_and_time:
         return Notice("no_skill", f"{seen}; too few rows or steps to judge by.", "more rows or epochs, or a lower lr.")
-    if skill < _NONE or (skill < _HARDLY_ANY and (e.is_unrelated or skill < e.simple_skill / 2)):
+    if skill < _NO_SKILL or (skill < HARDLY_ANY_SKILL and (e.is_unrelated or skill < e.simple_skill / 2)):
         if e.simple_skill >= SKILL_OF_A_RELATION:
             seen = f"{seen}, where a simple model reaches {e.simple_skill:.2g}"
             return Notice("no_skill", f"{seen}.", f"another lr (it is {e.lr:.3g}), more epochs, or a smaller module.")
         return Notice("no_skill", f"{seen}.", _CHECK)
     # Where the rows that were held out, if any, prove nothing, there must be a relation that tests find.
     proves = skill >= _BY_CHANCE / math.sqrt(n_held_out) if n_held_out else False
-    if proves or math.isnan(skill) or e.has_few_rows or not e.had_time(True) or not e.is_unrelated:
+    if proves or math.isnan(skill) or not e.had_rows_and_time or not e.is_unrelated:
         return None
     why = "of so few held-out rows that may be chance" if n_held_out else "it may be memory"
     return Notice("no_skill", f"{seen}, but {why}, and {UNRELATED}.", _CHECK)

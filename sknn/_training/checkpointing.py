@@ -14,6 +14,7 @@ from .._data.rows import Rows
 from .._digest import UndigestibleError, digest, is_importable, source_of_sknn
 from .._errors import refused_as, shown
 from .._versions import versions
+from ..callbacks._protocol import class_of
 from ..exceptions import CheckpointError
 from .net import _Net
 
@@ -37,7 +38,7 @@ def find_checkpoint(
     callbacks = [
         callback if isinstance(callback, tuple) else ("", callback) for callback in decisive["callbacks"] or ()
     ]
-    kinds = [(name, made if isinstance(made, type) else type(made)) for name, made in callbacks]
+    kinds = [(name, class_of(callback)) for name, callback in callbacks]
     digested = {**decisive, "callbacks": kinds, **data, "weights before": before}
     identity = {name: _digest_of(name, value) for name, value in digested.items()}
     for i, (_, callback) in enumerate(callbacks):

@@ -11,7 +11,7 @@ from torch import Tensor
 from .._hyperparameters import constructor_names
 from ..optim import FlatParameters
 
-__all__ = ["SknnCallback", "SknnNet", "TrainingRun", "flat_parameters_of", "run_of", "state_in_training"]
+__all__ = ["SknnCallback", "SknnNet", "TrainingRun", "class_of", "flat_parameters_of", "run_of", "state_in_training"]
 
 
 class TrainingRun(Protocol):
@@ -47,6 +47,9 @@ class SknnCallback(Callback):
     these callbacks by this class. Each method here is the default of a callback that has nothing to do.
     """
 
+    # Attributes with weights, data or the net: None after training and in a pickle, stored by a checkpoint.
+    _of_run: tuple[str, ...] = ()
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters of the constructor, so that a callback that was used can be cloned, too.
 
@@ -73,14 +76,29 @@ class SknnCallback(Callback):
 
     def release(self) -> None:
         """Training is over, or has failed: let go of weights, data and the net."""
+        for name in self._of_run:
+            setattr(self, name, None)
+
+    def __getstate__(self) -> Any:
+        """Without the state of a training run, which may be left after an error."""
+        if not self._of_run:
+            return super().__getstate__()
+        return {name: None if name in self._of_run else value for name, value in vars(self).items()}
 
     def state_in_training(self) -> Any:
-        """The state that a checkpoint stores in the middle of a training run; that of pickling by default."""
-        return self.__getstate__()
+        """What a checkpoint stores in the middle of a training run: that of pickling, and the state of the run."""
+        state, of_run = self.__getstate__(), {name: v for name, v in vars(self).items() if name in self._of_run}
+        return {**state, **of_run} if of_run else state
+
+
+def class_of(callback: Any) -> type:
+    """Class of a callback that is given as an instance, a class, or a pair of name and either."""
+    made = callback[-1] if isinstance(callback, tuple) and callback else callback
+    return made if isinstance(made, type) else type(made)
 
 
 def state_in_training(callback: Callback) -> Any:
-    """The state of any callback that a checkpoint stores: what `pickle` would, unless the callback is one of sknn."""
+    """The state of any callback that a checkpoint stores: what `pickle` would, and of one of sknn that of the run."""
     return callback.state_in_training() if isinstance(callback, SknnCallback) else callback.__getstate__()
 
 

@@ -58,6 +58,8 @@ class EarlyStopping(SknnCallback):
     5
     """
 
+    _of_run = ("_state",)
+
     def __init__(
         self,
         monitor: str = "valid_loss",
@@ -135,18 +137,6 @@ class EarlyStopping(SknnCallback):
         if self._state is not None:
             self._state.restore()
         self.release()
-
-    def release(self) -> None:
-        """Let go of the best weights."""
-        self._state = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Without the best weights, which may be left after an error."""
-        return {**vars(self), "_state": None}
-
-    def state_in_training(self) -> dict[str, Any]:
-        """All attributes, for a checkpoint."""
-        return dict(vars(self))
 
 
 def stoppers_of(net: Any) -> list[EarlyStopping]:

@@ -74,6 +74,8 @@ class GradientHealth(SknnCallback):
     'raise'
     """
 
+    _of_run = ("_steps", "_evidence", "_repairs")
+
     def __init__(self, action: str = "warn") -> None:
         self.action = action
 
@@ -158,18 +160,6 @@ class GradientHealth(SknnCallback):
         restored = 0 if self._repairs is None else self._repairs.restored_epoch
         self.health_.best_epoch = restored_epoch(net) or restored or len(net.history)
         self.release()
-
-    def release(self) -> None:
-        """Let go of copies and data."""
-        self._steps = self._evidence = self._repairs = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Without the state of a training run, which may be left after an error."""
-        return {**vars(self), "_steps": None, "_evidence": None, "_repairs": None}
-
-    def state_in_training(self) -> dict[str, Any]:
-        """All attributes, for a checkpoint."""
-        return dict(vars(self))
 
     # ------------------------------------------------------------------ watching
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
@@ -12,6 +14,7 @@ from sknn import NeuralClassifier
 from sknn.callbacks import EarlyStopping, GradientClipping, GradientHealth
 from sknn.callbacks._protocol import SknnCallback, flat_parameters_of, run_of
 from sknn.modules import MLP
+from tests.checkpoint.fits import X, Y, quick
 from tests.health.subjects import CANCER
 
 
@@ -25,6 +28,23 @@ def test_a_plain_net_has_no_training_run():
 def test_callbacks_store_their_whole_state_in_a_checkpoint(callback):
     assert isinstance(callback, SknnCallback)
     assert callback.state_in_training() == vars(callback)
+
+
+@pytest.mark.parametrize("kind", [EarlyStopping, GradientHealth])
+def test_a_pickle_in_the_middle_of_a_training_run_holds_nothing_of_it(kind):
+    class Pickled(kind):
+        def on_batch_end(self, net, **kwargs):
+            if len(net.history) == 3 and not stored:
+                stored.append((self.__getstate__(), self.state_in_training(), dict(vars(self))))
+
+    stored = []
+    quick(callbacks=[Pickled()], early_stopping=True).fit(X, Y)
+    ((pickled, in_training, attributes),) = stored
+    of_run = {name for name in attributes if pickled[name] is not attributes[name]}
+    assert of_run == {EarlyStopping: {"_state"}, GradientHealth: {"_steps", "_evidence"}}[kind]
+    assert {pickled[name] for name in of_run} == {None}
+    assert in_training == attributes
+    assert len(pickle.dumps(pickled)) < 20_000
 
 
 def test_a_subclass_of_the_clipping_is_told_of_every_step():

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
 from skorch.callbacks import Callback
 from torch import nn
 
 from sknn import NeuralClassifier
+from sknn.callbacks import EarlyStopping, GradientClipping, GradientHealth
+from sknn.callbacks._protocol import SknnCallback
 from sknn.exceptions import CheckpointError
 from tests.checkpoint.fits import Quiet, X, Y, cut_off, quick, same_bits
 
@@ -36,8 +40,6 @@ def test_hooks_of_parameters_and_computed_weights_are_resumed(tmp_path):
 
 class HoldsALock(Callback):
     def initialize(self):
-        import threading
-
         self.lock = threading.Lock()
         return self
 
@@ -45,6 +47,42 @@ class HoldsALock(Callback):
 def test_an_object_that_cannot_be_pickled_is_named(tmp_path):
     with pytest.raises(CheckpointError, match="callback HoldsALock contains it. Give its class a __getstate__"):
         quick(callbacks=[HoldsALock()], checkpoint=tmp_path / "a").fit(X, Y)
+
+
+class Locked(SknnCallback):
+    """Leaves its lock out of pickles, as the error of a checkpoint advises."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.lock = threading.Lock()
+
+    def __getstate__(self):
+        return {name: value for name, value in super().__getstate__().items() if name != "lock"}
+
+
+class LockedStopping(Locked, EarlyStopping):
+    pass
+
+
+class LockedClipping(Locked, GradientClipping):
+    pass
+
+
+class LockedHealth(Locked, GradientHealth):
+    pass
+
+
+@pytest.mark.parametrize("kind", [LockedStopping, LockedClipping, LockedHealth])
+def test_a_checkpoint_leaves_out_what_a_subclass_does(kind, tmp_path):
+    def make(**kwargs):
+        return quick(callbacks=[kind(), Quiet()], early_stopping=True, checkpoint_every_epochs=1, **kwargs)
+
+    unbroken = make().fit(X, Y)
+    cut_off(make, tmp_path / "a", 3)
+    for _ in ("an unfinished fit", "a finished one"):
+        resumed = make(checkpoint=tmp_path / "a").fit(X, Y)
+        assert same_bits(resumed, unbroken)
+        assert resumed.callbacks[0].lock.acquire(blocking=False)
 
 
 def test_closures_and_local_classes_are_resumed(tmp_path):

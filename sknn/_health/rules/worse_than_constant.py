@@ -24,12 +24,11 @@ def worse_than_constant(e: Evidence, ended: bool) -> Finding | None:
         return None
     if e.constant.loss < _NO_VARIATION:
         return None
-    is_judged = e.had_time(True) and not e.has_few_rows
-    most = _WORSE if is_judged else _FAR_WORSE if e.has_risen else _OUT_OF_SCALE
+    most = _WORSE if e.had_rows_and_time else _FAR_WORSE if e.has_risen else _OUT_OF_SCALE
     if e.kept_skill < 1 - most:
         return _far_above(e)
     has_learned = e.train_skills[-1] >= _LEARNED and e.valid.n_rows >= _ENOUGH_HELD_OUT
-    if is_judged and has_learned and e.kept_skill < _LOST:
+    if e.had_rows_and_time and has_learned and e.kept_skill < _LOST:
         return _overfitted(e)
     return None
 
