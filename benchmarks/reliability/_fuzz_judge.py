@@ -30,6 +30,9 @@ from sknn.exceptions import GradientHealthWarning
 
 from ._fuzz_parameters import PARAMETERS
 
+# How warnings of sknn begin that have no class of their own; they name the caller's line.
+_OF_DATA = ("The first call of partial_fit has", "These rows are on another scale", "X: column")
+
 __all__ = ["unclear_refusal", "unexpected_warnings", "wrong_prediction"]
 
 _ARGUMENTS = ("X", "y", "sample_weight", "X_val", "y_val", "sample_weight_val", "groups", "classes", "classes_")
@@ -98,7 +101,8 @@ def unexpected_warnings(caught: Iterable[warnings.WarningMessage]) -> list[str]:
         of_y = "The number of unique classes" in text or "least populated class" in text
         names = "feature names" in text  # X has names where fit saw none, or the other way round
         of_time = issubclass(warning.category, ConvergenceWarning) and text.startswith("max_time ended training")
-        if not (own or of_y or names or of_time):
+        of_data = warning.category is UserWarning and text.startswith(_OF_DATA)
+        if not (own or of_y or names or of_time or of_data):
             odd.append(
                 f"{warning.category.__name__} at {warning.filename.rpartition('/')[2]}:{warning.lineno}: {text[:200]}"
             )

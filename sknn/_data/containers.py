@@ -121,10 +121,10 @@ def _checked(X: Any) -> Any:
     return table
 
 
-def _message_of_one_dimension(X: Any, values: np.ndarray) -> str:
+def _message_of_one_dimension(X: Any, values: Any) -> str:
     """In the words that scikit-learn checks: "Expected 2D array", "Reshape your data"."""
-    first = values[:1].tolist()
-    held = f" of {len(values)} values, such as {shown(first[0])}" if first else ""
+    first = (values.toarray() if sparse.issparse(values) else values)[:1].tolist()
+    held = f" of {values.shape[0]} values, such as {shown(first[0])}" if first else ""
     message = f"X: Expected 2D array, got 1D array instead: a {type(X).__name__}{held}."
     if first and isinstance(first[0], str):
         return (

@@ -14,6 +14,7 @@ from .quantiles import center_and_half_spread
 CLIP_LIMIT = 3.0  # largest |z| that comes out
 # Beyond this |z| the clip is 3 to the last bit of a float32, and its square cannot overflow.
 MAX_Z = 1e6
+_LARGEST_SQUARED = 1e100  # squares of numbers below have a finite sum
 
 
 def _squeeze(z: np.ndarray) -> None:
@@ -101,10 +102,14 @@ class Encoder(nn.Module):
         n, d = X.shape
         weight = np.ones(n) if weight is None else np.asarray(weight, dtype=np.float64)
         stored_weight = np.repeat(weight, np.diff(X.indptr))
-        values = np.nan_to_num(X.data.astype(np.float64))  # float32 squares fit float64
+        values = np.nan_to_num(X.data.astype(np.float64))
+        unit = np.zeros(d)  # of each column, so that squares of the largest float64 are finite
+        np.maximum.at(unit, X.indices, np.abs(values))
+        unit[unit < _LARGEST_SQUARED] = 1.0
+        values /= unit[X.indices]
         total = np.bincount(X.indices, stored_weight * (values != 0), minlength=d)
         power = np.bincount(X.indices, stored_weight * values**2, minlength=d)
-        scale = np.sqrt(np.divide(total, power, out=np.zeros(d), where=power > 0))
+        scale = np.sqrt(np.divide(total, power, out=np.zeros(d), where=power > 0)) / unit
         encoder = cls()
         encoder._set(np.zeros(d), scale, np.empty(0, dtype=np.int64))
         return encoder

@@ -85,11 +85,17 @@ class RealTargets:
 
     def for_further(self, y: Any) -> RealTargets:
         """These targets for training that continues with `y`: an output that varies now is constant no longer."""
-        columns = self.check(y).reshape(len(y), -1)
         targets = copy.copy(self)
-        if columns.shape[1] == self.n_targets:  # else `encode` will say so
-            targets.constant = np.where((columns == self.constant).all(axis=0), self.constant, np.nan)
+        targets.constant = np.where((self._columns(y) == self.constant).all(axis=0), self.constant, np.nan)
         return targets
+
+    def _columns(self, y: Any) -> np.ndarray:
+        """y as float64 (n_samples, n_outputs) of as many outputs as the training target."""
+        columns = self.check(y)
+        columns = columns.reshape(len(columns), -1)
+        if columns.shape[1] != self.n_targets:
+            raise ValueError(f"y: expected {self.n_targets} outputs as in the training target, got {columns.shape[1]}.")
+        return columns
 
     @staticmethod
     def check(y: Any) -> np.ndarray:
@@ -124,10 +130,7 @@ class RealTargets:
 
     def encode(self, y: Any) -> np.ndarray:
         """(n_samples,) or (n_samples, n_outputs) -> float32 (n_samples, n_outputs)."""
-        columns = self.check(y)
-        columns = columns.reshape(len(columns), -1)
-        if columns.shape[1] != self.n_targets:
-            raise ValueError(f"y: expected {self.n_targets} outputs as in the training target, got {columns.shape[1]}.")
+        columns = self._columns(y)
         with np.errstate(over="ignore"):
             encoded = (columns - self.mean) / self.scale
             far = np.isinf(encoded)  # the difference of two finite numbers may be infinite

@@ -98,6 +98,7 @@ LONG = np.random.default_rng(0).normal(size=10_000)
         (LONG, r"^X: Expected 2D array, got 1D array instead: a ndarray of 10000 values, such as 0\.12573.*Reshape your data"),
         (LONG.tolist(), r"^X: Expected 2D array, got 1D array instead: a list of 10000 values"),
         (pd.Series(LONG), r"^X: Expected 2D array, got 1D array instead: a Series of 10000 values"),
+        (scipy.sparse.coo_array(LONG), r"^X: Expected 2D array, got 1D array instead: a coo_array of 10000 values, such as 0\.12573"),
         (["a text"] * 9999, r"^X: Expected 2D array, got 1D array instead: a list of 9999 values, such as 'a text'\. A list of texts is no table"),
         (np.array(["a text"] * 9999), r"such as 'a text'\. A list of texts is no table"),
         (LONG.reshape(-1, 2) + 1j, r"^Complex data not supported: X is complex.*Pass X\.real"),
@@ -105,7 +106,7 @@ LONG = np.random.default_rng(0).normal(size=10_000)
         ([[1j], [2]], r"^Complex data not supported: X is complex"),
         (TENSOR.to("meta"), r"^X is a tensor that is on the meta device"),
     ],
-    ids=range(23),
+    ids=range(24),
 )  # fmt: skip
 def test_the_message_names_what_was_given_and_what_to_pass_and_quotes_no_table(X, message):
     with pytest.raises((TypeError, ValueError), match=message) as caught:

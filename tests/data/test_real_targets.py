@@ -102,6 +102,13 @@ def test_an_output_that_varies_later_is_learned_from_then_on() -> None:
     np.testing.assert_allclose(further.predict(np.ones((1, 1), dtype=np.float32)), 4.0)
 
 
+@pytest.mark.parametrize("n_outputs", [1, 4])
+def test_another_number_of_outputs_is_refused_before_anything_is_compared(n_outputs: int) -> None:
+    targets = RealTargets(np.eye(2), None, "standard")
+    with pytest.raises(ValueError, match=f"expected 2 outputs as in the training target, got {n_outputs}"):
+        targets.for_further(np.ones((3, n_outputs)))
+
+
 def test_a_large_mean_keeps_the_spread() -> None:
     y = 1.7e9 + np.arange(100.0)
     targets = RealTargets(y, None, "standard")

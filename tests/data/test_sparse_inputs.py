@@ -66,3 +66,12 @@ def test_columns_cannot_be_categorical():
 def test_infinity_is_found_in_fit(preprocessing):
     with pytest.raises(ValueError, match="column 0 contains infinity"):
         SparseInputs.read_first(scipy.sparse.csc_array([[np.inf]]), preprocessing, None)
+
+
+def test_squares_of_huge_values_beside_tiny_ones_do_not_overflow():
+    values = np.array([[3e300, 2e-300], [-4e300, 0.0], [0.0, 5e-300]])
+    inputs = SparseInputs.read_first(scipy.sparse.csr_array(values), True, None).learn(None, None)
+    numbers, _ = inputs.encode(scipy.sparse.csr_array(values))
+    usual = SparseInputs.read_first(scipy.sparse.csr_array(values * [1e-300, 1e300]), True, None).learn(None, None)
+    expected, _ = usual.encode(scipy.sparse.csr_array(values * [1e-300, 1e300]))
+    np.testing.assert_allclose(numbers.toarray(), expected.toarray(), rtol=1e-6)
