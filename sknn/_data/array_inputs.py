@@ -109,12 +109,14 @@ def _untouched(X: Any, preprocessing: bool) -> np.ndarray:
     """X as finite float32 in new memory, since a module may change its input in place."""
     what = "Arrays of more than two dimensions go" if preprocessing else "preprocessing=False hands X"
     expected = f"finite numbers, since {what[0].lower()}{what[1:]} to the network untouched"
-    if nw.dependencies.is_pandas_dataframe(X) and any(type(dtype).__name__ == "SparseDtype" for dtype in X.dtypes):
-        # Column by column: together, pandas would give them the fill value of the first one, and warn.
-        X = np.column_stack([np.asarray(X.iloc[:, i]) for i in range(X.shape[1])])
     # What float32 cannot hold becomes infinity, and is reported.
     with refused_as("X", expected), np.errstate(over="ignore", invalid="ignore"):
         try:
+            if nw.dependencies.is_pandas_dataframe(X) and any(
+                type(dtype).__name__ == "SparseDtype" for dtype in X.dtypes
+            ):
+                # Column by column: together, pandas would give them the fill value of the first one, and warn.
+                X = np.column_stack([np.asarray(X.iloc[:, i]) for i in range(X.shape[1])])
             array = check_array(X, dtype=np.float32, allow_nd=True, input_name="X", ensure_min_features=0, order="C")
         except (ValueError, TypeError) as error:
             kind = TypeError if isinstance(error, TypeError) else ValueError

@@ -14,7 +14,7 @@ from .quantiles import center_and_half_spread
 CLIP_LIMIT = 3.0  # largest |z| that comes out
 # Beyond this |z| the clip is 3 to the last bit of a float32, and its square cannot overflow.
 MAX_Z = 1e6
-_LARGEST_SQUARED = 1e100  # squares of numbers below have a finite sum
+_LEAST_SPREAD = 1e-300  # less is rounding noise, and its inverse would overflow
 
 
 def _squeeze(z: np.ndarray) -> None:
@@ -70,8 +70,7 @@ class Encoder(nn.Module):
             gap_columns = np.flatnonzero(np.isnan(numeric.sum(axis=0)))  # a superset: inf - inf is NaN, too
         gap_columns = gap_columns[np.isnan(numeric[:, gap_columns]).any(axis=0)]
         center, half_spread = center_and_half_spread(numeric, weight, tail=0.25)
-        # A spread below 1e-300 is rounding noise, and its inverse would overflow.
-        scale = np.divide(0.5, half_spread, out=np.zeros_like(half_spread), where=half_spread > 1e-300)
+        scale = np.divide(0.5, half_spread, out=np.zeros_like(half_spread), where=half_spread > _LEAST_SPREAD)
         self._set(np.nan_to_num(center), scale, gap_columns)
         return self
 
@@ -103,9 +102,9 @@ class Encoder(nn.Module):
         weight = np.ones(n) if weight is None else np.asarray(weight, dtype=np.float64)
         stored_weight = np.repeat(weight, np.diff(X.indptr))
         values = np.nan_to_num(X.data.astype(np.float64))
-        unit = np.zeros(d)  # of each column, so that squares of the largest float64 are finite
+        unit = np.zeros(d)  # of each column, so that squares neither overflow nor vanish
         np.maximum.at(unit, X.indices, np.abs(values))
-        unit[unit < _LARGEST_SQUARED] = 1.0
+        unit[((unit > 1e-100) & (unit < 1e100)) | (unit < _LEAST_SPREAD)] = 1.0
         values /= unit[X.indices]
         total = np.bincount(X.indices, stored_weight * (values != 0), minlength=d)
         power = np.bincount(X.indices, stored_weight * values**2, minlength=d)

@@ -57,7 +57,7 @@ class LabelledRows:
         """Leave these rows only."""
         self.n_rows = len(rows)
         self.positions = rows if self.positions is None else self.positions[rows]
-        self.y = take_rows(self.y if hasattr(self.y, "shape") else np.asarray(self.y), rows)
+        self.y = take_rows(self.y if hasattr(self.y, "shape") else _as_array(self.y), rows)
         self.weight = None if self.weight is None else self.weight[rows]
         self.sample_weight = None if self.sample_weight is None else self.sample_weight[rows]
         self.groups = None if self.groups is None else self.groups[rows]
@@ -181,3 +181,11 @@ def _ordered_bytes(block: np.ndarray) -> np.ndarray:
     elif block.dtype.kind == "i":
         bits = bits ^ sign
     return bits.astype(bits.dtype.newbyteorder(">")).view(np.uint8)
+
+
+def _as_array(y: Any) -> np.ndarray:
+    """A list of targets as an array; of rows of unequal length, which are refused later, as an array of objects."""
+    try:
+        return np.asarray(y)
+    except ValueError:
+        return np.fromiter(y, dtype=object, count=len(y))

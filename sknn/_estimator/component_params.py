@@ -21,6 +21,11 @@ __all__ = ["ComponentParams"]
 
 def _check_names(kind: str, component: Any, names: list[str]) -> None:
     defaults, open_ended = accepted_params(kind, component)
+    odd = [name for name in names if not isinstance(name, str)]
+    if odd:
+        raise TypeError(
+            f"{kind}_params has the key {shown(odd[0])}, expected names of parameters, as {{'NAME': value}}."
+        )
     unknown = [name for name in names if name not in defaults]
     if not unknown or open_ended:
         return

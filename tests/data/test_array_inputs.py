@@ -98,3 +98,9 @@ def test_numbers_scaled_twice_are_scaled_in_one_step_at_predict():
     inputs.scale_from_now_on([rows])
     assert torch.allclose(rows.x_num.mean(0), torch.zeros(2), atol=1e-3)
     np.testing.assert_allclose(inputs.encode(other)[0], rows.x_num, atol=1e-2)
+
+
+def test_a_sparse_frame_with_dates_is_refused():
+    frame = pd.DataFrame({"a": pd.arrays.SparseArray([0.0, 1.0]), "day": pd.to_datetime(["2024-01-01", "2024-01-02"])})
+    with pytest.raises(TypeError, match=r"^X: .*preprocessing=False hands X to the network untouched"):
+        ArrayInputs.read_first(frame, False, None)

@@ -61,6 +61,11 @@ def test_targets_of_every_kind_are_taken_by_position(y: object) -> None:
     assert (rows.y.toarray() if scipy.sparse.issparse(rows.y) else rows.y).tolist() == expected
 
 
+def test_lists_of_labels_of_unequal_length_are_left_to_the_targets_to_refuse() -> None:
+    rows = LabelledRows(FEW, [["a"], ["a", "b"], ["b"], [], ["a"], ["b"]], np.array([0, 1, 1, 2, 0, 1.0]))
+    assert rows.y.tolist() == [["a", "b"], ["b"], [], ["b"]]
+
+
 def test_another_number_of_targets_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^y: .*inconsistent numbers of samples: \[6, 5\]"):
         LabelledRows(FEW, LABELS[:5])

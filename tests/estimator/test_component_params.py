@@ -171,3 +171,10 @@ def test_parameters_reach_the_components() -> None:
     assert next(model.module_.parameters()).shape == (7, 1)
     assert model.net_.criterion_.delta == 0.3
     assert model.net_.optimizer_.param_groups[0]["betas"] == (0.8, 0.9)
+
+
+@pytest.mark.parametrize("part", ["module", "criterion", "optimizer"])
+def test_keys_that_are_no_names_are_refused(part):
+    model = NeuralClassifier(**{f"{part}_params": {3: 0.5}})
+    with pytest.raises(TypeError, match=f"^{part}_params has the key 3, expected names of parameters"):
+        model.fit(np.ones((4, 2)), [0, 1, 0, 1])
