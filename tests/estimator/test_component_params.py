@@ -177,4 +177,4 @@ def test_parameters_reach_the_components() -> None:
 def test_keys_that_are_no_names_are_refused(part):
     model = NeuralClassifier(**{f"{part}_params": {3: 0.5}})
     with pytest.raises(TypeError, match=f"^{part}_params has the key 3, expected names of parameters"):
-        model.fit(np.ones((4, 2)), [0, 1, 0, 1])
+        model.fit([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1])
