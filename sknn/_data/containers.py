@@ -141,6 +141,16 @@ def take_rows(X: Any, rows: np.ndarray | slice) -> Any:
     """These rows of X, in the same kind of container as X."""
     if _is_frame(X):
         if nw.dependencies.is_pandas_dataframe(X):  # narwhals refuses duplicate names, which pandas allows
-            return X.iloc[rows]
+            return _in_native_order(X).iloc[rows]
         return nw.from_native(X, eager_only=True)[rows].to_native()
     return (X.tocsr() if sparse.issparse(X) else X)[rows]
+
+
+def _in_native_order(X: Any) -> Any:
+    """A frame of pandas with numbers in the byte order of the machine: pandas takes rows of no other."""
+    foreign = {i: dtype for i, dtype in enumerate(X.dtypes) if isinstance(dtype, np.dtype) and not dtype.isnative}
+    if not foreign:
+        return X
+    by_position = X.set_axis(range(X.shape[1]), axis=1)  # names may not be distinct
+    native = by_position.astype({i: dtype.newbyteorder("=") for i, dtype in foreign.items()})
+    return native.set_axis(X.columns, axis=1)

@@ -101,9 +101,14 @@ def scale_changes(
     changes = {}
     for i in np.flatnonzero(is_far | is_narrow).tolist():
         spread = f"a spread of {1 / scale[i]:.3g} around {center[i]:.3g}" if scale[i] > 0 else "one value or none"
-        found = f"a median of {np.nanmedian(numeric[:, i]):.3g}" if is_far[i] else f"a range of {outer[i]:.3g}"
+        found = f"a median of {_median(numeric[:, i]):.3g}" if is_far[i] else f"a range of {outer[i]:.3g}"
         changes[names[i]] = f"{found}, where the first call had {spread}"
     return changes
+
+
+def _median(numbers: np.ndarray) -> float:
+    """Median of numbers, NaN for missing; the sum of two of the largest is infinite."""
+    return 2 * float(np.nanmedian(numbers / 2))
 
 
 def _ranges(numeric: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -107,7 +107,8 @@ class TrainingData:
             return False
         weight = self.labels.weight
         if weight is not None:  # in units of the smallest, since the unit of weights means nothing
-            self.n_copies = round(float(weight.sum() / weight.min()), 6)
+            with np.errstate(over="ignore"):  # infinitely many are as good as very many
+                self.n_copies = round(float(weight.sum() / weight.min()), 6)
         self.raw = self.raw.take(first)
         return True
 

@@ -150,3 +150,12 @@ def test_sparse_tensors_are_sparse_matrices(form):
 
 def test_sparse_tensors_of_more_dimensions_become_dense():
     assert as_table(torch.ones(3, 2, 2).to_sparse()).shape == (3, 2, 2)
+
+
+@pytest.mark.parametrize("rows", [np.array([2, 0]), slice(1, 3)])
+def test_rows_of_frames_in_another_byte_order(rows):
+    values = np.array([[1.5, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    frame = pd.DataFrame(values.astype(">f8"), columns=["a", "a"])
+    taken = take_rows(frame, rows)
+    assert taken.columns.tolist() == ["a", "a"]
+    np.testing.assert_array_equal(taken.to_numpy(), values[rows])

@@ -183,3 +183,9 @@ def test_partial_fit_after_fit_names_a_column_that_was_left_out_once() -> None:
     with pytest.warns(UserWarning, match=expected):
         model.partial_fit(later, y)
     model.partial_fit(later, y)
+
+
+def test_the_median_of_the_largest_numbers_is_finite():
+    numeric = np.full((30, 1), 1.7e308)
+    changes = scale_changes(numeric, ["a"], np.zeros(1), np.ones(1))
+    assert changes == {"a": "a median of 1.7e+308, where the first call had a spread of 1 around 0"}

@@ -146,6 +146,12 @@ def test_equal_rows_of_a_small_table_are_merged() -> None:
         assert len(training_data(FRAME.iloc[rows], Y[rows])) == n_left
 
 
+def test_merged_rows_of_weights_of_all_sizes_are_very_many() -> None:
+    X = np.repeat(np.arange(4.0), 2)[:, None]
+    data = training_data(X, np.repeat([0, 1, 0, 1], 2), np.repeat([1e-20, 1e300, 1.0, 1.0], 2))
+    assert data.n_copies == np.inf
+
+
 def test_validation_rows_are_read_by_what_the_training_rows_have_taught() -> None:
     data = training_data(FRAME)
     checked = []
