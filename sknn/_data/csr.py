@@ -10,7 +10,7 @@ import scipy.sparse
 from .._errors import refused_as
 from .scalars import infinity_message
 
-__all__ = ["SMALLEST", "float32_csr", "is_below_float32", "real_csr", "with_columns"]
+__all__ = ["SMALLEST", "float32_csr", "is_below_float32", "real_csr", "refuse_nan", "with_columns"]
 
 # The smallest number that float32 holds with all its digits.
 SMALLEST = float(np.finfo(np.float32).tiny)
@@ -65,6 +65,16 @@ def with_columns(csr: scipy.sparse.csr_array, columns: np.ndarray) -> scipy.spar
     starts = np.append(0, np.cumsum(kept))[csr.indptr].astype(csr.indptr.dtype)
     places = places[kept].astype(csr.indices.dtype)
     return scipy.sparse.csr_array((csr.data[kept], places, starts), shape=(csr.shape[0], len(columns)))
+
+
+def refuse_nan(csr: scipy.sparse.csr_array) -> None:
+    """Raise a ValueError for NaN in a matrix that reaches the network untouched."""
+    is_nan = np.isnan(csr.data) if csr.dtype.kind == "f" else np.empty(0, dtype=bool)
+    if is_nan.any():
+        raise ValueError(
+            f"X: column {csr.indices[is_nan.argmax()]} contains NaN. preprocessing=False hands X to the network "
+            "untouched, so X must be finite numbers."
+        )
 
 
 def _check_finite(csr: scipy.sparse.csr_array) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from .categories import forced_positions
-from .csr import SMALLEST, float32_csr, is_below_float32, real_csr, with_columns
+from .csr import SMALLEST, float32_csr, is_below_float32, real_csr, refuse_nan, with_columns
 from .drift import sparse_scale_changes
 from .encoder import Encoder
 from .inputs import Inputs, RawRows, rows_for_statistics
@@ -102,14 +102,19 @@ class SparseInputs(Inputs):
                 "all numeric. Set it to None, or encode these columns with OneHotEncoder."
             )
         matrix = real_csr(X)
+        if not preprocessing:
+            refuse_nan(matrix)
         matrix = float32_csr(matrix, keeps_float64=preprocessing and is_below_float32(matrix))
         return SparseRows(matrix, preprocessing)
 
     def read(self, X: Any) -> SparseRows:
         if len(X.shape) != 2:  # polars frames have no ndim
             raise ValueError(f"Found array with dim {len(X.shape)}, expected 2 as in fit.")
+        matrix = real_csr(X)
+        if self.encoder is None:
+            refuse_nan(matrix)
         is_small = self.encoder is not None and bool((self.encoder.scale > 1 / SMALLEST).any())
-        return SparseRows(float32_csr(real_csr(X), keeps_float64=is_small), self.encoder is not None)
+        return SparseRows(float32_csr(matrix, keeps_float64=is_small), self.encoder is not None)
 
     def encode_rows(self, raw: SparseRows, rows: np.ndarray | None = None) -> tuple[scipy.sparse.csr_array, None]:
         matrix = raw.matrix if rows is None else raw.matrix[rows]

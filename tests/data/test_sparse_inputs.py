@@ -75,3 +75,13 @@ def test_squares_of_huge_values_beside_tiny_ones_do_not_overflow():
     usual = SparseInputs.read_first(scipy.sparse.csr_array(values * [1e-300, 1e300]), True, None).learn(None, None)
     expected, _ = usual.encode(scipy.sparse.csr_array(values * [1e-300, 1e300]))
     np.testing.assert_allclose(numbers.toarray(), expected.toarray(), rtol=1e-6)
+
+
+def test_nan_does_not_reach_a_network_untouched():
+    with_gap = scipy.sparse.csr_array([[1.0, 0.0], [0.0, np.nan]])
+    with pytest.raises(ValueError, match=r"^X: column 1 contains NaN\. preprocessing=False hands X to the network"):
+        SparseInputs.read_first(with_gap, False, None)
+    untouched = SparseInputs.read_first(scipy.sparse.csr_array(np.eye(2)), False, None).learn(None, None)
+    with pytest.raises(ValueError, match=r"^X: column 1 contains NaN"):
+        untouched.read(with_gap)
+    assert SparseInputs.read_first(with_gap, True, None).learn(None, None).read(with_gap).matrix.nnz == 2
