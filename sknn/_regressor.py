@@ -15,7 +15,6 @@ from ._data.real_targets import RealTargets
 from ._estimator.base import BaseNeuralEstimator
 from .losses import make_loss
 from .losses._make import fitting_loss
-from .modules import TabM
 
 __all__ = ["NeuralRegressor"]
 
@@ -28,12 +27,14 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
 
     Parameters
     ----------
-    module : torch.nn.Module class, callable or instance, default=TabM
-        The network. A class is built in fit: its input and output widths are filled in under the names ``in_features``
-        (``input_size``, ``input_dim``, ``n_features``) and ``out_features`` (``output_size``, ``output_dim``,
-        ``n_outputs``, ``n_classes``, ``num_classes``). An instance is copied. It returns raw scores
+    module : "auto", torch.nn.Module class, callable or instance, default="auto"
+        The network. "auto" chooses it by what X is: TabM for a table. A class is built in fit: its input and output
+        widths are filled in under the names ``in_features`` (``in_channels``, ``input_size``, ``input_dim``,
+        ``n_features``) and ``out_features`` (``output_size``, ``output_dim``, ``n_outputs``, ``n_classes``,
+        ``num_classes``), the shape of one row under ``in_shape``. An instance is copied. It returns raw scores
         ``(batch, out_features)``, no softmax. If its ``forward`` names a parameter ``x_cat``, it is called with
-        ``(x_num, x_cat)`` and its constructor may take ``cat_cardinalities``.
+        ``(x_num, x_cat)`` and its constructor may take ``cat_cardinalities``. Integers reach a module that begins with
+        ``nn.Embedding`` as integers. A class attribute ``reads`` says what it is given, see docs/extending.md.
     module_params : dict, default=None
         Keyword arguments of the module class; ``module__NAME`` in set_params and in searches.
     criterion : str, torch.nn.Module class or instance, default="squared_error"
@@ -187,7 +188,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
 
     def __init__(
         self,
-        module: type[nn.Module] | nn.Module | Callable[..., nn.Module] = TabM,
+        module: str | type[nn.Module] | nn.Module | Callable[..., nn.Module] = "auto",
         *,
         module_params: dict[str, Any] | None = None,
         criterion: str | type[nn.Module] | nn.Module = "squared_error",

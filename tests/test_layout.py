@@ -162,13 +162,10 @@ QUESTIONS = {
         "_data/categories.py": ["hasattr(spec, '__iter__')"],
         "_data/cells.py": ["hasattr(value, 'to_datetime64')"],
         "_data/columns.py": ["getattr(dtype, 'time_unit', 'ms')"],
-        "_data/containers.py": ["hasattr(X, 'columns')"],
+        "_data/containers.py": ["hasattr(X, 'columns')", "hasattr(X, 'to_pylist')"],
         "_data/labelled_rows.py": ["hasattr(groups, 'to_numpy')", "hasattr(self.y, 'shape')", "hasattr(y, 'to_numpy')"],
         "_data/real_targets.py": ["getattr(getattr(y, 'dtype', None), 'kind', 'f')", "getattr(y, 'dtype', None)"],
-        "_data/targets.py": [
-            "hasattr(y, 'to_numpy')",
-            "hasattr(y, 'toarray')",
-        ],
+        "_data/targets.py": ["hasattr(y, 'to_numpy')", "hasattr(y, 'toarray')"],
         "_digest/tables.py": [
             "hasattr(column, 'cat')",
             "hasattr(table, 'index')",
@@ -196,6 +193,7 @@ QUESTIONS = {
         ],
         "_file/foreign/skops_parts.py": ["hasattr(matrix, 'check_format')"],
         "_health/sampling.py": ["hasattr(dataset, '__len__')"],
+        "_data/recognition.py": ["hasattr(X, 'to_pylist')"],
     },
     "modules of the user, their hooks and parameters": {
         "_backprop/chain.py": ["getattr(parameter, '_post_accumulate_grad_hooks', None)"],
@@ -209,12 +207,14 @@ QUESTIONS = {
             "getattr(module, '__name__', repr(module))",
             "getattr(module, 'forward', None)",
             "getattr(module, 'keywords', {})",
+            "hasattr(module, name)",
         ],
         "losses/_make.py": ["hasattr(loss, 'reduction')"],
         "losses/_module.py": ["getattr(module, 'reduction', None)", "hasattr(module, 'reduction')"],
         "modules/_recipe.py": ["getattr(module, 'recipe', None)"],
         "modules/committee.py": ["getattr(network, 'n_members', None)", "hasattr(network, 'fit_knots')"],
         "optim/_flat_parameters.py": ["getattr(parameter, '_post_accumulate_grad_hooks', None)"],
+        "_data/kinds.py": ["getattr(module, 'reads', None)"],
     },
     "optimizers, schedules, callbacks and estimators of the user": {
         "_export/model.py": ["getattr(estimator, 'best_estimator_', None)", "getattr(estimator, 'steps', None)"],
@@ -252,10 +252,7 @@ QUESTIONS = {
         ],
     },
     "functions that torch has recorded": {
-        "_export/capture.py": [
-            "getattr(node.target, '__name__', '')",
-            "getattr(node.target, '_schema', None)",
-        ],
+        "_export/capture.py": ["getattr(node.target, '__name__', '')", "getattr(node.target, '_schema', None)"],
         "_health/recorder.py": ["getattr(func, '__name__', '')"],
     },
     "what a version of Python or torch, or an operating system, may lack": {

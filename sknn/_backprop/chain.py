@@ -92,10 +92,10 @@ class Chain:
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         """Raw prediction of a batch, new memory."""
         if self.columns is _only_numbers:
-            self.x = x = inputs["x_num"]
+            self.x = x = inputs["x"]
         else:
             with torch.enable_grad():
-                self.x = self.columns(inputs["x_num"], inputs.get("x_cat"))
+                self.x = self.columns(inputs["x"], inputs.get("x_cat"))
             x = self.x.detach()
         for link in self.links:
             x = link.forward(x)
@@ -130,7 +130,7 @@ def evaluated(network: nn.Module, inputs: dict[str, Tensor]) -> Tensor | None:
             return None
         network = network.layers
     layers = _layers(network)
-    x = inputs["x_num"]
+    x = inputs["x"]
     if not layers or x.ndim != 2:
         return None
     for layer in layers:

@@ -1,4 +1,7 @@
-"""Numbers that reach the network untouched: arrays of more than two dimensions, and tables without preprocessing."""
+"""Numbers that reach the network untouched: arrays of more than two dimensions, and tables without preprocessing.
+
+Integers for a module that begins with an embedding reach it as integers, others as float32.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +15,23 @@ from sklearn.utils import check_array
 from torch import Tensor
 
 from .._errors import refused_as
+from ..modules import TabM
+from .containers import as_table
 from .inputs import Inputs, RawRows
+from .stores import Dense
 
 __all__ = ["ArrayInputs"]
 
 
 class ArrayRows(RawRows):
-    """Rows of numbers (n_samples, ...), `preprocessing` for messages.
+    """Rows of numbers (n_samples, ...), `preprocessing` for messages; `codes` says that they are for an embedding.
 
     An array of numbers is kept as it is, and cast part by part; anything else is cast to float32 at once.
     """
 
-    def __init__(self, X: Any, preprocessing: bool) -> None:
+    def __init__(self, X: Any, preprocessing: bool, codes: bool = False) -> None:
         self.preprocessing = preprocessing
+        self.codes = codes
         self.is_cast = not (type(X) is np.ndarray and X.dtype.kind in "biuf")
         self.values: np.ndarray = _untouched(X, preprocessing) if self.is_cast else X
 
@@ -32,57 +39,74 @@ class ArrayRows(RawRows):
         return len(self.values)
 
     def take(self, rows: np.ndarray) -> ArrayRows:
-        return ArrayRows(self.values[rows], self.preprocessing)
+        return ArrayRows(self.values[rows], self.preprocessing, self.codes)
 
     def keys(self) -> list[np.ndarray]:
-        return [self.numbers(None)]
+        return [self.values if self.codes else self.numbers(None)]
 
     def learn(self, rows: np.ndarray | None, weight: np.ndarray | None, leaves_out_idle: bool = False) -> ArrayInputs:
-        return ArrayInputs(self.values.shape[1:], self.preprocessing)
+        return ArrayInputs(self.values.shape[1:], self.preprocessing, self.codes)
 
     def numbers(self, rows: np.ndarray | None) -> np.ndarray:
-        """The numbers of some rows or of all, finite float32, never the caller's own memory."""
+        """The numbers of some rows or of all, finite float32 or codes int64, never the caller's own memory."""
         values = self.values if rows is None else self.values[rows]
+        if self.codes:
+            return np.array(values, dtype=np.int64, order="C", copy=True)
         return values if self.is_cast else _untouched(values, self.preprocessing)
 
 
 class ArrayInputs(Inputs):
-    """Numbers that reach the network untouched; `preprocessing` is for messages."""
+    """Numbers that reach the network untouched; `preprocessing` is for messages. `codes` int64 are for an embedding."""
 
-    kind = "array"
+    kind = content = "array"
+    what = "numbers that the module is given untouched"
+    default_module = TabM
+    options = ("preprocessing", "codes")
+    has_columns = True
 
-    def __init__(self, row_shape: tuple[int, ...], preprocessing: bool) -> None:
+    def __init__(self, row_shape: tuple[int, ...], preprocessing: bool, codes: bool = False) -> None:
         self.row_shape = self.given_shape = tuple(row_shape)
         self.preprocessing = preprocessing
+        self.codes = codes
         self.cardinalities = []
 
     @classmethod
-    def reads(cls, X: Any, preprocessing: bool) -> bool:
-        return not preprocessing or len(X.shape) != 2
+    def prepare(cls, X: Any) -> Any:
+        return as_table(X)
 
     @classmethod
-    def read_first(cls, X: Any, preprocessing: bool, categorical_features: Any) -> ArrayRows:
-        return ArrayRows(X, preprocessing)
+    def read_first(cls, X: Any, preprocessing: bool = True, codes: bool = False) -> ArrayRows:
+        return ArrayRows(X, preprocessing, codes)
+
+    @property
+    def in_features(self) -> int:
+        return self.row_shape[0] if len(self.row_shape) == 3 else super().in_features  # channels of an image
 
     def read(self, X: Any) -> ArrayRows:
         if tuple(X.shape[1:]) != self.row_shape:
             raise ValueError(f"X: expected rows of shape {self.row_shape} as in fit, got {tuple(X.shape[1:])}.")
-        return ArrayRows(X, self.preprocessing)
+        if self.codes and not (isinstance(X, np.ndarray) and X.dtype.kind in "biu"):
+            raise ValueError(
+                "X: expected an array of integers as in fit, for the module's embedding, got "
+                f"{X.dtype if isinstance(X, np.ndarray) else type(X).__name__}."
+            )
+        return ArrayRows(X, self.preprocessing, self.codes)
 
-    def encode_rows(self, raw: ArrayRows, rows: np.ndarray | None = None) -> tuple[Tensor, None]:
-        """Numbers float32 (n_rows, *row_shape)."""
-        x_num = torch.from_numpy(raw.numbers(rows))
-        return (x_num if self.rescaling is None else _standardised(x_num, *self.rescaling)), None
+    def encode_rows(self, raw: ArrayRows, rows: np.ndarray | None = None) -> Dense:
+        """Numbers float32, or codes int64, (n_rows, *row_shape)."""
+        x = torch.from_numpy(raw.numbers(rows))
+        return Dense(x if self.rescaling is None else _standardised(x, *self.rescaling))
 
     @property
     def can_be_scaled(self) -> bool:
-        return True
+        return not self.codes
 
-    def _learn_scaling(self, x_num: Tensor) -> Callable[[Tensor], Tensor]:
+    def _learn_scaling(self, store: Dense) -> Callable[[Dense], Dense]:
         """Standardise columns of a table and features of a sequence one by one, images as a whole.
 
         Columns that are mostly zeros are divided, not shifted.
         """
+        x_num = store.x
         dims = tuple(range(x_num.ndim - 1)) if x_num.ndim in (2, 3) else tuple(range(x_num.ndim))
         numbers = x_num.double()
         spread, center = torch.std_mean(numbers, dims, keepdim=True)
@@ -98,7 +122,7 @@ class ArrayInputs(Inputs):
             first_center, first_spread = self.rescaling
             shift = torch.where(torch.isinf(first_spread), 0.0, first_spread * center.cpu())
             self.rescaling = (first_center + shift, first_spread * spread.cpu())
-        return lambda x: _standardised(x, center, spread)
+        return lambda other: Dense(_standardised(other.x, center, spread))
 
 
 def _standardised(x_num: Tensor, center: Tensor, spread: Tensor) -> Tensor:

@@ -16,13 +16,13 @@ from torch.utils.data import DataLoader, Dataset
 
 from .._errors import refused_as, shown
 
-__all__ = ["as_table", "is_plain", "take_rows", "without_tensor"]
+__all__ = ["as_rows", "as_table", "is_frame", "is_plain", "items_of", "take_rows", "without_tensor"]
 
 _TABLE = "a table in memory: an array, a data frame, a sparse matrix, or a list of rows of equal length"
 _PLAIN_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-def _is_frame(X: Any) -> bool:
+def is_frame(X: Any) -> bool:
     """Whether X is a data frame of a library that narwhals supports."""
     return not isinstance(X, np.ndarray) and nw.dependencies.is_into_dataframe(X) and hasattr(X, "columns")
 
@@ -42,7 +42,7 @@ def as_table(X: Any) -> Any:
     with refused_as("X", _TABLE):
         X = without_tensor(X, "X")
         _refuse_other_objects(X)
-        if _is_frame(X):
+        if is_frame(X):
             if 0 in X.shape:
                 what = "sample" if X.shape[0] == 0 else "feature"
                 raise ValueError(f"Found array with 0 {what}(s) (shape={X.shape}) while a minimum of 1 is required.")
@@ -54,6 +54,29 @@ def as_table(X: Any) -> Any:
         table = _checked(X)
         # [["a", 1.5]] becomes an array of strings, which would turn its numbers into labels.
         return np.asarray(X, dtype=object) if isinstance(X, list | tuple) and table.dtype.kind in "US" else table
+
+
+def items_of(X: Any) -> Any:
+    """The items of a list, an array or a series of any library, as a list or an array."""
+    if isinstance(X, list | tuple | np.ndarray):
+        return X
+    return X.to_pylist() if hasattr(X, "to_pylist") else list(X)
+
+
+def as_rows(X: Any, what: str) -> np.ndarray:
+    """A list, array or series of rows that are no numbers as an object array (n_rows,); `what` they should be."""
+    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype == object:
+        rows = X
+    else:
+        with refused_as("X", f"a list of {what}"):
+            X = without_tensor(X, "X")
+            if isinstance(X, str | bytes | os.PathLike | Mapping | Iterator | Set):
+                raise TypeError(f"X is {shown(X)} of type {type(X).__name__}, but a list of {what} was expected.")
+            values = items_of(X)
+            rows = np.fromiter(values, dtype=object, count=len(values))  # np.array would stack rows of equal length
+    if not len(rows):
+        raise ValueError(f"X: Found array with 0 sample(s), expected a list of at least one of {what}.")
+    return rows
 
 
 def without_tensor(values: Any, part: str) -> Any:
@@ -128,8 +151,8 @@ def _message_of_one_dimension(X: Any, values: Any) -> str:
     message = f"X: Expected 2D array, got 1D array instead: a {type(X).__name__}{held}."
     if first and isinstance(first[0], str):
         return (
-            f"{message} A list of texts is no table. Turn texts into numbers first, e.g. with sklearn's "
-            "TfidfVectorizer; put categories into a column, as by pandas.DataFrame({'name': X})."
+            f"{message} A list of texts is no table. Put categories into a column, as by "
+            "pandas.DataFrame({'name': X})."
         )
     return (
         f"{message} Reshape your data: np.reshape(X, (-1, 1)) if it is one column, np.reshape(X, (1, -1)) if it is "
@@ -139,7 +162,7 @@ def _message_of_one_dimension(X: Any, values: Any) -> str:
 
 def take_rows(X: Any, rows: np.ndarray | slice) -> Any:
     """These rows of X, in the same kind of container as X."""
-    if _is_frame(X):
+    if is_frame(X):
         if nw.dependencies.is_pandas_dataframe(X):  # narwhals refuses duplicate names, which pandas allows
             return _in_native_order(X).iloc[rows]
         return nw.from_native(X, eager_only=True)[rows].to_native()

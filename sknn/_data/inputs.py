@@ -6,15 +6,19 @@ them (`Inputs`). It is added to the list in ``kinds.py``.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
+from ..exceptions import DamagedFileError
 from .encoder import Encoder
+from .recognition import Content
 from .rows import Rows
+from .stores import Store
 
 __all__ = ["Inputs", "RawRows", "rows_for_statistics"]
 
@@ -56,10 +60,18 @@ class RawRows(ABC):
 class Inputs(ABC):
     """What a fit has learned about X, and how X becomes tensors by it."""
 
-    kind: ClassVar[str]  # name of the kind of data
-    row_shape: tuple[int, ...]  # of the numbers of one encoded row
+    kind: ClassVar[str]  # name of the kind of data, which a module class may ask for by its attribute `reads`
+    content: ClassVar[Content]  # what X of this kind is
+    what: ClassVar[str]  # the same in words, in the plural, for messages
+    default_module: ClassVar[type[nn.Module]]  # of ``module="auto"``
+    # Names of the arguments of `read_first` beside X: parameters of the estimator, or of the module's constructor.
+    options: ClassVar[tuple[str, ...]] = ()
+    has_columns: ClassVar[bool] = False  # whether X has columns with names or a number, as scikit-learn checks them
+    # Of the numbers of one encoded row; of rows of several lengths all axes but the last, that of the steps.
+    row_shape: tuple[int, ...]
     given_shape: tuple[int, ...]  # of the numbers of one row before they are encoded, idle columns of a table excepted
     cardinalities: list[int]  # number of codes of each categorical column
+    n_inputs: int = 1  # tensors that a network is given, categories excepted
     used: np.ndarray | None = None  # positions of the given columns that the network gets, int64 (n_used,); None: all
     encoder: Encoder | None = None  # scales the numbers; None if they reach the network untouched
     # Centre and spread by which a repair of training scales numbers that reached the network untouched before.
@@ -69,21 +81,25 @@ class Inputs(ABC):
 
     @classmethod
     @abstractmethod
-    def reads(cls, X: Any, preprocessing: bool) -> bool:
-        """Whether X, as returned by `as_table`, is of this kind, unless an earlier kind of the list reads it."""
+    def prepare(cls, X: Any) -> Any:
+        """X as a container with ``shape[0]`` rows, of which ``take_rows`` takes some; cheap.
+
+        Raises
+        ------
+        ValueError, TypeError
+            X is no container of such rows; the message says what it is, and how to bring it into shape.
+        """
 
     @classmethod
     @abstractmethod
-    def read_first(cls, X: Any, preprocessing: bool, categorical_features: Any) -> RawRows:
+    def read_first(cls, X: Any, **options: Any) -> RawRows:
         """Read the X of a new fit, and learn what all its rows decide, such as columns and categories.
 
         Parameters
         ----------
-        X : as returned by `as_table`
-        preprocessing : bool
-            False if numbers go to the network untouched, cast to float32.
-        categorical_features
-            The parameter of the estimators.
+        X : as returned by `prepare`
+        **options
+            Values of some or all of `options`; each has a default.
 
         Raises
         ------
@@ -102,8 +118,8 @@ class Inputs(ABC):
         """
 
     @abstractmethod
-    def encode_rows(self, raw: RawRows, rows: np.ndarray | None = None) -> tuple[Tensor | Any, Tensor | None]:
-        """What the network receives for these rows.
+    def encode_rows(self, raw: RawRows, rows: np.ndarray | None = None) -> Store:
+        """These rows as they stay in memory, from which the network receives batches.
 
         Parameters
         ----------
@@ -112,20 +128,25 @@ class Inputs(ABC):
         rows : ndarray int64 or None
             Positions of the rows; None for all.
 
-        Returns
-        -------
-        x_num : Tensor float32 (n_rows, *row_shape) or csr_array float32 (n_rows, n_columns)
-        x_cat : Tensor int64 (n_rows, n_categorical) or None
-
         Raises
         ------
         ValueError
             The network would receive NaN or infinity; the message names the column.
         """
 
-    def encode(self, X: Any) -> tuple[Tensor | Any, Tensor | None]:
-        """Read all rows of X and encode them."""
+    def encode(self, X: Any) -> Store:
+        """Read all rows of X, as returned by `prepare`, and encode them."""
         return self.encode_rows(self.read(X))
+
+    @property
+    def in_features(self) -> int:
+        """Width that a network is built for: columns of a table, channels, or codes."""
+        return self.row_shape[-1] if self.row_shape else 1
+
+    @property
+    def row_size(self) -> int:
+        """Numbers that a network receives for one row, about."""
+        return math.prod(self.row_shape) + sum(self.cardinalities)
 
     def scale_changes(self, raw: RawRows) -> dict[str, str]:
         """Name of a column -> how far its values in a further call of fit are from those that were learned from."""
@@ -156,24 +177,39 @@ class Inputs(ABC):
 
         Centre and spread are those of the first of `resident`.
         """
-        before, previous = [(rows, rows.x_num) for rows in resident], self.scaling
+        before, previous = [(rows, rows.store) for rows in resident], self.scaling
         scale = self._learn_scaling(before[0][1])
-        scaled: dict[int, Any] = {}  # the networks of a committee share their numbers
-        for rows, x in before:
-            if id(x) not in scaled:
-                scaled[id(x)] = scale(x)
-            rows.x_num = scaled[id(x)]
+        scaled: dict[int, Store] = {}  # the networks of a committee share their numbers
+        for rows, store in before:
+            if id(store) not in scaled:
+                scaled[id(store)] = scale(store)
+            rows.store = scaled[id(store)]
 
         def undo() -> None:
             self.scaling = previous
-            for rows, x in before:
-                rows.x_num = x
+            for rows, store in before:
+                rows.store = store
 
         return undo
 
-    def _learn_scaling(self, x_num: Any) -> Callable[[Any], Any]:
+    def _learn_scaling(self, store: Any) -> Callable[[Any], Store]:
         """Change `scaling` by these numbers, and return the function that scales such numbers."""
         raise NotImplementedError(f"Inputs of the kind {self.kind!r} are scaled from the start.")
+
+    # ------------------------------------------------------------------ files
+
+    def to_state(self) -> dict[str, Any]:
+        """What was learned, as plain values, arrays of numpy and tensors under names, for a file."""
+        raise TypeError(f"Inputs of the kind {self.kind!r} cannot be stored in a file.")
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Inputs:
+        """The same from a file that may be damaged; a DamagedFileError says what does not fit."""
+        raise DamagedFileError(f"inputs: sknn writes no inputs of the kind {cls.kind!r}.")
+
+    def probe_rows(self, random: np.random.RandomState) -> Any:
+        """A few artificial rows, as for `prepare`, for which a file stores what the network predicts."""
+        raise NotImplementedError(f"Inputs of the kind {self.kind!r} make no rows.")
 
 
 def rows_for_statistics(n_samples: int, rows: np.ndarray | None) -> np.ndarray | None:

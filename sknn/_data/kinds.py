@@ -1,21 +1,62 @@
-"""The kinds of data that sknn reads."""
+"""The kinds of data that sknn reads, and which of them an X is read as."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
+from torch import nn
+
 from .array_inputs import ArrayInputs
-from .inputs import Inputs, RawRows
+from .inputs import Inputs
+from .recognition import content_of
 from .sparse_inputs import SparseInputs
 from .table_inputs import TableInputs
 
-__all__ = ["KINDS", "read_first"]
+__all__ = ["KINDS", "default_modules", "kind_of", "module_for"]
 
-# The first kind of the list that reads X is the kind of X.
-KINDS: list[type[Inputs]] = [SparseInputs, ArrayInputs, TableInputs]
+# Of several kinds that read the same data, ``module="auto"`` takes the first.
+KINDS: dict[str, type[Inputs]] = {kind.kind: kind for kind in (TableInputs, SparseInputs, ArrayInputs)}
 
 
-def read_first(X: Any, preprocessing: bool, categorical_features: Any) -> RawRows:
-    """The rows of a new fit, read by the kind that X is of. `X` as returned by `as_table`."""
-    kind = next(kind for kind in KINDS if kind.reads(X, preprocessing))
-    return kind.read_first(X, preprocessing, categorical_features)
+def kind_of(X: Any, module: Any, preprocessing: bool) -> type[Inputs]:
+    """The kind as which X is read: the one that the module `reads`, or else what X is.
+
+    Raises
+    ------
+    ValueError, TypeError
+        X may be data of several kinds, or the module reads a kind that does not exist.
+    """
+    wanted = _reads(module)
+    if wanted is not None and wanted not in KINDS:
+        raise ValueError(f"module: its attribute reads is {wanted!r}, expected one of {sorted(KINDS)}.")
+    if wanted not in (None, TableInputs.kind):
+        return KINDS[wanted]
+    content = content_of(X, keeps_arrays=not _is_auto(module) or not preprocessing)
+    if content in ("table", "sparse", "array") or wanted == TableInputs.kind:
+        untouched = content == "array" or (content == "table" and not preprocessing)
+        return ArrayInputs if untouched else SparseInputs if content == "sparse" else TableInputs
+    if _is_auto(module):
+        return next((kind for kind in KINDS.values() if kind.content == content), ArrayInputs)
+    return KINDS.get(content, ArrayInputs)
+
+
+def _reads(module: Any) -> str | None:
+    """The attribute `reads` of a module class, callable or instance."""
+    while isinstance(module, functools.partial):
+        module = module.func
+    return getattr(module, "reads", None)
+
+
+def _is_auto(module: Any) -> bool:
+    return isinstance(module, str) and module == "auto"
+
+
+def module_for(module: Any, kind: type[Inputs]) -> Any:
+    """The parameter ``module``, or for "auto" the network of this kind of data."""
+    return kind.default_module if _is_auto(module) else module
+
+
+def default_modules() -> list[type[nn.Module]]:
+    """All networks that ``module="auto"`` may be."""
+    return list(dict.fromkeys(kind.default_module for kind in KINDS.values()))

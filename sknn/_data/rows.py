@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
-from scipy import sparse
 from skorch.dataset import Dataset
 from torch import Tensor
+
+from .stores import Store
 
 __all__ = ["Batches", "Rows", "batch_bounds", "network_by_network"]
 
 # An epoch's rows are gathered in pieces of at most this many bytes: large enough that one gather serves many
 # batches, small enough that the table is never held twice.
 _GATHER_BYTES = 8 * 2**20
+
+# Batches whose rows are sorted by length together: the more, the less is filled up, and the less random they are.
+_SORTED_TOGETHER = 16
 
 Batch = tuple[dict[str, Tensor], Tensor]
 
@@ -29,16 +34,13 @@ class Rows(Dataset):
 
     def __init__(
         self,
-        x_num: Tensor | Any,  # float32 (n_samples, ...), or csr_array float32 (n_samples, n_features)
-        x_cat: Tensor | None,  # int64 (n_samples, n_categorical)
+        store: Store,  # n_samples rows of X
         y: Tensor,  # int64 (n_samples,) or float32 (n_samples, n_outputs)
         weight: Tensor | None,  # float32 (n_samples,), with mean one over the training rows
         device: torch.device,
         shares: Tensor | None = None,  # int64 (n_networks, n_rows): the rows of each network of a committee
     ) -> None:
-        self.sparse = sparse.issparse(x_num)
-        self.x_num = x_num if self.sparse else x_num.to(device)
-        self.x_cat = None if x_cat is None else x_cat.to(device)
+        self.store = store.to(device)
         self.targets = y.to(device)
         self.weight = None if weight is None else weight.to(device)
         self.device = device
@@ -54,8 +56,9 @@ class Rows(Dataset):
 
     def shared_out(self, shares: np.ndarray) -> Rows:
         """The same rows, where network i of a committee is given those at the positions `shares[i]`."""
-        positions = torch.from_numpy(shares)
-        return Rows(self.x_num, self.x_cat, self.targets, self.weight, self.device, positions)
+        shared = copy.copy(self)
+        shared.shares = torch.from_numpy(shares).to(self.device)
+        return shared
 
     @property
     def n_per_epoch(self) -> int:
@@ -73,28 +76,12 @@ class Rows(Dataset):
         return self
 
     def inputs(self, rows: slice) -> dict[str, Tensor]:
-        """What the network is given for these rows: dense ``x_num``, and ``x_cat`` if there are categories."""
-        x_num, x_cat, _, _ = self.take(rows)
-        # A copy, since a module may change its input in place.
-        x_num = self.dense(x_num) if self.sparse else x_num.clone()
-        return {"x_num": x_num} if x_cat is None else {"x_num": x_num, "x_cat": x_cat}
+        """What the network is given for these rows, in memory of its own."""
+        return self.store[rows].tensors(copies=True)
 
-    def dense(self, x_num: Any) -> Tensor:
-        """Numbers of a few rows as a tensor on the device."""
-        return torch.from_numpy(x_num.toarray()).to(self.device) if self.sparse else x_num
-
-    def take(self, index: Tensor | slice) -> tuple[Tensor | Any, Tensor | None, Tensor, Tensor | None]:
-        """The rows at `index`, still sparse where they are."""
-        if self.sparse:
-            x_num = self.x_num[index if isinstance(index, slice) else index.cpu().numpy()]
-        else:
-            x_num = self.x_num[index]
-        return (
-            x_num,
-            None if self.x_cat is None else self.x_cat[index],
-            self.targets[index],
-            None if self.weight is None else self.weight[index],
-        )
+    def take(self, index: Tensor | slice) -> tuple[Store, Tensor, Tensor | None]:
+        """Rows of X, targets and weights at `index`."""
+        return self.store[index], self.targets[index], None if self.weight is None else self.weight[index]
 
 
 def batch_bounds(n_samples: int, batch_size: int) -> np.ndarray:
@@ -113,7 +100,8 @@ def network_by_network(outputs: Sequence[Tensor], n_networks: int) -> Tensor:
 class Batches:
     """Iterate over `rows`, an epoch at a time, in batches of `batch_size` rows for each network.
 
-    `generator` shuffles every epoch anew; None keeps the order.
+    `generator` shuffles every epoch anew; None keeps the order. Rows of about the same length come together, so that
+    little is filled up.
     """
 
     def __init__(self, rows: Rows, batch_size: int, generator: torch.Generator | None) -> None:
@@ -122,8 +110,7 @@ class Batches:
         self.generator = generator
         # The order within one batch changes nothing but rounding.
         self.shuffled = generator is not None and len(self) > 1
-        row_bytes = 4 * max(1, int(np.prod(rows.x_num.shape[1:])))
-        self.batches_per_gather = max(1, _GATHER_BYTES // (row_bytes * batch_size))
+        self.batches_per_gather = max(1, _GATHER_BYTES // (4 * rows.store.row_size * batch_size))
 
     def __len__(self) -> int:
         return len(self.bounds) - 1
@@ -135,7 +122,7 @@ class Batches:
             return
         order = None
         if self.shuffled:
-            order = torch.randperm(len(rows), generator=self.generator, dtype=torch.int64).to(rows.device)
+            order = self._by_length(self._permutations(1)).to(rows.device)[0]
         for first in range(0, len(self), self.batches_per_gather):
             last = min(first + self.batches_per_gather, len(self))
             start, stop = int(bounds[first]), int(bounds[last])
@@ -145,21 +132,40 @@ class Batches:
     def _parts(self, shares: Tensor) -> Iterator[Batch]:
         """Batches in which the rows of the first network come first, then those of the second, and so on."""
         if self.shuffled:
-            orders = [torch.randperm(shares.shape[1], generator=self.generator, dtype=torch.int64) for _ in shares]
-            shares = shares.gather(1, torch.stack(orders).to(shares.device))
+            shares = self._by_length(shares.gather(1, self._permutations(len(shares)).to(shares.device)))
         for start, stop in pairwise(self.bounds.tolist()):
             gathered = self.rows.take(shares[:, start:stop].reshape(-1))
-            yield from self._slices(gathered, [0, gathered[2].shape[0]])
+            yield from self._slices(gathered, [0, gathered[1].shape[0]])
 
-    def _slices(self, gathered: tuple[Any, ...], bounds: list[int]) -> Iterator[Batch]:
-        x_num, x_cat, y, weight = gathered
+    def _permutations(self, n: int) -> Tensor:
+        n_rows = self.rows.n_per_epoch
+        return torch.stack([torch.randperm(n_rows, generator=self.generator, dtype=torch.int64) for _ in range(n)])
+
+    def _by_length(self, orders: Tensor) -> Tensor:
+        """Orders (n_networks, n_rows) of rows, in which each batch holds rows of about the same length.
+
+        Rows are sorted within groups of `_SORTED_TOGETHER` batches only, and the batches of a group are shuffled.
+        """
+        lengths = self.rows.store.lengths
+        if lengths is None:
+            return orders
+        lengths, orders, bounds = lengths.to(orders.device), orders.clone(), self.bounds.tolist()
+        for first in range(0, len(self), _SORTED_TOGETHER):
+            last = min(first + _SORTED_TOGETHER, len(self))
+            group = orders[:, bounds[first] : bounds[last]]
+            ranks = lengths[group].argsort(dim=1, stable=True)
+            batches = group.gather(1, ranks).split(np.diff(bounds[first : last + 1]).tolist(), dim=1)
+            # A smaller last batch stays the last: the bounds are those of the batches in order.
+            shuffled = torch.randperm(len(batches) - 1, generator=self.generator).tolist()
+            group.copy_(torch.cat([batches[i] for i in (*shuffled, len(batches) - 1)], dim=1))
+        return orders
+
+    def _slices(self, gathered: tuple[Store, Tensor, Tensor | None], bounds: list[int]) -> Iterator[Batch]:
+        store, y, weight = gathered
         # Views, through which a module that works in place would change the rows.
-        shows_rows = not (self.rows.sparse or self.shuffled or self.rows.shares is not None)
+        shows_rows = not (self.shuffled or self.rows.shares is not None)
         for start, stop in pairwise(bounds):
-            numbers = self.rows.dense(x_num[start:stop])
-            inputs = {"x_num": numbers.clone() if shows_rows else numbers}
-            if x_cat is not None:
-                inputs["x_cat"] = x_cat[start:stop]
+            inputs = store[start:stop].tensors(copies=shows_rows)
             if weight is not None:
                 inputs["sample_weight"] = weight[start:stop]
             yield inputs, y[start:stop]

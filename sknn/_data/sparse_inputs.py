@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from ..modules import TabM
 from .categories import forced_positions
+from .containers import as_table
 from .csr import SMALLEST, float32_csr, is_below_float32, real_csr, refuse_nan, with_columns
 from .drift import sparse_scale_changes
 from .encoder import Encoder
 from .inputs import Inputs, RawRows, rows_for_statistics
+from .stores import Sparse
 
 __all__ = ["SparseInputs"]
 
@@ -81,7 +84,11 @@ class SparseInputs(Inputs):
     `used` int64 (n_used,) are the positions of the columns that the network gets, increasing; None for all of them.
     """
 
-    kind = "sparse"
+    kind = content = "sparse"
+    what = "rows of a sparse matrix"
+    default_module = TabM
+    options = ("preprocessing", "categorical_features")
+    has_columns = True
 
     def __init__(self, n_columns: int, encoder: Encoder | None, used: np.ndarray | None = None) -> None:
         self.given_shape = (n_columns,)
@@ -91,11 +98,11 @@ class SparseInputs(Inputs):
         self.encoder = encoder
 
     @classmethod
-    def reads(cls, X: Any, preprocessing: bool) -> bool:
-        return scipy.sparse.issparse(X)
+    def prepare(cls, X: Any) -> Any:
+        return as_table(X)
 
     @classmethod
-    def read_first(cls, X: Any, preprocessing: bool, categorical_features: Any) -> SparseRows:
+    def read_first(cls, X: Any, preprocessing: bool = True, categorical_features: Any = None) -> SparseRows:
         if preprocessing and forced_positions(categorical_features, list(range(X.shape[1]))):
             raise ValueError(
                 f"categorical_features={categorical_features!r} names columns of a sparse matrix, whose columns are "
@@ -116,10 +123,10 @@ class SparseInputs(Inputs):
         is_small = self.encoder is not None and bool((self.encoder.scale > 1 / SMALLEST).any())
         return SparseRows(float32_csr(matrix, keeps_float64=is_small), self.encoder is not None)
 
-    def encode_rows(self, raw: SparseRows, rows: np.ndarray | None = None) -> tuple[scipy.sparse.csr_array, None]:
+    def encode_rows(self, raw: SparseRows, rows: np.ndarray | None = None) -> Sparse:
         matrix = raw.matrix if rows is None else raw.matrix[rows]
         matrix = matrix if self.used is None else with_columns(matrix, self.used)
-        return (matrix if self.encoder is None else self.encoder.encode_sparse(matrix)), None
+        return Sparse(matrix if self.encoder is None else self.encoder.encode_sparse(matrix))
 
     def scale_changes(self, raw: SparseRows) -> dict[str, str]:
         if self.encoder is None:
@@ -135,6 +142,6 @@ class SparseInputs(Inputs):
     def can_be_scaled(self) -> bool:
         return self.encoder is None
 
-    def _learn_scaling(self, x_num: scipy.sparse.csr_array) -> Callable[[Any], Any]:
-        self.encoder = encoder = Encoder.from_sparse(x_num, None)
-        return encoder.encode_sparse
+    def _learn_scaling(self, store: Sparse) -> Callable[[Sparse], Sparse]:
+        self.encoder = encoder = Encoder.from_sparse(store.x, None)
+        return lambda other: Sparse(encoder.encode_sparse(other.x), other.device)

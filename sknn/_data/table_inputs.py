@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 import torch
-from torch import Tensor
 
+from ..modules import TabM
 from .columns import Labels, Numbers, column_label, float64_numbers, named_columns, read_column
-from .containers import take_rows
+from .containers import as_table, take_rows
 from .drift import scale_changes
 from .encoder import Encoder
 from .inputs import Inputs, RawRows, rows_for_statistics
+from .stores import Dense
 from .table import TableReader, check_finite
 
 __all__ = ["TableInputs"]
@@ -159,7 +160,11 @@ class TableInputs(Inputs):
     training never saw would meet weights that never learned, so it is read as unknown instead.
     """
 
-    kind = "table"
+    kind = content = "table"
+    what = "rows of a table"
+    default_module = TabM
+    options = ("categorical_features",)
+    has_columns = True
     encoder: Encoder
 
     def __init__(self, reader: TableReader, encoder: Encoder, never_missing: np.ndarray) -> None:
@@ -172,11 +177,11 @@ class TableInputs(Inputs):
         self.missing_codes = np.array(self.cardinalities, dtype=np.int64) - 1
 
     @classmethod
-    def reads(cls, X: Any, preprocessing: bool) -> bool:
-        return len(X.shape) == 2
+    def prepare(cls, X: Any) -> Any:
+        return as_table(X)
 
     @classmethod
-    def read_first(cls, X: Any, preprocessing: bool, categorical_features: Any) -> TableRows:
+    def read_first(cls, X: Any, categorical_features: Any = "from_dtype") -> TableRows:
         return TableRows(*TableReader.learn(X, categorical_features))
 
     def read(self, X: Any) -> TableRows:
@@ -188,7 +193,7 @@ class TableInputs(Inputs):
             raise ValueError(f"Found array with dim {len(X.shape)}, expected 2 as in fit.")
         return TableRows(self.reader, self.reader.parse(X))
 
-    def encode_rows(self, raw: TableRows, rows: np.ndarray | None = None) -> tuple[Tensor, Tensor | None]:
+    def encode_rows(self, raw: TableRows, rows: np.ndarray | None = None) -> Dense:
         """Numbers float32 (n_rows, encoded columns), and codes int64 (n_rows, n_categorical) or None."""
         raw = TableRows(self.reader, raw.contents)  # without the columns that are idle
         n_rows = len(raw) if rows is None else len(rows)
@@ -204,7 +209,7 @@ class TableInputs(Inputs):
                 numeric, codes = raw.read(part if rows is None else rows[part])
                 self.encoder.encode(numeric, out=x_num[part])
                 x_cat[part] = self._trained_codes(codes)
-        return torch.from_numpy(x_num), torch.from_numpy(x_cat) if self.cardinalities else None
+        return Dense(torch.from_numpy(x_num), torch.from_numpy(x_cat) if self.cardinalities else None)
 
     def scale_changes(self, raw: TableRows) -> dict[str, str]:
         names = [f"X: {column_label(self.reader.columns[i].name, i)}" for i in self.reader.numeric]

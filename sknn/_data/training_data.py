@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,9 +48,9 @@ class TrainingData:
     The constructor checks the rows, learns the targets, reads X once, and merges equal rows of a small table. Then
     `hold_out` or `validate_on` may choose validation rows. `encode` learns scales from the others, and makes tensors.
 
-    `inputs` is what an earlier fit learned about X, if this one continues it; else `read_first` reads X, and
-    `leaves_out_idle` is for `RawRows.learn`. `merge` says whether equal rows of a small table may be merged: loss and
-    score can weigh rows.
+    X is prepared for its `kind`. `inputs` is what an earlier fit learned about X, if this one continues it; else X is
+    read with the `options` of its kind, and `leaves_out_idle` is for `RawRows.learn`. `merge` says whether equal rows
+    of a small table may be merged: loss and score can weigh rows.
     """
 
     def __init__(
@@ -61,7 +61,8 @@ class TrainingData:
         groups: Any = None,
         *,
         inputs: Inputs | None,
-        read_first: Callable[[Any], RawRows],
+        kind: type[Inputs],
+        options: Mapping[str, Any],
         leaves_out_idle: bool,
         learn_targets: Callable[[Any, np.ndarray | None], Any],  # (y, weight) -> targets
         class_weight: Callable[[Any, np.ndarray | None], np.ndarray | None],  # (y, weight) -> class weight of each row
@@ -86,7 +87,7 @@ class TrainingData:
             warnings.warn(message, DataConversionWarning, stacklevel=level_of_caller())
         self.labels.weigh_classes(class_weight)
         X = self.labels.of(X)
-        self.raw = (read_first if inputs is None else inputs.read)(X)
+        self.raw = kind.read_first(X, **options) if inputs is None else inputs.read(X)
         self._ignored_changes = {} if inputs is None else inputs.ignored_changes(X)
         if merge and self._merge() and self.targets.kind == "real":
             # Mean and spread of the merged rows: those of the copies differ in the last bit.
@@ -149,7 +150,7 @@ class TrainingData:
             rows, valid = rows.shared_out(self.shares[0]), rows.shared_out(self.shares[1])
         elif self.valid is not None:
             X, labels = self.valid
-            with refused_as("X_val", "a table like X", instead_of="X"):
+            with refused_as("X_val", f"{inputs.what} like X", instead_of="X"):
                 valid = self._rows(inputs, inputs.read(X), labels, None, device)
         elif self.valid_rows is not None:
             valid = self._rows(inputs, self.raw, self.labels, self.valid_rows, device)
@@ -160,13 +161,13 @@ class TrainingData:
         self, inputs: Inputs, raw: RawRows, labels: LabelledRows, rows: np.ndarray | None, device: torch.device
     ) -> Rows:
         """Encoded rows, with weights of mean one."""
-        x_num, x_cat = inputs.encode_rows(raw, rows)
+        store = inputs.encode_rows(raw, rows)
         y, weight = self.targets.encode(labels.y), labels.weight
         if rows is not None:
             y, weight = y[rows], None if weight is None else weight[rows]
         if weight is not None:
             weight = torch.from_numpy((weight / weight.mean()).astype(np.float32))
-        return Rows(x_num, x_cat, torch.from_numpy(np.ascontiguousarray(y)), weight, device)
+        return Rows(store, torch.from_numpy(np.ascontiguousarray(y)), weight, device)
 
     def _scorer(self, scoring: Any) -> Callable[[np.ndarray], float] | None:
         """Raw validation prediction -> score, or None if the loss is the score."""

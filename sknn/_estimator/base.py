@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .._data.containers import as_table
 from .._data.drift import warn_of_few_rows
-from .._data.kinds import read_first
 from .._data.training_data import EncodedData, TrainingData
 from .._device import resolve_device
 from .._errors import refused_as, shown
@@ -37,6 +35,7 @@ from .progress import (
     EpochListeners,
     with_callbacks,  # pyright: ignore[reportAttributeAccessIssue]
 )
+from .reading import Reading, reading_of
 from .recipe import n_networks_for, optimizer_params_for, stops_early, training_plan
 
 __all__ = ["BaseNeuralEstimator"]
@@ -143,28 +142,30 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
     ) -> Any:
         started = time.perf_counter()
         device, is_continued = self._check_parameters(partial)
+        reading = reading_of(X, hyperparameters(self), self._inputs if is_continued else None)
+        params = {**hyperparameters(self), "module": reading.module}
         arguments = dict(X=X, y=y, sample_weight=sample_weight, groups=groups, validation=validation)
 
-        raw = self._training_data(X, y, sample_weight, groups, classes, is_continued, partial)
+        raw = self._training_data(reading, y, sample_weight, groups, classes, is_continued, partial)
         checkpoint = None if partial else self._checkpoint(arguments, device, is_continued)
         random = self._generator(checkpoint, is_continued)
         seeds = Seeds.draw(random)
-        n_networks = self._n_networks(None if partial else len(raw), is_continued)
+        n_networks = self._n_networks(reading.module, None if partial else len(raw), is_continued)
         if partial and not is_continued and self.preprocessing:
             warn_of_few_rows(len(raw))
         if not partial:
-            self._choose_validation(raw, validation, seeds.split, n_networks)
+            self._choose_validation(raw, reading, validation, seeds.split, n_networks)
         data = raw.encode(device, self.scoring)
         del raw  # what was read of X is not held while the network is trained
 
         listeners = EpochListeners(self, arguments, verbose=0 if partial else int(self.verbose))
         plan = training_plan(
-            hyperparameters(self), data, vars(self).get("feature_names_in_", ()), partial=partial,
+            params, data, vars(self).get("feature_names_in_", ()), partial=partial,
             started=started, checkpoint=checkpoint, shuffle_seed=seeds.shuffle, device=device,
             before_epoch=listeners.before_epoch, after_epoch=listeners.after_epoch, after_resume=listeners.after_resume,
         )  # fmt: skip
         listeners.begin(plan.epochs)
-        net = self._network(plan, data, seeds.initialisation, n_networks, is_continued, partial)
+        net = self._network(params, plan, data, seeds.initialisation, n_networks, is_continued, partial)
         with net.unchanged_on_failure() if is_continued else net.released_on_failure():
             listeners.fitted = self._learned(net, data, random)
             n_threads = limited_threads(net.work, repeatable=self.random_state is not None)
@@ -199,24 +200,31 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
             return random
         return checkpoint.begin(random, is_fresh=not is_continued and self.random_state is None)
 
-    def _n_networks(self, n_samples: int | None, is_continued: bool) -> int:
+    def _n_networks(self, module: Any, n_samples: int | None, is_continued: bool) -> int:
         """Networks of the committee: those of a fitted one, or as many as the recipe chooses."""
         if not is_continued:
-            return n_networks_for(self.module, self.n_networks, n_samples)
+            return n_networks_for(module, self.n_networks, n_samples)
         committee = committee_of(self.net_.module_)
         return 1 if committee is None else len(committee.networks)
 
     def _network(
-        self, plan: TrainingPlan, data: EncodedData, seed: int, n_networks: int, is_continued: bool, partial: bool
+        self,
+        params: dict[str, Any],
+        plan: TrainingPlan,
+        data: EncodedData,
+        seed: int,
+        n_networks: int,
+        is_continued: bool,
+        partial: bool,
     ) -> _Net:
         """The net to train: the fitted one, or a new one."""
         if is_continued:
             net = self.net_
             net.attach(plan)
         else:
-            params = hyperparameters(self)
             if not partial:  # the steps of one epoch say nothing about a stream
-                params["optimizer_params"] = optimizer_params_for(params, plan, data.train.n_per_epoch)
+                optimizer_params = optimizer_params_for(params, plan, data.train.n_per_epoch)
+                params = {**params, "optimizer_params": optimizer_params}
             net = make_net(params, data.inputs, data.targets, data.train, plan=plan, seed=seed, n_networks=n_networks)
         net.keeps_optimizer = bool(self.warm_start)
         # Copies of a row, merged into one, count. The rows of a chunk say nothing about a stream.
@@ -230,37 +238,44 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
         return {**learned, **self._public_targets(data.targets)}
 
     def _training_data(
-        self, X: Any, y: Any, sample_weight: Any, groups: Any, classes: Any, is_continued: bool, partial: bool
+        self, reading: Reading, y: Any, sample_weight: Any, groups: Any, classes: Any, is_continued: bool, partial: bool
     ) -> TrainingData:
         """Rows, and what is learned from them about columns and targets."""
-        X = as_table(X)
-        self._check_columns(X, reset=not is_continued)
+        if reading.kind.has_columns:
+            self._check_columns(reading.X, reset=not is_continued)
+        elif not is_continued:  # those of an earlier fit
+            for name in ("n_features_in_", "feature_names_in_"):
+                if name in vars(self):
+                    delattr(self, name)
         # A column that has one value in the first rows of a stream may have others later.
-        leaves_out_idle = not partial and fits_any_columns(self.module, dict(self.module_params or {}))
+        leaves_out_idle = not partial and fits_any_columns(reading.module, dict(self.module_params or {}))
 
         def learn_targets(y: Any, weight: np.ndarray | None) -> Any:
             return self._targets.for_further(y) if is_continued else self._learn_targets(y, classes, weight)
 
         return TrainingData(
-            X, y, sample_weight, groups, inputs=self._inputs if is_continued else None,
-            read_first=lambda X: read_first(X, bool(self.preprocessing), self.categorical_features),
+            reading.X, y, sample_weight, groups, inputs=self._inputs if is_continued else None,
+            kind=reading.kind, options=reading.options,
             leaves_out_idle=leaves_out_idle, learn_targets=learn_targets, class_weight=self._extra_weight,
             merge=self.scoring in (None, "loss") and can_weigh_rows(self.criterion, self.criterion_params),
         )  # fmt: skip
 
-    def _choose_validation(self, data: TrainingData, given: tuple[Any, Any, Any], seed: int, n_networks: int) -> None:
+    def _choose_validation(
+        self, data: TrainingData, reading: Reading, given: tuple[Any, Any, Any], seed: int, n_networks: int
+    ) -> None:
         X_val, y_val, sample_weight_val = given
         if (X_val is None) != (y_val is None):
             missing = "y_val" if y_val is None else "X_val"
             raise ValueError(f"{missing} is None: X_val and y_val belong together. Pass both, or neither.")
         if X_val is not None:
-            with refused_as("X_val", "a table like X", instead_of="X"):
-                X_val = as_table(X_val)
-                self._check_columns(X_val, reset=False)
+            with refused_as("X_val", f"{reading.kind.what} like X", instead_of="X"):
+                X_val = reading.kind.prepare(X_val)
+                if reading.kind.has_columns:
+                    self._check_columns(X_val, reset=False)
             data.validate_on(X_val, y_val, sample_weight_val, self._check_y)
         elif sample_weight_val is not None:
             raise ValueError("sample_weight_val is given without X_val and y_val. Pass these too, or leave it out.")
-        elif stops_early(self.module, self.early_stopping, len(data)):
+        elif stops_early(reading.module, self.early_stopping, len(data)):
             data.hold_out(self.validation_fraction, seed, n_networks)
 
     def _check_same_network(self) -> None:

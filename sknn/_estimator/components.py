@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Iterable
 from typing import Any
 
+from .._data.kinds import default_modules
 from .._network.signature import IN_FEATURES, OUT_FEATURES
 from ..losses import LOSSES
 
@@ -15,7 +17,7 @@ COMPONENTS = ("module", "criterion", "optimizer")
 
 # Arguments that the estimator fills in from the data, so that they are no hyperparameters.
 FILLED_IN = {
-    "module": frozenset((*IN_FEATURES, *OUT_FEATURES, "cat_cardinalities")),
+    "module": frozenset((*IN_FEATURES, *OUT_FEATURES, "in_shape", "cat_cardinalities")),
     "criterion": frozenset(),
     "optimizer": frozenset({"params", "lr"}),
 }
@@ -36,7 +38,11 @@ def accepted_params(kind: str, component: Any) -> tuple[dict[str, Any], bool]:
 
     `component` is the value of the parameter `kind`; an instance accepts nothing.
     """
-    candidates = LOSSES.get(component, ()) if kind == "criterion" and isinstance(component, str) else (component,)
+    candidates: Iterable[Any] = (component,)
+    if kind == "criterion" and isinstance(component, str):
+        candidates = LOSSES.get(component, ())
+    elif kind == "module" and isinstance(component, str):  # the last one's defaults are shown: those for tables
+        candidates = reversed(default_modules()) if component == "auto" else ()
     parameters = [parameter for candidate in candidates for parameter in _signature_parameters(candidate)]
     named = [p for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL) and p.name not in FILLED_IN[kind]]
     return {p.name: p.default for p in named}, any(p.kind is p.VAR_KEYWORD for p in parameters)

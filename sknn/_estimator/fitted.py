@@ -11,7 +11,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
-from .._data.containers import as_table, is_plain, without_tensor
+from .._data.containers import is_plain, without_tensor
 from .._data.inputs import Inputs
 from .._errors import refused_as
 from .._network.table_network import users_network
@@ -107,13 +107,20 @@ class FittedEstimator(ComponentParams):
         fitted = vars(self)
         if "net_" not in fitted:
             check_is_fitted(self, "net_")  # raises
-        X = as_table(X)
-        if "feature_names_in_" in fitted or not is_plain(X) or X.shape[1] != self.n_features_in_:
+        inputs = self._inputs
+        if not (inputs.has_columns and is_plain(X)):
+            try:
+                X = inputs.prepare(X)
+            except (ValueError, TypeError) as error:
+                raise type(error)(f"{error} This estimator was fitted on {inputs.what}.") from error
+        if inputs.has_columns and (
+            "feature_names_in_" in fitted or not is_plain(X) or X.shape[1] != self.n_features_in_
+        ):
             self._check_columns(X, reset=False)
         return X
 
     def _check_columns(self, X: Any, *, reset: bool) -> None:
-        """Learn number and names of the columns of X, as returned by `as_table`, or compare them with those of fit."""
+        """Learn number and names of the columns of X, prepared for its kind, or compare them with those of fit."""
         with refused_as("X", "columns with distinct names, all of them strings or none"):
             try:
                 validate_data(self, X, reset=reset, skip_check_array=True)

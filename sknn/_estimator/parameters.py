@@ -13,7 +13,7 @@ from torch import nn
 __all__ = ["BUILT_WITH", "CONSTRAINTS"]
 
 CONSTRAINTS: dict[str, list[Any]] = {
-    "module": [callable, nn.Module],
+    "module": [StrOptions({"auto"}), callable, nn.Module],
     "module_params": [dict, None],
     "criterion": [str, callable, nn.Module],
     "criterion_params": [dict, None],

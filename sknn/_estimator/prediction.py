@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor
 from .._backprop.chain import evaluated
 from .._data.containers import take_rows
 from .._data.inputs import Inputs, RawRows
+from .._data.stores import Store
 from .._threads import limited_threads
 from .._training.net import _Net
 
@@ -18,6 +18,9 @@ __all__ = ["prediction_of_rows", "raw_prediction", "whole_tiles"]
 
 # Rows per chunk times the width of a row: large enough to make the overhead of a call small, small enough for caches.
 _CHUNK_FLOATS = 2**22
+
+# Rows of several lengths are filled up to so many numbers at most.
+_FILLED_UP = 2**20
 
 # Numbers of a row, for each output, that are in memory together: scores of all members, and intermediate results.
 _SCORES_AT_ONCE = 8
@@ -28,38 +31,43 @@ _ROW_TILE = 4
 
 
 def raw_prediction(net: _Net, inputs: Inputs, X: Any) -> Tensor:
-    """Raw prediction float32 (n_samples, out_features) on the CPU, for X as returned by `as_table`.
+    """Raw prediction float32 (n_samples, out_features) on the CPU, for a prepared X.
 
     Runs under inference_mode. One thread computes up to 2^27 multiplications, so that the number of threads changes no
     bit; beyond, the last bits may depend on it.
     """
     n_scores = _SCORES_AT_ONCE * net.n_classes
-    width = max(math.prod(inputs.row_shape) + sum(inputs.cardinalities), n_scores, 512)
+    width = max(inputs.row_size, n_scores, 512)
     chunk = max(64, _CHUNK_FLOATS // width)
     n_rows = X.shape[0]
     with limited_threads(min(n_rows, chunk) * net.n_weights, repeatable=True):
         if n_rows <= chunk:
-            return _one_chunk(net, *inputs.encode(X))
+            return _one_chunk(net, inputs.encode(X))
         chunks = (slice(start, start + chunk) for start in range(0, n_rows, chunk))
-        return torch.cat([_one_chunk(net, *inputs.encode(take_rows(X, rows))) for rows in chunks])
+        return torch.cat([_one_chunk(net, inputs.encode(take_rows(X, rows))) for rows in chunks])
 
 
 def prediction_of_rows(net: _Net, inputs: Inputs, raw: RawRows) -> Tensor:
     """The same for a few rows that have been read."""
     with limited_threads(len(raw) * net.n_weights, repeatable=True):
-        return _one_chunk(net, *inputs.encode_rows(raw))
+        return _one_chunk(net, inputs.encode_rows(raw))
 
 
-def _one_chunk(net: _Net, x_num: Any, x_cat: Tensor | None) -> Tensor:
-    if not isinstance(x_num, Tensor):
-        x_num = torch.from_numpy(x_num.toarray())
-    batch = {"x_num": whole_tiles(x_num)}
-    if x_cat is not None:
-        batch["x_cat"] = whole_tiles(x_cat)
+def _one_chunk(net: _Net, store: Store) -> Tensor:
+    """Raw prediction of rows; rows of several lengths in parts of about the same length, filled up only to it."""
+    if store.lengths is None:
+        return _one_batch(net, store)
+    parts = store.parts(_FILLED_UP)
+    raw = torch.cat([_one_batch(net, store[part]) for part in parts])
+    return raw[torch.cat(parts).argsort()]
+
+
+def _one_batch(net: _Net, store: Store) -> Tensor:
+    batch = {name: whole_tiles(values) for name, values in store.tensors().items()}
     if net.device != "cpu":
         batch = {name: values.to(net.device) for name, values in batch.items()}
     raw = evaluated(net.module_, batch)
-    return (net.infer(batch) if raw is None else raw).float().cpu()[: x_num.shape[0]]
+    return (net.infer(batch) if raw is None else raw).float().cpu()[: len(store)]
 
 
 def whole_tiles(rows: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ class Computation(nn.Module):
         if self.rescaling is not None:
             center, spread = self.rescaling
             numeric = (numeric - center) / spread
-        batch = {"x_num": numeric} if codes is None else {"x_num": numeric, "x_cat": codes}
+        batch = {"x": numeric} if codes is None else {"x": numeric, "x_cat": codes}
         raw = first_output(self.network(*network_inputs(batch)))
         if raw.ndim == 3:
             raw = self.criterion.combine(raw)

@@ -49,6 +49,11 @@ def exported_model(estimator: Any, asked_by: str) -> ExportedModel:
 def _recorded_and_verified(estimator: Any, asked_by: str) -> ExportedModel:
     _check_estimator(estimator, asked_by)
     inputs, targets = estimator._inputs, estimator._targets
+    if not inputs.has_columns:
+        raise ValueError(
+            f"{asked_by} serves tables and arrays of numbers, and this estimator was fitted on {inputs.what}. Store it "
+            "by sknn.save, and predict with sknn."
+        )
     graph = capture(estimator.net_, inputs)
     _check_operations(graph, asked_by)
     columns = _columns(inputs) if isinstance(inputs, TableInputs) else []

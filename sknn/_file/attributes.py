@@ -18,7 +18,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "loss_curve_": (list,), "validation_scores_": (list, type(None)), "health_": (TrainingHealth, type(None)),
     "feature_names_in_": (np.ndarray,), "classes_": (np.ndarray,), "stopped_by_": (str,),
 }  # fmt: skip
-_NEEDED = {"n_features_in_", "n_iter_", "best_epoch_", "loss_curve_", "validation_scores_"}
+_NEEDED = {"n_iter_", "best_epoch_", "loss_curve_", "validation_scores_"}
 
 
 def check_attributes(
@@ -32,6 +32,7 @@ def check_attributes(
         if name in _TYPES:
             expect(value, _TYPES[name], f"the attribute {name}")
     own = {"n_outputs_"} if targets.kind == "real" else {"classes_"}
+    own |= {"n_features_in_"} if inputs.has_columns else set()
     missing = sorted((_NEEDED | own) - set(found))
     if missing:
         raise DamagedFileError(f"the attributes {missing} are missing.")
@@ -41,6 +42,11 @@ def check_attributes(
 
 
 def _check_columns(found: dict[str, Any], inputs: Any) -> None:
+    if not inputs.has_columns:
+        unexpected = sorted({"n_features_in_", "feature_names_in_"} & found.keys())
+        if unexpected:
+            raise DamagedFileError(f"the attributes {unexpected} do not belong to {inputs.what}.")
+        return
     columns = [column.name for column in inputs.reader.columns] if inputs.kind == "table" else None
     n_columns = len(columns) if columns is not None else (*inputs.given_shape, -1)[0]
     n_features = found["n_features_in_"]

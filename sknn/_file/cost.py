@@ -81,6 +81,8 @@ def is_cheap(value: Any, tensors: bytes) -> bool:
         return n_layers <= _MOST_LAYERS and _N_ROWS * n_bytes * n_layers <= _MOST_PRODUCTS
     params = _plain_params(parameters.get("module_params"))
     name = module.get("name") if isinstance(module, dict) and module.get("$") == "name" else None
+    if module == "auto" and fitted["inputs"].get("kind") in ("table", "sparse"):
+        name = "sknn.modules.TabM"
     if name == "torch.nn.Linear" and params == {}:
         return True
     if name not in _MODULES or params is None or n_networks * _n_layers(params) > len(shapes) + _BESIDE:

@@ -14,6 +14,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
+from .._data.array_inputs import ArrayInputs
 from .._data.inputs import Inputs, RawRows
 from .._data.table_inputs import TableInputs, TableRows
 from .._estimator.prediction import prediction_of_rows
@@ -45,11 +46,15 @@ def make_rows(inputs: Inputs) -> list[dict[str, Tensor]]:
         return [_table_rows(inputs, draw)]
     if inputs.kind == "sparse":
         return [_sparse_rows(inputs, draw)]
+    if not isinstance(inputs, ArrayInputs):
+        return [{}]  # made anew from what was learned
     shape = (n_probe_rows(inputs), *inputs.row_shape)
     normal = torch.from_numpy(draw.standard_normal(shape).astype(np.float32))
     if inputs.rescaling is not None:
         center, spread = inputs.rescaling
         normal = center + normal * torch.where(torch.isinf(spread), 0.0, spread)
+    if inputs.codes:
+        return [{"probe.numbers": torch.from_numpy(draw.randint(0, 2, shape))}]
     # Networks with a vocabulary accept small whole numbers only.
     return [{"probe.numbers": x} for x in (normal, torch.from_numpy(draw.randint(0, 2, shape)).float())]
 
@@ -87,14 +92,17 @@ def _sparse_rows(inputs: Inputs, draw: np.random.RandomState) -> dict[str, Tenso
 
 def _read_rows(inputs: Inputs, reader: ValueReader) -> dict[str, Tensor]:
     """Return the rows of a file, if they match these inputs."""
-    names = {"table": ("numbers", "codes"), "sparse": ("numbers", "columns"), "array": ("numbers",)}[inputs.kind]
+    named = {"table": ("numbers", "codes"), "sparse": ("numbers", "columns"), "array": ("numbers",)}
+    if inputs.kind not in named:
+        return {}
+    names = named[inputs.kind]
     rows = {f"probe.{name}": reader.tensor(f"probe.{name}", "probe") for name in names}
     numbers, *others = rows.values()
     width, dtype, limits = numbers.shape[1:2], torch.float32, torch.tensor(inputs.cardinalities, dtype=torch.int64)
     if isinstance(inputs, TableInputs):
         width, dtype = inputs.encoder.center.shape, torch.float64
-    elif inputs.kind == "array":
-        width = torch.Size(inputs.row_shape)
+    elif isinstance(inputs, ArrayInputs):
+        width, dtype = torch.Size(inputs.row_shape), torch.int64 if inputs.codes else torch.float32
     else:
         limits = torch.full(width, inputs.given_shape[0], dtype=torch.int64)
     n_rows = len(numbers) if numbers.ndim else 0
@@ -117,6 +125,8 @@ def predict_rows(net: Any, inputs: Inputs, rows: dict[str, Tensor]) -> tuple[Ten
 
 def _raw_rows(inputs: Inputs, rows: dict[str, Tensor]) -> RawRows:
     """Return the rows as they are after reading."""
+    if not rows:
+        return inputs.read(inputs.prepare(inputs.probe_rows(np.random.RandomState(0))))
     numbers = rows["probe.numbers"].numpy()
     if inputs.kind == "array":
         return inputs.read(numbers)

@@ -14,6 +14,7 @@ from .._data.categories import Column
 from .._data.cells import PLURALS
 from .._data.encoder import Encoder
 from .._data.inputs import Inputs
+from .._data.kinds import KINDS
 from .._data.real_targets import RealTargets
 from .._data.sparse_inputs import SparseInputs
 from .._data.table import TableReader
@@ -27,6 +28,7 @@ from .values.reader_writer import ValueReader, ValueWriter
 __all__ = ["read_inputs", "read_targets", "write_inputs", "write_targets"]
 
 _KINDS: dict[str, Any] = {kind: kind for kind in ("numeric", "categorical", "idle")}
+_OF_COLUMNS = (TableInputs, SparseInputs, ArrayInputs)
 _ENCODER = ("center", "scale", "gap_columns")
 
 
@@ -38,9 +40,12 @@ def write_inputs(inputs: Inputs, writer: ValueWriter) -> dict[str, Any]:
         writer.tensors["used"] = torch.from_numpy(inputs.used)
     if inputs.rescaling is not None:
         writer.tensors |= {f"rescaling.{i}": tensor.cpu() for i, tensor in enumerate(inputs.rescaling)}
+    is_own = not isinstance(inputs, _OF_COLUMNS)
     return {
         "kind": inputs.kind,
         "preprocessing": inputs.preprocessing if isinstance(inputs, ArrayInputs) else None,
+        "codes": isinstance(inputs, ArrayInputs) and inputs.codes,
+        "state": writer.write(inputs.to_state(), "what was learned about X") if is_own else None,
         "row_shape": [int(size) for size in inputs.row_shape],
         "table": _write_table(inputs, writer) if isinstance(inputs, TableInputs) else None,
         "n_columns": inputs.given_shape[0] if inputs.kind == "sparse" else None,
@@ -65,8 +70,10 @@ def _write_table(inputs: TableInputs, writer: ValueWriter) -> dict[str, Any]:
 def read_inputs(value: Any, reader: ValueReader) -> Inputs:
     """What was learned about X, if its pieces match."""
     where = "inputs"
-    check_keys(value, {"kind", "preprocessing", "row_shape", "table", "n_columns"}, where)
+    check_keys(value, {"kind", "preprocessing", "codes", "state", "row_shape", "table", "n_columns"}, where)
     kind = expect(value["kind"], str, where)
+    if kind in KINDS and not issubclass(KINDS[kind], _OF_COLUMNS):
+        return _read_state(KINDS[kind], value, reader)
     row_shape = tuple(_size(size, "row_shape") for size in expect(value["row_shape"], list, "row_shape"))
     if (kind == "table") != (value["table"] is not None) or kind not in ("table", "sparse", "array"):
         raise DamagedFileError(f"inputs: kind {kind[:40]!r} and the table do not belong together.")
@@ -76,7 +83,7 @@ def read_inputs(value: Any, reader: ValueReader) -> Inputs:
     if kind == "array":
         if encoder is not None:
             raise DamagedFileError("inputs: numbers that go to the network untouched have no encoder.")
-        inputs = ArrayInputs(row_shape, preprocessing)
+        inputs = ArrayInputs(row_shape, preprocessing, expect(value["codes"], bool, where))
     elif kind == "sparse":
         if len(row_shape) != 1 or (encoder is not None and (encoder.center.shape != row_shape or
                                                             len(encoder.gap_columns))):  # fmt: skip
@@ -90,6 +97,18 @@ def read_inputs(value: Any, reader: ValueReader) -> Inputs:
         inputs = _read_table(value["table"], encoder, row_shape, reader)
     if any(name.startswith("rescaling.") for name in reader.tensors):
         inputs.rescaling = _read_rescaling(inputs, reader)
+    return inputs
+
+
+def _read_state(kind: type[Inputs], value: dict[str, Any], reader: ValueReader) -> Inputs:
+    """What was learned about X of a kind that describes itself."""
+    state = expect(reader.read(value["state"], "inputs"), dict, "inputs")
+    if any(value[name] is not None for name in ("preprocessing", "table", "n_columns")) or value["codes"] is not False:
+        raise DamagedFileError(f"inputs: they hold more than those of the kind {kind.kind!r}.")
+    with damaged_if_it_fails("inputs: what was learned about X does not fit together"):
+        inputs = kind.from_state(state)
+    if list(inputs.row_shape) != value["row_shape"]:
+        raise DamagedFileError("inputs: row_shape is not that of the rows.")
     return inputs
 
 

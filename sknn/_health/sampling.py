@@ -37,13 +37,11 @@ class RowSource:
 
     def _resident(self, most: int) -> tuple[dict[str, Tensor], Tensor]:
         rows = self.dataset
-        if rows.sparse:  # no more rows are made dense than in a batch
+        if rows.store.gathers:  # no more rows are made dense than in a batch
             most = min(most, _MOST_SPARSE)
-        x_num, x_cat, y, weight = rows.take(slice(None, None, max(1, self.n_rows // most)))
-        if rows.sparse:
-            x_num = torch.from_numpy(x_num.toarray()).to(rows.device)
-        inputs = {"x_num": x_num.clone(), "x_cat": x_cat, "sample_weight": weight}
-        return {name: values for name, values in inputs.items() if values is not None}, y
+        store, y, weight = rows.take(slice(None, None, max(1, self.n_rows // most)))
+        inputs = store.tensors(copies=True)
+        return inputs if weight is None else {**inputs, "sample_weight": weight}, y
 
     def targets(self, most: int) -> tuple[dict[str, Tensor], Tensor] | None:
         """Weights and targets of resident rows, cheaper than the rows themselves; else None."""

@@ -10,31 +10,42 @@ import torch
 from torch import Tensor, nn
 
 from .._errors import refused_as, shown
+from .._random import isolated_random_state
 from ..modules import Committee
-from .signature import IN_FEATURES, OUT_FEATURES, missing_arguments, name_of, needs_categories, takes_categories, widths
-from .table_network import TableNetwork, one_hot_of, users_network
+from .signature import (
+    IN_FEATURES,
+    OUT_FEATURES,
+    missing_arguments,
+    name_of,
+    needs_categories,
+    takes_categories,
+    takes_several,
+    widths,
+)
+from .table_network import FirstInput, TableNetwork, one_hot_of, users_network
 
-__all__ = ["build_network", "fit_knots"]
+__all__ = ["begins_with_embedding", "build_network", "fit_knots"]
 
 
 def build_network(
     module: type[nn.Module] | nn.Module | Any,
     params: dict[str, Any],
     *,
-    input_shape: tuple[int, ...],
+    in_features: int,
+    in_shape: tuple[int, ...],
     cat_cardinalities: Sequence[int],
     out_features: int,
+    n_inputs: int = 1,
     n_networks: int = 1,
 ) -> nn.Module:
     """Make the network, or a committee of them, from a class or a function with ``module_params``, or copy an instance.
 
-    `input_shape` is the shape of one row of numbers; `out_features` the width that the loss needs. The network is
-    called with ``x_num``, or with ``(x_num, x_cat)`` where there are categorical columns. Raises a TypeError if
+    `in_features` is the width of the input, `in_shape` the shape of one row, `out_features` the width that the loss
+    needs. The network is called with `n_inputs` tensors, as many of them as its `forward` takes. Raises a TypeError if
     `module` does not make an ``nn.Module``, or makes one of torch.jit, and a ValueError if arguments of its constructor
     are missing.
     """
     reads_codes = takes_categories(module)
-    in_features = input_shape[0] if len(input_shape) == 3 else input_shape[-1] if input_shape else 1
     if cat_cardinalities and not reads_codes:
         in_features += sum(cat_cardinalities)
 
@@ -42,21 +53,49 @@ def build_network(
         if isinstance(module, nn.Module):
             _refuse_compiled(module)
             return copy.deepcopy(module)
-        return _construct(module, params, in_features, cat_cardinalities, out_features)
+        return _construct(module, params, in_features, in_shape, cat_cardinalities, out_features)
 
     network = build()
     needs_codes = needs_categories(network)
+    takes_one = n_inputs > 1 and not takes_several(network)
     if n_networks > 1:
         network = Committee([network, *(build() for _ in range(n_networks - 1))])
-    return TableNetwork(network, cat_cardinalities, reads_codes) if cat_cardinalities or needs_codes else network
+    if cat_cardinalities or needs_codes:
+        return TableNetwork(network, cat_cardinalities, reads_codes)
+    return FirstInput(network) if takes_one else network
+
+
+def begins_with_embedding(module: Any, params: dict[str, Any], n_columns: int) -> bool:
+    """Whether the first layer of a module of the user's is an embedding, which needs integers.
+
+    A class is built for that, with the widths that are known before training; one that cannot be built is none.
+    """
+    network = module
+    if not isinstance(module, nn.Module):
+        if takes_categories(module):
+            return False
+        with isolated_random_state(0, torch.device("cpu")):
+            try:
+                network = module(**widths(module, params, n_columns, (n_columns,), [], 2), **params)
+            except Exception:  # of the user's constructor; the error is reported when the network is built for training
+                return False
+    if not isinstance(network, nn.Module) or takes_categories(network):
+        return False
+    first = next((layer for layer in network.modules() if not any(layer.children())), None)
+    return isinstance(first, nn.Embedding | nn.EmbeddingBag)
 
 
 def _construct(
-    module: Any, params: dict[str, Any], in_features: int, cat_cardinalities: Sequence[int], out_features: int
+    module: Any,
+    params: dict[str, Any],
+    in_features: int,
+    in_shape: tuple[int, ...],
+    cat_cardinalities: Sequence[int],
+    out_features: int,
 ) -> nn.Module:
     name = name_of(module)
     with refused_as("module", "a class of torch.nn.Module, an instance, or a function that makes one"):
-        filled = widths(module, params, in_features, cat_cardinalities, out_features)
+        filled = widths(module, params, in_features, in_shape, cat_cardinalities, out_features)
         missing = missing_arguments(module, {**filled, **params})
     if missing:
         example = ", ".join(f"{name!r}: ..." for name in missing)
@@ -88,7 +127,7 @@ def fit_knots(network: nn.Module, some_rows: Callable[[], tuple[dict[str, Tensor
     if not hasattr(inside, "fit_knots"):
         return
     inputs, weight = some_rows()
-    x_num = inputs["x_num"]
+    x_num = inputs["x"]
     if x_num.ndim != 2:  # not a table, which `check_network` reports
         return
     one_hot = one_hot_of(network)

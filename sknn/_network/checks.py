@@ -41,7 +41,7 @@ def check_network(
     Lazy layers get their shapes. `expected` are the output widths that the loss accepts, `label` names the user's
     module in messages, and `is_instance` says that it was not a class.
     """
-    n_rows = len(inputs["x_num"])
+    n_rows = len(inputs["x"])
     output = _call(network, inputs, label, is_instance=is_instance)
     if not isinstance(output, Tensor):
         raise ValueError(f"module: {label} returned {_described(output)}, expected a tensor of raw scores.")
@@ -90,7 +90,7 @@ def _call(network: nn.Module, inputs: dict[str, Tensor], label: str, *, is_insta
     try:
         return first_output(network(*network_inputs(inputs)))
     except Exception as error:
-        x_num = inputs["x_num"]
+        x_num = inputs["x"]
         one_hot = one_hot_of(network)
         width = f", and {one_hot.out_features} one-hot columns" if one_hot is not None else ""
         raise ValueError(

@@ -73,7 +73,7 @@ def _unserved_arguments(module: nn.Module, n_passed: int) -> list[str]:
 
 def _shape_of_input(network: nn.Module, inputs: dict[str, Tensor]) -> tuple[int, ...]:
     """Shape of the first tensor that the user's module is called with."""
-    shape = tuple(inputs["x_num"].shape)
+    shape = tuple(inputs["x"].shape)
     one_hot = one_hot_of(network)
     return shape if one_hot is None else (*shape[:-1], shape[-1] + one_hot.out_features)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from torch import nn
@@ -14,15 +14,17 @@ from ..modules import ARCHITECTURES
 __all__ = [
     "IN_FEATURES",
     "OUT_FEATURES",
+    "constructor_values",
     "fits_any_columns",
     "missing_arguments",
     "name_of",
     "takes_categories",
+    "takes_several",
     "widths",
 ]
 
 # Names under which tutorials and papers ask for the two widths of a network.
-IN_FEATURES = ("in_features", "input_size", "input_dim", "n_features")
+IN_FEATURES = ("in_features", "in_channels", "input_size", "input_dim", "n_features")
 OUT_FEATURES = ("out_features", "output_size", "output_dim", "n_outputs", "n_classes", "num_classes")
 
 
@@ -74,14 +76,38 @@ def constructor_parameters(module: Any) -> dict[str, inspect.Parameter]:
 
 
 def widths(
-    module: Any, params: dict[str, Any], in_features: int, cat_cardinalities: Sequence[int], out_features: int
+    module: Any,
+    params: dict[str, Any],
+    in_features: int,
+    in_shape: tuple[int, ...],
+    cat_cardinalities: Sequence[int],
+    out_features: int,
 ) -> dict[str, Any]:
-    """Constructor arguments that follow from the table, where neither `params` nor a partial gives them."""
+    """Constructor arguments that follow from X and y, where neither `params` nor a partial gives them."""
     given = {**getattr(module, "keywords", {}), **params}
     values: dict[str, Any] = dict.fromkeys(IN_FEATURES, in_features)
     values |= dict.fromkeys(OUT_FEATURES, out_features)
-    values["cat_cardinalities"] = list(cat_cardinalities)
+    values |= {"in_shape": tuple(in_shape), "cat_cardinalities": list(cat_cardinalities)}
     return {name: values[name] for name in constructor_parameters(module) if name in values and name not in given}
+
+
+def constructor_values(module: Any, params: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Values of parameters that a module's constructor has: given, or its defaults; of an instance its attributes."""
+    if isinstance(module, nn.Module):
+        return {name: getattr(module, name) for name in names if hasattr(module, name)}
+    given = {**getattr(module, "keywords", {}), **params}
+    defaults = {name: p.default for name, p in constructor_parameters(module).items() if p.default is not p.empty}
+    values = {**defaults, **given}
+    return {name: values[name] for name in names if name in values}
+
+
+def takes_several(network: nn.Module) -> bool:
+    """Whether `forward` can be called with two tensors or more."""
+    try:
+        inspect.signature(network.forward).bind(None, None)
+    except TypeError:
+        return False
+    return True
 
 
 def fits_any_columns(module: Any, params: dict[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""The module that prepares category codes for a network, and how any network is called."""
+"""The modules around a user's network that prepare its inputs, and how any network is called."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..modules import Committee, OneHot, UnknownMasking
 from ..modules.committee import members_of
 
 __all__ = [
+    "FirstInput",
     "TableNetwork",
     "committee_of",
     "first_output",
@@ -22,7 +23,25 @@ __all__ = [
 ]
 
 
-class TableNetwork(nn.Module):
+class Adapter(nn.Module):
+    """A module around a user's network, which changes only what this is given."""
+
+    network: nn.Module
+
+
+class FirstInput(Adapter):
+    """Passes the first of several tensors to a network that takes one, such as rows without their lengths."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor, *others: Tensor) -> Tensor:
+        """Raw prediction."""
+        return self.network(x)
+
+
+class TableNetwork(Adapter):
     """Passes category codes to a network: masked during training, and one-hot encoded if it has a single input.
 
     ``x_num`` float32 (batch, n_numeric), ``x_cat`` int64 (batch, n_categorical); the output is that of `network`.
@@ -49,8 +68,8 @@ class TableNetwork(nn.Module):
 
 
 def users_network(network: nn.Module) -> nn.Module:
-    """The user's network, or the committee of them, without the `TableNetwork` around it."""
-    return network.network if isinstance(network, TableNetwork) else network
+    """The user's network, or the committee of them, without the `Adapter` around it."""
+    return network.network if isinstance(network, Adapter) else network
 
 
 def one_hot_of(network: nn.Module) -> OneHot | None:
@@ -70,8 +89,8 @@ def has_members(network: nn.Module) -> bool:
 
 
 def network_inputs(inputs: dict[str, Tensor]) -> tuple[Tensor, ...]:
-    """The arguments of a network for a batch: numbers, and category codes if the table has any."""
-    return (inputs["x_num"], inputs["x_cat"]) if "x_cat" in inputs else (inputs["x_num"],)
+    """The arguments of a network for a batch: all of its tensors but the weights of the rows."""
+    return tuple(values for name, values in inputs.items() if name != "sample_weight")
 
 
 def first_output(output: Any) -> Tensor:

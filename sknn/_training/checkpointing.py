@@ -94,7 +94,8 @@ def surroundings(net: _Net, rows: Rows, valid: Rows | None, learned: tuple[Any, 
         if part is None:
             continue
         found[name] = part
-        values = {key: getattr(part, key) for key in ("x_num", "x_cat", "targets", "weight", "shares")}
+        values = {"targets": part.targets, "weight": part.weight, "shares": part.shares, "store": part.store}
+        values |= vars(part.store)
         found |= {f"{name}.{key}": value for key, value in values.items() if value is not None}
     parts = [*net.module_.modules(), *net.criterion_.modules(), *(callback for _, callback in net.callbacks_)]
     kinds = dict.fromkeys([*(type(part) for part in parts), type(net.optimizer_)])

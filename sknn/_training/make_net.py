@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from .._data.inputs import Inputs
+from .._data.kinds import module_for
 from .._data.rows import Rows
 from .._network.build import build_network, fit_knots
 from .._network.checks import check_loss, check_network
@@ -61,16 +62,18 @@ def make_net(
 
 def untrained_network(params: dict[str, Any], inputs: Inputs, out_features: int, n_networks: int) -> nn.Module:
     """The network, or a committee of them, that these parameters mean for these columns."""
-    module, module_params = params["module"], dict(params["module_params"] or {})
-    if inputs.row_shape:
+    module, module_params = module_for(params["module"], type(inputs)), dict(params["module_params"] or {})
+    if len(inputs.row_shape) == 1:
         is_sparse = inputs.kind == "sparse"
         module_params = params_for_table(module, module_params, n_columns=inputs.row_shape[-1], is_sparse=is_sparse)
     network = build_network(
         module,
         module_params,
-        input_shape=inputs.row_shape,
+        in_features=inputs.in_features,
+        in_shape=inputs.row_shape,
         cat_cardinalities=inputs.cardinalities,
         out_features=out_features,
+        n_inputs=inputs.n_inputs,
         n_networks=n_networks,
     )
     return network.float()
@@ -79,9 +82,9 @@ def untrained_network(params: dict[str, Any], inputs: Inputs, out_features: int,
 def _make_network(
     params: dict[str, Any], inputs: Inputs, targets: Any, rows: Rows, loss: Loss, n_networks: int
 ) -> nn.Module:
-    module = params["module"]
+    module = module_for(params["module"], type(inputs))
     width = loss.out_features(targets.n_targets)
-    n_rows = _SPARSE_ROWS_FOR_KNOTS if rows.sparse else _ROWS_FOR_KNOTS
+    n_rows = _SPARSE_ROWS_FOR_KNOTS if rows.store.gathers else _ROWS_FOR_KNOTS
     network = untrained_network(params, inputs, width, n_networks)
     network = network.to(rows.device)
     some = slice(None, None, 1 + len(rows) // n_rows)

@@ -34,11 +34,14 @@ _PLAIN_LAYERS = {
     nn.ModuleList, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish, nn.Tanh, nn.Sigmoid,
 }  # fmt: skip
 
+# Numbers of the validation rows of one batch, at most, unless those of a training batch are more.
+_VALIDATED_AT_ONCE = 2**22
+
 
 class _Net(ScoredNet, SknnNet):
     """skorch's net around resident tensors; `sknn._training.train` trains it.
 
-    Data are :class:`~sknn._data.rows.Rows`. Batches are ``({"x_num", "x_cat", "sample_weight"}, y)``; targets of a
+    Data are :class:`~sknn._data.rows.Rows`. Batches are ``({"x", "x_cat", "sample_weight"}, y)``; targets of a
     regressor are in standardised units.
     """
 
@@ -102,7 +105,8 @@ class _Net(ScoredNet, SknnNet):
         if not isinstance(dataset, Rows):
             return super().get_iterator(dataset, training=training)
         if not training:  # no gradients are kept, so batches may be larger
-            return Batches(dataset, max(self.batch_size, 1024), None)
+            most = max(1, _VALIDATED_AT_ONCE // dataset.store.row_size)
+            return Batches(dataset, max(self.batch_size, min(1024, most)), None)
         seed = 0 if self.run is None else self.run.plan.shuffle_seed
         return Batches(dataset, self.batch_size, torch.Generator().manual_seed(seed))
 

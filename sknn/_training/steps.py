@@ -63,7 +63,7 @@ class TrainingSteps:
         run.schedule.before_step(run.progress(net.steps_done_))
         if run.foreign_steps:
             self._adapt_to_changes()
-        if self.by_hand is not None and batch[0]["x_num"].ndim == 2:
+        if self.by_hand is not None and batch[0]["x"].ndim == 2:
             with torch.no_grad(), self.paced_threads or nullcontext():
                 step = self._gradient_by_hand(self.by_hand, batch)
                 self._update_weights()
@@ -92,7 +92,7 @@ class TrainingSteps:
                 for parameter in group["params"]:
                     parameter.grad = None
         if self.run.plan.precision == "bfloat16":
-            with torch.autocast(inputs["x_num"].device.type, torch.bfloat16):
+            with torch.autocast(inputs["x"].device.type, torch.bfloat16):
                 y_pred = net.infer(inputs).float()
         else:
             y_pred = net.infer(inputs)

@@ -34,11 +34,11 @@ def assert_same_gradients(network: nn.Module, inputs: dict[str, Tensor], n_steps
     reference = copy.deepcopy(network)
     chain = chain_of(network)
     assert chain is not None
-    for n_rows in [len(inputs["x_num"]), len(inputs["x_num"]) - 3][:n_steps]:
+    for n_rows in [len(inputs["x"]), len(inputs["x"]) - 3][:n_steps]:
         batch = {name: values[:n_rows] for name, values in inputs.items()}
         reference.zero_grad()
         torch.manual_seed(0)
-        expected = reference(**batch) if len(batch) > 1 else reference(batch["x_num"])
+        expected = reference(*batch.values())
         expected.square().sum().backward()
         if not chain.covers_all:
             for parameter in network.parameters():
@@ -62,18 +62,18 @@ def test_mlp(activation: type[nn.Module], dropout: float, norm: type[nn.Module] 
     network = MLP(5, 3, hidden_sizes=(8, 7), activation=activation, dropout=dropout, norm=norm)
     for parameter in network.parameters():
         nn.init.normal_(parameter)
-    assert_same_gradients(network, {"x_num": torch.randn(16, 5)})
+    assert_same_gradients(network, {"x": torch.randn(16, 5)})
 
 
 @pytest.mark.parametrize("takes_categories", [True, False])
 def test_categories_in_front(takes_categories: bool) -> None:
     torch.manual_seed(1)
     if takes_categories:
-        network = build_network(MLP, {}, input_shape=(2,), cat_cardinalities=[3, 40], out_features=2)
+        network = build_network(MLP, {}, in_features=2, in_shape=(2,), cat_cardinalities=[3, 40], out_features=2)
     else:
-        network = build_network(plain, {}, input_shape=(2,), cat_cardinalities=[3, 40], out_features=2)
+        network = build_network(plain, {}, in_features=2, in_shape=(2,), cat_cardinalities=[3, 40], out_features=2)
     codes = torch.stack([torch.randint(1, 3, (20,)), torch.randint(1, 40, (20,))], dim=1)
-    assert_same_gradients(network, {"x_num": torch.randn(20, 2), "x_cat": codes})
+    assert_same_gradients(network, {"x": torch.randn(20, 2), "x_cat": codes})
 
 
 def plain(in_features: int, out_features: int) -> nn.Module:
@@ -94,7 +94,7 @@ def plain(in_features: int, out_features: int) -> nn.Module:
     ],
 )
 def test_sequential(layers: list[nn.Module]) -> None:
-    assert_same_gradients(nn.Sequential(*layers), {"x_num": torch.randn(12, 4)})
+    assert_same_gradients(nn.Sequential(*layers), {"x": torch.randn(12, 4)})
 
 
 class Own(nn.Sequential):

@@ -35,7 +35,7 @@ def test_products_in_bfloat16_are_close_to_float32() -> None:
         chain = Chain.of(net, flatten(net).parameters, precision)
         assert chain is not None
         with torch.no_grad():
-            chain.backward(2 * chain.forward({"x_num": x}))
+            chain.backward(2 * chain.forward({"x": x}))
         gradients.append(torch.cat([p.grad.flatten() for p in net.parameters()]))
     rounded, expected = gradients
     error = ((rounded - expected).norm() / expected.norm()).item()

@@ -36,14 +36,15 @@ def network_of(
     network = build_network(
         TabM,
         {**SMALL, **params},
-        input_shape=(in_features,),
+        in_features=in_features,
+        in_shape=(in_features,),
         cat_cardinalities=cat_cardinalities,
         out_features=3,
         n_networks=n_networks,
     )
     for parameter in network.parameters():
         nn.init.normal_(parameter, std=0.3)
-    inputs = {"x_num": torch.randn(24, in_features)}
+    inputs = {"x": torch.randn(24, in_features)}
     if cat_cardinalities:
         inputs["x_cat"] = torch.stack([torch.randint(0, size, (24,)) for size in cat_cardinalities], dim=1)
     return network, inputs

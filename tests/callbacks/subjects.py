@@ -43,7 +43,7 @@ class Poison(Callback):
         self.seen += 1
         if not self.is_due():
             return
-        x = batch[0]["x_num"] if isinstance(batch[0], dict) else batch[0]
+        x = batch[0]["x"] if isinstance(batch[0], dict) else batch[0]
         if self.where == "batch":
             x[:, 2] = self.value
         if self.where == "weight":

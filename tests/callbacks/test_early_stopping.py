@@ -332,7 +332,7 @@ def test_groups_that_are_held_out_decide(weighted):
     model.set_params(gradient_health=None)  # the last column is out of scale on purpose
     model.set_params(**{**NOISY, "lr": 0.003, "max_epochs": 30})
     model.fit(X, y, sample_weight=weight if weighted else None, groups=groups)
-    held_out = dict(model.net_.callbacks_)["HeldOut"].rows.x_num[:, -1].numpy().astype(int)
+    held_out = dict(model.net_.callbacks_)["HeldOut"].rows.store.x[:, -1].numpy().astype(int)
     assert set(np.bincount(groups[held_out], minlength=30)) == {0, 10}
     assert_the_best_of_these_rows(model, X[held_out], y[held_out], weight[held_out] if weighted else None)
 

@@ -19,7 +19,7 @@ def fitted(X, preprocessing=False):
 
 def scaled(X):
     raw, inputs = fitted(X, preprocessing=True)
-    rows = Rows(*inputs.encode_rows(raw), torch.zeros(len(X)), None, torch.device("cpu"))
+    rows = Rows(inputs.encode_rows(raw), torch.zeros(len(X)), None, torch.device("cpu"))
     inputs.scale_from_now_on([rows])
     return inputs, rows
 
@@ -27,10 +27,10 @@ def scaled(X):
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float16, np.float64])
 def test_numbers_of_any_dtype_become_float32(dtype):
     X = np.array([[[0, 1], [1, 0]]], dtype=dtype)
-    x_num, x_cat = fitted(X)[1].encode(X)
-    assert x_num.dtype == torch.float32
-    assert x_cat is None
-    np.testing.assert_array_equal(x_num, X)
+    store = fitted(X)[1].encode(X)
+    assert store.x.dtype == torch.float32
+    assert store.x_cat is None
+    np.testing.assert_array_equal(store.x, X)
 
 
 def test_what_is_not_an_array_of_numbers_is_cast_once(monkeypatch):
@@ -76,7 +76,7 @@ def test_rows_of_another_shape_are_refused():
 @pytest.mark.parametrize(("shape", "dims"), [((200, 3), (0,)), ((50, 6, 3), (0, 1)), ((20, 3, 4, 4), (0, 1, 2, 3))])
 def test_columns_and_features_are_standardised_one_by_one_and_images_as_a_whole(shape, dims):
     X = GENERATOR.normal(5.0, 3.0, size=shape) * np.arange(1, 1 + shape[-1])
-    x_num = scaled(X)[1].x_num
+    x_num = scaled(X)[1].store.x
     assert torch.allclose(x_num.mean(dims), torch.tensor(0.0), atol=1e-4)
     assert torch.allclose(x_num.std(dims), torch.tensor(1.0), atol=1e-4)
 
@@ -84,7 +84,7 @@ def test_columns_and_features_are_standardised_one_by_one_and_images_as_a_whole(
 def test_columns_of_zeros_are_divided_and_constant_ones_become_zero():
     X = np.zeros((100, 2))
     X[:10, 0], X[:, 1] = 50.0, 7.0
-    x_num = scaled(X)[1].x_num
+    x_num = scaled(X)[1].store.x
     assert x_num[:, 0].unique().tolist() == [0.0, 1.0]
     assert x_num[:, 1].unique().tolist() == [0.0]
 
@@ -93,11 +93,11 @@ def test_numbers_scaled_twice_are_scaled_in_one_step_at_predict():
     X = GENERATOR.normal(1e3, 10.0, size=(100, 2)).astype(np.float32)
     inputs, _ = scaled(X)
     other = 3 * X + 500  # in another unit than the rows of the first scaling
-    rows = Rows(*inputs.encode(other), torch.zeros(100), None, torch.device("cpu"))
-    assert abs(rows.x_num.mean()) > 10
+    rows = Rows(inputs.encode(other), torch.zeros(100), None, torch.device("cpu"))
+    assert abs(rows.store.x.mean()) > 10
     inputs.scale_from_now_on([rows])
-    assert torch.allclose(rows.x_num.mean(0), torch.zeros(2), atol=1e-3)
-    np.testing.assert_allclose(inputs.encode(other)[0], rows.x_num, atol=1e-2)
+    assert torch.allclose(rows.store.x.mean(0), torch.zeros(2), atol=1e-3)
+    np.testing.assert_allclose(inputs.encode(other).x, rows.store.x, atol=1e-2)
 
 
 def test_a_sparse_frame_with_dates_is_refused():

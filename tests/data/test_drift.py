@@ -14,9 +14,9 @@ from scipy import sparse
 
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn._data.drift import _target_changes, scale_changes
-from sknn._data.kinds import read_first
 from sknn._data.real_targets import RealTargets
 from sknn.modules import MLP
+from tests.data.reading import read_first
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 COLUMNS: dict[str, Draw] = {

@@ -11,9 +11,9 @@ import scipy.sparse
 import torch
 
 from sknn._data import inputs, table_inputs
-from sknn._data.kinds import read_first
 from sknn._data.sparse_inputs import SparseInputs
 from sknn._data.table_inputs import TableInputs
+from tests.data.reading import read_first
 
 N = 40
 GENERATOR = np.random.default_rng(0)
@@ -44,9 +44,9 @@ def fitted(X, rows=None, leaves_out_idle=True, categorical_features="from_dtype"
 
 
 def same(found, expected):
-    np.testing.assert_array_equal(*(x.toarray() if scipy.sparse.issparse(x) else x for x in (found[0], expected[0])))
-    assert (found[1] is None) == (expected[1] is None)
-    assert found[1] is None or torch.equal(found[1], expected[1])
+    found, expected = found.tensors(), expected.tensors()
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in found)
 
 
 @pytest.mark.parametrize("make", [lambda X: X, pl.DataFrame, lambda X: pl.DataFrame(X).to_arrow(), lambda X: X.astype(object).to_numpy()],
@@ -101,8 +101,8 @@ def test_one_value_beside_gaps_is_not_idle():
 ], ids=["zeros", "nothing", "words", "empty", "ones"])  # fmt: skip
 def test_one_column_is_left_where_all_are_idle(X):
     raw, inputs = fitted(X)
-    x_num, x_cat = inputs.encode_rows(raw)
-    assert x_num.shape[1] + (0 if x_cat is None else x_cat.shape[1]) in (1, 2)  # a gap has an indicator
+    tensors = inputs.encode_rows(raw).tensors()
+    assert sum(part.shape[1] for part in tensors.values()) in (1, 2)  # a gap has an indicator
     assert len(inputs.cardinalities) + inputs.given_shape[0] in (1, 3)
 
 
@@ -141,14 +141,14 @@ def test_a_column_that_varies_outside_of_the_rows_for_statistics_is_kept(rows, l
     X = np.c_[np.zeros(N), USED["x"], RARE, gap, value]
     for make in (np.asarray, pd.DataFrame, lambda X: pd.DataFrame(X).astype({2: "Float64"})):
         raw, learned = fitted(make(X), rows, leaves_out_idle)
-        x_num = learned.encode_rows(raw)[0]
+        x_num = learned.encode_rows(raw).x
         assert x_num.shape[1] == 6 + (not leaves_out_idle)
         x_num = x_num[:, int(not leaves_out_idle) :]
         assert [len(np.unique(column)) for column in x_num.T] == [N, 2, 1, 1, 2, 2]
         assert x_num[2, 1] > x_num[0, 1]
     X = scipy.sparse.csr_array(np.c_[np.zeros(N), USED["x"], RARE - 1])
     raw, learned = fitted(X, rows, leaves_out_idle)
-    x_num = learned.encode_rows(raw)[0].toarray()
+    x_num = learned.encode_rows(raw).x.toarray()
     assert x_num.shape[1] == 2 + (not leaves_out_idle)
     assert x_num[2, -1] > 0
 
@@ -158,7 +158,7 @@ def test_a_gap_in_a_category_outside_of_the_rows_for_statistics_counts():
     X = USED.assign(word=np.where(RARE == 1, "a", None), same="b")
     raw, learned = fitted(X)
     assert learned.cardinalities == [4, 3]
-    assert learned.encode_rows(raw)[1][:4, 1].tolist() == [1, 1, 2, 1]
+    assert learned.encode_rows(raw).x_cat[:4, 1].tolist() == [1, 1, 2, 1]
 
 
 @pytest.mark.usefixtures("every_fourth_row")

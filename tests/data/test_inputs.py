@@ -10,8 +10,10 @@ import scipy.sparse
 import torch
 
 from sknn._data.inputs import rows_for_statistics
-from sknn._data.kinds import KINDS, read_first
+from sknn._data.kinds import KINDS
 from sknn._data.rows import Rows
+from sknn._data.stores import Dense
+from tests.data.reading import read_first
 
 GENERATOR = np.random.default_rng(0)
 NUMBERS = np.where(GENERATOR.random((60, 4)) < 0.3, 0.0, GENERATOR.normal(size=(60, 4)))
@@ -41,9 +43,10 @@ def dense(x):
 
 
 def same(encoded, expected):
-    np.testing.assert_array_equal(dense(encoded[0]), dense(expected[0]))
-    assert (encoded[1] is None) == (expected[1] is None)
-    assert encoded[1] is None or torch.equal(encoded[1], expected[1])
+    assert type(encoded) is type(expected)
+    found, wanted = encoded.tensors(), expected.tensors()
+    assert found.keys() == wanted.keys()
+    assert all(torch.equal(found[name], wanted[name]) for name in found)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -51,15 +54,15 @@ def test_x_and_preprocessing_decide_the_kind(name):
     X, preprocessing, kind = CASES[name]
     inputs = read_first(X, preprocessing, "from_dtype").learn(None, None)
     assert inputs.kind == kind
-    assert type(inputs) in KINDS
-    assert len({kind.kind for kind in KINDS}) == len(KINDS)
+    assert KINDS[kind] is type(inputs)
 
 
 def test_encoded_rows_have_the_shape_and_the_codes_that_are_declared(case):
     X, raw, inputs = case
-    x_num, x_cat = inputs.encode(X)
+    tensors = inputs.encode(X).tensors()
+    x_num, x_cat = tensors["x"], tensors.get("x_cat")
     assert x_num.shape == (60, *inputs.row_shape)
-    assert x_num.dtype in (torch.float32, np.float32)
+    assert x_num.dtype == torch.float32
     assert (x_cat is None) == (not inputs.cardinalities)
     if x_cat is not None:
         assert x_cat.dtype == torch.int64
@@ -72,7 +75,7 @@ def test_rows_of_the_fit_are_encoded_as_at_predict(case):
     same(inputs.encode_rows(raw), inputs.encode(X))
     rows = np.array([3, 59, 0, 17])
     whole = inputs.encode(X)
-    expected = (whole[0][rows], None if whole[1] is None else whole[1][rows])
+    expected = whole[torch.from_numpy(rows)]
     same(inputs.encode_rows(raw, rows), expected)
     same(inputs.encode_rows(raw.take(rows)), expected)
     assert len(raw) == 60
@@ -89,9 +92,9 @@ def test_keys_are_equal_for_equal_rows_only(case):
 def test_the_memory_of_the_caller_is_never_that_of_the_network(case):
     X, raw, inputs = case
     before = copy.deepcopy(X)
-    x_num = inputs.encode_rows(raw)[0]
-    if isinstance(x_num, torch.Tensor):
-        x_num.fill_(-1)
+    store = inputs.encode_rows(raw)
+    if isinstance(store, Dense):
+        store.x.fill_(-1)
         pd.testing.assert_frame_equal(*(pd.DataFrame(np.reshape(x, (60, -1))) for x in (X, before)))
 
 
@@ -107,14 +110,14 @@ def test_numbers_that_were_untouched_are_scaled_from_now_on_and_put_back(case):
     if not inputs.can_be_scaled:
         return
     before = inputs.encode(X)
-    rows = Rows(*before, torch.zeros(60), None, torch.device("cpu"))
+    rows = Rows(before, torch.zeros(60), None, torch.device("cpu"))
     shared = rows.shared_out(np.arange(60).reshape(2, 30))
     undo = inputs.scale_from_now_on([rows, shared])
-    assert rows.x_num is shared.x_num
-    np.testing.assert_array_equal(dense(rows.x_num), dense(inputs.encode(X)[0]))
-    assert not np.array_equal(dense(rows.x_num), dense(before[0]))
+    assert rows.store is shared.store
+    np.testing.assert_array_equal(dense(rows.store.x), dense(inputs.encode(X).x))
+    assert not np.array_equal(dense(rows.store.x), dense(before.x))
     undo()
-    same((rows.x_num, None), before)
+    same(rows.store, before)
     same(inputs.encode(X), before)
 
 
@@ -123,7 +126,7 @@ def test_scaling_can_be_put_back_from_outside(case):
     if not inputs.can_be_scaled:
         return
     before, scaling = inputs.encode(X), inputs.scaling
-    inputs.scale_from_now_on([Rows(*before, torch.zeros(60), None, torch.device("cpu"))])
+    inputs.scale_from_now_on([Rows(before, torch.zeros(60), None, torch.device("cpu"))])
     inputs.scaling = scaling
     same(inputs.encode(X), before)
 

@@ -9,6 +9,7 @@ from scipy import sparse
 
 from sknn._data import rows as _batches
 from sknn._data.rows import Batches, Rows, batch_bounds
+from sknn._data.stores import Dense, Sparse
 
 CPU = torch.device("cpu")
 
@@ -19,8 +20,8 @@ def make_rows(n_rows: int, kind: str = "dense") -> Rows:
     x = torch.stack([number.float() + 1, torch.zeros(n_rows)], dim=1)
     weight = number.float() + 1 if kind == "weighted" else None
     x_cat = number.unsqueeze(1) if kind == "categories" else None
-    x_num = sparse.csr_array(x.numpy()) if kind == "sparse" else x
-    return Rows(x_num, x_cat, number, weight, CPU)
+    store = Sparse(sparse.csr_array(x.numpy())) if kind == "sparse" else Dense(x, x_cat)
+    return Rows(store, number, weight, CPU)
 
 
 @pytest.mark.parametrize(
@@ -55,9 +56,9 @@ def test_an_epoch_holds_every_row_once_with_its_own_parts(
     for _ in range(2):
         numbers = []
         for inputs, y in batches:
-            assert inputs["x_num"].dtype == torch.float32
-            assert torch.equal(inputs["x_num"], torch.stack([y.float() + 1, torch.zeros(len(y))], dim=1))
-            assert set(inputs) == {"x_num"} | {"weighted": {"sample_weight"}, "categories": {"x_cat"}}.get(kind, set())
+            assert inputs["x"].dtype == torch.float32
+            assert torch.equal(inputs["x"], torch.stack([y.float() + 1, torch.zeros(len(y))], dim=1))
+            assert set(inputs) == {"x"} | {"weighted": {"sample_weight"}, "categories": {"x_cat"}}.get(kind, set())
             if kind == "weighted":
                 assert torch.equal(inputs["sample_weight"], y.float() + 1)
             if kind == "categories":
@@ -92,9 +93,9 @@ def test_shuffling_leaves_the_global_generator() -> None:
 
 def test_images_keep_their_shape() -> None:
     images = torch.rand(6, 3, 5, 4)
-    rows = Rows(images, None, torch.arange(6), None, CPU)
+    rows = Rows(Dense(images), torch.arange(6), None, CPU)
     for inputs, y in Batches(rows, 4, torch.Generator().manual_seed(0)):
-        torch.testing.assert_close(inputs["x_num"], images[y], rtol=0, atol=0)
+        torch.testing.assert_close(inputs["x"], images[y], rtol=0, atol=0)
 
 
 def test_a_sparse_matrix_is_never_dense_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,12 +114,12 @@ def test_rows_are_a_dataset_for_skorch(kind: str) -> None:
     assert rows.X is rows
     inputs, labels = zip(*rows, strict=True)
     assert [int(y) for y in labels] == [0, 1, 2]
-    assert torch.equal(inputs[1]["x_num"], torch.tensor([2.0, 0.0]))
+    assert torch.equal(inputs[1]["x"], torch.tensor([2.0, 0.0]))
     assert ("x_cat" in inputs[1]) == (kind == "categories")
 
 
 @pytest.mark.parametrize("kind", ["dense", "categories", "sparse"])
 def test_inputs_are_what_the_network_gets(kind: str) -> None:
     inputs = make_rows(5, kind).inputs(slice(0, 2))
-    assert torch.equal(inputs["x_num"], torch.tensor([[1.0, 0.0], [2.0, 0.0]]))
-    assert set(inputs) == ({"x_num", "x_cat"} if kind == "categories" else {"x_num"})
+    assert torch.equal(inputs["x"], torch.tensor([[1.0, 0.0], [2.0, 0.0]]))
+    assert set(inputs) == ({"x", "x_cat"} if kind == "categories" else {"x"})

@@ -24,10 +24,9 @@ def test_scales_are_those_of_the_weighted_training_rows():
 
 def test_dense_tables_are_read_at_predict():
     inputs = SparseInputs.read_first(X, True, None).learn(None, None)
-    expected = inputs.encode(X)[0]
+    expected = inputs.encode(X).x
     for table in (DENSE, DENSE.astype(object), scipy.sparse.coo_matrix(DENSE)):
-        encoded, codes = inputs.encode(table)
-        assert codes is None
+        encoded = inputs.encode(table).x
         assert scipy.sparse.issparse(encoded)
         np.testing.assert_array_equal(encoded.toarray(), expected.toarray())
     with pytest.raises(ValueError, match="Found array with dim 3, expected 2 as in fit"):
@@ -40,9 +39,9 @@ def test_columns_too_small_for_float32_are_scaled_as_others(unit):
     small = SparseInputs.read_first(X @ scipy.sparse.diags_array(units), True, None).learn(None, None)
     usual = SparseInputs.read_first(X, True, None).learn(None, None)
     for rows in (slice(None), slice(0, 5)):
-        expected = usual.encode(DENSE[rows])[0].toarray()
+        expected = usual.encode(DENSE[rows]).x.toarray()
         for table in (DENSE[rows] * units, scipy.sparse.csr_array(DENSE[rows] * units)):
-            encoded = small.encode(table)[0]
+            encoded = small.encode(table).x
             assert encoded.dtype == np.float32
             np.testing.assert_allclose(encoded.toarray(), expected, rtol=1e-5)
     with_noise = X + scipy.sparse.csr_array(([unit], ([np.flatnonzero(DENSE[:, 0] == 0)[0]], [0])), shape=X.shape)
@@ -71,9 +70,9 @@ def test_infinity_is_found_in_fit(preprocessing):
 def test_squares_of_huge_values_beside_tiny_ones_do_not_overflow():
     values = np.array([[3e300, 2e-300], [-4e300, 0.0], [0.0, 5e-300]])
     inputs = SparseInputs.read_first(scipy.sparse.csr_array(values), True, None).learn(None, None)
-    numbers, _ = inputs.encode(scipy.sparse.csr_array(values))
+    numbers = inputs.encode(scipy.sparse.csr_array(values)).x
     usual = SparseInputs.read_first(scipy.sparse.csr_array(values * [1e-300, 1e300]), True, None).learn(None, None)
-    expected, _ = usual.encode(scipy.sparse.csr_array(values * [1e-300, 1e300]))
+    expected = usual.encode(scipy.sparse.csr_array(values * [1e-300, 1e300])).x
     np.testing.assert_allclose(numbers.toarray(), expected.toarray(), rtol=1e-6)
 
 

@@ -19,18 +19,18 @@ FRAME = pd.DataFrame({"size": np.arange(N) % 17.0, "city": ["Rome", "Bonn", "Osl
 
 
 def fitted(X, rows=None, weight=None):
-    raw = TableInputs.read_first(X, True, "from_dtype")
+    raw = TableInputs.read_first(X, "from_dtype")
     return raw, raw.learn(rows, weight)
 
 
 @pytest.mark.parametrize("rows", [None, np.arange(N)[::-1].copy()], ids=["all", "some"])
 def test_chunks_change_nothing(rows, monkeypatch):
     raw, inputs = fitted(FRAME)
-    x_num, x_cat = inputs.encode_rows(raw, rows)
+    store = inputs.encode_rows(raw, rows)
     monkeypatch.setattr(table_inputs, "_CHUNK_BYTES", 1)  # 256 rows a chunk
     again = inputs.encode_rows(raw, rows)
-    assert torch.equal(again[0], x_num)
-    assert torch.equal(again[1], x_cat)
+    assert torch.equal(again.x, store.x)
+    assert torch.equal(again.x_cat, store.x_cat)
 
 
 def test_scales_are_those_of_the_training_rows():
@@ -43,10 +43,10 @@ def test_scales_are_those_of_the_training_rows():
 
 def test_a_gap_in_a_column_without_gaps_is_an_unknown_category():
     with_gap = FRAME.assign(city=[None, *FRAME["city"][1:]])
-    assert fitted(FRAME)[1].encode(with_gap)[1][0].tolist() == [0]
-    assert fitted(with_gap)[1].encode(with_gap)[1][0].tolist() == [4]
+    assert fitted(FRAME)[1].encode(with_gap).x_cat[0].tolist() == [0]
+    assert fitted(with_gap)[1].encode(with_gap).x_cat[0].tolist() == [4]
     # Training rows decide, not all rows.
-    assert fitted(with_gap, np.arange(1, N))[1].encode(with_gap)[1][0].tolist() == [0]
+    assert fitted(with_gap, np.arange(1, N))[1].encode(with_gap).x_cat[0].tolist() == [0]
 
 
 def test_tables_of_another_kind_are_refused_or_read():
@@ -57,7 +57,7 @@ def test_tables_of_another_kind_are_refused_or_read():
     with pytest.raises(ValueError, match="Found array with dim 3, expected 2 as in fit"):
         inputs.encode(np.ones((3, 2, 2)))
     numbers = fitted(np.arange(12.0).reshape(6, 2))[1]
-    assert torch.equal(numbers.encode(sparse)[0], numbers.encode(np.ones((3, 2)))[0])
+    assert torch.equal(numbers.encode(sparse).x, numbers.encode(np.ones((3, 2))).x)
 
 
 # ------------------------------------------------------------------ rows of a table

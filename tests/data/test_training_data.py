@@ -16,8 +16,8 @@ from sklearn.preprocessing import StandardScaler
 
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn._data import categories, columns, table
-from sknn._data.kinds import read_first
 from sknn._data.labelled_rows import MERGE_LIMIT
+from sknn._data.table_inputs import TableInputs
 from sknn._data.targets import class_targets
 from sknn._data.training_data import TrainingData
 from sknn.modules import MLP
@@ -47,7 +47,8 @@ TABLES = {
 def training_data(X: Any, y: Any = Y, sample_weight: Any = None, groups: Any = None, **kwargs: Any) -> TrainingData:
     settings: dict[str, Any] = dict(
         inputs=None,
-        read_first=lambda X: read_first(X, True, "from_dtype"),
+        kind=TableInputs,
+        options={},
         leaves_out_idle=False,
         learn_targets=lambda y, weight: class_targets(y)[0],
         class_weight=lambda y, weight: None,
@@ -104,9 +105,9 @@ def test_what_is_encoded_belongs_to_its_rows() -> None:
     ready = data.encode(CPU, None)
     for rows, positions in ((ready.train, data.train_rows), (ready.valid, data.valid_rows)):
         of_table = kept[positions]
-        x_num, x_cat = ready.inputs.encode(FRAME.iloc[of_table])
-        assert torch.equal(rows.x_num, x_num)
-        assert torch.equal(rows.x_cat, x_cat)
+        store = ready.inputs.encode(FRAME.iloc[of_table])
+        assert torch.equal(rows.store.x, store.x)
+        assert torch.equal(rows.store.x_cat, store.x_cat)
         assert rows.targets.tolist() == Y[of_table].tolist()
         expected = weight[of_table] / weight[of_table].mean()
         np.testing.assert_allclose(rows.weight, expected, rtol=1e-6)
@@ -126,7 +127,7 @@ def test_each_network_of_a_committee_holds_out_its_own_rows() -> None:
     data.hold_out(0.1, seed=0, n_networks=3)
     ready = data.encode(CPU, None)
     valid = ready.valid
-    assert valid.x_num is ready.train.x_num
+    assert valid.store is ready.train.store
     assert valid.shares.shape == (3, 12)
     assert len(set(valid.shares.ravel().tolist())) == 36
 
@@ -159,7 +160,7 @@ def test_validation_rows_are_read_by_what_the_training_rows_have_taught() -> Non
     data.validate_on(FRAME[:20], Y[:20], weight, checked.append)
     ready = data.encode(CPU, "accuracy")
     assert (len(ready.train), len(ready.valid)) == (N, 19)
-    assert torch.equal(ready.valid.x_num, ready.train.x_num[1:20])
+    assert torch.equal(ready.valid.store.x, ready.train.store.x[1:20])
     assert ready.validation_score(np.eye(2)[Y[1:20]]) == 1.0
     np.testing.assert_array_equal(checked[0], Y[1:20])
     with pytest.raises(ValueError, match="^y_val: y contains labels"):
@@ -174,7 +175,7 @@ def test_a_further_fit_keeps_what_the_first_one_learned() -> None:
     inputs = training_data(FRAME).encode(CPU, None).inputs
     ready = training_data(FRAME.assign(size=0.0), inputs=inputs).encode(CPU, None)
     assert ready.inputs is inputs
-    assert torch.equal(ready.train.x_num, inputs.encode(FRAME.assign(size=0.0))[0])
+    assert torch.equal(ready.train.store.x, inputs.encode(FRAME.assign(size=0.0)).x)
 
 
 def test_class_weights_count_in_the_loss_and_not_in_scores() -> None:

@@ -57,7 +57,7 @@ def canaries(model: Any, frame: pd.DataFrame, y: np.ndarray) -> list[bytes]:
         int(DATE.replace(tzinfo=datetime.UTC).timestamp() * 1e9).to_bytes(8, "little"),
     ]
     if "net_" in vars(model):
-        x_num = model._inputs.encode(frame)[0]
+        x_num = model._inputs.encode(frame).x
         found += [x_num[7, 1].numpy().tobytes(), x_num[N - 3, 2].numpy().tobytes(), x_num[11, 3].numpy().tobytes()]
         found += [x_num[3:5].numpy().tobytes(), x_num[:, 0].contiguous().numpy()[3:5].tobytes()]
         if isinstance(model, NeuralRegressor):
@@ -159,7 +159,7 @@ def test_the_canaries_would_be_found():
     for held in (
         frame,
         y,
-        model._inputs.encode(frame)[0],
+        model._inputs.encode(frame).x,
         model._targets.encode(y),
         np.array([WEIGHT]),
         [GROUP],
@@ -173,7 +173,7 @@ def test_knots_are_no_cells_of_the_table():
     """The smallest and the largest cell tell most; encoded, and untouched."""
     frame, y = table()
     model = NeuralRegressor(max_epochs=1, random_state=0).fit(frame, y)
-    data, x_num = pickle.dumps(model), model._inputs.encode(frame)[0]
+    data, x_num = pickle.dumps(model), model._inputs.encode(frame).x
     plain = x_num.numpy()
     untouched = pickle.dumps(NeuralRegressor(max_epochs=1, preprocessing=False, random_state=0).fit(plain, y))
     for cell in (x_num[:, 0].max(), x_num[:, 0].min()):

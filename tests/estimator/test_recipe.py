@@ -32,7 +32,7 @@ def test_networks_hold_out_different_rows():
 def test_prediction_is_the_mean_of_all_members():
     X, y = load_iris(return_X_y=True)
     clf = NeuralClassifier(max_epochs=5, criterion_params={"temperature_scaling": False}, random_state=0).fit(X, y)
-    x_num = clf._inputs.encode(X[:7])[0]
+    x_num = clf._inputs.encode(X[:7]).x
     with torch.no_grad():
         members = clf.module_(x_num).softmax(-1)
     assert members.shape == (7, 16, 3)

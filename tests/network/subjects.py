@@ -19,7 +19,7 @@ Y = np.array(["a", "b", "c"])[np.digitize(X[:, 0], [-0.5, 0.5])]
 
 
 def build(module: Any, params: dict[str, Any] | None = None, **shape: Any) -> nn.Module:
-    shape = {"input_shape": (5,), "cat_cardinalities": (), "out_features": 3, **shape}
+    shape = {"in_features": 5, "in_shape": (5,), "cat_cardinalities": (), "out_features": 3, **shape}
     return build_network(module, params or {}, **shape)
 
 

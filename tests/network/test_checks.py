@@ -47,7 +47,7 @@ def test_two_classes_may_be_one_score_or_two() -> None:
 
 def test_checking_leaves_mode_buffers_and_gradients_alone() -> None:
     network = nn.Sequential(nn.BatchNorm1d(5), nn.Linear(5, 3))
-    assert check_network(network, {"x_num": torch.randn(2, 5)}, (3,), "net").shape == (2, 3)
+    assert check_network(network, {"x": torch.randn(2, 5)}, (3,), "net").shape == (2, 3)
     assert network.training
     assert torch.equal(network[0].running_mean, torch.zeros(5))
     assert network[1].weight.grad is None

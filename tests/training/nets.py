@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sknn._data.rows import Rows
+from sknn._data.stores import Dense
 from sknn._training import train as training
 from sknn._training.net import _Net
 from sknn._training.plan import TrainingPlan
@@ -43,7 +44,7 @@ def make_rows(weighted: bool = False, n_rows: int = N_ROWS, seed: int = 0) -> Ro
     x = torch.randn(n_rows, N_FEATURES, generator=generator)
     y = (x[:, 0] + x[:, 1] > 0).long() + (x[:, 2] > 0.5).long()
     weight = torch.rand(n_rows, generator=generator) + 0.5 if weighted else None
-    return Rows(x, None, y, None if weight is None else weight / weight.mean(), CPU)
+    return Rows(Dense(x), y, None if weight is None else weight / weight.mean(), CPU)
 
 
 def make_net(

@@ -25,7 +25,7 @@ def test_validation_loss_is_that_of_the_whole_set_in_evaluation_mode() -> None:
     net.criterion_.temperature_scaling = False
     train(net, rows, valid)
     with torch.no_grad():
-        raw = net.module_.eval()(valid.x_num)
+        raw = net.module_.eval()(valid.store.x)
         losses = nn.functional.cross_entropy(raw, valid.y, reduction="none")
     record = net.history[-1]
     assert record["valid_loss"] == pytest.approx(float((losses * valid.weight).mean()), rel=1e-5)

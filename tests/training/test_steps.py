@@ -40,7 +40,7 @@ def reference_training(
     epochs: int = EPOCHS,
 ) -> tuple[Network, list[float]]:
     """Train as any tutorial does: one tensor per parameter, a cross-entropy of torch, a loop."""
-    network = make_network(rows.x_num.dtype)
+    network = make_network(rows.store.x.dtype)
     exempt = [*network.norm.parameters(), network.first.bias, network.second.bias, network.scale]
     decayed = [network.first.weight, network.second.weight]
     if optimizer is torch.optim.LBFGS:
@@ -53,7 +53,7 @@ def reference_training(
     for _ in range(epochs):
         total = 0.0
         for index in reference_batches(len(rows), generator):
-            x, y = rows.x_num[index], rows.y[index]
+            x, y = rows.store.x[index], rows.y[index]
             weight = torch.ones(len(index)) if rows.weight is None else rows.weight[index]
             if factor is not None:
                 for group in stepper.param_groups:
@@ -109,7 +109,7 @@ def test_training_equals_the_reference(name: str, clip: float | None, weighted: 
     rows = make_rows(weighted)
     # LBFGS divides by small differences between gradients, so that float32 rounding soon fills all digits.
     dtype = torch.float64 if name == "lbfgs" else torch.float32
-    rows.x_num = rows.x_num.to(dtype)
+    rows.store.x = rows.store.x.to(dtype)
     net = make_net(optimizer, params, [] if clip is None else [GradientClipping(clip)], lr=lr, dtype=dtype)
     assert bool(net.flat_parameters) == (name not in ("asgd", "lbfgs"))
     train(net, rows)

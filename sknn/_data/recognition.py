@@ -1,0 +1,151 @@
+"""What an X is: a table, texts, images, sequences, or an array that a module of the user's is given untouched."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any, Literal
+
+import narwhals.stable.v1 as nw
+import numpy as np
+from scipy import sparse
+from torch import Tensor
+
+from .._errors import shown
+from .cells import is_missing
+from .containers import is_frame, items_of
+
+__all__ = ["Content", "content_of"]
+
+Content = Literal["table", "sparse", "array", "text", "image", "sequence"]
+
+_CHANNELS = (1, 3, 4)  # of an image: grey, colour, colour with transparency
+_N_LOOKED_AT = 100  # rows of a list whose type says what all are; the kinds check the others
+_NAME_OF_FILE = re.compile(r"\S+\.(png|jpe?g|gif|bmp|tiff?|webp|wav|mp3|flac|ogg)", re.IGNORECASE)
+
+
+def content_of(X: Any, keeps_arrays: bool) -> Content:
+    """What X is, judged by its type, its dtype and the shapes of its rows.
+
+    `keeps_arrays`: arrays of more than two dimensions that are not clearly images are for a module of the user's.
+
+    Raises
+    ------
+    ValueError, TypeError
+        It may be data of several kinds, or it holds names of files; the message says how to go on.
+    """
+    if is_frame(X):
+        return "table"
+    if sparse.issparse(X):
+        return "sparse"
+    if isinstance(X, Tensor):
+        return "table" if X.ndim < 3 else _content_of_array(tuple(X.shape), str(X.dtype) == "torch.uint8", keeps_arrays)
+    if isinstance(X, np.ndarray) and X.ndim > 1:
+        return "table" if X.ndim == 2 else _content_of_array(X.shape, X.dtype == np.uint8, keeps_arrays)
+    if isinstance(X, np.ndarray) and X.dtype.kind not in "OUT":
+        return "table"  # one-dimensional numbers, which `as_table` refuses
+    if isinstance(X, list | tuple | np.ndarray) or nw.dependencies.is_into_series(X) or hasattr(X, "to_pylist"):
+        return _content_of_rows(X, keeps_arrays)
+    return "table"
+
+
+def _content_of_array(shape: tuple[int, ...], is_uint8: bool, keeps_arrays: bool) -> Content:
+    """Of an array of three or more dimensions."""
+    if len(shape) == 3:
+        return "image" if is_uint8 else "array" if keeps_arrays else "sequence"
+    may_be_images = len(shape) == 4 and (shape[1] in _CHANNELS or shape[3] in _CHANNELS)
+    if may_be_images and (is_uint8 or not keeps_arrays or shape[1] not in _CHANNELS):
+        return "image"
+    if keeps_arrays:
+        return "array"
+    if len(shape) == 4:
+        raise ValueError(
+            f"X has the shape {shape}: as images (n, height, width, channels) or (n, channels, height, width) it would "
+            f"have 1, 3 or 4 channels. Pass sequences as (n, channels, time), or a module of your own for other arrays."
+        )
+    raise ValueError(
+        f"X has the shape {shape}, {len(shape)} dimensions: images have 4 (n, height, width, channels), sequences 3 "
+        "(n, channels, time), tables 2. Take single frames of a video, or pass a module of your own for other arrays."
+    )
+
+
+def _content_of_rows(X: Any, keeps_arrays: bool) -> Content:
+    """Of a list, a one-dimensional array or a series."""
+    rows = items_of(X)
+    some = [row for row in rows[:_N_LOOKED_AT] if not _is_gap(row)]
+    some = some or [row for row in rows if not _is_gap(row)][:_N_LOOKED_AT]
+    if not some:
+        return "table"
+    first = some[0]
+    if isinstance(first, str):
+        if all(isinstance(row, str) and _NAME_OF_FILE.fullmatch(row) for row in some):
+            raise _names_of_files(first)
+        return "text"
+    if isinstance(first, os.PathLike):
+        raise _names_of_files(first)
+    if isinstance(first, bytes | bytearray):
+        raise TypeError(
+            f"X holds bytes, such as {shown(first)}. Pass texts, as by [x.decode() for x in X], or images and sounds "
+            "as arrays."
+        )
+    if _is_picture(first):
+        return "image"
+    if isinstance(first, np.ndarray | Tensor | list | tuple):
+        return _content_of_shapes([row for row in some if not np.isscalar(row)], len(some), keeps_arrays)
+    return "table"
+
+
+def _is_gap(row: Any) -> bool:
+    return not isinstance(row, str | np.ndarray | Tensor | list | tuple) and is_missing(row)
+
+
+def _content_of_shapes(some: list[Any], n: int, keeps_arrays: bool) -> Content:
+    """Of rows that are arrays, or lists of numbers."""
+    are_arrays = all(isinstance(row, np.ndarray | Tensor) for row in some)
+    if len(some) < n or not (are_arrays or len({len(row) for row in some}) > 1 or isinstance(some[0][:1], list)):
+        return "table"
+    try:
+        arrays = [np.asarray(row) for row in some]
+    except ValueError:  # a row that is itself ragged, which `as_table` reports
+        return "table"
+    shapes, n_axes = {array.shape for array in arrays}, {array.ndim for array in arrays}
+    if any(array.dtype.kind not in "biuf" for array in arrays) or len(n_axes) > 1 or n_axes <= {0}:
+        return "table"
+    is_uint8 = all(array.dtype == np.uint8 for array in arrays)
+    if n_axes == {1}:
+        if len(shapes) == 1:
+            return "table"
+        raise ValueError(
+            f"X holds {n} one-dimensional rows of several lengths, such as {arrays[0].shape[0]} and "
+            f"{next(array.shape[0] for array in arrays if array.shape != arrays[0].shape)}. They may be sequences of "
+            "one channel: pass [np.asarray(x)[None] for x in X]. Or sounds: pass module=sknn.modules.AudioNet, "
+            "module_params={'sampling_rate': ...}. Rows of a table all have the same number of columns."
+        )
+    if len(shapes) == 1:
+        return _content_of_array((n, *arrays[0].shape), is_uint8, keeps_arrays)
+    if n_axes == {2} and not is_uint8:
+        if len({shape[0] for shape in shapes}) == 1:
+            return "sequence"
+        raise ValueError(
+            f"X holds arrays of the shapes {sorted(shapes)[:3]}. As sequences (channels, time) they would have the "
+            "same number of channels: transpose them if time comes first, as by [x.T for x in X]. Read them as grey "
+            "images of several sizes by module=sknn.modules.ConvNet."
+        )
+    if n_axes <= {2, 3}:
+        return "image"
+    raise ValueError(
+        f"X holds arrays of {sorted(n_axes)[-1]} dimensions, such as {arrays[0].shape}: an image has 2 or 3, a "
+        "sequence 2 (channels, time)."
+    )
+
+
+def _is_picture(row: Any) -> bool:
+    """Whether it is an image of the library PIL, which need not be installed."""
+    return any(kind.__module__ == "PIL.Image" and kind.__name__ == "Image" for kind in type(row).__mro__)
+
+
+def _names_of_files(first: Any) -> TypeError:
+    return TypeError(
+        f"X holds names of files, such as {shown(first)}, but their content was expected. Load them: "
+        "X = [np.asarray(Image.open(p)) for p in X] for images (PIL), or read sounds as arrays of numbers."
+    )

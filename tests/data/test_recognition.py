@@ -1,0 +1,91 @@
+"""What an X is follows from its type, its dtype and the shapes of its rows; what may be several things is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+import scipy.sparse
+import torch
+
+from sknn._data.recognition import content_of
+
+TEXTS = ["a text", "another", None]
+UINT8, FLOAT = np.uint8, np.float32
+
+
+def of(*shapes: tuple[int, ...], dtype: Any = FLOAT) -> list[np.ndarray]:
+    return [np.ones(shape, dtype=dtype) for shape in shapes]
+
+
+@pytest.mark.parametrize(
+    ("X", "auto", "own"),
+    [
+        (np.ones((3, 2)), "table", "table"),
+        ([[1, 2], [3, 4]], "table", "table"),
+        ([("a", 1), ("b", 2)], "table", "table"),
+        (pd.DataFrame({"a": TEXTS}), "table", "table"),
+        (pl.DataFrame({"a": TEXTS}), "table", "table"),
+        (scipy.sparse.eye_array(3), "sparse", "sparse"),
+        (of((4,), (4,)), "table", "table"),
+        (np.ones(3), "table", "table"),
+        ([1, 2, 3], "table", "table"),
+        ([None, None], "table", "table"),
+        (TEXTS, "text", "text"),
+        (tuple(TEXTS), "text", "text"),
+        ([None, *TEXTS], "text", "text"),
+        (np.array(["a", "b"]), "text", "text"),
+        (np.array(TEXTS, dtype=object), "text", "text"),
+        (pd.Series(TEXTS), "text", "text"),
+        (pd.Series(TEXTS, dtype="string"), "text", "text"),
+        (pl.Series(TEXTS), "text", "text"),
+        (pa.array(TEXTS), "text", "text"),
+        (np.ones((5, 28, 28), UINT8), "image", "image"),
+        (torch.ones((5, 28, 28), dtype=torch.uint8), "image", "image"),
+        (np.ones((5, 28, 28)), "sequence", "array"),
+        (np.ones((5, 28, 28), int), "sequence", "array"),
+        (np.ones((5, 28, 28, 3), UINT8), "image", "image"),
+        (np.ones((5, 28, 28, 3)), "image", "image"),
+        (np.ones((5, 3, 28, 28)), "image", "array"),
+        (np.ones((5, 3, 28, 28), UINT8), "image", "image"),
+        (np.ones((5, 2, 3, 28, 28)), None, "array"),
+        (np.ones((5, 7, 28, 28)), None, "array"),
+        (of((28, 28, 3), (20, 30, 3)), "image", "image"),
+        (of((28, 28), (20, 30), dtype=UINT8), "image", "image"),
+        (of((28, 28), (28, 28), dtype=UINT8), "image", "image"),
+        (of((2, 10), (2, 7)), "sequence", "sequence"),
+        (of((2, 10), (2, 10)), "sequence", "array"),
+        (np.fromiter(of((2, 10), (2, 7)), dtype=object), "sequence", "sequence"),
+        ([[[1.0, 2.0]], [[3.0, 4.0, 5.0]]], "sequence", "sequence"),
+    ],
+)
+def test_what_it_is(X: Any, auto: str | None, own: str) -> None:
+    assert content_of(X, keeps_arrays=True) == own
+    if auto is None:
+        with pytest.raises(ValueError, match=r"X has the shape .*images.*sequences"):
+            content_of(X, keeps_arrays=False)
+    else:
+        assert content_of(X, keeps_arrays=False) == auto
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (of((5,), (7,)), r"several lengths, such as 5 and 7.*one channel.*\[None\].*AudioNet.*columns"),
+        ([[1, 2], [1, 2, 3]], r"several lengths, such as 2 and 3"),
+        (of((5, 2), (7, 3)), r"same number of channels: transpose.*x\.T.*ConvNet"),
+        (of((2, 3, 4, 5), (2, 3, 4, 6)), r"4 dimensions"),
+        (["a/b.png", "c.JPG"], r"names of files, such as 'a/b\.png'.*np\.asarray\(Image\.open\(p\)\)"),
+        ([Path("x.png")], r"names of files"),
+        ([b"abc"], r"X holds bytes.*decode"),
+    ],
+)
+def test_what_may_be_several_things_is_refused(X: Any, message: str) -> None:
+    for keeps_arrays in (False, True):
+        with pytest.raises((ValueError, TypeError), match=message):
+            content_of(X, keeps_arrays)
