@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from .._data.inputs import Inputs
 from .._network.table_network import committee_of
-from .._training.make_net import untrained_network
+from .._training.make_net import loss_of, untrained_network
 from .._training.net import _Net
 from ..exceptions import DamagedFileError
-from ..losses import Loss, make_loss
+from ..losses import Loss
 from .bounded import build_like, freeze, state_of
 from .checks import check_keys, expect
 from .values.reader_writer import ValueReader, ValueWriter
@@ -72,7 +72,7 @@ def _read_modules(
     states = {kind: _state(reader, f"{kind}.") for kind in ("criterion", "network")}
     if not 1 <= n_networks <= max(1, len(states["network"])):
         raise DamagedFileError(f"net: n_networks is {n_networks}, but there are {len(states['network'])} tensors.")
-    make = functools.partial(make_loss, params["criterion"], dict(params["criterion_params"] or {}), targets.kind)
+    make = functools.partial(loss_of, params, targets.kind)
     own_code = _is_own(params["criterion"], params["criterion_params"], reader)
     loss: Any = build_like(make, states["criterion"], "criterion", own_code=own_code)
     width = loss.out_features(targets.n_targets)

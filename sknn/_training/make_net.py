@@ -14,11 +14,13 @@ from .._network.checks import check_loss, check_network
 from .._random import isolated_random_state
 from .._threads import threads
 from ..losses import Loss, make_loss
-from ..modules._recipe import params_for_table
+from ..losses._base import Target
+from ..losses._make import can_smooth_labels
+from ..modules._recipe import params_for_table, recipe_of
 from .net import _Net
 from .plan import TrainingPlan
 
-__all__ = ["make_net", "untrained_network"]
+__all__ = ["loss_of", "make_net", "untrained_network"]
 
 # Quantiles of more rows are no different for a few dozen knots; of a sparse matrix few rows are made dense.
 _ROWS_FOR_KNOTS, _SPARSE_ROWS_FOR_KNOTS = 20_000, 1000
@@ -35,7 +37,7 @@ def make_net(
     n_networks: int = 1,
 ) -> _Net:
     """An initialised net, not yet trained."""
-    loss = make_loss(params["criterion"], dict(params["criterion_params"] or {}), targets.kind)
+    loss = loss_of(params, targets.kind)
     if not loss.supports_sample_weight and rows.weight is not None:
         raise ValueError(
             f"criterion: {_name_of(params['criterion'])} cannot weigh rows, but sample_weight or "
@@ -58,6 +60,16 @@ def make_net(
         device=str(rows.device),
     )
     return net.prepare(plan)
+
+
+def loss_of(params: dict[str, Any], target: Target) -> Loss:
+    """The loss that these parameters mean for a kind of target, with the label smoothing of the module's recipe."""
+    criterion, given = params["criterion"], dict(params["criterion_params"] or {})
+    smoothing = recipe_of(params["module"]).label_smoothing
+    is_auto = given.get("label_smoothing", "auto") == "auto"
+    if smoothing is not None and is_auto and can_smooth_labels(criterion, target):
+        given["label_smoothing"] = smoothing
+    return make_loss(criterion, given, target)
 
 
 def untrained_network(params: dict[str, Any], inputs: Inputs, out_features: int, n_networks: int) -> nn.Module:

@@ -12,7 +12,7 @@ from .._errors import refused_as, shown
 from ._base import Loss, Target
 from ._module import LOSSES, ModuleLoss, unfit_error
 
-__all__ = ["can_weigh_rows", "fitting_loss", "make_loss"]
+__all__ = ["can_smooth_labels", "can_weigh_rows", "fitting_loss", "make_loss"]
 
 
 def make_loss(criterion: Any, criterion_params: dict[str, Any], target: Target) -> Loss:
@@ -84,6 +84,14 @@ def fitting_loss(criterion: Any, criterion_params: dict[str, Any] | None, target
         return make_loss(criterion, dict(criterion_params or {}), target)
     except (ValueError, TypeError):
         return None
+
+
+def can_smooth_labels(criterion: Any, target: Target) -> bool:
+    """Whether the loss of this name for this kind of target has a parameter ``label_smoothing``."""
+    if not isinstance(criterion, str):
+        return False
+    fitting = [kind for kind in LOSSES.get(criterion, ()) if target in kind.targets]
+    return any("label_smoothing" in inspect.signature(kind).parameters for kind in fitting)
 
 
 def can_weigh_rows(criterion: Any, criterion_params: dict[str, Any] | None) -> bool:

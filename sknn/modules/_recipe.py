@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,14 +31,21 @@ class Recipe:
         factor of e; None leaves the optimizer's default. A decay fixed in steps is too strong for many rows, or too
         weak for few (X. Wang, L. Aitchison, How to set AdamW's weight decay as you scale model and dataset size, ICML
         2025, arXiv:2405.13698).
+    weight_decay : float or None
+        Weight decay of AdamW where `decay_epochs` is None; None leaves the optimizer's default.
+    label_smoothing : float or None
+        What ``label_smoothing="auto"`` of a loss given by name means; None leaves it to the loss.
     patience : int
         What ``n_iter_no_change="auto"`` means.
     min_steps : int
         Least number of steps in a schedule, in at most 200 epochs.
     epochs : int
         Least number of epochs in a schedule, up to 20,000 rows.
-    min_rows_to_split : int
-        Smaller tables are fitted whole, without validation rows.
+    max_numbers : float
+        Largest number of numbers that all epochs read together, rows x numbers in a row x epochs; at least 3 epochs are
+        planned. It bounds the time where rows are large, such as images.
+    min_rows_to_split : int or None
+        Fewer rows are fitted whole, without validation rows; None for any number of rows.
     steps_per_epoch : int
         Number of batches that ``batch_size="auto"`` aims at.
     largest_batch : int
@@ -52,10 +60,13 @@ class Recipe:
     n_networks_up_to: tuple[tuple[int, int], ...] = ()
     lr: float = 0.001
     decay_epochs: float | None = None
+    weight_decay: float | None = None
+    label_smoothing: float | None = None
     patience: int = 12
     min_steps: int = 0
     epochs: int = 100
-    min_rows_to_split: int = 200
+    max_numbers: float = math.inf
+    min_rows_to_split: int | None = 200
     steps_per_epoch: int = 40
     largest_batch: int = 256
     ema_decay: float | None = None

@@ -208,3 +208,79 @@ class TestRecipe:
         assert reg.net_.optimizer_.param_groups[0]["weight_decay"] == 0
         reg = NeuralRegressor(MLP, max_epochs=1).fit(X, y)
         assert reg.net_.optimizer_.param_groups[0]["weight_decay"] == 0.01  # torch's
+
+
+class TestRecipeOfAModule:
+    """Fields of a recipe that the recipes of tables leave at their defaults."""
+
+    @staticmethod
+    def module(**recipe):
+        return type("Own", (MLP,), {"recipe": Recipe(**recipe)})
+
+    @staticmethod
+    def table(n_rows=40, n_columns=5):
+        X = np.random.default_rng(0).normal(size=(n_rows, n_columns))
+        return X, (X[:, 0] > 0).astype(int)
+
+    @pytest.mark.parametrize(("max_numbers", "n_epochs"), [(np.inf, 12), (2000, 10), (2199, 10), (1, 3)])
+    def test_the_numbers_that_all_epochs_read_are_bounded(self, max_numbers, n_epochs):
+        own = self.module(epochs=12, max_numbers=max_numbers)
+        assert NeuralClassifier(own, random_state=0).fit(*self.table()).n_iter_ == n_epochs
+        assert NeuralClassifier(own, max_epochs=5, random_state=0).fit(*self.table()).n_iter_ == 5
+
+    def test_rows_of_any_shape_count_with_all_their_numbers(self):
+        class Mean(nn.Module):
+            recipe = Recipe(epochs=12, max_numbers=20_000)
+
+            def __init__(self, in_features, out_features):
+                super().__init__()
+                self.linear = nn.Linear(in_features, out_features)
+
+            def forward(self, x):
+                return self.linear(x.mean(1))
+
+        X = np.random.default_rng(0).normal(size=(40, 20, 5))
+        assert NeuralClassifier(Mean, random_state=0).fit(X, X[:, 0, 0] > 0).n_iter_ == 5
+
+    @pytest.mark.parametrize(
+        ("min_rows", "n_rows", "splits"), [(None, 300, False), (200, 300, True), (400, 300, False)]
+    )
+    def test_rows_are_held_out_from_a_number_on(self, min_rows, n_rows, splits):
+        clf = NeuralClassifier(self.module(epochs=1, min_rows_to_split=min_rows)).fit(*self.table(n_rows))
+        assert (clf.validation_scores_ is not None) == splits
+
+    def test_a_fixed_weight_decay(self):
+        own = self.module(epochs=1, weight_decay=0.3)
+
+        def decays(**params):
+            groups = NeuralClassifier(own, **params).fit(*self.table()).net_.optimizer_.param_groups
+            return [group["weight_decay"] for group in groups]
+
+        assert decays() == [0.3, 0.0]
+        assert decays(optimizer_params={"weight_decay": 0.1}) == [0.1, 0.0]
+        assert decays(optimizer=torch.optim.Adam) == [0.0, 0.0]
+
+    def test_label_smoothing_by_the_recipe(self, tmp_path):
+        own = self.module(epochs=1, label_smoothing=0.1)
+        X, y = self.table()
+
+        def smoothing(y, **params):
+            return NeuralClassifier(own, **params).fit(X, y).net_.criterion_.smoothing
+
+        assert smoothing(y) == smoothing(np.c_[y, 1 - y]) == 0.1
+        assert smoothing(y, criterion_params={"label_smoothing": 0.0}) == 0.0
+        assert smoothing(y, criterion_params={"temperature_scaling": False}) == 0.1
+        NeuralRegressor(own).fit(X, X[:, 0])  # which has no labels
+        assert isinstance(NeuralClassifier(own, criterion=nn.CrossEntropyLoss).fit(X, y), NeuralClassifier)
+
+    def test_label_smoothing_is_the_same_in_a_loaded_model(self, tmp_path):
+        from sknn import load, save
+
+        X, y = self.table()
+        path = tmp_path / "model.sknn"
+        save(NeuralClassifier(Smoothed, max_epochs=1).fit(X, y), path)
+        assert load(path, trusted=[Smoothed]).net_.criterion_.label_smoothing == 0.1
+
+
+class Smoothed(MLP):
+    recipe = Recipe(label_smoothing=0.1)
