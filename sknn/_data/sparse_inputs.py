@@ -21,6 +21,8 @@ __all__ = ["SparseInputs"]
 
 # Rows of a matrix with more cells than this are not compared with each other, since that makes them dense.
 _MAX_DENSE_CELLS = 2**20
+# Of more columns, those with a single value other than zero are left out.
+_MANY_COLUMNS = 1000
 
 
 class SparseRows(RawRows):
@@ -52,7 +54,7 @@ class SparseRows(RawRows):
             encoder = encoder.learned_again(rare, learned)
         if not leaves_out_idle:
             return SparseInputs(n_columns, encoder)
-        used = np.flatnonzero(varies)
+        used = _used(self.matrix if rows is None else self.matrix[rows], varies)
         if len(used) == n_columns:
             return SparseInputs(n_columns, encoder)
         used = used if len(used) else np.zeros(1, dtype=np.int64)  # a network needs an input
@@ -76,6 +78,20 @@ def _varies(matrix: scipy.sparse.csr_array) -> np.ndarray:
     np.minimum.at(smallest, matrix.indices, values)
     np.maximum.at(largest, matrix.indices, values)
     return smallest < largest
+
+
+def _used(matrix: scipy.sparse.csr_array, varies: np.ndarray) -> np.ndarray:
+    """Positions of the columns that a network learns from, int64: those that vary, bool (n_columns,).
+
+    Of many columns only those that are not zero in two rows or more, if there are any: the others tell a row apart that
+    no other row has anything to do with. They are most of the words of texts.
+    """
+    used = np.flatnonzero(varies)
+    if len(used) <= _MANY_COLUMNS:
+        return used
+    n_rows = np.bincount(matrix.indices, matrix.data != 0, minlength=matrix.shape[1])
+    frequent = used[n_rows[used] > 1]
+    return frequent if len(frequent) else used
 
 
 class SparseInputs(Inputs):

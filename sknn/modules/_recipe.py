@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 __all__ = ["Recipe", "params_for_table", "recipe_of"]
@@ -52,8 +53,9 @@ class Recipe:
         Largest automatic batch size, up to 20,000 rows.
     ema_decay : float or None
         What ``ema_decay="auto"`` means.
-    max_columns, params_of_wide_tables : int, dict
-        Wider tables and sparse ones get these parameters of the module, unless the user sets them.
+    params_of_wide_tables : callable or None
+        The module's parameters for a table of so many columns, ``(n_columns, is_sparse) -> dict``, unless the user sets
+        them.
     """
 
     n_networks: int = 1
@@ -70,8 +72,7 @@ class Recipe:
     steps_per_epoch: int = 40
     largest_batch: int = 256
     ema_decay: float | None = None
-    max_columns: int = 1000
-    params_of_wide_tables: dict[str, Any] = field(default_factory=dict)
+    params_of_wide_tables: Callable[[int, bool], dict[str, Any]] | None = None
 
 
 _ANY_MODULE = Recipe()
@@ -86,11 +87,11 @@ def recipe_of(module: Any) -> Recipe:
 
 
 def params_for_table(module: Any, params: dict[str, Any], *, n_columns: int, is_sparse: bool) -> dict[str, Any]:
-    """``module_params``, with those that the recipe adds for a wide or sparse table.
+    """``module_params``, with those that the recipe adds for a table of so many columns.
 
     Only a class that itself brings the recipe is known to accept them: a subclass may have another constructor.
     """
     if not (isinstance(module, type) and "recipe" in vars(module)):
         return params
-    recipe = recipe_of(module)
-    return {**recipe.params_of_wide_tables, **params} if is_sparse or n_columns > recipe.max_columns else params
+    added = recipe_of(module).params_of_wide_tables
+    return params if added is None else {**added(n_columns, is_sparse), **params}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,25 @@ from .numeric_embeddings import pieces, piecewise_linear_encoding, quantile_knot
 # its steps larger: gains of columns and slopes of curves are learned faster than weights.
 GAIN_RATE = 12.0
 CURVE_RATE = 4.0
+
+
+# Of a wide table a row costs no more than that of one with as many columns as fit in here: curves of all columns, numbers
+# that the pieces of all columns are encoded as, and weights of a member's first layer. Measured in docs/quality.md.
+_CURVES, _PIECES, _FIRST_WEIGHTS = 256, 4096, 2**15
+
+
+def params_of_wide_tables(n_columns: int, is_sparse: bool) -> dict[str, Any]:
+    """Parameters of `TabM` for many columns: curves that are fewer and coarser, or none, and narrow layers."""
+    if n_columns <= 64:
+        return {"n_bins": 0} if is_sparse else {}
+    n_bins = min(48, _PIECES // n_columns)
+    params = {
+        "n_bins": 0 if is_sparse or n_bins < 2 else n_bins,
+        "numeric_embedding_size": max(1, _CURVES // n_columns),
+        "width": max(16, min(128, _FIRST_WEIGHTS // n_columns // 8 * 8)),
+    }
+    # Where nearly all cells are zero, as in counts of words, little is gained by layers behind the first one.
+    return {**params, "n_blocks": 0} if is_sparse and n_columns > 1000 else params
 
 
 class TabM(nn.Module):
@@ -117,7 +136,8 @@ class TabM(nn.Module):
         steps_per_epoch=8,
         largest_batch=128,
         ema_decay=0.99,
-        params_of_wide_tables={"n_bins": 0},
+        max_numbers=3e8,
+        params_of_wide_tables=params_of_wide_tables,
     )
     knots: Tensor
 

@@ -10,6 +10,7 @@ import pytest
 import scipy.sparse
 import torch
 
+from sknn import NeuralClassifier
 from sknn._data import inputs, table_inputs
 from sknn._data.sparse_inputs import SparseInputs
 from sknn._data.table_inputs import TableInputs
@@ -166,3 +167,46 @@ def test_idle_columns_of_many_rows_are_left_out(monkeypatch):
     monkeypatch.setattr(table_inputs, "_CHUNK_BYTES", 1)
     learned = fitted(with_idle())[1]
     assert [c.kind == "idle" for c in learned.reader.columns] == [name not in USED for name in with_idle()]
+
+
+class TestColumnsOfOneRow:
+    """Of many sparse columns, those that are zero in all rows but one are left out."""
+
+    @staticmethod
+    def fit(X, fit="fit"):
+        y = np.arange(len(X)) % 2
+        model = NeuralClassifier(module_params={"width": 8}, random_state=0, max_epochs=1, lr=0.05)
+        classes = {"classes": [0, 1]} if fit == "partial_fit" else {}
+        return getattr(model, fit)(scipy.sparse.csr_array(X), y, **classes)
+
+    def used(self, X, fit="fit"):
+        """Positions of the columns that reach the network."""
+        used = self.fit(X, fit)._inputs.used
+        return list(range(X.shape[1])) if used is None else used.tolist()
+
+    @staticmethod
+    def words(n_once, n_often):
+        """Columns that are 1 in one row, and behind them such that are 1 in three rows of sixty."""
+        once = np.eye(60)[:, np.arange(n_once) % 60]
+        often = np.vstack([np.eye(20)] * 3)[:, np.arange(n_often) % 20]
+        return np.hstack([once, often])
+
+    def test_of_a_thousand_columns_all_that_vary_are_used(self):
+        assert self.used(self.words(900, 100)) == list(range(1000))
+
+    def test_of_more_those_of_two_rows(self):
+        assert self.used(self.words(1000, 100)) == list(range(1000, 1100))
+
+    def test_if_there_are_no_others_all_are_used(self):
+        assert self.used(self.words(1200, 0)) == list(range(1200))
+
+    def test_a_stream_keeps_them(self):
+        assert self.used(self.words(1000, 100), "partial_fit") == list(range(1100))
+
+    def test_they_are_nothing_to_a_prediction(self):
+        X = self.words(1000, 100)
+        model = self.fit(X)
+        other = X.copy()
+        other[:, :1000] = 0
+        found = model.predict_proba(scipy.sparse.csr_array(other))
+        np.testing.assert_array_equal(found, model.predict_proba(scipy.sparse.csr_array(X)))

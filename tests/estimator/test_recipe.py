@@ -13,8 +13,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from sknn import NeuralClassifier, NeuralRegressor
+from sknn._estimator.recipe import epochs_for
 from sknn.modules import MLP, Committee, TabM
 from sknn.modules._recipe import Recipe, params_for_table, recipe_of
+
+NARROW = {"n_bins", "numeric_embedding_size", "width"}
 
 
 def test_networks_hold_out_different_rows():
@@ -109,12 +112,50 @@ def test_a_module_class_brings_its_recipe():
 
 @pytest.mark.parametrize(
     ("module", "is_sparse", "n_columns", "added"),
-    [(TabM, False, 1000, {}), (TabM, False, 1001, {"n_bins": 0}), (TabM, True, 3, {"n_bins": 0}), (MLP, True, 3, {})],
+    [(TabM, False, 64, set()), (TabM, False, 65, NARROW), (TabM, True, 3, {"n_bins"}), (MLP, True, 3, set())],
 )
 def test_wide_and_sparse_tables_have_parameters_of_their_own(module, is_sparse, n_columns, added):
     given = {"dropout": 0.1}
-    assert params_for_table(module, given, n_columns=n_columns, is_sparse=is_sparse) == given | added
-    assert params_for_table(module, {"n_bins": 5}, n_columns=n_columns, is_sparse=is_sparse) == {"n_bins": 5}
+    params = params_for_table(module, given, n_columns=n_columns, is_sparse=is_sparse)
+    assert params.pop("dropout") == 0.1
+    assert set(params) == added
+    own = {"n_bins": 5, "width": 7}
+    params = params_for_table(module, own, n_columns=n_columns, is_sparse=is_sparse)
+    assert {name: params[name] for name in own} == own
+
+
+class TestWideTables:
+    @staticmethod
+    def tabm(n_columns, is_sparse=False):
+        return TabM(n_columns, 1, **params_for_table(TabM, {}, n_columns=n_columns, is_sparse=is_sparse))
+
+    def test_the_narrowest_wide_table_gets_nearly_the_network_of_others(self):
+        narrow, wide = self.tabm(64), self.tabm(65)
+        assert wide.knots.shape[1] == narrow.knots.shape[1]
+        assert wide.width == narrow.width
+        assert wide.curve_weight.shape[1] == 3 * 65
+
+    @pytest.mark.parametrize("n_columns", [100, 300, 784, 1000, 2000, 10_000])
+    def test_a_row_costs_about_the_same_however_wide(self, n_columns):
+        tabm = self.tabm(n_columns)
+        encoded = 0 if tabm.curves is None else tabm.curves.shape[0] * tabm.curves.shape[1]
+        assert encoded <= 4096
+        assert n_columns * tabm.width <= max(2**15, 16 * n_columns)
+        assert (tabm.curves is None) == (n_columns > 2048)
+
+    def test_words_of_texts_get_a_shallow_network(self):
+        assert len(self.tabm(5000, is_sparse=True).blocks) == 0
+        assert len(self.tabm(500, is_sparse=True).blocks) == 3
+
+    def test_all_epochs_together_are_bounded(self):
+        def epochs(n_rows, n_columns):
+            return epochs_for(TabM.recipe, "auto", n_rows, 128, row_size=n_columns, stopped=True)
+
+        assert epochs(1000, 1000) == 115
+        assert epochs(20_000, 1000) == 15
+        assert epochs(20_000, 10_000) == 3
+        for n_rows in (1000, 20_000, 100_000, 1_000_000):  # of 64 columns and fewer nothing changes
+            assert epochs(n_rows, 64) == epochs(n_rows, 1)
 
 
 def test_an_attribute_of_the_same_name_is_no_recipe():

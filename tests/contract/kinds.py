@@ -1,0 +1,134 @@
+"""One tiny data set of each kind, with a tiny network: what `test_kinds` drives through the estimators.
+
+A new kind is added here, and the whole contract holds for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse
+from torch import Tensor, nn
+
+from sknn.modules import TabM
+
+__all__ = ["KINDS", "N_ROWS", "Kind", "rows_of"]
+
+N_ROWS = 36
+SMALL_TABM = {"n_members": 2, "n_blocks": 1, "width": 8, "n_bins": 4}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """X of `N_ROWS` rows and two classes y that can be learned from it.
+
+    `params` are those of an estimator that learns in a moment, `searched` a parameter of the module with two values,
+    `other` is data of another kind and `found` what the message about it says, `classes` are the user's own modules.
+    """
+
+    name: str
+    X: Any
+    other: Any
+    found: str
+    params: dict[str, Any]
+    searched: tuple[str, list[Any]]
+    classes: list[type] = field(default_factory=list)
+    has_columns: bool = False  # n_features_in_ is set, and other widths are refused
+
+
+RANDOM = np.random.default_rng(0)
+Y = np.arange(N_ROWS) % 2
+NAMES = np.array(["no", "yes"])[Y]
+
+
+def rows_of(X: Any, rows: Any) -> Any:
+    """Rows of X by their positions, in the type of X."""
+    positions = np.arange(N_ROWS)[rows]
+    if isinstance(X, list):
+        return [X[i] for i in positions]
+    return X.iloc[positions] if isinstance(X, (pd.DataFrame, pd.Series)) else X[positions]
+
+
+def _numbers(*shape: int) -> np.ndarray:
+    """Noise whose level tells the classes apart."""
+    x = RANDOM.normal(size=(N_ROWS, *shape))
+    return (x + 2.0 * Y.reshape(-1, *[1] * len(shape))).astype(np.float32)
+
+
+class Recurrent(nn.Module):
+    """A user's network for arrays of three dimensions, (batch, time, channels)."""
+
+    def __init__(self, in_features: int, out_features: int, hidden_size: int = 4) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(in_features, hidden_size, batch_first=True)
+        self.head = nn.Linear(hidden_size, out_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.lstm(x)[0][:, -1])
+
+
+class Pictures(nn.Module):
+    """A user's network for arrays of four dimensions, (batch, channels, height, width)."""
+
+    def __init__(self, out_features: int, channels: int = 4) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(1, channels, 3)
+        self.head = nn.Linear(channels, out_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.convolution(x).relu().mean((2, 3)))
+
+
+def _table() -> pd.DataFrame:
+    numbers = _numbers(2)
+    numbers[3, 0] = np.nan
+    return pd.DataFrame({"a": numbers[:, 0], "b": numbers[:, 1], "c": np.array(["u", "v", "w"])[np.arange(N_ROWS) % 3]})
+
+
+ARRAYS = _numbers(5, 3)
+BY_HAND = {"lr": 0.05, "max_epochs": 3, "batch_size": 16}
+BY_RECIPE = {"max_epochs": 3, "n_networks": 2, "batch_size": 16}
+
+KINDS = [
+    Kind(
+        "table",
+        _table(),
+        ARRAYS,
+        r"dim 3.*expected|expected.*table",
+        {"module": TabM, "module_params": SMALL_TABM, **BY_RECIPE},
+        ("module__width", [4, 8]),
+        has_columns=True,
+    ),
+    Kind(
+        "sparse",
+        scipy.sparse.csr_matrix(_numbers(4) * (RANDOM.random((N_ROWS, 4)) < 0.7)),
+        ARRAYS,
+        "dim 3.*expected|expected.*table",
+        {"module": TabM, "module_params": {**SMALL_TABM, "n_bins": 0}, **BY_RECIPE},
+        ("module__width", [4, 8]),
+        has_columns=True,
+    ),
+    Kind(
+        "arrays and a recurrent network of the user's",
+        ARRAYS,
+        _numbers(5),
+        "expected rows of shape",
+        {"module": Recurrent, **BY_HAND},
+        ("module__hidden_size", [2, 4]),
+        classes=[Recurrent],
+        has_columns=True,
+    ),
+    Kind(
+        "arrays and a convolutional network of the user's",
+        _numbers(1, 6, 6),
+        _numbers(5),
+        "expected rows of shape",
+        {"module": Pictures, **BY_HAND},
+        ("module__channels", [2, 4]),
+        classes=[Pictures],
+        has_columns=True,
+    ),
+]
