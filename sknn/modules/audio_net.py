@@ -32,7 +32,7 @@ class AudioNet(nn.Module):
     sampling_rate : float or None, default=None
         Samples per second of all recordings, 100 to 10,000,000. It has to be given.
     n_mels : int, default=40
-        Number of bands of the spectrogram, >= 8.
+        Number of bands of the spectrogram, 8 to 512.
     window_ms, hop_ms : float, default=25.0, 10.0
         Length of the windows of the spectrogram, and the time from one to the next, in milliseconds, > 0.
     width : int, default=24
@@ -109,18 +109,17 @@ class AudioNet(nn.Module):
         """Raw scores of a batch of recordings, or of their spectrograms."""
         if x.ndim == 2:
             x, lengths = self.log_mel(x, lengths)
-        if lengths is None:
-            lengths = torch.full((len(x),), x.shape[2], dtype=torch.int64, device=x.device)
-        x = _without_level(x, lengths)
+        n_frames = lengths if lengths is not None else torch.full((len(x),), x.shape[2], device=x.device)
+        x = _without_level(x, n_frames)
         if self.augment is not None:
-            x, lengths = self.augment(x, lengths)
-        mask = _mask(x, lengths)[:, None]  # (batch, 1, 1, frames)
+            x, n_frames = self.augment(x, n_frames)
+        mask = _mask(x, n_frames)[:, None]  # (batch, 1, 1, frames)
         x = x[:, None].contiguous(memory_format=torch.channels_last)
         x, mask = self.stem(x, mask)
         x, mask = self.first(functional.relu(x), mask)
         for block in self.blocks:
             x, mask = block(x, mask)
-        features = x.mean(dim=2).sum(dim=2) / mask.sum(dim=(1, 2, 3))[:, None]
+        features = x.mean(dim=2).sum(dim=2) / mask.sum(dim=(1, 2, 3)).clamp(min=1)[:, None]
         return self.out(self.dropout(features))
 
 
@@ -132,7 +131,7 @@ def _mask(x: Tensor, lengths: Tensor) -> Tensor:
 def _without_level(x: Tensor, lengths: Tensor) -> Tensor:
     """Spectrograms whose mean over all bands and frames is 0."""
     mask = _mask(x, lengths)
-    mean = x.sum(dim=(1, 2)) / (lengths * x.shape[1])
+    mean = x.sum(dim=(1, 2)) / (lengths.clamp(min=1) * x.shape[1])
     return (x - mean[:, None, None]) * mask / _DB_PER_UNIT
 
 

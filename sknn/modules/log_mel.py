@@ -13,6 +13,8 @@ from ._checks import check_positive, check_size
 
 __all__ = ["LogMel", "check_sampling_rate", "mel_filters"]
 
+_MOST_SAMPLES = 2**16  # of a window or hop
+_MOST_BANDS = 512
 _FLOOR = 1e-10  # power that is as good as none, as in librosa's power_to_db
 # Slaney's scale is linear up to 1 kHz, and logarithmic above: 27 steps are a factor of 6.4.
 _HZ_PER_MEL = 200 / 3
@@ -28,9 +30,10 @@ def check_sampling_rate(value: Any) -> float:
         raise ValueError(f"sampling_rate is missing: {how}")
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"sampling_rate={value!r} is a {type(value).__name__}; expected a number of Hz: {how}")
-    if not 100 <= value <= 1e7:
+    rate = float(value)
+    if not 100 <= rate <= 1e7:
         raise ValueError(f"sampling_rate={value!r} is out of range; expected 100 to 10,000,000 Hz: {how}")
-    return float(value)
+    return rate
 
 
 class LogMel(nn.Module):
@@ -44,11 +47,11 @@ class LogMel(nn.Module):
     sampling_rate : float
         Samples per second, 100 to 10,000,000.
     n_mels : int, default=40
-        Number of bands from 0 Hz to half the sampling rate, >= 1.
+        Number of bands from 0 Hz to half the sampling rate, 1 to 512.
     window_ms : float, default=25.0
-        Length of a Hann window in milliseconds, > 0; at least 16 samples are used.
+        Length of a Hann window in milliseconds, > 0, at most 65,536 samples; at least 16 are used.
     hop_ms : float, default=10.0
-        Milliseconds from one frame to the next, > 0; at least one sample.
+        Milliseconds from one frame to the next, > 0, at most 65,536 samples; at least one is used.
     top_db : float, default=80.0
         Values more than this below the largest of their recording are raised to it, in decibels, > 0.
     normalize : bool, default=False
@@ -93,9 +96,12 @@ class LogMel(nn.Module):
         super().__init__()
         self.sampling_rate = check_sampling_rate(sampling_rate)
         self.n_mels = check_size("n_mels", n_mels)
-        self.window_size = max(16, round(check_positive("window_ms", window_ms) / 1000 * self.sampling_rate))
-        self.hop = max(1, round(check_positive("hop_ms", hop_ms) / 1000 * self.sampling_rate))
-        self.n_fft = 1 << (self.window_size - 1).bit_length()
+        if self.n_mels > _MOST_BANDS:
+            raise ValueError(f"n_mels={n_mels} is out of range; expected at most {_MOST_BANDS} bands.")
+        self.window_ms, self.hop_ms = check_positive("window_ms", window_ms), check_positive("hop_ms", hop_ms)
+        self.window_size = max(16, _samples("window_ms", self.window_ms, self.sampling_rate))
+        self.hop = max(1, _samples("hop_ms", self.hop_ms, self.sampling_rate))
+        self.n_fft = _fast_size(self.window_size)
         self.top_db = check_positive("top_db", top_db)
         self.normalize = bool(normalize)
         # Both follow from the parameters: a file need not hold them.
@@ -127,6 +133,15 @@ class LogMel(nn.Module):
         return f"{self.sampling_rate:g} Hz, n_mels={self.n_mels}, window={self.window_size}, hop={self.hop}"
 
 
+def _samples(name: str, milliseconds: float, sampling_rate: float) -> int:
+    n = round(milliseconds / 1000 * sampling_rate)
+    if n > _MOST_SAMPLES:
+        raise ValueError(
+            f"{name}={milliseconds:g} is out of range; expected at most {_MOST_SAMPLES:,} samples, not {n:,}."
+        )
+    return n
+
+
 def mel_filters(sampling_rate: float, n_fft: int, n_mels: int) -> Tensor:
     """Triangles over the bins of a Fourier transform, of equal area; float32 (n_mels, n_fft // 2 + 1).
 
@@ -141,6 +156,14 @@ def mel_filters(sampling_rate: float, n_fft: int, n_mels: int) -> Tensor:
     nearest = (bins - centre).abs().argmin(dim=1)
     triangles[is_empty, nearest[is_empty]] = 1.0
     return (triangles * 2 / (high - low)).float()
+
+
+def _fast_size(n: int) -> int:
+    """The least even number from `n` on of which a Fourier transform is fast: its factors are 2, 3 and 5."""
+    size = n + n % 2
+    while 30**16 % size:  # every such number below 2**16 divides this
+        size += 2
+    return size
 
 
 def _mel(hertz: Tensor) -> Tensor:
