@@ -18,8 +18,8 @@ from .default_callbacks import training_callbacks
 
 __all__ = ["n_networks_for", "optimizer_params_for", "stops_early", "training_plan"]
 
-# Up to so many rows every epoch is worth its time; beyond, the passes over the rows grow with their square root.
-_ROWS_OF_FULL_LENGTH = 20_000
+# Beyond so many rows the largest automatic batch grows with their square root.
+_ROWS_OF_LARGEST_BATCH = 20_000
 
 
 def training_plan(
@@ -97,7 +97,7 @@ def epochs_for(recipe: Recipe, max_epochs: int | str, n_samples: int, batch_size
     n_steps = max(1, n_samples // batch_size)
     min_steps = recipe.min_steps if stopped else recipe.min_steps // 4
     few_rows = min(math.ceil(min_steps / n_steps), 200)
-    many_rows = math.ceil(recipe.epochs * math.sqrt(min(1.0, _ROWS_OF_FULL_LENGTH / n_samples)))
+    many_rows = math.ceil(recipe.epochs * math.sqrt(min(1.0, recipe.rows_of_full_length / n_samples)))
     return max(few_rows, many_rows, 3)
 
 
@@ -108,7 +108,7 @@ def batch_size_for(recipe: Recipe, batch_size: int | str, n_samples: int, n_copi
     """
     if batch_size == "auto":
         smallest = 16 if n_samples < 400 else 32
-        largest = recipe.largest_batch * math.sqrt(max(1.0, n_samples / _ROWS_OF_FULL_LENGTH))
+        largest = recipe.largest_batch * math.sqrt(max(1.0, n_samples / _ROWS_OF_LARGEST_BATCH))
         aim = 2 ** round(np.log2(max(n_samples, 1) / recipe.steps_per_epoch))
         size = int(np.clip(aim, smallest, 2 ** round(np.log2(largest))))
     else:

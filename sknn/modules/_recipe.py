@@ -35,7 +35,9 @@ class Recipe:
     min_steps : int
         Least number of steps in a schedule, in at most 200 epochs.
     epochs : int
-        Least number of epochs in a schedule, up to 20,000 rows.
+        Least number of epochs in a schedule, up to `rows_of_full_length` rows.
+    rows_of_full_length : int
+        Up to so many rows every epoch is worth its time; beyond, the passes over the rows grow with their square root.
     min_rows_to_split : int
         Smaller tables are fitted whole, without validation rows.
     steps_per_epoch : int
@@ -55,6 +57,7 @@ class Recipe:
     patience: int = 12
     min_steps: int = 0
     epochs: int = 100
+    rows_of_full_length: int = 20_000
     min_rows_to_split: int = 200
     steps_per_epoch: int = 40
     largest_batch: int = 256

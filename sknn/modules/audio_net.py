@@ -36,9 +36,9 @@ class AudioNet(nn.Module):
     window_ms, hop_ms : float, default=25.0, 10.0
         Length of the windows of the spectrogram, and the time from one to the next, in milliseconds, > 0.
     width : int, default=24
-        Channels of the first stage, >= 1; each further stage has twice as many.
-    n_stages : int, default=3
-        Number of stages; from each to the next, time and frequency are halved, >= 1.
+        Channels of the first layer, >= 1; each block has twice as many as what comes before.
+    n_blocks : int, default=2
+        Number of residual blocks, each of which halves time and frequency, >= 1.
     dropout : float, default=0.2
         Fraction of the features dropped before the last layer during training, in [0, 1).
     augment : bool, default=True
@@ -75,7 +75,15 @@ class AudioNet(nn.Module):
     """
 
     reads: ClassVar[str] = "spectrogram"
-    recipe: ClassVar[Recipe] = Recipe(lr=0.004, epochs=30, largest_batch=32)
+    recipe: ClassVar[Recipe] = Recipe(
+        lr=0.004,
+        epochs=14,
+        rows_of_full_length=1_500,
+        min_steps=1_800,
+        min_rows_to_split=20_000,
+        largest_batch=32,
+        n_networks_up_to=((1_000, 2),),
+    )
 
     def __init__(
         self,
@@ -85,7 +93,7 @@ class AudioNet(nn.Module):
         window_ms: float = 25.0,
         hop_ms: float = 10.0,
         width: int = 24,
-        n_stages: int = 3,
+        n_blocks: int = 2,
         dropout: float = 0.2,
         augment: bool = True,
     ) -> None:
@@ -93,14 +101,13 @@ class AudioNet(nn.Module):
         check_size("out_features", out_features)
         check_size("n_mels", n_mels, minimum=8)
         check_size("width", width)
-        check_size("n_stages", n_stages)
+        check_size("n_blocks", n_blocks)
         dropout = check_fraction("dropout", dropout)
         rate = check_sampling_rate(sampling_rate)
         self.log_mel = LogMel(rate, n_mels, window_ms, hop_ms, normalize=True)
         self.augment = SpecAugment() if augment else None
-        widths = [width * 2**stage for stage in range(n_stages)]
+        widths = [width * 2**i for i in range(n_blocks + 1)]
         self.stem = _Convolution(1, width, stride=2)
-        self.first = _Block(width, width, stride=1)
         self.blocks = nn.ModuleList(_Block(before, after, stride=2) for before, after in pairwise(widths))
         self.dropout = nn.Dropout(dropout)
         self.out = nn.Linear(widths[-1], out_features)
@@ -116,7 +123,7 @@ class AudioNet(nn.Module):
         mask = _mask(x, n_frames)[:, None]  # (batch, 1, 1, frames)
         x = x[:, None].contiguous(memory_format=torch.channels_last)
         x, mask = self.stem(x, mask)
-        x, mask = self.first(functional.relu(x), mask)
+        x = functional.relu(x)
         for block in self.blocks:
             x, mask = block(x, mask)
         features = x.mean(dim=2).sum(dim=2) / mask.sum(dim=(1, 2, 3)).clamp(min=1)[:, None]

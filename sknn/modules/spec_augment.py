@@ -11,7 +11,7 @@ __all__ = ["SpecAugment"]
 
 
 class SpecAugment(nn.Module):
-    """Plays each recording faster or slower, moves it up or down in frequency, and blanks out a time and a band.
+    """Plays each recording faster or slower, moves it up or down in frequency, and blanks out a time and some bands.
 
     In evaluation mode nothing changes. All changes are drawn anew for each recording from torch's global generator.
 
@@ -25,6 +25,8 @@ class SpecAugment(nn.Module):
         Largest share of a recording that is blanked out, in [0, 1).
     band_mask : float, default=0.2
         Largest share of the bands that is blanked out, in [0, 1).
+    max_frames : int, default=256
+        Of longer recordings a random part of so many frames is taken, >= 1, which bounds the time that training takes.
 
     Raises
     ------
@@ -52,12 +54,20 @@ class SpecAugment(nn.Module):
     (torch.Size([2, 40, 89]), tensor([89, 59]))
     """
 
-    def __init__(self, speed: float = 0.15, shift: int = 3, time_mask: float = 0.15, band_mask: float = 0.2) -> None:
+    def __init__(
+        self,
+        speed: float = 0.15,
+        shift: int = 3,
+        time_mask: float = 0.15,
+        band_mask: float = 0.2,
+        max_frames: int = 256,
+    ) -> None:
         super().__init__()
         self.speed = check_fraction("speed", speed)
         self.shift = check_size("shift", shift, minimum=0)
         self.time_mask = check_fraction("time_mask", time_mask)
         self.band_mask = check_fraction("band_mask", band_mask)
+        self.max_frames = check_size("max_frames", max_frames)
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Changed spectrograms and their numbers of frames."""
@@ -72,15 +82,16 @@ class SpecAugment(nn.Module):
         n_rows, n_bands, _ = x.shape
         speed = 1 + self.speed * _uniform(n_rows, x)
         changed = (lengths / speed).round().long().clamp(min=1)
-        steps = torch.arange(int(changed.max()), device=x.device)
+        kept = changed.clamp(max=self.max_frames)
+        first = (torch.rand(n_rows, device=x.device) * (changed - kept + 1)).long()
+        steps = torch.arange(int(kept.max()), device=x.device)
         last = (lengths - 1)[:, None]
-        position = torch.minimum(steps * speed[:, None], last)
+        position = torch.minimum((first[:, None] + steps) * speed[:, None], last)
         before = position.long()
         after = torch.minimum(before + 1, last)
         share = (position - before)[:, None]
-        first, second = (x.gather(2, at[:, None].expand(-1, n_bands, -1)) for at in (before, after))
-        x = torch.lerp(first, second, share)
-        return x * (steps < changed[:, None])[:, None], changed
+        left, right = (x.gather(2, at[:, None].expand(-1, n_bands, -1)) for at in (before, after))
+        return torch.lerp(left, right, share) * (steps < kept[:, None])[:, None], kept
 
     def _at_other_pitches(self, x: Tensor) -> Tensor:
         n_rows, n_bands, n_frames = x.shape

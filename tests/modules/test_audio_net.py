@@ -14,7 +14,7 @@ from sknn.modules import AudioNet
 @pytest.fixture
 def net() -> AudioNet:
     torch.manual_seed(0)
-    return AudioNet(3, sampling_rate=8000, width=4, n_stages=2)
+    return AudioNet(3, sampling_rate=8000, width=4, n_blocks=1)
 
 
 def recordings(lengths: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -69,7 +69,7 @@ def test_copies_give_the_same_scores(net):
     expected = net(x, lengths)
     assert torch.equal(copy.deepcopy(net)(x, lengths), expected)
     assert torch.equal(pickle.loads(pickle.dumps(net))(x, lengths), expected)
-    other = AudioNet(3, sampling_rate=8000, width=4, n_stages=2).eval()
+    other = AudioNet(3, sampling_rate=8000, width=4, n_blocks=1).eval()
     other.load_state_dict(net.state_dict())
     assert torch.equal(other(x, lengths), expected)
 

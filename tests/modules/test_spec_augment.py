@@ -41,6 +41,16 @@ def test_frames_are_interpolated():
     assert steps[:-2].std() < 1e-4  # a line stays a line
 
 
+def test_of_long_recordings_a_random_part_is_taken():
+    torch.manual_seed(0)
+    x = torch.arange(100.0)[None, None].expand(200, 1, 100).contiguous()
+    parts, n_frames = SpecAugment(speed=0, shift=0, time_mask=0, band_mask=0, max_frames=30)(x, torch.full((200,), 100))
+    assert (n_frames == 30).all()
+    assert (parts.diff(dim=2) == 1).all()
+    assert parts.min() == 0
+    assert parts.max() == 99
+
+
 def test_bands_are_shifted_and_the_edge_is_repeated():
     torch.manual_seed(0)
     x = torch.arange(10.0)[None, :, None].expand(200, 10, 4).contiguous()
@@ -73,7 +83,9 @@ def test_one_seed_gives_the_same_changes():
     assert torch.equal(results[0][1], results[1][1])
 
 
-@pytest.mark.parametrize("params", [{"speed": 1.0}, {"shift": -1}, {"time_mask": 2}, {"band_mask": "a"}])
+@pytest.mark.parametrize(
+    "params", [{"speed": 1.0}, {"max_frames": 0}, {"shift": -1}, {"time_mask": 2}, {"band_mask": "a"}]
+)
 def test_wrong_parameters_are_refused(params):
     with pytest.raises((TypeError, ValueError), match=next(iter(params))):
         SpecAugment(**params)
