@@ -33,8 +33,10 @@ class AudioNet(nn.Module):
         Samples per second of all recordings, 100 to 10,000,000. It has to be given.
     n_mels : int, default=40
         Number of bands of the spectrogram, 8 to 512.
-    window_ms, hop_ms : float, default=25.0, 10.0
-        Length of the windows of the spectrogram, and the time from one to the next, in milliseconds, > 0.
+    window_ms : float, default=25.0
+        Length of the windows of the spectrogram in milliseconds, > 0.
+    hop_ms : float, default=10.0
+        Time from one window to the next in milliseconds, > 0.
     width : int, default=24
         Channels of the first layer, >= 1; each block has twice as many as what comes before.
     n_blocks : int, default=2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
 from typing import Any
 
 import torch
@@ -28,9 +27,7 @@ def check_sampling_rate(value: Any) -> float:
     how = 'say how many samples per second the recordings have, as by module_params={"sampling_rate": 16000}.'
     if value is None:
         raise ValueError(f"sampling_rate is missing: {how}")
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"sampling_rate={value!r} is a {type(value).__name__}; expected a number of Hz: {how}")
-    rate = float(value)
+    rate = check_positive("sampling_rate", value)
     if not 100 <= rate <= 1e7:
         raise ValueError(f"sampling_rate={value!r} is out of range; expected 100 to 10,000,000 Hz: {how}")
     return rate
