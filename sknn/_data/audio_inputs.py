@@ -17,7 +17,7 @@ from .stores import Ragged
 
 __all__ = ["AudioInputs", "SpectrogramInputs"]
 
-_WHAT = "recordings: 1-d arrays of numbers"
+_WHAT = "recordings (1-d arrays of numbers)"
 # What is full scale, and what is zero, of integers as files of sound hold them.
 _SCALES = {"int8": (0, 2**7), "uint8": (2**7, 2**7), "int16": (0, 2**15), "uint16": (2**15, 2**15), "int32": (0, 2**31)}
 

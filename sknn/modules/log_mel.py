@@ -149,9 +149,9 @@ def mel_filters(sampling_rate: float, n_fft: int, n_mels: int) -> Tensor:
     edges = _hertz(torch.linspace(0, 1, n_mels + 2, dtype=torch.float64) * top)
     low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     triangles = torch.minimum((bins - low) / (centre - low), (high - bins) / (high - centre)).clamp(min=0)
-    is_empty = triangles.sum(dim=1) == 0
-    nearest = (bins - centre).abs().argmin(dim=1)
-    triangles[is_empty, nearest[is_empty]] = 1.0
+    is_empty = triangles.sum(dim=1, keepdim=True) == 0
+    is_nearest = torch.arange(len(bins)) == (bins - centre).abs().argmin(dim=1, keepdim=True)
+    triangles = torch.where(is_empty & is_nearest, 1.0, triangles)
     return (triangles * 2 / (high - low)).float()
 
 

@@ -86,3 +86,9 @@ def test_copies_give_the_same_scores(net):
 def test_wrong_parameters_are_refused(params, message):
     with pytest.raises((TypeError, ValueError), match=message):
         AudioNet(2, **params)
+
+
+def test_the_network_is_built_without_memory_on_the_meta_device():
+    with torch.device("meta"):
+        net = AudioNet(3, sampling_rate=8000)
+    assert all(parameter.is_meta for parameter in net.parameters())
