@@ -18,8 +18,8 @@ from .default_callbacks import training_callbacks
 
 __all__ = ["n_networks_for", "optimizer_params_for", "stops_early", "training_plan"]
 
-# Beyond so many rows the largest automatic batch grows with their square root.
-_ROWS_OF_LARGEST_BATCH = 20_000
+# Up to so many rows every epoch is worth its time; beyond, the passes over the rows grow with their square root.
+_ROWS_OF_FULL_LENGTH = 20_000
 
 
 def training_plan(
@@ -36,10 +36,12 @@ def training_plan(
     n_rows, has_validation = data.train.n_per_epoch, data.valid is not None
     batch_size = batch_size_for(recipe, params["batch_size"], n_rows, data.n_copies)
     can_be_scaled = data.inputs.can_be_scaled
-    has_decay_by_recipe = recipe.decay_epochs is not None and params["optimizer"] is torch.optim.AdamW
+    has_decay_by_recipe = recipe.decay_epochs is not None and _decay_is_free(params)
     patience = recipe.patience if params["n_iter_no_change"] == "auto" else params["n_iter_no_change"]
     max_time = None if partial else params["max_time"]
-    epochs = epochs_for(recipe, params["max_epochs"], n_rows, batch_size, stopped=has_validation)
+    epochs = epochs_for(
+        recipe, params["max_epochs"], n_rows, batch_size, row_size=data.train.store.row_size, stopped=has_validation
+    )
     return TrainingPlan(
         # Of a target that never varies there is nothing to learn: predictions are exact already.
         epochs=1 if partial or data.targets.is_constant else epochs,
@@ -53,7 +55,7 @@ def training_plan(
         precision=params["precision"],
         compile=bool(params["compile"]),
         ema_decay=recipe.ema_decay if params["ema_decay"] == "auto" else params["ema_decay"],
-        weight_decay_follows_lr=has_decay_by_recipe and "weight_decay" not in (params["optimizer_params"] or {}),
+        weight_decay_follows_lr=has_decay_by_recipe,
         validation_score=data.validation_score,
         columns=(list(names) or None) if can_be_scaled else None,
         scale_inputs=functools.partial(data.inputs.scale_from_now_on, data.resident) if can_be_scaled else None,
@@ -74,21 +76,33 @@ def n_networks_for(module: Any, n_networks: int | str, n_samples: int | None) ->
 
 def stops_early(module: Any, early_stopping: bool | str, n_samples: int) -> bool:
     """Whether rows are held out for early stopping; "auto" needs enough of them."""
-    return n_samples >= recipe_of(module).min_rows_to_split if early_stopping == "auto" else bool(early_stopping)
+    if early_stopping != "auto":
+        return bool(early_stopping)
+    min_rows = recipe_of(module).min_rows_to_split
+    return min_rows is not None and n_samples >= min_rows
 
 
 def optimizer_params_for(params: Mapping[str, Any], plan: TrainingPlan, n_rows: int) -> dict[str, Any]:
     """``optimizer_params``, with a ``weight_decay`` for AdamW where the recipe chooses it."""
     given = dict(params["optimizer_params"] or {})
-    decay_epochs = recipe_of(params["module"]).decay_epochs
-    if not plan.weight_decay_follows_lr or decay_epochs is None:
-        return given
-    n_steps = math.ceil(n_rows / plan.batch_size)
-    return {**given, "weight_decay": 1 / (plan.lr * decay_epochs * n_steps)}
+    recipe = recipe_of(params["module"])
+    if plan.weight_decay_follows_lr and recipe.decay_epochs is not None:
+        n_steps = math.ceil(n_rows / plan.batch_size)
+        return {**given, "weight_decay": 1 / (plan.lr * recipe.decay_epochs * n_steps)}
+    if recipe.weight_decay is not None and _decay_is_free(params):
+        return {**given, "weight_decay": recipe.weight_decay}
+    return given
 
 
-def epochs_for(recipe: Recipe, max_epochs: int | str, n_samples: int, batch_size: int, *, stopped: bool) -> int:
-    """``max_epochs``, or for "auto" the epochs of a schedule for so many training rows.
+def _decay_is_free(params: Mapping[str, Any]) -> bool:
+    """Whether the recipe may choose the weight decay: the optimizer is AdamW, and the user has chosen none."""
+    return params["optimizer"] is torch.optim.AdamW and "weight_decay" not in (params["optimizer_params"] or {})
+
+
+def epochs_for(
+    recipe: Recipe, max_epochs: int | str, n_samples: int, batch_size: int, *, row_size: int, stopped: bool
+) -> int:
+    """``max_epochs``, or for "auto" the epochs of a schedule for so many training rows of `row_size` numbers.
 
     A quarter of the steps where nothing stops a network that overfits.
     """
@@ -97,8 +111,9 @@ def epochs_for(recipe: Recipe, max_epochs: int | str, n_samples: int, batch_size
     n_steps = max(1, n_samples // batch_size)
     min_steps = recipe.min_steps if stopped else recipe.min_steps // 4
     few_rows = min(math.ceil(min_steps / n_steps), 200)
-    many_rows = math.ceil(recipe.epochs * math.sqrt(min(1.0, recipe.rows_of_full_length / n_samples)))
-    return max(few_rows, many_rows, 3)
+    many_rows = math.ceil(recipe.epochs * math.sqrt(min(1.0, _ROWS_OF_FULL_LENGTH / n_samples)))
+    affordable = recipe.max_numbers / (max(n_samples, 1) * row_size)
+    return max(3, int(min(max(few_rows, many_rows), affordable)))
 
 
 def batch_size_for(recipe: Recipe, batch_size: int | str, n_samples: int, n_copies: float | None = None) -> int:
@@ -108,7 +123,7 @@ def batch_size_for(recipe: Recipe, batch_size: int | str, n_samples: int, n_copi
     """
     if batch_size == "auto":
         smallest = 16 if n_samples < 400 else 32
-        largest = recipe.largest_batch * math.sqrt(max(1.0, n_samples / _ROWS_OF_LARGEST_BATCH))
+        largest = recipe.largest_batch * math.sqrt(max(1.0, n_samples / _ROWS_OF_FULL_LENGTH))
         aim = 2 ** round(np.log2(max(n_samples, 1) / recipe.steps_per_epoch))
         size = int(np.clip(aim, smallest, 2 ** round(np.log2(largest))))
     else:

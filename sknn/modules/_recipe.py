@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 __all__ = ["Recipe", "params_for_table", "recipe_of"]
@@ -30,40 +32,47 @@ class Recipe:
         factor of e; None leaves the optimizer's default. A decay fixed in steps is too strong for many rows, or too
         weak for few (X. Wang, L. Aitchison, How to set AdamW's weight decay as you scale model and dataset size, ICML
         2025, arXiv:2405.13698).
+    weight_decay : float or None
+        Weight decay of AdamW where `decay_epochs` is None; None leaves the optimizer's default.
+    label_smoothing : float or None
+        What ``label_smoothing="auto"`` of a loss given by name means; None leaves it to the loss.
     patience : int
         What ``n_iter_no_change="auto"`` means.
     min_steps : int
         Least number of steps in a schedule, in at most 200 epochs.
     epochs : int
-        Least number of epochs in a schedule, up to `rows_of_full_length` rows.
-    rows_of_full_length : int
-        Up to so many rows every epoch is worth its time; beyond, the passes over the rows grow with their square root.
-    min_rows_to_split : int
-        Smaller tables are fitted whole, without validation rows.
+        Least number of epochs in a schedule, up to 20,000 rows.
+    max_numbers : float
+        Largest number of numbers that all epochs read together, rows x numbers in a row x epochs; at least 3 epochs are
+        planned. It bounds the time where rows are large, such as images.
+    min_rows_to_split : int or None
+        Fewer rows are fitted whole, without validation rows; None for any number of rows.
     steps_per_epoch : int
         Number of batches that ``batch_size="auto"`` aims at.
     largest_batch : int
         Largest automatic batch size, up to 20,000 rows.
     ema_decay : float or None
         What ``ema_decay="auto"`` means.
-    max_columns, params_of_wide_tables : int, dict
-        Wider tables and sparse ones get these parameters of the module, unless the user sets them.
+    params_of_wide_tables : callable or None
+        The module's parameters for a table of so many columns, ``(n_columns, is_sparse) -> dict``, unless the user sets
+        them.
     """
 
     n_networks: int = 1
     n_networks_up_to: tuple[tuple[int, int], ...] = ()
     lr: float = 0.001
     decay_epochs: float | None = None
+    weight_decay: float | None = None
+    label_smoothing: float | None = None
     patience: int = 12
     min_steps: int = 0
     epochs: int = 100
-    rows_of_full_length: int = 20_000
-    min_rows_to_split: int = 200
+    max_numbers: float = math.inf
+    min_rows_to_split: int | None = 200
     steps_per_epoch: int = 40
     largest_batch: int = 256
     ema_decay: float | None = None
-    max_columns: int = 1000
-    params_of_wide_tables: dict[str, Any] = field(default_factory=dict)
+    params_of_wide_tables: Callable[[int, bool], dict[str, Any]] | None = None
 
 
 _ANY_MODULE = Recipe()
@@ -78,11 +87,11 @@ def recipe_of(module: Any) -> Recipe:
 
 
 def params_for_table(module: Any, params: dict[str, Any], *, n_columns: int, is_sparse: bool) -> dict[str, Any]:
-    """``module_params``, with those that the recipe adds for a wide or sparse table.
+    """``module_params``, with those that the recipe adds for a table of so many columns.
 
     Only a class that itself brings the recipe is known to accept them: a subclass may have another constructor.
     """
     if not (isinstance(module, type) and "recipe" in vars(module)):
         return params
-    recipe = recipe_of(module)
-    return {**recipe.params_of_wide_tables, **params} if is_sparse or n_columns > recipe.max_columns else params
+    added = recipe_of(module).params_of_wide_tables
+    return params if added is None else {**added(n_columns, is_sparse), **params}

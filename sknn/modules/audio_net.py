@@ -79,10 +79,11 @@ class AudioNet(nn.Module):
     reads: ClassVar[str] = "spectrogram"
     recipe: ClassVar[Recipe] = Recipe(
         lr=0.004,
-        epochs=14,
-        rows_of_full_length=1_500,
-        min_steps=1_800,
-        min_rows_to_split=20_000,
+        weight_decay=0.05,
+        label_smoothing=0.1,
+        epochs=30,
+        max_numbers=1.6e8,  # of spectrograms: 40 CPU seconds
+        min_rows_to_split=None,
         largest_batch=32,
         n_networks_up_to=((1_000, 2),),
     )
