@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from .array_inputs import ArrayInputs
+from .audio_inputs import AudioInputs, SpectrogramInputs
 from .inputs import Inputs
 from .recognition import content_of
 from .sparse_inputs import SparseInputs
@@ -16,7 +17,9 @@ from .table_inputs import TableInputs
 __all__ = ["KINDS", "default_modules", "kind_of", "module_for"]
 
 # Of several kinds that read the same data, ``module="auto"`` takes the first.
-KINDS: dict[str, type[Inputs]] = {kind.kind: kind for kind in (TableInputs, SparseInputs, ArrayInputs)}
+KINDS: dict[str, type[Inputs]] = {
+    kind.kind: kind for kind in (TableInputs, SparseInputs, ArrayInputs, SpectrogramInputs, AudioInputs)
+}
 
 
 def kind_of(X: Any, module: Any, preprocessing: bool) -> type[Inputs]:

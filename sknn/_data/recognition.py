@@ -17,7 +17,7 @@ from .containers import is_frame, items_of
 
 __all__ = ["Content", "content_of"]
 
-Content = Literal["table", "sparse", "array", "text", "image", "sequence"]
+Content = Literal["table", "sparse", "array", "text", "image", "sequence", "audio"]
 
 _CHANNELS = (1, 3, 4)  # of an image: grey, colour, colour with transparency
 _N_LOOKED_AT = 100  # rows of a list whose type says what all are; the kinds check the others

@@ -12,12 +12,15 @@ without any link. The rest is optional, for modules of users too:
 * If the class has an attribute ``recipe`` of the class ``Recipe``, this says what "auto" means for its training.
 """
 
+from .audio_net import AudioNet
 from .committee import Committee
 from .embeddings import CategoricalEmbeddings, OneHot, UnknownMasking
 from .ft_transformer import FeatureTokenizer, FTTransformer
+from .log_mel import LogMel
 from .mlp import MLP
 from .numeric_embeddings import PeriodicEmbeddings, PiecewiseLinearEmbeddings
 from .resnet import ResNet
+from .spec_augment import SpecAugment
 from .tabm import TabM
 
 # What the estimators know to treat all columns alike, and whose parameters their messages name; the default first.
@@ -25,14 +28,17 @@ ARCHITECTURES = (TabM, MLP, ResNet, FTTransformer)
 
 __all__ = [
     "MLP",
+    "AudioNet",
     "CategoricalEmbeddings",
     "Committee",
     "FTTransformer",
     "FeatureTokenizer",
+    "LogMel",
     "OneHot",
     "PeriodicEmbeddings",
     "PiecewiseLinearEmbeddings",
     "ResNet",
+    "SpecAugment",
     "TabM",
     "UnknownMasking",
 ]
