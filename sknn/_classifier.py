@@ -23,15 +23,16 @@ __all__ = ["NeuralClassifier"]
 
 
 class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
-    """A neural network that classifies the rows of a table.
+    """A neural network that classifies the rows of a table, texts, images, sequences or sounds.
 
     Numbers, categories and missing values need no preparation; scaling, imputation and encoding are learned in fit.
 
     Parameters
     ----------
     module : "auto", torch.nn.Module class, callable or instance, default="auto"
-        The network. "auto" chooses it by what X is: TabM for a table. A class is built in fit: its input and output
-        widths are filled in under the names ``in_features`` (``in_channels``, ``input_size``, ``input_dim``,
+        The network. "auto" chooses it by what X is: TabM for tables, TextNet for texts, ConvNet for images, SequenceNet
+        for sequences; sounds need :class:`~sknn.modules.AudioNet`. A class is built in fit: its input and output widths
+        are filled in under the names ``in_features`` (``in_channels``, ``input_size``, ``input_dim``,
         ``n_features``) and ``out_features`` (``output_size``, ``output_dim``, ``n_outputs``, ``n_classes``,
         ``num_classes``), the shape of one row under ``in_shape``. An instance is copied. It returns raw scores
         ``(batch, out_features)``, no softmax. If its ``forward`` names a parameter ``x_cat``, it is called with
@@ -152,7 +153,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
     module_ : torch.nn.Module
         The trained network.
     n_features_in_ : int
-        Number of columns seen in fit.
+        Number of columns seen in fit, if X has columns.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns, if all are strings.
     n_iter_ : int
@@ -277,7 +278,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
 
         Parameters
         ----------
-        X : array, sparse matrix or dataframe of shape (n_samples, n_features)
+        X : table, texts, images or sequences of n_samples rows, as in `fit`
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
         classes : array-like of shape (n_classes,), default=None
             All labels that will occur. Required in the first call; later calls may leave it out.
@@ -312,7 +313,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
 
         Parameters
         ----------
-        X : array, sparse matrix or dataframe of shape (n_samples, n_features)
+        X : table, texts, images or sequences of n_samples rows, as in `fit`
 
         Returns
         -------
@@ -326,7 +327,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
 
         Parameters
         ----------
-        X : array, sparse matrix or dataframe of shape (n_samples, n_features)
+        X : table, texts, images or sequences of n_samples rows, as in `fit`
 
         Returns
         -------
@@ -342,7 +343,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
 
         Parameters
         ----------
-        X : array, sparse matrix or dataframe of shape (n_samples, n_features)
+        X : table, texts, images or sequences of n_samples rows, as in `fit`
 
         Returns
         -------
@@ -356,7 +357,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
 
         Parameters
         ----------
-        X : array, sparse matrix or dataframe of shape (n_samples, n_features)
+        X : table, texts, images or sequences of n_samples rows, as in `fit`
 
         Returns
         -------

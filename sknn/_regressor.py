@@ -20,7 +20,7 @@ __all__ = ["NeuralRegressor"]
 
 
 class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
-    """A neural network that predicts numbers from the rows of a table.
+    """A neural network that predicts numbers from the rows of a table, texts, images, sequences or sounds.
 
     Numbers, categories and missing values need no preparation; scaling, imputation and encoding are learned in fit, and
     so is the scale of y.
@@ -28,8 +28,9 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
     Parameters
     ----------
     module : "auto", torch.nn.Module class, callable or instance, default="auto"
-        The network. "auto" chooses it by what X is: TabM for a table. A class is built in fit: its input and output
-        widths are filled in under the names ``in_features`` (``in_channels``, ``input_size``, ``input_dim``,
+        The network. "auto" chooses it by what X is: TabM for tables, TextNet for texts, ConvNet for images, SequenceNet
+        for sequences; sounds need :class:`~sknn.modules.AudioNet`. A class is built in fit: its input and output widths
+        are filled in under the names ``in_features`` (``in_channels``, ``input_size``, ``input_dim``,
         ``n_features``) and ``out_features`` (``output_size``, ``output_dim``, ``n_outputs``, ``n_classes``,
         ``num_classes``), the shape of one row under ``in_shape``. An instance is copied. It returns raw scores
         ``(batch, out_features)``, no softmax. If its ``forward`` names a parameter ``x_cat``, it is called with
@@ -147,7 +148,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
     module_ : torch.nn.Module
         The trained network.
     n_features_in_ : int
-        Number of columns seen in fit.
+        Number of columns seen in fit, if X has columns.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns, if all are strings.
     n_iter_ : int
@@ -267,7 +268,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
 
         Parameters
         ----------
-        X : array, sparse matrix or dataframe of shape (n_samples, n_features)
+        X : table, texts, images or sequences of n_samples rows, as in `fit`
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
             Weights in the loss.
@@ -284,7 +285,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
 
         Parameters
         ----------
-        X : array, sparse matrix or dataframe of shape (n_samples, n_features)
+        X : table, texts, images or sequences of n_samples rows, as in `fit`
 
         Returns
         -------

@@ -63,7 +63,7 @@ class FittedEstimator(ComponentParams):
 
         Parameters
         ----------
-        X : array, sparse matrix or dataframe of shape (n_samples, n_features)
+        X : table, texts, images or sequences of n_samples rows, as in `fit`
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             True labels, label indicators or numbers.
         sample_weight : array-like of shape (n_samples,), default=None
