@@ -28,7 +28,7 @@ from .._training.net import _Net
 from .._training.plan import TrainingPlan
 from .._training.train import train
 from ..losses._make import can_weigh_rows
-from .fitted import FittedEstimator, training_attributes
+from .fitted import FittedEstimator, check_axes, training_attributes
 from .parameters import BUILT_WITH, CONSTRAINTS
 from .progress import (
     CallbackSupportMixin,  # pyright: ignore[reportAttributeAccessIssue]
@@ -279,6 +279,7 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
             with refused_as("X_val", f"{reading.kind.what} like X", instead_of="X"):
                 X_val = reading.kind.prepare(X_val)
                 if reading.kind.has_columns:
+                    check_axes(X_val, len(reading.X.shape), reading.kind.what)
                     self._check_columns(X_val, reset=False)
             data.validate_on(X_val, y_val, sample_weight_val, self._check_y)
         elif sample_weight_val is not None:
