@@ -42,9 +42,9 @@ def call(name: str, rng: np.random.Generator) -> np.ndarray:
 
 rng = np.random.default_rng(0)
 names = np.array(sorted(BIRDS))
-y = rng.permutation(np.repeat(names, 60))
+y = rng.permutation(np.repeat(names, 45))
 X = [call(name, rng) for name in y]
-X_train, X_test, y_train, y_test = X[:160], X[160:], y[:160], y[160:]
+X_train, X_test, y_train, y_test = X[:120], X[120:], y[:120], y[120:]
 seconds = [len(recording) / RATE for recording in X]
 print(f"{len(X)} recordings of {min(seconds):.2f} to {max(seconds):.2f} seconds")
 
