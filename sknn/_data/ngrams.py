@@ -19,6 +19,7 @@ _ROW_BITS = 12
 _MAX_ROWS, _MAX_CHUNK = 1 << _ROW_BITS, 1 << 19  # rows and characters in a chunk: about 100 MB while it is counted
 _WORD_BIT = np.uint64(1 << 63)  # set in the hashes of words and pairs of words
 _BASE, _PAIR = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)  # odd, so that no bits are lost
+_FIRST = np.uint64(0xA0761D6478BD642F)  # added to a word that is one of the first
 _SPACE, _LETTER, _MARK, _SYMBOL, _ALONE = range(5)
 # Scripts written without spaces: Thai to Tibetan, Burmese, Khmer, Japanese, Chinese. Each character is a token.
 _WITHOUT_SPACES = (
@@ -39,12 +40,15 @@ class Ngrams:
     words : (int, int)
         Lengths of the n-grams of words, (1, 1), (1, 2) or (2, 2); (0, 0) for none. A word is a run of letters, digits,
         marks and underscores, a run of one symbol ("!!!"), or a character of a script without spaces.
+    n_first : int
+        So many words at the start of a text are counted once more, as first words: they say what a question asks for.
     max_characters : int
         What follows in a text is cut off.
     """
 
     characters: tuple[int, int] = (2, 5)
     words: tuple[int, int] = (1, 2)
+    n_first: int = 4
     max_characters: int = 20_000
 
 
@@ -155,7 +159,7 @@ def _keys(texts: list[str], ngrams: Ngrams) -> np.ndarray:
     rows[:-1][is_space[:-1]] = rows[1:][is_space[:-1]]  # a space belongs to the word that follows
     mixed = _mixed(codes.astype(np.uint64))
     parts = _character_keys(mixed, is_space, rows, *ngrams.characters)
-    parts += _word_keys(codes, mixed, classes, rows, *ngrams.words)
+    parts += _word_keys(_words(codes, mixed, classes, rows), *ngrams.words, ngrams.n_first)
     return np.concatenate(parts) if parts else np.empty(0, np.uint64)
 
 
@@ -178,12 +182,10 @@ def _character_keys(
     return keys
 
 
-def _word_keys(
-    codes: np.ndarray, mixed: np.ndarray, classes: np.ndarray, rows: np.ndarray, shortest: int, longest: int
-) -> list[np.ndarray]:
-    """Keys of words and pairs of words; arrays of one element for each character."""
-    if longest == 0 or len(codes) < 2:
-        return []
+def _words(
+    codes: np.ndarray, mixed: np.ndarray, classes: np.ndarray, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Hashes and rows of all words, from arrays of one element for each character."""
     before = np.concatenate([[_SPACE], classes[:-1]])
     is_start = (classes != _SPACE) & (classes != before)
     is_start &= ~((classes == _MARK) & (before != _SPACE)) & ~((classes == _LETTER) & (before == _MARK))
@@ -194,12 +196,23 @@ def _word_keys(
     place = np.arange(len(codes)) - np.repeat(starts, np.diff(np.append(starts, len(codes))))
     powers = np.cumprod(np.full(int(place.max(initial=0)) + 1, _BASE))  # modulo 2 ** 64
     words = np.add.reduceat(mixed * powers[place], starts)[is_start[starts]]
-    words, rows = _mixed(words), rows[starts[is_start[starts]]]
+    return _mixed(words), rows[starts[is_start[starts]]]
+
+
+def _word_keys(
+    words_and_rows: tuple[np.ndarray, np.ndarray], shortest: int, longest: int, n_first: int
+) -> list[np.ndarray]:
+    """Keys of words, pairs of words and first words."""
+    words, rows = words_and_rows
     keys = [_key(words | _WORD_BIT, rows)] if shortest == 1 else []
     if longest == 2:
         is_pair = rows[1:] == rows[:-1]
         pairs = words[:-1] * _PAIR + words[1:]
         keys.append(_key(pairs[is_pair] | _WORD_BIT, rows[1:][is_pair]))
+    if n_first and longest:
+        is_late = np.zeros(len(words), bool)
+        is_late[n_first:] = rows[n_first:] == rows[:-n_first]
+        keys.append(_key(_mixed(words + _FIRST)[~is_late] | _WORD_BIT, rows[~is_late]))
     return keys
 
 

@@ -17,7 +17,7 @@ from sknn._data import ngrams as ngrams_file
 from sknn._data.ngrams import Ngrams, count_ngrams, inverse_frequencies, is_word, learn_vocabulary, tf_idf
 
 EVERYTHING = 10**9
-ALL = Ngrams()
+ALL = Ngrams(n_first=0)
 ALPHABET = "abcdeABCßéÉñжЖщλΩבגجд0123456789_  \t\n"
 ODD = ["", " ", "!!!", "...?!", "a", "Ä", "\x00", "a\x00b", "\ud800", "x\udfffy", "1 2 3", "007", "\u200b", "\u0301", "🙂🙂",
        "👍🏽", "שלום עולם", "مرحبا بالعالم", "हिन्दी में", "ภาษาไทย", "私は学生です。", "中文句子", "e\u0301 é", "İ", "\u2028"]  # fmt: skip
@@ -44,14 +44,14 @@ class TestCountsAreThoseOfScikitLearn:
     def test_of_characters(self, lengths):
         texts = random_texts()
         expected = CountVectorizer(analyzer="char_wb", ngram_range=lengths).fit_transform(texts).toarray()
-        assert np.array_equal(counted(texts, Ngrams(lengths, (0, 0))), columns_in_order(expected))
+        assert np.array_equal(counted(texts, Ngrams(lengths, (0, 0), 0)), columns_in_order(expected))
 
     @pytest.mark.parametrize("lengths", [(1, 2), (1, 1), (2, 2)])
     def test_of_words(self, lengths):
         texts = random_texts()
         words = CountVectorizer(token_pattern=r"\w+", ngram_range=lengths)
         expected = words.fit_transform(texts).toarray()
-        assert np.array_equal(counted(texts, Ngrams((0, 0), lengths)), columns_in_order(expected))
+        assert np.array_equal(counted(texts, Ngrams((0, 0), lengths, 0)), columns_in_order(expected))
 
     def test_weights(self):
         texts, new = random_texts(), random_texts(100, seed=1)
@@ -89,7 +89,7 @@ class TestCountsAreThoseOfScikitLearn:
 
 
 def tokens(text: str) -> int:
-    return int(counted([text], Ngrams((0, 0), (1, 1))).sum())
+    return int(counted([text], Ngrams((0, 0), (1, 1), 0)).sum())
 
 
 @pytest.mark.parametrize(
@@ -110,6 +110,16 @@ def tokens(text: str) -> int:
 )
 def test_what_is_a_word(text, n_tokens):
     assert tokens(text) == n_tokens
+
+
+def test_first_words_are_counted_once_more():
+    with_first = Ngrams((0, 0), (1, 1), 2)
+    texts = ["what is a", "a", "is what is what", ""]
+    assert list(counted(texts, with_first).sum(1)) == [5, 2, 6, 0]
+    vocabulary = learn_vocabulary(["what is", "x what is"], with_first, EVERYTHING, 1)
+    assert len(vocabulary) == 3 + 3
+    at_start, later = count_ngrams(["what is x", "x y what is"], with_first, vocabulary).toarray()
+    assert (at_start.sum(), later.sum()) == (3 + 2, 3 + 1)
 
 
 def test_letters_match_whatever_their_case_and_composition():
@@ -142,8 +152,8 @@ def _as_here(text: str) -> str:
 
 def test_long_texts_are_cut():
     texts = ["ab " * 100_000, "ab " * 10, "x" * 100_000]
-    vocabulary = learn_vocabulary(texts, Ngrams(max_characters=30), EVERYTHING, 1)
-    counts = count_ngrams(texts, Ngrams(max_characters=30), vocabulary).toarray()
+    vocabulary = learn_vocabulary(texts, Ngrams(max_characters=30, n_first=0), EVERYTHING, 1)
+    counts = count_ngrams(texts, Ngrams(max_characters=30, n_first=0), vocabulary).toarray()
     assert np.array_equal(counts[0], counts[1])
     assert counts[2].sum() > 100
 
@@ -155,8 +165,8 @@ def test_no_texts_and_no_vocabulary():
 
 
 def test_hashes_are_the_same_on_every_machine():
-    known = learn_vocabulary(["ab é 中"], Ngrams((2, 2), (1, 2)), 100, 1)
-    code = "from sknn._data.ngrams import *; print(*learn_vocabulary(['ab é 中'], Ngrams((2, 2), (1, 2)), 100, 1))"
+    known = learn_vocabulary(["ab é 中"], Ngrams((2, 2), (1, 2), 0), 100, 1)
+    code = "from sknn._data.ngrams import *; print(*learn_vocabulary(['ab é 中'], Ngrams((2, 2), (1, 2), 0), 100, 1))"
     printed = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONHASHSEED": "7"}, capture_output=True, text=True, check=True
     )
