@@ -9,6 +9,7 @@ from torch import nn
 
 from .array_inputs import ArrayInputs
 from .inputs import Inputs
+from .ngram_inputs import NgramInputs
 from .recognition import content_of
 from .sparse_inputs import SparseInputs
 from .table_inputs import TableInputs
@@ -16,7 +17,7 @@ from .table_inputs import TableInputs
 __all__ = ["KINDS", "default_modules", "kind_of", "module_for"]
 
 # Of several kinds that read the same data, ``module="auto"`` takes the first.
-KINDS: dict[str, type[Inputs]] = {kind.kind: kind for kind in (TableInputs, SparseInputs, ArrayInputs)}
+KINDS: dict[str, type[Inputs]] = {kind.kind: kind for kind in (TableInputs, SparseInputs, ArrayInputs, NgramInputs)}
 
 
 def kind_of(X: Any, module: Any, preprocessing: bool) -> type[Inputs]:

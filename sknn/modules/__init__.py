@@ -19,6 +19,7 @@ from .mlp import MLP
 from .numeric_embeddings import PeriodicEmbeddings, PiecewiseLinearEmbeddings
 from .resnet import ResNet
 from .tabm import TabM
+from .text_net import TextNet
 
 # What the estimators know to treat all columns alike, and whose parameters their messages name; the default first.
 ARCHITECTURES = (TabM, MLP, ResNet, FTTransformer)
@@ -34,5 +35,6 @@ __all__ = [
     "PiecewiseLinearEmbeddings",
     "ResNet",
     "TabM",
+    "TextNet",
     "UnknownMasking",
 ]
