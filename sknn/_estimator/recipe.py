@@ -83,9 +83,11 @@ def stops_early(module: Any, early_stopping: bool | str, n_samples: int) -> bool
 
 
 def optimizer_params_for(params: Mapping[str, Any], plan: TrainingPlan, n_rows: int) -> dict[str, Any]:
-    """``optimizer_params``, with a ``weight_decay`` for AdamW where the recipe chooses it."""
+    """``optimizer_params``, with ``weight_decay`` and ``eps`` for AdamW where the recipe chooses them."""
     given = dict(params["optimizer_params"] or {})
     recipe = recipe_of(params["module"])
+    if recipe.eps is not None and params["optimizer"] is torch.optim.AdamW:
+        given = {"eps": recipe.eps, **given}
     if plan.weight_decay_follows_lr and recipe.decay_epochs is not None:
         n_steps = math.ceil(n_rows / plan.batch_size)
         return {**given, "weight_decay": 1 / (plan.lr * recipe.decay_epochs * n_steps)}

@@ -22,6 +22,7 @@ from .numeric_embeddings import PeriodicEmbeddings, PiecewiseLinearEmbeddings
 from .resnet import ResNet
 from .spec_augment import SpecAugment
 from .tabm import TabM
+from .text_net import TextNet
 
 # What the estimators know to treat all columns alike, and whose parameters their messages name; the default first.
 ARCHITECTURES = (TabM, MLP, ResNet, FTTransformer)
@@ -40,5 +41,6 @@ __all__ = [
     "ResNet",
     "SpecAugment",
     "TabM",
+    "TextNet",
     "UnknownMasking",
 ]

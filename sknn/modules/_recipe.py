@@ -34,6 +34,8 @@ class Recipe:
         2025, arXiv:2405.13698).
     weight_decay : float or None
         Weight decay of AdamW where `decay_epochs` is None; None leaves the optimizer's default.
+    eps : float or None
+        ``eps`` of AdamW; None leaves the optimizer's default.
     label_smoothing : float or None
         What ``label_smoothing="auto"`` of a loss given by name means; None leaves it to the loss.
     patience : int
@@ -63,6 +65,7 @@ class Recipe:
     lr: float = 0.001
     decay_epochs: float | None = None
     weight_decay: float | None = None
+    eps: float | None = None
     label_smoothing: float | None = None
     patience: int = 12
     min_steps: int = 0

@@ -99,6 +99,14 @@ def _table() -> pd.DataFrame:
     return pd.DataFrame({"a": numbers[:, 0], "b": numbers[:, 1], "c": np.array(["u", "v", "w"])[np.arange(N_ROWS) % 3]})
 
 
+def _texts() -> list[str | None]:
+    """Words of which some tell the classes apart; one text is missing."""
+    words = np.array([["red", "green", "blue", "it's"], ["one", "two", "!!!", "четыре"]])
+    texts: list[str | None] = [" ".join(RANDOM.choice(words[y], RANDOM.integers(1, 9))) for y in Y]
+    texts[3] = None
+    return texts
+
+
 ARRAYS = _numbers(5, 3)
 BY_HAND = {"lr": 0.05, "max_epochs": 3, "batch_size": 16}
 BY_RECIPE = {"max_epochs": 3, "n_networks": 2, "batch_size": 16}
@@ -146,5 +154,13 @@ KINDS = [
         ("module__width", [2, 4]),
         classes=[Embedded],
         has_columns=True,
+    ),
+    Kind(
+        "texts",
+        _texts(),
+        _numbers(5),
+        "X is a table of the shape .*texts was expected",
+        BY_RECIPE,
+        ("module__max_features", [20, 200]),
     ),
 ]
