@@ -1,6 +1,6 @@
 """Counts and tf-idf weights of character and word n-grams of many texts, without a Python loop over characters.
 
-The file needs numpy and scipy only, since a predictor that is exported to numpy contains it as source text.
+The file needs numpy only, since a predictor that is exported to numpy contains it as source text.
 """
 
 from __future__ import annotations
@@ -8,11 +8,17 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import scipy.sparse
 
-__all__ = ["Ngrams", "count_ngrams", "inverse_frequencies", "is_word", "learn_vocabulary", "tf_idf"]
+if TYPE_CHECKING:
+    import scipy.sparse
+
+__all__ = ["Counts", "Ngrams", "count_ngrams", "inverse_frequencies", "is_word", "learn_vocabulary", "ngram_counts",
+           "tf_idf"]  # fmt: skip
+
+_Sparse = TypeVar("_Sparse", bound="Counts | scipy.sparse.csr_array")
 
 # A chunk is counted by one sort of 64-bit keys: the hash of an n-gram above, its row in the chunk below.
 _ROW_BITS = 12
@@ -48,6 +54,16 @@ class Ngrams:
     max_characters: int = 20_000
 
 
+@dataclass
+class Counts:
+    """How often each text contains each n-gram, as the arrays of a sparse matrix by rows."""
+
+    data: np.ndarray  # float32
+    indices: np.ndarray  # int32, columns
+    indptr: np.ndarray  # (n_texts + 1,)
+    shape: tuple[int, int]  # (n_texts, n_vocabulary)
+
+
 def learn_vocabulary(texts: Sequence[str], ngrams: Ngrams, max_features: int, min_count: int) -> np.ndarray:
     """Hashes of the n-grams that most texts contain, ascending uint64, at most `max_features`.
 
@@ -72,6 +88,14 @@ def learn_vocabulary(texts: Sequence[str], ngrams: Ngrams, max_features: int, mi
 
 def count_ngrams(texts: Sequence[str], ngrams: Ngrams, vocabulary: np.ndarray) -> scipy.sparse.csr_array:
     """How often each text contains each n-gram of the vocabulary, float32 (n_texts, n_vocabulary)."""
+    from scipy.sparse import csr_array  # not at the head: the exported predictor has no scipy, and does without
+
+    counts = ngram_counts(texts, ngrams, vocabulary)
+    return csr_array((counts.data, counts.indices, counts.indptr), shape=counts.shape)
+
+
+def ngram_counts(texts: Sequence[str], ngrams: Ngrams, vocabulary: np.ndarray) -> Counts:
+    """The same without scipy."""
     counts: list[np.ndarray] = []
     columns: list[np.ndarray] = []
     n_stored = np.zeros(len(texts), np.int64)
@@ -90,7 +114,7 @@ def count_ngrams(texts: Sequence[str], ngrams: Ngrams, vocabulary: np.ndarray) -
     if indptr[-1] < 2**31:
         indptr = indptr.astype(np.int32)
     data, indices = _joined(counts, np.float32), _joined(columns, np.int32)
-    return scipy.sparse.csr_array((data, indices, indptr), shape=(len(texts), len(vocabulary)))
+    return Counts(data, indices, indptr, (len(texts), len(vocabulary)))
 
 
 def is_word(vocabulary: np.ndarray) -> np.ndarray:
@@ -98,13 +122,13 @@ def is_word(vocabulary: np.ndarray) -> np.ndarray:
     return vocabulary >= _WORD_BIT
 
 
-def inverse_frequencies(counts: scipy.sparse.csr_array) -> np.ndarray:
+def inverse_frequencies(counts: scipy.sparse.csr_array | Counts) -> np.ndarray:
     """log((1 + n) / (1 + n_with)) + 1 of each column, float64, n_with of n texts containing it (smooth idf)."""
     n_with = np.bincount(counts.indices, minlength=counts.shape[1])
     return np.log((1 + counts.shape[0]) / (1 + n_with)) + 1
 
 
-def tf_idf(counts: scipy.sparse.csr_array, idf: np.ndarray, n_characters: int) -> scipy.sparse.csr_array:
+def tf_idf(counts: _Sparse, idf: np.ndarray, n_characters: int) -> _Sparse:
     """(1 + log(count)) * idf, in place; the n-grams of characters of a row have norm 1, and so have those of words.
 
     The first `n_characters` columns are of characters.
