@@ -8,9 +8,9 @@ from scipy import sparse
 from .ngrams import learn_vocabulary
 from .text_features import COLUMN_NGRAMS, TextFeatures, weighted_ngrams
 
-__all__ = ["learn_text_features"]
+__all__ = ["N_FEATURES", "learn_text_features"]
 
-_N_FEATURES = 30
+N_FEATURES = 30  # of a text, at most
 _MAX_VOCABULARY = 20_000  # the most frequent n-grams
 _MAX_TEXTS = 20_000  # directions of more texts are no different for our purpose
 _N_EXTRA, _N_ITERATIONS = 10, 6  # of the randomised decomposition
@@ -38,7 +38,7 @@ def learn_text_features(texts: list[str], weight: np.ndarray) -> TextFeatures:
     weights = weighted_ngrams(texts, vocabulary, idf)
     values = np.sqrt(weight)[rows] * weights.data  # a weight of k counts as k copies
     matrix = sparse.csr_array((values, weights.indices, weights.indptr), shape=weights.shape)
-    return TextFeatures(vocabulary, idf, _right_singular_vectors(matrix, _N_FEATURES).astype(np.float32))
+    return TextFeatures(vocabulary, idf, _right_singular_vectors(matrix, N_FEATURES).astype(np.float32))
 
 
 def _right_singular_vectors(matrix: sparse.csr_array, n_vectors: int) -> np.ndarray:
