@@ -106,7 +106,13 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
     categorical_features : "from_dtype", array-like or None, default="from_dtype"
         Which columns are categories. "from_dtype": strings, booleans and categorical dtypes of dataframes. A mask,
         positions or names add columns to these. None: only non-numeric columns. Strings that spell more than 20
-        distinct numbers are read as numbers, with a warning, unless the column is named here. See docs/columns.md.
+        distinct numbers or dates of ISO 8601 are read as such, with a warning, unless the column is named here. See
+        docs/columns.md.
+    text_features : "auto", array-like or None, default="auto"
+        Which columns hold free text. Each becomes up to 30 numbers: tf-idf of its n-grams of characters, reduced by a
+        singular value decomposition of the training rows. "auto": columns of strings of which nearly all are distinct,
+        unless they look like identifiers. A mask, positions or names: only these. None: no column; free text is an
+        error. See docs/columns.md.
     warm_start : bool, default=False
         Whether fit starts from the weights of the previous fit.
     callbacks : list of skorch callbacks, default=None
@@ -222,6 +228,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         class_weight: dict[Any, float] | str | None = None,
         preprocessing: bool = True,
         categorical_features: Any = "from_dtype",
+        text_features: Any = "auto",
         warm_start: bool = False,
         callbacks: list[Any] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
@@ -258,6 +265,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         self.class_weight = class_weight
         self.preprocessing = preprocessing
         self.categorical_features = categorical_features
+        self.text_features = text_features
         self.warm_start = warm_start
         self.callbacks = callbacks
         self.checkpoint = checkpoint

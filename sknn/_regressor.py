@@ -101,7 +101,13 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
     categorical_features : "from_dtype", array-like or None, default="from_dtype"
         Which columns are categories. "from_dtype": strings, booleans and categorical dtypes of dataframes. A mask,
         positions or names add columns to these. None: only non-numeric columns. Strings that spell more than 20
-        distinct numbers are read as numbers, with a warning, unless the column is named here. See docs/columns.md.
+        distinct numbers or dates of ISO 8601 are read as such, with a warning, unless the column is named here. See
+        docs/columns.md.
+    text_features : "auto", array-like or None, default="auto"
+        Which columns hold free text. Each becomes up to 30 numbers: tf-idf of its n-grams of characters, reduced by a
+        singular value decomposition of the training rows. "auto": columns of strings of which nearly all are distinct,
+        unless they look like identifiers. A mask, positions or names: only these. None: no column; free text is an
+        error. See docs/columns.md.
     warm_start : bool, default=False
         Whether fit starts from the weights of the previous fit.
     callbacks : list of skorch callbacks, default=None
@@ -213,6 +219,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         gradient_health: str | None = "warn",
         preprocessing: bool = True,
         categorical_features: Any = "from_dtype",
+        text_features: Any = "auto",
         warm_start: bool = False,
         callbacks: list[Any] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
@@ -248,6 +255,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         self.gradient_health = gradient_health
         self.preprocessing = preprocessing
         self.categorical_features = categorical_features
+        self.text_features = text_features
         self.warm_start = warm_start
         self.callbacks = callbacks
         self.checkpoint = checkpoint

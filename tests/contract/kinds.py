@@ -159,7 +159,6 @@ KINDS = [
         "texts",
         _texts(),
         _numbers(5),
-        "X is a table of the shape .*texts was expected",
         BY_RECIPE,
         ("module__max_features", [20, 200]),
     ),
