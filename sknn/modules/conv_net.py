@@ -109,6 +109,7 @@ class ConvNet(nn.Module):
         out_features = check_size("out_features", out_features)
         width, n_blocks = check_size("width", width), check_size("n_blocks", n_blocks)
         self.augmentation = _check_augmentation(augmentation)
+        self.image_size = image_size
         dropout = check_fraction("dropout", dropout)
         side = math.sqrt(height * size)
         n_halvings = max(0, math.ceil(math.log2(side / _MAP_SIDE)))
