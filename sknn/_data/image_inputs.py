@@ -52,7 +52,9 @@ class ImageRows(RawRows):
 
         def mean(values: Any) -> np.ndarray:
             """Weighted mean over images and positions, float64 (channels,)."""
-            sums = [weights[where] @ values(part.astype(np.float64)).sum((1, 2)) for part, where in self.parts(positions)]
+            sums = [
+                weights[where] @ values(part.astype(np.float64)).sum((1, 2)) for part, where in self.parts(positions)
+            ]
             return np.sum(sums, axis=0)
 
         center = mean(lambda pixels: pixels)
@@ -197,7 +199,11 @@ class ImageInputs(Inputs):
             values = state[name]
             if not (isinstance(values, np.ndarray) and values.shape == (state["channels"],) and values.dtype == float):
                 raise DamagedFileError(f"images: {name} is not one number for each channel.")
-        if not np.isfinite(state["center"]).all() or not (state["spread"] > 0).all() or not math.isfinite(state["high"]):
+        if (
+            not np.isfinite(state["center"]).all()
+            or not (state["spread"] > 0).all()
+            or not math.isfinite(state["high"])
+        ):
             raise DamagedFileError("images: a mean or a spread is out of range.")
         size = _stored_size(state["size"])
         if math.prod(size) > _MOST_PIXELS:
@@ -210,7 +216,9 @@ class ImageInputs(Inputs):
         spread = np.where(np.isinf(self.spread), 0.0, self.spread)
         pixels = self.center + spread * random.standard_normal((2, height, width, self.row_shape[0]))
         pixels = np.round(pixels).astype(np.int64) if self.is_integer else pixels
-        return pixels[..., 0] if self.row_shape[0] == 1 else np.moveaxis(pixels, 3, 1) if self.channels_first else pixels
+        return (
+            pixels[..., 0] if self.row_shape[0] == 1 else np.moveaxis(pixels, 3, 1) if self.channels_first else pixels
+        )
 
 
 def _size_for(form: Form, image_size: Any) -> tuple[int, int]:

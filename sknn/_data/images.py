@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from .._errors import refused_as, shown
 from .containers import as_rows, without_tensor
+from .recognition import is_picture
 
 __all__ = ["CHANNELS", "Form", "as_images", "form_of", "pixels_of"]
 
@@ -55,7 +56,7 @@ def as_images(X: Any) -> np.ndarray:
             raise ValueError("X has masked pixels, which a network cannot be given. Fill them, as by X.filled(0).")
         X = X.data
     if not isinstance(X, np.ndarray) or X.dtype == object:
-        if _is_picture(X):
+        if is_picture(X):
             raise TypeError("X is a single image, but a list of images was expected. Pass [X].")
         rows = as_rows(X, "images")
         _check_rows(rows)
@@ -70,9 +71,7 @@ def as_images(X: Any) -> np.ndarray:
 
 def _advice(shape: tuple[int, ...]) -> str:
     if len(shape) == 2:
-        return (
-            " A single grey image is X[None]; images that were flattened are X.reshape(len(X), height, width, channels)."
-        )
+        return " A single grey image is X[None]; flattened ones are X.reshape(len(X), height, width, channels)."
     if len(shape) == 5:
         return " Take single frames of a video, and put its axis of time into the rows."
     return ""
@@ -80,7 +79,7 @@ def _advice(shape: tuple[int, ...]) -> str:
 
 def _check_rows(rows: np.ndarray) -> None:
     """Raise unless each row may be an image."""
-    is_picture = _is_picture(rows[0])
+    are_pictures = is_picture(rows[0])
     for i, row in enumerate(rows):
         if isinstance(row, str | os.PathLike):
             raise TypeError(
@@ -91,23 +90,18 @@ def _check_rows(rows: np.ndarray) -> None:
             raise TypeError(
                 f"X[{i}] is bytes, but an image was expected. Decode it: np.asarray(Image.open(io.BytesIO(X[{i}])))."
             )
-        if not hasattr(row, "__len__") and not _is_picture(row):
+        if not hasattr(row, "__len__") and not is_picture(row):
             raise ValueError(f"X[{i}] is {shown(row)}, but an image was expected. Leave out rows without an image.")
-        if _is_picture(row) != is_picture:
+        if is_picture(row) != are_pictures:
             raise TypeError(
-                f"X holds a {type(rows[0]).__name__} and, in X[{i}], a {type(row).__name__}, but images of one kind were "
-                "expected. Pass arrays: [np.asarray(image) for image in X]."
+                f"X holds a {type(rows[0]).__name__} and, in X[{i}], a {type(row).__name__}, but images of one kind "
+                "were expected. Pass arrays: [np.asarray(image) for image in X]."
             )
 
 
 def _check_numbers(dtype: np.dtype) -> None:
     if dtype.kind not in "biuf":
         raise TypeError(f"X: images of dtype {dtype} are no real numbers; expected uint8, another integer, or floats.")
-
-
-def _is_picture(row: Any) -> bool:
-    """Whether it is an image of the library PIL, which need not be installed."""
-    return any(kind.__module__ == "PIL.Image" and kind.__name__ == "Image" for kind in type(row).__mro__)
 
 
 # ---------------------------------------------------------------------- one form
@@ -126,13 +120,12 @@ def form_of(X: np.ndarray, fitted: Form | None = None) -> Form:
     """
     shapes = [X.shape[1:]] if X.dtype != object else [_shape_of(i, row) for i, row in enumerate(X)]
     distinct = sorted(set(shapes))
-    if {len(shape) for shape in distinct} == {2}:
-        first, channels, sizes = False, 1, shapes
-    else:
+    first, channels = False, 1
+    if {len(shape) for shape in distinct} != {2}:
         layouts = [_layout(distinct, first) for first in (False, True)]
         first = _choice(layouts, distinct, fitted)
         (channels,) = layouts[first]
-        sizes = [_size(shape, first) for shape in shapes]
+    sizes = [_size(shape, first) for shape in shapes]
     height, width = np.median(np.array(sizes), axis=0)
     size = sizes[0] if len(set(sizes)) == 1 else None
     return Form(channels, size, first, (max(1, round(height)), max(1, round(width))))
@@ -185,7 +178,7 @@ def _choice(layouts: list[set[int]], shapes: list[tuple[int, ...]], fitted: Form
 
 def _shape_of(i: int, row: Any) -> tuple[int, ...]:
     """Shape of the array of a single image, without decoding an image of PIL."""
-    if _is_picture(row):
+    if is_picture(row):
         width, height = row.size
         mode = _mode(row)
         shape = (height, width) if mode is None else (height, width, len(mode))
@@ -256,7 +249,7 @@ def pixels_of(X: np.ndarray, form: Form, size: tuple[int, int]) -> np.ndarray:
 
 def _image(i: int, row: Any, channels_first: bool) -> np.ndarray:
     """A single image (height, width, channels)."""
-    if _is_picture(row):
+    if is_picture(row):
         mode = _mode(row)
         if row.mode == "1":
             mode = "L"  # black and white is 0 and 255, as in other images

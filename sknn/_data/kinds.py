@@ -9,6 +9,7 @@ from torch import nn
 
 from .array_inputs import ArrayInputs
 from .audio_inputs import AudioInputs, SpectrogramInputs
+from .image_inputs import ImageInputs
 from .inputs import Inputs
 from .recognition import content_of
 from .sparse_inputs import SparseInputs
@@ -18,7 +19,7 @@ __all__ = ["KINDS", "default_modules", "kind_of", "module_for"]
 
 # Of several kinds that read the same data, ``module="auto"`` takes the first.
 KINDS: dict[str, type[Inputs]] = {
-    kind.kind: kind for kind in (TableInputs, SparseInputs, ArrayInputs, SpectrogramInputs, AudioInputs)
+    kind.kind: kind for kind in (TableInputs, SparseInputs, ArrayInputs, ImageInputs, SpectrogramInputs, AudioInputs)
 }
 
 

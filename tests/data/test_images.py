@@ -124,7 +124,7 @@ def test_pictures_equal_their_arrays() -> None:
 @pytest.mark.parametrize(
     ("X", "kind", "message"),
     [
-        (np.zeros((28, 28)), ValueError, r"shape \(28, 28\).*A single grey image is X\[None\]; .* flattened"),
+        (np.zeros((28, 28)), ValueError, r"shape \(28, 28\).*A single grey image is X\[None\]; flattened ones"),
         (np.zeros((2, 3, 9, 9, 3)), ValueError, r"shape \(2, 3, 9, 9, 3\).*Take single frames of a video"),
         (np.zeros((0, 9, 9)), ValueError, r"Found array with 0 sample\(s\)"),
         (np.zeros((2, 9, 0)), ValueError, r"shape \(2, 9, 0\)"),
