@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from scipy import sparse
 from torch.nn import functional
 
 from .._errors import refused_as, shown
-from .containers import as_rows, without_tensor
+from .containers import as_rows, is_frame, without_tensor
 from .recognition import is_picture
 
 __all__ = ["CHANNELS", "Form", "as_images", "form_of", "pixels_of"]
@@ -49,8 +50,8 @@ def as_images(X: Any) -> np.ndarray:
     """
     with refused_as("X", _WHAT):
         X = without_tensor(X, "X")
-    if not isinstance(X, np.ndarray) and hasattr(X, "shape"):
-        raise TypeError(f"X is a {type(X).__name__} of shape {tuple(X.shape)}, but {_WHAT} was expected.")
+    if is_frame(X) or sparse.issparse(X):
+        raise TypeError(f"X is a {type(X).__name__}, but {_WHAT} was expected.")
     if isinstance(X, np.ma.MaskedArray):
         if np.ma.getmaskarray(X).any():
             raise ValueError("X has masked pixels, which a network cannot be given. Fill them, as by X.filled(0).")
@@ -90,7 +91,7 @@ def _check_rows(rows: np.ndarray) -> None:
             raise TypeError(
                 f"X[{i}] is bytes, but an image was expected. Decode it: np.asarray(Image.open(io.BytesIO(X[{i}])))."
             )
-        if not hasattr(row, "__len__") and not is_picture(row):
+        if row is None or np.isscalar(row):
             raise ValueError(f"X[{i}] is {shown(row)}, but an image was expected. Leave out rows without an image.")
         if is_picture(row) != are_pictures:
             raise TypeError(

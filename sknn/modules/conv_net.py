@@ -57,6 +57,8 @@ class ConvNet(nn.Module):
     stages : nn.Sequential
         The residual blocks.
     head : nn.Linear
+    multiplications : int
+        Of a forward pass of one image, about; the estimators choose the number of threads by it.
 
     Raises
     ------
@@ -91,7 +93,18 @@ class ConvNet(nn.Module):
     """
 
     reads: ClassVar[str] = "image"
-    recipe = Recipe(lr=0.006, decay_epochs=12.0)
+    recipe = Recipe(
+        n_networks_up_to=((2000, 4),),
+        lr=0.006,
+        decay_epochs=12.0,
+        patience=40,
+        min_steps=1000,
+        epochs=30,
+        max_rows_shown=180_000,
+        min_rows_to_split=10,
+        steps_per_epoch=100,
+        largest_batch=64,
+    )
 
     def __init__(
         self,
@@ -126,6 +139,7 @@ class ConvNet(nn.Module):
         self.stages = nn.Sequential(*blocks)
         self.dropout = nn.Dropout(dropout)
         self.head = initialize_linear_(nn.Linear(width * 2 ** (n_stages - 1), out_features), None)
+        self.multiplications = _multiplications(self, height, size)
 
     def forward(self, x: Tensor) -> Tensor:
         """Raw scores of a batch of images."""
@@ -192,6 +206,16 @@ def _convolution(in_channels: int, out_channels: int, stride: int) -> list[nn.Mo
     convolution = nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False)
     nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
     return [convolution, nn.BatchNorm2d(out_channels), nn.ReLU()]
+
+
+def _multiplications(network: nn.Module, height: int, width: int) -> int:
+    """Of the convolutions of a network for an image of this size; they are in the order of the computation."""
+    total = 0
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            height, width = math.ceil(height / layer.stride[0]), math.ceil(width / layer.stride[1])
+            total += layer.weight.numel() * height * width
+    return total
 
 
 def _check_shape(in_shape: Any) -> tuple[int, int, int]:
