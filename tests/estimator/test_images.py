@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 from typing import Any
 
@@ -127,7 +128,7 @@ def test_threads_are_chosen_by_the_multiplications_of_the_convolutions() -> None
     network = ConvNet((1, 4, 4), 2, width=2, n_stages=1)
     expected = 16 * 9 * (1 * 2 + 2 * 2 + 2 * 2)
     assert network.multiplications == multiplications(network) == expected
-    assert multiplications(Committee([network, network])) == 2 * expected
+    assert multiplications(Committee([network, copy.deepcopy(network)])) == 2 * expected
     assert multiplications(nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))) == 6 + 2 + 2 + 1
 
 
