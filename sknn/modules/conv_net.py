@@ -94,9 +94,10 @@ class ConvNet(nn.Module):
 
     reads: ClassVar[str] = "image"
     recipe = Recipe(
-        n_networks_up_to=((2000, 4),),
+        n_networks_up_to=((2000, 4), (7000, 2)),
         lr=0.006,
         decay_epochs=12.0,
+        label_smoothing=0.1,
         patience=40,
         min_steps=1000,
         epochs=30,

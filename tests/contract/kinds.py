@@ -88,6 +88,11 @@ def _table() -> pd.DataFrame:
     return pd.DataFrame({"a": numbers[:, 0], "b": numbers[:, 1], "c": np.array(["u", "v", "w"])[np.arange(N_ROWS) % 3]})
 
 
+def _pictures(*shape: int) -> np.ndarray:
+    """Images whose brightness tells the classes apart, uint8."""
+    return (128 + 30 * _numbers(*shape)).clip(0, 255).astype(np.uint8)
+
+
 ARRAYS = _numbers(5, 3)
 BY_HAND = {"lr": 0.05, "max_epochs": 3, "batch_size": 16}
 BY_RECIPE = {"max_epochs": 3, "n_networks": 2, "batch_size": 16}
@@ -130,5 +135,21 @@ KINDS = [
         ("module__channels", [2, 4]),
         classes=[Pictures],
         has_columns=True,
+    ),
+    Kind(
+        "images",
+        _pictures(6, 6, 3),
+        _numbers(5),
+        r"shape \(36, 5\), but images",
+        {"module_params": {"width": 4}, **BY_RECIPE},
+        ("module__augmentation", ["flip", None]),
+    ),
+    Kind(
+        "images of several sizes",
+        [image[: 5 + i % 3] for i, image in enumerate(_pictures(7, 6))],
+        ["a.png"] * N_ROWS,
+        r"Image.open\(p\)",
+        {"module_params": {"width": 4}, **BY_RECIPE},
+        ("module__image_size", [None, 4]),
     ),
 ]
