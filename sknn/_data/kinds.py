@@ -9,6 +9,7 @@ from torch import nn
 
 from .array_inputs import ArrayInputs
 from .audio_inputs import AudioInputs, SpectrogramInputs
+from .image_inputs import ImageInputs
 from .inputs import Inputs
 from .ngram_inputs import NgramInputs
 from .recognition import content_of
@@ -18,9 +19,10 @@ from .table_inputs import TableInputs
 __all__ = ["KINDS", "default_modules", "kind_of", "module_for"]
 
 # Of several kinds that read the same data, ``module="auto"`` takes the first.
-KINDS: dict[str, type[Inputs]] = {
-    kind.kind: kind for kind in (TableInputs, SparseInputs, ArrayInputs, NgramInputs, SpectrogramInputs, AudioInputs)
-}
+_ALL: tuple[type[Inputs], ...] = (
+    TableInputs, SparseInputs, ArrayInputs, NgramInputs, ImageInputs, SpectrogramInputs, AudioInputs,
+)  # fmt: skip
+KINDS: dict[str, type[Inputs]] = {kind.kind: kind for kind in _ALL}
 
 
 def kind_of(X: Any, module: Any, preprocessing: bool) -> type[Inputs]:

@@ -40,8 +40,10 @@ def training_plan(
     patience = recipe.patience if params["n_iter_no_change"] == "auto" else params["n_iter_no_change"]
     max_time = None if partial else params["max_time"]
     epochs = epochs_for(
-        recipe, params["max_epochs"], n_rows, batch_size, row_size=data.train.store.row_size, stopped=has_validation
-    )
+        recipe, params["max_epochs"], n_rows, batch_size,
+        n_networks=1 if data.train.shares is None else len(data.train.shares),
+        row_size=data.train.store.row_size, stopped=has_validation,
+    )  # fmt: skip
     return TrainingPlan(
         # Of a target that never varies there is nothing to learn: predictions are exact already.
         epochs=1 if partial or data.targets.is_constant else epochs,
@@ -102,9 +104,18 @@ def _decay_is_free(params: Mapping[str, Any]) -> bool:
 
 
 def epochs_for(
-    recipe: Recipe, max_epochs: int | str, n_samples: int, batch_size: int, *, row_size: int, stopped: bool
+    recipe: Recipe,
+    max_epochs: int | str,
+    n_samples: int,
+    batch_size: int,
+    *,
+    n_networks: int = 1,
+    row_size: int,
+    stopped: bool,
 ) -> int:
     """``max_epochs``, or for "auto" the epochs of a schedule for so many training rows of `row_size` numbers.
+
+    Each of `n_networks` is trained on so many rows.
 
     A quarter of the steps where nothing stops a network that overfits.
     """
@@ -114,7 +125,7 @@ def epochs_for(
     min_steps = recipe.min_steps if stopped else recipe.min_steps // 4
     few_rows = min(math.ceil(min_steps / n_steps), 200)
     many_rows = math.ceil(recipe.epochs * math.sqrt(min(1.0, _ROWS_OF_FULL_LENGTH / n_samples)))
-    affordable = recipe.max_numbers / (max(n_samples, 1) * row_size)
+    affordable = min(recipe.max_numbers / row_size, recipe.max_rows_shown / n_networks) / max(n_samples, 1)
     return max(3, int(min(max(few_rows, many_rows), affordable)))
 
 

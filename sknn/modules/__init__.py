@@ -1,4 +1,4 @@
-"""Architectures and layers for tables, in plain PyTorch.
+"""Architectures and layers, in plain PyTorch.
 
 A new architecture is one file here and one name below; the tests of all architectures find it in the list. Its
 constructor has parameters ``in_features`` and ``out_features``, and it returns raw scores ``(batch, out_features)``
@@ -14,6 +14,7 @@ without any link. The rest is optional, for modules of users too:
 
 from .audio_net import AudioNet
 from .committee import Committee
+from .conv_net import ConvNet
 from .embeddings import CategoricalEmbeddings, OneHot, UnknownMasking
 from .ft_transformer import FeatureTokenizer, FTTransformer
 from .log_mel import LogMel
@@ -32,6 +33,7 @@ __all__ = [
     "AudioNet",
     "CategoricalEmbeddings",
     "Committee",
+    "ConvNet",
     "FTTransformer",
     "FeatureTokenizer",
     "LogMel",

@@ -47,6 +47,9 @@ class Recipe:
     max_numbers : float
         Largest number of numbers that all epochs read together, rows x numbers in a row x epochs; at least 3 epochs are
         planned. It bounds the time where rows are large, such as images.
+    max_rows_shown : float
+        Largest number of rows that all epochs of all networks read together, a bound likewise: where the time of a row
+        does not grow with its numbers.
     min_rows_to_split : int or None
         Fewer rows are fitted whole, without validation rows; None for any number of rows.
     steps_per_epoch : int
@@ -71,6 +74,7 @@ class Recipe:
     min_steps: int = 0
     epochs: int = 100
     max_numbers: float = math.inf
+    max_rows_shown: float = math.inf
     min_rows_to_split: int | None = 200
     steps_per_epoch: int = 40
     largest_batch: int = 256

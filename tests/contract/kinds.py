@@ -107,6 +107,11 @@ def _texts() -> list[str | None]:
     return texts
 
 
+def _pictures(*shape: int) -> np.ndarray:
+    """Images whose brightness tells the classes apart, uint8."""
+    return (128 + 30 * _numbers(*shape)).clip(0, 255).astype(np.uint8)
+
+
 ARRAYS = _numbers(5, 3)
 BY_HAND = {"lr": 0.05, "max_epochs": 3, "batch_size": 16}
 BY_RECIPE = {"max_epochs": 3, "n_networks": 2, "batch_size": 16}
@@ -161,5 +166,19 @@ KINDS = [
         _numbers(5),
         BY_RECIPE,
         ("module__max_features", [20, 200]),
+    ),
+    Kind(
+        "images",
+        _pictures(6, 6, 3),
+        _numbers(5),
+        {"module_params": {"width": 4}, **BY_RECIPE},
+        ("module__augmentation", ["flip", None]),
+    ),
+    Kind(
+        "images of several sizes",
+        [image[: 5 + i % 3] for i, image in enumerate(_pictures(7, 6))],
+        ["a.png"] * N_ROWS,
+        {"module_params": {"width": 4}, **BY_RECIPE},
+        ("module__image_size", [None, 4]),
     ),
 ]

@@ -18,6 +18,7 @@ PAGES = [
     "columns.md",
     "files.md",
     "fitting.md",
+    "images.md",
     "searches_that_survive.md",
     "training_health.md",
 ]
