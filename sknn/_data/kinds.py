@@ -10,13 +10,16 @@ from torch import nn
 from .array_inputs import ArrayInputs
 from .inputs import Inputs
 from .recognition import content_of
+from .sequence_inputs import ConvolutionInputs, SequenceInputs
 from .sparse_inputs import SparseInputs
 from .table_inputs import TableInputs
 
 __all__ = ["KINDS", "default_modules", "kind_of", "module_for"]
 
 # Of several kinds that read the same data, ``module="auto"`` takes the first.
-KINDS: dict[str, type[Inputs]] = {kind.kind: kind for kind in (TableInputs, SparseInputs, ArrayInputs)}
+KINDS: dict[str, type[Inputs]] = {
+    kind.kind: kind for kind in (TableInputs, SparseInputs, ArrayInputs, ConvolutionInputs, SequenceInputs)
+}
 
 
 def kind_of(X: Any, module: Any, preprocessing: bool) -> type[Inputs]:

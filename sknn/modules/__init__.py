@@ -18,6 +18,8 @@ from .ft_transformer import FeatureTokenizer, FTTransformer
 from .mlp import MLP
 from .numeric_embeddings import PeriodicEmbeddings, PiecewiseLinearEmbeddings
 from .resnet import ResNet
+from .sequence_net import SequenceNet
+from .sequence_transformer import SequenceTransformer
 from .tabm import TabM
 
 # What the estimators know to treat all columns alike, and whose parameters their messages name; the default first.
@@ -33,6 +35,8 @@ __all__ = [
     "PeriodicEmbeddings",
     "PiecewiseLinearEmbeddings",
     "ResNet",
+    "SequenceNet",
+    "SequenceTransformer",
     "TabM",
     "UnknownMasking",
 ]
