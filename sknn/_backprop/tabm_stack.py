@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from .._network.table_network import TableNetwork, committee_of, network_inputs, users_network
-from ..modules import Committee, TabM
+from ..modules import Committee, SequenceNet, TabM
 from ..modules.numeric_embeddings import pieces
 from ..modules.tabm import (
     CURVE_RATE,
@@ -33,6 +33,7 @@ from .chain import has_global_hooks, is_touched
 
 __all__ = ["TabMStack"]
 
+_CLASSES = (TabM, SequenceNet)
 _threshold_backward: Any = torch.ops.aten.threshold_backward.grad_input
 # Parameters of each member, or of each numeric column: it does not matter to which network it belongs.
 _OF_EACH = ("head_weight", "head_bias", "curves", "curve_gain", "curve_weight")
@@ -202,9 +203,10 @@ class TabMStack:
 
 
 def _tabms(network: nn.Module) -> list[TabM]:
-    """The networks, if all are of class TabM, not of a subclass."""
+    """The networks, if all are of a class with the forward pass of TabM, not of a user's subclass."""
     inside = users_network(network)
     networks = list(inside.networks) if type(inside) is Committee else [inside]
-    if type(network) not in (TableNetwork, Committee, TabM) or not all(type(tabm) is TabM for tabm in networks):
+    is_known = type(network) in (TableNetwork, Committee, *_CLASSES)
+    if not is_known or not all(type(tabm) in _CLASSES for tabm in networks):
         return []
     return networks  # pyright: ignore[reportReturnType]

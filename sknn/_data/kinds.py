@@ -13,6 +13,7 @@ from .image_inputs import ImageInputs
 from .inputs import Inputs
 from .ngram_inputs import NgramInputs
 from .recognition import content_of
+from .sequence_inputs import ConvolutionInputs, SequenceInputs
 from .sparse_inputs import SparseInputs
 from .table_inputs import TableInputs
 
@@ -20,7 +21,8 @@ __all__ = ["KINDS", "default_modules", "kind_of", "module_for"]
 
 # Of several kinds that read the same data, ``module="auto"`` takes the first.
 _ALL: tuple[type[Inputs], ...] = (
-    TableInputs, SparseInputs, ArrayInputs, NgramInputs, ImageInputs, SpectrogramInputs, AudioInputs,
+    TableInputs, SparseInputs, ArrayInputs, NgramInputs, ImageInputs, ConvolutionInputs, SequenceInputs,
+    SpectrogramInputs, AudioInputs,
 )  # fmt: skip
 KINDS: dict[str, type[Inputs]] = {kind.kind: kind for kind in _ALL}
 

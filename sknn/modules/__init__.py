@@ -21,6 +21,8 @@ from .log_mel import LogMel
 from .mlp import MLP
 from .numeric_embeddings import PeriodicEmbeddings, PiecewiseLinearEmbeddings
 from .resnet import ResNet
+from .sequence_net import SequenceNet
+from .sequence_transformer import SequenceTransformer
 from .spec_augment import SpecAugment
 from .tabm import TabM
 from .text_net import TextNet
@@ -41,6 +43,8 @@ __all__ = [
     "PeriodicEmbeddings",
     "PiecewiseLinearEmbeddings",
     "ResNet",
+    "SequenceNet",
+    "SequenceTransformer",
     "SpecAugment",
     "TabM",
     "TextNet",
