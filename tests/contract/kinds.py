@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import scipy.sparse
+import torch
 from torch import Tensor, nn
 
-from sknn.modules import TabM
+from sknn.modules import AudioNet, TabM
 
 __all__ = ["KINDS", "N_ROWS", "Kind", "rows_of"]
 
 N_ROWS = 36
 SMALL_TABM = {"n_members": 2, "n_blocks": 1, "width": 8, "n_bins": 4}
+SMALL_SEQUENCE_NET = {"n_members": 2, "width": 8, "n_kernels": 84}
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,20 @@ class Embedded(nn.Module):
         return self.head(self.embedding(x).mean(1))
 
 
+class Waves(nn.Module):
+    """A user's network for recordings: waveforms (batch, samples), and how long each of them is."""
+
+    reads = "audio"
+
+    def __init__(self, out_features: int, width: int = 4) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(2, width), nn.ReLU(), nn.Linear(width, out_features))
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        steps = (x[:, 1:] * x[:, :-1]).sum(1)
+        return self.layers(torch.stack([x.abs().sum(1), steps], 1) / lengths[:, None])
+
+
 class Pictures(nn.Module):
     """A user's network for arrays of four dimensions, (batch, channels, height, width)."""
 
@@ -93,10 +109,30 @@ class Pictures(nn.Module):
         return self.head(self.convolution(x).relu().mean((2, 3)))
 
 
+def _recordings() -> list[np.ndarray]:
+    """Tones of several lengths, whose pitch tells the classes apart."""
+    steps = [np.arange(RANDOM.integers(300, 900)) for _ in range(N_ROWS)]
+    return [np.sin((1.0 if y else 0.3) * t + RANDOM.random()).astype(np.float32) for y, t in zip(Y, steps, strict=True)]
+
+
 def _table() -> pd.DataFrame:
     numbers = _numbers(2)
     numbers[3, 0] = np.nan
     return pd.DataFrame({"a": numbers[:, 0], "b": numbers[:, 1], "c": np.array(["u", "v", "w"])[np.arange(N_ROWS) % 3]})
+
+
+def _mixed_table() -> pd.DataFrame:
+    """Columns of free text and of dates beside numbers."""
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(RANDOM.integers(0, 700, N_ROWS), unit="D")
+    text = [f"{'a good' if y else 'no'} {'thing' if i % 3 else 'day'} of {i}" for i, y in enumerate(Y)]
+    return pd.DataFrame({"a": _numbers(1)[:, 0], "text": text, "day": days})
+
+
+def _series() -> list[np.ndarray]:
+    """Sequences of two channels and several lengths, whose level tells the classes apart; one value is missing."""
+    series = [(RANDOM.normal(size=(2, RANDOM.integers(9, 15))) + 2 * y).astype(np.float32) for y in Y]
+    series[3][0, 4] = np.nan
+    return series
 
 
 def _texts() -> list[str | None]:
@@ -180,5 +216,42 @@ KINDS = [
         ["a.png"] * N_ROWS,
         {"module_params": {"width": 4}, **BY_RECIPE},
         ("module__image_size", [None, 4]),
+    ),
+    Kind(
+        "recordings",
+        _recordings(),
+        ARRAYS,
+        {"module": AudioNet, "module_params": {"sampling_rate": 2000, "width": 4, "n_blocks": 1}, **BY_RECIPE},
+        ("module__width", [2, 4]),
+    ),
+    Kind(
+        "recordings and a network of the user's",
+        _recordings(),
+        ARRAYS,
+        {"module": Waves, **BY_HAND},
+        ("module__width", [2, 4]),
+        classes=[Waves],
+    ),
+    Kind(
+        "table with text and dates",
+        _mixed_table(),
+        ARRAYS,
+        {"module_params": SMALL_TABM, **BY_RECIPE},
+        ("module__width", [4, 8]),
+        has_columns=True,
+    ),
+    Kind(
+        "sequences",
+        _numbers(2, 12),
+        _numbers(5),
+        {"module_params": SMALL_SEQUENCE_NET, **BY_RECIPE},
+        ("module__width", [4, 8]),
+    ),
+    Kind(
+        "sequences of several lengths",
+        _series(),
+        _numbers(5),
+        {"module_params": SMALL_SEQUENCE_NET, **BY_RECIPE},
+        ("module__n_kernels", [84, 168]),
     ),
 ]
