@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import scipy.sparse
+import torch
 from torch import Tensor, nn
 
-from sknn.modules import TabM
+from sknn.modules import AudioNet, TabM
 
 __all__ = ["KINDS", "N_ROWS", "Kind", "rows_of"]
 
@@ -91,6 +92,31 @@ class Pictures(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.convolution(x).relu().mean((2, 3)))
+
+
+class Waveforms(nn.Module):
+    """A user's network for recordings of sound, (batch, samples) and their lengths."""
+
+    reads = "audio"
+
+    def __init__(self, out_features: int, channels: int = 4) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(1, channels, 5, padding=2)
+        self.head = nn.Linear(channels, out_features)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        exists = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
+        power = self.convolution(x[:, None]).square() * exists[:, None]
+        return self.head(power.sum(2) / lengths[:, None])
+
+
+def _sounds() -> list[np.ndarray]:
+    """Tones of several lengths and levels whose pitch tells the classes apart, int16."""
+    times = [np.arange(RANDOM.integers(60, 400)) / 2000 for _ in Y]
+    return [
+        (RANDOM.uniform(300, 30_000) * np.sin(time * (500 + 2000 * y))).astype(np.int16)
+        for time, y in zip(times, Y, strict=True)
+    ]
 
 
 def _table() -> pd.DataFrame:
@@ -180,5 +206,24 @@ KINDS = [
         ["a.png"] * N_ROWS,
         {"module_params": {"width": 4}, **BY_RECIPE},
         ("module__image_size", [None, 4]),
+    ),
+    Kind(
+        "sounds",
+        _sounds(),
+        ["a.wav"] * N_ROWS,
+        {
+            "module": AudioNet,
+            "module_params": {"sampling_rate": 2000, "width": 4, "n_blocks": 1, "n_mels": 8},
+            **BY_RECIPE,
+        },
+        ("module__n_mels", [8, 10]),
+    ),
+    Kind(
+        "sounds and a network of the user's",
+        _sounds(),
+        [np.zeros((2, 50))] * N_ROWS,
+        {"module": Waveforms, **BY_HAND},
+        ("module__channels", [2, 4]),
+        classes=[Waveforms],
     ),
 ]
