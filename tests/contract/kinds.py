@@ -115,6 +115,31 @@ def _recordings() -> list[np.ndarray]:
     return [np.sin((1.0 if y else 0.3) * t + RANDOM.random()).astype(np.float32) for y, t in zip(Y, steps, strict=True)]
 
 
+class Waveforms(nn.Module):
+    """A user's network for recordings of sound, (batch, samples) and their lengths."""
+
+    reads = "audio"
+
+    def __init__(self, out_features: int, channels: int = 4) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(1, channels, 5, padding=2)
+        self.head = nn.Linear(channels, out_features)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        exists = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
+        power = self.convolution(x[:, None]).square() * exists[:, None]
+        return self.head(power.sum(2) / lengths[:, None])
+
+
+def _sounds() -> list[np.ndarray]:
+    """Tones of several lengths and levels whose pitch tells the classes apart, int16."""
+    times = [np.arange(RANDOM.integers(60, 400)) / 2000 for _ in Y]
+    return [
+        (RANDOM.uniform(300, 30_000) * np.sin(time * (500 + 2000 * y))).astype(np.int16)
+        for time, y in zip(times, Y, strict=True)
+    ]
+
+
 def _table() -> pd.DataFrame:
     numbers = _numbers(2)
     numbers[3, 0] = np.nan
@@ -253,5 +278,24 @@ KINDS = [
         _numbers(5),
         {"module_params": SMALL_SEQUENCE_NET, **BY_RECIPE},
         ("module__n_kernels", [84, 168]),
+    ),
+    Kind(
+        "sounds",
+        _sounds(),
+        ["a.wav"] * N_ROWS,
+        {
+            "module": AudioNet,
+            "module_params": {"sampling_rate": 2000, "width": 4, "n_blocks": 1, "n_mels": 8},
+            **BY_RECIPE,
+        },
+        ("module__n_mels", [8, 10]),
+    ),
+    Kind(
+        "sounds and a network of the user's",
+        _sounds(),
+        [np.zeros((2, 50))] * N_ROWS,
+        {"module": Waveforms, **BY_HAND},
+        ("module__channels", [2, 4]),
+        classes=[Waveforms],
     ),
 ]
