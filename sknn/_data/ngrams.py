@@ -7,24 +7,16 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import NamedTuple
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import scipy.sparse
-
-__all__ = ["Counts", "Ngrams", "count_ngrams", "inverse_frequencies", "is_word", "learn_vocabulary", "ngram_counts",
-           "tf_idf"]  # fmt: skip
-
-_Sparse = TypeVar("_Sparse", bound="Counts | scipy.sparse.csr_array")
 
 # A chunk is counted by one sort of 64-bit keys: the hash of an n-gram above, its row in the chunk below.
 _ROW_BITS = 12
 _MAX_ROWS, _MAX_CHUNK = 1 << _ROW_BITS, 1 << 19  # rows and characters in a chunk: about 100 MB while it is counted
 _WORD_BIT = np.uint64(1 << 63)  # set in the hashes of words and pairs of words
 _BASE, _PAIR = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)  # odd, so that no bits are lost
+_FIRST = np.uint64(0xA0761D6478BD642F)  # added to a word that is one of the first
 _SPACE, _LETTER, _MARK, _SYMBOL, _ALONE = range(5)
 # Scripts written without spaces: Thai to Tibetan, Burmese, Khmer, Japanese, Chinese. Each character is a token.
 _WITHOUT_SPACES = (
@@ -33,8 +25,7 @@ _WITHOUT_SPACES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Ngrams:
+class Ngrams(NamedTuple):
     """Which n-grams of a text are counted; both ends of a range are included.
 
     Attributes
@@ -45,17 +36,19 @@ class Ngrams:
     words : (int, int)
         Lengths of the n-grams of words, (1, 1), (1, 2) or (2, 2); (0, 0) for none. A word is a run of letters, digits,
         marks and underscores, a run of one symbol ("!!!"), or a character of a script without spaces.
+    n_first : int
+        So many words at the start of a text are counted once more, as first words: they say what a question asks for.
     max_characters : int
         What follows in a text is cut off.
     """
 
     characters: tuple[int, int] = (2, 5)
     words: tuple[int, int] = (1, 2)
+    n_first: int = 4
     max_characters: int = 20_000
 
 
-@dataclass
-class Counts:
+class Counts(NamedTuple):
     """How often each text contains each n-gram, as the arrays of a sparse matrix by rows."""
 
     data: np.ndarray  # float32
@@ -69,6 +62,13 @@ def learn_vocabulary(texts: Sequence[str], ngrams: Ngrams, max_features: int, mi
 
     Those of fewer than `min_count` texts are left out. Among equally frequent ones the smaller hash counts.
     """
+    return frequent_ngrams(texts, ngrams, max_features, min_count)[0]
+
+
+def frequent_ngrams(
+    texts: Sequence[str], ngrams: Ngrams, max_features: int, min_count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same, and how many texts contain each of them, int64."""
     hashes, frequency = np.empty(0, np.uint64), np.empty(0, np.int64)
     waiting: list[tuple[np.ndarray, np.ndarray]] = []
     n_waiting = 0
@@ -82,20 +82,12 @@ def learn_vocabulary(texts: Sequence[str], ngrams: Ngrams, max_features: int, mi
     hashes, frequency = hashes[frequency >= min_count], frequency[frequency >= min_count]
     if len(hashes) > max_features:
         kept = np.sort(np.argsort(-frequency, kind="stable")[:max_features])
-        hashes = hashes[kept]
-    return hashes << np.uint64(_ROW_BITS)
-
-
-def count_ngrams(texts: Sequence[str], ngrams: Ngrams, vocabulary: np.ndarray) -> scipy.sparse.csr_array:
-    """How often each text contains each n-gram of the vocabulary, float32 (n_texts, n_vocabulary)."""
-    from scipy.sparse import csr_array  # not at the head: the exported predictor has no scipy, and does without
-
-    counts = ngram_counts(texts, ngrams, vocabulary)
-    return csr_array((counts.data, counts.indices, counts.indptr), shape=counts.shape)
+        hashes, frequency = hashes[kept], frequency[kept]
+    return hashes << np.uint64(_ROW_BITS), frequency
 
 
 def ngram_counts(texts: Sequence[str], ngrams: Ngrams, vocabulary: np.ndarray) -> Counts:
-    """The same without scipy."""
+    """How often each text contains each n-gram of the vocabulary."""
     counts: list[np.ndarray] = []
     columns: list[np.ndarray] = []
     n_stored = np.zeros(len(texts), np.int64)
@@ -122,13 +114,13 @@ def is_word(vocabulary: np.ndarray) -> np.ndarray:
     return vocabulary >= _WORD_BIT
 
 
-def inverse_frequencies(counts: scipy.sparse.csr_array | Counts) -> np.ndarray:
+def inverse_frequencies(counts: Counts) -> np.ndarray:
     """log((1 + n) / (1 + n_with)) + 1 of each column, float64, n_with of n texts containing it (smooth idf)."""
     n_with = np.bincount(counts.indices, minlength=counts.shape[1])
     return np.log((1 + counts.shape[0]) / (1 + n_with)) + 1
 
 
-def tf_idf(counts: _Sparse, idf: np.ndarray, n_characters: int) -> _Sparse:
+def tf_idf(counts: Counts, idf: np.ndarray, n_characters: int) -> Counts:
     """(1 + log(count)) * idf, in place; the n-grams of characters of a row have norm 1, and so have those of words.
 
     The first `n_characters` columns are of characters.
@@ -179,7 +171,7 @@ def _keys(texts: list[str], ngrams: Ngrams) -> np.ndarray:
     rows[:-1][is_space[:-1]] = rows[1:][is_space[:-1]]  # a space belongs to the word that follows
     mixed = _mixed(codes.astype(np.uint64))
     parts = _character_keys(mixed, is_space, rows, *ngrams.characters)
-    parts += _word_keys(codes, mixed, classes, rows, *ngrams.words)
+    parts += _word_keys(_words(codes, mixed, classes, rows), *ngrams.words, ngrams.n_first)
     return np.concatenate(parts) if parts else np.empty(0, np.uint64)
 
 
@@ -202,12 +194,10 @@ def _character_keys(
     return keys
 
 
-def _word_keys(
-    codes: np.ndarray, mixed: np.ndarray, classes: np.ndarray, rows: np.ndarray, shortest: int, longest: int
-) -> list[np.ndarray]:
-    """Keys of words and pairs of words; arrays of one element for each character."""
-    if longest == 0 or len(codes) < 2:
-        return []
+def _words(
+    codes: np.ndarray, mixed: np.ndarray, classes: np.ndarray, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Hashes and rows of all words, from arrays of one element for each character."""
     before = np.concatenate([[_SPACE], classes[:-1]])
     is_start = (classes != _SPACE) & (classes != before)
     is_start &= ~((classes == _MARK) & (before != _SPACE)) & ~((classes == _LETTER) & (before == _MARK))
@@ -218,12 +208,23 @@ def _word_keys(
     place = np.arange(len(codes)) - np.repeat(starts, np.diff(np.append(starts, len(codes))))
     powers = np.cumprod(np.full(int(place.max(initial=0)) + 1, _BASE))  # modulo 2 ** 64
     words = np.add.reduceat(mixed * powers[place], starts)[is_start[starts]]
-    words, rows = _mixed(words), rows[starts[is_start[starts]]]
+    return _mixed(words), rows[starts[is_start[starts]]]
+
+
+def _word_keys(
+    words_and_rows: tuple[np.ndarray, np.ndarray], shortest: int, longest: int, n_first: int
+) -> list[np.ndarray]:
+    """Keys of words, pairs of words and first words."""
+    words, rows = words_and_rows
     keys = [_key(words | _WORD_BIT, rows)] if shortest == 1 else []
     if longest == 2:
         is_pair = rows[1:] == rows[:-1]
         pairs = words[:-1] * _PAIR + words[1:]
         keys.append(_key(pairs[is_pair] | _WORD_BIT, rows[1:][is_pair]))
+    if n_first and longest:
+        is_late = np.zeros(len(words), bool)
+        is_late[n_first:] = rows[n_first:] == rows[:-n_first]
+        keys.append(_key(_mixed(words + _FIRST)[~is_late] | _WORD_BIT, rows[~is_late]))
     return keys
 
 

@@ -20,9 +20,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 import sknn
 from sknn import NeuralClassifier, NeuralRegressor
-from tests.contract.kinds import KINDS, N_ROWS, NAMES, Kind, Y, rows_of
 from tests.checkpoint.conftest import no_power_cut  # noqa: F401
 from tests.checkpoint.fits import Quiet, cut_off
+from tests.contract.kinds import KINDS, N_ROWS, NAMES, Kind, Y, rows_of
 
 FIRST, LAST = slice(0, 24), slice(24, N_ROWS)
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
