@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,8 +35,7 @@ _WITHOUT_SPACES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Ngrams:
+class Ngrams(NamedTuple):
     """Which n-grams of a text are counted; both ends of a range are included.
 
     Attributes
@@ -60,8 +58,7 @@ class Ngrams:
     max_characters: int = 20_000
 
 
-@dataclass
-class Counts:
+class Counts(NamedTuple):
     """How often each text contains each n-gram, as the arrays of a sparse matrix by rows."""
 
     data: np.ndarray  # float32
@@ -108,7 +105,7 @@ def count_ngrams(texts: Sequence[str], ngrams: Ngrams, vocabulary: np.ndarray) -
 
 
 def ngram_counts(texts: Sequence[str], ngrams: Ngrams, vocabulary: np.ndarray) -> Counts:
-    """The same without scipy."""
+    """How often each text contains each n-gram of the vocabulary."""
     counts: list[np.ndarray] = []
     columns: list[np.ndarray] = []
     n_stored = np.zeros(len(texts), np.int64)
@@ -135,13 +132,13 @@ def is_word(vocabulary: np.ndarray) -> np.ndarray:
     return vocabulary >= _WORD_BIT
 
 
-def inverse_frequencies(counts: scipy.sparse.csr_array | Counts) -> np.ndarray:
+def inverse_frequencies(counts: Counts) -> np.ndarray:
     """log((1 + n) / (1 + n_with)) + 1 of each column, float64, n_with of n texts containing it (smooth idf)."""
     n_with = np.bincount(counts.indices, minlength=counts.shape[1])
     return np.log((1 + counts.shape[0]) / (1 + n_with)) + 1
 
 
-def tf_idf(counts: _Sparse, idf: np.ndarray, n_characters: int) -> _Sparse:
+def tf_idf(counts: Counts, idf: np.ndarray, n_characters: int) -> Counts:
     """(1 + log(count)) * idf, in place; the n-grams of characters of a row have norm 1, and so have those of words.
 
     The first `n_characters` columns are of characters.
