@@ -83,20 +83,6 @@ class Embedded(nn.Module):
         return self.head(self.embedding(x).mean(1))
 
 
-class Waves(nn.Module):
-    """A user's network for recordings: waveforms (batch, samples), and how long each of them is."""
-
-    reads = "audio"
-
-    def __init__(self, out_features: int, width: int = 4) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(nn.Linear(2, width), nn.ReLU(), nn.Linear(width, out_features))
-
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        steps = (x[:, 1:] * x[:, :-1]).sum(1)
-        return self.layers(torch.stack([x.abs().sum(1), steps], 1) / lengths[:, None])
-
-
 class Pictures(nn.Module):
     """A user's network for arrays of four dimensions, (batch, channels, height, width)."""
 
@@ -107,12 +93,6 @@ class Pictures(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.convolution(x).relu().mean((2, 3)))
-
-
-def _recordings() -> list[np.ndarray]:
-    """Tones of several lengths, whose pitch tells the classes apart."""
-    steps = [np.arange(RANDOM.integers(300, 900)) for _ in range(N_ROWS)]
-    return [np.sin((1.0 if y else 0.3) * t + RANDOM.random()).astype(np.float32) for y, t in zip(Y, steps, strict=True)]
 
 
 class Waveforms(nn.Module):
@@ -241,21 +221,6 @@ KINDS = [
         ["a.png"] * N_ROWS,
         {"module_params": {"width": 4}, **BY_RECIPE},
         ("module__image_size", [None, 4]),
-    ),
-    Kind(
-        "recordings",
-        _recordings(),
-        ARRAYS,
-        {"module": AudioNet, "module_params": {"sampling_rate": 2000, "width": 4, "n_blocks": 1}, **BY_RECIPE},
-        ("module__width", [2, 4]),
-    ),
-    Kind(
-        "recordings and a network of the user's",
-        _recordings(),
-        ARRAYS,
-        {"module": Waves, **BY_HAND},
-        ("module__width", [2, 4]),
-        classes=[Waves],
     ),
     Kind(
         "table with text and dates",

@@ -127,7 +127,6 @@ def test_first_words_are_counted_once_more():
     assert list(counted(texts, with_first).sum(1)) == [5, 2, 6, 0]
     vocabulary = learn_vocabulary(["what is", "x what is"], with_first, EVERYTHING, 1)
     assert len(vocabulary) == 3 + 3
-    at_start, later = count_ngrams(["what is x", "x y what is"], with_first, vocabulary).toarray()
     at_start, later = counts_of(["what is x", "x y what is"], with_first, vocabulary).toarray()
     assert (at_start.sum(), later.sum()) == (3 + 2, 3 + 1)
 
@@ -163,7 +162,6 @@ def _as_here(text: str) -> str:
 def test_long_texts_are_cut():
     texts = ["ab " * 100_000, "ab " * 10, "x" * 100_000]
     vocabulary = learn_vocabulary(texts, Ngrams(max_characters=30, n_first=0), EVERYTHING, 1)
-    counts = count_ngrams(texts, Ngrams(max_characters=30, n_first=0), vocabulary).toarray()
     counts = counts_of(texts, Ngrams(max_characters=30, n_first=0), vocabulary).toarray()
     assert np.array_equal(counts[0], counts[1])
     assert counts[2].sum() > 100
