@@ -13,11 +13,14 @@ from .ngram_inputs import NgramInputs
 from .recognition import content_of
 from .sparse_inputs import SparseInputs
 from .table_inputs import TableInputs
+from .text_inputs import TextInputs
 
 __all__ = ["KINDS", "default_modules", "kind_of", "module_for"]
 
 # Of several kinds that read the same data, ``module="auto"`` takes the first.
-KINDS: dict[str, type[Inputs]] = {kind.kind: kind for kind in (TableInputs, SparseInputs, ArrayInputs, NgramInputs)}
+KINDS: dict[str, type[Inputs]] = {
+    kind.kind: kind for kind in (TableInputs, SparseInputs, ArrayInputs, NgramInputs, TextInputs)
+}
 
 
 def kind_of(X: Any, module: Any, preprocessing: bool) -> type[Inputs]:

@@ -20,6 +20,7 @@ from .numeric_embeddings import PeriodicEmbeddings, PiecewiseLinearEmbeddings
 from .resnet import ResNet
 from .tabm import TabM
 from .text_net import TextNet
+from .text_transformer import TextTransformer
 
 # What the estimators know to treat all columns alike, and whose parameters their messages name; the default first.
 ARCHITECTURES = (TabM, MLP, ResNet, FTTransformer)
@@ -36,5 +37,6 @@ __all__ = [
     "ResNet",
     "TabM",
     "TextNet",
+    "TextTransformer",
     "UnknownMasking",
 ]

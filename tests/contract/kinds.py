@@ -13,7 +13,7 @@ import pandas as pd
 import scipy.sparse
 from torch import Tensor, nn
 
-from sknn.modules import TabM
+from sknn.modules import TabM, TextTransformer
 
 __all__ = ["KINDS", "N_ROWS", "Kind", "rows_of"]
 
@@ -146,5 +146,13 @@ KINDS = [
         "X is a table of the shape .*texts was expected",
         BY_RECIPE,
         ("module__max_features", [20, 200]),
+    ),
+    Kind(
+        "texts and a transformer",
+        _texts(),
+        _numbers(5),
+        "X is a table of the shape .*texts was expected",
+        {"module": TextTransformer, "module_params": {"width": 8, "n_blocks": 1, "n_heads": 2}, **BY_RECIPE},
+        ("module__max_tokens", [4, 8]),
     ),
 ]
