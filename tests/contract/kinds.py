@@ -14,7 +14,7 @@ import scipy.sparse
 import torch
 from torch import Tensor, nn
 
-from sknn.modules import AudioNet, TabM
+from sknn.modules import AudioNet, TabM, TextTransformer
 
 __all__ = ["KINDS", "N_ROWS", "Kind", "rows_of"]
 
@@ -262,5 +262,12 @@ KINDS = [
         {"module": Waveforms, **BY_HAND},
         ("module__channels", [2, 4]),
         classes=[Waveforms],
+    ),
+    Kind(
+        "texts and a transformer",
+        _texts(),
+        _numbers(5),
+        {"module": TextTransformer, "module_params": {"width": 8, "n_blocks": 1, "n_heads": 2}, **BY_RECIPE},
+        ("module__max_tokens", [4, 8]),
     ),
 ]
