@@ -21,7 +21,7 @@ __all__ = ["SequenceFeatures"]
 _ROWS_OF_THRESHOLDS = 32  # rows of which convolutions take their thresholds
 _ROWS_OF_COMPONENTS = 1500  # rows of which the principal components are learned
 # A few steps are described by statistics and values best, hundreds by convolutions.
-_SHORT = 25
+_SHORT, _LEAST_SHARE = 25, 0.15
 _MOST_VALUES = 512  # values of a sequence that are features themselves, if all are of one length
 # Comparisons with thresholds, some seconds: steps of all rows x features.
 _MOST_COMPARISONS = 1.5e10
@@ -45,7 +45,7 @@ class SequenceFeatures:
        scaled by all training rows, ``asinh((x - center) / scale)``, since it may be the other way round.
     2. Random convolutions of both; statistics of each channel; the values, if all rows have one length and few of them.
     3. Each feature is standardised, and each of these blocks is given the same total variance; statistics and values of
-       sequences of more than 25 steps less, in inverse proportion to the length.
+       sequences of more than 25 steps are made smaller, in proportion to the length.
     4. Their principal components, of which the first has a standard deviation of 2. A ridge regression on them is one
        on all features.
     """
@@ -157,7 +157,7 @@ class SequenceFeatures:
         spread = torch.where(spread > _LEAST_SPREAD, spread, 0.0)
         self.mean, self.limit = mean.numpy(), (_LARGEST * spread).numpy()
         weight = torch.where(spread > 0, 1 / spread, 0.0)
-        share = math.sqrt(min(1.0, _SHORT / length))
+        share = min(1.0, max(_LEAST_SHARE, _SHORT / length))
         for block, factor in zip(weight.split(self.block_sizes), (1.0, 1.0, share, share), strict=True):
             block.mul_(factor / max(1.0, math.sqrt(int((block > 0).sum()))))
         x = self._limited(x).mul_(weight)
