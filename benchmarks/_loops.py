@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -26,19 +27,25 @@ def mlp(in_features: int, hidden: tuple[int, ...], out_features: int) -> nn.Sequ
 
 
 def hand_loop(
-    X: np.ndarray, y: np.ndarray, hidden: tuple[int, ...], batch_size: int, epochs: int, clip: float | None = None
+    net: nn.Module,
+    inputs: Sequence[torch.Tensor],
+    y: np.ndarray,
+    batch_size: int,
+    epochs: int,
+    lr: float = 1e-3,
+    clip: float | None = None,
 ) -> nn.Module:
-    """As an expert writes it: tensors in memory, one indexing operation per batch, fused AdamW."""
-    X_, y_ = torch.from_numpy(X), torch.from_numpy(y)
-    net = mlp(X.shape[1], hidden, int(y.max()) + 1)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, fused=True)
+    """As an expert writes it: tensors in memory, one indexing operation per batch and input, fused AdamW."""
+    y_ = torch.from_numpy(y)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=lr, fused=True)
     criterion = nn.CrossEntropyLoss()
+    net.train()
     for _ in range(epochs):
-        order = torch.randperm(len(X_))
-        for start in range(0, len(X_), batch_size):
+        order = torch.randperm(len(y_))
+        for start in range(0, len(y_), batch_size):
             rows = order[start : start + batch_size]
             optimizer.zero_grad()
-            criterion(net(X_[rows]), y_[rows]).backward()
+            criterion(net(*(values[rows] for values in inputs)), y_[rows]).backward()
             if clip is not None:
                 nn.utils.clip_grad_norm_(net.parameters(), clip)
             optimizer.step()

@@ -10,14 +10,16 @@ float32 rows, one after another; the figures are medians of the ratios within a 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
+from torch import nn
 
-from benchmarks._loops import hand_loop, scikit_learn_fit, skorch_fit
+from benchmarks._loops import hand_loop, mlp, scikit_learn_fit, skorch_fit
 from benchmarks._timing import machine, measure, print_table
-from sknn import NeuralClassifier
+from sknn import NeuralClassifier, modules
 from sknn.modules import MLP
 
 # rows, features, hidden sizes, rows per batch, epochs of a fit
@@ -47,8 +49,10 @@ def compare(
         MLP, module_params={"hidden_sizes": hidden}, batch_size=batch, max_epochs=epochs, early_stopping=False
     )
     fits = {
-        "hand": lambda: hand_loop(X, y, hidden, batch, epochs),
-        "hand + clipping": lambda: hand_loop(X, y, hidden, batch, epochs, clip=1.0),
+        "hand": lambda: hand_loop(mlp(n_features, hidden, 3), [torch.from_numpy(X)], y, batch, epochs),
+        "hand + clipping": lambda: hand_loop(
+            mlp(n_features, hidden, 3), [torch.from_numpy(X)], y, batch, epochs, clip=1.0
+        ),
         "sknn": lambda: model.fit(X, y),
         "skorch + clipping": lambda: skorch_fit(X, y, hidden, batch, epochs),
         "scikit-learn MLP": lambda: scikit_learn_fit(X, y, hidden, batch, epochs),
@@ -67,12 +71,58 @@ def compare(
     ]
 
 
+def images() -> tuple[np.ndarray, np.ndarray, list[torch.Tensor]]:
+    """Colour images uint8, classes, and what the loop by hand trains on: images standardised, float32."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, size=(2_000, 32, 32, 3), dtype=np.uint8)
+    x = torch.from_numpy(X).permute(0, 3, 1, 2).float().contiguous(memory_format=torch.channels_last)
+    return X, rng.integers(0, 3, size=len(X)), [(x - x.mean()) / x.std()]
+
+
+def sequences() -> tuple[np.ndarray, np.ndarray, list[torch.Tensor]]:
+    """Sequences (n, channels, time), classes, and what the loop by hand trains on: the same and their lengths."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1_000, 6, 100)).astype(np.float32)
+    return X, rng.integers(0, 3, size=len(X)), [torch.from_numpy(X), torch.full((len(X),), X.shape[2])]
+
+
+# data, and the network as the loop by hand makes it
+NETWORKS: dict[str, tuple[Callable[[], tuple[np.ndarray, np.ndarray, list[torch.Tensor]]], Callable[[], nn.Module]]] = {
+    "ConvNet": (images, lambda: modules.ConvNet((3, 32, 32), 3).to(memory_format=torch.channels_last)),
+    "SequenceNet": (sequences, lambda: modules.SequenceNet(6, 3)),
+}
+
+
+def compare_network(name: str, rounds: int, batch: int = 64, epochs: int = 3) -> list[str]:
+    """One row of the table of networks for images and sequences."""
+    make_data, make_net = NETWORKS[name]
+    X, y, inputs = make_data()
+    model = NeuralClassifier(
+        getattr(modules, name), batch_size=batch, max_epochs=epochs, early_stopping=False, n_networks=1
+    )
+    fits = {
+        "hand": lambda: hand_loop(make_net(), inputs, y, batch, epochs),
+        "hand + clipping": lambda: hand_loop(make_net(), inputs, y, batch, epochs, clip=1.0),
+        "sknn": lambda: model.fit(X, y),
+    }
+    times = measure(fits, rounds)
+    return [
+        f"{name}, {' x '.join(map(str, X.shape))}, {batch}",
+        f"{times.median('hand') / epochs * 1e3:.0f} ms",
+        f"{times.ratio('hand + clipping', 'hand'):.2f}",
+        f"{times.ratio('sknn', 'hand'):.2f}",
+        "1.00",
+        f"{times.dropped}/{rounds}",
+    ]
+
+
 def main() -> None:
-    """Print one row per size."""
+    """Print one row per size, and one per network for images and sequences."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--sizes", type=int, nargs="*", default=range(len(SIZES)))
+    parser.add_argument("--networks", nargs="*", choices=list(NETWORKS), default=list(NETWORKS))
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     threadpool_limits(args.threads)  # the BLAS of numpy, which scikit-learn multiplies with
@@ -80,6 +130,9 @@ def main() -> None:
     head = ["rows x features, net, batch", "hand, epoch", "hand + clipping", "sknn", "bar", "skorch + clipping"]
     head += ["sknn / skorch", "sknn / scikit-learn", "disturbed rounds"]
     print_table(head, (compare(*SIZES[i], bar=BARS[i], rounds=args.rounds) for i in args.sizes))
+    print()
+    head = ["network, X, batch", "hand, epoch", "hand + clipping", "sknn", "bar", "disturbed rounds"]
+    print_table(head, (compare_network(name, args.rounds) for name in args.networks))
 
 
 if __name__ == "__main__":

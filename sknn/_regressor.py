@@ -20,7 +20,7 @@ __all__ = ["NeuralRegressor"]
 
 
 class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
-    """A neural network that predicts numbers from the rows of a table.
+    """A neural network that predicts numbers from the rows of a table, texts, images, sequences or sounds.
 
     Numbers, categories and missing values need no preparation; scaling, imputation and encoding are learned in fit, and
     so is the scale of y.
@@ -28,8 +28,9 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
     Parameters
     ----------
     module : "auto", torch.nn.Module class, callable or instance, default="auto"
-        The network. "auto" chooses it by what X is: TabM for a table. A class is built in fit: its input and output
-        widths are filled in under the names ``in_features`` (``in_channels``, ``input_size``, ``input_dim``,
+        The network. "auto" chooses it by what X is: TabM for tables, TextNet for texts, ConvNet for images, SequenceNet
+        for sequences; sounds need :class:`~sknn.modules.AudioNet`. A class is built in fit: its input and output widths
+        are filled in under the names ``in_features`` (``in_channels``, ``input_size``, ``input_dim``,
         ``n_features``) and ``out_features`` (``output_size``, ``output_dim``, ``n_outputs``, ``n_classes``,
         ``num_classes``), the shape of one row under ``in_shape``. An instance is copied. It returns raw scores
         ``(batch, out_features)``, no softmax. If its ``forward`` names a parameter ``x_cat``, it is called with
@@ -100,7 +101,13 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
     categorical_features : "from_dtype", array-like or None, default="from_dtype"
         Which columns are categories. "from_dtype": strings, booleans and categorical dtypes of dataframes. A mask,
         positions or names add columns to these. None: only non-numeric columns. Strings that spell more than 20
-        distinct numbers are read as numbers, with a warning, unless the column is named here. See docs/columns.md.
+        distinct numbers or dates of ISO 8601 are read as such, with a warning, unless the column is named here. See
+        docs/columns.md.
+    text_features : "auto", array-like or None, default="auto"
+        Which columns hold free text. Each becomes up to 30 numbers: tf-idf of its n-grams of characters, reduced by a
+        singular value decomposition of the training rows. "auto": columns of strings of which nearly all are distinct,
+        unless they look like identifiers. A mask, positions or names: only these. None: no column; free text is an
+        error. See docs/columns.md.
     warm_start : bool, default=False
         Whether fit starts from the weights of the previous fit.
     callbacks : list of skorch callbacks, default=None
@@ -147,7 +154,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
     module_ : torch.nn.Module
         The trained network.
     n_features_in_ : int
-        Number of columns seen in fit.
+        Number of columns seen in fit, if X has columns.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns, if all are strings.
     n_iter_ : int
@@ -212,6 +219,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         gradient_health: str | None = "warn",
         preprocessing: bool = True,
         categorical_features: Any = "from_dtype",
+        text_features: Any = "auto",
         warm_start: bool = False,
         callbacks: list[Any] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
@@ -247,6 +255,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         self.gradient_health = gradient_health
         self.preprocessing = preprocessing
         self.categorical_features = categorical_features
+        self.text_features = text_features
         self.warm_start = warm_start
         self.callbacks = callbacks
         self.checkpoint = checkpoint
@@ -267,7 +276,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
 
         Parameters
         ----------
-        X : array, sparse matrix or dataframe of shape (n_samples, n_features)
+        X : table, texts, images or sequences of n_samples rows, as in `fit`
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
             Weights in the loss.
@@ -284,7 +293,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
 
         Parameters
         ----------
-        X : array, sparse matrix or dataframe of shape (n_samples, n_features)
+        X : table, texts, images or sequences of n_samples rows, as in `fit`
 
         Returns
         -------

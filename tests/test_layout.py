@@ -202,6 +202,7 @@ QUESTIONS = {
             "getattr(instance, name, parameter.empty)",
         ],
         "_network/build.py": ["hasattr(inside, 'fit_knots')"],
+        "_network/table_network.py": ["getattr(network, 'multiplications', None)"],
         "_network/parametrized.py": ["getattr(hook, '__module__', '')", "getattr(hook, 'hook', hook)"],
         "_network/signature.py": [
             "getattr(module, '__name__', repr(module))",

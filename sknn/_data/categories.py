@@ -1,8 +1,9 @@
 """Which columns are categorical, which categories they have, and the codes of these."""
 
 import numbers
+import re
 import warnings
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -13,10 +14,12 @@ from .._errors import level_of_caller, refused_as, shown
 from .cells import CategoryCodes
 from .columns import Labels, Quantity
 from .text_columns import NumberFormat
+from .text_features import TextFeatures
 
 # A column of strings counts as free text above both: such categories hardly ever recur in new rows.
 FREE_TEXT_MIN_DISTINCT = 100
 FREE_TEXT_SHARE = 0.9
+_CODE = re.compile(r"\S*[0-9]\S*")
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,14 @@ class Column:
     """What ``fit`` learned about one column."""
 
     name: Hashable  # or its position where the table has no names
-    kind: Literal["numeric", "categorical", "idle"]  # idle: it holds one value or none, and is not read any more
+    # idle: it holds one value or none, and is not read any more
+    kind: Literal["numeric", "categorical", "text", "idle"]
     categories: tuple[Hashable, ...] = ()  # sorted; that at index i has the code i + 1
     all_missing: bool = False  # whether fit saw no value of a numeric column
     quantity: Quantity = "number"  # what the numbers of a numeric column are
     number_format: NumberFormat | None = None  # of numbers that fit has seen as text
+    is_iso_text: bool = False  # whether fit has seen dates as text
+    features: TextFeatures | None = None  # of a column of texts, once they have been learned from the training rows
 
     @cached_property
     def codes(self) -> CategoryCodes:
@@ -36,21 +42,19 @@ class Column:
         return CategoryCodes(self.categories)
 
 
-def forced_positions(spec: Any, names: list[Hashable]) -> set[int]:
-    """Return the positions that ``categorical_features=spec`` names."""
-    if spec is None or (isinstance(spec, str) and spec == "from_dtype"):
+def named_positions(parameter: str, spec: Any, names: Sequence[Hashable], default: str) -> set[int]:
+    """Return the positions of the columns that a parameter names; none where it is `default` or None."""
+    if spec is None or (isinstance(spec, str) and spec == default):
         return set()
-    expected = "'from_dtype', None, or a list of column names or positions, or a boolean mask"
+    expected = f"{default!r}, None, or a list of column names or positions, or a boolean mask"
     if isinstance(spec, str | bytes) or not hasattr(spec, "__iter__"):
-        raise ValueError(
-            f"categorical_features={shown(spec)}, but {expected} was expected. For one column: [{shown(spec)}]."
-        )
-    with refused_as("categorical_features", expected):
+        raise ValueError(f"{parameter}={shown(spec)}, but {expected} was expected. For one column: [{shown(spec)}].")
+    with refused_as(parameter, expected):
         items = list(spec)
     if items and all(isinstance(item, bool | np.bool_) for item in items):
         if len(items) != len(names):
             raise ValueError(
-                f"categorical_features is a mask of length {len(items)} ({shown(spec)}), but X has {len(names)} "
+                f"{parameter} is a mask of length {len(items)} ({shown(spec)}), but X has {len(names)} "
                 "columns. Pass one boolean per column, or the names of the columns."
             )
         return {position for position, item in enumerate(items) if item}
@@ -58,16 +62,16 @@ def forced_positions(spec: Any, names: list[Hashable]) -> set[int]:
         unknown = [item for item in items if item not in names]
         if unknown:
             raise ValueError(
-                f"categorical_features={shown(spec)} names {shown(unknown)}, but the columns of X are "
+                f"{parameter}={shown(spec)} names {shown(unknown)}, but the columns of X are "
                 f"{_abridged(names)}. Correct the names; arrays without column names need positions."
             )
         return {position for position, name in enumerate(names) if name in items}
     if not all(isinstance(item, numbers.Integral) and not isinstance(item, bool | np.bool_) for item in items):
-        raise ValueError(f"categorical_features={shown(spec)}, but {expected} was expected. Do not mix these.")
+        raise ValueError(f"{parameter}={shown(spec)}, but {expected} was expected. Do not mix these.")
     outside = [int(item) for item in items if not 0 <= item < len(names)]
     if outside:
         raise ValueError(
-            f"categorical_features={shown(spec)} names the positions {shown(outside)}, but X has {len(names)} columns, "
+            f"{parameter}={shown(spec)} names the positions {shown(outside)}, but X has {len(names)} columns, "
             f"at the positions 0 to {len(names) - 1}. Count from 0."
         )
     return {int(item) for item in items}
@@ -92,19 +96,33 @@ def sorted_categories(values: list[Hashable]) -> tuple[Hashable, ...]:
         return tuple(sorted(plain, key=lambda value: (str(value), type(value).__name__)))
 
 
-def check_free_text(labels: Labels, name: Hashable, label: str) -> None:
-    """Raise if nearly every value of a column of strings occurs once."""
+def is_free_text(labels: Labels) -> bool:
+    """Whether nearly every value of a column of strings occurs once."""
     n_distinct = len(labels.values)
     if n_distinct <= FREE_TEXT_MIN_DISTINCT:
-        return
+        return False
     n_present = int((labels.positions >= 0).sum())
-    if n_distinct > FREE_TEXT_SHARE * n_present and all(isinstance(value, str) for value in labels.values):
-        raise ValueError(
-            f"X: {label} looks like free text or an identifier: {n_distinct} of its {n_present} values are "
-            "distinct, but categories that recur in new rows were expected. Drop it, encode it as text "
-            "(e.g. skrub.TextEncoder, sklearn's HashingVectorizer), or keep it as it is with "
-            f"categorical_features=[{shown(name)}]."
-        )
+    return n_distinct > FREE_TEXT_SHARE * n_present and all(isinstance(value, str) for value in labels.values)
+
+
+def check_free_text(labels: Labels, name: Hashable, label: str, text_features: Any) -> None:
+    """Raise for a column of free text if `text_features` refuses it, or if it is of codes.
+
+    Codes are single words with a digit, such as the number of an order: whether their characters mean something is for
+    the user to say.
+    """
+    if isinstance(text_features, str) and text_features == "auto":
+        if not all(_CODE.fullmatch(value.strip()) for value in labels.values):  # type: ignore[union-attr]
+            return
+        what, remedy = "identifiers", "read its characters with"
+    else:
+        what, remedy = "free text or an identifier", "read it as text with"
+    n_present = int((labels.positions >= 0).sum())
+    raise ValueError(
+        f"X: {label} looks like {what}: {len(labels.values)} of its {n_present} values are distinct, such as "
+        f"{shown(labels.values[0])}, but categories that recur in new rows were expected. Drop it, {remedy} "
+        f"text_features=[{shown(name)}], or keep it as it is with categorical_features=[{shown(name)}]."
+    )
 
 
 def check_known(column: Column, labels: Labels, codes: np.ndarray, label: str) -> None:
@@ -117,7 +135,7 @@ def check_known(column: Column, labels: Labels, codes: np.ndarray, label: str) -
         )
 
 
-def _abridged(names: list[Hashable], n_most: int = 20) -> str:
+def _abridged(names: Sequence[Hashable], n_most: int = 20) -> str:
     """Return the names for a message, the first `n_most` at most."""
     listed = f"[{', '.join(map(shown, names[:n_most]))}]"
     return listed if len(names) <= n_most else f"{listed} and {len(names) - n_most} more"

@@ -37,6 +37,20 @@ class Labels(NamedTuple):
     declared: bool = False  # whether the dtype says that they are categories
 
 
+class Texts:
+    """A column of texts: different ones, and where they stand, intp (n,); -1 is missing. Rows of it share the list."""
+
+    def __init__(self, values: list[str], positions: np.ndarray) -> None:
+        self.values = values
+        self.positions = positions
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, rows: slice | np.ndarray) -> Texts:
+        return Texts(self.values, self.positions[rows])
+
+
 # A column of a numeric dtype is no more than referred to: narwhals series may have gaps, arrays have NaN.
 Numbers: TypeAlias = "np.ndarray | nw.Series[Any]"
 # What numbers are: dates are seconds since 1970, durations and times of day are seconds.

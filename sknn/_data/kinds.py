@@ -8,7 +8,10 @@ from typing import Any
 from torch import nn
 
 from .array_inputs import ArrayInputs
+from .audio_inputs import AudioInputs, SpectrogramInputs
+from .image_inputs import ImageInputs
 from .inputs import Inputs
+from .ngram_inputs import NgramInputs
 from .recognition import content_of
 from .sequence_inputs import ConvolutionInputs, SequenceInputs
 from .sparse_inputs import SparseInputs
@@ -17,9 +20,11 @@ from .table_inputs import TableInputs
 __all__ = ["KINDS", "default_modules", "kind_of", "module_for"]
 
 # Of several kinds that read the same data, ``module="auto"`` takes the first.
-KINDS: dict[str, type[Inputs]] = {
-    kind.kind: kind for kind in (TableInputs, SparseInputs, ArrayInputs, ConvolutionInputs, SequenceInputs)
-}
+_ALL: tuple[type[Inputs], ...] = (
+    TableInputs, SparseInputs, ArrayInputs, NgramInputs, ImageInputs, ConvolutionInputs, SequenceInputs,
+    SpectrogramInputs, AudioInputs,
+)  # fmt: skip
+KINDS: dict[str, type[Inputs]] = {kind.kind: kind for kind in _ALL}
 
 
 def kind_of(X: Any, module: Any, preprocessing: bool) -> type[Inputs]:

@@ -15,9 +15,9 @@ from .._errors import shown
 from .cells import is_missing
 from .containers import is_frame, items_of
 
-__all__ = ["Content", "content_of"]
+__all__ = ["Content", "content_of", "is_picture"]
 
-Content = Literal["table", "sparse", "array", "text", "image", "sequence"]
+Content = Literal["table", "sparse", "array", "text", "image", "sequence", "audio"]
 
 _CHANNELS = (1, 3, 4)  # of an image: grey, colour, colour with transparency
 _N_LOOKED_AT = 100  # rows of a list whose type says what all are; the kinds check the others
@@ -88,7 +88,7 @@ def _content_of_rows(X: Any, keeps_arrays: bool) -> Content:
             f"X holds bytes, such as {shown(first)}. Pass texts, as by [x.decode() for x in X], or images and sounds "
             "as arrays."
         )
-    if _is_picture(first):
+    if is_picture(first):
         return "image"
     if isinstance(first, np.ndarray | Tensor | list | tuple):
         return _content_of_shapes([row for row in some if not np.isscalar(row)], len(some), keeps_arrays)
@@ -139,7 +139,7 @@ def _content_of_shapes(some: list[Any], n: int, keeps_arrays: bool) -> Content:
     )
 
 
-def _is_picture(row: Any) -> bool:
+def is_picture(row: Any) -> bool:
     """Whether it is an image of the library PIL, which need not be installed."""
     return any(kind.__module__ == "PIL.Image" and kind.__name__ == "Image" for kind in type(row).__mro__)
 

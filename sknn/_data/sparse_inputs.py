@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from ..modules import TabM
-from .categories import forced_positions
+from .categories import named_positions
 from .containers import as_table
 from .csr import SMALLEST, float32_csr, is_below_float32, real_csr, refuse_nan, with_columns
 from .drift import sparse_scale_changes
@@ -103,7 +103,7 @@ class SparseInputs(Inputs):
     kind = content = "sparse"
     what = "rows of a sparse matrix"
     default_module = TabM
-    options = ("preprocessing", "categorical_features")
+    options = ("preprocessing", "categorical_features", "text_features")
     has_columns = True
 
     def __init__(self, n_columns: int, encoder: Encoder | None, used: np.ndarray | None = None) -> None:
@@ -118,8 +118,16 @@ class SparseInputs(Inputs):
         return as_table(X)
 
     @classmethod
-    def read_first(cls, X: Any, preprocessing: bool = True, categorical_features: Any = None) -> SparseRows:
-        if preprocessing and forced_positions(categorical_features, list(range(X.shape[1]))):
+    def read_first(
+        cls, X: Any, preprocessing: bool = True, categorical_features: Any = None, text_features: Any = None
+    ) -> SparseRows:
+        positions = range(X.shape[1])
+        if preprocessing and named_positions("text_features", text_features, positions, "auto"):
+            raise ValueError(
+                f"text_features={text_features!r} names columns of a sparse matrix, whose columns are all numeric. "
+                "Pass a data frame if there are columns of text."
+            )
+        if preprocessing and named_positions("categorical_features", categorical_features, positions, "from_dtype"):
             raise ValueError(
                 f"categorical_features={categorical_features!r} names columns of a sparse matrix, whose columns are "
                 "all numeric. Set it to None, or encode these columns with OneHotEncoder."

@@ -1,4 +1,4 @@
-"""Tables whose columns are numbers, categories and dates."""
+"""Tables whose columns are numbers, categories, dates and texts."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import scipy.sparse
 import torch
 
 from ..modules import TabM
-from .columns import Labels, Numbers, column_label, float64_numbers, named_columns, read_column
+from .columns import Labels, column_label, float64_numbers, named_columns, read_column
 from .containers import as_table, take_rows
 from .drift import scale_changes
 from .encoder import Encoder
 from .inputs import Inputs, RawRows, rows_for_statistics
 from .stores import Dense
-from .table import TableReader, check_finite
+from .table import Content, TableReader, check_finite
+from .text_features import TextFeatures
+from .text_learning import learn_text_features
 
 __all__ = ["TableInputs"]
 
@@ -26,7 +28,7 @@ _CHUNK_BYTES = 4 * 2**20
 class TableRows(RawRows):
     """Cells of a table as `TableReader` has parsed them, converted to float64 only when some rows are read."""
 
-    def __init__(self, reader: TableReader, contents: list[Numbers | None] | Any) -> None:
+    def __init__(self, reader: TableReader, contents: list[Content] | Any) -> None:
         self.reader = reader
         self.contents = contents
 
@@ -39,10 +41,30 @@ class TableRows(RawRows):
         return TableRows(self.reader, self._of(rows))
 
     def keys(self) -> list[np.ndarray]:
-        return [block for block in self.read() if block.size]
+        texts: Any = [self.contents[i] for i in self.reader.texts]
+        return [block for block in self.read() if block.size] + [text.positions for text in texts]
 
     def learn(self, rows: np.ndarray | None, weight: np.ndarray | None, leaves_out_idle: bool = False) -> TableInputs:
-        """Learn centre and spread of the numbers, which columns have gaps, and which are idle."""
+        """Learn what the rows decide: scales, gaps, idle columns, and the features of dates and texts."""
+        inputs = self._learn_columns(rows, weight, leaves_out_idle)
+        reader, encoder = inputs.reader, inputs.encoder
+        is_date = [reader.columns[position].quantity == "date" for position in reader.numeric]
+        dates = np.flatnonzero(is_date)
+        if not reader.texts and not dates.size:
+            return inputs
+        some = rows_for_statistics(len(self), rows)
+        if weight is not None and some is not None:
+            weight = weight[some]
+        reader = reader.with_features({i: _learn_texts(self.contents[i], some, weight) for i in reader.texts})
+        numeric, _ = TableRows(reader, self.contents).read(some)
+        if reader.texts:
+            encoder = encoder.with_columns(numeric[:, len(reader.numeric) :], weight)
+        if dates.size:
+            encoder = encoder.with_dates(numeric, weight, dates)
+        return TableInputs(reader, encoder, inputs.never_missing)
+
+    def _learn_columns(self, rows: np.ndarray | None, weight: np.ndarray | None, leaves_out_idle: bool) -> TableInputs:
+        """The same without features of dates and texts."""
         some = rows_for_statistics(len(self), rows)
         numeric, codes = self.read(some)
         encoder = Encoder().fit(numeric, weight if weight is None or some is None else weight[some])
@@ -59,7 +81,7 @@ class TableRows(RawRows):
                 encoder = encoder.learned_again(rare_numbers, learned)
         if not leaves_out_idle:
             return TableInputs(self.reader, encoder, never_missing)
-        if idle_numbers.all() and idle_codes.all():  # a network needs an input
+        if idle_numbers.all() and idle_codes.all() and not self.reader.texts:  # a network needs an input
             (idle_numbers if len(idle_numbers) else idle_codes)[0] = False
         if not idle_numbers.any() and not idle_codes.any():
             return TableInputs(self.reader, encoder, never_missing)
@@ -70,6 +92,7 @@ class TableRows(RawRows):
     def _with_columns(self, numbers: np.ndarray, codes: np.ndarray) -> TableRows:
         """The same rows with some columns only, given as positions among the numeric and the categorical ones."""
         kept = {*(self.reader.numeric[i] for i in numbers), *(self.reader.categorical[i] for i in codes)}
+        kept |= {*self.reader.texts}
         idle = [i for i in range(len(self.reader.columns)) if i not in kept]
         return TableRows(self.reader.without(idle), self.contents)
 
@@ -92,7 +115,7 @@ class TableRows(RawRows):
 
     def chunk_size(self) -> int:
         """Rows that are converted at once."""
-        return max(256, _CHUNK_BYTES // (8 * len(self.reader.columns)))
+        return max(256, _CHUNK_BYTES // (8 * (len(self.reader.columns) + self.reader.n_text_features)))
 
     @staticmethod
     def _idle_numbers(encoder: Encoder, numeric: np.ndarray) -> np.ndarray:
@@ -103,9 +126,10 @@ class TableRows(RawRows):
         return is_idle
 
     def read(self, rows: slice | np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers float64 (n_rows, n_numeric), NaN for missing, and codes int64 (n_rows, n_categorical).
+        """Numbers float64 (n_rows, n_numbers), NaN for missing, and codes int64 (n_rows, n_categorical).
 
-        The numbers may share memory with the caller's table, so do not write to them.
+        The numbers are the numeric columns and then the features of the texts, if they have been learned. They may
+        share memory with the caller's table, so do not write to them.
         """
         contents = self.contents if rows is None else self._of(rows)
         with np.errstate(over="ignore"):  # an overflow is infinity, which is reported below
@@ -124,15 +148,37 @@ class TableRows(RawRows):
             return [None if content is None else content[rows] for content in self.contents]
         return take_rows(self.contents, rows)
 
-    def _columns(self, contents: list[Numbers | None]) -> tuple[np.ndarray, np.ndarray]:
+    def _columns(self, contents: list[Content]) -> tuple[np.ndarray, np.ndarray]:
         n_rows = next(len(content) for content in contents if content is not None)
-        numeric = np.empty((n_rows, len(self.reader.numeric)))
+        end = len(self.reader.numeric)
+        numeric = np.empty((n_rows, end + self.reader.n_text_features))
         codes = np.empty((n_rows, len(self.reader.categorical)), dtype=np.int64)
         for i, position in enumerate(self.reader.numeric):
             numeric[:, i] = float64_numbers(contents[position])  # pyright: ignore[reportArgumentType]
         for i, position in enumerate(self.reader.categorical):
             codes[:, i] = contents[position]  # pyright: ignore[reportCallIssue, reportArgumentType]
+        for position in self.reader.texts:
+            features = self.reader.columns[position].features
+            if features is not None:
+                numeric[:, end : end + features.n_features] = _numbers_of_texts(contents[position], features)
+                end += features.n_features
         return numeric, codes
+
+
+def _learn_texts(texts: Any, rows: np.ndarray | None, weight: np.ndarray | None) -> TextFeatures:
+    """The features of a column of texts, learned from these rows of it, with the weights of the rows."""
+    positions = texts.positions if rows is None else texts.positions[rows]
+    is_present = positions >= 0
+    different, first = np.unique(positions[is_present], return_inverse=True)
+    weights = np.bincount(first, None if weight is None else weight[is_present], minlength=len(different))
+    is_used = weights > 0
+    return learn_text_features([texts.values[i] for i in different[is_used]], weights[is_used].astype(np.float64))
+
+
+def _numbers_of_texts(texts: Any, features: TextFeatures) -> np.ndarray:
+    """The features of a column of texts, float64 (n, n_features); zeros for missing. Equal texts are computed once."""
+    different, first = np.unique(texts.positions, return_inverse=True)
+    return features.of(["" if i < 0 else texts.values[i] for i in different])[first]
 
 
 def _float64(block: Any) -> np.ndarray:
@@ -154,7 +200,7 @@ def _varies(column: Any, label: str) -> bool:
 
 
 class TableInputs(Inputs):
-    """Tables with columns of any type: scales of the numbers, and the categories of each column.
+    """Tables with columns of any type: scales of the numbers, categories, and features of dates and texts.
 
     `never_missing` bool (n_categorical,) says which categorical columns had no gap in training. A "missing" that
     training never saw would meet weights that never learned, so it is read as unknown instead.
@@ -163,7 +209,7 @@ class TableInputs(Inputs):
     kind = content = "table"
     what = "rows of a table"
     default_module = TabM
-    options = ("categorical_features",)
+    options = ("categorical_features", "text_features")
     has_columns = True
     encoder: Encoder
 
@@ -172,7 +218,7 @@ class TableInputs(Inputs):
         self.encoder = encoder
         self.never_missing = never_missing
         self.row_shape = (encoder.out_features,)
-        self.given_shape = (len(reader.numeric),)
+        self.given_shape = (encoder.in_features,)
         self.cardinalities = list(reader.cardinalities)
         self.missing_codes = np.array(self.cardinalities, dtype=np.int64) - 1
 
@@ -181,13 +227,13 @@ class TableInputs(Inputs):
         return as_table(X)
 
     @classmethod
-    def read_first(cls, X: Any, categorical_features: Any = "from_dtype") -> TableRows:
-        return TableRows(*TableReader.learn(X, categorical_features))
+    def read_first(cls, X: Any, categorical_features: Any = "from_dtype", text_features: Any = "auto") -> TableRows:
+        return TableRows(*TableReader.learn(X, categorical_features, text_features))
 
     def read(self, X: Any) -> TableRows:
         if scipy.sparse.issparse(X) and not self.reader.reads_plain_numbers:
             raise ValueError(
-                "X is sparse, but was a table with categories or dates in fit. Pass a table of the same columns."
+                "X is sparse, but was a table with categories, dates or texts in fit. Pass a table of the same columns."
             )
         if len(X.shape) != 2:  # polars frames have no ndim
             raise ValueError(f"Found array with dim {len(X.shape)}, expected 2 as in fit.")
@@ -213,7 +259,9 @@ class TableInputs(Inputs):
 
     def scale_changes(self, raw: TableRows) -> dict[str, str]:
         names = [f"X: {column_label(self.reader.columns[i].name, i)}" for i in self.reader.numeric]
-        return scale_changes(raw.read()[0], names, self.encoder.center.numpy(), self.encoder.scale.numpy())
+        numeric, _ = TableRows(self.reader.without(self.reader.texts), raw.contents).read()
+        center, scale = (values.numpy()[: len(names)] for values in (self.encoder.center, self.encoder.scale))
+        return scale_changes(numeric, names, center, scale)
 
     def ignored_changes(self, X: Any) -> dict[str, str]:
         idle = [i for i, column in enumerate(self.reader.columns) if column.kind == "idle"]

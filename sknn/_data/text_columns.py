@@ -11,9 +11,13 @@ import numpy as np
 
 from .._errors import shown
 from .columns import Labels, take
+from .iso_dates import seconds_of_texts
 from .numeric_text import MISSING_TEXTS, split_text, written_number
 
-__all__ = ["NumberFormat", "check_times", "learn_format", "reading_of", "reading_of_formats"]
+__all__ = [
+    "NumberFormat", "check_times", "learn_dates", "learn_format", "reading_of", "reading_of_dates",
+    "reading_of_formats",
+]  # fmt: skip
 
 # Up to so many distinct values a column of text stays a category whatever it holds: months, ratings, sizes.
 FEW_DISTINCT = 20
@@ -30,6 +34,7 @@ _WORDED = rf"(?:[a-z]{{3,9}},? )?(?:[0-9]{{1,2}}[-. ]+{_MONTH}[-, ]+[0-9]{{2,4}}
 _CLOCK = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?"
 _DATE = re.compile(rf"(?:{_DAY_FIRST}|{_YEAR_FIRST}|{_COMPACT}|{_WORDED})(?:[t ]\s*{_CLOCK}.{{0,12}})?", re.IGNORECASE)
 _DURATION = re.compile(rf"-?(?:[0-9]+ days?(?:,? [+-]?{_CLOCK})?|{_CLOCK}(?: ?[ap]m)?)", re.IGNORECASE)
+_ZONE = re.compile(r":[0-9]{2}(?:[.,][0-9]+)? ?(?:z|[+-][0-9]{2}:?(?:[0-9]{2})?)$", re.IGNORECASE)
 _FIRST_NUMBERS = re.compile(r"([0-9]{1,2})([-/.])([0-9]{1,2})[-/.]")
 _SHORT_CLOCK = re.compile(r"(?:^|[ -])[0-9]{1,2}:[0-9]{2}$")  # pandas asks for seconds
 _SHORT_YEAR = re.compile(r"^[0-9]{1,2}[-/. ]+(?:[0-9]{1,2}|[a-z]+\.?)[-/, ]+[0-9]{2}(?![0-9])", re.IGNORECASE)
@@ -99,8 +104,39 @@ def _says_missing(value: Any) -> bool:
     return isinstance(text, str) and text.strip().lower() in MISSING_TEXTS
 
 
+def learn_dates(labels: Labels) -> np.ndarray | None:
+    """Seconds, float64 (n,), of a column whose texts are dates of ISO 8601; None if they are not.
+
+    It must have more than 20 distinct dates, which are nearly all of its distinct values; others are missing.
+    """
+    values = labels.values
+    if labels.declared or len(values) <= FEW_DISTINCT:
+        return None
+    seconds, _ = seconds_of_texts(values)
+    is_date = np.isfinite(seconds)
+    if is_date.sum() <= FEW_DISTINCT or not _nearly_all(labels, is_date):
+        return None
+    return take(np.where(is_date, seconds, np.nan), labels.positions)
+
+
+def reading_of_dates(labels: Labels, seconds: np.ndarray, name: Hashable) -> str:
+    """What a warning says of a column of text that is read as dates, of these seconds (n,)."""
+    is_date = np.isfinite(seconds_of_texts(labels.values)[0])
+    is_present = labels.positions >= 0
+    missing = is_present & np.isnan(seconds)
+    message = f"such as {shown(labels.values[int(is_date.argmax())])}"
+    if missing.any():
+        other = labels.values[int((~is_date).argmax())]
+        message += f"; {missing.sum()} of its {is_present.sum()} values, such as {shown(other)}, are missing"
+    return (
+        f"is text that was read as dates ({message}). Convert it before fit, as by "
+        f"{_conversion(labels, is_date, name, 'to_datetime')}, or keep it as a category with "
+        f"categorical_features=[{shown(name)}]."
+    )
+
+
 def check_times(labels: Labels, name: Hashable, label: str) -> None:
-    """Raise if a column of text holds dates, durations or times of day."""
+    """Raise if a column of text holds dates that are not of ISO 8601, durations or times of day."""
     if labels.declared or len(labels.values) <= FEW_DISTINCT:
         return
     for pattern, what, function in ((_DATE, "dates", "to_datetime"), (_DURATION, "times", "to_timedelta")):
@@ -203,6 +239,8 @@ def _date_options(texts: list[str]) -> str:
     is_day_first = any(first > 12 for first, _, _ in numbers) or any(mark == "." for _, mark, _ in numbers)
     options = ", dayfirst=True" if is_day_first and all(second <= 12 for _, _, second in numbers) else ""
     shapes = {re.sub("[0-9]+", "0", re.sub(r"[a-z]+", lambda m: "ab"[len(m[0]) > 3], text.lower())) for text in texts}
+    if len({m[0] for text in texts if (m := _ZONE.search(text))}) > 1:
+        options += ", utc=True"  # pandas refuses several zones without it
     return options + (", format='mixed'" if len(shapes) > 1 or any(map(_SHORT_YEAR.search, texts)) else "")
 
 

@@ -28,7 +28,7 @@ from .._training.net import _Net
 from .._training.plan import TrainingPlan
 from .._training.train import train
 from ..losses._make import can_weigh_rows
-from .fitted import FittedEstimator, training_attributes
+from .fitted import FittedEstimator, check_axes, training_attributes
 from .parameters import BUILT_WITH, CONSTRAINTS
 from .progress import (
     CallbackSupportMixin,  # pyright: ignore[reportAttributeAccessIssue]
@@ -76,13 +76,21 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
         sample_weight_val: Any = None,
         groups: Any = None,
     ) -> Any:
-        """Learn from a table.
+        """Learn from a table, texts, images, sequences or sounds.
 
         Parameters
         ----------
-        X : array, sparse matrix or dataframe of shape (n_samples, n_features), or array (n_samples, ...)
-            Numbers, categories and missing values need no preparation. Arrays of more than two dimensions are passed to
-            the module unchanged.
+        X : n_samples rows of one kind
+            * A table: array, sparse matrix or dataframe of shape (n_samples, n_features). Numbers, categories, texts,
+              dates and missing values need no preparation.
+            * Texts: list, array or series of str.
+            * Images: uint8 (n_samples, height, width); (n_samples, height, width, channels) or (n_samples, channels,
+              height, width) with 1, 3 or 4 channels; list of such images of several sizes, or of PIL.
+            * Sequences: float (n_samples, n_channels, n_timepoints), or list of arrays (n_channels, length_i).
+            * Sounds, for a module that reads them: list of waveforms (length_i,).
+
+            A module of your own is given other arrays of more than two dimensions, and float sequences and images of
+            one shape, unchanged, unless its attribute ``reads`` says otherwise.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Labels, label indicators, or numbers.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -271,6 +279,7 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
             with refused_as("X_val", f"{reading.kind.what} like X", instead_of="X"):
                 X_val = reading.kind.prepare(X_val)
                 if reading.kind.has_columns:
+                    check_axes(X_val, len(reading.X.shape), reading.kind.what)
                     self._check_columns(X_val, reset=False)
             data.validate_on(X_val, y_val, sample_weight_val, self._check_y)
         elif sample_weight_val is not None:

@@ -26,7 +26,7 @@ from ..losses import Loss
 from .component_params import ComponentParams
 from .prediction import raw_prediction
 
-__all__ = ["FittedEstimator", "training_attributes"]
+__all__ = ["FittedEstimator", "check_axes", "training_attributes"]
 
 
 class FittedEstimator(ComponentParams):
@@ -63,7 +63,7 @@ class FittedEstimator(ComponentParams):
 
         Parameters
         ----------
-        X : array, sparse matrix or dataframe of shape (n_samples, n_features)
+        X : table, texts, images or sequences of n_samples rows, as in `fit`
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             True labels, label indicators or numbers.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -113,6 +113,8 @@ class FittedEstimator(ComponentParams):
                 X = inputs.prepare(X)
             except (ValueError, TypeError) as error:
                 raise type(error)(f"{error} This estimator was fitted on {inputs.what}.") from error
+        if inputs.has_columns:
+            check_axes(X, 1 + len(inputs.given_shape), inputs.what)
         if inputs.has_columns and (
             "feature_names_in_" in fitted or not is_plain(X) or X.shape[1] != self.n_features_in_
         ):
@@ -159,6 +161,15 @@ class FittedEstimator(ComponentParams):
                 stacklevel=2,
             )
         super().__setstate__(state)
+
+
+def check_axes(X: Any, n_axes: int, what: str) -> None:
+    """Refuse an X of another number of dimensions than that of fit, which was of the kind `what`."""
+    if len(X.shape) != n_axes:
+        raise ValueError(
+            f"X: Found array with dim {len(X.shape)}, shape {tuple(X.shape)}, expected {n_axes} as in fit: this "
+            f"estimator was fitted on {what}."
+        )
 
 
 def _other_columns(error: ValueError) -> ValueError:

@@ -36,6 +36,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "gradient_health": [StrOptions({"warn", "raise", "repair"}), None],
     "preprocessing": ["boolean"],
     "categorical_features": [StrOptions({"from_dtype"}), "array-like", None],
+    "text_features": [StrOptions({"auto"}), "array-like", None],
     "warm_start": ["boolean"],
     "callbacks": [list, tuple, None],
     "checkpoint": [str, os.PathLike, None],
@@ -59,5 +60,6 @@ BUILT_WITH = (
     "optimizer_params",
     "preprocessing",
     "categorical_features",
+    "text_features",
     "n_networks",
 )

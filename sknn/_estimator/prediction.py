@@ -40,7 +40,7 @@ def raw_prediction(net: _Net, inputs: Inputs, X: Any) -> Tensor:
     width = max(inputs.row_size, n_scores, 512)
     chunk = max(64, _CHUNK_FLOATS // width)
     n_rows = X.shape[0]
-    with limited_threads(min(n_rows, chunk) * net.n_weights, repeatable=True):
+    with limited_threads(min(n_rows, chunk) * net.multiplications, repeatable=True):
         if n_rows <= chunk:
             return _one_chunk(net, inputs.encode(X))
         chunks = (slice(start, start + chunk) for start in range(0, n_rows, chunk))
@@ -49,7 +49,7 @@ def raw_prediction(net: _Net, inputs: Inputs, X: Any) -> Tensor:
 
 def prediction_of_rows(net: _Net, inputs: Inputs, raw: RawRows) -> Tensor:
     """The same for a few rows that have been read."""
-    with limited_threads(len(raw) * net.n_weights, repeatable=True):
+    with limited_threads(len(raw) * net.multiplications, repeatable=True):
         return _one_chunk(net, inputs.encode_rows(raw))
 
 

@@ -40,8 +40,10 @@ def training_plan(
     patience = recipe.patience if params["n_iter_no_change"] == "auto" else params["n_iter_no_change"]
     max_time = None if partial else params["max_time"]
     epochs = epochs_for(
-        recipe, params["max_epochs"], n_rows, batch_size, row_size=data.train.store.row_size, stopped=has_validation
-    )
+        recipe, params["max_epochs"], n_rows, batch_size,
+        n_networks=1 if data.train.shares is None else len(data.train.shares),
+        row_size=data.train.store.row_size, stopped=has_validation,
+    )  # fmt: skip
     return TrainingPlan(
         # Of a target that never varies there is nothing to learn: predictions are exact already.
         epochs=1 if partial or data.targets.is_constant else epochs,
@@ -83,9 +85,11 @@ def stops_early(module: Any, early_stopping: bool | str, n_samples: int) -> bool
 
 
 def optimizer_params_for(params: Mapping[str, Any], plan: TrainingPlan, n_rows: int) -> dict[str, Any]:
-    """``optimizer_params``, with a ``weight_decay`` for AdamW where the recipe chooses it."""
+    """``optimizer_params``, with ``weight_decay`` and ``eps`` for AdamW where the recipe chooses them."""
     given = dict(params["optimizer_params"] or {})
     recipe = recipe_of(params["module"])
+    if recipe.eps is not None and params["optimizer"] is torch.optim.AdamW:
+        given = {"eps": recipe.eps, **given}
     if plan.weight_decay_follows_lr and recipe.decay_epochs is not None:
         n_steps = math.ceil(n_rows / plan.batch_size)
         return {**given, "weight_decay": 1 / (plan.lr * recipe.decay_epochs * n_steps)}
@@ -100,9 +104,18 @@ def _decay_is_free(params: Mapping[str, Any]) -> bool:
 
 
 def epochs_for(
-    recipe: Recipe, max_epochs: int | str, n_samples: int, batch_size: int, *, row_size: int, stopped: bool
+    recipe: Recipe,
+    max_epochs: int | str,
+    n_samples: int,
+    batch_size: int,
+    *,
+    n_networks: int = 1,
+    row_size: int,
+    stopped: bool,
 ) -> int:
     """``max_epochs``, or for "auto" the epochs of a schedule for so many training rows of `row_size` numbers.
+
+    Each of `n_networks` is trained on so many rows.
 
     A quarter of the steps where nothing stops a network that overfits.
     """
@@ -112,7 +125,7 @@ def epochs_for(
     min_steps = recipe.min_steps if stopped else recipe.min_steps // 4
     few_rows = min(math.ceil(min_steps / n_steps), 200)
     many_rows = math.ceil(recipe.epochs * math.sqrt(min(1.0, _ROWS_OF_FULL_LENGTH / n_samples)))
-    affordable = recipe.max_numbers / (max(n_samples, 1) * row_size)
+    affordable = min(recipe.max_numbers / row_size, recipe.max_rows_shown / n_networks) / max(n_samples, 1)
     return max(3, int(min(max(few_rows, many_rows), affordable)))
 
 

@@ -72,7 +72,7 @@ def _read_modules(
     states = {kind: _state(reader, f"{kind}.") for kind in ("criterion", "network")}
     if not 1 <= n_networks <= max(1, len(states["network"])):
         raise DamagedFileError(f"net: n_networks is {n_networks}, but there are {len(states['network'])} tensors.")
-    make = functools.partial(loss_of, params, targets.kind)
+    make = functools.partial(loss_of, params, inputs, targets.kind)
     own_code = _is_own(params["criterion"], params["criterion_params"], reader)
     loss: Any = build_like(make, states["criterion"], "criterion", own_code=own_code)
     width = loss.out_features(targets.n_targets)

@@ -15,6 +15,7 @@ from scipy import sparse
 from torch import Tensor
 
 from .._data.array_inputs import ArrayInputs
+from .._data.columns import Texts
 from .._data.inputs import Inputs, RawRows
 from .._data.table_inputs import TableInputs, TableRows
 from .._estimator.prediction import prediction_of_rows
@@ -36,6 +37,14 @@ _RELATIVE, _ABSOLUTE = 1e-4, 1e-5
 _NOISE = 1e-6  # rounding of hidden units of about 1; outputs may be smaller
 _OTHER_DEVICE = 100.0  # factor of the tolerance: a GPU rounds the products of convolutions to 10 bits
 _ANSWERS = ("raw", "values")
+# For columns of texts; which n-grams were learned is not in the file, only their hashes.
+_TEXTS = [
+    "The quick brown fox jumps over the lazy dog.", "and this is what they have been waiting for: 42 of 100", "",
+    "Der Preis ist nicht zu hoch, sagt die Frau.", "les enfants ne sont pas dans la maison", "not good",
+    "el tren que sale con una hora de retraso", "order 2024-12-31, $19.99 each, free shipping!",
+    "\u044d\u0442\u043e \u043d\u0435 \u0434\u043b\u044f \u043c\u0435\u043d\u044f",
+    "\u8fd9\u4e0d\u662f\u4e00\u672c\u4e66\u3002", "senior engineer for the water works",
+]  # fmt: skip
 CPU = torch.device("cpu")
 
 
@@ -66,7 +75,8 @@ def n_probe_rows(inputs: Inputs) -> int:
 
 def _table_rows(inputs: TableInputs, draw: np.random.RandomState) -> dict[str, Tensor]:
     encoder = inputs.encoder
-    center, scale = encoder.center.cpu().numpy(), encoder.scale.cpu().numpy()
+    d = len(inputs.reader.numeric)
+    center, scale = encoder.center[:d].cpu().numpy(), encoder.scale[:d].cpu().numpy()
     z = 1.5 * draw.standard_normal((_N_ROWS, len(center)))
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         numbers = center + np.where(scale > 0, z / scale, 0.0)
@@ -100,7 +110,7 @@ def _read_rows(inputs: Inputs, reader: ValueReader) -> dict[str, Tensor]:
     numbers, *others = rows.values()
     width, dtype, limits = numbers.shape[1:2], torch.float32, torch.tensor(inputs.cardinalities, dtype=torch.int64)
     if isinstance(inputs, TableInputs):
-        width, dtype = inputs.encoder.center.shape, torch.float64
+        width, dtype = torch.Size([len(inputs.reader.numeric)]), torch.float64
     elif isinstance(inputs, ArrayInputs):
         width, dtype = torch.Size(inputs.row_shape), torch.int64 if inputs.codes else torch.float32
     else:
@@ -141,6 +151,8 @@ def _raw_rows(inputs: Inputs, rows: dict[str, Tensor]) -> RawRows:
         contents[position] = numbers[:, i]
     for i, position in enumerate(inputs.reader.categorical):
         contents[position] = rows["probe.codes"][:, i].numpy()
+    for i, position in enumerate(inputs.reader.texts):
+        contents[position] = Texts(_TEXTS, (np.arange(len(numbers)) + i) % len(_TEXTS))
     return TableRows(inputs.reader, contents)
 
 

@@ -10,32 +10,26 @@ import torch
 from torch import Tensor
 
 from .._data.array_inputs import ArrayInputs
-from .._data.categories import Column
-from .._data.cells import PLURALS
-from .._data.encoder import Encoder
 from .._data.inputs import Inputs
 from .._data.kinds import KINDS
 from .._data.real_targets import RealTargets
 from .._data.sparse_inputs import SparseInputs
-from .._data.table import TableReader
 from .._data.table_inputs import TableInputs
 from .._data.targets import ClassTargets, MultilabelTargets
-from .._data.text_columns import NumberFormat
 from ..exceptions import DamagedFileError
 from .checks import check_keys, count_distinct, damaged_if_it_fails, expect
+from .table_state import read_encoder, read_table, write_table
 from .values.reader_writer import ValueReader, ValueWriter
 
 __all__ = ["read_inputs", "read_targets", "write_inputs", "write_targets"]
 
-_KINDS: dict[str, Any] = {kind: kind for kind in ("numeric", "categorical", "idle")}
 _OF_COLUMNS = (TableInputs, SparseInputs, ArrayInputs)
-_ENCODER = ("center", "scale", "gap_columns")
 
 
 def write_inputs(inputs: Inputs, writer: ValueWriter) -> dict[str, Any]:
     """JSON for what was learned about X; the writer keeps its tensors."""
     if inputs.encoder is not None:
-        writer.tensors |= {f"encoder.{name}": getattr(inputs.encoder, name).cpu() for name in _ENCODER}
+        writer.tensors |= {f"encoder.{name}": buffer.cpu() for name, buffer in inputs.encoder.named_buffers()}
     if inputs.used is not None:
         writer.tensors["used"] = torch.from_numpy(inputs.used)
     if inputs.rescaling is not None:
@@ -47,24 +41,9 @@ def write_inputs(inputs: Inputs, writer: ValueWriter) -> dict[str, Any]:
         "codes": isinstance(inputs, ArrayInputs) and inputs.codes,
         "state": writer.write(inputs.to_state(), "what was learned about X") if is_own else None,
         "row_shape": [int(size) for size in inputs.row_shape],
-        "table": _write_table(inputs, writer) if isinstance(inputs, TableInputs) else None,
+        "table": write_table(inputs, writer) if isinstance(inputs, TableInputs) else None,
         "n_columns": inputs.given_shape[0] if inputs.kind == "sparse" else None,
     }
-
-
-def _write_table(inputs: TableInputs, writer: ValueWriter) -> dict[str, Any]:
-    columns = [
-        {
-            "name": writer.write(column.name, f"the name of column {i}"),
-            "kind": column.kind,
-            "categories": [writer.write(c, f"a category of column {column.name!r}") for c in column.categories],
-            "all_missing": column.all_missing,
-            "quantity": column.quantity,
-            "number_format": None if column.number_format is None else list(column.number_format),
-        }
-        for i, column in enumerate(inputs.reader.columns)
-    ]
-    return {"columns": columns, "never_missing": [bool(flag) for flag in inputs.never_missing]}
 
 
 def read_inputs(value: Any, reader: ValueReader) -> Inputs:
@@ -79,14 +58,14 @@ def read_inputs(value: Any, reader: ValueReader) -> Inputs:
         raise DamagedFileError(f"inputs: kind {kind[:40]!r} and the table do not belong together.")
     preprocessing = expect(value["preprocessing"], bool if kind == "array" else type(None), where)
     has_encoder = any(name.startswith("encoder.") for name in reader.tensors)
-    encoder = _read_encoder(reader) if has_encoder or kind == "table" else None
+    encoder = read_encoder(reader) if has_encoder or kind == "table" else None
     if kind == "array":
         if encoder is not None:
             raise DamagedFileError("inputs: numbers that go to the network untouched have no encoder.")
         inputs = ArrayInputs(row_shape, preprocessing, expect(value["codes"], bool, where))
     elif kind == "sparse":
-        if len(row_shape) != 1 or (encoder is not None and (encoder.center.shape != row_shape or
-                                                            len(encoder.gap_columns))):  # fmt: skip
+        plain = encoder is None or (encoder.out_features,) == (encoder.in_features,) == row_shape
+        if len(row_shape) != 1 or not plain:
             raise DamagedFileError("inputs: encoder and columns of the sparse table do not belong together.")
         n_columns = _size(value["n_columns"], "n_columns")
         inputs = SparseInputs(n_columns, encoder, _read_used(reader, n_columns))
@@ -94,7 +73,7 @@ def read_inputs(value: Any, reader: ValueReader) -> Inputs:
             raise DamagedFileError("inputs: the columns that are used do not belong to the width of a row.")
     else:
         assert encoder is not None
-        inputs = _read_table(value["table"], encoder, row_shape, reader)
+        inputs = read_table(value["table"], encoder, row_shape, reader)
     if any(name.startswith("rescaling.") for name in reader.tensors):
         inputs.rescaling = _read_rescaling(inputs, reader)
     return inputs
@@ -121,60 +100,6 @@ def _read_used(reader: ValueReader, n_columns: int) -> np.ndarray | None:
     if not positions or positions != sorted(set(positions)) or not 0 <= positions[0] <= positions[-1] < n_columns:
         raise DamagedFileError(f"used: expected increasing positions below {n_columns}.")
     return used.numpy()
-
-
-def _read_encoder(reader: ValueReader) -> Encoder:
-    center, scale, gaps = (reader.tensor(f"encoder.{name}", "encoder") for name in _ENCODER)
-    dtypes = (torch.float64, torch.float64, torch.int64)
-    d = len(center) if center.ndim == 1 else -1
-    if tuple(t.dtype for t in (center, scale, gaps)) != dtypes or scale.shape != (d,) or gaps.ndim != 1:
-        raise DamagedFileError("encoder: tensors with other shapes or dtypes than expected.")
-    positions = gaps.tolist()
-    if positions != sorted(set(positions)) or (positions and not 0 <= positions[0] <= positions[-1] < d):
-        raise DamagedFileError(f"encoder: gap_columns must be increasing positions below {d}.")
-    if not (torch.isfinite(center).all() and torch.isfinite(scale).all() and (scale >= 0).all()):
-        raise DamagedFileError("encoder: centers and scales must be finite, scales not negative.")
-    encoder = Encoder()
-    encoder._set(center.numpy(), scale.numpy(), gaps.numpy())
-    return encoder
-
-
-def _read_table(value: Any, encoder: Encoder, row_shape: tuple[int, ...], reader: ValueReader) -> TableInputs:
-    check_keys(value, {"columns", "never_missing"}, "table")
-    columns = expect(value["columns"], list, "columns")
-    table = TableReader([_read_column(column, i, reader) for i, column in enumerate(columns)])
-    never = [expect(flag, bool, "never_missing") for flag in expect(value["never_missing"], list, "never_missing")]
-    fits = len(table.numeric) == len(encoder.center) and len(never) == len(table.categorical)
-    if not fits or row_shape != (encoder.out_features,):
-        raise DamagedFileError("inputs: columns, encoder and width of a row do not belong together.")
-    return TableInputs(table, encoder, np.array(never, dtype=bool))
-
-
-def _read_column(value: Any, position: int, reader: ValueReader) -> Column:
-    where = f"column {position}"
-    check_keys(value, {"name", "kind", "categories", "all_missing", "quantity", "number_format"}, where)
-    name = reader.read(value["name"], f"the name of {where}")
-    categories = tuple(reader.read(c, where) for c in expect(value["categories"], list, where))
-    kind, all_missing = expect(value["kind"], str, where), expect(value["all_missing"], bool, where)
-    if kind not in _KINDS or (categories if kind != "categorical" else all_missing):
-        raise DamagedFileError(f"{where} is {kind[:40]!r} with {len(categories)} categories, as no column is.")
-    quantity, number_format = value["quantity"], _read_format(value["number_format"], where)
-    is_plain = quantity == "number" and number_format is None
-    if quantity not in PLURALS or (quantity != "number" and number_format) or (kind == "categorical" and not is_plain):
-        raise DamagedFileError(f"{where}: {str(quantity)[:40]!r} is not what its numbers can be.")
-    count_distinct([name], where)
-    if count_distinct(categories, where) != len(categories):
-        raise DamagedFileError(f"{where}: a category occurs twice.")
-    return Column(name, _KINDS[kind], categories, all_missing, quantity, number_format)
-
-
-def _read_format(value: Any, where: str) -> NumberFormat | None:
-    if value is None:
-        return None
-    parts = expect(value, list, where)
-    if len(parts) != 2 or parts[0] not in (".", ",") or len(expect(parts[1], str, where)) > 20:
-        raise DamagedFileError(f"{where}: its numbers have no format that sknn writes.")
-    return NumberFormat(*parts)
 
 
 def _read_rescaling(inputs: Inputs, reader: ValueReader) -> tuple[Tensor, Tensor]:

@@ -17,6 +17,7 @@ __all__ = [
     "committee_of",
     "first_output",
     "has_members",
+    "multiplications",
     "network_inputs",
     "one_hot_of",
     "users_network",
@@ -86,6 +87,15 @@ def committee_of(network: nn.Module) -> Committee | None:
 def has_members(network: nn.Module) -> bool:
     """Whether a network returns raw scores of members, ``(batch, n_members, out_features)``."""
     return members_of(users_network(network)) is not None
+
+
+def multiplications(network: nn.Module) -> int:
+    """Of a forward pass of one row, about: each weight once, unless a module says by an attribute how many it takes."""
+    own = getattr(network, "multiplications", None)
+    if isinstance(own, int):
+        return own
+    weights = sum(parameter.numel() for parameter in network.parameters(recurse=False))
+    return weights + sum(multiplications(part) for part in network.children())
 
 
 def network_inputs(inputs: dict[str, Tensor]) -> tuple[Tensor, ...]:

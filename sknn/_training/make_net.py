@@ -37,7 +37,7 @@ def make_net(
     n_networks: int = 1,
 ) -> _Net:
     """An initialised net, not yet trained."""
-    loss = loss_of(params, targets.kind)
+    loss = loss_of(params, inputs, targets.kind)
     if not loss.supports_sample_weight and rows.weight is not None:
         raise ValueError(
             f"criterion: {_name_of(params['criterion'])} cannot weigh rows, but sample_weight or "
@@ -62,10 +62,10 @@ def make_net(
     return net.prepare(plan)
 
 
-def loss_of(params: dict[str, Any], target: Target) -> Loss:
+def loss_of(params: dict[str, Any], inputs: Inputs, target: Target) -> Loss:
     """The loss that these parameters mean for a kind of target, with the label smoothing of the module's recipe."""
     criterion, given = params["criterion"], dict(params["criterion_params"] or {})
-    smoothing = recipe_of(params["module"]).label_smoothing
+    smoothing = recipe_of(module_for(params["module"], type(inputs))).label_smoothing
     is_auto = given.get("label_smoothing", "auto") == "auto"
     if smoothing is not None and is_auto and can_smooth_labels(criterion, target):
         given["label_smoothing"] = smoothing

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from .._backprop.chain import has_global_hooks, is_touched
 from .._data.rows import Batches, Rows
 from .._network.parametrized import allow_pickling
-from .._network.table_network import first_output, network_inputs
+from .._network.table_network import first_output, multiplications, network_inputs
 from .._random import generator_states, restore_generators
 from ..callbacks._protocol import SknnCallback, SknnNet
 from ..callbacks._repair import TrainAgain
@@ -67,12 +67,12 @@ class _Net(ScoredNet, SknnNet):
     @property
     def work(self) -> int:
         """Multiplications of a forward pass of one batch, about."""
-        return self.batch_size * self.n_weights
+        return self.batch_size * self.multiplications
 
     @cached_property
-    def n_weights(self) -> int:
-        """Numbers in the parameters of the network; counted once, since a prediction of one row has no time for it."""
-        return sum(p.numel() for p in self.module_.parameters())
+    def multiplications(self) -> int:
+        """Of a forward pass of one row, about; counted once, since a prediction of one row has no time for it."""
+        return multiplications(self.module_)
 
     @property
     def has_foreign_code(self) -> bool:

@@ -1,4 +1,4 @@
-"""Architectures and layers for tables, in plain PyTorch.
+"""Architectures and layers, in plain PyTorch.
 
 A new architecture is one file here and one name below; the tests of all architectures find it in the list. Its
 constructor has parameters ``in_features`` and ``out_features``, and it returns raw scores ``(batch, out_features)``
@@ -12,31 +12,41 @@ without any link. The rest is optional, for modules of users too:
 * If the class has an attribute ``recipe`` of the class ``Recipe``, this says what "auto" means for its training.
 """
 
+from .audio_net import AudioNet
 from .committee import Committee
+from .conv_net import ConvNet
 from .embeddings import CategoricalEmbeddings, OneHot, UnknownMasking
 from .ft_transformer import FeatureTokenizer, FTTransformer
+from .log_mel import LogMel
 from .mlp import MLP
 from .numeric_embeddings import PeriodicEmbeddings, PiecewiseLinearEmbeddings
 from .resnet import ResNet
 from .sequence_net import SequenceNet
 from .sequence_transformer import SequenceTransformer
+from .spec_augment import SpecAugment
 from .tabm import TabM
+from .text_net import TextNet
 
 # What the estimators know to treat all columns alike, and whose parameters their messages name; the default first.
 ARCHITECTURES = (TabM, MLP, ResNet, FTTransformer)
 
 __all__ = [
     "MLP",
+    "AudioNet",
     "CategoricalEmbeddings",
     "Committee",
+    "ConvNet",
     "FTTransformer",
     "FeatureTokenizer",
+    "LogMel",
     "OneHot",
     "PeriodicEmbeddings",
     "PiecewiseLinearEmbeddings",
     "ResNet",
     "SequenceNet",
     "SequenceTransformer",
+    "SpecAugment",
     "TabM",
+    "TextNet",
     "UnknownMasking",
 ]

@@ -34,6 +34,8 @@ class Recipe:
         2025, arXiv:2405.13698).
     weight_decay : float or None
         Weight decay of AdamW where `decay_epochs` is None; None leaves the optimizer's default.
+    eps : float or None
+        ``eps`` of AdamW; None leaves the optimizer's default.
     label_smoothing : float or None
         What ``label_smoothing="auto"`` of a loss given by name means; None leaves it to the loss.
     patience : int
@@ -45,6 +47,9 @@ class Recipe:
     max_numbers : float
         Largest number of numbers that all epochs read together, rows x numbers in a row x epochs; at least 3 epochs are
         planned. It bounds the time where rows are large, such as images.
+    max_rows_shown : float
+        Largest number of rows that all epochs of all networks read together, a bound likewise: where the time of a row
+        does not grow with its numbers.
     min_rows_to_split : int or None
         Fewer rows are fitted whole, without validation rows; None for any number of rows.
     steps_per_epoch : int
@@ -63,11 +68,13 @@ class Recipe:
     lr: float = 0.001
     decay_epochs: float | None = None
     weight_decay: float | None = None
+    eps: float | None = None
     label_smoothing: float | None = None
     patience: int = 12
     min_steps: int = 0
     epochs: int = 100
     max_numbers: float = math.inf
+    max_rows_shown: float = math.inf
     min_rows_to_split: int | None = 200
     steps_per_epoch: int = 40
     largest_batch: int = 256

@@ -20,8 +20,8 @@ GAIN_RATE = 12.0
 CURVE_RATE = 4.0
 
 
-# Of a wide table a row costs no more than that of one with as many columns as fit in here: curves of all columns, numbers
-# that the pieces of all columns are encoded as, and weights of a member's first layer. Measured in docs/quality.md.
+# Limits of what a row of a wide table costs: curves of all columns for a member, pieces of all columns, and weights of
+# the first layer of a member. Measured in docs/quality.md.
 _CURVES, _PIECES, _FIRST_WEIGHTS = 256, 4096, 2**15
 
 

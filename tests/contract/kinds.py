@@ -26,13 +26,12 @@ class Kind:
     """X of `N_ROWS` rows and two classes y that can be learned from it.
 
     `params` are those of an estimator that learns in a moment, `searched` a parameter of the module with two values,
-    `other` is data of another kind and `found` what the message about it says, `classes` are the user's own modules.
+    `other` is data of another kind, `classes` are the user's own modules.
     """
 
     name: str
     X: Any
     other: Any
-    found: str
     params: dict[str, Any]
     searched: tuple[str, list[Any]]
     classes: list[type] = field(default_factory=list)
@@ -70,6 +69,18 @@ class Recurrent(nn.Module):
         return self.head(self.lstm(x)[0][:, -1])
 
 
+class Embedded(nn.Module):
+    """A user's network for integer codes, (batch, n) int64."""
+
+    def __init__(self, out_features: int, width: int = 4) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(10, width)
+        self.head = nn.Linear(width, out_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.embedding(x).mean(1))
+
+
 class Pictures(nn.Module):
     """A user's network for arrays of four dimensions, (batch, channels, height, width)."""
 
@@ -88,6 +99,19 @@ def _table() -> pd.DataFrame:
     return pd.DataFrame({"a": numbers[:, 0], "b": numbers[:, 1], "c": np.array(["u", "v", "w"])[np.arange(N_ROWS) % 3]})
 
 
+def _texts() -> list[str | None]:
+    """Words of which some tell the classes apart; one text is missing."""
+    words = np.array([["red", "green", "blue", "it's"], ["one", "two", "!!!", "четыре"]])
+    texts: list[str | None] = [" ".join(RANDOM.choice(words[y], RANDOM.integers(1, 9))) for y in Y]
+    texts[3] = None
+    return texts
+
+
+def _pictures(*shape: int) -> np.ndarray:
+    """Images whose brightness tells the classes apart, uint8."""
+    return (128 + 30 * _numbers(*shape)).clip(0, 255).astype(np.uint8)
+
+
 ARRAYS = _numbers(5, 3)
 BY_HAND = {"lr": 0.05, "max_epochs": 3, "batch_size": 16}
 BY_RECIPE = {"max_epochs": 3, "n_networks": 2, "batch_size": 16}
@@ -97,7 +121,6 @@ KINDS = [
         "table",
         _table(),
         ARRAYS,
-        r"dim 3.*expected|expected.*table",
         {"module": TabM, "module_params": SMALL_TABM, **BY_RECIPE},
         ("module__width", [4, 8]),
         has_columns=True,
@@ -106,7 +129,6 @@ KINDS = [
         "sparse",
         scipy.sparse.csr_matrix(_numbers(4) * (RANDOM.random((N_ROWS, 4)) < 0.7)),
         ARRAYS,
-        "dim 3.*expected|expected.*table",
         {"module": TabM, "module_params": {**SMALL_TABM, "n_bins": 0}, **BY_RECIPE},
         ("module__width", [4, 8]),
         has_columns=True,
@@ -115,7 +137,6 @@ KINDS = [
         "arrays and a recurrent network of the user's",
         ARRAYS,
         _numbers(5),
-        "expected rows of shape",
         {"module": Recurrent, **BY_HAND},
         ("module__hidden_size", [2, 4]),
         classes=[Recurrent],
@@ -125,10 +146,39 @@ KINDS = [
         "arrays and a convolutional network of the user's",
         _numbers(1, 6, 6),
         _numbers(5),
-        "expected rows of shape",
         {"module": Pictures, **BY_HAND},
         ("module__channels", [2, 4]),
         classes=[Pictures],
         has_columns=True,
+    ),
+    Kind(
+        "integer codes and an embedding of the user's",
+        (RANDOM.integers(0, 7, size=(N_ROWS, 5)) + 3 * Y[:, None]).astype(np.int64),
+        ARRAYS,
+        {"module": Embedded, **BY_HAND},
+        ("module__width", [2, 4]),
+        classes=[Embedded],
+        has_columns=True,
+    ),
+    Kind(
+        "texts",
+        _texts(),
+        _numbers(5),
+        BY_RECIPE,
+        ("module__max_features", [20, 200]),
+    ),
+    Kind(
+        "images",
+        _pictures(6, 6, 3),
+        _numbers(5),
+        {"module_params": {"width": 4}, **BY_RECIPE},
+        ("module__augmentation", ["flip", None]),
+    ),
+    Kind(
+        "images of several sizes",
+        [image[: 5 + i % 3] for i, image in enumerate(_pictures(7, 6))],
+        ["a.png"] * N_ROWS,
+        {"module_params": {"width": 4}, **BY_RECIPE},
+        ("module__image_size", [None, 4]),
     ),
 ]

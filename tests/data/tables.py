@@ -12,9 +12,9 @@ from sknn._data.table_inputs import TableRows
 NAN = np.nan
 
 
-def learn(X, categorical_features="from_dtype"):
+def learn(X, categorical_features="from_dtype", text_features="auto"):
     """A reader that was fitted on X."""
-    return TableReader.learn(as_table(X), categorical_features)[0]
+    return TableReader.learn(as_table(X), categorical_features, text_features)[0]
 
 
 def parsed(reader, X):

@@ -129,24 +129,61 @@ def free_text(n_distinct, n):
 
 
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
-def test_free_text_names_the_column_and_what_to_do(make):
+@pytest.mark.parametrize("text_features", [None, []])
+def test_free_text_that_is_refused_names_the_column_and_what_to_do(make, text_features):
     table = make({"note": free_text(101, 101)})
     with pytest.raises(
         ValueError,
         match=r"column 'note' \(position 0\) looks like free text .*101 of its 101 .*"
-        r"TextEncoder.*HashingVectorizer.*categorical_features=\['note'\]",
+        r"text_features=\['note'\].*categorical_features=\['note'\]",
     ):
-        learn(table)
+        learn(table, text_features=text_features)
     assert learn(table, ["note"]).cardinalities == [103]
 
 
 def test_free_text_limits():
-    assert learn(pd.DataFrame({"a": free_text(100, 100)})).cardinalities == [102]
-    assert learn(pd.DataFrame({"a": free_text(180, 200)})).cardinalities == [182]
-    with pytest.raises(ValueError, match="181 of its 200"):
-        learn(pd.DataFrame({"a": free_text(181, 200)}))
-    with pytest.raises(ValueError, match="181 of its 200"):  # missing values do not count
-        learn(pd.DataFrame({"a": free_text(181, 200) + [None] * 100}))
+    for text_features in ("auto", None):
+        assert learn(pd.DataFrame({"a": free_text(100, 100)}), text_features=text_features).cardinalities == [102]
+        assert learn(pd.DataFrame({"a": free_text(180, 200)}), text_features=text_features).cardinalities == [182]
+    for texts in (free_text(181, 200), free_text(181, 200) + [None] * 100):  # missing values do not count
+        assert kinds(pd.DataFrame({"a": texts})) == ["text"]
+        with pytest.raises(ValueError, match="181 of its 200"):
+            learn(pd.DataFrame({"a": texts}), text_features=None)
+
+
+@pytest.mark.parametrize("code", ["A{}", "{:08d}", "user-{}@example.org", "{0:032x}", " {}X "])
+def test_identifiers_are_refused_unless_they_are_named(code):
+    table = pd.DataFrame({"id": [code.format(i * 7919 + 10**16) for i in range(150)]})
+    with pytest.raises(
+        ValueError, match=r"column 'id' \(position 0\) looks like identifiers: 150 of its 150 .*text_features=\['id'\]"
+    ):
+        learn(table)
+    assert kinds(table, text_features=["id"]) == ["text"]
+    assert kinds(table, categorical_features=["id"]) == ["categorical"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (["z"], r"text_features=\['z'\] names \['z'\], but the columns of X are \['a', 'b'\]"),
+        ([2], r"text_features=\[2\] names the positions \[2\]"),
+        ("a", r"text_features='a', but 'auto', None, .* was expected. For one column: \['a'\]"),
+        (
+            ["b"],
+            r"column 'b' \(position 1\) holds 1 of type int, but texts were expected, as it is named in text_features",
+        ),
+    ],
+)
+def test_wrong_text_features_say_what_exists(spec, message):
+    with pytest.raises(ValueError, match=message):
+        learn(pd.DataFrame({"a": ["x", "y"], "b": [1, 2]}), text_features=spec)
+
+
+def test_a_column_is_a_category_or_a_text():
+    with pytest.raises(ValueError, match="both name the column 'a'"):
+        learn(pd.DataFrame({"a": ["x", "y"]}), categorical_features=["a"], text_features=["a"])
+    with pytest.raises(ValueError, match="column 0 holds 0.0 of type float"):
+        learn(np.zeros((3, 1)), text_features=[0])
 
 
 def test_distinct_numbers_are_never_free_text():

@@ -209,6 +209,8 @@ def test_encoder_has_buffers_and_no_parameters():
         "center": torch.float64,
         "scale": torch.float64,
         "gap_columns": torch.int64,
+        "date_columns": torch.int64,
+        "date_features": torch.int64,
     }
 
 

@@ -73,7 +73,7 @@ def test_dates_that_arrive_as_numbers_or_text_name_column_and_fix():
         parsed(reader, days.astype({"visited_on": str}))
     with pytest.raises(ValueError, match=r"holds numbers, but dates were expected"):
         parsed(reader, days.astype({"visited_on": "int64"}).to_numpy())
-    with pytest.raises(ValueError, match="X is sparse, but was a table with categories or dates in fit"):
+    with pytest.raises(ValueError, match="X is sparse, but was a table with categories, dates or texts in fit"):
         TableInputs.read_first(days, None).learn(None, None).read(scipy.sparse.csr_array(np.ones((2, 2))))
 
 

@@ -52,7 +52,7 @@ def test_a_gap_in_a_column_without_gaps_is_an_unknown_category():
 def test_tables_of_another_kind_are_refused_or_read():
     _, inputs = fitted(FRAME)
     sparse = scipy.sparse.csr_array(np.ones((3, 2)))
-    with pytest.raises(ValueError, match="X is sparse, but was a table with categories or dates in fit"):
+    with pytest.raises(ValueError, match="X is sparse, but was a table with categories, dates or texts in fit"):
         inputs.encode(sparse)
     with pytest.raises(ValueError, match="Found array with dim 3, expected 2 as in fit"):
         inputs.encode(np.ones((3, 2, 2)))

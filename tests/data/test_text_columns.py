@@ -165,12 +165,72 @@ def test_text_that_is_not_a_number_at_predict_is_missing_and_named():
 DAYS = pd.date_range("2024-01-30", periods=60)
 
 
+ISO = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.%f+00:00", "%Y-%m-%dT%H:%M:%SZ"]
+
+
+@pytest.mark.parametrize("container", CONTAINERS.keys() - {"numpy bytes"})
+@pytest.mark.parametrize("form", ISO)
+def test_dates_of_iso_8601_are_dates_in_every_container_and_a_warning_names_the_column(form, container):
+    texts = DAYS.strftime(form).tolist()
+    table = CONTAINERS[container]([*texts, "?", None])
+    with pytest.warns(
+        UserWarning,
+        match=r"X: column ('amount' \(position 0\)|0) is text that was read as dates \(such as '2024-.* 6(1|2) values",
+    ) as told:
+        reader = learn(table)
+    assert len(told) == 1
+    assert reader.columns[0].quantity == "date"
+    seconds = [*(DAYS.as_unit("s").astype("int64") * 1.0), np.nan, np.nan]
+    np.testing.assert_array_equal(parsed(reader, table).read()[0].ravel(), seconds)
+    np.testing.assert_array_equal(parsed(reader, DAYS.to_frame()).read()[0].ravel(), seconds[:-2])
+
+
+def test_few_dates_as_text_and_named_ones_stay_categories():
+    texts = DAYS.strftime("%Y-%m-%d").tolist()
+    assert kinds(pd.DataFrame({"a": texts}), categorical_features=["a"]) == ["categorical"]
+    assert kinds(pd.DataFrame({"a": texts[:20] * 3})) == ["categorical"]
+    assert kinds(pd.DataFrame({"a": pd.Categorical(texts)})) == ["categorical"]
+
+
+def test_what_is_no_date_at_predict_is_missing_and_named():
+    with pytest.warns(UserWarning, match="read as dates"):
+        reader = learn(pd.DataFrame({"a": DAYS.strftime("%Y-%m-%d")}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        numeric = parsed(reader, pd.DataFrame({"a": ["1970-01-02T01:00+01:00", "?", None]})).read()[0]
+    np.testing.assert_array_equal(numeric.ravel(), [86_400, np.nan, np.nan])
+    for text in ("2024-02-30", "02/03/2024", "soon"):
+        with pytest.warns(
+            UserWarning, match=rf"column 'a' \(position 0\) was read as dates in fit, but holds text such as '{text}'"
+        ):
+            numeric = parsed(reader, pd.DataFrame({"a": [text]})).read()[0]
+        assert np.isnan(numeric).all()
+    for other in ([3], [datetime.timedelta(1), "2024-01-01"], [3, "2024-01-01"]):
+        with pytest.raises(
+            ValueError, match=r"column 'a' \(position 0\) holds .*, but dates were expected, as in fit.*to_datetime"
+        ):
+            parsed(reader, pd.DataFrame({"a": pd.Series(other, dtype=object)}))
+
+
+def test_numbers_and_dates_as_text_are_told_apart():
+    X = pd.DataFrame(
+        {"day": DAYS.strftime("%Y-%m-%d"), "n": [str(v) for v in NUMBERS], "due": DAYS.strftime("%Y-%m-%d")}
+    )
+    with pytest.warns(UserWarning, match="is text that was read as") as told:
+        assert [column.quantity for column in learn(X).columns] == ["date", "number", "date"]
+    messages = sorted(str(one.message) for one in told)
+    assert len(messages) == 2
+    assert messages[0].startswith("X: column 'day' (position 0) is text that was read as dates")
+    assert messages[0].endswith("Text that holds dates is also in column 'due' (position 2).")
+    assert messages[1].startswith("X: column 'n' (position 1) is text that was read as numeric")
+
+
 @pytest.mark.parametrize(
     "form",
-    ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.%f+00:00", "%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y",
+    ["%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y",
      "%m/%d/%y", "%Y%m%d", "%d %b %Y", "%d-%b-%y", "%B %d, %Y", "%a, %d %b %Y %H:%M:%S"],
 )  # fmt: skip
-def test_dates_as_text_are_refused_with_the_fix(form):
+def test_other_dates_as_text_are_refused_with_the_fix(form):
     texts = DAYS.strftime(form).tolist()
     for make in (CONTAINERS["pandas"], CONTAINERS["polars"], CONTAINERS["numpy object"]):
         with pytest.raises(
@@ -182,10 +242,12 @@ def test_dates_as_text_are_refused_with_the_fix(form):
 
 
 def remedied(texts: list) -> pd.Series:
-    """The column that the remedy in the error makes of these texts."""
-    with pytest.raises(ValueError, match="Convert them before fit, as by") as error:
-        learn(pd.DataFrame({"a": texts}))
+    """The column that the remedy in the error, or warning, makes of these texts."""
     X = pd.DataFrame({"a": texts})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises((ValueError, UserWarning), match="Convert (it|them) before fit, as by") as error:
+            learn(X)
     exec(str(error.value).split("as by ")[1].split(", or keep")[0], {"X": X, "pd": pd})
     return X["a"]
 
@@ -201,6 +263,16 @@ def test_the_remedy_for_dates_works_when_copied(form, missing):
     column = remedied([*days.strftime(form), *missing])
     assert column[:60].tolist() == days.tolist()
     assert column[60:].isna().all()
+
+
+def test_the_remedy_for_dates_of_several_zones_works_when_copied():
+    days = pd.date_range("2024-01-01", periods=60)
+    texts = [
+        day.strftime(f"%Y-%m-%d %H:%M:%S{zone}") for day, zone in zip(days, ["+00:00", "-05:00"] * 30, strict=True)
+    ]
+    with pytest.warns(UserWarning, match="read as dates"):
+        seconds = read(pd.DataFrame({"a": texts}))[0].ravel()
+    np.testing.assert_array_equal(remedied(texts).astype("datetime64[s, UTC]").astype("int64"), seconds)
 
 
 def test_the_remedy_for_dates_of_several_forms_works_when_copied():

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sknn import NeuralClassifier, NeuralRegressor
-from sknn._data import categories, columns, table
+from sknn._data import categories, columns, one_column
 from sknn._data.labelled_rows import MERGE_LIMIT
 from sknn._data.table_inputs import TableInputs
 from sknn._data.targets import class_targets
@@ -67,7 +67,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         counts[label] += len(column) / N
         return read_column(column, label, **kwargs)
 
-    monkeypatch.setattr(table, "read_column", counted)
+    monkeypatch.setattr(one_column, "read_column", counted)
     return counts
 
 
@@ -91,7 +91,7 @@ def test_a_fit_parses_each_cell_once(name: str, n_rows: int, parsed: Counter[str
 def test_labels_are_coded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     coded = []
     codes = categories.category_codes
-    monkeypatch.setattr(table, "category_codes", lambda c, labels: (coded.append(c.name), codes(c, labels))[1])
+    monkeypatch.setattr(one_column, "category_codes", lambda c, labels: (coded.append(c.name), codes(c, labels))[1])
     training_data(FRAME).encode(CPU, None)
     assert sorted(coded) == ["city", "member"]
 

@@ -12,7 +12,16 @@ import pytest
 DOCS = Path(__file__).parents[2] / "docs"
 FENCE = re.compile(r"^```python\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-PAGES = ["checkpoints.md", "columns.md", "files.md", "fitting.md", "searches_that_survive.md", "training_health.md"]
+PAGES = [
+    "audio.md",
+    "checkpoints.md",
+    "columns.md",
+    "files.md",
+    "fitting.md",
+    "images.md",
+    "searches_that_survive.md",
+    "training_health.md",
+]
 
 
 @pytest.mark.skipif(not DOCS.exists(), reason="installed without the repository")

@@ -58,6 +58,13 @@ def mixed(n: int = 240) -> tuple[pd.DataFrame, np.ndarray]:
 
 
 FRAME, LABELS = mixed()
+WORDED = FRAME[["number", "when"]].assign(
+    note=[
+        " ".join(RNG.choice(["the", "brown", "fox", "jumps", "over", "lazy", "dog", "für", "日本"], 6))
+        for _ in range(len(FRAME))
+    ],
+    gap=FRAME["when"].mask(FRAME["gap"].isna()),
+)
 SPARSE = sparse.csr_array(sparse.random(120, 50, density=0.2, random_state=0, format="csr"))
 IMAGES = RNG.normal(size=(60, 1, 6, 6)).astype(np.float32)
 
@@ -94,6 +101,7 @@ CASES = {
                                        nn.LayerNorm(6, eps=1e-3), nn.Linear(6, 3)), **FEW), X, Y),
     "ft": lambda: (NeuralClassifier(FTTransformer, module_params={"n_blocks": 1}, **FEW), FRAME, LABELS),
     "resnet": lambda: (NeuralClassifier(ResNet, module_params={"activation": nn.SiLU}, **FEW), FRAME, LABELS),
+    "texts and dates": lambda: (NeuralClassifier(**SMALL_TABM), WORDED, LABELS),
     "linear class": lambda: (NeuralClassifier(nn.Linear, **FEW), X, Y),
     "optimizer and schedule": lambda: (
         NeuralClassifier(MLP, optimizer=torch.optim.SGD, optimizer_params={"momentum": 0.9}, lr=0.01,

@@ -1,0 +1,185 @@
+"""Texts as the n-grams of characters and words that they contain, weighted by tf-idf."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from .._errors import shown
+from ..exceptions import DamagedFileError
+from ..modules import TextNet
+from .inputs import Inputs, RawRows
+from .ngrams import Ngrams, count_ngrams, frequent_ngrams, is_word, tf_idf
+from .stores import Bags
+from .texts import WHAT, as_texts, checked_texts
+
+__all__ = ["NgramInputs"]
+
+# Texts of so many characters decide which n-grams are known, and how frequent they are.
+_MOST_LEARNED = 10_000_000
+# From so many texts on, an n-gram of a single one is not learned.
+_MANY_TEXTS = 1000
+_MOST_FEATURES = 2**24
+
+
+class NgramRows(RawRows):
+    """Texts (n_samples,) without gaps, object."""
+
+    def __init__(self, texts: np.ndarray, ngrams: Ngrams, max_features: int) -> None:
+        self.texts, self.ngrams, self.max_features = texts, ngrams, max_features
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, rows: np.ndarray) -> NgramRows:
+        return NgramRows(self.texts[rows], self.ngrams, self.max_features)
+
+    def keys(self) -> None:
+        return None
+
+    def learn(self, rows: np.ndarray | None, weight: np.ndarray | None, leaves_out_idle: bool = False) -> NgramInputs:
+        texts = _spaced(self.texts if rows is None else self.texts[rows], self.ngrams.max_characters)
+        for min_count in (2, 1) if len(texts) >= _MANY_TEXTS else (1,):
+            vocabulary, n_with = frequent_ngrams(texts, self.ngrams, self.max_features, min_count)
+            if len(vocabulary):
+                break
+        else:
+            raise ValueError(
+                f"X: all {len(texts)} texts that are learned from are empty, so there is nothing to learn."
+            )
+        idf = np.log((1 + len(texts)) / (1 + n_with)) + 1  # as TfidfTransformer(smooth_idf=True)
+        return NgramInputs(self.ngrams, self.max_features, vocabulary, idf)
+
+
+class NgramInputs(Inputs):
+    """Codes of n-grams and their tf-idf weights; code i + 1 is n-gram i of the vocabulary.
+
+    `vocabulary` has hashes of n-grams, ascending uint64 (n_vocabulary,), `idf` a factor for each, float64.
+    """
+
+    kind = "ngrams"
+    content = "text"
+    what = WHAT
+    default_module = TextNet
+    options = ("max_features", "char_ngram_range", "word_ngram_range", "max_characters")
+
+    def __init__(self, ngrams: Ngrams, max_features: int, vocabulary: np.ndarray, idf: np.ndarray) -> None:
+        self.ngrams, self.max_features, self.vocabulary, self.idf = ngrams, max_features, vocabulary, idf
+        self.row_shape = self.given_shape = ()
+        self.cardinalities = []
+        self.n_inputs = 2
+
+    @classmethod
+    def prepare(cls, X: Any) -> np.ndarray:
+        return as_texts(X)
+
+    @classmethod
+    def read_first(
+        cls,
+        X: Any,
+        max_features: Any = 2**16,
+        char_ngram_range: Any = (2, 5),
+        word_ngram_range: Any = (1, 2),
+        max_characters: Any = 20_000,
+    ) -> NgramRows:
+        characters = _checked_range("char_ngram_range", char_ngram_range, range(2, 9))
+        words = _checked_range("word_ngram_range", word_ngram_range, range(1, 3))
+        if characters == words == (0, 0):
+            raise ValueError("char_ngram_range and word_ngram_range are both (0, 0), which leaves no n-grams.")
+        max_features = _checked_size("max_features", max_features, _MOST_FEATURES)
+        max_characters = _checked_size("max_characters", max_characters, 2**20)
+        return cls._rows(X, Ngrams(characters, words, max_characters=max_characters), max_features)
+
+    @staticmethod
+    def _rows(X: np.ndarray, ngrams: Ngrams, max_features: int) -> NgramRows:
+        return NgramRows(np.array(checked_texts(X), dtype=object), ngrams, max_features)
+
+    def read(self, X: Any) -> NgramRows:
+        return self._rows(X, self.ngrams, self.max_features)
+
+    def weights(self, texts: np.ndarray) -> csr_array:
+        """tf-idf weights float32 (n_texts, n_vocabulary): n-grams of characters have norm 1 in a row, so have words."""
+        counts = count_ngrams(texts, self.ngrams, self.vocabulary)
+        return tf_idf(counts, self.idf, int((~is_word(self.vocabulary)).sum()))
+
+    def encode_rows(self, raw: NgramRows, rows: np.ndarray | None = None) -> Bags:
+        """Codes and weights of the n-grams of each text."""
+        return Bags.of(self.weights(raw.texts if rows is None else raw.texts[rows]))
+
+    @property
+    def in_features(self) -> int:
+        return len(self.vocabulary) + 1
+
+    def to_state(self) -> dict[str, Any]:
+        return {
+            "characters": list(self.ngrams.characters),
+            "words": list(self.ngrams.words),
+            "n_first": self.ngrams.n_first,
+            "max_characters": self.ngrams.max_characters,
+            "max_features": self.max_features,
+            "vocabulary": self.vocabulary,
+            "idf": self.idf,
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> NgramInputs:
+        names = {"characters", "words", "n_first", "max_characters", "max_features", "vocabulary", "idf"}
+        if state.keys() != names:
+            raise DamagedFileError("n-grams: the file has other values than expected.")
+        vocabulary, idf = state["vocabulary"], state["idf"]
+        arrays = ((vocabulary, np.uint64), (idf, np.float64))
+        if any(type(a) is not np.ndarray or a.dtype != dtype or a.ndim != 1 for a, dtype in arrays):
+            raise DamagedFileError("n-grams: vocabulary and idf must be arrays of hashes and of numbers.")
+        if not 0 < len(vocabulary) == len(idf) or (vocabulary[1:] <= vocabulary[:-1]).any():
+            raise DamagedFileError("n-grams: the vocabulary is not in ascending order, or idf has another length.")
+        if not ((idf > 0) & (idf < 1e6)).all():
+            raise DamagedFileError("n-grams: a value of idf is out of range.")
+        n_first = state["n_first"]
+        if type(n_first) is not int or not 0 <= n_first < 100:
+            raise DamagedFileError("n-grams: n_first is out of range.")
+        try:
+            characters = _checked_range("characters", state["characters"], range(2, 9))
+            words = _checked_range("words", state["words"], range(1, 3))
+            max_features = _checked_size("max_features", state["max_features"], _MOST_FEATURES)
+            max_characters = _checked_size("max_characters", state["max_characters"], 2**20)
+        except (TypeError, ValueError) as error:
+            raise DamagedFileError(f"n-grams: {error}") from error
+        return cls(Ngrams(characters, words, n_first, max_characters), max_features, vocabulary, idf)
+
+    def probe_rows(self, random: np.random.RandomState) -> list[str]:
+        letters = list("aeionrst,. ")
+        return ["".join(random.choice(letters, n)) for n in (200, 40, 1)]
+
+
+def _spaced(texts: np.ndarray, max_characters: int) -> np.ndarray:
+    """All texts, or evenly spaced ones of them where they are long together."""
+    n_characters = sum(min(len(text), max_characters) for text in texts)
+    if n_characters <= _MOST_LEARNED:
+        return texts
+    n_kept = max(1, len(texts) * _MOST_LEARNED // n_characters)
+    return texts[np.linspace(0, len(texts) - 1, n_kept).astype(np.int64)]
+
+
+def _checked_range(name: str, value: Any, allowed: range) -> tuple[int, int]:
+    """Lowest and highest length; (0, 0) for none."""
+    is_pair = isinstance(value, tuple | list) and len(value) == 2
+    if not is_pair or any(isinstance(n, bool) or not isinstance(n, Integral) for n in value):
+        raise TypeError(f"{name}={shown(value)} is invalid; expected two ints (shortest, longest), or (0, 0) for none.")
+    low, high = int(value[0]), int(value[1])
+    if (low, high) != (0, 0) and not (low in allowed and high in allowed and low <= high):
+        raise ValueError(
+            f"{name}={shown(value)} is out of range; expected lengths from {allowed[0]} to {allowed[-1]}, the shorter "
+            "one first, or (0, 0) for none."
+        )
+    return low, high
+
+
+def _checked_size(name: str, value: Any, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name}={shown(value)} is invalid; expected an int from 1 to {most}.")
+    if not 1 <= value <= most:
+        raise ValueError(f"{name}={shown(value)} is out of range; expected an int from 1 to {most}.")
+    return int(value)
