@@ -13,6 +13,7 @@ except AttributeError as error:  # up to 1.4 it composes its docstrings from oth
     ) from error
 
 from ._classifier import NeuralClassifier
+from ._data.windows import windows
 from ._export import export_numpy, export_onnx
 from ._file import load, save
 from ._regressor import NeuralRegressor
@@ -26,4 +27,5 @@ __all__ = [
     "export_onnx",
     "load",
     "save",
+    "windows",
 ]

@@ -39,8 +39,8 @@ _LARGEST, _STEPS_PER_UNIT = 32.0, 4096.0
 class Convolutions:
     """84 convolutions of one dilation.
 
-    `channels` int64 (n_used,): the channels that they read; `kernels` int64 (84, n_used): the row of `_KERNELS` for each
-    of them, -1 for none; `thresholds` float32 (84, n_thresholds).
+    `channels` int64 (n_used,): the channels that they read; `kernels` int64 (84, n_used): the row of `_KERNELS` for
+    each of them, -1 for none; `thresholds` float32 (84, n_thresholds).
     """
 
     dilation: int
@@ -129,8 +129,8 @@ def draw_convolutions(
 ) -> list[Convolutions]:
     """Convolutions for sequences of about this length, about `n_features` in total.
 
-    `rows` are some training rows (n_channels, length_i) on the grid. The thresholds of a convolution are quantiles of its
-    outputs for them.
+    `rows` are some training rows (n_channels, length_i) on the grid. The thresholds of a convolution are quantiles of
+    its outputs for them.
     """
     n_channels, number = rows[0].shape[0], n_thresholds(n_features, length)
     # Evenly spread, and other ones for each kernel.

@@ -1,4 +1,4 @@
-"""Features of sequences that are learned once: random convolutions, statistics, values; of them principal components."""
+"""Features of sequences, learned once: principal components of random convolutions, statistics and values."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ __all__ = ["SequenceFeatures"]
 
 _ROWS_OF_THRESHOLDS = 32  # rows of which convolutions take their thresholds
 _ROWS_OF_COMPONENTS = 1500  # rows of which the principal components are learned
+# A few steps are described by statistics and values best, hundreds by convolutions.
+_SHORT, _LEAST_SHARE = 25, 0.15
 _MOST_VALUES = 512  # values of a sequence that are features themselves, if all are of one length
 # Comparisons with thresholds, some seconds: steps of all rows x features.
 _MOST_COMPARISONS = 1.5e10
@@ -30,6 +32,8 @@ _ROWS_AT_ONCE, _STEPS_AT_ONCE = (
 )  # of the rows whose convolutions are in memory together, so that they stay in the cache
 _LARGEST = 6.0  # of a standardised feature
 _LEAST_SPREAD = 1e-6  # of a feature; less is rounding
+_LEAST_UNIT = 1e-300  # its inverse would overflow
+_MOST = 1e100  # multiples of the scale; their sums do not overflow
 _LEVELS = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 _N_STATISTICS = len(_LEVELS) + 7  # of a channel
 
@@ -40,7 +44,8 @@ class SequenceFeatures:
     1. Each channel is taken twice: standardised within its row, since the form may matter and not the amplitude, and
        scaled by all training rows, ``asinh((x - center) / scale)``, since it may be the other way round.
     2. Random convolutions of both; statistics of each channel; the values, if all rows have one length and few of them.
-    3. Each feature is standardised, and each of these blocks is given the same total variance.
+    3. Each feature is standardised, and each of these blocks is given the same total variance; statistics and values of
+       sequences of more than 25 steps are made smaller, in proportion to the length.
     4. Their principal components, of which the first has a standard deviation of 2. A ridge regression on them is one
        on all features.
     """
@@ -91,7 +96,7 @@ class SequenceFeatures:
         learned = cls(scale, drawn, n_values if n_values <= _MOST_VALUES else 0)
         few = np.unique(np.linspace(0, len(rows) - 1, _ROWS_OF_COMPONENTS).astype(np.int64))
         with threads(1):  # sums that threads share are rounded in another order
-            learned._learn_components(learned._features(rows.take(few)), n_components)
+            learned._learn_components(learned._features(rows.take(few)), length, n_components)
         return learned
 
     def components(self, rows: SequenceRows) -> Tensor:
@@ -127,30 +132,34 @@ class SequenceFeatures:
 
     def _statistics(self, x: np.ndarray, missing: np.ndarray) -> np.ndarray:
         """Statistics of each channel and the length, (n, 14 * n_channels + 1)."""
-        length, unit = x.shape[2], self.scale.scale[:, None]
+        length, unit = x.shape[2], self.scale.scale
         mean, spread = _mean_and_spread(x)
         ordered = np.sort(x, axis=2)
         levels = [ordered[..., round(level * (length - 1))] for level in _LEVELS]
         time = np.linspace(-1, 1, length) if length > 1 else np.zeros(1)
-        slope = np.einsum("nct,t->nc", (x - mean[..., None]) / unit, time) / max(1.0, (time**2).sum())
-        change = np.abs(np.diff(x, axis=2)).mean(axis=2) if length > 1 else np.zeros_like(mean)
+        with np.errstate(over="ignore"):
+            relative = np.clip((x - mean[..., None]) / unit[..., None], -_MOST, _MOST)
+            spread = np.minimum(spread / unit, _MOST)
+        slope = np.einsum("nct,t->nc", relative, time) / max(1.0, (time**2).sum())
+        change = np.abs(np.diff(relative, axis=2)).mean(axis=2) if length > 1 else np.zeros_like(mean)
         values = self.scale.scaled(np.stack([*levels, mean, x[..., 0], x[..., -1]], axis=2))
-        sizes = np.log(np.stack([spread, change], axis=2) / unit + 1e-6)
+        sizes = np.log(np.stack([spread, change], axis=2) + 1e-6)
         others = np.stack([np.arcsinh(slope), missing.mean(axis=2)], axis=2)
         of_channels = np.concatenate([values, sizes, others], axis=2).reshape(len(x), -1)
         return np.concatenate([of_channels, np.full((len(x), 1), np.log(length))], axis=1)
 
     # ------------------------------------------------------------------ principal components
 
-    def _learn_components(self, features: np.ndarray, n_components: int) -> None:
-        """Of features (n, n_features) of training rows, which are overwritten."""
+    def _learn_components(self, features: np.ndarray, length: int, n_components: int) -> None:
+        """Of features (n, n_features) of training rows, overwritten; `length` is that of most sequences."""
         x = torch.from_numpy(features)
         spread, mean = torch.std_mean(x, 0, correction=0)
         spread = torch.where(spread > _LEAST_SPREAD, spread, 0.0)
         self.mean, self.limit = mean.numpy(), (_LARGEST * spread).numpy()
         weight = torch.where(spread > 0, 1 / spread, 0.0)
-        for block in weight.split(self.block_sizes):
-            block.div_(max(1.0, math.sqrt(int((block > 0).sum()))))
+        share = min(1.0, max(_LEAST_SHARE, _SHORT / length))
+        for block, factor in zip(weight.split(self.block_sizes), (1.0, 1.0, share, share), strict=True):
+            block.mul_(factor / max(1.0, math.sqrt(int((block > 0).sum()))))
         x = self._limited(x).mul_(weight)
         is_wide = len(x) < x.shape[1]
         power, vectors = torch.linalg.eigh((torch.mm(x, x.t()) if is_wide else torch.mm(x.t(), x)).double())
@@ -207,11 +216,15 @@ class SequenceFeatures:
 def _planes(scale: SequenceScale, x: np.ndarray) -> tuple[Tensor, Tensor]:
     """What convolutions read, on their grid: sequences on their own scale, and on that of the training rows."""
     mean, spread = _mean_and_spread(x)
-    own = (x - mean[..., None]) / np.where(spread > 0, spread, np.inf)[..., None]
+    with np.errstate(over="ignore"):  # the grid ends long before
+        own = (x - mean[..., None]) / np.where(spread > 0, spread, np.inf)[..., None]
     return on_grid(own), on_grid(scale.scaled(x))
 
 
 def _mean_and_spread(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of each channel of sequences (n, n_channels, length); a spread of rounding errors is 0."""
+    unit = np.abs(x).max(axis=2)  # squares would overflow, or vanish
+    unit[unit < _LEAST_UNIT] = 1.0
+    x = x / unit[..., None]
     mean, spread = x.mean(axis=2), x.std(axis=2)
-    return mean, np.where(spread > 1e-6 * np.abs(mean), spread, 0.0)
+    return mean * unit, np.where(spread > 1e-6 * np.abs(mean), spread, 0.0) * unit

@@ -17,6 +17,7 @@ __all__ = ["SequenceRows", "SequenceScale", "as_sequences", "read_sequences"]
 _EXPECTED = "sequences: an array (n, channels, time), or a list of arrays (channels, length)"
 # Equal rows are merged in small tables only; longer sequences are not compared.
 _MOST_VALUES_OF_KEYS = 10_000_000
+_LARGEST = 1e100  # scale, and multiple of it
 _ROWS_OF_SCALE, _STEPS_OF_SCALE = 2000, 500_000  # of which center and scale are learned
 
 
@@ -87,7 +88,8 @@ def as_sequences(X: Any) -> np.ndarray:
     if isinstance(X, np.ndarray) and X.ndim > 1:
         if X.ndim == 2:
             raise ValueError(
-                f"X has the shape {X.shape}, but the module reads {_EXPECTED}. Pass series of one channel as X[:, None]."
+                f"X has the shape {X.shape}, but the module reads {_EXPECTED}. Pass series of one channel as "
+                "X[:, None]."
             )
         if X.ndim > 3 or X.dtype == object:
             raise ValueError(f"X has the shape {X.shape} and the dtype {X.dtype}; expected {_EXPECTED}.")
@@ -134,10 +136,11 @@ class SequenceScale:
             if not len(known):
                 continue
             low, center[i], high = np.quantile(known, (0.25, 0.5, 0.75))
-            spread = high - low or np.std(known)
+            # Halves, since the difference of two finite numbers may be infinite.
+            spread = 2 * min(high / 2 - low / 2 or np.abs(known / 2 - center[i] / 2).mean(), _LARGEST)
             # What differs by rounding errors only is constant.
             scale[i] = spread if spread > 1e-9 * abs(center[i]) else abs(center[i]) or 1.0
-        return cls(center, np.maximum(scale, np.finfo(np.float64).tiny))
+        return cls(center, np.maximum(scale, 1 / _LARGEST))
 
     def filled(self, x: np.ndarray) -> np.ndarray:
         """Sequences (n, n_channels, length) in float64, gaps filled linearly, and at the ends by the nearest value.
@@ -157,7 +160,9 @@ class SequenceScale:
     def scaled(self, x: np.ndarray) -> np.ndarray:
         """``asinh((x - center) / scale)`` of numbers (n, n_channels, ...): amplitudes of any size stay distinct."""
         shape = (-1, *[1] * (x.ndim - 2))
-        return np.arcsinh((x - self.center.reshape(shape)) / self.scale.reshape(shape))
+        with np.errstate(over="ignore"):
+            z = (x - self.center.reshape(shape)) / self.scale.reshape(shape)
+        return np.arcsinh(np.clip(z, -_LARGEST, _LARGEST, out=z), out=z)
 
     def to_state(self) -> dict[str, Any]:
         """For a file."""

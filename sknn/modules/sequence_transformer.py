@@ -114,7 +114,7 @@ class SequenceTransformer(nn.Module):
     def tokens(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens (batch, n_tokens, token_size), and which of them exist, bool (batch, n_tokens).
 
-        Patch i of a row starts at the step i * stride, with the stride of the row, so that it does not depend on others.
+        Patch i of a row starts at the step i * stride. Each row has its own stride, and does not depend on others.
         """
         steps = torch.arange(x.shape[2], device=x.device)
         inside = (steps < lengths[:, None])[:, None].to(x.dtype)
