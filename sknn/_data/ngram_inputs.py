@@ -12,7 +12,7 @@ from .._errors import shown
 from ..exceptions import DamagedFileError
 from ..modules import TextNet
 from .inputs import Inputs, RawRows
-from .ngrams import Ngrams, count_ngrams, frequent_ngrams, is_word, tf_idf
+from .ngrams import Ngrams, frequent_ngrams, is_word, ngram_counts, tf_idf
 from .stores import Bags
 from .texts import WHAT, as_texts, checked_size, checked_texts
 
@@ -102,8 +102,9 @@ class NgramInputs(Inputs):
 
     def weights(self, texts: np.ndarray) -> csr_array:
         """tf-idf weights float32 (n_texts, n_vocabulary): n-grams of characters have norm 1 in a row, so have words."""
-        counts = count_ngrams(texts.tolist(), self.ngrams, self.vocabulary)
-        return tf_idf(counts, self.idf, int((~is_word(self.vocabulary)).sum()))
+        counts = ngram_counts(texts.tolist(), self.ngrams, self.vocabulary)
+        weights = tf_idf(counts, self.idf, int((~is_word(self.vocabulary)).sum()))
+        return csr_array((weights.data, weights.indices, weights.indptr), shape=weights.shape)
 
     def encode_rows(self, raw: NgramRows, rows: np.ndarray | None = None) -> Bags:
         """Codes and weights of the n-grams of each text."""

@@ -11,16 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    import scipy.sparse
-
-__all__ = [
-    "Counts", "Ngrams", "count_ngrams", "frequent_ngrams", "inverse_frequencies", "is_word", "learn_vocabulary",
-    "ngram_counts", "tf_idf", "words_of",
-]  # fmt: skip
-
-_Sparse = TypeVar("_Sparse", bound="Counts | scipy.sparse.csr_array")
-
 # A chunk is counted by one sort of 64-bit keys: the hash of an n-gram above, its row in the chunk below.
 _ROW_BITS = 12
 _MAX_ROWS, _MAX_CHUNK = 1 << _ROW_BITS, 1 << 19  # rows and characters in a chunk: about 100 MB while it is counted
@@ -96,14 +86,6 @@ def frequent_ngrams(
     return hashes << np.uint64(_ROW_BITS), frequency
 
 
-def count_ngrams(texts: Sequence[str], ngrams: Ngrams, vocabulary: np.ndarray) -> scipy.sparse.csr_array:
-    """How often each text contains each n-gram of the vocabulary, float32 (n_texts, n_vocabulary)."""
-    from scipy.sparse import csr_array  # not at the head: the exported predictor has no scipy, and does without
-
-    counts = ngram_counts(texts, ngrams, vocabulary)
-    return csr_array((counts.data, counts.indices, counts.indptr), shape=counts.shape)
-
-
 def ngram_counts(texts: Sequence[str], ngrams: Ngrams, vocabulary: np.ndarray) -> Counts:
     """How often each text contains each n-gram of the vocabulary."""
     counts: list[np.ndarray] = []
@@ -125,17 +107,6 @@ def ngram_counts(texts: Sequence[str], ngrams: Ngrams, vocabulary: np.ndarray) -
         indptr = indptr.astype(np.int32)
     data, indices = _joined(counts, np.float32), _joined(columns, np.int32)
     return Counts(data, indices, indptr, (len(texts), len(vocabulary)))
-
-
-def words_of(text: str) -> list[str]:
-    """Its words in lower case and their order, as `Ngrams` describes them."""
-    normal = unicodedata.normalize("NFC", text.lower())
-    codes = np.frombuffer(normal.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.uint32)
-    if not len(codes):
-        return []
-    starts, is_word = _bounds(codes, _classes(codes))
-    bounds = zip(starts[is_word].tolist(), np.append(starts, len(codes))[1:][is_word].tolist(), strict=True)
-    return [normal[start:stop] for start, stop in bounds]
 
 
 def is_word(vocabulary: np.ndarray) -> np.ndarray:
@@ -227,15 +198,6 @@ def _words(
     codes: np.ndarray, mixed: np.ndarray, classes: np.ndarray, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Hashes and rows of all words, from arrays of one element for each character."""
-    starts, is_word = _bounds(codes, classes)
-    place = np.arange(len(codes)) - np.repeat(starts, np.diff(np.append(starts, len(codes))))
-    powers = np.cumprod(np.full(int(place.max(initial=0)) + 1, _BASE))  # modulo 2 ** 64
-    words = np.add.reduceat(mixed * powers[place], starts)[is_word]
-    return _mixed(words), rows[starts[is_word]]
-
-
-def _bounds(codes: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where words and single spaces start, in ascending order, and which of them are words."""
     before = np.concatenate([[_SPACE], classes[:-1]])
     is_start = (classes != _SPACE) & (classes != before)
     is_start &= ~((classes == _MARK) & (before != _SPACE)) & ~((classes == _LETTER) & (before == _MARK))
@@ -243,7 +205,10 @@ def _bounds(codes: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndar
     is_start |= classes == _ALONE
     # A word ends at a space or where the next one starts, so that spaces are parts of their own, which are left out.
     starts = np.flatnonzero(is_start | (classes == _SPACE))
-    return starts, is_start[starts]
+    place = np.arange(len(codes)) - np.repeat(starts, np.diff(np.append(starts, len(codes))))
+    powers = np.cumprod(np.full(int(place.max(initial=0)) + 1, _BASE))  # modulo 2 ** 64
+    words = np.add.reduceat(mixed * powers[place], starts)[is_start[starts]]
+    return _mixed(words), rows[starts[is_start[starts]]]
 
 
 def _word_keys(
