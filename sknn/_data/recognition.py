@@ -109,9 +109,10 @@ def _content_of_shapes(some: list[Any], n: int, keeps_arrays: bool) -> Content:
     except ValueError:  # a row that is itself ragged, which `as_table` reports
         return "table"
     shapes, n_axes = {array.shape for array in arrays}, {array.ndim for array in arrays}
-    if any(array.dtype.kind not in "biuf" for array in arrays) or len(n_axes) > 1 or n_axes <= {0}:
+    are_mixed = len(n_axes) > 1 and n_axes != {2, 3}  # grey and colour images are refused by their kind
+    if any(array.dtype.kind not in "biuf" for array in arrays) or are_mixed or n_axes <= {0}:
         return "table"
-    is_uint8 = all(array.dtype == np.uint8 for array in arrays)
+    is_uint8 = any(array.dtype == np.uint8 for array in arrays)  # if not all, the kind refuses them
     if n_axes == {1}:
         if len(shapes) == 1:
             return "table"
