@@ -77,6 +77,12 @@ def _content_of_rows(X: Any, keeps_arrays: bool) -> Content:
     if not some:
         return "table"
     first = some[0]
+    other = next((row for row in some if isinstance(row, str) != isinstance(first, str)), None)
+    if isinstance(first if isinstance(other, str) else other, np.ndarray | Tensor):
+        raise TypeError(
+            f"X holds rows of several kinds, such as {type(first).__name__} and {type(other).__name__}: "
+            f"{shown(first)} and {shown(other)}. Pass texts only, or arrays only, or a data frame for several columns."
+        )
     if isinstance(first, str):
         if all(isinstance(row, str) and _NAME_OF_FILE.fullmatch(row) for row in some):
             raise _names_of_files(first)
