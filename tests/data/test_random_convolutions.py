@@ -5,15 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import RidgeClassifier
 
+from sknn._data.inputs import Inputs
 from sknn._data.random_convolutions import _KERNELS, N_KERNELS, draw_convolutions, on_grid
 from sknn._data.sequence_features import SequenceFeatures
-from sknn._data.sequences import as_sequences, read_sequences
+from sknn._data.sequences import SequenceRows, as_sequences, read_sequences
 from sknn._threads import threads
 
 
+def no_inputs(rows: SequenceRows) -> Inputs:
+    raise AssertionError("nothing is learned here")
+
+
 def rows_of(X):
-    return read_sequences(as_sequences(X), lambda rows: None)
+    return read_sequences(as_sequences(X), no_inputs)
 
 
 def reference(convolutions, x):
@@ -41,7 +47,7 @@ def reference(convolutions, x):
     return np.array(features)
 
 
-@pytest.mark.parametrize("n_channels, length", [(1, 30), (3, 12), (2, 1), (12, 9)])
+@pytest.mark.parametrize(("n_channels", "length"), [(1, 30), (3, 12), (2, 1), (12, 9)])
 def test_features_are_those_of_a_loop_over_steps(n_channels, length):
     x = on_grid(np.random.RandomState(0).normal(size=(2, n_channels, length)))
     drawn = draw_convolutions(list(x), length, 2 * N_KERNELS * 2, np.random.RandomState(1))
@@ -108,8 +114,6 @@ def test_the_form_of_a_sequence_survives_amplitudes_of_any_size():
         X.append(wave[None] * 10 ** random.uniform(-3, 3))
         y.append(i % 2)
     z = learned(X[:60]).components(rows_of(X))
-    from sklearn.linear_model import RidgeClassifier
-
     y = np.array(y)
     assert RidgeClassifier().fit(z[:60].numpy(), y[:60]).score(z[60:].numpy(), y[60:]) > 0.9
 
