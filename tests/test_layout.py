@@ -165,6 +165,7 @@ QUESTIONS = {
         "_data/containers.py": ["hasattr(X, 'columns')", "hasattr(X, 'to_pylist')"],
         "_data/labelled_rows.py": ["hasattr(groups, 'to_numpy')", "hasattr(self.y, 'shape')", "hasattr(y, 'to_numpy')"],
         "_data/real_targets.py": ["getattr(getattr(y, 'dtype', None), 'kind', 'f')", "getattr(y, 'dtype', None)"],
+        "_data/recognition.py": ["hasattr(X, 'to_pylist')"],
         "_data/targets.py": ["hasattr(y, 'to_numpy')", "hasattr(y, 'toarray')"],
         "_digest/tables.py": [
             "hasattr(column, 'cat')",
@@ -193,16 +194,16 @@ QUESTIONS = {
         ],
         "_file/foreign/skops_parts.py": ["hasattr(matrix, 'check_format')"],
         "_health/sampling.py": ["hasattr(dataset, '__len__')"],
-        "_data/recognition.py": ["hasattr(X, 'to_pylist')"],
+        "_data/random_convolutions.py": ["getattr(part, 'dtype', None)"],
     },
     "modules of the user, their hooks and parameters": {
         "_backprop/chain.py": ["getattr(parameter, '_post_accumulate_grad_hooks', None)"],
+        "_data/kinds.py": ["getattr(module, 'reads', None)"],
         "_file/values/instances.py": [
             "getattr(instance, '_parameters', ())",
             "getattr(instance, name, parameter.empty)",
         ],
         "_network/build.py": ["hasattr(inside, 'fit_knots')"],
-        "_network/table_network.py": ["getattr(network, 'multiplications', None)"],
         "_network/parametrized.py": ["getattr(hook, '__module__', '')", "getattr(hook, 'hook', hook)"],
         "_network/signature.py": [
             "getattr(module, '__name__', repr(module))",
@@ -210,12 +211,12 @@ QUESTIONS = {
             "getattr(module, 'keywords', {})",
             "hasattr(module, name)",
         ],
+        "_network/table_network.py": ["getattr(network, 'multiplications', None)"],
         "losses/_make.py": ["hasattr(loss, 'reduction')"],
         "losses/_module.py": ["getattr(module, 'reduction', None)", "hasattr(module, 'reduction')"],
         "modules/_recipe.py": ["getattr(module, 'recipe', None)"],
         "modules/committee.py": ["getattr(network, 'n_members', None)", "hasattr(network, 'fit_knots')"],
         "optim/_flat_parameters.py": ["getattr(parameter, '_post_accumulate_grad_hooks', None)"],
-        "_data/kinds.py": ["getattr(module, 'reads', None)"],
     },
     "optimizers, schedules, callbacks and estimators of the user": {
         "_export/model.py": ["getattr(estimator, 'best_estimator_', None)", "getattr(estimator, 'steps', None)"],

@@ -11,11 +11,11 @@ import torch
 from .._errors import shown
 from ..exceptions import DamagedFileError
 from ..modules import AudioNet, LogMel
-from .containers import as_rows
+from .containers import as_rows, is_frame
 from .inputs import Inputs, RawRows
 from .stores import Ragged
 
-__all__ = ["AudioInputs", "SpectrogramInputs"]
+__all__ = ["AudioInputs", "SpectrogramInputs", "as_recordings"]
 
 _WHAT = "recordings (1-d arrays of numbers)"
 # What is full scale, and what is zero, of integers as files of sound hold them.
@@ -30,11 +30,12 @@ class AudioRows(RawRows):
 
     @classmethod
     def read(cls, X: np.ndarray) -> AudioRows:
-        """Recordings that have been checked."""
-        recordings = np.empty(len(X), dtype=object)
+        """Recordings that are finite, as returned by `as_recordings`."""
         for i, values in enumerate(X):
-            recordings[i] = _checked(values, f"X[{i}]")
-        return cls(recordings)
+            if values.dtype.kind == "f" and not np.isfinite(values).all():
+                where = int(np.flatnonzero(~np.isfinite(values))[0])
+                raise ValueError(f"X[{i}] holds {values[where]} at sample {where}, expected finite numbers.")
+        return cls(X)
 
     def __len__(self) -> int:
         return len(self.recordings)
@@ -72,7 +73,7 @@ class AudioInputs(Inputs):
 
     @classmethod
     def prepare(cls, X: Any) -> Any:
-        return as_rows(X, cls.what)
+        return as_recordings(X)
 
     @classmethod
     def read_first(cls, X: Any) -> AudioRows:
@@ -99,7 +100,7 @@ class AudioInputs(Inputs):
 
     def probe_rows(self, random: np.random.RandomState) -> list[Any]:
         waveforms = [random.normal(0, 0.1, n).astype(np.float32) for n in (3000, 800, 1)]
-        return [as_rows(waveforms, self.what)]
+        return [as_recordings(waveforms)]
 
 
 class SpectrogramRows(AudioRows):
@@ -172,8 +173,18 @@ def _mean_length_of(state: dict[str, Any]) -> int:
     return value
 
 
-def _checked(values: Any, name: str) -> np.ndarray:
-    """A recording as a 1-d array of finite numbers, in the dtype in which it was given."""
+def as_recordings(X: Any) -> np.ndarray:
+    """X as an object array (n_samples,) of 1-d arrays of numbers, in the dtypes in which they were given."""
+    if is_frame(X):
+        raise TypeError(f"X is a table of shape {X.shape}, expected {_WHAT}: pass X.to_numpy() if each row is one.")
+    recordings = as_rows(X, _WHAT).copy()  # the list of the caller's is not changed
+    for i, values in enumerate(recordings):
+        recordings[i] = _recording(values, f"X[{i}]")
+    return recordings
+
+
+def _recording(values: Any, name: str) -> np.ndarray:
+    """A recording as a 1-d array of numbers."""
     if isinstance(values, str | bytes | os.PathLike):
         raise TypeError(
             f"{name} is {shown(values)}, expected a 1-d array of numbers. Load files of sound first, as by "
@@ -195,9 +206,6 @@ def _checked(values: Any, name: str) -> np.ndarray:
         )
     if not len(array):
         raise ValueError(f"{name} has no samples, expected at least one; leave out empty recordings.")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        where = int(np.flatnonzero(~np.isfinite(array))[0])
-        raise ValueError(f"{name} holds {array[where]} at sample {where}, expected finite numbers.")
     return array
 
 

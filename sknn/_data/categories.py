@@ -19,6 +19,7 @@ from .text_features import TextFeatures
 # A column of strings counts as free text above both: such categories hardly ever recur in new rows.
 FREE_TEXT_MIN_DISTINCT = 100
 FREE_TEXT_SHARE = 0.9
+UNSEEN_SHARE = 0.1
 _CODE = re.compile(r"\S*[0-9]\S*")
 
 
@@ -34,7 +35,13 @@ class Column:
     quantity: Quantity = "number"  # what the numbers of a numeric column are
     number_format: NumberFormat | None = None  # of numbers that fit has seen as text
     is_iso_text: bool = False  # whether fit has seen dates as text
-    features: TextFeatures | None = None  # of a column of texts, once they have been learned from the training rows
+    is_worded: bool = False  # whether the texts of a categorical column become features, too
+    features: TextFeatures | None = None  # of texts, once they have been learned from the training rows
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether its texts become features."""
+        return self.kind == "text" or (self.kind == "categorical" and self.is_worded)
 
     @cached_property
     def codes(self) -> CategoryCodes:
@@ -105,6 +112,23 @@ def is_free_text(labels: Labels) -> bool:
     return n_distinct > FREE_TEXT_SHARE * n_present and all(isinstance(value, str) for value in labels.values)
 
 
+def is_worded(labels: Labels) -> bool:
+    """Whether a column of strings has many categories, and new rows will bring others, whose texts may be similar.
+
+    The share of new rows with a value that was never seen is estimated by that of the values that occur once (Good,
+    "The population frequencies of species", Biometrika 1953).
+    """
+    if labels.declared or len(labels.values) <= FREE_TEXT_MIN_DISTINCT:
+        return False
+    n_rows = np.bincount(labels.positions[labels.positions >= 0], minlength=len(labels.values))
+    return (n_rows == 1).sum() > UNSEEN_SHARE * n_rows.sum() and not _are_codes(labels)
+
+
+def _are_codes(labels: Labels) -> bool:
+    """Whether no value is a text of words."""
+    return all(not isinstance(value, str) or _CODE.fullmatch(value.strip()) for value in labels.values)
+
+
 def check_free_text(labels: Labels, name: Hashable, label: str, text_features: Any) -> None:
     """Raise for a column of free text if `text_features` refuses it, or if it is of codes.
 
@@ -112,7 +136,7 @@ def check_free_text(labels: Labels, name: Hashable, label: str, text_features: A
     the user to say.
     """
     if isinstance(text_features, str) and text_features == "auto":
-        if not all(_CODE.fullmatch(value.strip()) for value in labels.values):  # type: ignore[union-attr]
+        if not _are_codes(labels):
             return
         what, remedy = "identifiers", "read its characters with"
     else:

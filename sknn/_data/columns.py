@@ -38,17 +38,21 @@ class Labels(NamedTuple):
 
 
 class Texts:
-    """A column of texts: different ones, and where they stand, intp (n,); -1 is missing. Rows of it share the list."""
+    """A column of texts: different ones, and where they stand, intp (n,); -1 is missing. Rows of it share the list.
 
-    def __init__(self, values: list[str], positions: np.ndarray) -> None:
+    Of a categorical column whose texts become features, `codes` (n,) are those of the categories.
+    """
+
+    def __init__(self, values: list[str], positions: np.ndarray, codes: np.ndarray | None = None) -> None:
         self.values = values
         self.positions = positions
+        self.codes = codes
 
     def __len__(self) -> int:
         return len(self.positions)
 
     def __getitem__(self, rows: slice | np.ndarray) -> Texts:
-        return Texts(self.values, self.positions[rows])
+        return Texts(self.values, self.positions[rows], None if self.codes is None else self.codes[rows])
 
 
 # A column of a numeric dtype is no more than referred to: narwhals series may have gaps, arrays have NaN.

@@ -14,7 +14,7 @@ from .._errors import shown
 from ..exceptions import DamagedFileError
 from ..modules import ConvNet
 from .images import CHANNELS, Form, as_images, form_of, pixels_of
-from .inputs import Inputs, RawRows, rows_for_statistics
+from .inputs import Inputs, RawRows
 from .stores import Dense
 
 __all__ = ["ImageInputs"]
@@ -25,6 +25,8 @@ _MAX_PIXELS = 128 * 128
 # With image_size: a batch of 16 such images takes 2 GB in a network.
 _MOST_PIXELS = 2048 * 2048
 _CHUNK_FLOATS = 2**22
+# Mean and spread of the pixels of more images are no different for our purpose.
+_IMAGES_FOR_STATISTICS, _FLOATS_FOR_STATISTICS = 100, 2**22
 
 
 class ImageRows(RawRows):
@@ -43,25 +45,18 @@ class ImageRows(RawRows):
         return [np.ascontiguousarray(self.pixels)]
 
     def learn(self, rows: np.ndarray | None, weight: np.ndarray | None, leaves_out_idle: bool = False) -> ImageInputs:
-        rows = rows_for_statistics(len(self), rows)
-        positions = np.arange(len(self)) if rows is None else rows
+        positions = _spaced(np.arange(len(self)) if rows is None else rows, math.prod(self.pixels.shape[1:]))
+        height, width, channels = self.pixels.shape[1:]
         weights = np.ones(len(positions)) if weight is None else weight[positions].astype(np.float64)
-        weights /= weights.sum() * self.pixels.shape[1] * self.pixels.shape[2]
-        low = np.min([part.min((0, 1, 2)) for part, _ in self.parts(positions)], axis=0).astype(np.float64)
-        high = np.max([part.max((0, 1, 2)) for part, _ in self.parts(positions)], axis=0).astype(np.float64)
-
-        def mean(values: Any) -> np.ndarray:
-            """Weighted mean over images and positions, float64 (channels,)."""
-            sums = [
-                weights[where] @ values(part.astype(np.float64)).sum((1, 2)) for part, where in self.parts(positions)
-            ]
-            return np.sum(sums, axis=0)
-
-        center = mean(lambda pixels: pixels)
-        spread = np.sqrt(mean(lambda pixels: (pixels - center) ** 2))
+        weights = np.repeat(weights / (weights.sum() * height * width), height * width)
+        # One channel after the other: quick sums, whose bits do not depend on the number of threads.
+        pixels = np.ascontiguousarray(self.pixels[positions].reshape(-1, channels).T, dtype=np.float64)
+        low, high = pixels.min(1), pixels.max(1)
+        center = (pixels * weights).sum(1)
+        pixels -= center[:, None]
+        spread = np.sqrt((np.square(pixels, out=pixels) * weights).sum(1))
         # What was constant in training is 0 afterwards.
         spread[(low == high) | (spread == 0)] = np.inf
-        height, width, channels = self.pixels.shape[1:]
         return ImageInputs(
             channels=channels,
             size=(height, width),
@@ -219,6 +214,12 @@ class ImageInputs(Inputs):
         return (
             pixels[..., 0] if self.row_shape[0] == 1 else np.moveaxis(pixels, 3, 1) if self.channels_first else pixels
         )
+
+
+def _spaced(rows: np.ndarray, row_size: int) -> np.ndarray:
+    """So many of these rows, evenly spaced, as mean and spread are taken of."""
+    n_rows = min(len(rows), max(_IMAGES_FOR_STATISTICS, _FLOATS_FOR_STATISTICS // row_size))
+    return rows[np.linspace(0, len(rows) - 1, n_rows).astype(np.int64)]
 
 
 def _size_for(form: Form, image_size: Any) -> tuple[int, int]:

@@ -16,12 +16,13 @@ from .recognition import content_of
 from .sequence_inputs import ConvolutionInputs, SequenceInputs
 from .sparse_inputs import SparseInputs
 from .table_inputs import TableInputs
+from .text_inputs import TextInputs
 
 __all__ = ["KINDS", "default_modules", "kind_of", "module_for"]
 
 # Of several kinds that read the same data, ``module="auto"`` takes the first.
 _ALL: tuple[type[Inputs], ...] = (
-    TableInputs, SparseInputs, ArrayInputs, NgramInputs, ImageInputs, ConvolutionInputs, SequenceInputs,
+    TableInputs, SparseInputs, ArrayInputs, NgramInputs, TextInputs, ImageInputs, ConvolutionInputs, SequenceInputs,
     SpectrogramInputs, AudioInputs,
 )  # fmt: skip
 KINDS: dict[str, type[Inputs]] = {kind.kind: kind for kind in _ALL}

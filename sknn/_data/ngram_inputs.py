@@ -12,9 +12,9 @@ from .._errors import shown
 from ..exceptions import DamagedFileError
 from ..modules import TextNet
 from .inputs import Inputs, RawRows
-from .ngrams import Ngrams, count_ngrams, frequent_ngrams, is_word, tf_idf
+from .ngrams import Ngrams, frequent_ngrams, is_word, ngram_counts, tf_idf
 from .stores import Bags
-from .texts import WHAT, as_texts, checked_texts
+from .texts import WHAT, as_texts, checked_size, checked_texts
 
 __all__ = ["NgramInputs"]
 
@@ -43,7 +43,7 @@ class NgramRows(RawRows):
     def learn(self, rows: np.ndarray | None, weight: np.ndarray | None, leaves_out_idle: bool = False) -> NgramInputs:
         texts = _spaced(self.texts if rows is None else self.texts[rows], self.ngrams.max_characters)
         for min_count in (2, 1) if len(texts) >= _MANY_TEXTS else (1,):
-            vocabulary, n_with = frequent_ngrams(texts, self.ngrams, self.max_features, min_count)
+            vocabulary, n_with = frequent_ngrams(texts.tolist(), self.ngrams, self.max_features, min_count)
             if len(vocabulary):
                 break
         else:
@@ -89,21 +89,22 @@ class NgramInputs(Inputs):
         words = _checked_range("word_ngram_range", word_ngram_range, range(1, 3))
         if characters == words == (0, 0):
             raise ValueError("char_ngram_range and word_ngram_range are both (0, 0), which leaves no n-grams.")
-        max_features = _checked_size("max_features", max_features, _MOST_FEATURES)
-        max_characters = _checked_size("max_characters", max_characters, 2**20)
+        max_features = checked_size("max_features", max_features, _MOST_FEATURES)
+        max_characters = checked_size("max_characters", max_characters, 2**20)
         return cls._rows(X, Ngrams(characters, words, max_characters=max_characters), max_features)
 
     @staticmethod
     def _rows(X: np.ndarray, ngrams: Ngrams, max_features: int) -> NgramRows:
-        return NgramRows(np.array(checked_texts(X), dtype=object), ngrams, max_features)
+        return NgramRows(checked_texts(X), ngrams, max_features)
 
     def read(self, X: Any) -> NgramRows:
         return self._rows(X, self.ngrams, self.max_features)
 
     def weights(self, texts: np.ndarray) -> csr_array:
         """tf-idf weights float32 (n_texts, n_vocabulary): n-grams of characters have norm 1 in a row, so have words."""
-        counts = count_ngrams(texts, self.ngrams, self.vocabulary)
-        return tf_idf(counts, self.idf, int((~is_word(self.vocabulary)).sum()))
+        counts = ngram_counts(texts.tolist(), self.ngrams, self.vocabulary)
+        weights = tf_idf(counts, self.idf, int((~is_word(self.vocabulary)).sum()))
+        return csr_array((weights.data, weights.indices, weights.indptr), shape=weights.shape)
 
     def encode_rows(self, raw: NgramRows, rows: np.ndarray | None = None) -> Bags:
         """Codes and weights of the n-grams of each text."""
@@ -143,8 +144,8 @@ class NgramInputs(Inputs):
         try:
             characters = _checked_range("characters", state["characters"], range(2, 9))
             words = _checked_range("words", state["words"], range(1, 3))
-            max_features = _checked_size("max_features", state["max_features"], _MOST_FEATURES)
-            max_characters = _checked_size("max_characters", state["max_characters"], 2**20)
+            max_features = checked_size("max_features", state["max_features"], _MOST_FEATURES)
+            max_characters = checked_size("max_characters", state["max_characters"], 2**20)
         except (TypeError, ValueError) as error:
             raise DamagedFileError(f"n-grams: {error}") from error
         return cls(Ngrams(characters, words, n_first, max_characters), max_features, vocabulary, idf)
@@ -175,11 +176,3 @@ def _checked_range(name: str, value: Any, allowed: range) -> tuple[int, int]:
             "one first, or (0, 0) for none."
         )
     return low, high
-
-
-def _checked_size(name: str, value: Any, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name}={shown(value)} is invalid; expected an int from 1 to {most}.")
-    if not 1 <= value <= most:
-        raise ValueError(f"{name}={shown(value)} is out of range; expected an int from 1 to {most}.")
-    return int(value)

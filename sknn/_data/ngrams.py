@@ -7,20 +7,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import NamedTuple
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import scipy.sparse
-
-__all__ = [
-    "Counts", "Ngrams", "count_ngrams", "frequent_ngrams", "inverse_frequencies", "is_word", "learn_vocabulary",
-    "ngram_counts", "tf_idf",
-]  # fmt: skip
-
-_Sparse = TypeVar("_Sparse", bound="Counts | scipy.sparse.csr_array")
 
 # A chunk is counted by one sort of 64-bit keys: the hash of an n-gram above, its row in the chunk below.
 _ROW_BITS = 12
@@ -36,8 +25,7 @@ _WITHOUT_SPACES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Ngrams:
+class Ngrams(NamedTuple):
     """Which n-grams of a text are counted; both ends of a range are included.
 
     Attributes
@@ -60,8 +48,7 @@ class Ngrams:
     max_characters: int = 20_000
 
 
-@dataclass
-class Counts:
+class Counts(NamedTuple):
     """How often each text contains each n-gram, as the arrays of a sparse matrix by rows."""
 
     data: np.ndarray  # float32
@@ -99,16 +86,8 @@ def frequent_ngrams(
     return hashes << np.uint64(_ROW_BITS), frequency
 
 
-def count_ngrams(texts: Sequence[str], ngrams: Ngrams, vocabulary: np.ndarray) -> scipy.sparse.csr_array:
-    """How often each text contains each n-gram of the vocabulary, float32 (n_texts, n_vocabulary)."""
-    from scipy.sparse import csr_array  # not at the head: the exported predictor has no scipy, and does without
-
-    counts = ngram_counts(texts, ngrams, vocabulary)
-    return csr_array((counts.data, counts.indices, counts.indptr), shape=counts.shape)
-
-
 def ngram_counts(texts: Sequence[str], ngrams: Ngrams, vocabulary: np.ndarray) -> Counts:
-    """The same without scipy."""
+    """How often each text contains each n-gram of the vocabulary."""
     counts: list[np.ndarray] = []
     columns: list[np.ndarray] = []
     n_stored = np.zeros(len(texts), np.int64)
@@ -135,13 +114,13 @@ def is_word(vocabulary: np.ndarray) -> np.ndarray:
     return vocabulary >= _WORD_BIT
 
 
-def inverse_frequencies(counts: scipy.sparse.csr_array | Counts) -> np.ndarray:
+def inverse_frequencies(counts: Counts) -> np.ndarray:
     """log((1 + n) / (1 + n_with)) + 1 of each column, float64, n_with of n texts containing it (smooth idf)."""
     n_with = np.bincount(counts.indices, minlength=counts.shape[1])
     return np.log((1 + counts.shape[0]) / (1 + n_with)) + 1
 
 
-def tf_idf(counts: _Sparse, idf: np.ndarray, n_characters: int) -> _Sparse:
+def tf_idf(counts: Counts, idf: np.ndarray, n_characters: int) -> Counts:
     """(1 + log(count)) * idf, in place; the n-grams of characters of a row have norm 1, and so have those of words.
 
     The first `n_characters` columns are of characters.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._errors import level_of_caller, shown
-from .categories import Column, category_codes, check_free_text, check_known, is_free_text, sorted_categories
+from .categories import Column, category_codes, check_free_text, check_known, is_free_text, is_worded, sorted_categories
 from .cells import PLURALS, quantity_of
 from .columns import Labels, Measures, Numbers, Texts, float64_numbers, parse_numbers, read_column
 from .columns import take as numbers_at
@@ -52,8 +52,10 @@ def learn_column(
             reading = reading_of_formats(content, name)
     if isinstance(content, Labels):
         _check_labels_finite(content, label)
-        column = Column(name, "categorical", sorted_categories(content.values))
-        return column, category_codes(column, content), reading
+        auto = isinstance(text_features, str) and text_features == "auto"
+        worded = auto and not forced and is_worded(content)
+        column = Column(name, "categorical", sorted_categories(content.values), is_worded=worded)
+        return column, _codes(content, column, category_codes(column, content)), reading
     with np.errstate(over="ignore"):
         numbers = float64_numbers(content.numbers)
     if np.isinf(numbers).any():
@@ -84,7 +86,7 @@ def parse_column(values: Any, column: Column, label: str) -> Numbers | Texts:
         codes = category_codes(column, content)
         if len(content.values) > 1 and len(codes) >= _MIN_UNKNOWN:
             check_known(column, content, codes, label)
-        return codes
+        return _codes(content, column, codes)
     if column.all_missing:
         # fit saw no value, so not even the type: a cross-validation fold may well hold strings here.
         return np.full(len(content.positions), np.nan)
@@ -157,3 +159,10 @@ def _check_labels_finite(labels: Labels, label: str) -> None:
     for value in labels.values:
         if isinstance(value, float | np.floating) and np.isinf(value):
             raise ValueError(infinity_message(label, value))
+
+
+def _codes(labels: Labels, column: Column, codes: np.ndarray) -> np.ndarray | Texts:
+    """The codes (n,) of a categorical column, with its texts if they become features."""
+    if not column.is_worded:
+        return codes
+    return Texts([value if isinstance(value, str) else str(value) for value in labels.values], labels.positions, codes)

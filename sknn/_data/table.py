@@ -31,7 +31,8 @@ _READABLE = "numbers, strings, booleans, dates or categories, with None or NaN f
 class TableReader:
     """Parse the cells of any table with a given list of columns.
 
-    `numeric`, `categorical` and `texts` are the positions of these columns; the idle ones are not read.
+    `numeric`, `categorical` and `texts` are the positions of these columns; the idle ones are not read. A categorical
+    column whose texts become features is among both.
     `cardinalities` are the numbers of codes of the categorical ones, K + 2: code 0 is unknown, 1 to K are the known
     categories, K + 1 is missing. Missing is None, NaN, NaT, pandas.NA or null. Dates and times become seconds since
     1970 (UTC where no zone is given), durations and times of day become seconds.
@@ -46,7 +47,7 @@ class TableReader:
         self.columns = columns
         self.numeric = [i for i, column in enumerate(columns) if column.kind == "numeric"]
         self.categorical = [i for i, column in enumerate(columns) if column.kind == "categorical"]
-        self.texts = [i for i, column in enumerate(columns) if column.kind == "text"]
+        self.texts = [i for i, column in enumerate(columns) if column.has_texts]
         self.cardinalities = [len(columns[i].categories) + 2 for i in self.categorical]
         # Whether all columns that are read were plain numbers in fit; each prediction asks.
         self.reads_plain_numbers = all(

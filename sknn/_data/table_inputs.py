@@ -9,7 +9,7 @@ import scipy.sparse
 import torch
 
 from ..modules import TabM
-from .columns import Labels, column_label, float64_numbers, named_columns, read_column
+from .columns import Labels, Texts, column_label, float64_numbers, named_columns, read_column
 from .containers import as_table, take_rows
 from .drift import scale_changes
 from .encoder import Encoder
@@ -71,7 +71,7 @@ class TableRows(RawRows):
         missing_codes = np.array(self.reader.cardinalities, dtype=np.int64) - 1
         never_missing = ~(codes == missing_codes).any(axis=0)
         idle_numbers = self._idle_numbers(encoder, numeric)
-        idle_codes = (missing_codes == 1) | ((missing_codes == 2) & never_missing)
+        idle_codes = (missing_codes == 1) | ((missing_codes == 2) & never_missing)  # never one whose texts are features
         if some is not rows:  # a column may vary between these rows only
             rare_numbers, rare_codes = self._varying(rows, idle_numbers, idle_codes)
             idle_numbers[rare_numbers] = idle_codes[rare_codes] = never_missing[rare_codes] = False
@@ -156,7 +156,8 @@ class TableRows(RawRows):
         for i, position in enumerate(self.reader.numeric):
             numeric[:, i] = float64_numbers(contents[position])  # pyright: ignore[reportArgumentType]
         for i, position in enumerate(self.reader.categorical):
-            codes[:, i] = contents[position]  # pyright: ignore[reportCallIssue, reportArgumentType]
+            content: Any = contents[position]
+            codes[:, i] = content.codes if isinstance(content, Texts) else content  # pyright: ignore[reportCallIssue, reportArgumentType]
         for position in self.reader.texts:
             features = self.reader.columns[position].features
             if features is not None:

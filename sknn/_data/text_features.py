@@ -11,7 +11,7 @@ import numpy as np
 from .ngrams import Counts, Ngrams, ngram_counts, tf_idf
 
 # Those of scikit-learn's analyzer "char_wb".
-COLUMN_NGRAMS = Ngrams(characters=(3, 4), words=(0, 0), max_characters=10_000)
+COLUMN_NGRAMS = Ngrams(characters=(3, 4), words=(0, 0), n_first=0, max_characters=10_000)
 _MAX_PRODUCTS = 2**17  # n-grams of texts that are multiplied at once
 
 

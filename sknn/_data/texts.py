@@ -13,7 +13,7 @@ from .._errors import shown
 from .cells import is_missing
 from .containers import as_rows, is_frame
 
-__all__ = ["WHAT", "as_texts", "checked_texts"]
+__all__ = ["WHAT", "as_texts", "checked_size", "checked_texts"]
 
 WHAT = "texts"
 
@@ -26,31 +26,30 @@ def as_texts(X: Any) -> np.ndarray:
     ValueError, TypeError
         X is no list, array or series of at least one row.
     """
-    is_column = isinstance(X, np.ndarray) and X.ndim != 1
-    if is_frame(X) or sparse.issparse(X) or is_column:
-        name = next(iter(X.columns), "text") if is_frame(X) else None
-        fix = f"Pass one column, as X[{shown(name)}]" if is_frame(X) else "Pass X[:, 0] if a column holds the texts"
+    table: Any = X
+    is_array = isinstance(X, np.ndarray | Tensor) and X.ndim != 1
+    if is_frame(X) or sparse.issparse(X) or is_array:
+        name = next(iter(table.columns), "text") if is_frame(X) else None
+        fix = "Pass X[:, 0] if a column holds the texts" if name is None else f"Pass one column, as X[{shown(name)}]"
         raise TypeError(
-            f"X is a table of the shape {tuple(X.shape)}, but a list, array or series of texts was expected. {fix}."
+            f"X is a table of the shape {tuple(table.shape)}, but a list, array or series of texts was expected. {fix}."
         )
     return as_rows(X, WHAT)
 
 
-def checked_texts(X: np.ndarray) -> list[str]:
-    """The texts; what is missing (None, NaN) is an empty text.
+def checked_texts(X: np.ndarray) -> np.ndarray:
+    """The texts, object (n_texts,); what is missing (None, NaN) is an empty text.
 
     Raises
     ------
     TypeError
         A row is neither a text nor missing.
     """
-    texts = []
+    texts = np.full(len(X), "", dtype=object)
     for i, text in enumerate(X):
         if isinstance(text, str):
-            texts.append(str(text))
-        elif not isinstance(text, list | tuple | np.ndarray | Tensor) and is_missing(text):
-            texts.append("")
-        else:
+            texts[i] = str(text)
+        elif isinstance(text, list | tuple | np.ndarray | Tensor) or not is_missing(text):
             raise _no_text(text, i)
     return texts
 
@@ -65,3 +64,12 @@ def _no_text(value: Any, row: int) -> TypeError:
     return TypeError(
         f"X[{row}] is {shown(value)} of type {type(value).__name__}, but texts (str) were expected. {fix}."
     )
+
+
+def checked_size(name: str, value: Any, most: int) -> int:
+    """An option of a reader of texts, an int from 1 to `most`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name}={shown(value)} is invalid; expected an int from 1 to {most}.")
+    if not 1 <= int(value) <= most:
+        raise ValueError(f"{name}={shown(value)} is out of range; expected an int from 1 to {most}.")
+    return int(value)

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._data.table_inputs import TableInputs
+from .._data.text_features import TextFeatures
 from .._estimator.base import BaseNeuralEstimator
 from .._settings import default_settings
 from .capture import capture
@@ -25,9 +26,10 @@ class ExportedModel:
     """Everything that predictions are computed from, without any row of the training table."""
 
     graph: Graph  # from `numeric` and `codes` to the output of the link
+    texts: dict[int, TextFeatures]  # of columns of texts, by position
     estimator: str
-    # Of a table, else empty: "name", "kind"; "all_missing", "quantity", "format" of numbers; "categories" and
-    # "never_missing" of categories.
+    # Of a table, else empty: "name", "kind"; "all_missing", "quantity", "format", "is_iso_text" of numbers;
+    # "categories", "never_missing", "is_worded" of categories.
     columns: list[dict[str, Any]]
     feature_names: list[str] | None
     row_shape: list[int]  # of the numbers of one row
@@ -61,6 +63,7 @@ def _recorded_and_verified(estimator: Any, asked_by: str) -> ExportedModel:
     has_names = bool(names) and None not in names and len(set(names)) == len(names)
     model = ExportedModel(
         graph=fold_constants(graph),
+        texts=_texts(inputs) if isinstance(inputs, TableInputs) else {},
         estimator=type(estimator).__name__,
         columns=columns,
         feature_names=names if has_names else None,
@@ -108,14 +111,21 @@ def _columns(inputs: TableInputs) -> list[dict[str, Any]]:
         if column.kind == "categorical":
             described["categories"] = [_scalar_as_json(value, f"column {column.name!r}") for value in column.categories]
             described["never_missing"] = never_missing[position]
+            described["is_worded"] = column.is_worded
         elif column.kind == "numeric":
             described |= {
                 "all_missing": column.all_missing,
                 "quantity": column.quantity,
                 "format": column.number_format,
+                "is_iso_text": column.is_iso_text,
             }
         columns.append(described)
     return columns
+
+
+def _texts(inputs: TableInputs) -> dict[int, TextFeatures]:
+    columns = inputs.reader.columns
+    return {i: features for i in inputs.reader.texts if (features := columns[i].features) is not None}
 
 
 def _scalar_as_json(value: Any, what: str) -> Any:

@@ -25,7 +25,8 @@ def rows_to_compare(inputs: Inputs, row_shape: list[int], n_rows: int) -> Iterat
     random = np.random.default_rng(0)
     normal = random.standard_normal((n_rows, *row_shape)).astype(np.float32).astype(np.float64)
     if isinstance(inputs, TableInputs):
-        center, scale = (buffer.cpu().numpy() for buffer in (inputs.encoder.center, inputs.encoder.scale))
+        encoder = inputs.encoder
+        center, scale = (buffer[: encoder.in_features].cpu().numpy() for buffer in (encoder.center, encoder.scale))
         numeric = center + normal / np.where(scale > 0, scale, 1.0)
         numeric[random.random(numeric.shape) < _SHARE_MISSING] = np.nan
         cardinalities = np.array(inputs.cardinalities, dtype=np.int64)

@@ -152,7 +152,7 @@ def _raw_rows(inputs: Inputs, rows: dict[str, Tensor]) -> RawRows:
     for i, position in enumerate(inputs.reader.categorical):
         contents[position] = rows["probe.codes"][:, i].numpy()
     for i, position in enumerate(inputs.reader.texts):
-        contents[position] = Texts(_TEXTS, (np.arange(len(numbers)) + i) % len(_TEXTS))
+        contents[position] = Texts(_TEXTS, (np.arange(len(numbers)) + i) % len(_TEXTS), contents[position])
     return TableRows(inputs.reader, contents)
 
 

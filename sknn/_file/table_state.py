@@ -23,7 +23,7 @@ from .values.reader_writer import ValueReader, ValueWriter
 __all__ = ["read_encoder", "read_table", "write_table"]
 
 _KINDS: dict[str, Any] = {kind: kind for kind in ("numeric", "categorical", "text", "idle")}
-_KEYS = {"name", "kind", "categories", "all_missing", "quantity", "number_format", "is_iso_text"}
+_KEYS = {"name", "kind", "categories", "all_missing", "quantity", "number_format", "is_iso_text", "is_worded"}
 _ENCODER = {name: buffer.dtype for name, buffer in Encoder().named_buffers()}
 
 
@@ -46,6 +46,7 @@ def write_table(inputs: TableInputs, writer: ValueWriter) -> dict[str, Any]:
             "quantity": column.quantity,
             "number_format": None if column.number_format is None else list(column.number_format),
             "is_iso_text": column.is_iso_text,
+            "is_worded": column.is_worded,
         }
         for i, column in enumerate(inputs.reader.columns)
     ]
@@ -101,8 +102,13 @@ def _read_column(value: Any, position: int, reader: ValueReader) -> Column:
     count_distinct([name], where)
     if count_distinct(categories, where) != len(categories):
         raise DamagedFileError(f"{where}: a category occurs twice.")
-    features = _read_features(position, reader) if kind == "text" else None
-    return Column(name, _KINDS[kind], categories, all_missing, quantity, number_format, is_iso_text, features)
+    is_worded = expect(value["is_worded"], bool, where)
+    if is_worded and kind != "categorical":
+        raise DamagedFileError(f"{where} is {kind!r}; only texts of categories are features, too.")
+    features = _read_features(position, reader) if is_worded or kind == "text" else None
+    return Column(
+        name, _KINDS[kind], categories, all_missing, quantity, number_format, is_iso_text, is_worded, features
+    )
 
 
 def _read_features(position: int, reader: ValueReader) -> TextFeatures:

@@ -26,6 +26,7 @@ from .sequence_transformer import SequenceTransformer
 from .spec_augment import SpecAugment
 from .tabm import TabM
 from .text_net import TextNet
+from .text_transformer import TextTransformer
 
 # What the estimators know to treat all columns alike, and whose parameters their messages name; the default first.
 ARCHITECTURES = (TabM, MLP, ResNet, FTTransformer)
@@ -48,5 +49,6 @@ __all__ = [
     "SpecAugment",
     "TabM",
     "TextNet",
+    "TextTransformer",
     "UnknownMasking",
 ]

@@ -12,11 +12,14 @@ from torch.nn import functional
 
 from ._checks import check_fraction, check_size
 from ._recipe import Recipe
+from .activations import initialize_linear_
+from .conv_net import ResidualBlock, Stem, multiplications_of
 from .log_mel import LogMel, check_sampling_rate
 from .spec_augment import SpecAugment
 
 __all__ = ["AudioNet"]
 
+_USUAL_FRAMES = 100  # of a second of sound, by which the number of threads is chosen
 _DB_PER_UNIT = 20.0  # about the deviation of a spectrogram in decibels, so that the network gets numbers around 1
 
 
@@ -51,6 +54,8 @@ class AudioNet(nn.Module):
     ----------
     log_mel : LogMel
         What makes spectrograms of recordings.
+    multiplications : int
+        Of a forward pass of a second of sound, about; the estimators choose the number of threads by it.
 
     Raises
     ------
@@ -114,11 +119,12 @@ class AudioNet(nn.Module):
         self.log_mel = LogMel(rate, n_mels, window_ms, hop_ms, normalize=True)
         self.augment = SpecAugment() if augment else None
         widths = [width * 2**i for i in range(n_blocks + 1)]
-        self.stem = _Convolution(1, width, stride=2)
-        self.blocks = nn.ModuleList(_Block(before, after, stride=2) for before, after in pairwise(widths))
+        self.stem = Stem(1, width, n_halvings=1)
+        self.blocks = nn.ModuleList(_MaskedBlock(*sizes) for sizes in pairwise(widths))
         self.dropout = nn.Dropout(dropout)
         n_bands = math.ceil(n_mels / 2 ** len(widths))
-        self.out = nn.Linear(widths[-1] * n_bands, out_features)
+        self.head = initialize_linear_(nn.Linear(widths[-1] * n_bands, out_features), None)
+        self.multiplications = multiplications_of(self, n_mels, _USUAL_FRAMES)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Raw scores of a batch of recordings, or of their spectrograms."""
@@ -129,13 +135,11 @@ class AudioNet(nn.Module):
         if self.augment is not None:
             x, n_frames = self.augment(x, n_frames)
         mask = _mask(x, n_frames)[:, None]  # (batch, 1, 1, frames)
-        x = x[:, None].contiguous(memory_format=torch.channels_last)
-        x, mask = self.stem(x, mask)
-        x = functional.relu(x)
+        mask, x = mask[..., ::2], self.stem(x[:, None]) * mask[..., ::2]
         for block in self.blocks:
             x, mask = block(x, mask)
         features = x.sum(dim=3) / mask.sum(dim=3).clamp(min=1)  # (batch, channels, bands)
-        return self.out(self.dropout(features.flatten(1)))
+        return self.head(self.dropout(features.flatten(1)))
 
 
 def _mask(x: Tensor, lengths: Tensor) -> Tensor:
@@ -150,32 +154,17 @@ def _without_level(x: Tensor, lengths: Tensor) -> Tensor:
     return (x - mean[:, None, None]) * mask / _DB_PER_UNIT
 
 
-class _Convolution(nn.Module):
-    """Convolution of 3 x 3 and norm, with zeros beyond the end of each row, so that padding plays no part."""
+class _MaskedBlock(nn.Module):
+    """A residual block that halves time, in which nothing beyond the end of a row reaches what is before it."""
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.stride = stride
-        self.convolution = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(out_channels)
-        nn.init.kaiming_normal_(self.convolution.weight, nonlinearity="relu")
+        self.block = ResidualBlock(in_channels, out_channels, stride=2)
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        mask = mask[..., :: self.stride]
-        return self.norm(self.convolution(x)) * mask, mask
-
-
-class _Block(nn.Module):
-    """Two convolutions beside a short cut."""
-
-    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
-        super().__init__()
-        self.first = _Convolution(in_channels, out_channels, stride)
-        self.second = _Convolution(out_channels, out_channels, stride=1)
-        same = in_channels == out_channels and stride == 1
-        self.short_cut = nn.Identity() if same else nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
-
-    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        h, mask = self.first(x, mask)
-        h, mask = self.second(functional.relu(h), mask)
-        return functional.relu(h + self.short_cut(x)), mask
+        """Features and mask, of half the length."""
+        share = functional.avg_pool2d(mask, (1, 2), ceil_mode=True)  # how many of two frames exist
+        mask = (share > 0).to(x.dtype)
+        first, second = self.block.branch[:3], self.block.branch[3:]
+        shortcut = self.block.shortcut(x) / share.clamp(min=0.5)  # the mean of the frames that exist
+        return functional.relu(shortcut + second(first(x) * mask)) * mask, mask

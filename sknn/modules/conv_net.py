@@ -15,7 +15,7 @@ from ._recipe import Recipe
 from .activations import initialize_linear_
 from .augmentation import random_flip, random_shift
 
-__all__ = ["ConvNet", "ResidualBlock", "Stem"]
+__all__ = ["ConvNet", "ResidualBlock", "Stem", "multiplications_of"]
 
 # Where the stages begin, the sides of the map of features are about so long, whatever the size of the images.
 _MAP_SIDE = 16
@@ -140,7 +140,7 @@ class ConvNet(nn.Module):
         self.stages = nn.Sequential(*blocks)
         self.dropout = nn.Dropout(dropout)
         self.head = initialize_linear_(nn.Linear(width * 2 ** (n_stages - 1), out_features), None)
-        self.multiplications = _multiplications(self, height, size)
+        self.multiplications = multiplications_of(self, height, size)
 
     def forward(self, x: Tensor) -> Tensor:
         """Raw scores of a batch of images."""
@@ -209,7 +209,7 @@ def _convolution(in_channels: int, out_channels: int, stride: int) -> list[nn.Mo
     return [convolution, nn.BatchNorm2d(out_channels), nn.ReLU()]
 
 
-def _multiplications(network: nn.Module, height: int, width: int) -> int:
+def multiplications_of(network: nn.Module, height: int, width: int) -> int:
     """Of the convolutions of a network for an image of this size; they are in the order of the computation."""
     total = 0
     for layer in network.modules():

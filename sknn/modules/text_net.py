@@ -76,11 +76,11 @@ class TextNet(nn.Module):
 
     reads: ClassVar[str] = "ngrams"
     recipe: ClassVar[Recipe] = Recipe(
-        lr=0.05,
-        weight_decay=0.1,
+        lr=0.1,
+        weight_decay=0.02,
         # Adam's steps are of the same size for rare and frequent weights, unless eps is of the size of their gradients.
-        eps=3e-4,
-        epochs=12,
+        eps=1e-3,
+        epochs=15,
         min_steps=1600,
         max_numbers=4e8,
         min_rows_to_split=None,

@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import scipy.sparse
+import torch
 from torch import Tensor, nn
 
-from sknn.modules import TabM
+from sknn.modules import AudioNet, TabM, TextTransformer
 
 __all__ = ["KINDS", "N_ROWS", "Kind", "rows_of"]
 
 N_ROWS = 36
 SMALL_TABM = {"n_members": 2, "n_blocks": 1, "width": 8, "n_bins": 4}
+SMALL_SEQUENCE_NET = {"n_members": 2, "width": 8, "n_kernels": 84}
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,49 @@ class Pictures(nn.Module):
         return self.head(self.convolution(x).relu().mean((2, 3)))
 
 
+class Waveforms(nn.Module):
+    """A user's network for recordings of sound, (batch, samples) and their lengths."""
+
+    reads = "audio"
+
+    def __init__(self, out_features: int, channels: int = 4) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(1, channels, 5, padding=2)
+        self.head = nn.Linear(channels, out_features)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        exists = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
+        power = self.convolution(x[:, None]).square() * exists[:, None]
+        return self.head(power.sum(2) / lengths[:, None])
+
+
+def _sounds() -> list[np.ndarray]:
+    """Tones of several lengths and levels whose pitch tells the classes apart, int16."""
+    times = [np.arange(RANDOM.integers(60, 400)) / 2000 for _ in Y]
+    return [
+        (RANDOM.uniform(300, 30_000) * np.sin(time * (500 + 2000 * y))).astype(np.int16)
+        for time, y in zip(times, Y, strict=True)
+    ]
+
+
 def _table() -> pd.DataFrame:
     numbers = _numbers(2)
     numbers[3, 0] = np.nan
     return pd.DataFrame({"a": numbers[:, 0], "b": numbers[:, 1], "c": np.array(["u", "v", "w"])[np.arange(N_ROWS) % 3]})
+
+
+def _mixed_table() -> pd.DataFrame:
+    """Columns of free text and of dates beside numbers."""
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(RANDOM.integers(0, 700, N_ROWS), unit="D")
+    text = [f"{'a good' if y else 'no'} {'thing' if i % 3 else 'day'} of {i}" for i, y in enumerate(Y)]
+    return pd.DataFrame({"a": _numbers(1)[:, 0], "text": text, "day": days})
+
+
+def _series() -> list[np.ndarray]:
+    """Sequences of two channels and several lengths, whose level tells the classes apart; one value is missing."""
+    series = [(RANDOM.normal(size=(2, RANDOM.integers(9, 15))) + 2 * y).astype(np.float32) for y in Y]
+    series[3][0, 4] = np.nan
+    return series
 
 
 def _texts() -> list[str | None]:
@@ -180,5 +221,53 @@ KINDS = [
         ["a.png"] * N_ROWS,
         {"module_params": {"width": 4}, **BY_RECIPE},
         ("module__image_size", [None, 4]),
+    ),
+    Kind(
+        "table with text and dates",
+        _mixed_table(),
+        ARRAYS,
+        {"module_params": SMALL_TABM, **BY_RECIPE},
+        ("module__width", [4, 8]),
+        has_columns=True,
+    ),
+    Kind(
+        "sequences",
+        _numbers(2, 12),
+        _numbers(5),
+        {"module_params": SMALL_SEQUENCE_NET, **BY_RECIPE},
+        ("module__width", [4, 8]),
+    ),
+    Kind(
+        "sequences of several lengths",
+        _series(),
+        _numbers(5),
+        {"module_params": SMALL_SEQUENCE_NET, **BY_RECIPE},
+        ("module__n_kernels", [84, 168]),
+    ),
+    Kind(
+        "sounds",
+        _sounds(),
+        ["a.wav"] * N_ROWS,
+        {
+            "module": AudioNet,
+            "module_params": {"sampling_rate": 2000, "width": 4, "n_blocks": 1, "n_mels": 8},
+            **BY_RECIPE,
+        },
+        ("module__n_mels", [8, 10]),
+    ),
+    Kind(
+        "sounds and a network of the user's",
+        _sounds(),
+        [np.zeros((2, 50))] * N_ROWS,
+        {"module": Waveforms, **BY_HAND},
+        ("module__channels", [2, 4]),
+        classes=[Waveforms],
+    ),
+    Kind(
+        "texts and a transformer",
+        _texts(),
+        _numbers(5),
+        {"module": TextTransformer, "module_params": {"width": 8, "n_blocks": 1, "n_heads": 2}, **BY_RECIPE},
+        ("module__max_tokens", [4, 8]),
     ),
 ]

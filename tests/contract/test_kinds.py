@@ -26,7 +26,7 @@ from tests.contract.kinds import KINDS, N_ROWS, NAMES, Kind, Y, rows_of
 
 FIRST, LAST = slice(0, 24), slice(24, N_ROWS)
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-OTHER_KIND = "fitted on|as in fit"
+OTHER_KIND = "fitted on|as in fit|expected an? "
 REAL = Y + 0.1 * np.arange(N_ROWS)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -79,6 +80,7 @@ def test_the_callers_memory_is_not_changed():
         ([None], r"X\[0\]"),
         ([], "0 sample"),
         ("a.wav", "list of recordings"),
+        (pd.DataFrame({"a": [1.0, 2.0]}), r"X is a table of shape \(2, 1\), expected recordings.*X.to_numpy\(\)"),
     ],
 )
 @pytest.mark.parametrize("kind", [AudioInputs, SpectrogramInputs])

@@ -25,7 +25,7 @@ CASES = {
     "numbers": (NUMBERS, True, "table"),
     "sparse": (scipy.sparse.coo_array(NUMBERS), True, "sparse"),
     "sparse untouched": (scipy.sparse.csr_array(NUMBERS), False, "sparse"),
-    "images": (GENERATOR.integers(0, 256, size=(60, 3, 4, 4)).astype(np.uint8), True, "array"),
+    "images": (GENERATOR.normal(size=(60, 3, 4, 5)), True, "array"),
     "numbers untouched": (NUMBERS, False, "array"),
     "frame untouched": (pd.DataFrame(NUMBERS), False, "array"),
 }

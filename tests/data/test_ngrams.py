@@ -8,19 +8,28 @@ import unicodedata
 
 import numpy as np
 import pytest
+import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.sparse import hstack
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
 from sknn._data import ngrams as ngrams_file
-from sknn._data.ngrams import Ngrams, count_ngrams, inverse_frequencies, is_word, learn_vocabulary, tf_idf
+from sknn._data.ngrams import Ngrams, inverse_frequencies, is_word, learn_vocabulary, ngram_counts, tf_idf
 
 EVERYTHING = 10**9
 ALL = Ngrams(n_first=0)
 ALPHABET = "abcdeABCßéÉñжЖщλΩבגجд0123456789_  \t\n"
 ODD = ["", " ", "!!!", "...?!", "a", "Ä", "\x00", "a\x00b", "\ud800", "x\udfffy", "1 2 3", "007", "\u200b", "\u0301", "🙂🙂",
        "👍🏽", "שלום עולם", "مرحبا بالعالم", "हिन्दी में", "ภาษาไทย", "私は学生です。", "中文句子", "e\u0301 é", "İ", "\u2028"]  # fmt: skip
+
+
+def counts_of(texts, ngrams, vocabulary):
+    """The counts as a sparse matrix."""
+    return as_matrix(ngram_counts(texts, ngrams, vocabulary))
+
+
+def as_matrix(counts):
+    return scipy.sparse.csr_array((counts.data, counts.indices, counts.indptr), shape=counts.shape)
 
 
 def random_texts(n_texts: int = 300, seed: int = 0) -> list[str]:
@@ -31,7 +40,7 @@ def random_texts(n_texts: int = 300, seed: int = 0) -> list[str]:
 
 def counted(texts: list[str], ngrams: Ngrams = ALL) -> np.ndarray:
     """Counts of each n-gram in each text, columns in ascending order of their numbers."""
-    counts = count_ngrams(texts, ngrams, learn_vocabulary(texts, ngrams, EVERYTHING, 1)).toarray()
+    counts = counts_of(texts, ngrams, learn_vocabulary(texts, ngrams, EVERYTHING, 1)).toarray()
     return columns_in_order(counts)
 
 
@@ -58,12 +67,12 @@ class TestCountsAreThoseOfScikitLearn:
         options = {"min_df": 3, "sublinear_tf": True}
         characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), **options)
         words = TfidfVectorizer(token_pattern=r"\w+", ngram_range=(1, 2), **options)
-        hstack([characters.fit_transform(texts), words.fit_transform(texts)])
-        expected = hstack([characters.transform(new), words.transform(new)]).toarray()
+        scipy.sparse.hstack([characters.fit_transform(texts), words.fit_transform(texts)])
+        expected = scipy.sparse.hstack([characters.transform(new), words.transform(new)]).toarray()
 
         vocabulary = learn_vocabulary(texts, ALL, EVERYTHING, 3)
-        idf = inverse_frequencies(count_ngrams(texts, ALL, vocabulary))
-        weights = tf_idf(count_ngrams(new, ALL, vocabulary), idf, int((~is_word(vocabulary)).sum()))
+        idf = inverse_frequencies(ngram_counts(texts, ALL, vocabulary))
+        weights = as_matrix(tf_idf(ngram_counts(new, ALL, vocabulary), idf, int((~is_word(vocabulary)).sum())))
         assert weights.dtype == np.float32
         # Columns that are equal up to rounding may change places: compare products of rows.
         assert weights.shape == expected.shape
@@ -73,17 +82,17 @@ class TestCountsAreThoseOfScikitLearn:
         texts = random_texts()
         n_texts = (counted(texts) > 0).sum(0)
         vocabulary = learn_vocabulary(texts, ALL, 50, 1)
-        kept = (count_ngrams(texts, ALL, vocabulary) > 0).sum(0)
+        kept = (counts_of(texts, ALL, vocabulary) > 0).sum(0)
         assert len(vocabulary) == 50
         assert np.array_equal(np.sort(kept), np.sort(n_texts)[-50:])
 
     def test_chunks_do_not_matter(self, monkeypatch):
         texts = random_texts(2000)
         vocabulary = learn_vocabulary(texts, ALL, 5000, 2)
-        counts = count_ngrams(texts, ALL, vocabulary)
+        counts = counts_of(texts, ALL, vocabulary)
         monkeypatch.setattr(ngrams_file, "_MAX_CHUNK", 500)
         assert np.array_equal(learn_vocabulary(texts, ALL, 5000, 2), vocabulary)
-        again = count_ngrams(texts, ALL, vocabulary)
+        again = counts_of(texts, ALL, vocabulary)
         assert (again != counts).nnz == 0
         assert again.has_canonical_format
 
@@ -118,7 +127,7 @@ def test_first_words_are_counted_once_more():
     assert list(counted(texts, with_first).sum(1)) == [5, 2, 6, 0]
     vocabulary = learn_vocabulary(["what is", "x what is"], with_first, EVERYTHING, 1)
     assert len(vocabulary) == 3 + 3
-    at_start, later = count_ngrams(["what is x", "x y what is"], with_first, vocabulary).toarray()
+    at_start, later = counts_of(["what is x", "x y what is"], with_first, vocabulary).toarray()
     assert (at_start.sum(), later.sum()) == (3 + 2, 3 + 1)
 
 
@@ -132,12 +141,12 @@ def test_letters_match_whatever_their_case_and_composition():
 @settings(max_examples=60, deadline=None)
 def test_any_text_is_counted(texts):
     vocabulary = learn_vocabulary(texts, ALL, EVERYTHING, 1)
-    counts = count_ngrams(texts, ALL, vocabulary)
+    counts = counts_of(texts, ALL, vocabulary)
     assert counts.shape == (len(texts), len(vocabulary))
     weights = tf_idf(counts, inverse_frequencies(counts), int((~is_word(vocabulary)).sum()))
     assert np.isfinite(weights.data).all()
     for i, text in enumerate(texts):  # a text has the same n-grams in any company
-        alone = count_ngrams([text], ALL, vocabulary)
+        alone = counts_of([text], ALL, vocabulary)
         assert np.array_equal(alone.toarray()[0] > 0, weights.toarray()[i] > 0)
     expected = CountVectorizer(analyzer="char_wb", ngram_range=(2, 5), preprocessor=_as_here).build_analyzer()
     is_character = ~is_word(vocabulary)
@@ -153,15 +162,15 @@ def _as_here(text: str) -> str:
 def test_long_texts_are_cut():
     texts = ["ab " * 100_000, "ab " * 10, "x" * 100_000]
     vocabulary = learn_vocabulary(texts, Ngrams(max_characters=30, n_first=0), EVERYTHING, 1)
-    counts = count_ngrams(texts, Ngrams(max_characters=30, n_first=0), vocabulary).toarray()
+    counts = counts_of(texts, Ngrams(max_characters=30, n_first=0), vocabulary).toarray()
     assert np.array_equal(counts[0], counts[1])
     assert counts[2].sum() > 100
 
 
 def test_no_texts_and_no_vocabulary():
     assert len(learn_vocabulary([], ALL, 10, 1)) == 0
-    assert count_ngrams([], ALL, np.empty(0, np.uint64)).shape == (0, 0)
-    assert count_ngrams(["some words"], ALL, np.empty(0, np.uint64)).shape == (1, 0)
+    assert counts_of([], ALL, np.empty(0, np.uint64)).shape == (0, 0)
+    assert counts_of(["some words"], ALL, np.empty(0, np.uint64)).shape == (1, 0)
 
 
 def test_hashes_are_the_same_on_every_machine():

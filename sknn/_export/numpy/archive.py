@@ -11,7 +11,7 @@ import numpy as np
 
 from .network import names_in
 
-FORMAT = 2
+FORMAT = 3
 
 
 class UnknownOperationError(ValueError):
@@ -67,8 +67,9 @@ def check_description(description, arrays):
         if not isinstance(description[name], kind):
             raise TypeError(f"{name!r} is {str(description[name])[:50]}")
     wanted = {
-        "categorical": {"name", "kind", "categories", "never_missing"},
-        "numeric": {"name", "kind", "all_missing", "quantity", "format"},
+        "categorical": {"name", "kind", "categories", "never_missing", "is_worded"},
+        "numeric": {"name", "kind", "all_missing", "quantity", "format", "is_iso_text"},
+        "text": {"name", "kind"},
         "idle": {"name", "kind"},
     }
     missing = [wanted[column["kind"]] - set(column) for column in description["columns"]]

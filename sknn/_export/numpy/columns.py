@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..._data.cells import PLURALS, CategoryCodes, array_seconds, is_missing, quantity_of, scalar_seconds
+from ..._data.iso_dates import missing_date_message, seconds_of_texts
 from ..._data.numeric_text import missing_text_message, numbers_of_texts
 
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false
@@ -92,21 +93,32 @@ def _measures(column, label, description):
     has_text = any(isinstance(value, (str, bytes)) for value in items)
     if has_text and description["all_missing"]:
         return np.full(len(items), np.nan), "number"  # in training every value was missing, so its type is unknown
-    if has_text and description["format"] is not None:
-        known = list(dict.fromkeys(value for value in items if not is_missing(value)))
-        decimal, unit = description["format"]
-        for value in known:
-            if quantity_of(value) != "number":
-                raise _unexpected(value, label, "number")
-        numbers, other = numbers_of_texts(known, decimal, unit)
-        if other is not None:
-            warnings.warn(missing_text_message(label, other), stacklevel=_level_of_caller())
-        number_by_text = dict(zip(known, numbers, strict=True))
-        return np.array([number_by_text.get(value, math.nan) for value in items]), "number"
+    if has_text and (description["format"] is not None or description["is_iso_text"]):
+        return _numbers_of_texts(items, label, description), description["quantity"]
     quantities = {quantity_of(value) for value in items if not is_missing(value)} or {"number"}
     unexpected = sorted(quantities - {description["quantity"]})
     quantity = unexpected[0] if unexpected else description["quantity"]
     return np.array([number_of(value, label, description["quantity"]) for value in items], dtype=np.float64), quantity
+
+
+def _numbers_of_texts(items, label, description):
+    """Return the numbers float64 (n,) of a column that was text in training; a warning names what is missing by it."""
+    known = list(dict.fromkeys(value for value in items if not is_missing(value)))
+    for value in known:
+        is_text = description["is_iso_text"] and isinstance(value, str)
+        if not is_text and quantity_of(value) != description["quantity"]:
+            raise _unexpected(value, label, description["quantity"])
+    if description["is_iso_text"]:
+        numbers, other = seconds_of_texts(known)
+        numbers[np.isinf(numbers)] = math.nan
+        message = missing_date_message
+    else:
+        numbers, other = numbers_of_texts(known, *description["format"])
+        message = missing_text_message
+    if other is not None:
+        warnings.warn(message(label, other), stacklevel=_level_of_caller())
+    number_by_text = dict(zip(known, numbers, strict=True))
+    return np.array([number_by_text.get(value, math.nan) for value in items])
 
 
 def number_of(value: Any, label: str, expected: str) -> float:

@@ -82,7 +82,7 @@ def export_numpy(estimator: Any, path: str | os.PathLike[str]) -> Path:
     description = {
         "format": FORMAT,
         "sknn": __version__,
-        **{name: value for name, value in vars(model).items() if name != "graph"},
+        **{name: value for name, value in vars(model).items() if name not in ("graph", "texts")},
         "widest": model.graph.widest,
         "nodes": [node_as_json(node) for node in model.graph.nodes],
         "output": model.graph.output,
@@ -90,6 +90,8 @@ def export_numpy(estimator: Any, path: str | os.PathLike[str]) -> Path:
     text = json.dumps(description, ensure_ascii=True, separators=(",", ":"))
     file = io.BytesIO()
     arrays: dict[str, Any] = {f"value_{name}": array for name, array in model.graph.constants.items()}
+    for position, features in model.texts.items():
+        arrays |= {f"text_{position}_{name}": array for name, array in vars(features).items()}
     np.savez(file, model=np.frombuffer(text.encode("ascii"), dtype=np.uint8), **arrays)
     replace_file(predictor, source().encode())
     replace_file(path, file.getvalue())

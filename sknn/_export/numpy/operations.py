@@ -147,7 +147,7 @@ def _slice(x, dim=0, start=None, end=None, step=1):
     return x[(slice(None),) * (dim % x.ndim) + (slice(start, end, step),)]
 
 
-def _key(indices):
+def _index_key(indices):
     """The key of indices along the first axes; None means the whole axis."""
     return tuple(slice(None) if index is None else index for index in indices)
 
@@ -156,7 +156,7 @@ def _index_put(x, indices, values, accumulate=False):
     if accumulate:
         raise NotImplementedError("index_put with accumulate=True")
     out = np.array(x)
-    out[_key(indices)] = values
+    out[_index_key(indices)] = values
     return out
 
 
@@ -237,7 +237,7 @@ OPERATIONS = {
     "flip": lambda x, dims: np.flip(x, dims), "repeat": lambda x, repeats: np.tile(x, repeats),
     "constant_pad_nd": _pad, "getitem": lambda x, index: x[index],
     # indexing
-    "index": lambda x, indices: x[_key(indices)], "index_put": _index_put,
+    "index": lambda x, indices: x[_index_key(indices)], "index_put": _index_put,
     "gather": lambda x, dim, index, sparse_grad=False: x[_places(index, dim)],
     "scatter": _scatter, "scatter_add": _scatter_add,
     # new arrays

@@ -6,7 +6,7 @@
     model.predict(table)
 
 A table is a list of rows, a list of dicts, a dict of columns, a 2-D array, or a dataframe with the columns of the
-training table: numbers, categories, dates and missing values as they are. Loading a file executes nothing in it.
+training table: numbers, categories, dates, texts and missing values as they are. Loading a file executes nothing in it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from .columns import category_codes, codes_by_category, numbers_of
 from .labels import labels_of
 from .network import compute, last_uses, operation
 from .tables import open_array, open_table
+from .texts import features_of_texts, numbers_of_texts_in
 
 _CHUNK_FLOATS = 2**22  # numbers of the widest layer that are held at a time, about
 
@@ -60,6 +61,7 @@ class Model:
         self.columns = description["columns"]
         self.feature_names = description["feature_names"]
         self.target = description["target"]
+        self._texts = features_of_texts(self.columns, arrays)
         self._arrays = arrays
         self._nodes = description["nodes"]
         unknown = sorted({node["op"] for node in self._nodes if operation(node["op"]) is None})
@@ -87,13 +89,16 @@ class Model:
             array = open_array(X, self.feature_names, given["row_shape"], given["allow_nan"])
             return array, np.empty((len(array), 0), dtype=np.int64)
         columns, n_rows = open_table(X, self.feature_names, len(self.columns))
-        numeric, codes = [np.empty((n_rows, 0))], [np.empty((n_rows, 0), dtype=np.int64)]
+        numeric, codes, texts = [np.empty((n_rows, 0))], [np.empty((n_rows, 0), dtype=np.int64)], []
         for position, (column, values) in enumerate(zip(self.columns, columns, strict=True)):
             label = f"column {position}" if column["name"] is None else f"column {column['name']!r}"
             if column["kind"] == "categorical":
                 codes.append(category_codes(values, self._codes[position], column, label)[:, None])
             elif column["kind"] == "numeric":
                 numeric.append(numbers_of(values, label, column)[:, None])
+            if position in self._texts:
+                texts.append(numbers_of_texts_in(values, self._texts[position], column, label))
+        numeric += texts
         return np.concatenate(numeric, axis=1), np.concatenate(codes, axis=1)
 
 

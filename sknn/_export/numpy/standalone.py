@@ -11,10 +11,11 @@ from pathlib import Path
 __all__ = ["CELLS", "FILES", "MARK", "check_module", "source"]
 
 _HERE = Path(__file__).parent
-_NAMES = ("operations", "network", "columns", "labels", "tables", "archive", "predictor")
+_NAMES = ("operations", "network", "columns", "labels", "tables", "texts", "archive", "predictor")
 _DATA = _HERE.parents[1] / "_data"
-CELLS = [_DATA / f"{name}.py" for name in ("cells", "numeric_text")]
-FILES = [*CELLS, _DATA / "probabilities.py", *[_HERE / f"{name}.py" for name in _NAMES]]
+CELLS = [_DATA / f"{name}.py" for name in ("cells", "numeric_text", "iso_dates")]
+_TEXTS = [_DATA / f"{name}.py" for name in ("ngrams", "text_features")]
+FILES = [*CELLS, *_TEXTS, _DATA / "probabilities.py", *[_HERE / f"{name}.py" for name in _NAMES]]
 MARK = '"""Predictions of a network that was exported by sknn.'
 
 

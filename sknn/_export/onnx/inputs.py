@@ -146,6 +146,7 @@ def onnx_inputs(model: ExportedModel) -> OnnxInputs:
     labels: list[str | int] = list(model.feature_names or range(n_columns))
     if not model.columns:
         return OnnxInputs([OnnxInput(NUMERIC, "double", labels, model.row_shape)], model)
+    _refuse_texts(labels, model)
     numeric = [(label, c) for label, c in zip(labels, model.columns, strict=True) if c["kind"] == "numeric"]
     units = {label: _UNITS[column["quantity"]] for label, column in numeric if column["quantity"] in _UNITS}
     names = [label for label, _ in numeric]
@@ -165,6 +166,15 @@ def onnx_inputs(model: ExportedModel) -> OnnxInputs:
         units = {} if unit is None else {label: unit}
         inputs.append(OnnxInput(name, kind, [label], [1], missing, units, categories, position))
     return OnnxInputs(inputs, model)
+
+
+def _refuse_texts(labels: list[str | int], model: ExportedModel) -> None:
+    texts = [labels[position] for position in model.texts]
+    if texts:
+        raise ValueError(
+            f"X: the columns {texts} are read as text, which a graph of ONNX cannot compute. Use sknn.export_numpy, or "
+            "fit without their texts: drop them, or name them in categorical_features."
+        )
 
 
 def _compared(column: dict[str, Any], name: str) -> tuple[str, list[Any]]:

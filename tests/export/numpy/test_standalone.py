@@ -16,7 +16,8 @@ def test_names_of_the_joined_files_are_distinct():
     for file in standalone.FILES:
         tree = ast.parse(file.read_text())
         names += [node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
-        names += [node.targets[0].id for node in tree.body if isinstance(node, ast.Assign)]
+        targets = [node.targets[0] for node in tree.body if isinstance(node, ast.Assign)]
+        names += [name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
     assert len(names) == len(set(names))
 
 
