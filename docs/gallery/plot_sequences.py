@@ -77,7 +77,9 @@ for panel, series in zip(panels.flat, odd, strict=True):
     panel.plot(series.T / scale)
     steps, fall = importance(series)
     panel.fill_between(steps, -2, -2 + np.clip(fall, 0, None), color="tab:red", alpha=0.6, label="importance")
-    panel.set(ylim=(-2, 1.2), yticks=[], title=f"amplitude {scale:.0f}, odd with {model.predict_proba([series])[0, 1]:.0%}")
+    panel.set(
+        ylim=(-2, 1.2), yticks=[], title=f"amplitude {scale:.0f}, odd with {model.predict_proba([series])[0, 1]:.0%}"
+    )
 panels[0, 0].legend(loc="lower left")
 for panel in panels[-1]:
     panel.set_xlabel("step")

@@ -77,7 +77,7 @@ def test_components_are_finite_and_have_the_promised_size(n_channels, lengths):
     random = np.random.RandomState(0)
     X = [random.normal(size=(n_channels, lengths[i % len(lengths)])) for i in range(40)]
     features = learned(X)
-    z = features.components(rows_of(X))
+    z = features.encoded(rows_of(X))
     assert z.shape == (40, 20)
     assert z.dtype == torch.float32
     assert torch.isfinite(z).all()
@@ -89,9 +89,9 @@ def test_a_row_does_not_depend_on_the_rows_beside_it():
     random = np.random.RandomState(0)
     X = [random.normal(size=(2, n)) for n in random.randint(1, 60, size=50)]
     features = learned(X)
-    together = features.components(rows_of(X))
+    together = features.encoded(rows_of(X))
     for i in (0, 7, 49):
-        torch.testing.assert_close(features.components(rows_of(X[i : i + 1])), together[i : i + 1], rtol=0, atol=1e-5)
+        torch.testing.assert_close(features.encoded(rows_of(X[i : i + 1])), together[i : i + 1], rtol=0, atol=1e-5)
 
 
 def test_bits_do_not_depend_on_the_number_of_threads():
@@ -100,7 +100,7 @@ def test_bits_do_not_depend_on_the_number_of_threads():
     for number in (1, 2):
         with threads(number):
             features = learned(X)
-            bits.append((features.directions, features.components(rows_of(X)).numpy()))
+            bits.append((features.directions, features.encoded(rows_of(X)).numpy()))
     for one, two in zip(*bits, strict=True):
         np.testing.assert_array_equal(one, two)
 
@@ -113,7 +113,7 @@ def test_the_form_of_a_sequence_survives_amplitudes_of_any_size():
         wave = np.sin(2 * np.pi * (steps / (8, 12)[i % 2] + random.rand())) + 0.5 * random.normal(size=len(steps))
         X.append(wave[None] * 10 ** random.uniform(-3, 3))
         y.append(i % 2)
-    z = learned(X[:60]).components(rows_of(X))
+    z = learned(X[:60]).encoded(rows_of(X))
     y = np.array(y)
     assert RidgeClassifier().fit(z[:60].numpy(), y[:60]).score(z[60:].numpy(), y[60:]) > 0.9
 
@@ -129,7 +129,7 @@ def test_the_form_of_a_sequence_survives_amplitudes_of_any_size():
     ],
 )
 def test_sequences_that_say_nothing_or_are_extreme_give_finite_numbers(X):
-    assert torch.isfinite(learned(X).components(rows_of(X))).all()
+    assert torch.isfinite(learned(X).encoded(rows_of(X))).all()
 
 
 def test_gaps_are_no_obstacle_and_are_seen():
@@ -139,6 +139,6 @@ def test_gaps_are_no_obstacle_and_are_seen():
     gaps = random.uniform(size=X.shape) < np.where(y, 0.3, 0.05)[:, None, None]
     X[gaps] = np.nan
     features = learned(X, n_kernels=1)
-    z = features.components(rows_of(X)).numpy()
+    z = features.encoded(rows_of(X)).numpy()
     assert np.isfinite(z).all()
     assert np.abs(np.corrcoef(z.T, y)[-1, :-1]).max() > 0.4
