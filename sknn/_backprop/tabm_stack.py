@@ -33,7 +33,6 @@ from .chain import has_global_hooks, is_touched
 
 __all__ = ["TabMStack"]
 
-_CLASSES = (TabM, SequenceNet)
 _threshold_backward: Any = torch.ops.aten.threshold_backward.grad_input
 # Parameters of each member, or of each numeric column: it does not matter to which network it belongs.
 _OF_EACH = ("head_weight", "head_bias", "curves", "curve_gain", "curve_weight")
@@ -203,10 +202,10 @@ class TabMStack:
 
 
 def _tabms(network: nn.Module) -> list[TabM]:
-    """The networks, if all are of a class with the forward pass of TabM, not of a user's subclass."""
+    """The networks, if all are of class TabM, not of a subclass, or consist of one."""
     inside = users_network(network)
     networks = list(inside.networks) if type(inside) is Committee else [inside]
-    is_known = type(network) in (TableNetwork, Committee, *_CLASSES)
-    if not is_known or not all(type(tabm) in _CLASSES for tabm in networks):
+    if type(network) not in (TableNetwork, Committee, TabM, SequenceNet):
         return []
-    return networks  # pyright: ignore[reportReturnType]
+    networks = [net.of_components if type(net) is SequenceNet and net.of_values is None else net for net in networks]
+    return networks if all(type(tabm) is TabM for tabm in networks) else []  # pyright: ignore[reportReturnType]

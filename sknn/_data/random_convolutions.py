@@ -63,9 +63,9 @@ class Convolutions:
         if not isinstance(state, dict) or state.keys() != {"dilation", "channels", "kernels", "thresholds"}:
             raise DamagedFileError("convolutions: other entries than expected.")
         dilation, channels, kernels, thresholds = (state[field.name] for field in fields(cls))
-        dtypes = [getattr(part, "dtype", None) for part in (channels, kernels, thresholds)]
-        if dtypes != [np.int64, np.int64, np.float32] or (channels.ndim, kernels.ndim, thresholds.ndim) != (1, 2, 2):
-            raise DamagedFileError("convolutions: arrays of other dtypes or shapes than expected.")
+        for part, dtype, n_axes in ((channels, np.int64, 1), (kernels, np.int64, 2), (thresholds, np.float32, 2)):
+            if not (isinstance(part, np.ndarray) and part.dtype == dtype and part.ndim == n_axes):
+                raise DamagedFileError("convolutions: arrays of other dtypes or shapes than expected.")
         if type(dilation) is not int or not 1 <= dilation <= 10_000_000:
             raise DamagedFileError(f"convolutions: {shown(dilation)} is no dilation.")
         if not 1 <= len(channels) <= _MOST_CHANNELS or not ((channels >= 0) & (channels < n_channels)).all():

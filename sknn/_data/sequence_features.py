@@ -47,18 +47,29 @@ class SequenceFeatures:
     3. Each feature is standardised, and each of these blocks is given the same total variance; statistics and values of
        sequences of more than 25 steps are made smaller, in proportion to the length.
     4. Their principal components, of which the first has a standard deviation of 2. A ridge regression on them is one
-       on all features.
+       on all features. Behind them come the values of sequences of at most 25 steps, if all are of one length: axes
+       along which a network can cut.
     """
 
-    NAMES: ClassVar[tuple[str, ...]] = (*SequenceScale.NAMES, "convolutions", "n_values", "mean", "limit", "directions")
+    NAMES: ClassVar[tuple[str, ...]] = (
+        *SequenceScale.NAMES,
+        "convolutions",
+        "n_values",
+        "most_components",
+        "mean",
+        "limit",
+        "directions",
+    )
 
     def __init__(
         self,
         scale: SequenceScale,
         convolutions: Sequence[list[Convolutions]],  # of the rows' own scale, and of that of all
         n_values: int,  # of a row that are features, 0 or n_channels * length
+        most_components: int,
     ) -> None:
         self.scale, self.convolutions, self.n_values = scale, convolutions, n_values
+        self.most_components = most_components
         # Of each feature: mean, largest distance from it that counts, weight in each component.
         self.mean, self.limit = np.zeros(self.n_features, np.float32), np.zeros(self.n_features, np.float32)
         self.directions = np.zeros((self.n_features, 0), np.float32)
@@ -79,6 +90,16 @@ class SequenceFeatures:
         """Number of principal components."""
         return self.directions.shape[1]
 
+    @property
+    def n_columns(self) -> int:
+        """Number of values that follow the components: of a row, if it is short."""
+        return self.n_values if self.n_values <= _SHORT * len(self.scale.center) else 0
+
+    @property
+    def width(self) -> int:
+        """Numbers of an encoded row: before values, components are as many as there may be, zeros if there are less."""
+        return self.most_components + self.n_columns if self.n_columns else self.n_components
+
     @classmethod
     def learn(cls, rows: SequenceRows, n_kernels: int, n_components: int) -> SequenceFeatures:
         """From training rows: about `n_kernels` features of convolutions, fewer where there are many steps."""
@@ -93,20 +114,23 @@ class SequenceFeatures:
             draw_convolutions([plane[0] for plane in of_rows], length, n_features, random)
             for of_rows in zip(*planes, strict=True)
         ]
-        learned = cls(scale, drawn, n_values if n_values <= _MOST_VALUES else 0)
+        learned = cls(scale, drawn, n_values if n_values <= _MOST_VALUES else 0, n_components)
         few = np.unique(np.linspace(0, len(rows) - 1, _ROWS_OF_COMPONENTS).astype(np.int64))
         with threads(1):  # sums that threads share are rounded in another order
-            learned._learn_components(learned._features(rows.take(few)), length, n_components)
+            learned._learn_components(learned._features(rows.take(few)), length)
         return learned
 
-    def components(self, rows: SequenceRows) -> Tensor:
-        """The principal components of sequences, float32 (n, n_components)."""
-        result = torch.empty(len(rows), self.n_components)
+    def encoded(self, rows: SequenceRows) -> Tensor:
+        """Sequences as numbers, float32 (n, width)."""
+        result = torch.zeros(len(rows), self.width)
         directions = torch.from_numpy(self.directions)
         for positions, x in rows.by_length(_ROWS_AT_ONCE, _STEPS_AT_ONCE):
-            features = self._limited(torch.from_numpy(self._features_of(x)))
+            features = torch.from_numpy(self._features_of(x))
+            part = result[torch.from_numpy(positions)]
+            part[:, self.width - self.n_columns :] = features[:, self.n_features - self.n_columns :]
             with threads(1):
-                result[torch.from_numpy(positions)] = torch.mm(features, directions)
+                part[:, : self.n_components] = torch.mm(self._limited(features), directions)
+            result[torch.from_numpy(positions)] = part
         return result
 
     # ------------------------------------------------------------------ features
@@ -150,7 +174,7 @@ class SequenceFeatures:
 
     # ------------------------------------------------------------------ principal components
 
-    def _learn_components(self, features: np.ndarray, length: int, n_components: int) -> None:
+    def _learn_components(self, features: np.ndarray, length: int) -> None:
         """Of features (n, n_features) of training rows, overwritten; `length` is that of most sequences."""
         x = torch.from_numpy(features)
         spread, mean = torch.std_mean(x, 0, correction=0)
@@ -163,7 +187,7 @@ class SequenceFeatures:
         x = self._limited(x).mul_(weight)
         is_wide = len(x) < x.shape[1]
         power, vectors = torch.linalg.eigh((torch.mm(x, x.t()) if is_wide else torch.mm(x.t(), x)).double())
-        kept = torch.nonzero(power > 1e-6 * power[-1]).flatten().flip(0)[:n_components]
+        kept = torch.nonzero(power > 1e-6 * power[-1]).flatten().flip(0)[: self.most_components]
         if not len(kept):  # nothing varies: any direction will do
             kept = torch.tensor([len(power) - 1])
         power, vectors = power[kept].clamp(min=1e-12), vectors[:, kept]
@@ -185,6 +209,7 @@ class SequenceFeatures:
             **self.scale.to_state(),
             "convolutions": [[convolutions.to_state() for convolutions in block] for block in self.convolutions],
             "n_values": self.n_values,
+            "most_components": self.most_components,
             "mean": self.mean,
             "limit": self.limit,
             "directions": self.directions,
@@ -198,9 +223,12 @@ class SequenceFeatures:
             raise DamagedFileError("sequences: expected two lists of convolutions.")
         if type(n_values) is not int or not 0 <= n_values <= _MOST_VALUES:
             raise DamagedFileError(f"sequences: {shown(n_values)} is no number of values.")
+        most_components = state["most_components"]
+        if type(most_components) is not int or not 1 <= most_components <= 100_000:
+            raise DamagedFileError(f"sequences: {shown(most_components)} is no number of components.")
         n_channels = len(scale.center)
         drawn = [[Convolutions.from_state(convolutions, n_channels) for convolutions in block] for block in blocks]
-        features = cls(scale, drawn, n_values)
+        features = cls(scale, drawn, n_values, most_components)
         n = features.n_features
         for name, shape in (("mean", (n,)), ("limit", (n,)), ("directions", (n, None))):
             values = state[name]
@@ -208,8 +236,8 @@ class SequenceFeatures:
             if not (fits and len(values) == n and np.isfinite(values).all()):
                 raise DamagedFileError(f"sequences: {name} must be finite float32 numbers for each of {n} features.")
             setattr(features, name, values)
-        if (features.limit < 0).any() or not features.n_components:
-            raise DamagedFileError("sequences: limits must not be negative, and there must be a component.")
+        if (features.limit < 0).any() or not 1 <= features.n_components <= most_components:
+            raise DamagedFileError("sequences: a limit is negative, or there are no components, or too many.")
         return features
 
 

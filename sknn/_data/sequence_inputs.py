@@ -94,7 +94,7 @@ class ConvolutionInputs(_SequenceInputs):
     def __init__(self, features: SequenceFeatures, length: int | None) -> None:
         self.features, self.length = features, length
         self.n_channels = len(features.scale.center)
-        self.row_shape = self.given_shape = (features.n_components,)
+        self.row_shape = self.given_shape = (features.width,)
         self.cardinalities = []
 
     @classmethod
@@ -102,8 +102,8 @@ class ConvolutionInputs(_SequenceInputs):
         return read_sequences(X, lambda rows: cls(SequenceFeatures.learn(rows, n_kernels, n_components), rows.length))
 
     def encode_rows(self, raw: SequenceRows, rows: np.ndarray | None = None) -> Store:
-        """Features float32 (n_rows, n_components)."""
-        return Dense(self.features.components(raw if rows is None else raw.take(rows)))
+        """Features float32 (n_rows, width)."""
+        return Dense(self.features.encoded(raw if rows is None else raw.take(rows)))
 
     def to_state(self) -> dict[str, Any]:
         return {**self.features.to_state(), "length": self.length}

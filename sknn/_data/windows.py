@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
@@ -128,7 +129,8 @@ def _numbers(table: Any) -> tuple[np.ndarray, list[Any]]:
 def _column(name: str, column: nw.Series) -> np.ndarray:
     if not (column.dtype.is_numeric() or column.dtype == nw.Boolean):
         raise TypeError(
-            f"table: the column {name!r} is of type {column.dtype}, but windows are numbers. Leave it out, or encode it."
+            f"table: the column {name!r} is of type {column.dtype}, but windows are numbers. Leave it out, or "
+            "encode it."
         )
     dtype = np.float32 if column.dtype == nw.Float32 else np.float64
     return column.cast(nw.Float32 if dtype == np.float32 else nw.Float64).to_numpy().astype(dtype)
@@ -146,7 +148,7 @@ def _positions(targets: Any, names: list[Any]) -> list[int]:
     for target in targets if _is_list(targets) else [targets]:
         if target in names:
             positions.append(names.index(target))
-        elif isinstance(target, Integral) and -len(names) <= target < len(names):
+        elif isinstance(target, Integral) and -len(names) <= int(target) < len(names):
             positions.append(int(target) % len(names))
         else:
             raise ValueError(f"targets: there is no column {shown(target)}; the table has {shown(names)}.")
@@ -166,7 +168,7 @@ def _runs(groups: Any, n_rows: int) -> list[tuple[int, int]]:
             "groups: the rows of a group do not lie together. Sort the table by group and time, as by "
             "table.sort_values([group, time])."
         )
-    return list(zip(edges[:-1], edges[1:], strict=True)) if n_rows else []
+    return list(itertools.pairwise(edges)) if n_rows else []
 
 
 def _starts(n_rows: int, n_needed: int, groups: Any, step: int) -> np.ndarray:

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ._checks import check_size
+import torch
+from torch import Tensor, nn
+
+from ._checks import check_columns, check_size
 from ._recipe import Recipe
 from .tabm import TabM
 
 
-class SequenceNet(TabM):
-    """An ensemble inside one network, on features of sequences that are computed once.
+class SequenceNet(nn.Module):
+    """Ensembles inside one network, on features of sequences that are computed once.
 
-    ``fit`` learns the features from the training rows, fixed random convolutions and statistics, and reduces them to
-    principal components. This class is :class:`TabM` on these, without curves.
+    ``fit`` learns features from the training rows, fixed random convolutions and statistics, and reduces them to
+    principal components. A :class:`TabM` without curves reads these. If all sequences have one length of at most 25
+    steps, as windows over sensors have, a second :class:`TabM` reads their values as columns of a table, and has twice
+    as many members.
 
     Parameters
     ----------
     in_features : int
-        Number of principal components, >= 1.
+        Number of features, >= 1: the principal components; more than `n_components` are these and then the values.
     out_features : int
         Number of raw scores for each row, >= 1.
     n_members : int, default=4
-        Number of members, >= 1.
+        Number of members that read the principal components, or of those that read values beside half as many, >= 1.
     n_blocks : int, default=1
-        Number of hidden layers behind the first one, each with a residual connection, >= 0.
+        Number of hidden layers behind the first one of members that read the principal components, >= 0.
     width : int, default=128
         Units of every hidden layer of a member, >= 1.
     dropout : float, default=0.0
@@ -37,6 +42,10 @@ class SequenceNet(TabM):
 
     Attributes
     ----------
+    of_components : TabM
+        Members that read the principal components.
+    of_values : TabM or None
+        Members that read the values.
     n_members : int
         Number of members in the output, which the estimators read.
 
@@ -68,6 +77,8 @@ class SequenceNet(TabM):
     >>> from sknn.modules import SequenceNet
     >>> SequenceNet(30, 3)(torch.randn(5, 30)).shape
     torch.Size([5, 4, 3])
+    >>> SequenceNet(80, 3, n_components=64)(torch.randn(5, 80)).shape
+    torch.Size([5, 6, 3])
     """
 
     reads: ClassVar[str] = "convolutions"
@@ -97,9 +108,31 @@ class SequenceNet(TabM):
         n_kernels: int = 10_000,
         n_components: int = 256,
     ) -> None:
+        super().__init__()
+        in_features, n_members = check_size("in_features", in_features), check_size("n_members", n_members)
         check_size("n_kernels", n_kernels)
-        check_size("n_components", n_components)
-        super().__init__(in_features, out_features, n_members, n_blocks, width, dropout=dropout, n_bins=0)
+        n_values = max(0, in_features - check_size("n_components", n_components))
+        n_of_components = max(1, n_members // 2) if n_values else n_members
+        self.in_features = in_features
+        self.of_components = TabM(
+            in_features - n_values, out_features, n_of_components, n_blocks, width, dropout=dropout, n_bins=0
+        )
+        self.of_values = TabM(n_values, out_features, n_members, width=width, dropout=dropout) if n_values else None
+        self.n_members = n_of_components + (n_members if n_values else 0)
+
+    def fit_knots(self, x: Tensor, sample_weight: Tensor | None = None) -> SequenceNet:
+        """Place the knots of the curves of values at quantiles of training rows; returns the module."""
+        if self.of_values is not None:
+            self.of_values.fit_knots(x[:, self.of_components.in_features :], sample_weight)
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Raw scores of the members for a batch of rows."""
+        check_columns("values of x", x, self.in_features)
+        if self.of_values is None:
+            return self.of_components(x)
+        components, values = x.split([self.of_components.in_features, self.of_values.in_features], dim=1)
+        return torch.cat([self.of_components(components), self.of_values(values)], dim=1)
 
 
 __all__ = ["SequenceNet"]

@@ -5,15 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import RidgeClassifier
 
+from sknn._data.inputs import Inputs
 from sknn._data.random_convolutions import _KERNELS, N_KERNELS, draw_convolutions, on_grid
 from sknn._data.sequence_features import SequenceFeatures
-from sknn._data.sequences import as_sequences, read_sequences
+from sknn._data.sequences import SequenceRows, as_sequences, read_sequences
 from sknn._threads import threads
 
 
+def no_inputs(rows: SequenceRows) -> Inputs:
+    raise AssertionError("nothing is learned here")
+
+
 def rows_of(X):
-    return read_sequences(as_sequences(X), lambda rows: None)
+    return read_sequences(as_sequences(X), no_inputs)
 
 
 def reference(convolutions, x):
@@ -41,7 +47,7 @@ def reference(convolutions, x):
     return np.array(features)
 
 
-@pytest.mark.parametrize("n_channels, length", [(1, 30), (3, 12), (2, 1), (12, 9)])
+@pytest.mark.parametrize(("n_channels", "length"), [(1, 30), (3, 12), (2, 1), (12, 9)])
 def test_features_are_those_of_a_loop_over_steps(n_channels, length):
     x = on_grid(np.random.RandomState(0).normal(size=(2, n_channels, length)))
     drawn = draw_convolutions(list(x), length, 2 * N_KERNELS * 2, np.random.RandomState(1))
@@ -71,7 +77,7 @@ def test_components_are_finite_and_have_the_promised_size(n_channels, lengths):
     random = np.random.RandomState(0)
     X = [random.normal(size=(n_channels, lengths[i % len(lengths)])) for i in range(40)]
     features = learned(X)
-    z = features.components(rows_of(X))
+    z = features.encoded(rows_of(X))
     assert z.shape == (40, 20)
     assert z.dtype == torch.float32
     assert torch.isfinite(z).all()
@@ -83,9 +89,9 @@ def test_a_row_does_not_depend_on_the_rows_beside_it():
     random = np.random.RandomState(0)
     X = [random.normal(size=(2, n)) for n in random.randint(1, 60, size=50)]
     features = learned(X)
-    together = features.components(rows_of(X))
+    together = features.encoded(rows_of(X))
     for i in (0, 7, 49):
-        torch.testing.assert_close(features.components(rows_of(X[i : i + 1])), together[i : i + 1], rtol=0, atol=1e-5)
+        torch.testing.assert_close(features.encoded(rows_of(X[i : i + 1])), together[i : i + 1], rtol=0, atol=1e-5)
 
 
 def test_bits_do_not_depend_on_the_number_of_threads():
@@ -94,7 +100,7 @@ def test_bits_do_not_depend_on_the_number_of_threads():
     for number in (1, 2):
         with threads(number):
             features = learned(X)
-            bits.append((features.directions, features.components(rows_of(X)).numpy()))
+            bits.append((features.directions, features.encoded(rows_of(X)).numpy()))
     for one, two in zip(*bits, strict=True):
         np.testing.assert_array_equal(one, two)
 
@@ -107,9 +113,7 @@ def test_the_form_of_a_sequence_survives_amplitudes_of_any_size():
         wave = np.sin(2 * np.pi * (steps / (8, 12)[i % 2] + random.rand())) + 0.5 * random.normal(size=len(steps))
         X.append(wave[None] * 10 ** random.uniform(-3, 3))
         y.append(i % 2)
-    z = learned(X[:60]).components(rows_of(X))
-    from sklearn.linear_model import RidgeClassifier
-
+    z = learned(X[:60]).encoded(rows_of(X))
     y = np.array(y)
     assert RidgeClassifier().fit(z[:60].numpy(), y[:60]).score(z[60:].numpy(), y[60:]) > 0.9
 
@@ -125,7 +129,7 @@ def test_the_form_of_a_sequence_survives_amplitudes_of_any_size():
     ],
 )
 def test_sequences_that_say_nothing_or_are_extreme_give_finite_numbers(X):
-    assert torch.isfinite(learned(X).components(rows_of(X))).all()
+    assert torch.isfinite(learned(X).encoded(rows_of(X))).all()
 
 
 def test_gaps_are_no_obstacle_and_are_seen():
@@ -135,6 +139,6 @@ def test_gaps_are_no_obstacle_and_are_seen():
     gaps = random.uniform(size=X.shape) < np.where(y, 0.3, 0.05)[:, None, None]
     X[gaps] = np.nan
     features = learned(X, n_kernels=1)
-    z = features.components(rows_of(X)).numpy()
+    z = features.encoded(rows_of(X)).numpy()
     assert np.isfinite(z).all()
     assert np.abs(np.corrcoef(z.T, y)[-1, :-1]).max() > 0.4

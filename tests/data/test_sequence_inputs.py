@@ -45,7 +45,7 @@ def test_sequences_are_read_by_the_default_network() -> None:
     assert model.score(X[80:], y[80:]) > 0.9
 
 
-@pytest.mark.parametrize("module, params", MODULES)
+@pytest.mark.parametrize(("module", "params"), MODULES)
 @pytest.mark.parametrize("ragged", [True, False])
 def test_estimators_take_sequences(module: Any, params: dict[str, Any], ragged: bool, tmp_path: Any) -> None:
     X, y = waves(40, ragged)
@@ -121,7 +121,8 @@ def test_a_state_makes_the_same_inputs(kind: Any, ragged: bool) -> None:
 
 
 def damages(state: dict[str, Any]) -> list[tuple[str, Any]]:
-    wrong = [(name, None) for name in state] + [("another", 1), ("length", 0), ("length", True), ("length", 41)]
+    wrong: list[tuple[str, Any]] = [("another", 1), ("length", 0), ("length", True), ("length", 41)]
+    wrong += [(name, None) for name in state]
     wrong += [("center", np.zeros(3)), ("scale", np.zeros(2)), ("scale", np.array([1.0, np.nan]))]
     if "convolutions" not in state:
         return [(name, value) for name, value in wrong if (name, value) not in (("length", None), ("length", 41))]
@@ -135,7 +136,11 @@ def damages(state: dict[str, Any]) -> list[tuple[str, Any]]:
         wrong.append(("convolutions", [first, state["convolutions"][1]]))
     directions = state["directions"]
     wrong += [("convolutions", [[], []]), ("n_values", 3), ("n_values", -1), ("mean", state["mean"][1:])]
-    wrong += [("directions", directions[:, :0]), ("directions", directions.astype(float)), ("limit", -state["mean"] - 9)]
+    wrong += [
+        ("directions", directions[:, :0]),
+        ("directions", directions.astype(float)),
+        ("limit", -state["mean"] - 9),
+    ]
     return wrong
 
 

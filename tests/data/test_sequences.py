@@ -7,11 +7,16 @@ import pandas as pd
 import pytest
 import torch
 
-from sknn._data.sequences import SequenceScale, as_sequences, read_sequences
+from sknn._data.inputs import Inputs
+from sknn._data.sequences import SequenceRows, SequenceScale, as_sequences, read_sequences
+
+
+def no_inputs(rows: SequenceRows) -> Inputs:
+    raise AssertionError("nothing is learned here")
 
 
 def read(X):
-    return read_sequences(as_sequences(X), lambda rows: None)
+    return read_sequences(as_sequences(X), no_inputs)
 
 
 def test_arrays_and_lists_give_the_same_rows():
@@ -47,7 +52,9 @@ def test_a_one_dimensional_series_is_one_channel():
 
 def test_keys_are_equal_for_equal_rows_only():
     rows = read([np.zeros((1, 3)), np.zeros((1, 4)), np.zeros((1, 3)), np.ones((1, 3))])
-    keys = np.concatenate([key.reshape(4, -1) for key in rows.keys()], axis=1)
+    parts = rows.keys()
+    assert parts is not None
+    keys = np.concatenate([part.reshape(4, -1) for part in parts], axis=1)
     assert (keys[0] == keys[2]).all()
     assert len(np.unique(keys, axis=0)) == 3
 
@@ -67,7 +74,7 @@ def test_constant_and_missing_channels_have_a_finite_scale(values):
 
 
 @pytest.mark.parametrize(
-    "X, message",
+    ("X", "message"),
     [
         ([np.zeros((2, 5)), np.zeros((3, 5))], r"2 and 3 channels. Time seems to come first: transpose"),
         ([np.zeros((2, 5)), np.zeros((3, 6))], r"X\[0\] has the shape \(2, 5\) and X\[1\] \(3, 6\)"),

@@ -22,7 +22,7 @@ def reference(table, length, horizon, groups, step):
 
 
 @pytest.mark.parametrize("groups", [None, [1] * 9 + [0] * 4 + [5] * 7])
-@pytest.mark.parametrize("length, horizon, step", [(1, 1, 1), (3, 1, 1), (4, 2, 1), (3, 3, 2), (5, 1, 4)])
+@pytest.mark.parametrize(("length", "horizon", "step"), [(1, 1, 1), (3, 1, 1), (4, 2, 1), (3, 3, 2), (5, 1, 4)])
 def test_windows_are_those_of_a_loop_over_rows(groups, length, horizon, step):
     table = np.random.RandomState(0).normal(size=(20, 3))
     X, y = windows(table, length, horizon, groups=groups, step=step)
@@ -63,7 +63,7 @@ def test_gaps_stay_gaps_and_float32_stays_float32():
 
 
 @pytest.mark.parametrize(
-    "changes, message",
+    ("changes", "message"),
     [
         ({"length": 0}, "length=0 is out of range"),
         ({"length": 2.0}, "length=2.0 is a float"),

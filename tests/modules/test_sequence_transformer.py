@@ -47,13 +47,14 @@ def test_gradients_reach_every_parameter_and_copies_agree() -> None:
     network, (x, lengths) = small(), rows()
     network(x, lengths).square().sum().backward()
     for name, parameter in network.named_parameters():
-        assert parameter.grad is not None and parameter.grad.isfinite().all(), name
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
     for other in (copy.deepcopy(network), pickle.loads(pickle.dumps(network))):
         assert torch.equal(other(x, lengths), network(x, lengths))
 
 
 @pytest.mark.parametrize(
-    "params, message",
+    ("params", "message"),
     [
         ({"token_size": 15}, "token_size=15 is not a multiple"),
         ({"n_heads": 3}, "not a multiple of 2 and of n_heads=3"),
@@ -77,4 +78,4 @@ def test_sequence_net_refuses_options_out_of_range() -> None:
     with pytest.raises(ValueError, match="n_kernels=0 is out of range"):
         SequenceNet(5, 2, n_kernels=0)
     with pytest.raises(TypeError, match="n_components=1.5 is a float"):
-        SequenceNet(5, 2, n_components=1.5)
+        SequenceNet(5, 2, n_components=1.5)  # pyright: ignore[reportArgumentType]
