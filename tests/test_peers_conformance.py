@@ -554,6 +554,6 @@ def test_pickled_model_predicts_the_same_and_trains_on(make):
 
 def test_the_default_module_is_written_in_the_repr_only_when_changed():
     assert repr(NeuralClassifier()) == "NeuralClassifier()"
-    assert repr(NeuralClassifier(TabM)) == "NeuralClassifier()"
+    assert repr(NeuralClassifier("auto")) == "NeuralClassifier()"
     assert "ResNet" in repr(NeuralClassifier(ResNet))
     assert "NeuralRegressor" in NeuralRegressor()._repr_html_()

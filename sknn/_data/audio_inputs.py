@@ -61,7 +61,7 @@ class AudioInputs(Inputs):
     `mean_length`: samples of a recording of the training rows.
     """
 
-    kind = content = "audio"
+    kind, content = "audio", None
     what = _WHAT
     default_module = AudioNet
 

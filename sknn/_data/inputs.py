@@ -61,7 +61,7 @@ class Inputs(ABC):
     """What a fit has learned about X, and how X becomes tensors by it."""
 
     kind: ClassVar[str]  # name of the kind of data, which a module class may ask for by its attribute `reads`
-    content: ClassVar[Content]  # what X of this kind is
+    content: ClassVar[Content | None]  # what X of this kind is; None if only a module says so
     what: ClassVar[str]  # the same in words, in the plural, for messages
     default_module: ClassVar[type[nn.Module]]  # of ``module="auto"``
     # Names of the arguments of `read_first` beside X: parameters of the estimator, or of the module's constructor.

@@ -12,7 +12,7 @@ from .audio_inputs import AudioInputs, SpectrogramInputs
 from .image_inputs import ImageInputs
 from .inputs import Inputs
 from .ngram_inputs import NgramInputs
-from .recognition import content_of
+from .recognition import Content, content_of
 from .sequence_inputs import ConvolutionInputs, SequenceInputs
 from .sparse_inputs import SparseInputs
 from .table_inputs import TableInputs
@@ -20,12 +20,13 @@ from .text_inputs import TextInputs
 
 __all__ = ["KINDS", "default_modules", "kind_of", "module_for"]
 
-# Of several kinds that read the same data, ``module="auto"`` takes the first.
 _ALL: tuple[type[Inputs], ...] = (
     TableInputs, SparseInputs, ArrayInputs, NgramInputs, TextInputs, ImageInputs, ConvolutionInputs, SequenceInputs,
     SpectrogramInputs, AudioInputs,
 )  # fmt: skip
 KINDS: dict[str, type[Inputs]] = {kind.kind: kind for kind in _ALL}
+# Of several kinds that read the same data, ``module="auto"`` takes the first.
+_FIRST: dict[Content | None, type[Inputs]] = {kind.content: kind for kind in reversed(_ALL)}
 
 
 def kind_of(X: Any, module: Any, preprocessing: bool) -> type[Inputs]:
@@ -46,8 +47,8 @@ def kind_of(X: Any, module: Any, preprocessing: bool) -> type[Inputs]:
         untouched = content == "array" or (content == "table" and not preprocessing)
         return ArrayInputs if untouched else SparseInputs if content == "sparse" else TableInputs
     if _is_auto(module):
-        return next((kind for kind in KINDS.values() if kind.content == content), ArrayInputs)
-    return KINDS.get(content, ArrayInputs)
+        return _FIRST[content]
+    return KINDS[content]
 
 
 def _reads(module: Any) -> str | None:
@@ -68,4 +69,5 @@ def module_for(module: Any, kind: type[Inputs]) -> Any:
 
 def default_modules() -> list[type[nn.Module]]:
     """All networks that ``module="auto"`` may be."""
-    return list(dict.fromkeys(kind.default_module for kind in KINDS.values()))
+    recognised = [kind.default_module for content, kind in _FIRST.items() if content is not None]
+    return list(dict.fromkeys(reversed(recognised)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from typing import Any, Literal
 
 import narwhals.stable.v1 as nw
@@ -11,15 +12,16 @@ import numpy as np
 from scipy import sparse
 from torch import Tensor
 
-from .._errors import shown
+from .._errors import level_of_caller, shown
 from .cells import is_missing
 from .containers import is_frame, items_of
 
 __all__ = ["Content", "content_of", "is_picture"]
 
-Content = Literal["table", "sparse", "array", "text", "image", "sequence", "audio"]
+Content = Literal["table", "sparse", "array", "text", "image", "sequence"]
 
 _CHANNELS = (1, 3, 4)  # of an image: grey, colour, colour with transparency
+_SMALLEST_PICTURE = 8  # pixels
 _N_LOOKED_AT = 100  # rows of a list whose type says what all are; the kinds check the others
 _NAME_OF_FILE = re.compile(r"\S+\.(png|jpe?g|gif|bmp|tiff?|webp|wav|mp3|flac|ogg)", re.IGNORECASE)
 
@@ -38,15 +40,34 @@ def content_of(X: Any, keeps_arrays: bool) -> Content:
         return "table"
     if sparse.issparse(X):
         return "sparse"
-    if isinstance(X, Tensor):
-        return "table" if X.ndim < 3 else _content_of_array(tuple(X.shape), str(X.dtype) == "torch.uint8", keeps_arrays)
-    if isinstance(X, np.ndarray) and X.ndim > 1:
-        return "table" if X.ndim == 2 else _content_of_array(X.shape, X.dtype == np.uint8, keeps_arrays)
-    if isinstance(X, np.ndarray) and X.dtype.kind not in "OUT":
+    if isinstance(X, Tensor | np.ndarray) and X.ndim > 1:
+        if X.ndim == 2:
+            return "table"
+        is_uint8 = str(X.dtype).removeprefix("torch.") == "uint8"
+        if X.ndim == 3 and not is_uint8 and not keeps_arrays and _are_pictures(np.asarray(X[:_N_LOOKED_AT])):
+            return "image"
+        return _content_of_array(tuple(X.shape), is_uint8, keeps_arrays)
+    if isinstance(X, Tensor) or (isinstance(X, np.ndarray) and X.dtype.kind not in "OUT"):
         return "table"  # one-dimensional numbers, which `as_table` refuses
     if isinstance(X, list | tuple | np.ndarray) or nw.dependencies.is_into_series(X) or hasattr(X, "to_pylist"):
         return _content_of_rows(X, keeps_arrays)
     return "table"
+
+
+def _are_pictures(some: np.ndarray) -> bool:
+    """Whether arrays (n, height, width) that are not of uint8 are grey images: squares of whole numbers up to 255."""
+    if some.shape[1] != some.shape[2] or some.shape[1] < _SMALLEST_PICTURE or some.dtype.kind not in "iuf":
+        return False
+    if not (((some >= 0) & (some <= 255) & (some == np.floor(some))).all() and some.any()):
+        return False
+    warnings.warn(
+        f"X has the shape (n, {some.shape[1]}, {some.shape[2]}) and holds whole numbers from 0 to {int(some.max())}, so it "
+        "is read as grey images. Pass X.astype(np.uint8) to say so, or module=sknn.modules.SequenceNet if these are "
+        "sequences (n, channels, time).",
+        UserWarning,
+        stacklevel=level_of_caller(),
+    )
+    return True
 
 
 def _content_of_array(shape: tuple[int, ...], is_uint8: bool, keeps_arrays: bool) -> Content:

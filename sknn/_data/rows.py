@@ -156,7 +156,7 @@ class Batches:
             ranks = lengths[group].argsort(dim=1, stable=True)
             batches = group.gather(1, ranks).split(np.diff(bounds[first : last + 1]).tolist(), dim=1)
             # A smaller last batch stays the last: the bounds are those of the batches in order.
-            shuffled = torch.randperm(len(batches) - 1, generator=self.generator).tolist()
+            shuffled = torch.randperm(len(batches) - 1, generator=self.generator, dtype=torch.int64).tolist()
             group.copy_(torch.cat([batches[i] for i in (*shuffled, len(batches) - 1)], dim=1))
         return orders
 

@@ -46,7 +46,7 @@ class Store(ABC):
     def parts(self, most: int) -> list[Tensor]:
         """Positions of rows of about the same length, so many together that they are at most `most` numbers."""
         if self.lengths is None:
-            return [torch.arange(len(self))]
+            return [torch.arange(len(self), dtype=torch.int64)]
         order = self.lengths.argsort(stable=True)
         size = max(1, self.row_size // max(1, int(self.lengths.float().mean())))  # of a step
         parts, start = [], 0
@@ -183,7 +183,7 @@ class Bags(Store):
 def _positions(starts: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     """Positions of the values of each row, int64 (n_rows, longest), and which of them exist, bool; at least one."""
     longest = max(1, int(lengths.max())) if len(lengths) else 1
-    steps = torch.arange(longest, device=starts.device)
+    steps = torch.arange(longest, dtype=torch.int64, device=starts.device)
     exists = steps < lengths[:, None]
     return torch.where(exists, starts[:, None] + steps, 0), exists
 

@@ -28,6 +28,7 @@ from .._training.net import _Net
 from .._training.plan import TrainingPlan
 from .._training.train import train
 from ..losses._make import can_weigh_rows
+from .component_params import check_names
 from .fitted import FittedEstimator, check_axes, training_attributes
 from .parameters import BUILT_WITH, CONSTRAINTS
 from .progress import (
@@ -152,6 +153,7 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
         device, is_continued = self._check_parameters(partial)
         reading = reading_of(X, hyperparameters(self), self._inputs if is_continued else None)
         params = {**hyperparameters(self), "module": reading.module}
+        check_names("module", reading.module, list(self.module_params or ()))
         arguments = dict(X=X, y=y, sample_weight=sample_weight, groups=groups, validation=validation)
 
         raw = self._training_data(reading, y, sample_weight, groups, classes, is_continued, partial)

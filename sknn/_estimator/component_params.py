@@ -16,10 +16,10 @@ from .callback_params import callback_params, with_callback_params
 from .components import COMPONENTS, FILLED_IN, accepted_params
 from .other_names import hint, hint_inside
 
-__all__ = ["ComponentParams"]
+__all__ = ["ComponentParams", "check_names"]
 
 
-def _check_names(kind: str, component: Any, names: list[str]) -> None:
+def check_names(kind: str, component: Any, names: list[str]) -> None:
     defaults, open_ended = accepted_params(kind, component)
     odd = [name for name in names if not isinstance(name, str)]
     if odd:
@@ -123,7 +123,7 @@ class ComponentParams(BaseEstimator):
                 )
         for kind, values in nested.items():
             if values:
-                _check_names(kind, own.get(kind, getattr(self, kind)), list(values))
+                check_names(kind, own.get(kind, getattr(self, kind)), list(values))
         if of_callbacks:
             own["callbacks"] = with_callback_params(own.get("callbacks", vars(self)["callbacks"]), of_callbacks)
         super().set_params(**own)
@@ -179,8 +179,8 @@ class ComponentParams(BaseEstimator):
         """At fit: refuse names in ``*_params`` that the component does not accept."""
         for kind in COMPONENTS:
             given = getattr(self, f"{kind}_params")
-            if given:
-                _check_names(kind, getattr(self, kind), list(given))
+            if given and not (kind == "module" and self.module == "auto"):  # which network that is, X decides
+                check_names(kind, getattr(self, kind), list(given))
 
 
 def _components(kind: type) -> dict[str, Any]:

@@ -96,7 +96,11 @@ def constructor_values(module: Any, params: dict[str, Any], names: Iterable[str]
     if isinstance(module, nn.Module):
         return {name: getattr(module, name) for name in names if hasattr(module, name)}
     given = {**getattr(module, "keywords", {}), **params}
-    defaults = {name: p.default for name, p in constructor_parameters(module).items() if p.default is not p.empty}
+    try:
+        parameters = constructor_parameters(module)
+    except (TypeError, ValueError):  # such as a class of C; whether it can be built, is seen later
+        parameters = {}
+    defaults = {name: p.default for name, p in parameters.items() if p.default is not p.empty}
     values = {**defaults, **given}
     return {name: values[name] for name in names if name in values}
 

@@ -47,8 +47,8 @@ def of(*shapes: tuple[int, ...], dtype: Any = FLOAT) -> list[np.ndarray]:
         (pa.array(TEXTS), "text", "text"),
         (np.ones((5, 28, 28), UINT8), "image", "image"),
         (torch.ones((5, 28, 28), dtype=torch.uint8), "image", "image"),
-        (np.ones((5, 28, 28)), "sequence", "array"),
-        (np.ones((5, 28, 28), int), "sequence", "array"),
+        (np.ones((5, 28, 28)) / 2, "sequence", "array"),
+        (-np.ones((5, 28, 28), int), "sequence", "array"),
         (np.ones((5, 28, 28, 3), UINT8), "image", "image"),
         (np.ones((5, 28, 28, 3)), "image", "image"),
         (np.ones((5, 3, 28, 28)), "image", "array"),
@@ -71,6 +71,18 @@ def test_what_it_is(X: Any, auto: str | None, own: str) -> None:
             content_of(X, keeps_arrays=False)
     else:
         assert content_of(X, keeps_arrays=False) == auto
+
+
+def test_squares_of_whole_numbers_are_images_with_a_warning() -> None:
+    digits = np.random.default_rng(0).integers(0, 17, (5, 8, 8)).astype(float)
+    for X in (digits, digits.astype(int), torch.from_numpy(digits)):
+        with pytest.warns(
+            UserWarning, match=r"\(n, 8, 8\).*whole numbers from 0 to 1\d.*grey images.*uint8.*SequenceNet"
+        ):
+            assert content_of(X, keeps_arrays=False) == "image"
+        assert content_of(X, keeps_arrays=True) == "array"
+    for X in (digits + 0.5, digits - 1, digits * 100, digits[:, :7], digits[:, :5, :5], 0 * digits):
+        assert content_of(X, keeps_arrays=False) == "sequence"
 
 
 @pytest.mark.parametrize(

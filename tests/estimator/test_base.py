@@ -84,7 +84,7 @@ def test_bad_parameters_are_named(params, message):
 
 
 def test_set_params_refuses_unknown_component_names():
-    with pytest.raises(ValueError, match="'drop' for module TabM"):
+    with pytest.raises(ValueError, match="'drop' for module 'auto'"):
         NeuralClassifier().set_params(module__drop=0.1)
     with pytest.raises(ValueError, match="'nothing'"):
         NeuralClassifier().set_params(nothing=0.1)

@@ -134,9 +134,9 @@ def test_get_params_goes_through_set_params() -> None:
 @pytest.mark.parametrize(
     ("estimator", "params", "message"),
     [
-        (NeuralClassifier(), {"module__droput": 0.1}, r"'droput' for module TabM.*\['activation', .*'dropout'"),
+        (NeuralClassifier(), {"module__droput": 0.1}, r"'droput' for module 'auto'.*\['activation', .*'dropout'"),
         (NeuralClassifier(), {"optimizer__lr": 0.1}, r"'lr' for optimizer AdamW.*estimator's own parameter lr"),
-        (NeuralClassifier(), {"module__in_features": 3}, r"'in_features' for module TabM.*filled in from the data"),
+        (NeuralClassifier(), {"module__in_features": 3}, r"'in_features' for module 'auto'.*filled in from the data"),
         (NeuralRegressor(criterion="huber"), {"criterion__beta": 1.0}, r"'beta' for criterion 'huber'.*\['delta'\]"),
         (NeuralClassifier(nn.Linear(2, 3)), {"module__bias": False}, r"instance of Linear.*Pass the class, module=Linear"),
         (NeuralClassifier(partial(make_net)), {"module__depth": 1}, r"'depth' for module .*make_net.*\['width'\]"),

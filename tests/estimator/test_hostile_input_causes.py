@@ -144,7 +144,7 @@ def test_an_array_that_cannot_be_made_is_refused_as_x():
 
 
 def test_ragged_rows_are_refused_as_x_and_y():
-    assert refusal(classifier().fit, [[1, 2], [3]], [0, 1]).startswith("X: ")
+    assert refusal(classifier().fit, [[1, 2], [3]], [0, 1]).startswith("X holds 2 one-dimensional rows")
     assert refusal(regressor().fit, X[:2], [[1, 2], [3]]).startswith("y: ")
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn._estimator.other_names import OTHER_NAMES, hint
 from sknn._hyperparameters import constructor_names
-from sknn.modules import MLP
+from sknn.modules import MLP, TabM
 
 README = Path(__file__).parents[2] / "README.md"
 PARAMETERS = {*constructor_names(NeuralClassifier), *constructor_names(NeuralRegressor)}
@@ -96,11 +96,11 @@ def test_nothing_is_said_about_a_name_that_is_like_none():
     ("module", "name", "says"),
     [
         (
-            NeuralClassifier().module,
+            TabM,
             "hidden_sizes",
             r"width or n_blocks\? hidden_sizes is a parameter of sknn.modules.MLP",
         ),
-        (NeuralClassifier().module, "drop_out", "dropout"),
+        (TabM, "drop_out", "dropout"),
         (MLP, "width", "hidden_sizes"),
         (MLP, "n_layers", "hidden_sizes"),
         (nn.Linear, "bais", "bias"),
