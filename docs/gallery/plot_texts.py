@@ -31,7 +31,7 @@ for part in PARTS:
     package = importlib.import_module(f"sklearn.{part}")
     for name in package.__all__:
         text = inspect.getdoc(getattr(package, name)) or ""
-        text = re.sub(r">>>.*|\.\. .*|[`*]|" + part, " ", text)  # without code and the name of the part
+        text = re.sub(rf">>>.*|\.\. .*|[`*]|{part}\w*", " ", text)  # without code and the name of the part
         for sentence in re.split(r"\.\s|\n\n", text):
             sentence = " ".join(sentence.split())
             if 40 < len(sentence) < 300:
@@ -64,7 +64,7 @@ figure.tight_layout()
 # Words that matter
 # -----------------
 # A word is a text, too: its probabilities say how it is understood. Shown are the words that speak most clearly for
-# each part. Numbers of words with the same stem are close to each other, since they share pieces.
+# each part. Words with a common stem often come together, since they share pieces.
 
 words = sorted({word for text in X_train for word in re.findall("[a-z]{3,}", text.lower())})
 probability = model.predict_proba(words)
@@ -86,7 +86,8 @@ figure.tight_layout()
 
 predicted = model.predict(X_test)
 sure = model.predict_proba(X_test).max(axis=1)
-shown = [np.flatnonzero((predicted == part) & (sure < 0.9) & (np.char.str_len(X_test) < 90))[0] for part in PARTS]
+is_prose = np.array([bool(re.fullmatch("[A-Z][A-Za-z ,'-]{40,85}", text)) for text in X_test])
+shown = [np.flatnonzero((predicted == part) & (sure < 0.9) & is_prose)[0] for part in PARTS]
 
 figure, axis = plt.subplots(figsize=(10, 3.6))
 figure.canvas.draw()
