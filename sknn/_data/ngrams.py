@@ -115,8 +115,8 @@ def words_of(text: str) -> list[str]:
     codes = np.frombuffer(normal.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.uint32)
     if not len(codes):
         return []
-    starts, is_word = _bounds(codes, _classes(codes))
-    bounds = zip(starts[is_word].tolist(), np.append(starts, len(codes))[1:][is_word].tolist(), strict=True)
+    starts, are_words = _bounds(codes, _classes(codes))
+    bounds = zip(starts[are_words].tolist(), np.append(starts, len(codes))[1:][are_words].tolist(), strict=True)
     return [normal[start:stop] for start, stop in bounds]
 
 
@@ -209,11 +209,11 @@ def _words(
     codes: np.ndarray, mixed: np.ndarray, classes: np.ndarray, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Hashes and rows of all words, from arrays of one element for each character."""
-    starts, is_word = _bounds(codes, classes)
+    starts, are_words = _bounds(codes, classes)
     place = np.arange(len(codes)) - np.repeat(starts, np.diff(np.append(starts, len(codes))))
     powers = np.cumprod(np.full(int(place.max(initial=0)) + 1, _BASE))  # modulo 2 ** 64
-    words = np.add.reduceat(mixed * powers[place], starts)[is_word]
-    return _mixed(words), rows[starts[is_word]]
+    words = np.add.reduceat(mixed * powers[place], starts)[are_words]
+    return _mixed(words), rows[starts[are_words]]
 
 
 def _bounds(codes: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
