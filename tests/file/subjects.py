@@ -65,6 +65,7 @@ WORDED = FRAME[["number", "when"]].assign(
     ],
     gap=FRAME["when"].mask(FRAME["gap"].isna()),
 )
+SPELLED = FRAME[["number"]].assign(job=[f"the worker {i if i % 2 else 7}" for i in range(len(FRAME))])
 SPARSE = sparse.csr_array(sparse.random(120, 50, density=0.2, random_state=0, format="csr"))
 IMAGES = RNG.normal(size=(60, 1, 6, 6)).astype(np.float32)
 
@@ -102,6 +103,7 @@ CASES = {
     "ft": lambda: (NeuralClassifier(FTTransformer, module_params={"n_blocks": 1}, **FEW), FRAME, LABELS),
     "resnet": lambda: (NeuralClassifier(ResNet, module_params={"activation": nn.SiLU}, **FEW), FRAME, LABELS),
     "texts and dates": lambda: (NeuralClassifier(**SMALL_TABM), WORDED, LABELS),
+    "many spellings": lambda: (NeuralClassifier(**SMALL_TABM), SPELLED, LABELS),
     "linear class": lambda: (NeuralClassifier(nn.Linear, **FEW), X, Y),
     "optimizer and schedule": lambda: (
         NeuralClassifier(MLP, optimizer=torch.optim.SGD, optimizer_params={"momentum": 0.9}, lr=0.01,
