@@ -45,7 +45,10 @@ def hand_loop(
         for start in range(0, len(y_), batch_size):
             rows = order[start : start + batch_size]
             optimizer.zero_grad()
-            criterion(net(*(values[rows] for values in inputs)), y_[rows]).backward()
+            scores, labels = net(*(values[rows] for values in inputs)), y_[rows]
+            if scores.ndim == 3:  # of several members, each with a loss of its own
+                scores, labels = scores.flatten(0, 1), labels.repeat_interleave(scores.shape[1])
+            criterion(scores, labels).backward()
             if clip is not None:
                 nn.utils.clip_grad_norm_(net.parameters(), clip)
             optimizer.step()

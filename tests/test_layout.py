@@ -194,7 +194,6 @@ QUESTIONS = {
         ],
         "_file/foreign/skops_parts.py": ["hasattr(matrix, 'check_format')"],
         "_health/sampling.py": ["hasattr(dataset, '__len__')"],
-        "_data/random_convolutions.py": ["getattr(part, 'dtype', None)"],
     },
     "modules of the user, their hooks and parameters": {
         "_backprop/chain.py": ["getattr(parameter, '_post_accumulate_grad_hooks', None)"],

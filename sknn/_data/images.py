@@ -22,8 +22,8 @@ CHANNELS = (1, 3, 4)  # grey, colour, colour with transparency
 
 # Of one image while it is resized, and of some while they are copied.
 _CHUNK_FLOATS = 2**22
-_WHAT = (
-    "images: an array (n, height, width), (n, height, width, channels) or (n, channels, height, width) with 1, 3 or 4 "
+_FORMS = (
+    "an array (n, height, width), (n, height, width, channels) or (n, channels, height, width) with 1, 3 or 4 "
     "channels, or a list of images"
 )
 
@@ -48,10 +48,10 @@ def as_images(X: Any) -> np.ndarray:
     ValueError, TypeError
         X is no container of images; the message says what it is, and how to bring it into shape.
     """
-    with refused_as("X", _WHAT):
+    with refused_as("X", _FORMS):
         X = without_tensor(X, "X")
     if is_frame(X) or sparse.issparse(X):
-        raise TypeError(f"X is a {type(X).__name__}, but {_WHAT} was expected.")
+        raise TypeError(f"X is a {type(X).__name__}, but images were expected: {_FORMS}.")
     if isinstance(X, np.ma.MaskedArray):
         if np.ma.getmaskarray(X).any():
             raise ValueError("X has masked pixels, which a network cannot be given. Fill them, as by X.filled(0).")
@@ -64,7 +64,7 @@ def as_images(X: Any) -> np.ndarray:
         return rows
     _check_numbers(X.dtype)
     if X.ndim not in (3, 4) or 0 in X.shape[1:]:
-        raise ValueError(f"X has the shape {X.shape}, but {_WHAT} was expected.{_advice(X.shape)}")
+        raise ValueError(f"X has the shape {X.shape}, but images were expected: {_FORMS}.{_advice(X.shape)}")
     if X.shape[0] == 0:
         raise ValueError(f"X: Found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is required.")
     return X

@@ -109,6 +109,17 @@ def ngram_counts(texts: Sequence[str], ngrams: Ngrams, vocabulary: np.ndarray) -
     return Counts(data, indices, indptr, (len(texts), len(vocabulary)))
 
 
+def words_of(text: str) -> list[str]:
+    """Its words in lower case and their order, as `Ngrams` describes them."""
+    normal = unicodedata.normalize("NFC", text.lower())
+    codes = np.frombuffer(normal.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.uint32)
+    if not len(codes):
+        return []
+    starts, are_words = _bounds(codes, _classes(codes))
+    bounds = zip(starts[are_words].tolist(), np.append(starts, len(codes))[1:][are_words].tolist(), strict=True)
+    return [normal[start:stop] for start, stop in bounds]
+
+
 def is_word(vocabulary: np.ndarray) -> np.ndarray:
     """Which n-grams of a vocabulary are of words; these come last, bool (n_vocabulary,)."""
     return vocabulary >= _WORD_BIT
@@ -198,6 +209,15 @@ def _words(
     codes: np.ndarray, mixed: np.ndarray, classes: np.ndarray, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Hashes and rows of all words, from arrays of one element for each character."""
+    starts, are_words = _bounds(codes, classes)
+    place = np.arange(len(codes)) - np.repeat(starts, np.diff(np.append(starts, len(codes))))
+    powers = np.cumprod(np.full(int(place.max(initial=0)) + 1, _BASE))  # modulo 2 ** 64
+    words = np.add.reduceat(mixed * powers[place], starts)[are_words]
+    return _mixed(words), rows[starts[are_words]]
+
+
+def _bounds(codes: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where words and single spaces start, in ascending order, and which of them are words."""
     before = np.concatenate([[_SPACE], classes[:-1]])
     is_start = (classes != _SPACE) & (classes != before)
     is_start &= ~((classes == _MARK) & (before != _SPACE)) & ~((classes == _LETTER) & (before == _MARK))
@@ -205,10 +225,7 @@ def _words(
     is_start |= classes == _ALONE
     # A word ends at a space or where the next one starts, so that spaces are parts of their own, which are left out.
     starts = np.flatnonzero(is_start | (classes == _SPACE))
-    place = np.arange(len(codes)) - np.repeat(starts, np.diff(np.append(starts, len(codes))))
-    powers = np.cumprod(np.full(int(place.max(initial=0)) + 1, _BASE))  # modulo 2 ** 64
-    words = np.add.reduceat(mixed * powers[place], starts)[is_start[starts]]
-    return _mixed(words), rows[starts[is_start[starts]]]
+    return starts, is_start[starts]
 
 
 def _word_keys(

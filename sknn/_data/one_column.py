@@ -84,7 +84,7 @@ def parse_column(values: Any, column: Column, label: str) -> Numbers | Texts:
     if column.kind == "categorical":
         _check_labels_finite(content, label)
         codes = category_codes(column, content)
-        if len(content.values) > 1 and len(codes) >= _MIN_UNKNOWN:
+        if not column.is_worded and len(content.values) > 1 and len(codes) >= _MIN_UNKNOWN:
             check_known(column, content, codes, label)
         return _codes(content, column, codes)
     if column.all_missing:

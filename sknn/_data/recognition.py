@@ -77,6 +77,12 @@ def _content_of_rows(X: Any, keeps_arrays: bool) -> Content:
     if not some:
         return "table"
     first = some[0]
+    other = next((row for row in some if isinstance(row, str) != isinstance(first, str)), None)
+    if isinstance(first if isinstance(other, str) else other, np.ndarray | Tensor):
+        raise TypeError(
+            f"X holds rows of several kinds, such as {type(first).__name__} and {type(other).__name__}: "
+            f"{shown(first)} and {shown(other)}. Pass texts only, or arrays only, or a data frame for several columns."
+        )
     if isinstance(first, str):
         if all(isinstance(row, str) and _NAME_OF_FILE.fullmatch(row) for row in some):
             raise _names_of_files(first)
@@ -109,9 +115,10 @@ def _content_of_shapes(some: list[Any], n: int, keeps_arrays: bool) -> Content:
     except ValueError:  # a row that is itself ragged, which `as_table` reports
         return "table"
     shapes, n_axes = {array.shape for array in arrays}, {array.ndim for array in arrays}
-    if any(array.dtype.kind not in "biuf" for array in arrays) or len(n_axes) > 1 or n_axes <= {0}:
+    are_mixed = len(n_axes) > 1 and n_axes != {2, 3}  # grey and colour images are refused by their kind
+    if any(array.dtype.kind not in "biuf" for array in arrays) or are_mixed or n_axes <= {0}:
         return "table"
-    is_uint8 = all(array.dtype == np.uint8 for array in arrays)
+    is_uint8 = any(array.dtype == np.uint8 for array in arrays)  # if not all, the kind refuses them
     if n_axes == {1}:
         if len(shapes) == 1:
             return "table"

@@ -93,6 +93,8 @@ def as_sequences(X: Any) -> np.ndarray:
             )
         if X.ndim > 3 or X.dtype == object:
             raise ValueError(f"X has the shape {X.shape} and the dtype {X.dtype}; expected {_EXPECTED}.")
+        if not len(X):
+            raise ValueError("X: Found array with 0 sample(s), expected at least one sequence.")
         return X
     return as_rows(X, "arrays (channels, length)")
 

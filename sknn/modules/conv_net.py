@@ -169,11 +169,12 @@ class Stem(nn.Module):
 
     def __init__(self, channels: int, width: int, n_halvings: int) -> None:
         super().__init__()
-        first = 2 ** max(0, n_halvings - 1)
         layers: list[nn.Module] = []
-        if first > 1:
-            layers += _convolution(channels, width, first)
-        layers += _convolution(width if first > 1 else channels, width, 2 if n_halvings else 1)
+        if n_halvings > 1:
+            narrow = max(1, width // 2)  # its maps have four times the positions of those behind the stem
+            layers += _convolution(channels, narrow, 2 ** (n_halvings - 1))
+            channels = narrow
+        layers += _convolution(channels, width, 2 if n_halvings else 1)
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:

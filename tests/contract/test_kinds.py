@@ -255,12 +255,22 @@ def test_columns_are_counted_where_there_are_columns(kind):
 def test_safe_files(kind, tmp_path):
     model = fitted(kind)
     sknn.save(model, tmp_path / "model.sknn")
-    loaded = sknn.load(tmp_path / "model.sknn", trusted=kind.classes)
+    # Without a child process that tries it first: that takes seconds.
+    loaded = sknn.load(tmp_path / "model.sknn", trusted=kind.classes, max_memory=None, max_seconds=None)
     np.testing.assert_array_equal(loaded.predict_proba(kind.X), model.predict_proba(kind.X))
     with pytest.raises((ValueError, TypeError), match=OTHER_KIND):
         loaded.predict(kind.other)
     loaded.partial_fit(kind.X, NAMES)
     assert same_bits(kind, clone(loaded).fit(kind.X, NAMES), model)
+
+
+def test_safe_files_are_tried_within_the_default_limits(tmp_path):
+    """One file for all kinds, since trying takes a process; code of the user's is not tried."""
+    kinds = [kind for kind in KINDS if not kind.classes]
+    sknn.save(Pipeline([(str(i), fitted(kind)) for i, kind in enumerate(kinds)]), tmp_path / "models.sknn")
+    loaded = sknn.load(tmp_path / "models.sknn")
+    for kind, (_, model) in zip(kinds, loaded.steps, strict=True):
+        np.testing.assert_array_equal(model.predict_proba(kind.X), fitted(kind).predict_proba(kind.X))
 
 
 @each_kind

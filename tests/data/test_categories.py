@@ -8,6 +8,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from sknn._data.containers import as_table
+from sknn._data.table_inputs import TableInputs
+
 from .tables import NAN, kinds, learn, parsed, read
 
 
@@ -190,3 +193,24 @@ def test_distinct_numbers_are_never_free_text():
     assert kinds(pd.DataFrame({"a": range(500)})) == ["numeric"]
     assert learn(np.arange(500)[:, None], [0]).cardinalities == [502]
     assert kinds(pd.DataFrame({"a": pd.Categorical(range(500))})) == ["categorical"]
+
+
+def test_categories_of_many_spellings_have_texts_unless_they_are_codes_or_declared():
+    def worded(values, **params):
+        return learn(pd.DataFrame({"a": values}), **params).columns[0].is_worded
+
+    assert worded(free_text(150, 200))  # half of the rows hold a value that occurs once
+    assert not worded(free_text(100, 130))
+    assert not worded(free_text(150, 300))
+    assert not worded([f"A{i % 150}" for i in range(200)])
+    assert not worded(pd.Categorical(free_text(150, 200)))
+    assert not worded(free_text(150, 200), categorical_features=["a"])
+    assert not worded(free_text(150, 200), text_features=None)
+
+
+def test_categories_of_many_spellings_are_codes_and_texts():
+    X = pd.DataFrame({"a": free_text(150, 200)})
+    inputs = TableInputs.read_first(as_table(X)).learn(None, None)
+    numeric, codes = inputs.read(pd.DataFrame({"a": ["text 3", "text 1000", None]})).read()
+    assert codes.ravel().tolist() == [inputs.reader.columns[0].categories.index("text 3") + 1, 0, 151]
+    assert numeric.any(axis=1).tolist() == [True, True, False]

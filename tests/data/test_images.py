@@ -138,7 +138,7 @@ def test_pictures_equal_their_arrays() -> None:
         ([b"\x89PNG"], TypeError, r"X\[0\] is bytes.*Image.open\(io.BytesIO"),
         ("a.png", TypeError, r"'a.png'"),
         (Image.new("L", (9, 9)), TypeError, r"X is a single image.*Pass \[X\]"),
-        (pd.DataFrame({"a": [1]}), TypeError, r"X is a DataFrame, but images.* was expected"),
+        (pd.DataFrame({"a": [1]}), TypeError, r"X is a DataFrame, but images were expected"),
         ([noise(9, 9), None], ValueError, r"X\[1\] is None.*Leave out rows"),
         ([noise(9, 9), Image.new("L", (9, 9))], TypeError, r"a ndarray and, in X\[1\], a Image.*one kind"),
         ([noise(9, 9, 3), noise(8, 9, 4)], ValueError, r"3 and 4 channels.*Convert them"),

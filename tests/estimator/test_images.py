@@ -142,6 +142,20 @@ def test_a_module_of_the_user_is_given_standardised_images() -> None:
 
 
 @pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        (np.zeros((12, 12, 3), np.uint8), r"1 and 3 channels.*Convert them"),
+        (np.zeros((12, 12)), r"dtype uint8 and, in X\[1\], float64"),
+        (None, r"X\[1\] is None"),
+    ],
+)
+def test_lists_of_different_things_are_refused_as_images(second: Any, message: str) -> None:
+    X = [np.zeros((12, 12), np.uint8), second] * 10
+    with pytest.raises((ValueError, TypeError), match=message):
+        NeuralClassifier(**QUICK).fit(X, np.arange(20) % 2)
+
+
+@pytest.mark.parametrize(
     ("X", "message"),
     [
         (np.zeros((12, 12), np.uint8), r"single grey image is X\[None\].*fitted on images"),
