@@ -87,8 +87,8 @@ for panel in panels[-1]:
 # %%
 # A robot
 # -------
-# A robot drives through a room of pillars. Eight sonars measure the distance to the next one; a driver who knows the room
-# sets the speeds of two motors: away from what is near, with some inertia.
+# A robot drives through a room of pillars. Eight sonars measure the distance to the next one; a driver who knows the
+# room sets the speeds of two motors: away from what is near, with some inertia.
 
 PILLARS = rng.uniform(0, 10, size=(14, 2))
 

@@ -130,7 +130,7 @@ class SequenceScale:
     def learn(cls, rows: SequenceRows) -> SequenceScale:
         """Median and distance of the quartiles of each channel."""
         few = np.unique(np.linspace(0, len(rows) - 1, _ROWS_OF_SCALE).astype(np.int64))
-        steps = np.concatenate([rows.starts[i] + np.arange(rows.lengths[i]) for i in few])
+        steps = np.concatenate([rows.starts[i] + np.arange(int(rows.lengths[i])) for i in few])
         values = rows.values[steps[:: max(1, len(steps) // _STEPS_OF_SCALE)]].astype(np.float64)
         center, scale = np.zeros(rows.n_channels), np.ones(rows.n_channels)
         for i, channel in enumerate(values.T):

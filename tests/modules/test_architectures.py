@@ -17,7 +17,7 @@ from sknn.modules import MLP, Committee, FTTransformer, ResNet, TabM
 ARCHITECTURES = [
     module
     for module in (getattr(modules, name) for name in modules.__all__)
-    if {"in_features", "out_features"} <= set(inspect.signature(module).parameters)
+    if {"in_features", "out_features"} <= set(inspect.signature(module).parameters) and not hasattr(module, "reads")
 ]
 
 

@@ -1,4 +1,4 @@
-"""The transformer over the steps of sequences, and the network on their features."""
+"""The transformer over the steps of sequences."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pickle
 import pytest
 import torch
 
-from sknn.modules import SequenceNet, SequenceTransformer
+from sknn.modules import SequenceTransformer
 
 
 def rows(n: int = 6, longest: int = 50) -> tuple[torch.Tensor, torch.Tensor]:
@@ -72,10 +72,3 @@ def test_arguments_out_of_range_are_refused(params: dict[str, int], message: str
 def test_other_channels_are_refused() -> None:
     with pytest.raises(ValueError, match=r"expected \(batch, 3, time\)"):
         small()(torch.zeros(2, 4, 9), torch.tensor([9, 9]))
-
-
-def test_sequence_net_refuses_options_out_of_range() -> None:
-    with pytest.raises(ValueError, match="n_kernels=0 is out of range"):
-        SequenceNet(5, 2, n_kernels=0)
-    with pytest.raises(TypeError, match="n_components=1.5 is a float"):
-        SequenceNet(5, 2, n_components=1.5)  # pyright: ignore[reportArgumentType]
