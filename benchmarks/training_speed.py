@@ -4,8 +4,8 @@
 
 sknn trains with its defaults: gradient clipping, gradient health, history and schedule. "hand" is a good plain loop:
 tensors in memory, one indexing operation per batch, fused AdamW, no clipping. All train the same layers on the same
-float32 rows, one after another; the figures are medians of the ratios within a round, per epoch. For images and sequences the
-figures are of the steps alone, without reading X.
+float32 rows, one after another; the figures are medians of the ratios within a round, per epoch. For images and
+sequences they are of the steps alone, without reading X.
 """
 
 from __future__ import annotations
