@@ -20,6 +20,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 import sknn
 from sknn import NeuralClassifier, NeuralRegressor
+from sknn.exceptions import GradientHealthWarning
 from tests.checkpoint.conftest import no_power_cut  # noqa: F401
 from tests.checkpoint.fits import Quiet, cut_off
 from tests.contract.kinds import KINDS, N_ROWS, NAMES, Kind, Y, rows_of
@@ -34,7 +35,7 @@ REAL = Y + 0.1 * np.arange(N_ROWS)
 def no_advice():
     """Of so few rows and epochs, training may well be called unfinished."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", sknn.exceptions.GradientHealthWarning)
+        warnings.simplefilter("ignore", GradientHealthWarning)
         yield
 
 
