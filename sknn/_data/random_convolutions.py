@@ -103,9 +103,9 @@ class Convolutions:
             part = outputs[:, first::2, steps].contiguous()
             above, n_steps = torch.empty_like(part), part.shape[2]
             # Counts of 0 and 1, which are exact.
-            late = torch.arange(n_steps) >= n_steps - n_steps // 2
-            early = torch.arange(n_steps) < n_steps // 2
-            counted = torch.stack([torch.ones(n_steps), late.float() - early.float()], dim=1)
+            late = torch.arange(n_steps, dtype=torch.int64) >= n_steps - n_steps // 2
+            early = torch.arange(n_steps, dtype=torch.int64) < n_steps // 2
+            counted = torch.stack([torch.ones(n_steps, dtype=torch.float32), late.float() - early.float()], dim=1)
             for i, thresholds in enumerate(torch.from_numpy(self.thresholds[first::2].T.copy())):
                 torch.gt(part, thresholds[:, None], out=above)
                 features[:, first::2, i] = torch.matmul(above, counted) / n_steps

@@ -60,10 +60,10 @@ def _are_pictures(some: np.ndarray) -> bool:
         return False
     if not (((some >= 0) & (some <= 255) & (some == np.floor(some))).all() and some.any()):
         return False
+    shape, largest = f"(n, {some.shape[1]}, {some.shape[2]})", int(some.max())
     warnings.warn(
-        f"X has the shape (n, {some.shape[1]}, {some.shape[2]}) and holds whole numbers from 0 to {int(some.max())}, so it "
-        "is read as grey images. Pass X.astype(np.uint8) to say so, or module=sknn.modules.SequenceNet if these are "
-        "sequences (n, channels, time).",
+        f"X has the shape {shape} and holds whole numbers from 0 to {largest}, so it is read as grey images. Pass "
+        "X.astype(np.uint8) to say so, or module=sknn.modules.SequenceNet if these are sequences (n, channels, time).",
         UserWarning,
         stacklevel=level_of_caller(),
     )

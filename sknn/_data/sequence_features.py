@@ -122,7 +122,7 @@ class SequenceFeatures:
 
     def encoded(self, rows: SequenceRows) -> Tensor:
         """Sequences as numbers, float32 (n, width)."""
-        result = torch.zeros(len(rows), self.width)
+        result = torch.zeros(len(rows), self.width, dtype=torch.float32)
         directions = torch.from_numpy(self.directions)
         for positions, x in rows.by_length(_ROWS_AT_ONCE, _STEPS_AT_ONCE):
             features = torch.from_numpy(self._features_of(x))
@@ -189,7 +189,7 @@ class SequenceFeatures:
         power, vectors = torch.linalg.eigh((torch.mm(x, x.t()) if is_wide else torch.mm(x.t(), x)).double())
         kept = torch.nonzero(power > 1e-6 * power[-1]).flatten().flip(0)[: self.most_components]
         if not len(kept):  # nothing varies: any direction will do
-            kept = torch.tensor([len(power) - 1])
+            kept = torch.tensor([len(power) - 1], dtype=torch.int64)
         power, vectors = power[kept].clamp(min=1e-12), vectors[:, kept]
         directions = torch.mm(x.t(), (vectors / power.sqrt()).float()) if is_wide else vectors.float()
         unit = 2 / math.sqrt(float(power[0]) / len(x))

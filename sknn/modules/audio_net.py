@@ -130,7 +130,9 @@ class AudioNet(nn.Module):
         """Raw scores of a batch of recordings, or of their spectrograms."""
         if x.ndim == 2:
             x, lengths = self.log_mel(x, lengths)
-        n_frames = lengths if lengths is not None else torch.full((len(x),), x.shape[2], device=x.device)
+        n_frames = (
+            lengths if lengths is not None else torch.full((len(x),), x.shape[2], dtype=torch.int64, device=x.device)
+        )
         x = _without_level(x, n_frames)
         if self.augment is not None:
             x, n_frames = self.augment(x, n_frames)
@@ -144,7 +146,7 @@ class AudioNet(nn.Module):
 
 def _mask(x: Tensor, lengths: Tensor) -> Tensor:
     """1 for the frames of each row and 0 beyond, (batch, 1, frames)."""
-    return (torch.arange(x.shape[-1], device=x.device) < lengths[:, None]).to(x.dtype)[:, None]
+    return (torch.arange(x.shape[-1], dtype=torch.int64, device=x.device) < lengths[:, None]).to(x.dtype)[:, None]
 
 
 def _without_level(x: Tensor, lengths: Tensor) -> Tensor:

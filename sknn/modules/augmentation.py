@@ -47,7 +47,7 @@ def random_shift(x: Tensor, largest: int | tuple[int, int]) -> Tensor:
     if down == right == 0:
         return x
     rows, columns = _moved(n, height, down, x.device), _moved(n, width, right, x.device)
-    images = torch.arange(n, device=x.device)
+    images = torch.arange(n, dtype=torch.int64, device=x.device)
     # The channels of a pixel lie side by side in memory, before and after: one gather of pixels.
     return x.permute(0, 2, 3, 1)[images[:, None, None], rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
@@ -74,12 +74,12 @@ def random_flip(x: Tensor) -> Tensor:
     tensor([[2., 1., 0.],
             [0., 1., 2.]])
     """
-    is_flipped = torch.rand(len(x), device=x.device) < 0.5
+    is_flipped = torch.rand(len(x), dtype=torch.float32, device=x.device) < 0.5
     return torch.where(is_flipped[:, None, None, None], x.flip(3), x)
 
 
 def _moved(n: int, size: int, largest: int, device: torch.device) -> Tensor:
     """For each of n images where each of its pixels along an axis comes from, int64 (n, size)."""
-    shift = torch.randint(-largest, largest + 1, (n, 1), device=device)
-    source = (torch.arange(size, device=device) + shift).abs()
+    shift = torch.randint(-largest, largest + 1, (n, 1), dtype=torch.int64, device=device)
+    source = (torch.arange(size, dtype=torch.int64, device=device) + shift).abs()
     return torch.where(source < size, source, 2 * (size - 1) - source)

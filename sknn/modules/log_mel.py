@@ -121,7 +121,7 @@ class LogMel(nn.Module):
         power = torch.view_as_real(spectrum).square().sum(-1)  # (batch, bins, frames)
         decibels = 10 * torch.log10((self.filters @ power).clamp(min=_FLOOR))
         n_frames = lengths // self.hop + 1
-        beyond = torch.arange(decibels.shape[2], device=x.device) >= n_frames[:, None, None]
+        beyond = torch.arange(decibels.shape[2], dtype=torch.int64, device=x.device) >= n_frames[:, None, None]
         top = decibels.masked_fill(beyond, -torch.inf).amax(dim=(1, 2), keepdim=True)
         return torch.maximum(decibels, top - self.top_db).masked_fill(beyond, 0.0), n_frames
 
@@ -150,7 +150,7 @@ def mel_filters(sampling_rate: float, n_fft: int, n_mels: int) -> Tensor:
     low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     triangles = torch.minimum((bins - low) / (centre - low), (high - bins) / (high - centre)).clamp(min=0)
     is_empty = triangles.sum(dim=1, keepdim=True) == 0
-    is_nearest = torch.arange(len(bins)) == (bins - centre).abs().argmin(dim=1, keepdim=True)
+    is_nearest = torch.arange(len(bins), dtype=torch.int64) == (bins - centre).abs().argmin(dim=1, keepdim=True)
     triangles = torch.where(is_empty & is_nearest, 1.0, triangles)
     return (triangles * 2 / (high - low)).float()
 

@@ -116,7 +116,7 @@ class SequenceTransformer(nn.Module):
 
         Patch i of a row starts at the step i * stride. Each row has its own stride, and does not depend on others.
         """
-        steps = torch.arange(x.shape[2], device=x.device)
+        steps = torch.arange(x.shape[2], dtype=torch.int64, device=x.device)
         inside = (steps < lengths[:, None])[:, None].to(x.dtype)
         n_steps = lengths[:, None, None].to(x.dtype)
         x = x * inside
@@ -126,10 +126,11 @@ class SequenceTransformer(nn.Module):
         least = max(1, self.patch_size // 2)
         stride = torch.clamp((lengths + self.max_tokens - 1) // self.max_tokens, min=least)
         n_tokens = (lengths + stride - 1) // stride
-        number = torch.arange(int(n_tokens.max()), device=x.device)
+        number = torch.arange(int(n_tokens.max()), dtype=torch.int64, device=x.device)
         exists = number < n_tokens[:, None]
         starts = number * stride[:, None]
-        places = starts[..., None] + torch.arange(self.patch_size, device=x.device)  # (batch, n_tokens, patch_size)
+        steps_of_patch = torch.arange(self.patch_size, dtype=torch.int64, device=x.device)
+        places = starts[..., None] + steps_of_patch  # (batch, n_tokens, patch_size)
         x = functional.pad(x, (0, 1))  # a step of zeros, for places beyond the end
         places = torch.where(places < lengths[:, None, None], places, x.shape[2] - 1).flatten(1)
         patches = x.gather(2, places[:, None].expand(-1, x.shape[1], -1)).unflatten(2, (-1, self.patch_size))
@@ -140,7 +141,7 @@ class SequenceTransformer(nn.Module):
         """Sines and cosines of the step and, in the second half, of the share of the sequence before it."""
         half = self.token_size // 2
         share = starts / lengths[:, None]
-        waves = torch.arange(half, device=starts.device)
+        waves = torch.arange(half, dtype=torch.int64, device=starts.device)
         step_angles = starts[..., None] * 1000.0 ** (-waves / half)
         share_angles = share[..., None] * torch.pi * (waves + 1) / 4
         return 0.5 * torch.cat([step_angles.sin(), share_angles.cos()], dim=2).to(dtype)

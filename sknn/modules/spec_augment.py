@@ -83,8 +83,8 @@ class SpecAugment(nn.Module):
         speed = 1 + self.speed * _uniform(n_rows, x)
         changed = (lengths / speed).round().long().clamp(min=1)
         kept = changed.clamp(max=self.max_frames)
-        first = (torch.rand(n_rows, device=x.device) * (changed - kept + 1)).long()
-        steps = torch.arange(int(kept.max()), device=x.device)
+        first = (torch.rand(n_rows, dtype=torch.float32, device=x.device) * (changed - kept + 1)).long()
+        steps = torch.arange(int(kept.max()), dtype=torch.int64, device=x.device)
         last = (lengths - 1)[:, None]
         position = torch.minimum((first[:, None] + steps) * speed[:, None], last)
         before = position.long()
@@ -96,7 +96,7 @@ class SpecAugment(nn.Module):
     def _at_other_pitches(self, x: Tensor) -> Tensor:
         n_rows, n_bands, n_frames = x.shape
         shift = (_uniform(n_rows, x) * (self.shift + 0.5)).round().long()
-        band = (torch.arange(n_bands, device=x.device) - shift[:, None]).clamp(0, n_bands - 1)
+        band = (torch.arange(n_bands, dtype=torch.int64, device=x.device) - shift[:, None]).clamp(0, n_bands - 1)
         return x.gather(1, band[:, :, None].expand(-1, -1, n_frames))
 
     def _kept(self, x: Tensor, lengths: Tensor) -> Tensor:
@@ -109,12 +109,12 @@ class SpecAugment(nn.Module):
 
 def _uniform(n_rows: int, like: Tensor) -> Tensor:
     """Numbers between -1 and 1, (n_rows,)."""
-    return torch.rand(n_rows, device=like.device) * 2 - 1
+    return torch.rand(n_rows, dtype=torch.float32, device=like.device) * 2 - 1
 
 
 def _outside_of_a_part(n_rows: int, n_steps: int, sizes: Tensor, largest_share: float, like: Tensor) -> Tensor:
     """For each row False in a random part of its `sizes` steps, bool (n_rows, n_steps)."""
-    width = torch.rand(n_rows, device=like.device) * largest_share * sizes
-    start = torch.rand(n_rows, device=like.device) * (sizes - width)
-    step = torch.arange(n_steps, device=like.device)
+    width = torch.rand(n_rows, dtype=torch.float32, device=like.device) * largest_share * sizes
+    start = torch.rand(n_rows, dtype=torch.float32, device=like.device) * (sizes - width)
+    step = torch.arange(n_steps, dtype=torch.int64, device=like.device)
     return (step < start[:, None]) | (step >= (start + width)[:, None])

@@ -115,7 +115,7 @@ class TextTransformer(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Raw scores of a batch of texts."""
-        places = torch.arange(x.shape[1], device=x.device)
+        places = torch.arange(x.shape[1], dtype=torch.int64, device=x.device)
         exists = places < lengths.unsqueeze(1)  # (batch, n)
         if self.training and self.word_dropout:
             is_lost = torch.rand(x.shape, dtype=torch.float32, device=x.device) < self.word_dropout
