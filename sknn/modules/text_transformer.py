@@ -29,9 +29,9 @@ class TextTransformer(nn.Module):
         Number of encoder layers, >= 1.
     n_heads : int, default=4
         Number of attention heads, >= 1.
-    dropout : float, default=0.1
+    dropout : float, default=0.2
         Fraction of the hidden units dropped during training, in [0, 1).
-    word_dropout : float, default=0.15
+    word_dropout : float, default=0.3
         Fraction of the words that become unknown during training, in [0, 1).
     max_features : int, default=20000
         Largest number of words in the vocabulary: the most frequent ones.
@@ -69,7 +69,7 @@ class TextTransformer(nn.Module):
 
     reads: ClassVar[str] = "text"
     recipe: ClassVar[Recipe] = Recipe(
-        lr=2e-3, epochs=10, min_steps=1600, max_numbers=1e7, min_rows_to_split=None, steps_per_epoch=60,
+        lr=4e-3, epochs=8, min_steps=1600, max_numbers=1e7, min_rows_to_split=None, steps_per_epoch=60,
         largest_batch=64,
     )  # fmt: skip
 
@@ -80,8 +80,8 @@ class TextTransformer(nn.Module):
         width: int = 64,
         n_blocks: int = 2,
         n_heads: int = 4,
-        dropout: float = 0.1,
-        word_dropout: float = 0.15,
+        dropout: float = 0.2,
+        word_dropout: float = 0.3,
         max_features: int = 20_000,
         max_tokens: int = 128,
     ) -> None:
@@ -98,8 +98,8 @@ class TextTransformer(nn.Module):
 
         self.embedding = nn.Embedding(in_features, width, padding_idx=0)
         self.positions = nn.Embedding(self.max_tokens, width)
-        for table in (self.embedding, self.positions):
-            nn.init.normal_(table.weight, std=0.1)
+        nn.init.normal_(self.embedding.weight, std=0.1)
+        nn.init.normal_(self.positions.weight, std=0.02)  # of less weight than the words at first
         with torch.no_grad():
             self.embedding.weight[0] = 0.0
         layers = [
