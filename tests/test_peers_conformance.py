@@ -23,7 +23,7 @@ from skorch.callbacks import EpochScoring
 
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn.callbacks import EarlyStopping
-from sknn.modules import MLP, ResNet, TabM
+from sknn.modules import MLP, ResNet
 
 X, Y = load_iris(return_X_y=True)
 X_REG, Y_REG = load_diabetes(return_X_y=True)
