@@ -64,77 +64,115 @@ class Buffers(Memory):
 
 
 class TabMStack:
-    """Forward and backward pass through n `TabM` networks of one shape, with m members of width w; runs under no_grad.
+    """Forward and backward pass through n `TabM` networks, or `SequenceNet` of one or two such parts; under no_grad.
 
-    Weights and gradients are those of all networks by the name of a parameter of one, (n, *shape); gradients are
-    overwritten. `buffers` may be handed on to the stack of the same network that replaces this one.
+    Gradients are overwritten. A :class:`_Part` serves the same `TabM` of all networks.
     """
 
-    def __init__(self, network: nn.Module, weights: dict[str, Tensor], gradients: dict[str, Tensor]) -> None:
+    def __init__(self, network: nn.Module, parts: list[_Part]) -> None:
         self.categories = network if isinstance(network, TableNetwork) else None
         self.committee = committee_of(network)
-        self.networks = tabms = _tabms(network)  # each of them can be computed on a thread of its own
-        self.weights, self.gradients = (
-            {name: values.flatten(0, 1) if name in _OF_EACH else values for name, values in all_values.items()}
-            for all_values in (weights, gradients)
-        )
-        first = tabms[0]
-        self.bins = pieces(first.knots) if first.curves is not None else None
-        self.embeddings = [tabm.embeddings for tabm in tabms if tabm.embeddings is not None]
-        self.learns_categories = any(embeddings.embedding is not None for embeddings in self.embeddings)
-        self.covers_all = not self.learns_categories  # embeddings are differentiated automatically
-        self.buffers = Buffers()
-        self._blocks = [partial(self._block, i) for i in range(len(first.blocks))]
-        self._named = TabMWeights(*[self.weights.get(name) for name in TabMWeights._fields])  # pyright: ignore
+        self.parts = parts
+        self.networks = parts[0].tabms  # of each network one, which can be computed on a thread of its own
+        self.covers_all = not any(part.learns_categories for part in parts)  # these are differentiated automatically
 
     @classmethod
     def of(cls, network: nn.Module, flat: FlatParameters) -> TabMStack | None:
         """The stack of a network in training mode whose parameters lie in `flat`, or None if it is not supported.
 
-        Supported are a `TabM` and a `Committee` of them with the same knots: with rectified linear units and without
-        dropout, on the CPU, in float32, all trainable, without hooks.
+        Supported are a `TabM`, a `SequenceNet` and a `Committee` of them with the same knots: with rectified linear
+        units and without dropout, on the CPU, in float32, all trainable, without hooks.
         """
-        networks = _tabms(network)
-        if not networks or has_global_hooks() or torch.is_autocast_enabled("cpu"):
+        of_parts = _tabms(network)
+        if not of_parts or has_global_hooks() or torch.is_autocast_enabled("cpu"):
             return None
-        first = networks[0]
         if flat.data.device.type != "cpu" or flat.data.dtype != torch.float32:
             return None
-        if any(not part.training or is_touched(part) for part in network.modules()):
+        if any(not module.training or is_touched(module) for module in network.modules()):
             return None
-        if not all(type(tabm.activation) is nn.ReLU and tabm.dropout == 0 for tabm in networks):
+        parts = [_Part.of(tabms, flat) for tabms in of_parts]
+        known = [part for part in parts if part is not None]
+        n_parameters = sum(len(part.weights) * len(part.tabms) for part in known)
+        if len(known) < len(parts) or len(flat.parameters) != n_parameters:
             return None
-        if any(type(block) is not SharedLayer for tabm in networks for block in tabm.blocks):
-            return None
-        names = [name for name, _ in first.named_parameters()]
-        if any([name for name, _ in tabm.named_parameters()] != names for tabm in networks):
-            return None
-        if any(tabm.knots.shape != first.knots.shape or not torch.equal(tabm.knots, first.knots) for tabm in networks):
-            return None
-        weights, gradients = {}, {}
-        for name in names:
-            views = flat.stacked([tabm.get_parameter(name) for tabm in networks])
-            if views is None:
-                return None
-            weights[name], gradients[name] = views
-        if len(flat.parameters) != len(names) * len(networks):
-            return None
-        return cls(network, weights, gradients)
+        return cls(network, known)
 
-    # ------------------------------------------------------------------ forward
+    def reuse_buffers(self, before: TabMStack) -> None:
+        """Take the memory of the stack of the same network that this one replaces."""
+        for part, previous in zip(self.parts, before.parts, strict=False):
+            part.buffers = previous.buffers
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         """Raw scores of the members, as the network returns them; new memory."""
         given = network_inputs(inputs)
         if self.categories is not None:
             given = self.categories.network_inputs(*given)
-        parts = [given] if self.committee is None else self.committee.parts(*given)
-        x = torch.stack([part[0] for part in parts])  # (n, b, in_features)
-        self.columns = x if len(given) == 1 else torch.cat([x, self._embedded([part[1] for part in parts])], dim=2)
-        self.hidden = hidden_units(self._named, x, self.columns, self.bins, self._blocks, torch.relu_, self.buffers)
-        scores = raw_scores(self._named, self.hidden)  # (n * m, b, out_features)
-        outputs = [part.transpose(0, 1) for part in scores.chunk(len(parts))]
+        of_networks = [given] if self.committee is None else self.committee.parts(*given)
+        x = torch.stack([tensors[0] for tensors in of_networks])  # (n, b, in_features)
+        codes = [tensors[1] for tensors in of_networks if len(tensors) > 1]
+        columns = x.split([part.in_features for part in self.parts], dim=2)
+        scores = [part.forward(own, codes) for part, own in zip(self.parts, columns, strict=True)]
+        outputs = [output.transpose(0, 1) for output in (scores[0] if len(scores) == 1 else torch.cat(scores, dim=1))]
         return outputs[0] if self.committee is None else self.committee.joined(outputs)
+
+    def backward(self, gradient: Tensor) -> None:
+        """From the gradient with respect to the raw scores to those of all parameters."""
+        of_networks = [gradient] if self.committee is None else self.committee.split(gradient)
+        of_raw = torch.stack(of_networks).transpose(1, 2)  # (n, m of all parts, b, out_features)
+        for part, own in zip(self.parts, of_raw.split([part.n_members for part in self.parts], dim=1), strict=True):
+            part.backward(own.flatten(0, 1))
+
+
+class _Part:
+    """Forward and backward pass through n `TabM` networks of one shape, with m members of width w.
+
+    Weights and gradients are those of all networks by the name of a parameter of one, (n, *shape).
+    """
+
+    def __init__(self, tabms: list[TabM], weights: dict[str, Tensor], gradients: dict[str, Tensor]) -> None:
+        self.tabms = tabms
+        self.weights, self.gradients = (
+            {name: values.flatten(0, 1) if name in _OF_EACH else values for name, values in all_values.items()}
+            for all_values in (weights, gradients)
+        )
+        first = tabms[0]
+        self.in_features, self.n_members = first.in_features, first.n_members
+        self.bins = pieces(first.knots) if first.curves is not None else None
+        self.embeddings = [tabm.embeddings for tabm in tabms if tabm.embeddings is not None]
+        self.learns_categories = any(embeddings.embedding is not None for embeddings in self.embeddings)
+        self.buffers = Buffers()
+        self._blocks = [partial(self._block, i) for i in range(len(first.blocks))]
+        self._named = TabMWeights(*[self.weights.get(name) for name in TabMWeights._fields])  # pyright: ignore
+
+    @classmethod
+    def of(cls, tabms: list[TabM], flat: FlatParameters) -> _Part | None:
+        """As `TabMStack.of`."""
+        first = tabms[0]
+        if not all(type(tabm.activation) is nn.ReLU and tabm.dropout == 0 for tabm in tabms):
+            return None
+        if any(type(block) is not SharedLayer for tabm in tabms for block in tabm.blocks):
+            return None
+        names = [name for name, _ in first.named_parameters()]
+        if any([name for name, _ in tabm.named_parameters()] != names for tabm in tabms):
+            return None
+        if any(tabm.knots.shape != first.knots.shape or not torch.equal(tabm.knots, first.knots) for tabm in tabms):
+            return None
+        weights, gradients = {}, {}
+        for name in names:
+            views = flat.stacked([tabm.get_parameter(name) for tabm in tabms])
+            if views is None:
+                return None
+            weights[name], gradients[name] = views
+        return cls(tabms, weights, gradients)
+
+    # ------------------------------------------------------------------ forward
+
+    def forward(self, x: Tensor, codes: list[Tensor]) -> Tensor:
+        """Raw scores (n, m, b, out_features), new memory, for numbers (n, b, in_features) and codes of each network."""
+        self.columns = torch.cat([x, self._embedded(codes)], dim=2) if codes else x
+        self.hidden = hidden_units(self._named, x, self.columns, self.bins, self._blocks, torch.relu_, self.buffers)
+        scores = raw_scores(self._named, self.hidden)
+        return scores.view(len(self.tabms), self.n_members, *scores.shape[1:])
 
     def _block(self, i: int, x: Tensor) -> Tensor:
         rows = x.flatten(1, 2)  # of all members, for one product
@@ -154,10 +192,8 @@ class TabMStack:
 
     # ------------------------------------------------------------------ backward
 
-    def backward(self, gradient: Tensor) -> None:
-        """From the gradient with respect to the raw scores to those of all parameters."""
-        parts = [gradient] if self.committee is None else self.committee.split(gradient)
-        of_raw = torch.stack(parts).transpose(1, 2).flatten(0, 1)  # (n * m, b, out_features)
+    def backward(self, of_raw: Tensor) -> None:
+        """From the gradient with respect to the raw scores, (n * m, b, out_features)."""
         torch.bmm(self.hidden.flatten(0, 1).transpose(1, 2), of_raw, out=self.gradients["head_weight"])
         torch.sum(of_raw, 1, keepdim=True, out=self.gradients["head_bias"])
         of_hidden = torch.bmm(of_raw, self.weights["head_weight"].transpose(1, 2)).view(self.hidden.shape)
@@ -201,11 +237,17 @@ class TabMStack:
         torch.mul(of_gained.mul_(self.columns).sum(1), GAIN_RATE, out=self.gradients["gain"])
 
 
-def _tabms(network: nn.Module) -> list[TabM]:
-    """The networks, if all are of class TabM, not of a subclass, or consist of one."""
+def _tabms(network: nn.Module) -> list[list[TabM]]:
+    """The same `TabM` of all networks, one list for each that a network consists of; none of other classes."""
     inside = users_network(network)
     networks = list(inside.networks) if type(inside) is Committee else [inside]
-    if type(network) not in (TableNetwork, Committee, TabM, SequenceNet):
+    if type(network) not in (TableNetwork, Committee, TabM, SequenceNet) or len({type(net) for net in networks}) > 1:
         return []
-    networks = [net.of_components if type(net) is SequenceNet and net.of_values is None else net for net in networks]
-    return networks if all(type(tabm) is TabM for tabm in networks) else []  # pyright: ignore[reportReturnType]
+    if type(networks[0]) is SequenceNet:
+        of_parts = zip(*([net.of_components, net.of_values] for net in networks), strict=True)  # pyright: ignore
+        parts = [[tabm for tabm in part if tabm is not None] for part in of_parts]
+    else:
+        parts = [networks]
+    parts = [part for part in parts if part]
+    are_known = all(type(tabm) is TabM and len(part) == len(networks) for part in parts for tabm in part)
+    return parts if are_known else []  # pyright: ignore[reportReturnType]

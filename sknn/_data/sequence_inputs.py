@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from ..exceptions import DamagedFileError
 from ..modules import SequenceNet, SequenceTransformer
 from .inputs import Inputs
 from .sequence_features import SequenceFeatures
-from .sequences import SequenceRows, SequenceScale, as_sequences, read_sequences
+from .sequences import SequenceRows, SequenceScale, as_sequences, check_orientation, read_sequences
 from .stores import Dense, Ragged, Store
 
 __all__ = ["ConvolutionInputs", "SequenceInputs"]
@@ -60,7 +61,7 @@ class SequenceInputs(_SequenceInputs):
 
     @classmethod
     def read_first(cls, X: np.ndarray) -> SequenceRows:
-        return read_sequences(X, lambda rows: cls(SequenceScale.learn(rows), rows.length))
+        return _first_rows(X, lambda rows: cls(SequenceScale.learn(rows), rows.length))
 
     def encode_rows(self, raw: SequenceRows, rows: np.ndarray | None = None) -> Ragged:
         """Steps float32 (n_rows, n_channels, length)."""
@@ -99,7 +100,7 @@ class ConvolutionInputs(_SequenceInputs):
 
     @classmethod
     def read_first(cls, X: np.ndarray, n_kernels: int = 10_000, n_components: int = 256) -> SequenceRows:
-        return read_sequences(X, lambda rows: cls(SequenceFeatures.learn(rows, n_kernels, n_components), rows.length))
+        return _first_rows(X, lambda rows: cls(SequenceFeatures.learn(rows, n_kernels, n_components), rows.length))
 
     def encode_rows(self, raw: SequenceRows, rows: np.ndarray | None = None) -> Store:
         """Features float32 (n_rows, width)."""
@@ -121,6 +122,12 @@ class ConvolutionInputs(_SequenceInputs):
 
     def probe_rows(self, random: np.random.RandomState) -> np.ndarray:
         return self.features.scale.probe_rows(random, self.length)
+
+
+def _first_rows(X: np.ndarray, learn: Callable[[SequenceRows], Inputs]) -> SequenceRows:
+    rows = read_sequences(X, learn)
+    check_orientation(rows, X.dtype == object)
+    return rows
 
 
 def _no_second_fit(rows: SequenceRows) -> Inputs:

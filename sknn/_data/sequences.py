@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 
-from .._errors import shown
+from .._errors import level_of_caller, shown
 from ..exceptions import DamagedFileError
 from .containers import as_rows, is_frame, without_tensor
 from .inputs import Inputs, RawRows
 
-__all__ = ["SequenceRows", "SequenceScale", "as_sequences", "read_sequences"]
+__all__ = ["SequenceRows", "SequenceScale", "as_sequences", "check_orientation", "read_sequences"]
 
 _EXPECTED = "sequences: an array (n, channels, time), or a list of arrays (channels, length)"
 # Equal rows are merged in small tables only; longer sequences are not compared.
 _MOST_VALUES_OF_KEYS = 10_000_000
+_MOST_CHANNELS_PER_STEP = 2  # more look like time steps
 _LARGEST = 1e100  # scale, and multiple of it
 _ROWS_OF_SCALE, _STEPS_OF_SCALE = 2000, 500_000  # of which center and scale are learned
 
@@ -116,6 +118,28 @@ def read_sequences(X: np.ndarray, inputs: Callable[[SequenceRows], Inputs]) -> S
     rows = SequenceRows(values, np.cumsum(lengths) - lengths, lengths, inputs)
     _check_finite(rows)
     return rows
+
+
+def check_orientation(rows: SequenceRows, is_list: bool) -> None:
+    """Raise or warn where time seems to come before the channels; rows of several lengths show which axis is time."""
+    n_rows, n_channels, length = len(rows), rows.n_channels, rows.length
+    if length is None or n_channels == 1:
+        return
+    found = f"X holds {n_rows} sequences (channels, time) of the shape ({n_channels}, {length})"
+    transposed = "[x.T for x in X]" if is_list else "X.transpose(0, 2, 1)"
+    if length == 1:
+        table = "np.stack([x[:, 0] for x in X])" if is_list else "X[:, :, 0]"
+        raise ValueError(
+            f"{found}: {n_channels} channels of a single time step. If these are {n_channels} time steps of one "
+            f"channel, pass {transposed}. Rows of a single step are a table: pass {table}."
+        )
+    if n_channels > _MOST_CHANNELS_PER_STEP * length:
+        warnings.warn(
+            f"{found}: many more channels than time steps. The order is that of aeon, (n_cases, n_channels, "
+            f"n_timepoints). Pass {transposed} if time comes first.",
+            UserWarning,
+            stacklevel=level_of_caller(),
+        )
 
 
 class SequenceScale:

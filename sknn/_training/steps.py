@@ -144,7 +144,7 @@ class TrainingSteps:
             self.net.flat_parameters.attach()
         before, self.by_hand = self.by_hand, self._by_hand()
         if isinstance(before, Stack) and isinstance(self.by_hand, Stack):
-            self.by_hand.buffers = before.buffers
+            self.by_hand.reuse_buffers(before)
 
     # ------------------------------------------------------------------ updates
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ._checks import check_columns, check_size
 from ._recipe import Recipe
-from .tabm import TabM
+from .tabm import TabM, params_of_wide_tables
 
 
 class SequenceNet(nn.Module):
@@ -117,7 +117,11 @@ class SequenceNet(nn.Module):
         self.of_components = TabM(
             in_features - n_values, out_features, n_of_components, n_blocks, width, dropout=dropout, n_bins=0
         )
-        self.of_values = TabM(n_values, out_features, n_members, width=width, dropout=dropout) if n_values else None
+        self.of_values = None
+        if n_values:
+            params = params_of_wide_tables(n_values, is_sparse=False)
+            params["width"] = min(width, params.get("width", width))
+            self.of_values = TabM(n_values, out_features, n_members, dropout=dropout, **params)
         self.n_members = n_of_components + (n_members if n_values else 0)
 
     def fit_knots(self, x: Tensor, sample_weight: Tensor | None = None) -> SequenceNet:

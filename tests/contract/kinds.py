@@ -14,7 +14,7 @@ import scipy.sparse
 import torch
 from torch import Tensor, nn
 
-from sknn.modules import AudioNet, TabM, TextTransformer
+from sknn.modules import AudioNet, SequenceTransformer, TabM, TextTransformer
 
 __all__ = ["KINDS", "N_ROWS", "Kind", "rows_of"]
 
@@ -93,6 +93,21 @@ class Pictures(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.convolution(x).relu().mean((2, 3)))
+
+
+class RecurrentOfSequences(nn.Module):
+    """A user's network for sequences of several lengths, (batch, channels, time) and their lengths."""
+
+    reads = "sequence"
+
+    def __init__(self, in_features: int, out_features: int, hidden_size: int = 4) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(in_features, hidden_size, batch_first=True)
+        self.head = nn.Linear(hidden_size, out_features)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        outputs = self.lstm(x.transpose(1, 2))[0]
+        return self.head(outputs[torch.arange(len(x)), lengths - 1])
 
 
 class Waveforms(nn.Module):
@@ -243,6 +258,25 @@ KINDS = [
         _numbers(5),
         {"module_params": SMALL_SEQUENCE_NET, **BY_RECIPE},
         ("module__n_kernels", [84, 168]),
+    ),
+    Kind(
+        "sequences and a transformer",
+        _series(),
+        _numbers(5),
+        {
+            "module": SequenceTransformer,
+            "module_params": {"token_size": 8, "n_heads": 2, "n_blocks": 1},
+            **BY_RECIPE,
+        },
+        ("module__n_blocks", [1, 2]),
+    ),
+    Kind(
+        "sequences and a recurrent network of the user's",
+        _series(),
+        _numbers(5),
+        {"module": RecurrentOfSequences, **BY_HAND},
+        ("module__hidden_size", [2, 4]),
+        classes=[RecurrentOfSequences],
     ),
     Kind(
         "sounds",

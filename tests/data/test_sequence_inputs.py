@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import pickle
 from typing import Any
 
 import numpy as np
@@ -15,11 +13,9 @@ import sknn
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn._data.sequence_inputs import ConvolutionInputs, SequenceInputs
 from sknn.exceptions import DamagedFileError
-from sknn.modules import SequenceNet, SequenceTransformer
+from sknn.modules import SequenceNet
 
 SMALL = {"n_kernels": 700, "width": 16}
-SMALL_TRANSFORMER = {"token_size": 16, "n_heads": 2, "n_blocks": 1}
-MODULES = [(SequenceNet, SMALL), (SequenceTransformer, SMALL_TRANSFORMER)]
 
 
 def waves(n: int = 60, ragged: bool = True, seed: int = 0) -> tuple[Any, np.ndarray]:
@@ -40,24 +36,37 @@ def fitted(kind: Any, X: Any, **options: Any) -> Any:
 
 def test_sequences_are_read_by_the_default_network() -> None:
     X, y = waves(120)
-    model = NeuralClassifier(random_state=0).fit(X[:80], y[:80])
+    model = NeuralClassifier(n_networks=1, max_epochs=30, random_state=0).fit(X[:80], y[:80])
     assert "SequenceNet" in repr(model.net_.module_)
     assert model.score(X[80:], y[80:]) > 0.9
 
 
-@pytest.mark.parametrize(("module", "params"), MODULES)
-@pytest.mark.parametrize("ragged", [True, False])
-def test_estimators_take_sequences(module: Any, params: dict[str, Any], ragged: bool, tmp_path: Any) -> None:
-    X, y = waves(40, ragged)
-    model = NeuralClassifier(module, module_params=params, max_epochs=3, random_state=0)
-    expected = model.fit(X, y).predict_proba(X)
-    assert expected.shape == (40, 2)
-    np.testing.assert_allclose(model.predict_proba(X[3:4]), expected[3:4], atol=1e-5)
-    again = copy.deepcopy(model).fit(X, y)
-    np.testing.assert_array_equal(again.predict_proba(X), expected)
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(X), expected)
-    sknn.save(model, tmp_path / "model.sknn")
-    np.testing.assert_array_equal(sknn.load(tmp_path / "model.sknn").predict_proba(X), expected)
+@pytest.mark.parametrize("kind", [ConvolutionInputs, SequenceInputs])
+@pytest.mark.parametrize("is_list", [True, False])
+def test_time_before_channels_is_refused_or_warned_of(kind: Any, is_list: bool) -> None:
+    steps_of_one_channel, few_channels = np.ones((4, 20, 1)), np.random.RandomState(0).normal(size=(4, 20, 3))
+    transposed = r"\[x.T for x in X\]" if is_list else r"X.transpose\(0, 2, 1\)"
+    table = r"np.stack\(\[x\[:, 0\] for x in X\]\)" if is_list else r"X\[:, :, 0\]"
+    given = list if is_list else np.asarray
+    with pytest.raises(ValueError, match=rf"20 channels of a single time step.*{transposed}.*{table}"):
+        fitted(kind, given(steps_of_one_channel))
+    with pytest.warns(UserWarning, match=rf"\(20, 3\).*n_cases, n_channels, n_timepoints.*{transposed}") as warned:
+        inputs = fitted(kind, given(few_channels))
+    assert len(warned) == 1
+    inputs.encode(kind.prepare(few_channels))  # no second warning
+
+
+def test_the_warning_of_time_before_channels_points_at_the_call_of_fit() -> None:
+    X, y = np.random.RandomState(0).normal(size=(20, 9, 2)), np.arange(20) % 2
+    model = NeuralClassifier(module_params=SMALL, n_networks=1, max_epochs=1)
+    with pytest.warns(UserWarning, match="many more channels than time steps") as warned:
+        model.fit(X, y)
+    assert [w.filename for w in warned if "channels" in str(w.message)] == [__file__]
+    model.predict(X)
+
+
+def test_rows_of_several_lengths_say_which_axis_is_time() -> None:
+    assert fitted(ConvolutionInputs, [np.ones((20, 1 + i % 2)) for i in range(4)]).n_channels == 20
 
 
 def test_searches_reach_the_options_of_the_reader() -> None:
@@ -73,7 +82,7 @@ def test_regression_from_windows_of_a_table() -> None:
     sensor = np.cumsum(random.normal(size=(400, 3)), axis=0) % 5
     speed = np.stack([np.roll(sensor[:, 0], 2), sensor[:, 1] * (sensor[:, 2] > 2)], axis=1)
     X, y = sknn.windows(np.hstack([sensor, speed]), 8, horizon=0, targets=[3, 4])
-    model = NeuralRegressor(random_state=0).fit(X[:300], y[:300])
+    model = NeuralRegressor(n_networks=1, max_epochs=20, random_state=0).fit(X[:300], y[:300])
     assert model.predict(X[300:]).shape == y[300:].shape
     assert model.score(X[300:], y[300:]) > 0.5
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from sknn import windows
@@ -29,6 +30,27 @@ def test_windows_are_those_of_a_loop_over_rows(groups, length, horizon, step):
     expected, expected_targets = reference(table, length, horizon, groups, step)
     np.testing.assert_array_equal(X, expected)
     np.testing.assert_array_equal(y, expected_targets)
+
+
+def test_random_windows_see_no_row_of_another_group_or_of_the_future():
+    random = np.random.RandomState(0)
+    for _ in range(200):
+        n_rows, length, horizon, step = random.randint(1, 40), *random.randint([1, 0, 1], [6, 4, 4])
+        groups = np.array(["b", "c", "a"])[np.sort(random.randint(3, size=n_rows))]
+        table = np.column_stack([np.arange(n_rows), random.normal(size=(n_rows, 2))])
+        targets = [int(i) for i in random.permutation([1, 2])[: random.randint(1, 3)]]
+        frame = pd.DataFrame(table, columns=["time", "x", "y"], index=random.permutation(n_rows))
+        expected, expected_targets = reference(table, length, horizon, groups, step)
+        if not len(expected):
+            with pytest.raises(ValueError, match="consecutive rows"):
+                windows(table, length, horizon, groups, targets, step)
+            continue
+        channels = [i for i in range(3) if horizon or i not in targets]
+        names = [frame.columns[i] for i in targets]
+        for given, wanted in ((table, targets), (frame, names), (pl.from_pandas(frame), names)):
+            X, y = windows(given, length, horizon, groups, wanted, step)
+            np.testing.assert_array_equal(X, expected[:, channels])
+            np.testing.assert_array_equal(y, expected_targets[:, targets])
 
 
 def test_no_window_contains_the_time_of_its_targets_or_a_later_one():
