@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from .._errors import shown
+from .._errors import refused_as, shown
 from ..exceptions import DamagedFileError
 from ..modules import AudioNet, LogMel
-from .containers import as_rows, is_frame
+from .containers import as_rows, is_frame, without_tensor
 from .inputs import Inputs, RawRows
 from .stores import Ragged
 
@@ -98,9 +98,8 @@ class AudioInputs(Inputs):
     def from_state(cls, state: dict[str, Any]) -> AudioInputs:
         return cls(_mean_length_of(state))
 
-    def probe_rows(self, random: np.random.RandomState) -> list[Any]:
-        waveforms = [random.normal(0, 0.1, n).astype(np.float32) for n in (3000, 800, 1)]
-        return [as_recordings(waveforms)]
+    def probe_rows(self, random: np.random.RandomState) -> list[np.ndarray]:
+        return [random.normal(0, 0.1, n).astype(np.float32) for n in (3000, 800, 1)]
 
 
 class SpectrogramRows(AudioRows):
@@ -190,7 +189,13 @@ def _recording(values: Any, name: str) -> np.ndarray:
             f"{name} is {shown(values)}, expected a 1-d array of numbers. Load files of sound first, as by "
             "scipy.io.wavfile.read(path)[1]."
         )
-    array = np.asarray(values)
+    if isinstance(values, tuple) and len(values) == 2 and np.ndim(values[1]) > 0:
+        raise TypeError(
+            f"{name} is a pair, such as (sampling rate, samples), expected the samples alone: pass "
+            "[samples for rate, samples in X], and the rate as module_params={'sampling_rate': rate}."
+        )
+    with refused_as(name, "a recording: a 1-d array of numbers"):
+        array = np.asarray(without_tensor(values, name))
     if array.ndim == 0:
         raise ValueError(
             f"{name} is {shown(values)}, expected a recording: a 1-d array of numbers. If X is one recording, pass [X]."

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .._errors import level_of_caller, shown
 from .cells import is_missing
-from .containers import is_frame, items_of
+from .containers import is_frame, items_of, without_tensor
 
 __all__ = ["Content", "content_of", "is_picture"]
 
@@ -38,15 +38,15 @@ def content_of(X: Any, keeps_arrays: bool) -> Content:
     """
     if is_frame(X):
         return "table"
+    if is_picture(X):
+        return "image"  # a single one, which the kind refuses
     if sparse.issparse(X):
         return "sparse"
     if isinstance(X, Tensor | np.ndarray) and X.ndim > 1:
         if X.ndim == 2:
             return "table"
         is_uint8 = str(X.dtype).removeprefix("torch.") == "uint8"
-        if X.ndim == 3 and not is_uint8 and not keeps_arrays and _are_pictures(np.asarray(X[:_N_LOOKED_AT])):
-            return "image"
-        return _content_of_array(tuple(X.shape), is_uint8, keeps_arrays)
+        return _content_of_array(tuple(X.shape), X[:_N_LOOKED_AT], is_uint8, keeps_arrays)
     if isinstance(X, Tensor) or (isinstance(X, np.ndarray) and X.dtype.kind not in "OUT"):
         return "table"  # one-dimensional numbers, which `as_table` refuses
     if isinstance(X, list | tuple | np.ndarray) or nw.dependencies.is_into_series(X) or hasattr(X, "to_pylist"):
@@ -55,25 +55,42 @@ def content_of(X: Any, keeps_arrays: bool) -> Content:
 
 
 def _are_pictures(some: np.ndarray) -> bool:
-    """Whether arrays (n, height, width) that are not of uint8 are grey images: squares of whole numbers up to 255."""
-    if some.shape[1] != some.shape[2] or some.shape[1] < _SMALLEST_PICTURE or some.dtype.kind not in "iuf":
+    """Whether arrays (n, height, width) that are not of uint8 are grey images: squares of whole numbers up to 255.
+
+    Of other squares, what may be meant is named in a warning.
+    """
+    if some.shape[1] != some.shape[2] or some.shape[1] < _SMALLEST_PICTURE or some.dtype.kind not in "biuf":
         return False
-    if not (((some >= 0) & (some <= 255) & (some == np.floor(some))).all() and some.any()):
+    low, high = some.min(), some.max()
+    if not 0 <= low < high <= 255:  # of NaN, too
         return False
-    shape, largest = f"(n, {some.shape[1]}, {some.shape[2]})", int(some.max())
-    warnings.warn(
-        f"X has the shape {shape} and holds whole numbers from 0 to {largest}, so it is read as grey images. Pass "
-        "X.astype(np.uint8) to say so, or module=sknn.modules.SequenceNet if these are sequences (n, channels, time).",
-        UserWarning,
-        stacklevel=level_of_caller(),
-    )
-    return True
+    size = some.shape[1]
+    found = f"X has the shape (n, {size}, {size}) and holds"
+    if (some == np.floor(some)).all():
+        _warn(
+            f"{found} whole numbers from 0 to {int(high)}, so it is read as grey images. Pass X.astype(np.uint8) to "
+            "say so, or module=sknn.modules.SequenceNet if these are sequences (n, channels, time)."
+        )
+        return True
+    if high <= 1:
+        _warn(
+            f"{found} numbers from 0 to 1, so it is read as sequences of {size} channels and {size} steps. If these "
+            "are grey images, pass module=sknn.modules.ConvNet; pass module=sknn.modules.SequenceNet to say that they "
+            "are sequences."
+        )
+    return False
 
 
-def _content_of_array(shape: tuple[int, ...], is_uint8: bool, keeps_arrays: bool) -> Content:
-    """Of an array of three or more dimensions."""
+def _warn(message: str) -> None:
+    warnings.warn(message, UserWarning, stacklevel=level_of_caller())
+
+
+def _content_of_array(shape: tuple[int, ...], some: Any, is_uint8: bool, keeps_arrays: bool) -> Content:
+    """Of an array of three or more dimensions; `some` of its rows."""
+    if len(shape) == 3 and (is_uint8 or keeps_arrays):
+        return "image" if is_uint8 else "array"
     if len(shape) == 3:
-        return "image" if is_uint8 else "array" if keeps_arrays else "sequence"
+        return "image" if 0 not in shape and _are_pictures(np.asarray(without_tensor(some, "X"))) else "sequence"
     may_be_images = len(shape) == 4 and (shape[1] in _CHANNELS or shape[3] in _CHANNELS)
     if may_be_images and (is_uint8 or not keeps_arrays or shape[1] not in _CHANNELS):
         return "image"
@@ -150,7 +167,7 @@ def _content_of_shapes(some: list[Any], n: int, keeps_arrays: bool) -> Content:
             "module_params={'sampling_rate': ...}. Rows of a table all have the same number of columns."
         )
     if len(shapes) == 1:
-        return _content_of_array((n, *arrays[0].shape), is_uint8, keeps_arrays)
+        return _content_of_array((n, *arrays[0].shape), arrays, is_uint8, keeps_arrays)
     if n_axes == {2} and not is_uint8:
         if len({shape[0] for shape in shapes}) == 1:
             return "sequence"

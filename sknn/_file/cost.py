@@ -12,6 +12,7 @@ from typing import Any
 from torch import nn
 
 from .checks import damaged_if_it_fails, dicts_in, expect
+from .cost_of_kinds import NETWORKS, is_cheap_kind
 from .names import known_names
 from .parts import read_json
 
@@ -32,7 +33,9 @@ _LAYERS = _PER_ROW | {"torch.nn.Linear", "torch.nn.Sequential"}
 # Modules of sknn that use each weight once per row, or once per row and member, or per row and token. A list of
 # its own: the cost of a new architecture is not known before someone has thought of it.
 _MODULES = frozenset(f"sknn.modules.{name}" for name in ("FTTransformer", "MLP", "ResNet", "TabM"))
-_REPEATED = {"n_members": 4, "n_blocks": 3}  # parameters that say how often weights are used, and their defaults
+_OF_COLUMNS = ("table", "sparse", "array")  # kinds of data whose rows are read at a cost in proportion to their width
+# Parameters that say how often weights are used, or how many layers there are, and their defaults.
+_REPEATED = {"n_members": 4, "n_blocks": 3, "n_stages": 3}
 _NAMED_BY = {"None": "class", "name": "name", "layer": "class", "object": "class"}  # "None": the estimator itself
 _MOST_PRODUCTS = 2**36  # for the probe rows: a second or two
 _MOST_OF_ATTENTION = 2**31  # memory as well
@@ -54,7 +57,8 @@ def is_cheap(value: Any, tensors: bytes) -> bool:
 
     True only if that can be shown. What is shown: the network is one of sknn with an element-wise activation, or a
     chain of linear and element-wise layers, on rows of one dimension. So each weight is multiplied once per row (and
-    member, or token), there are no more layers than tensors, and no row is wider than the tensors have bytes.
+    member, or token), there are no more layers than tensors, and no row is wider than the tensors have bytes. Networks
+    of sknn for other kinds of data are looked at by `is_cheap_kind`.
     """
     parameters = expect(expect(value, dict, "estimator").get("parameters"), dict, "parameters")
     layers = [item for item in dicts_in(value) if item.get("$") == "layer"]
@@ -64,10 +68,11 @@ def is_cheap(value: Any, tensors: bytes) -> bool:
     if fitted is None:
         return True
     built_with = expect(expect(fitted, dict, "fitted").get("built_with"), dict, "built_with")
-    row_shape = expect(expect(fitted.get("inputs"), dict, "inputs").get("row_shape"), list, "row_shape")
+    inputs = expect(fitted.get("inputs"), dict, "inputs")
+    row_shape = expect(inputs.get("row_shape"), list, "row_shape")
     n_networks = expect(expect(fitted.get("net"), dict, "net").get("n_networks"), int, "n_networks")
     shapes, n_bytes = _shapes(tensors), len(tensors)
-    if len(row_shape) != 1 or expect(row_shape[0], int, "row_shape") > n_bytes:
+    if any(expect(size, int, "row_shape") > n_bytes for size in row_shape):
         return False
     # A layer without inputs has no weights, and as many outputs as it likes.
     if any(size > n_bytes for shape in shapes for size in shape):
@@ -75,23 +80,35 @@ def is_cheap(value: Any, tensors: bytes) -> bool:
     parameters = {**parameters, **built_with}
     if not _is_loss(parameters.get("criterion")):
         return False
-    module = parameters.get("module")
+    module, params = parameters.get("module"), _plain_params(parameters.get("module_params"))
+    is_known = params is not None and n_networks * _n_layers(params) <= len(shapes) + _BESIDE
+    params = params or {}
+    name = module.get("name") if isinstance(module, dict) and module.get("$") == "name" else None
+    if inputs.get("kind") in NETWORKS:
+        networks = NETWORKS[inputs["kind"]]
+        is_known = is_known and (module == "auto" or name in networks)
+        return is_known and _is_few_products(n_bytes, params) and is_cheap_kind(inputs, params, shapes)
+    if inputs.get("kind") not in _OF_COLUMNS or len(row_shape) != 1:
+        return False
     if isinstance(module, dict) and module.get("$") == "layer":
         n_layers = n_networks * len(layers)
         return n_layers <= _MOST_LAYERS and _N_ROWS * n_bytes * n_layers <= _MOST_PRODUCTS
-    params = _plain_params(parameters.get("module_params"))
-    name = module.get("name") if isinstance(module, dict) and module.get("$") == "name" else None
-    if module == "auto" and fitted["inputs"].get("kind") in ("table", "sparse"):
+    if module == "auto":
         name = "sknn.modules.TabM"
-    if name == "torch.nn.Linear" and params == {}:
+    if name == "torch.nn.Linear" and is_known and not params:
         return True
-    if name not in _MODULES or params is None or n_networks * _n_layers(params) > len(shapes) + _BESIDE:
+    if name not in _MODULES or not is_known:
         return False
     if name == "sknn.modules.FTTransformer":
-        n_tokens = row_shape[0] + _n_categorical(fitted["inputs"]) + 1
+        n_tokens = row_shape[0] + _n_categorical(inputs) + 1
         # Attention multiplies each of the token_size numbers of a token by every token; the weights of the tokenizer
         # have n_tokens * token_size * 4 bytes.
         return _N_ROWS * n_tokens * n_bytes * _integer(params, "n_blocks") <= _MOST_OF_ATTENTION
+    return _is_few_products(n_bytes, params)
+
+
+def _is_few_products(n_bytes: int, params: dict[str, Any]) -> bool:
+    """Return whether weights of so many bytes take little if they are used once per row and member."""
     return _N_ROWS * n_bytes * _integer(params, "n_members") <= _MOST_PRODUCTS
 
 
@@ -143,9 +160,10 @@ def _integer(params: dict[str, Any], name: str) -> int:
 
 
 def _n_layers(params: dict[str, Any]) -> int:
-    """Return how many blocks or hidden layers a module of sknn creates."""
+    """Return how many blocks or hidden layers a module of sknn creates, of which each has tensors of its own."""
     sizes = params.get("hidden_sizes")
-    return max(_integer(params, "n_blocks") if "n_blocks" in params else 0, len(sizes) if type(sizes) is list else 0)
+    n_blocks, n_stages = (_integer(params, name) if name in params else 1 for name in ("n_blocks", "n_stages"))
+    return max(n_blocks * n_stages, len(sizes) if type(sizes) is list else 0)
 
 
 def _n_categorical(inputs: dict[str, Any]) -> int:

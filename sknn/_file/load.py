@@ -89,8 +89,9 @@ def load(
     Notes
     -----
     The work is in proportion to the file for `MLP`, `ResNet`, `TabM` and `FTTransformer` (up to about 100 columns) with
-    a usual activation, for chains of linear and element-wise layers, and for objects of scikit-learn. Other networks,
-    such as convolutions, are tried in a child process first, which takes about three seconds.
+    a usual activation, for chains of linear and element-wise layers, and for objects of scikit-learn. It is known to be
+    small for `TextNet`, and for `ConvNet`, `SequenceNet` and `AudioNet` on rows of usual sizes. Other networks are
+    tried in a child process first, which takes about three seconds.
     """
     trust = Trust(trusted)
     wanted = None if device is None else resolve_device(device)

@@ -78,6 +78,8 @@ def test_the_callers_memory_is_not_changed():
         ([b"RIFF"], "Load files of sound first"),
         ([np.array([True])], r"X\[0\] is an array of dtype bool"),
         ([None], r"X\[0\]"),
+        ([(8000, np.zeros(9))], r"X\[0\] is a pair.*\[samples for rate, samples in X\].*'sampling_rate': rate"),
+        ([[[1.0], [2.0, 3.0]]], r"X\[0\]"),
         ([], "0 sample"),
         ("a.wav", "list of recordings"),
         (pd.DataFrame({"a": [1.0, 2.0]}), r"X is a table of shape \(2, 1\), expected recordings.*X.to_numpy\(\)"),
@@ -127,9 +129,9 @@ def test_state_gives_the_same_tensors(kind):
     inputs, _ = learned([RNG.normal(size=900)], kind, **options)
     again = kind.from_state(inputs.to_state())
     assert again.row_size == inputs.row_size
-    for rows in inputs.probe_rows(np.random.RandomState(0)):
-        expected, values = inputs.encode(rows).tensors(), again.encode(rows).tensors()
-        assert all(torch.equal(values[name], expected[name]) for name in expected)
+    rows = inputs.prepare(inputs.probe_rows(np.random.RandomState(0)))
+    expected, values = inputs.encode(rows).tensors(), again.encode(rows).tensors()
+    assert all(torch.equal(values[name], expected[name]) for name in expected)
 
 
 @pytest.mark.parametrize(

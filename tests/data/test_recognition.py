@@ -75,13 +75,27 @@ def test_what_it_is(X: Any, auto: str | None, own: str) -> None:
 
 def test_squares_of_whole_numbers_are_images_with_a_warning() -> None:
     digits = np.random.default_rng(0).integers(0, 17, (5, 8, 8)).astype(float)
-    for X in (digits, digits.astype(int), torch.from_numpy(digits)):
+    forms = (digits, digits.astype(int), torch.from_numpy(digits).requires_grad_(), list(digits), digits.tolist())
+    for X in forms:
         with pytest.warns(
             UserWarning, match=r"\(n, 8, 8\).*whole numbers from 0 to 1\d.*grey images.*uint8.*SequenceNet"
         ):
             assert content_of(X, keeps_arrays=False) == "image"
         assert content_of(X, keeps_arrays=True) == "array"
     for X in (digits + 0.5, digits - 1, digits * 100, digits[:, :7], digits[:, :5, :5], 0 * digits):
+        assert content_of(X, keeps_arrays=False) == "sequence"
+
+
+def test_squares_between_0_and_1_are_sequences_with_a_warning_that_names_images() -> None:
+    squares = np.random.default_rng(0).random((5, 8, 8))
+    for X in (squares, squares.astype(FLOAT), torch.from_numpy(squares), list(squares)):
+        with pytest.warns(UserWarning, match=r"\(n, 8, 8\).*from 0 to 1.*8 channels and 8 steps.*ConvNet.*SequenceNet"):
+            assert content_of(X, keeps_arrays=False) == "sequence"
+        assert content_of(X, keeps_arrays=True) == "array"
+    with pytest.warns(UserWarning, match="whole numbers from 0 to 1,"):
+        assert content_of(squares > 0.5, keeps_arrays=False) == "image"
+    gaps = np.where(squares < 0.1, np.nan, squares)
+    for X in (gaps, squares * 1.1, squares - 0.1, squares[:, :7], squares[:, :5, :5]):
         assert content_of(X, keeps_arrays=False) == "sequence"
 
 
@@ -101,3 +115,9 @@ def test_what_may_be_several_things_is_refused(X: Any, message: str) -> None:
     for keeps_arrays in (False, True):
         with pytest.raises((ValueError, TypeError), match=message):
             content_of(X, keeps_arrays)
+
+
+def test_a_single_picture_is_left_to_the_kind_of_images() -> None:
+    picture = pytest.importorskip("PIL.Image").new("RGB", (8, 8))
+    for keeps_arrays in (False, True):
+        assert content_of(picture, keeps_arrays) == "image"
