@@ -32,6 +32,8 @@ _LAYERS = _PER_ROW | {"torch.nn.Linear", "torch.nn.Sequential"}
 # Modules of sknn that use each weight once per row, or once per row and member, or per row and token. A list of
 # its own: the cost of a new architecture is not known before someone has thought of it.
 _MODULES = frozenset(f"sknn.modules.{name}" for name in ("FTTransformer", "MLP", "ResNet", "TabM"))
+# Kinds of data whose probe rows are in the file. Others make rows from a few numbers, such as a length.
+_KINDS = ("table", "sparse", "array")
 _REPEATED = {"n_members": 4, "n_blocks": 3}  # parameters that say how often weights are used, and their defaults
 _NAMED_BY = {"None": "class", "name": "name", "layer": "class", "object": "class"}  # "None": the estimator itself
 _MOST_PRODUCTS = 2**36  # for the probe rows: a second or two
@@ -53,7 +55,7 @@ def is_cheap(value: Any, tensors: bytes) -> bool:
     """Return whether building and trying the network of this JSON takes work in proportion to the tensors' bytes.
 
     True only if that can be shown. What is shown: the network is one of sknn with an element-wise activation, or a
-    chain of linear and element-wise layers, on rows of one dimension. So each weight is multiplied once per row (and
+    chain of linear and element-wise layers, on rows of a table. So each weight is multiplied once per row (and
     member, or token), there are no more layers than tensors, and no row is wider than the tensors have bytes.
     """
     parameters = expect(expect(value, dict, "estimator").get("parameters"), dict, "parameters")
@@ -64,7 +66,10 @@ def is_cheap(value: Any, tensors: bytes) -> bool:
     if fitted is None:
         return True
     built_with = expect(expect(fitted, dict, "fitted").get("built_with"), dict, "built_with")
-    row_shape = expect(expect(fitted.get("inputs"), dict, "inputs").get("row_shape"), list, "row_shape")
+    inputs = expect(fitted.get("inputs"), dict, "inputs")
+    if inputs.get("kind") not in _KINDS:
+        return False
+    row_shape = expect(inputs.get("row_shape"), list, "row_shape")
     n_networks = expect(expect(fitted.get("net"), dict, "net").get("n_networks"), int, "n_networks")
     shapes, n_bytes = _shapes(tensors), len(tensors)
     if len(row_shape) != 1 or expect(row_shape[0], int, "row_shape") > n_bytes:
@@ -81,14 +86,14 @@ def is_cheap(value: Any, tensors: bytes) -> bool:
         return n_layers <= _MOST_LAYERS and _N_ROWS * n_bytes * n_layers <= _MOST_PRODUCTS
     params = _plain_params(parameters.get("module_params"))
     name = module.get("name") if isinstance(module, dict) and module.get("$") == "name" else None
-    if module == "auto" and fitted["inputs"].get("kind") in ("table", "sparse"):
+    if module == "auto":
         name = "sknn.modules.TabM"
     if name == "torch.nn.Linear" and params == {}:
         return True
     if name not in _MODULES or params is None or n_networks * _n_layers(params) > len(shapes) + _BESIDE:
         return False
     if name == "sknn.modules.FTTransformer":
-        n_tokens = row_shape[0] + _n_categorical(fitted["inputs"]) + 1
+        n_tokens = row_shape[0] + _n_categorical(inputs) + 1
         # Attention multiplies each of the token_size numbers of a token by every token; the weights of the tokenizer
         # have n_tokens * token_size * 4 bytes.
         return _N_ROWS * n_tokens * n_bytes * _integer(params, "n_blocks") <= _MOST_OF_ATTENTION
