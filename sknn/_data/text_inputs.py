@@ -135,8 +135,8 @@ class TextInputs(Inputs):
         return cls(state["words"], state["pieces"], max_tokens)
 
     def probe_rows(self, random: np.random.RandomState) -> list[str]:
-        vocabulary = [*self.words, *self.pieces, "?"]
-        return [" ".join(random.choice(vocabulary, n)) for n in (20, 5, 1)]
+        vocabulary = [*self.words, *self.pieces, "?"]  # no array: each text would take as much memory as the longest
+        return [" ".join(vocabulary[i] for i in random.randint(len(vocabulary), size=n)) for n in (20, 5, 1)]
 
 
 def _first_words(text: str, n: int) -> list[str]:
