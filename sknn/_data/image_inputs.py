@@ -25,8 +25,9 @@ _MAX_PIXELS = 128 * 128
 # With image_size: a batch of 16 such images takes 2 GB in a network.
 _MOST_PIXELS = 2048 * 2048
 _CHUNK_FLOATS = 2**22
-# Mean and spread of the pixels of more images are no different for our purpose.
+# Mean and spread of more images, or of more pixels of them, are no different for our purpose.
 _IMAGES_FOR_STATISTICS, _FLOATS_FOR_STATISTICS = 100, 2**22
+_MOST_FLOATS_FOR_STATISTICS = 2**23
 
 
 class ImageRows(RawRows):
@@ -45,12 +46,15 @@ class ImageRows(RawRows):
         return [np.ascontiguousarray(self.pixels)]
 
     def learn(self, rows: np.ndarray | None, weight: np.ndarray | None, leaves_out_idle: bool = False) -> ImageInputs:
-        positions = _spaced(np.arange(len(self)) if rows is None else rows, math.prod(self.pixels.shape[1:]))
         height, width, channels = self.pixels.shape[1:]
+        positions = _spaced(np.arange(len(self)) if rows is None else rows, height * width * channels)
+        step = math.ceil(math.sqrt(len(positions) * height * width * channels / _MOST_FLOATS_FOR_STATISTICS))
+        some = self.pixels[:, ::step, ::step][positions]
+        n_pixels = math.prod(some.shape[1:3])
         weights = np.ones(len(positions)) if weight is None else weight[positions].astype(np.float64)
-        weights = np.repeat(weights / (weights.sum() * height * width), height * width)
+        weights = np.repeat(weights / (weights.sum() * n_pixels), n_pixels)
         # One channel after the other: quick sums, whose bits do not depend on the number of threads.
-        pixels = np.ascontiguousarray(self.pixels[positions].reshape(-1, channels).T, dtype=np.float64)
+        pixels = np.ascontiguousarray(some.reshape(-1, channels).T, dtype=np.float64)
         low, high = pixels.min(1), pixels.max(1)
         center = (pixels * weights).sum(1)
         pixels -= center[:, None]
@@ -203,8 +207,8 @@ class ImageInputs(Inputs):
         size = _stored_size(state["size"])
         if math.prod(size) > _MOST_PIXELS:
             raise DamagedFileError("images: the size is out of range.")
-        sizes = {name: state[name] and _stored_size(state[name]) for name in ("size", "given_size")}
-        return cls(**{**state, **sizes})
+        given_size = None if state["given_size"] is None else _stored_size(state["given_size"])
+        return cls(**{**state, "size": size, "given_size": given_size})
 
     def probe_rows(self, random: np.random.RandomState) -> np.ndarray:
         height, width = self.size
