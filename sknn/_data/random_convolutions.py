@@ -82,9 +82,11 @@ class Convolutions:
         Beyond the ends there are zeros. Every second kernel is 0 there, if the sequence is long enough.
         """
         weights = torch.from_numpy(np.where(self.kernels[..., None] < 0, 0, _KERNELS[self.kernels]).reshape(84, -1))
-        reach = _LENGTH // 2 * self.dilation
+        # A wider kernel reads nothing but zeros beside the middle, either: sequences may be shorter than those of fit.
+        dilation = min(self.dilation, x.shape[2])
+        reach = _LENGTH // 2 * dilation
         x = torch.nn.functional.pad(x[:, self.channels], (reach, reach))
-        taps = x.unfold(2, 2 * reach + 1, 1)[..., :: self.dilation]  # (n, n_used, length, 9)
+        taps = x.unfold(2, 2 * reach + 1, 1)[..., ::dilation]  # (n, n_used, length, 9)
         return torch.matmul(weights, taps.transpose(2, 3).flatten(1, 2))
 
     def inside(self, length: int) -> slice:

@@ -17,7 +17,7 @@ from .stores import Dense, Ragged, Store
 
 __all__ = ["ConvolutionInputs", "SequenceInputs"]
 
-_ROWS_AT_ONCE = 10_000
+_ROWS_AT_ONCE, _STEPS_AT_ONCE = 10_000, 2**18  # of rows that are scaled together, in float64
 
 
 class _SequenceInputs(Inputs):
@@ -67,7 +67,7 @@ class SequenceInputs(_SequenceInputs):
         raw = raw if rows is None else raw.take(rows)
         starts = np.cumsum(raw.lengths) - raw.lengths
         values = np.empty((int(raw.lengths.sum()), self.n_channels), np.float32)
-        for positions, x in raw.by_length(_ROWS_AT_ONCE):
+        for positions, x in raw.by_length(_ROWS_AT_ONCE, _STEPS_AT_ONCE):
             scaled = self.scale.scaled(self.scale.filled(x))
             values[starts[positions, None] + np.arange(x.shape[2])] = scaled.transpose(0, 2, 1)
         return Ragged(*map(torch.from_numpy, (values, starts, raw.lengths)))
