@@ -15,6 +15,7 @@ from .._threads import threads
 from ..exceptions import DamagedFileError
 from .random_convolutions import N_KERNELS, Convolutions, draw_convolutions, on_grid
 from .sequences import SequenceRows, SequenceScale
+from .stores import whole_tiles
 
 __all__ = ["SequenceFeatures"]
 
@@ -129,7 +130,8 @@ class SequenceFeatures:
             part = result[torch.from_numpy(positions)]
             part[:, self.width - self.n_columns :] = features[:, self.n_features - self.n_columns :]
             with threads(1):
-                part[:, : self.n_components] = torch.mm(self._limited(features), directions)
+                components = torch.mm(whole_tiles(self._limited(features)), directions)
+            part[:, : self.n_components] = components[: len(part)]
             result[torch.from_numpy(positions)] = part
         return result
 
