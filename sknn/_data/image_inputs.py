@@ -15,6 +15,7 @@ from ..exceptions import DamagedFileError
 from ..modules import ConvNet
 from .images import CHANNELS, Form, as_images, form_of, pixels_of
 from .inputs import Inputs, RawRows
+from .stored import check_names, stored_array
 from .stores import Dense
 
 __all__ = ["ImageInputs"]
@@ -189,20 +190,13 @@ class ImageInputs(Inputs):
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> ImageInputs:
         expected = {"channels": int, "size": list, "channels_first": bool, "is_integer": bool, "high": float}
-        arrays = ("center", "spread")
-        if state.keys() != {*expected, "given_size", *arrays}:
-            raise DamagedFileError(f"images: the file has {sorted(state)}.")
+        check_names("images", state, {*expected, "given_size", "center", "spread"})
         if any(type(state[name]) is not kind for name, kind in expected.items()) or state["channels"] not in CHANNELS:
             raise DamagedFileError("images: a value is of another type, or the number of channels is not 1, 3 or 4.")
-        for name in arrays:
-            values = state[name]
-            if not (isinstance(values, np.ndarray) and values.shape == (state["channels"],) and values.dtype == float):
-                raise DamagedFileError(f"images: {name} is not one number for each channel.")
-        if (
-            not np.isfinite(state["center"]).all()
-            or not (state["spread"] > 0).all()
-            or not math.isfinite(state["high"])
-        ):
+        center, spread = (
+            stored_array("images", state, name, np.float64, (state["channels"],)) for name in ("center", "spread")
+        )
+        if not (np.isfinite(center).all() and (spread > 0).all() and math.isfinite(state["high"])):
             raise DamagedFileError("images: a mean or a spread is out of range.")
         size = _stored_size(state["size"])
         if math.prod(size) > _MOST_PIXELS:

@@ -11,6 +11,7 @@ from .._errors import shown
 from ..exceptions import DamagedFileError
 from .containers import as_rows, is_frame, without_tensor
 from .inputs import Inputs, RawRows
+from .stored import stored_array
 
 __all__ = ["SequenceRows", "SequenceScale", "as_sequences", "read_sequences"]
 
@@ -176,11 +177,9 @@ class SequenceScale:
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> SequenceScale:
         """From a file that may be damaged."""
-        center, scale = state["center"], state["scale"]
-        for values in (center, scale):
-            if not (isinstance(values, np.ndarray) and values.dtype == np.float64 and values.shape == center.shape):
-                raise DamagedFileError("sequences: center and scale must be arrays of float64 of one shape.")
-        if center.ndim != 1 or not len(center) or not (np.isfinite(center) & np.isfinite(scale) & (scale > 0)).all():
+        center = stored_array("sequences", state, "center", np.float64, (None,))
+        scale = stored_array("sequences", state, "scale", np.float64, center.shape)
+        if not len(center) or not (np.isfinite(center) & np.isfinite(scale) & (scale > 0)).all():
             raise DamagedFileError("sequences: center and scale must be finite for each channel, scale positive.")
         return cls(center, scale)
 

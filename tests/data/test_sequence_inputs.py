@@ -160,6 +160,6 @@ def damages(state: dict[str, Any]) -> list[tuple[str, Any]]:
 def test_damaged_states_are_refused(kind: Any) -> None:
     state = fitted(kind, waves(ragged=False)[0]).to_state()
     for name, value in damages(state):
-        with pytest.raises((DamagedFileError, TypeError, AttributeError)):  # a file's reader makes it the first
+        with pytest.raises(DamagedFileError):
             kind.from_state({**state, name: value})
             pytest.fail(f"{name} was accepted")
