@@ -13,6 +13,7 @@ from ..exceptions import DamagedFileError
 from ..modules import AudioNet, LogMel
 from .containers import as_rows, is_frame, without_tensor
 from .inputs import Inputs, RawRows
+from .stored import check_names, stored_int
 from .stores import Ragged
 
 __all__ = ["AudioInputs", "SpectrogramInputs", "as_recordings"]
@@ -96,6 +97,7 @@ class AudioInputs(Inputs):
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> AudioInputs:
+        check_names("sounds", state, {"mean_length"})
         return cls(_mean_length_of(state))
 
     def probe_rows(self, random: np.random.RandomState) -> list[np.ndarray]:
@@ -158,18 +160,16 @@ class SpectrogramInputs(AudioInputs):
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> SpectrogramInputs:
+        check_names("sounds", state, {"mean_length", *cls.options})
         try:
             log_mel = LogMel(**{name: state[name] for name in cls.options}, normalize=True)
-        except (KeyError, TypeError, ValueError) as error:
-            raise DamagedFileError(f"inputs: the spectrogram cannot be made, {error}") from error
+        except (TypeError, ValueError) as error:
+            raise DamagedFileError(f"sounds: the spectrogram cannot be made: {error}") from error
         return cls(_mean_length_of(state), log_mel)
 
 
 def _mean_length_of(state: dict[str, Any]) -> int:
-    value = state.get("mean_length")
-    if type(value) is not int or not 1 <= value < 2**40:
-        raise DamagedFileError(f"inputs: mean_length is {value!r}, expected an int >= 1.")
-    return value
+    return stored_int("sounds", state, "mean_length", 1, 2**40)
 
 
 def as_recordings(X: Any) -> np.ndarray:

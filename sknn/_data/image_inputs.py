@@ -15,6 +15,7 @@ from ..exceptions import DamagedFileError
 from ..modules import ConvNet
 from .images import CHANNELS, Form, as_images, form_of, pixels_of
 from .inputs import Inputs, RawRows
+from .stored import check_names, stored_array
 from .stores import Dense
 
 __all__ = ["ImageInputs"]
@@ -25,8 +26,9 @@ _MAX_PIXELS = 128 * 128
 # With image_size: a batch of 16 such images takes 2 GB in a network.
 _MOST_PIXELS = 2048 * 2048
 _CHUNK_FLOATS = 2**22
-# Mean and spread of the pixels of more images are no different for our purpose.
+# Mean and spread of more images, or of more pixels of them, are no different for our purpose.
 _IMAGES_FOR_STATISTICS, _FLOATS_FOR_STATISTICS = 100, 2**22
+_MOST_FLOATS_FOR_STATISTICS = 2**23
 
 
 class ImageRows(RawRows):
@@ -45,12 +47,15 @@ class ImageRows(RawRows):
         return [np.ascontiguousarray(self.pixels)]
 
     def learn(self, rows: np.ndarray | None, weight: np.ndarray | None, leaves_out_idle: bool = False) -> ImageInputs:
-        positions = _spaced(np.arange(len(self)) if rows is None else rows, math.prod(self.pixels.shape[1:]))
         height, width, channels = self.pixels.shape[1:]
+        positions = _spaced(np.arange(len(self)) if rows is None else rows, height * width * channels)
+        step = math.ceil(math.sqrt(len(positions) * height * width * channels / _MOST_FLOATS_FOR_STATISTICS))
+        some = self.pixels[:, ::step, ::step][positions]
+        n_pixels = math.prod(some.shape[1:3])
         weights = np.ones(len(positions)) if weight is None else weight[positions].astype(np.float64)
-        weights = np.repeat(weights / (weights.sum() * height * width), height * width)
+        weights = np.repeat(weights / (weights.sum() * n_pixels), n_pixels)
         # One channel after the other: quick sums, whose bits do not depend on the number of threads.
-        pixels = np.ascontiguousarray(self.pixels[positions].reshape(-1, channels).T, dtype=np.float64)
+        pixels = np.ascontiguousarray(some.reshape(-1, channels).T, dtype=np.float64)
         low, high = pixels.min(1), pixels.max(1)
         center = (pixels * weights).sum(1)
         pixels -= center[:, None]
@@ -185,26 +190,19 @@ class ImageInputs(Inputs):
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> ImageInputs:
         expected = {"channels": int, "size": list, "channels_first": bool, "is_integer": bool, "high": float}
-        arrays = ("center", "spread")
-        if state.keys() != {*expected, "given_size", *arrays}:
-            raise DamagedFileError(f"images: the file has {sorted(state)}.")
+        check_names("images", state, {*expected, "given_size", "center", "spread"})
         if any(type(state[name]) is not kind for name, kind in expected.items()) or state["channels"] not in CHANNELS:
             raise DamagedFileError("images: a value is of another type, or the number of channels is not 1, 3 or 4.")
-        for name in arrays:
-            values = state[name]
-            if not (isinstance(values, np.ndarray) and values.shape == (state["channels"],) and values.dtype == float):
-                raise DamagedFileError(f"images: {name} is not one number for each channel.")
-        if (
-            not np.isfinite(state["center"]).all()
-            or not (state["spread"] > 0).all()
-            or not math.isfinite(state["high"])
-        ):
+        center, spread = (
+            stored_array("images", state, name, np.float64, (state["channels"],)) for name in ("center", "spread")
+        )
+        if not (np.isfinite(center).all() and (spread > 0).all() and math.isfinite(state["high"])):
             raise DamagedFileError("images: a mean or a spread is out of range.")
         size = _stored_size(state["size"])
         if math.prod(size) > _MOST_PIXELS:
             raise DamagedFileError("images: the size is out of range.")
-        sizes = {name: state[name] and _stored_size(state[name]) for name in ("size", "given_size")}
-        return cls(**{**state, **sizes})
+        given_size = None if state["given_size"] is None else _stored_size(state["given_size"])
+        return cls(**{**state, "size": size, "given_size": given_size})
 
     def probe_rows(self, random: np.random.RandomState) -> np.ndarray:
         height, width = self.size

@@ -13,6 +13,7 @@ from ..exceptions import DamagedFileError
 from ..modules import TextNet
 from .inputs import Inputs, RawRows
 from .ngrams import Ngrams, frequent_ngrams, is_word, ngram_counts, tf_idf
+from .stored import check_names, stored_array, stored_int
 from .stores import Bags
 from .texts import WHAT, as_texts, checked_size, checked_texts
 
@@ -22,7 +23,8 @@ __all__ = ["NgramInputs"]
 _MOST_LEARNED = 10_000_000
 # From so many texts on, an n-gram of a single one is not learned.
 _MANY_TEXTS = 1000
-_MOST_FEATURES = 2**24
+_MOST_FEATURES, _MOST_CHARACTERS = 2**24, 2**20
+_CHARACTER_LENGTHS, _WORD_LENGTHS = range(2, 9), range(1, 3)
 
 
 class NgramRows(RawRows):
@@ -85,12 +87,12 @@ class NgramInputs(Inputs):
         word_ngram_range: Any = (1, 2),
         max_characters: Any = 20_000,
     ) -> NgramRows:
-        characters = _checked_range("char_ngram_range", char_ngram_range, range(2, 9))
-        words = _checked_range("word_ngram_range", word_ngram_range, range(1, 3))
+        characters = _checked_range("char_ngram_range", char_ngram_range, _CHARACTER_LENGTHS)
+        words = _checked_range("word_ngram_range", word_ngram_range, _WORD_LENGTHS)
         if characters == words == (0, 0):
             raise ValueError("char_ngram_range and word_ngram_range are both (0, 0), which leaves no n-grams.")
         max_features = checked_size("max_features", max_features, _MOST_FEATURES)
-        max_characters = checked_size("max_characters", max_characters, 2**20)
+        max_characters = checked_size("max_characters", max_characters, _MOST_CHARACTERS)
         return cls._rows(X, Ngrams(characters, words, max_characters=max_characters), max_features)
 
     @staticmethod
@@ -128,24 +130,20 @@ class NgramInputs(Inputs):
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> NgramInputs:
         names = {"characters", "words", "n_first", "max_characters", "max_features", "vocabulary", "idf"}
-        if state.keys() != names:
-            raise DamagedFileError("n-grams: the file has other values than expected.")
-        vocabulary, idf = state["vocabulary"], state["idf"]
-        arrays = ((vocabulary, np.uint64), (idf, np.float64))
-        if any(type(a) is not np.ndarray or a.dtype != dtype or a.ndim != 1 for a, dtype in arrays):
-            raise DamagedFileError("n-grams: vocabulary and idf must be arrays of hashes and of numbers.")
-        if not 0 < len(vocabulary) == len(idf) or (vocabulary[1:] <= vocabulary[:-1]).any():
-            raise DamagedFileError("n-grams: the vocabulary is not in ascending order, or idf has another length.")
+        what = "n-grams"
+        check_names(what, state, names)
+        vocabulary = stored_array(what, state, "vocabulary", np.uint64, (None,))
+        idf = stored_array(what, state, "idf", np.float64, vocabulary.shape)
+        if not len(vocabulary) or (vocabulary[1:] <= vocabulary[:-1]).any():
+            raise DamagedFileError("n-grams: the vocabulary is empty, or not in ascending order.")
         if not ((idf > 0) & (idf < 1e6)).all():
             raise DamagedFileError("n-grams: a value of idf is out of range.")
-        n_first = state["n_first"]
-        if type(n_first) is not int or not 0 <= n_first < 100:
-            raise DamagedFileError("n-grams: n_first is out of range.")
+        n_first = stored_int(what, state, "n_first", 0, 100)
+        max_features = stored_int(what, state, "max_features", 1, _MOST_FEATURES)
+        max_characters = stored_int(what, state, "max_characters", 1, _MOST_CHARACTERS)
         try:
-            characters = _checked_range("characters", state["characters"], range(2, 9))
-            words = _checked_range("words", state["words"], range(1, 3))
-            max_features = checked_size("max_features", state["max_features"], _MOST_FEATURES)
-            max_characters = checked_size("max_characters", state["max_characters"], 2**20)
+            characters = _checked_range("characters", state["characters"], _CHARACTER_LENGTHS)
+            words = _checked_range("words", state["words"], _WORD_LENGTHS)
         except (TypeError, ValueError) as error:
             raise DamagedFileError(f"n-grams: {error}") from error
         return cls(Ngrams(characters, words, n_first, max_characters), max_features, vocabulary, idf)

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .._errors import shown
 from ..exceptions import DamagedFileError
+from .stored import check_names, stored_array, stored_int
 
 __all__ = ["N_KERNELS", "Convolutions", "draw_convolutions", "n_thresholds", "on_grid"]
 
@@ -60,19 +60,17 @@ class Convolutions:
     @classmethod
     def from_state(cls, state: Any, n_channels: int) -> Convolutions:
         """From a file that may be damaged, for sequences of so many channels."""
-        if not isinstance(state, dict) or state.keys() != {"dilation", "channels", "kernels", "thresholds"}:
-            raise DamagedFileError("convolutions: other entries than expected.")
-        dilation, channels, kernels, thresholds = (state[field.name] for field in fields(cls))
-        for part, dtype, n_axes in ((channels, np.int64, 1), (kernels, np.int64, 2), (thresholds, np.float32, 2)):
-            if not (isinstance(part, np.ndarray) and part.dtype == dtype and part.ndim == n_axes):
-                raise DamagedFileError("convolutions: arrays of other dtypes or shapes than expected.")
-        if type(dilation) is not int or not 1 <= dilation <= 10_000_000:
-            raise DamagedFileError(f"convolutions: {shown(dilation)} is no dilation.")
+        what = "convolutions"
+        check_names(what, state, [field.name for field in fields(cls)])
+        dilation = stored_int(what, state, "dilation", 1, 10_000_000)
+        channels = stored_array(what, state, "channels", np.int64, (None,))
+        kernels = stored_array(what, state, "kernels", np.int64, (N_KERNELS, len(channels)))
+        thresholds = stored_array(what, state, "thresholds", np.float32, (N_KERNELS, None))
         if not 1 <= len(channels) <= _MOST_CHANNELS or not ((channels >= 0) & (channels < n_channels)).all():
             raise DamagedFileError(f"convolutions: channels must be some of {n_channels}.")
-        if kernels.shape != (N_KERNELS, len(channels)) or not ((kernels >= -1) & (kernels < N_KERNELS)).all():
-            raise DamagedFileError("convolutions: kernels of other channels, or that do not exist.")
-        if len(thresholds) != N_KERNELS or not thresholds.size or not np.isfinite(thresholds).all():
+        if not ((kernels >= -1) & (kernels < N_KERNELS)).all():
+            raise DamagedFileError("convolutions: a kernel does not exist.")
+        if not thresholds.size or not np.isfinite(thresholds).all():
             raise DamagedFileError("convolutions: thresholds must be finite numbers for each kernel.")
         return cls(dilation, channels, kernels, thresholds)
 
@@ -82,9 +80,11 @@ class Convolutions:
         Beyond the ends there are zeros. Every second kernel is 0 there, if the sequence is long enough.
         """
         weights = torch.from_numpy(np.where(self.kernels[..., None] < 0, 0, _KERNELS[self.kernels]).reshape(84, -1))
-        reach = _LENGTH // 2 * self.dilation
+        # A wider kernel reads nothing but zeros beside the middle, either: sequences may be shorter than those of fit.
+        dilation = min(self.dilation, x.shape[2])
+        reach = _LENGTH // 2 * dilation
         x = torch.nn.functional.pad(x[:, self.channels], (reach, reach))
-        taps = x.unfold(2, 2 * reach + 1, 1)[..., :: self.dilation]  # (n, n_used, length, 9)
+        taps = x.unfold(2, 2 * reach + 1, 1)[..., ::dilation]  # (n, n_used, length, 9)
         return torch.matmul(weights, taps.transpose(2, 3).flatten(1, 2))
 
     def inside(self, length: int) -> slice:

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .._errors import shown
 from .._threads import threads
 from ..exceptions import DamagedFileError
 from .random_convolutions import N_KERNELS, Convolutions, draw_convolutions, on_grid
 from .sequences import SequenceRows, SequenceScale
+from .stored import stored_array, stored_int
+from .stores import whole_tiles
 
 __all__ = ["SequenceFeatures"]
 
@@ -129,7 +130,8 @@ class SequenceFeatures:
             part = result[torch.from_numpy(positions)]
             part[:, self.width - self.n_columns :] = features[:, self.n_features - self.n_columns :]
             with threads(1):
-                part[:, : self.n_components] = torch.mm(self._limited(features), directions)
+                components = torch.mm(whole_tiles(self._limited(features)), directions)
+            part[:, : self.n_components] = components[: len(part)]
             result[torch.from_numpy(positions)] = part
         return result
 
@@ -218,24 +220,19 @@ class SequenceFeatures:
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> SequenceFeatures:
         """From a file that may be damaged."""
-        scale, blocks, n_values = SequenceScale.from_state(state), state["convolutions"], state["n_values"]
+        scale, blocks = SequenceScale.from_state(state), state["convolutions"]
         if not (isinstance(blocks, list) and len(blocks) == 2 and all(isinstance(block, list) for block in blocks)):
             raise DamagedFileError("sequences: expected two lists of convolutions.")
-        if type(n_values) is not int or not 0 <= n_values <= _MOST_VALUES:
-            raise DamagedFileError(f"sequences: {shown(n_values)} is no number of values.")
-        most_components = state["most_components"]
-        if type(most_components) is not int or not 1 <= most_components <= 100_000:
-            raise DamagedFileError(f"sequences: {shown(most_components)} is no number of components.")
+        n_values = stored_int("sequences", state, "n_values", 0, _MOST_VALUES)
+        most_components = stored_int("sequences", state, "most_components", 1, 100_000)
         n_channels = len(scale.center)
         drawn = [[Convolutions.from_state(convolutions, n_channels) for convolutions in block] for block in blocks]
         features = cls(scale, drawn, n_values, most_components)
         n = features.n_features
         for name, shape in (("mean", (n,)), ("limit", (n,)), ("directions", (n, None))):
-            values = state[name]
-            fits = isinstance(values, np.ndarray) and values.dtype == np.float32 and values.ndim == len(shape)
-            if not (fits and len(values) == n and np.isfinite(values).all()):
-                raise DamagedFileError(f"sequences: {name} must be finite float32 numbers for each of {n} features.")
-            setattr(features, name, values)
+            setattr(features, name, stored_array("sequences", state, name, np.float32, shape))
+        if not all(np.isfinite(values).all() for values in (features.mean, features.limit, features.directions)):
+            raise DamagedFileError("sequences: mean, limit and directions of the features must be finite.")
         if (features.limit < 0).any() or not 1 <= features.n_components <= most_components:
             raise DamagedFileError("sequences: a limit is negative, or there are no components, or too many.")
         return features

@@ -8,17 +8,17 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from .._errors import shown
 from ..exceptions import DamagedFileError
 from ..modules import SequenceNet, SequenceTransformer
 from .inputs import Inputs
 from .sequence_features import SequenceFeatures
 from .sequences import SequenceRows, SequenceScale, as_sequences, check_orientation, read_sequences
+from .stored import check_names, stored_int
 from .stores import Dense, Ragged, Store
 
 __all__ = ["ConvolutionInputs", "SequenceInputs"]
 
-_ROWS_AT_ONCE = 10_000
+_ROWS_AT_ONCE, _STEPS_AT_ONCE = 10_000, 2**18  # of rows that are scaled together, in float64
 
 
 class _SequenceInputs(Inputs):
@@ -68,7 +68,7 @@ class SequenceInputs(_SequenceInputs):
         raw = raw if rows is None else raw.take(rows)
         starts = np.cumsum(raw.lengths) - raw.lengths
         values = np.empty((int(raw.lengths.sum()), self.n_channels), np.float32)
-        for positions, x in raw.by_length(_ROWS_AT_ONCE):
+        for positions, x in raw.by_length(_ROWS_AT_ONCE, _STEPS_AT_ONCE):
             scaled = self.scale.scaled(self.scale.filled(x))
             values[starts[positions, None] + np.arange(x.shape[2])] = scaled.transpose(0, 2, 1)
         return Ragged(*map(torch.from_numpy, (values, starts, raw.lengths)))
@@ -78,8 +78,8 @@ class SequenceInputs(_SequenceInputs):
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> SequenceInputs:
-        _check_names(state, {*SequenceScale.NAMES, "length"})
-        return cls(SequenceScale.from_state(state), _length(state["length"]))
+        check_names("sequences", state, {*SequenceScale.NAMES, "length"})
+        return cls(SequenceScale.from_state(state), _length(state))
 
     def probe_rows(self, random: np.random.RandomState) -> np.ndarray:
         return self.scale.probe_rows(random, self.length)
@@ -111,8 +111,8 @@ class ConvolutionInputs(_SequenceInputs):
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> ConvolutionInputs:
-        _check_names(state, {*SequenceFeatures.NAMES, "length"})
-        length = _length(state["length"])
+        check_names("sequences", state, {*SequenceFeatures.NAMES, "length"})
+        length = _length(state)
         features = SequenceFeatures.from_state(state)
         if features.n_values and length is None:
             raise DamagedFileError("sequences: their values are features, but they have no common length.")
@@ -134,12 +134,5 @@ def _no_second_fit(rows: SequenceRows) -> Inputs:
     raise AssertionError("rows that were read for a fitted kind are not learned from")
 
 
-def _check_names(state: dict[str, Any], names: set[str]) -> None:
-    if state.keys() != names:
-        raise DamagedFileError(f"sequences: expected {sorted(names)} in the file, found {shown(sorted(state))}.")
-
-
-def _length(value: Any) -> int | None:
-    if value is not None and (type(value) is not int or not 1 <= value <= 10_000_000):
-        raise DamagedFileError(f"sequences: {shown(value)} is no length.")
-    return value
+def _length(state: dict[str, Any]) -> int | None:
+    return None if state["length"] is None else stored_int("sequences", state, "length", 1, 10_000_000)

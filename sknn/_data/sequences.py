@@ -12,6 +12,7 @@ from .._errors import level_of_caller, shown
 from ..exceptions import DamagedFileError
 from .containers import as_rows, is_frame, without_tensor
 from .inputs import Inputs, RawRows
+from .stored import stored_array
 
 __all__ = ["SequenceRows", "SequenceScale", "as_sequences", "check_orientation", "read_sequences"]
 
@@ -69,9 +70,10 @@ class SequenceRows(RawRows):
         At most `most_rows` at a time, of at most `most_steps` steps together, but one at least. Without padding, no row
         depends on those beside it.
         """
-        for length in np.unique(self.lengths):
-            positions = np.flatnonzero(self.lengths == length)
-            size = max(1, min(most_rows, most_steps // int(length)))
+        order = np.argsort(self.lengths, kind="stable")
+        for positions in np.split(order, np.flatnonzero(np.diff(self.lengths[order])) + 1) if len(self) else ():
+            length = int(self.lengths[positions[0]])
+            size = max(1, min(most_rows, most_steps // length))
             steps = np.arange(length)
             for start in range(0, len(positions), size):
                 part = positions[start : start + size]
@@ -154,8 +156,10 @@ class SequenceScale:
     def learn(cls, rows: SequenceRows) -> SequenceScale:
         """Median and distance of the quartiles of each channel."""
         few = np.unique(np.linspace(0, len(rows) - 1, _ROWS_OF_SCALE).astype(np.int64))
-        steps = np.concatenate([rows.starts[i] + np.arange(int(rows.lengths[i])) for i in few])
-        values = rows.values[steps[:: max(1, len(steps) // _STEPS_OF_SCALE)]].astype(np.float64)
+        ends = np.cumsum(rows.lengths[few])
+        steps = np.arange(0, ends[-1], max(1, ends[-1] // _STEPS_OF_SCALE))  # of all steps of these rows in a line
+        row = np.searchsorted(ends, steps, side="right")
+        values = rows.values[steps + (rows.starts + rows.lengths)[few][row] - ends[row]].astype(np.float64)
         center, scale = np.zeros(rows.n_channels), np.ones(rows.n_channels)
         for i, channel in enumerate(values.T):
             known = channel[~np.isnan(channel)]
@@ -197,11 +201,9 @@ class SequenceScale:
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> SequenceScale:
         """From a file that may be damaged."""
-        center, scale = state["center"], state["scale"]
-        for values in (center, scale):
-            if not (isinstance(values, np.ndarray) and values.dtype == np.float64 and values.shape == center.shape):
-                raise DamagedFileError("sequences: center and scale must be arrays of float64 of one shape.")
-        if center.ndim != 1 or not len(center) or not (np.isfinite(center) & np.isfinite(scale) & (scale > 0)).all():
+        center = stored_array("sequences", state, "center", np.float64, (None,))
+        scale = stored_array("sequences", state, "scale", np.float64, center.shape)
+        if not len(center) or not (np.isfinite(center) & np.isfinite(scale) & (scale > 0)).all():
             raise DamagedFileError("sequences: center and scale must be finite for each channel, scale positive.")
         return cls(center, scale)
 

@@ -10,7 +10,11 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-__all__ = ["Bags", "Dense", "Ragged", "Sparse", "Store"]
+__all__ = ["Bags", "Dense", "Ragged", "Sparse", "Store", "whole_tiles"]
+
+# Matrix products process rows in tiles and sum the remaining rows in another order, so that the last bits of a
+# prediction would depend on the number of rows in the call. Whole tiles make it a function of the row alone.
+_ROW_TILE = 4
 
 
 class Store(ABC):
@@ -178,6 +182,12 @@ class Bags(Store):
     @property
     def row_size(self) -> int:
         return max(1, 2 * int(self.lengths.sum()) // max(1, len(self)))
+
+
+def whole_tiles(rows: Tensor) -> Tensor:
+    """The rows, the last one repeated until their number is a multiple of the tile."""
+    missing = -rows.shape[0] % _ROW_TILE
+    return torch.cat([rows, rows[-1:].expand(missing, *rows.shape[1:])]) if missing else rows
 
 
 def _positions(starts: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

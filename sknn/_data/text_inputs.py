@@ -12,6 +12,7 @@ from ..exceptions import DamagedFileError
 from ..modules import TextTransformer
 from .inputs import Inputs, RawRows
 from .ngrams import words_of
+from .stored import check_names, stored_int
 from .stores import Ragged
 from .texts import WHAT, as_texts, checked_size, checked_texts
 
@@ -121,22 +122,18 @@ class TextInputs(Inputs):
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> TextInputs:
-        if state.keys() != {"words", "pieces", "max_tokens"}:
-            raise DamagedFileError("texts: the file has other values than expected.")
+        check_names("texts", state, {"words", "pieces", "max_tokens"})
         for name in ("words", "pieces"):
             values = state[name]
             if type(values) is not list or any(type(value) is not str or not value for value in values):
                 raise DamagedFileError(f"texts: {name} is not a list of texts.")
             if len(set(values)) < len(values):
                 raise DamagedFileError(f"texts: {name} has a text twice.")
-        max_tokens = state["max_tokens"]
-        if type(max_tokens) is not int or not 1 <= max_tokens <= _MOST_TOKENS:
-            raise DamagedFileError("texts: max_tokens is out of range.")
-        return cls(state["words"], state["pieces"], max_tokens)
+        return cls(state["words"], state["pieces"], stored_int("texts", state, "max_tokens", 1, _MOST_TOKENS))
 
     def probe_rows(self, random: np.random.RandomState) -> list[str]:
-        vocabulary = [*self.words, *self.pieces, "?"]
-        return [" ".join(random.choice(vocabulary, n)) for n in (20, 5, 1)]
+        vocabulary = [*self.words, *self.pieces, "?"]  # no array: each text would take as much memory as the longest
+        return [" ".join(vocabulary[i] for i in random.randint(len(vocabulary), size=n)) for n in (20, 5, 1)]
 
 
 def _first_words(text: str, n: int) -> list[str]:

@@ -96,7 +96,7 @@ def windows(
     channels = [i for i in range(values.shape[1]) if horizon or i not in positions]
     if not channels:
         raise ValueError("horizon=0 leaves the targets out of the sequences, and there is no other column.")
-    sequences = values[:, channels][starts[:, None] + np.arange(length)].transpose(0, 2, 1)
+    sequences = np.lib.stride_tricks.sliding_window_view(values[:, channels], length, axis=0)[starts]
     of_targets = values[starts + length - 1 + horizon][:, positions]
     is_single = targets is not None and not _is_list(targets)
     return np.ascontiguousarray(sequences), of_targets[:, 0] if is_single else of_targets

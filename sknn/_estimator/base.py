@@ -86,7 +86,8 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
               dates and missing values need no preparation.
             * Texts: list, array or series of str.
             * Images: uint8 (n_samples, height, width); (n_samples, height, width, channels) or (n_samples, channels,
-              height, width) with 1, 3 or 4 channels; list of such images of several sizes, or of PIL.
+              height, width) with 1, 3 or 4 channels; list of such images of several sizes, or of PIL. Other whole
+              numbers from 0 to 255 (n_samples, side, side) are grey images, too, with a warning.
             * Sequences: float (n_samples, n_channels, n_timepoints), or list of arrays (n_channels, length_i).
             * Sounds, for a module that reads them: list of waveforms (length_i,).
 

@@ -115,10 +115,8 @@ class FittedEstimator(ComponentParams):
                 raise type(error)(f"{error} This estimator was fitted on {inputs.what}.") from error
         if inputs.has_columns:
             check_axes(X, 1 + len(inputs.given_shape), inputs.what)
-        if inputs.has_columns and (
-            "feature_names_in_" in fitted or not is_plain(X) or X.shape[1] != self.n_features_in_
-        ):
-            self._check_columns(X, reset=False)
+            if "feature_names_in_" in fitted or not is_plain(X) or X.shape[1] != self.n_features_in_:
+                self._check_columns(X, reset=False)
         return X
 
     def _check_columns(self, X: Any, *, reset: bool) -> None:

@@ -10,11 +10,11 @@ from torch import Tensor
 from .._backprop.chain import evaluated
 from .._data.containers import take_rows
 from .._data.inputs import Inputs, RawRows
-from .._data.stores import Store
+from .._data.stores import Store, whole_tiles
 from .._threads import limited_threads
 from .._training.net import _Net
 
-__all__ = ["prediction_of_rows", "raw_prediction", "whole_tiles"]
+__all__ = ["prediction_of_rows", "raw_prediction"]
 
 # Rows per chunk times the width of a row: large enough to make the overhead of a call small, small enough for caches.
 _CHUNK_FLOATS = 2**22
@@ -24,10 +24,6 @@ _FILLED_UP = 2**20
 
 # Numbers of a row, for each output, that are in memory together: scores of all members, and intermediate results.
 _SCORES_AT_ONCE = 8
-
-# Matrix products process rows in tiles and sum the remaining rows in another order, so that the last bits of a
-# prediction would depend on the number of rows in the call. Whole tiles make it a function of the row alone.
-_ROW_TILE = 4
 
 
 def raw_prediction(net: _Net, inputs: Inputs, X: Any) -> Tensor:
@@ -68,9 +64,3 @@ def _one_batch(net: _Net, store: Store) -> Tensor:
         batch = {name: values.to(net.device) for name, values in batch.items()}
     raw = evaluated(net.module_, batch)
     return (net.infer(batch) if raw is None else raw).float().cpu()[: len(store)]
-
-
-def whole_tiles(rows: Tensor) -> Tensor:
-    """The rows, the last one repeated until their number is a multiple of the tile."""
-    missing = -rows.shape[0] % _ROW_TILE
-    return torch.cat([rows, rows[-1:].expand(missing, *rows.shape[1:])]) if missing else rows

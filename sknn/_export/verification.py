@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from .._data.inputs import Inputs
-from .._estimator.prediction import whole_tiles
+from .._data.stores import whole_tiles
 from .computation import Computation, module_name
 from .graph import Graph, node_as_json
 from .numpy.network import compute

@@ -9,6 +9,7 @@ without any link. The rest is optional, for modules of users too:
 * If the module has an attribute ``n_members``, it returns ``(batch, n_members, out_features)``: each member is trained
   on its own loss, and their predictions are averaged.
 * If it has a method ``fit_knots``, this is called before training with encoded rows and their weights (or None).
+* If the class has an attribute ``reads``, this says what kind of data it is given, such as "image"; else X decides.
 * If the class has an attribute ``recipe`` of the class ``Recipe``, this says what "auto" means for its training.
 """
 

@@ -102,7 +102,7 @@ class LogMel(nn.Module):
         self.top_db = check_positive("top_db", top_db)
         self.normalize = bool(normalize)
         # Both follow from the parameters: a file need not hold them.
-        self.register_buffer("window", torch.hann_window(self.window_size), persistent=False)
+        self.register_buffer("window", torch.hann_window(self.window_size, dtype=torch.float32), persistent=False)
         self.register_buffer("filters", mel_filters(self.sampling_rate, self.n_fft, self.n_mels), persistent=False)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -52,6 +52,14 @@ def test_a_weight_of_two_equals_two_copies() -> None:
     np.testing.assert_allclose(weighted.spread, copied.spread)
 
 
+def test_of_large_images_some_pixels_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sknn._data.image_inputs._MOST_FLOATS_FOR_STATISTICS", 5 * 8 * 6)
+    X = noise(5, 16, 12)
+    inputs = fitted(X, weight=np.arange(1.0, 6.0))
+    some = X[:, ::2, ::2].reshape(5, -1)
+    np.testing.assert_allclose(inputs.center, np.average(some.mean(1), weights=np.arange(1, 6)))
+
+
 def test_a_constant_channel_is_zero() -> None:
     X = noise(5, 8, 6, 4)
     X[..., 3] = 255
@@ -175,7 +183,7 @@ def test_state_brings_back_the_same_inputs(subject: str) -> None:
     "change",
     [
         {"channels": 2}, {"channels": "3"}, {"size": [8]}, {"size": [8, 0]}, {"size": [60_000, 60_000]},
-        {"size": None}, {"given_size": [1.5, 2]}, {"center": np.zeros(2)}, {"center": np.full(3, np.nan)},
+        {"size": None}, {"given_size": [1.5, 2]}, {"given_size": 0}, {"center": np.zeros(2)}, {"center": np.full(3, np.nan)},
         {"center": [0.0, 0.0, 0.0]}, {"spread": np.zeros(3)}, {"spread": np.full(3, np.nan)}, {"high": np.inf},
         {"high": None}, {"is_integer": 1}, {"channels_first": None}, {"extra": 1},
     ],

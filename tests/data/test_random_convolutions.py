@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -55,6 +57,14 @@ def test_features_are_those_of_a_loop_over_steps(n_channels, length):
         assert (convolutions.kernels >= 0).any(axis=1).all()
         expected = reference(convolutions, x[1].numpy())
         np.testing.assert_allclose(convolutions.features(x)[1].numpy(), expected, atol=1e-7)
+
+
+def test_sequences_far_shorter_than_those_of_fit_take_little_memory():
+    x = on_grid(np.random.RandomState(0).normal(size=(2, 2, 3)))
+    (drawn,) = draw_convolutions(list(x), 3, 2 * N_KERNELS * 2, np.random.RandomState(1))
+    wide = dataclasses.replace(drawn, dilation=10**11)
+    np.testing.assert_allclose(wide.features(x)[1].numpy(), reference(wide, x[1].numpy()), atol=1e-7)
+    assert wide.outputs(x).shape == (2, N_KERNELS, 3)
 
 
 def test_sums_on_the_grid_are_exact():

@@ -44,6 +44,15 @@ def test_rows_of_several_lengths_come_together_by_length():
         np.testing.assert_array_equal(next(rows.take(np.array([i])).by_length(1))[1][0], row)
 
 
+def test_center_and_scale_are_those_of_evenly_spaced_steps(monkeypatch):
+    monkeypatch.setattr("sknn._data.sequences._STEPS_OF_SCALE", 20)
+    random = np.random.RandomState(0)
+    rows = read([random.normal(size=(1, n)) for n in (30, 2, 41, 1, 17)]).take(np.array([2, 0, 3, 4]))
+    steps = np.concatenate([start + np.arange(n) for start, n in zip(rows.starts, rows.lengths, strict=True)])
+    some = rows.values[steps[:: len(steps) // 20], 0]
+    assert SequenceScale.learn(rows).center == np.median(some)
+
+
 def test_a_one_dimensional_series_is_one_channel():
     rows = read([np.arange(4), np.arange(6.0)])
     assert rows.n_channels == 1

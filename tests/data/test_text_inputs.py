@@ -72,6 +72,11 @@ def test_files():
     assert codes(inputs, inputs.probe_rows(np.random.RandomState(0)))
 
 
+def test_probe_rows_of_a_long_word_take_no_memory_for_the_others():
+    inputs = TextInputs(["x" * 10**6, *(f"{i}" for i in range(10**5))], [], 8)  # 400 GB as one array
+    assert len(inputs.probe_rows(np.random.RandomState(0))) == 3
+
+
 @pytest.mark.parametrize(
     "change", [{"words": ["a", "a"]}, {"words": [""]}, {"pieces": "ab"}, {"max_tokens": 10**9}, {"more": 1}]
 )

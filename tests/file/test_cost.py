@@ -68,6 +68,7 @@ OTHERS = {
     "a partial": _params(activation={"$": "partial", "func": {"$": "name", "name": "torch.nn.ReLU"}, "args": [], "keywords": {}}),
     "a row": lambda value: value["fitted"]["inputs"].update(row_shape=[2**31 - 1]),
     "an image": lambda value: value["fitted"]["inputs"].update(row_shape=[2, 2]),
+    "sequences": lambda value: value["fitted"]["inputs"].update(kind="sequence", row_shape=[1]),
     "networks": lambda value: value["fitted"]["net"].update(n_networks=10**6),
     "a module": lambda value: value["parameters"].update(module={"$": "name", "name": "torch.nn.LSTM"}),
     "what fit used": lambda value: value["fitted"]["built_with"].update(module={"$": "name", "name": "torch.nn.LSTM"}),

@@ -125,3 +125,14 @@ def test_wrong_parameters_are_refused(params, message):
 def test_other_shapes_are_refused():
     with pytest.raises(ValueError, match=r"expected \(batch, samples\)"):
         LogMel(8000)(torch.zeros(2, 1, 100))
+
+
+def test_the_default_dtype_of_torch_changes_nothing() -> None:
+    x = torch.randn(1, 800, dtype=torch.float32)
+    expected = LogMel(8000)(x)[0]
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = LogMel(8000)(x)[0]
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(found, expected)
