@@ -12,9 +12,10 @@ import pytest
 
 import sknn
 from sknn import callbacks, exceptions, losses, modules, optim
+from sknn.modules import augmentation
 
 API = Path(__file__).parents[2] / "docs" / "api.md"
-PUBLIC = [sknn, callbacks, exceptions, losses, modules, optim]
+PUBLIC = [sknn, callbacks, exceptions, losses, modules, augmentation, optim]
 LINK = re.compile(r":(?:class|func|mod|data|exc|meth|attr):`~?([\w.]+)`")
 
 
