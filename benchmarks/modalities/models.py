@@ -14,8 +14,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 import sknn
-from sknn.modules import AudioNet
 from benchmarks.modalities.tasks import Task
+from sknn.modules import AudioNet
 
 __all__ = ["DETERMINISTIC", "MODELS", "models_of"]
 
