@@ -90,7 +90,7 @@ figure.tight_layout()
 predicted = model.predict(X_test)
 sure = model.predict_proba(X_test).max(axis=1)
 is_prose = np.array([bool(re.fullmatch("[A-Z][a-z ,'-]{45,75}", text)) for text in X_test])
-is_shown = is_prose & (0.7 < sure) & (sure < 0.97)
+is_shown = is_prose & (sure > 0.7) & (sure < 0.97)
 shown = np.concatenate([np.flatnonzero(is_shown & (predicted == part))[:2] for part in PARTS])
 
 figure = plt.figure(figsize=(9, 4))
