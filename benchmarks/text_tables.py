@@ -265,10 +265,20 @@ def _calendar(X: pd.DataFrame) -> np.ndarray:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", default="../shared/data_modalities", help="folder with texts (default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.text_tables",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--data",
+        default="../shared/data_modalities",
+        help="folder with sms_spam.parquet, for messages (default: %(default)s)",
+    )
     parser.add_argument("--seeds", type=int, default=3, help="fits of each task, whose scores are averaged")
-    parser.add_argument("tasks", nargs="*", metavar="TASK", help="only these (default: all)")
+    parser.add_argument(
+        "tasks", nargs="*", metavar="TASK", help=f"of {', '.join([*_SYNTHETIC, 'messages'])} (default: all)"
+    )
     asked = parser.parse_args()
     print(f"{'task':12} {'metric':9} {'sknn':>7} {'HGB':>7} {'CPU s':>7} {'CPU s':>7}", flush=True)
     for task in text_tables(asked.data):

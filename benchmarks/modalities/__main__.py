@@ -46,11 +46,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data", type=Path, required=True, help="folder with tasks.json, the data and peers.jsonl")
     parser.add_argument("--only", type=_names, default=[], help="only these tasks, comma-separated")
-    parser.add_argument("--models", type=_names, default=list(MODELS), help=f"of {', '.join(MODELS)}; all by default")
-    parser.add_argument("--seeds", type=int, default=3, help="fits of each model that depends on a seed")
+    parser.add_argument(
+        "--models",
+        type=_names,
+        default=list(MODELS),
+        help=f"of {', '.join(MODELS)} (default: all, each where it applies; sknn_flat reads sensors as a table)",
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=3, help="fits of each model that depends on a seed (default: %(default)s)"
+    )
     parser.add_argument("--threads", type=int, default=joblib.cpu_count(), help="all cores by default")
     parser.add_argument(
-        "--out", type=Path, default=Path("benchmarks/results/modalities.jsonl"), help="file of the fits"
+        "--out",
+        type=Path,
+        default=Path("benchmarks/results/modalities.jsonl"),
+        help="file of the fits (default: %(default)s)",
     )
     parser.add_argument("--fresh", type=_names, default=[], help="repeat fits of these models that are in the file")
     return parser
@@ -126,6 +136,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     args = parser.parse_args(argv)
+    if not (args.data / "tasks.json").is_file():
+        parser.error(f"--data: {args.data} has no file tasks.json; expected the folder of the tasks")
     tasks = dict(all_tasks(args.data))
     if unknown := [name for name in args.only if name not in tasks]:
         parser.error(f"--only: {', '.join(unknown)} unknown; expected some of {', '.join(tasks)}")
