@@ -48,7 +48,7 @@ class Task(NamedTuple):
     metric: str
 
 
-def text_tables(data: str | Path = "/work/shared/data_modalities") -> list[Task]:
+def text_tables(data: str | Path = "../shared/data_modalities") -> list[Task]:
     """All tasks; those of files only if they are in the folder `data`."""
     tasks = [_split(make(), name) for name, make in _SYNTHETIC.items()]
     messages = Path(data) / "sms_spam.parquet"
@@ -265,10 +265,20 @@ def _calendar(X: pd.DataFrame) -> np.ndarray:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", default="/work/shared/data_modalities")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("tasks", nargs="*")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.text_tables",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--data",
+        default="../shared/data_modalities",
+        help="folder with sms_spam.parquet, for messages (default: %(default)s)",
+    )
+    parser.add_argument("--seeds", type=int, default=3, help="fits of each task, whose scores are averaged")
+    parser.add_argument(
+        "tasks", nargs="*", metavar="TASK", help=f"of {', '.join([*_SYNTHETIC, 'messages'])} (default: all)"
+    )
     asked = parser.parse_args()
     print(f"{'task':12} {'metric':9} {'sknn':>7} {'HGB':>7} {'CPU s':>7} {'CPU s':>7}", flush=True)
     for task in text_tables(asked.data):

@@ -18,7 +18,7 @@ exclude_patterns = ["_build", "gallery"]
 # references need not be cited.
 suppress_warnings = ["ref.ref", "ref.footnote"]
 html_theme = "alabaster"
-html_theme_options = {"description": "PyTorch networks as scikit-learn estimators, on raw tables."}
+html_theme_options = {"description": "PyTorch networks as scikit-learn estimators, on raw data."}
 
 autosummary_generate = True
 napoleon_google_docstring = False

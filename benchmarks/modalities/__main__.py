@@ -1,11 +1,11 @@
-"""sknn's defaults on text, images, sequences, audio and sensors, beside recorded peers.
+"""sknn's defaults on texts, images, sequences, sound and sensors, beside other models.
 
     python -m benchmarks.modalities --data ../shared/data_modalities [--only sms_spam,fsdd_dev] [--seeds 3]
 
-The folder holds tasks.json, the tasks, and results of peers (peers.jsonl). Further tasks: recordings of a speaker who
-is not among the training rows, scikit-learn's digits, and 10,000 artificial colour images. The measure is accuracy, for
-sensors R2. The report is printed in Markdown, progress goes to stderr. Each fit is kept in a file at once, and the next
-run does not repeat it: after a change to sknn, say --fresh sknn.
+The folder holds a list of tasks (tasks.json), their data, and results of other models (peers.jsonl). Further tasks:
+spoken digits of a speaker who is not in the training rows, scikit-learn's digits, and 10,000 artificial colour images.
+The measure is accuracy, for sensors R2. The report is printed in Markdown, progress goes to stderr. Each fit is kept in
+a file at once, and the next run does not repeat it: after a change to sknn, say --fresh sknn.
 """
 
 from __future__ import annotations
@@ -44,13 +44,23 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--data", type=Path, required=True, help="folder of the tasks")
+    parser.add_argument("--data", type=Path, required=True, help="folder with tasks.json, the data and peers.jsonl")
     parser.add_argument("--only", type=_names, default=[], help="only these tasks, comma-separated")
-    parser.add_argument("--models", type=_names, default=list(MODELS), help=f"of {', '.join(MODELS)}; all by default")
-    parser.add_argument("--seeds", type=int, default=3, help="fits of each model that depends on a seed")
+    parser.add_argument(
+        "--models",
+        type=_names,
+        default=list(MODELS),
+        help=f"of {', '.join(MODELS)} (default: all, each where it applies; sknn_flat reads sensors as a table)",
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=3, help="fits of each model that depends on a seed (default: %(default)s)"
+    )
     parser.add_argument("--threads", type=int, default=joblib.cpu_count(), help="all cores by default")
     parser.add_argument(
-        "--out", type=Path, default=Path("benchmarks/results/modalities.jsonl"), help="file of the fits"
+        "--out",
+        type=Path,
+        default=Path("benchmarks/results/modalities.jsonl"),
+        help="file of the fits (default: %(default)s)",
     )
     parser.add_argument("--fresh", type=_names, default=[], help="repeat fits of these models that are in the file")
     return parser
@@ -126,6 +136,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     args = parser.parse_args(argv)
+    if not (args.data / "tasks.json").is_file():
+        parser.error(f"--data: {args.data} has no file tasks.json; expected the folder of the tasks")
     tasks = dict(all_tasks(args.data))
     if unknown := [name for name in args.only if name not in tasks]:
         parser.error(f"--only: {', '.join(unknown)} unknown; expected some of {', '.join(tasks)}")

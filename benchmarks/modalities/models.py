@@ -15,6 +15,7 @@ from sklearn.svm import SVC
 
 import sknn
 from benchmarks.modalities.tasks import Task
+from sknn.modules import AudioNet
 
 __all__ = ["DETERMINISTIC", "MODELS", "models_of"]
 
@@ -26,7 +27,7 @@ def _sknn(task: Task, seed: int) -> Fitted:
     estimator = sknn.NeuralRegressor if task.is_regression else sknn.NeuralClassifier
     if task.kind == "audio":
         params = {"sampling_rate": task.sampling_rate}
-        return estimator(sknn.modules.AudioNet, module_params=params, random_state=seed)
+        return estimator(AudioNet, module_params=params, random_state=seed)
     return estimator(random_state=seed)
 
 

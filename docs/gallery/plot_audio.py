@@ -87,18 +87,18 @@ for panel in panels[:, 0]:
 figure.suptitle("calls that the network has not heard before, with its predictions")
 
 # %%
-# How sure it is, the louder the noise
-# ------------------------------------
-# One call of each bird, in more and more noise.
+# How sure it is in noise
+# -----------------------
+# Ten calls of each bird, in more and more noise.
 
-noises = np.geomspace(0.05, 3, 12)
-quiet = {name: next(x for x, label in zip(X_test, y_test, strict=True) if label == name) for name in names}
+noises = np.geomspace(0.1, 5, 10)
 figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-for i, (name, recording) in enumerate(quiet.items()):
-    spread = np.abs(recording).max()
-    noisy = [recording + spread * noise * rng.normal(size=len(recording)) for noise in noises]
-    axes.semilogx(noises, model.predict_proba(noisy)[:, i], "o-", label=name)
+for i, name in enumerate(names):
+    calls = [x for x, label in zip(X_test, y_test, strict=True) if label == name][:10]
+    noisy = [x + noise * np.abs(x).max() * rng.normal(size=len(x)) for noise in noises for x in calls]
+    probability = model.predict_proba(noisy)[:, i].reshape(len(noises), len(calls))
+    axes.semilogx(noises, probability.mean(axis=1), "o-", label=name)
 axes.axhline(1 / len(names), color="grey", linestyle=":", label="by chance")
-axes.set(xlabel="noise / loudest part of the call", ylabel="probability of the right bird", ylim=(0, 1))
+axes.set(xlabel="noise / loudest part of the call", ylabel="mean probability of the right bird", ylim=(0, 1))
 axes.legend()
 plt.show()

@@ -12,7 +12,7 @@ images of ``PIL``. Here they are the 8 x 8 digits that ship with scikit-learn.
 # ---
 # Nothing needs preparation: fit scales the pixels, and the network is a :class:`~sknn.modules.ConvNet`, sized by the
 # images. Pixels of any range will do. Grey images that are not ``uint8`` could be sequences as well, so they are
-# converted here; ``module=ConvNet`` would say the same.
+# converted here; ``module=sknn.modules.ConvNet`` would say the same.
 
 import time
 
@@ -43,23 +43,70 @@ predicted = model.classes_[probabilities.argmax(axis=1)]
 sureness = probabilities.max(axis=1)
 shown = np.concatenate([np.argsort(sureness)[:8], np.arange(8)])
 
-figure, axes = plt.subplots(2, 8, figsize=(10, 3.2))
+figure, axes = plt.subplots(2, 8, figsize=(10, 3.4), layout="constrained")
 for axis, i in zip(axes.flat, shown, strict=True):
-    axis.imshow(X_test[i], cmap="gray_r")
+    axis.imshow(X_test[i], cmap="gray_r", interpolation="bicubic")
     axis.set(xticks=[], yticks=[])
     axis.set_xlabel(f"{predicted[i]}  {sureness[i]:.0%}", color="black" if predicted[i] == y_test[i] else "crimson")
-figure.suptitle("predicted digit and its probability: least sure (above), and any (below)")
-figure.tight_layout()
+axes[0, 0].set_ylabel("least sure")
+axes[1, 0].set_ylabel("any")
 
 # %%
-# Images of other sizes
-# ---------------------
-# A list may hold images of several sizes. All are resized to the median, or to ``module__image_size``.
+# What matters in an image
+# ------------------------
+# A square of 3 x 3 pixels is hidden, at one place after the other. The redder a place, the more the probability of the
+# digit falls without it.
 
+figure, axes = plt.subplots(1, 10, figsize=(10, 1.3), layout="constrained")
+for digit, axis in enumerate(axes):
+    image = X_test[(y_test == digit) & (predicted == digit)][0]
+    hidden = np.repeat(image[None], 64, axis=0)
+    for place, copy in enumerate(hidden):
+        row, column = divmod(place, 8)
+        copy[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2] = 0
+    before, *after = model.predict_proba(np.stack([image, *hidden]))[:, digit]
+    axis.imshow(image, cmap="gray_r", interpolation="bicubic")
+    matters = np.clip(before - np.array(after), 0, None).reshape(8, 8)
+    axis.imshow(matters, cmap="Reds", interpolation="bicubic", alpha=0.8 * matters / matters.max())
+    axis.set(xticks=[], yticks=[])
+
+# %%
+# Photos of any size, in colour
+# -----------------------------
+# A list may hold images of several sizes. All are resized to the median, or to ``module__image_size``. These are pieces
+# of the two photos that ship with scikit-learn: of the left halves for training, of the right halves for the test.
+
+from sklearn.datasets import load_sample_images
+
+PHOTOS = ["temple", "flower"]
 random = np.random.default_rng(0)
-ragged = [image[: random.integers(6, 9), : random.integers(6, 9)] for image in X_train]
-cropped = NeuralClassifier(n_networks=1, max_epochs=3, random_state=0).fit(ragged, y_train)
-print(f"{len({image.shape for image in ragged})} sizes, read as {cropped.module_.stem.layers[0].in_channels} channel")
+
+
+def pieces(n: int, first: int, last: int) -> tuple[list[np.ndarray], list[str]]:
+    """Pieces (height, width, 3) between two columns of both photos, and which photo each is of."""
+    X, y = [], []
+    for i in random.integers(2, size=n):
+        photo, (height, width) = load_sample_images().images[i], random.integers(40, 90, size=2)
+        top, left = random.integers(photo.shape[0] - height), random.integers(first, last - width)
+        X.append(photo[top : top + height, left : left + width])
+        y.append(PHOTOS[i])
+    return X, y
+
+
+photos_train, which_train = pieces(200, 0, 320)
+photos_test, which_test = pieces(100, 320, 640)
+of_photos = NeuralClassifier(n_networks=1, max_epochs=10, random_state=0).fit(photos_train, which_train)
+print(
+    f"pieces of {len({x.shape for x in photos_train})} sizes; accuracy: {of_photos.score(photos_test, which_test):.2f}"
+)
+
+shares = of_photos.predict_proba(photos_test)
+figure, axes = plt.subplots(2, 8, figsize=(10, 3.4), layout="constrained")
+for axis, photo, which, share in zip(axes.flat, photos_test, which_test, shares, strict=False):
+    axis.imshow(photo)
+    axis.set(xticks=[], yticks=[])
+    name = of_photos.classes_[share.argmax()]
+    axis.set_xlabel(f"{name} {share.max():.0%}", color="black" if name == which else "crimson")
 
 # %%
 # A backbone that was trained before
@@ -102,3 +149,4 @@ same = [
 ]
 print(f"accuracy after {len(few)} images: {model_of_few.score(X_test, np.where(y_test % 2, 'odd', 'even')):.3f}")
 print(f"the backbone is unchanged: {all(same)}")
+plt.show()

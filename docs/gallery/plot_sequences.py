@@ -4,7 +4,7 @@ Sequences and sensors
 =====================
 
 This example fits :class:`sknn.NeuralClassifier` to series in which something short happens at any time, shows which
-part of a series decides, and teaches a simulated robot to steer by its sonars with :func:`sknn.windows`.
+part of a series decides, and teaches a simulated robot, with :func:`sknn.windows`, to steer by its sonars.
 """
 
 # %%
@@ -74,42 +74,50 @@ figure, panels = plt.subplots(2, 2, figsize=(11, 5), layout="constrained")
 odd = [x for x, label in zip(X_test, y_test, strict=True) if label == "odd"][:4]
 for panel, series in zip(panels.flat, odd, strict=True):
     scale = np.abs(series).max()
-    panel.plot(series.T / scale)
+    panel.plot(series.T / scale, label=["channel 0", "channel 1"])
     steps, fall = importance(series)
     panel.fill_between(steps, -2, -2 + np.clip(fall, 0, None), color="tab:red", alpha=0.6, label="importance")
     panel.set(
         ylim=(-2, 1.2), yticks=[], title=f"amplitude {scale:.0f}, odd with {model.predict_proba([series])[0, 1]:.0%}"
     )
-panels[0, 0].legend(loc="lower left")
+panels[0, 0].legend(loc="lower left", fontsize="small")
 for panel in panels[-1]:
     panel.set_xlabel("step")
 
 # %%
 # A robot
 # -------
-# A robot drives through a room of pillars. Eight sonars measure the distance to the next one; a driver who knows the
-# room sets the speeds of two motors: away from what is near, with some inertia.
+# A robot drives among pillars. Eight sonars measure the distance to the next one; a driver sets the speeds of two
+# motors: away from what is near and has been near lately.
 
-PILLARS = rng.uniform(0, 10, size=(14, 2))
+PILLARS = np.random.default_rng(4).uniform(0, 10, size=(14, 2))
+ANGLES = np.linspace(-np.pi / 2, np.pi / 2, 8)  # of the sonars
 
 
-def drive(n_steps: int) -> np.ndarray:
-    """Table (n_steps, 10): 8 sonars and the speeds of both motors."""
-    place, heading, turn, rows = np.array([5.0, 5.0]), rng.uniform(0, 6), 0.0, []
-    angles = np.linspace(-np.pi / 2, np.pi / 2, 8)
+def driver(sonars: np.ndarray) -> np.ndarray:
+    """Speeds of the left and the right motor, from the latest sonars (n_steps, 8)."""
+    danger = 1 / sonars[-8:]
+    sides = danger[:, :4].sum(axis=1) - danger[:, 4:].sum(axis=1)
+    turn = 0.05 * (sides * 0.6 ** np.arange(len(sides))[::-1]).sum()
+    pace = 0.1 + 0.03 * sonars[-1, 3:5].min()
+    return np.array([pace - turn, pace + turn])
+
+
+def drive(steer, n_steps: int, place: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Table (n_steps, 10) of 8 sonars and the speeds of both motors, and places (n_steps, 2)."""
+    heading, sonars, speeds, places = 0.5, [], [], [np.array(place)]
     for _ in range(n_steps):
-        towards = (PILLARS - place + 5) % 10 - 5  # the room repeats
-        distance = np.hypot(*towards.T)
+        towards = (PILLARS - places[-1] + 5) % 10 - 5  # the room repeats
+        distance = np.hypot(*towards.T) - 0.3
         bearing = (np.arctan2(towards[:, 1], towards[:, 0]) - heading + np.pi) % (2 * np.pi) - np.pi
-        seen = np.abs(bearing[:, None] - angles) < 0.25
-        sonar = np.where(seen, distance[:, None], 5.0).min(axis=0)
-        danger = 1 / sonar
-        turn = 0.6 * turn + 0.5 * (danger[:4].sum() - danger[4:].sum())
-        pace = 0.1 + 0.03 * sonar[3:5].min()
-        rows.append([*(sonar + 0.1 * rng.normal(size=8)), pace - 0.1 * turn, pace + 0.1 * turn])
-        heading += 0.3 * turn
-        place = (place + pace * np.array([np.cos(heading), np.sin(heading)])) % 10
-    return np.array(rows)
+        is_seen = np.abs(bearing[:, None] - ANGLES) < 0.25
+        sonar = np.where(is_seen, distance[:, None], 5.0).min(axis=0) + 0.05 * rng.normal(size=8)
+        sonars.append(np.clip(sonar, 0.1, 5))
+        speeds.append(steer(np.array(sonars)))
+        heading += 1.5 * (speeds[-1][1] - speeds[-1][0])
+        step = np.mean(speeds[-1]) * np.array([np.cos(heading), np.sin(heading)])
+        places.append((places[-1] + step) % 10)
+    return np.hstack([sonars, speeds]), np.array(places[1:])
 
 
 # %%
@@ -119,19 +127,31 @@ def drive(n_steps: int) -> np.ndarray:
 
 from sknn import NeuralRegressor, windows
 
-table = drive(1200)
+table, _ = drive(driver, 1200, place=(5.0, 5.0))
 X, y = windows(table, length=8, horizon=0, targets=[8, 9])
 print(f"sequences {X.shape}, targets {y.shape}")
 started = time.perf_counter()
 robot = NeuralRegressor(random_state=0, max_epochs=20).fit(X[:900], y[:900])
 print(f"fit: {time.perf_counter() - started:.0f} s, R2 on later steps: {robot.score(X[910:], y[910:]):.3f}")
 
-predicted = robot.predict(X[910:1110])
-figure, panels = plt.subplots(2, 1, figsize=(11, 4), sharex=True, layout="constrained")
-for panel, motor, name in zip(panels, range(2), ["left", "right"], strict=True):
-    panel.plot(y[910:1110, motor], label="driver")
-    panel.plot(predicted[:, motor], label="network")
-    panel.set_ylabel(f"{name} motor")
-panels[0].legend()
-panels[1].set_xlabel("step")
+# %%
+# Now the network drives: it is given the latest 8 readings of the sonars, and its speeds move the robot. Both start at
+# the same place.
+
+
+def network(sonars: np.ndarray) -> np.ndarray:
+    """Speeds of the left and the right motor, from the latest sonars (n_steps, 8)."""
+    window = sonars[-8:]
+    window = np.vstack([np.repeat(window[:1], 8 - len(window), axis=0), window])
+    return robot.predict(window.T[None])[0]
+
+
+figure, panels = plt.subplots(1, 2, figsize=(9, 4.6), layout="constrained")
+for panel, steer, title in zip(panels, [driver, network], ["the driver", "the network"], strict=True):
+    _, places = drive(steer, 150, place=(1.0, 5.0))
+    for pillar in PILLARS:
+        panel.add_patch(plt.Circle(pillar, 0.3, color="dimgrey"))
+    dots = panel.scatter(*places.T, c=np.arange(len(places)), s=12, cmap="plasma")
+    panel.set(xlim=(0, 10), ylim=(0, 10), aspect="equal", xticks=[], yticks=[], title=title)
+figure.colorbar(dots, ax=panels, label="step")
 plt.show()

@@ -16,6 +16,7 @@ import importlib
 import inspect
 import re
 import time
+from collections import Counter
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -63,48 +64,50 @@ figure.tight_layout()
 # %%
 # Words that matter
 # -----------------
-# A word is a text, too: its probabilities say how it is understood. Shown are the words that speak most clearly for
-# each part. Words with a common stem often come together, since they share pieces.
+# A word is a text, too: its probabilities say how it is understood. Shown are the words of which a part has a
+# probability of more than 0.8: the most frequent ten of each part.
 
-words = sorted({word for text in X_train for word in re.findall("[a-z]{3,}", text.lower())})
+counts = Counter(word for text in X_train for word in set(re.findall("[a-z]{3,}", text.lower())))
+words = sorted(counts)
 probability = model.predict_proba(words)
 
-figure, axes = plt.subplots(2, 3, figsize=(10, 6), sharex=True)
+figure, axes = plt.subplots(2, 3, figsize=(10, 6))
 for axis, part, column, color in zip(axes.flat, model.classes_, probability.T, plt.cm.Dark2.colors, strict=False):
-    best = np.argsort(column)[-10:]
-    axis.barh([words[i] for i in best], column[best], color=color)
-    axis.set_title(part, color=color)
+    clear = [word for word, p in zip(words, column, strict=True) if p > 0.8]
+    best = sorted(clear, key=counts.__getitem__)[-10:]
+    axis.barh(best, [counts[word] for word in best], color=color)
+    axis.set_title(part, color=color, weight="bold")
     axis.spines[["top", "right"]].set_visible(False)
-figure.supxlabel("probability of the part, given this word alone")
+figure.supxlabel("sentences that contain the word")
 figure.tight_layout()
 
 # %%
 # What decides about a sentence
 # -----------------------------
 # Each word is left out in turn. The greener it is, the more the probability of the predicted part falls without it; the
-# redder, the more it rises.
+# redder, the more it rises. A wrong prediction is red.
 
 predicted = model.predict(X_test)
 sure = model.predict_proba(X_test).max(axis=1)
-is_prose = np.array([bool(re.fullmatch("[A-Z][A-Za-z ,'-]{40,85}", text)) for text in X_test])
-shown = [np.flatnonzero((predicted == part) & (sure < 0.9) & is_prose)[0] for part in PARTS]
+is_prose = np.array([bool(re.fullmatch("[A-Z][a-z ,'-]{45,75}", text)) for text in X_test])
+is_shown = is_prose & (sure > 0.7) & (sure < 0.97)
+shown = np.concatenate([np.flatnonzero(is_shown & (predicted == part))[:2] for part in PARTS])
 
-figure, axis = plt.subplots(figsize=(10, 3.6))
-figure.canvas.draw()
+figure = plt.figure(figsize=(9, 4))
+axis = figure.add_axes((0, 0, 1, 1))
+axis.set(xlim=(0, 1), ylim=(-len(shown), 1))
+axis.axis("off")
 for row, i in enumerate(shown):
     split = X_test[i].split()
     without = [" ".join(split[:k] + split[k + 1 :]) for k in range(len(split))]
     column = list(model.classes_).index(predicted[i])
     change = sure[i] - model.predict_proba(without)[:, column]
     color = "black" if predicted[i] == y_test[i] else "crimson"
-    axis.text(0.0, -row, f"{predicted[i]} {sure[i]:.0%}", va="center", weight="bold", color=color)
-    x = 0.19
+    axis.text(0.02, -row, f"{predicted[i]} {sure[i]:.0%}", va="center", weight="bold", color=color)
+    x = 0.22
     for word, share in zip(split, change, strict=True):
-        shade = (*(plt.cm.Greens if share > 0 else plt.cm.Reds)(min(1.0, 3 * abs(share)))[:3], 0.6)
-        box = {"facecolor": shade, "edgecolor": "none", "pad": 1.5}
-        drawn = axis.text(x, -row, word, va="center", fontsize=9, bbox=box)
-        x = axis.transData.inverted().transform(drawn.get_window_extent())[1, 0] + 0.008
-axis.set(xlim=(0, 1), ylim=(-len(shown) + 0.5, 0.5))
-axis.axis("off")
-figure.tight_layout()
+        shade = (plt.cm.Greens if share > 0 else plt.cm.Reds)(min(0.6, 2 * abs(share)))
+        box = {"facecolor": shade, "edgecolor": "none", "pad": 2}
+        drawn = axis.text(x, -row, word, va="center", bbox=box)
+        x = axis.transData.inverted().transform(drawn.get_window_extent())[1, 0] + 0.014
 plt.show()

@@ -98,6 +98,12 @@ def test_unknown_names_are_refused(folder, capsys):
     assert "nothing unknown; expected some of texts" in capsys.readouterr().err
 
 
+def test_a_folder_without_tasks_is_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        command.main(["--data", str(tmp_path)])
+    assert "has no file tasks.json; expected the folder of the tasks" in capsys.readouterr().err
+
+
 def test_bars_on_single_tasks():
     models = {"sknn": Score(0.95), "minirocket": Score(0.94), "multirocket_hydra": Score(0.97)}
     bar = task_bar("arrow_head", models)

@@ -20,6 +20,7 @@ PAGES = [
     "fitting.md",
     "images.md",
     "searches_that_survive.md",
+    "sequences.md",
     "texts.md",
     "training_health.md",
 ]
