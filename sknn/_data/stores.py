@@ -22,6 +22,7 @@ class Store(ABC):
 
     lengths: Tensor | None = None  # int64 (n_rows,), where rows differ in length
     gathers: ClassVar[bool] = True  # whether `tensors` fills memory that nothing else refers to
+    n_axes: int = 1  # of a row
 
     @abstractmethod
     def __len__(self) -> int:
@@ -68,6 +69,7 @@ class Dense(Store):
 
     def __init__(self, x: Tensor, x_cat: Tensor | None = None) -> None:
         self.x, self.x_cat = x, x_cat
+        self.n_axes = x.ndim - 1
 
     def __len__(self) -> int:
         return self.x.shape[0]

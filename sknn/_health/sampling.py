@@ -12,6 +12,8 @@ __all__ = ["RowSource"]
 
 # Enough for a share of rows, few enough to cost no more than a step.
 N_ROWS = 128
+# Of images, each of which shows a unit at many places.
+_N_ROWS_OF_SEVERAL_AXES = 32
 _MOST_SPARSE = 512
 
 
@@ -23,10 +25,15 @@ class RowSource:
         # An iterable dataset has no length, and cannot be asked for rows.
         self.n_rows = len(dataset) if hasattr(dataset, "__len__") else 0
 
-    def some(self, most: int = N_ROWS) -> tuple[Any, Any] | None:
-        """Inputs and targets of `most` rows, or up to twice as many; None if the dataset cannot be asked for rows."""
+    def some(self, most: int | None = None) -> tuple[Any, Any] | None:
+        """Inputs and targets of `most` rows, or up to twice as many; None if the dataset cannot be asked for rows.
+
+        By default as many as an inspection needs.
+        """
         if not self.n_rows:
             return None
+        if most is None:
+            most = _N_ROWS_OF_SEVERAL_AXES if self.is_resident and self.dataset.store.n_axes > 1 else N_ROWS
         if self.is_resident:
             return self._resident(most)
         subset = torch.utils.data.Subset(self.dataset, range(0, self.n_rows, max(1, self.n_rows // most)))

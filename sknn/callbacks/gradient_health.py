@@ -64,8 +64,8 @@ class GradientHealth(SknnCallback):
     restored from the last good epoch; if that does not help, training stops.
 
     Cost: the norm of the gradient in every step, norms of each layer in the first five steps and then in one of twenty
-    or fewer, a copy of the weights per epoch, and at most four inspections, which are forward passes of 128 rows.
-    Watching does not change what is trained.
+    or fewer, a copy of the weights per epoch, and at most four inspections, which are forward passes of 128 rows or 32
+    images. Watching does not change what is trained.
 
     Examples
     --------

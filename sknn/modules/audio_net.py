@@ -125,6 +125,7 @@ class AudioNet(nn.Module):
         n_bands = math.ceil(n_mels / 2 ** len(widths))
         self.head = initialize_linear_(nn.Linear(widths[-1] * n_bands, out_features), None)
         self.multiplications = multiplications_of(self, n_mels, _USUAL_FRAMES)
+        self.to(memory_format=torch.channels_last)  # of the features  # pyright: ignore[reportCallIssue]
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Raw scores of a batch of recordings, or of their spectrograms."""

@@ -141,6 +141,7 @@ class ConvNet(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.head = initialize_linear_(nn.Linear(width * 2 ** (n_stages - 1), out_features), None)
         self.multiplications = multiplications_of(self, height, size)
+        self.to(memory_format=torch.channels_last)  # of the features  # pyright: ignore[reportCallIssue]
 
     def forward(self, x: Tensor) -> Tensor:
         """Raw scores of a batch of images."""

@@ -46,6 +46,12 @@ def test_conv_net_memory_format_of_the_images_changes_nothing() -> None:
     torch.testing.assert_close(network(x.contiguous(memory_format=torch.channels_last)), network(x))
 
 
+def test_conv_net_weights_have_the_memory_format_of_the_features() -> None:
+    weights = [p for p in ConvNet((3, 32, 32), 2).parameters() if p.ndim == 4]
+    assert weights
+    assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in weights)
+
+
 def test_conv_net_augments_in_training_only() -> None:
     torch.manual_seed(0)
     seen: list[torch.Tensor] = []

@@ -239,3 +239,21 @@ def test_a_fitted_network_is_pickled_without_the_buffer(optimizer: type) -> None
     torch.save(model.module_.state_dict(), saved)
     assert len(saved.getvalue()) < n_bytes + 10_000
     assert len(pickle.dumps(model.module_)) < n_bytes + 20_000
+
+
+def test_parameters_and_gradients_keep_their_memory_format() -> None:
+    torch.manual_seed(0)
+    convolution = nn.Conv2d(3, 5, 3, bias=False).to(memory_format=torch.channels_last)
+    before = convolution.weight.detach().clone()
+    flat = FlatParameters([[convolution.weight]])
+    for _ in range(2):
+        for tensor in (convolution.weight, convolution.weight.grad):
+            assert tensor is not None
+            assert tensor.is_contiguous(memory_format=torch.channels_last)
+            assert not tensor.is_contiguous()
+        torch.testing.assert_close(convolution.weight.detach(), before, rtol=0, atol=0)
+        torch.testing.assert_close(flat.data, before.permute(0, 2, 3, 1).flatten(), rtol=0, atol=0)
+        convolution.weight.data, convolution.weight.grad = before.contiguous(), None  # as a callback may do
+        flat.attach()
+    flat.release()
+    assert convolution.weight.is_contiguous(memory_format=torch.channels_last)
