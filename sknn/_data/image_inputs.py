@@ -13,8 +13,9 @@ import torch
 from .._errors import shown
 from ..exceptions import DamagedFileError
 from ..modules import ConvNet
-from .images import CHANNELS, Form, as_images, form_of, pixels_of
+from .images import Form, as_images, form_of, pixels_of
 from .inputs import Inputs, RawRows
+from .recognition import CHANNELS
 from .stored import check_names, stored_array
 from .stores import Dense
 

@@ -14,11 +14,9 @@ from torch.nn import functional
 
 from .._errors import refused_as, shown
 from .containers import as_rows, is_frame, without_tensor
-from .recognition import is_picture
+from .recognition import CHANNELS, is_picture
 
-__all__ = ["CHANNELS", "Form", "as_images", "form_of", "pixels_of"]
-
-CHANNELS = (1, 3, 4)  # grey, colour, colour with transparency
+__all__ = ["Form", "as_images", "form_of", "pixels_of"]
 
 # Of one image while it is resized, and of some while they are copied.
 _CHUNK_FLOATS = 2**22

@@ -12,7 +12,7 @@ from .._errors import shown
 from ..exceptions import DamagedFileError
 from ..modules import TextNet
 from .inputs import Inputs, RawRows
-from .ngrams import Ngrams, frequent_ngrams, is_word, ngram_counts, tf_idf
+from .ngrams import Ngrams, is_word, learn_vocabulary, ngram_counts, tf_idf
 from .stored import check_names, stored_array, stored_int
 from .stores import Bags
 from .texts import WHAT, as_texts, checked_size, checked_texts
@@ -45,7 +45,7 @@ class NgramRows(RawRows):
     def learn(self, rows: np.ndarray | None, weight: np.ndarray | None, leaves_out_idle: bool = False) -> NgramInputs:
         texts = _spaced(self.texts if rows is None else self.texts[rows], self.ngrams.max_characters)
         for min_count in (2, 1) if len(texts) >= _MANY_TEXTS else (1,):
-            vocabulary, n_with = frequent_ngrams(texts.tolist(), self.ngrams, self.max_features, min_count)
+            vocabulary, n_with = learn_vocabulary(texts.tolist(), self.ngrams, self.max_features, min_count)
             if len(vocabulary):
                 break
         else:

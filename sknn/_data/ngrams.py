@@ -57,18 +57,14 @@ class Counts(NamedTuple):
     shape: tuple[int, int]  # (n_texts, n_vocabulary)
 
 
-def learn_vocabulary(texts: Sequence[str], ngrams: Ngrams, max_features: int, min_count: int) -> np.ndarray:
-    """Hashes of the n-grams that most texts contain, ascending uint64, at most `max_features`.
-
-    Those of fewer than `min_count` texts are left out. Among equally frequent ones the smaller hash counts.
-    """
-    return frequent_ngrams(texts, ngrams, max_features, min_count)[0]
-
-
-def frequent_ngrams(
+def learn_vocabulary(
     texts: Sequence[str], ngrams: Ngrams, max_features: int, min_count: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same, and how many texts contain each of them, int64."""
+    """Hashes of the n-grams that most texts contain, ascending uint64, and how many texts contain each, int64.
+
+    At most `max_features`; those of fewer than `min_count` texts are left out. Among equally frequent ones the smaller
+    hash counts.
+    """
     hashes, frequency = np.empty(0, np.uint64), np.empty(0, np.int64)
     waiting: list[tuple[np.ndarray, np.ndarray]] = []
     n_waiting = 0
@@ -123,12 +119,6 @@ def words_of(text: str) -> list[str]:
 def is_word(vocabulary: np.ndarray) -> np.ndarray:
     """Which n-grams of a vocabulary are of words; these come last, bool (n_vocabulary,)."""
     return vocabulary >= _WORD_BIT
-
-
-def inverse_frequencies(counts: Counts) -> np.ndarray:
-    """log((1 + n) / (1 + n_with)) + 1 of each column, float64, n_with of n texts containing it (smooth idf)."""
-    n_with = np.bincount(counts.indices, minlength=counts.shape[1])
-    return np.log((1 + counts.shape[0]) / (1 + n_with)) + 1
 
 
 def tf_idf(counts: Counts, idf: np.ndarray, n_characters: int) -> Counts:

@@ -16,11 +16,11 @@ from .._errors import level_of_caller, shown
 from .cells import is_missing
 from .containers import is_frame, items_of, without_tensor
 
-__all__ = ["Content", "content_of", "is_picture"]
+__all__ = ["CHANNELS", "Content", "content_of", "is_picture"]
 
 Content = Literal["table", "sparse", "array", "text", "image", "sequence"]
 
-_CHANNELS = (1, 3, 4)  # of an image: grey, colour, colour with transparency
+CHANNELS = (1, 3, 4)  # of an image: grey, colour, colour with transparency
 _SMALLEST_PICTURE = 8  # pixels
 _N_LOOKED_AT = 100  # rows of a list whose type says what all are; the kinds check the others
 _NAME_OF_FILE = re.compile(r"\S+\.(png|jpe?g|gif|bmp|tiff?|webp|wav|mp3|flac|ogg)", re.IGNORECASE)
@@ -91,8 +91,8 @@ def _content_of_array(shape: tuple[int, ...], some: Any, is_uint8: bool, keeps_a
         return "image" if is_uint8 else "array"
     if len(shape) == 3:
         return "image" if 0 not in shape and _are_pictures(np.asarray(without_tensor(some, "X"))) else "sequence"
-    may_be_images = len(shape) == 4 and (shape[1] in _CHANNELS or shape[3] in _CHANNELS)
-    if may_be_images and (is_uint8 or not keeps_arrays or shape[1] not in _CHANNELS):
+    may_be_images = len(shape) == 4 and (shape[1] in CHANNELS or shape[3] in CHANNELS)
+    if may_be_images and (is_uint8 or not keeps_arrays or shape[1] not in CHANNELS):
         return "image"
     if keeps_arrays:
         return "array"

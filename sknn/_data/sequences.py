@@ -106,7 +106,7 @@ def as_sequences(X: Any) -> np.ndarray:
 def read_sequences(X: np.ndarray, inputs: Callable[[SequenceRows], Inputs]) -> SequenceRows:
     """Read X as returned by `as_sequences`. ValueErrors and TypeErrors name the row."""
     if X.dtype != object:
-        _check_numbers("X", X)
+        _check_numbers("X", X, X)
         if X.ndim != 3 or 0 in X.shape[1:]:
             raise ValueError(f"X has the shape {X.shape}; expected {_EXPECTED}, with a channel and a step at least.")
         n, n_channels, length = X.shape
@@ -224,7 +224,7 @@ def _row(i: int, row: Any) -> np.ndarray:
         raise ValueError(f"X[{i}]: its channels differ in length; expected an array (channels, length).") from error
     if array.dtype == object and array.ndim and all(np.ndim(channel) == 1 for channel in array):
         raise ValueError(f"X[{i}]: its channels differ in length; expected an array (channels, length).")
-    _check_numbers(f"X[{i}]", array)
+    _check_numbers(f"X[{i}]", array, row)
     array = array[None] if array.ndim == 1 else array
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
@@ -234,9 +234,10 @@ def _row(i: int, row: Any) -> np.ndarray:
     return _floats(array)
 
 
-def _check_numbers(name: str, array: np.ndarray) -> None:
+def _check_numbers(name: str, array: np.ndarray, given: Any) -> None:
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} is {shown(array)} of dtype {array.dtype}; expected numbers, NaN for gaps.")
+        kind = f"dtype {array.dtype}" if given is array else f"type {type(given).__name__}"
+        raise TypeError(f"{name} is {shown(given)} of {kind}; expected numbers, NaN for gaps.")
 
 
 def _floats(array: np.ndarray) -> np.ndarray:

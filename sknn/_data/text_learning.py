@@ -26,9 +26,9 @@ def learn_text_features(texts: list[str], weight: np.ndarray) -> TextFeatures:
     if len(texts) > _MAX_TEXTS:
         some = np.linspace(0, len(texts) - 1, _MAX_TEXTS).astype(np.int64)
         texts, weight = [texts[i] for i in some], weight[some]
-    vocabulary = learn_vocabulary(texts, COLUMN_NGRAMS, _MAX_VOCABULARY, min_count=2)
+    vocabulary, _ = learn_vocabulary(texts, COLUMN_NGRAMS, _MAX_VOCABULARY, min_count=2)
     if not vocabulary.size:  # every n-gram is in one text only
-        vocabulary = learn_vocabulary(texts, COLUMN_NGRAMS, _MAX_VOCABULARY, min_count=1)
+        vocabulary, _ = learn_vocabulary(texts, COLUMN_NGRAMS, _MAX_VOCABULARY, min_count=1)
     if not vocabulary.size:  # no text at all
         return TextFeatures(vocabulary, np.empty(0), np.empty((0, 1), dtype=np.float32))
     weights = weighted_ngrams(texts, vocabulary, np.ones(len(vocabulary)))

@@ -30,9 +30,11 @@ def as_texts(X: Any) -> np.ndarray:
     is_array = isinstance(X, np.ndarray | Tensor) and X.ndim != 1
     if is_frame(X) or sparse.issparse(X) or is_array:
         name = next(iter(table.columns), "text") if is_frame(X) else None
+        what = "a table" if len(table.shape) == 2 else "an array"
         fix = "Pass X[:, 0] if a column holds the texts" if name is None else f"Pass one column, as X[{shown(name)}]"
+        fix = f" {fix}." if len(table.shape) == 2 else ""
         raise TypeError(
-            f"X is a table of the shape {tuple(table.shape)}, but a list, array or series of texts was expected. {fix}."
+            f"X is {what} of the shape {tuple(table.shape)}, but a list, array or series of texts was expected.{fix}"
         )
     return as_rows(X, WHAT)
 

@@ -29,14 +29,14 @@ from .._training.plan import TrainingPlan
 from .._training.train import train
 from ..losses._make import can_weigh_rows
 from .component_params import check_names
-from .fitted import FittedEstimator, check_axes, training_attributes
+from .fitted import FittedEstimator, training_attributes
 from .parameters import BUILT_WITH, CONSTRAINTS
 from .progress import (
     CallbackSupportMixin,  # pyright: ignore[reportAttributeAccessIssue]
     EpochListeners,
     with_callbacks,  # pyright: ignore[reportAttributeAccessIssue]
 )
-from .reading import Reading, reading_of
+from .reading import Reading, check_axes, reading_of
 from .recipe import n_networks_for, optimizer_params_for, stops_early, training_plan
 
 __all__ = ["BaseNeuralEstimator"]

@@ -25,8 +25,9 @@ from ..callbacks.early_stopping import restored_epoch
 from ..losses import Loss
 from .component_params import ComponentParams
 from .prediction import raw_prediction
+from .reading import prepared_again
 
-__all__ = ["FittedEstimator", "check_axes", "training_attributes"]
+__all__ = ["FittedEstimator", "training_attributes"]
 
 
 class FittedEstimator(ComponentParams):
@@ -108,15 +109,11 @@ class FittedEstimator(ComponentParams):
         if "net_" not in fitted:
             check_is_fitted(self, "net_")  # raises
         inputs = self._inputs
-        if not (inputs.has_columns and is_plain(X)):
-            try:
-                X = inputs.prepare(X)
-            except (ValueError, TypeError) as error:
-                raise type(error)(f"{error} This estimator was fitted on {inputs.what}.") from error
-        if inputs.has_columns:
-            check_axes(X, 1 + len(inputs.given_shape), inputs.what)
-            if "feature_names_in_" in fitted or not is_plain(X) or X.shape[1] != self.n_features_in_:
-                self._check_columns(X, reset=False)
+        X = prepared_again(X, inputs)
+        if inputs.has_columns and (
+            "feature_names_in_" in fitted or not is_plain(X) or X.shape[1] != self.n_features_in_
+        ):
+            self._check_columns(X, reset=False)
         return X
 
     def _check_columns(self, X: Any, *, reset: bool) -> None:
@@ -159,15 +156,6 @@ class FittedEstimator(ComponentParams):
                 stacklevel=2,
             )
         super().__setstate__(state)
-
-
-def check_axes(X: Any, n_axes: int, what: str) -> None:
-    """Refuse an X of another number of dimensions than that of fit, which was of the kind `what`."""
-    if len(X.shape) != n_axes:
-        raise ValueError(
-            f"X: Found array with dim {len(X.shape)}, shape {tuple(X.shape)}, expected {n_axes} as in fit: this "
-            f"estimator was fitted on {what}."
-        )
 
 
 def _other_columns(error: ValueError) -> ValueError:

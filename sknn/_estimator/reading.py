@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._data.array_inputs import ArrayInputs
+from .._data.containers import is_plain
 from .._data.inputs import Inputs
 from .._data.kinds import kind_of, module_for
 from .._data.table_inputs import TableInputs
@@ -16,7 +17,7 @@ from .._network.build import begins_with_embedding
 from .._network.signature import constructor_values
 from ..modules import ARCHITECTURES
 
-__all__ = ["Reading", "reading_of"]
+__all__ = ["Reading", "check_axes", "prepared_again", "reading_of"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def reading_of(X: Any, params: Mapping[str, Any], fitted: Inputs | None) -> Read
     """
     if fitted is not None:
         kind = type(fitted)
-        return Reading(kind, module_for(params["module"], kind), kind.prepare(X), {})
+        return Reading(kind, module_for(params["module"], kind), prepared_again(X, fitted), {})
     kind = kind_of(X, params["module"], params["preprocessing"])
     module, module_params = module_for(params["module"], kind), dict(params["module_params"] or {})
     X = kind.prepare(X)
@@ -47,6 +48,27 @@ def reading_of(X: Any, params: Mapping[str, Any], fitted: Inputs | None) -> Read
     if kind in (TableInputs, ArrayInputs) and _are_codes(X, module, module_params, params):
         kind, options = ArrayInputs, {"preprocessing": params["preprocessing"], "codes": True}
     return Reading(kind, module, X, {**constructor_values(module, module_params, kind.options), **options})
+
+
+def prepared_again(X: Any, fitted: Inputs) -> Any:
+    """A later X, prepared for the kind of that of fit, or an error that says which kind that was."""
+    if not (fitted.has_columns and is_plain(X)):
+        try:
+            X = fitted.prepare(X)
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"{error} This estimator was fitted on {fitted.what}.") from error
+    if fitted.has_columns:
+        check_axes(X, 1 + len(fitted.given_shape), fitted.what)
+    return X
+
+
+def check_axes(X: Any, n_axes: int, what: str) -> None:
+    """Refuse an X of another number of dimensions than that of fit, which was of the kind `what`."""
+    if len(X.shape) != n_axes:
+        raise ValueError(
+            f"X: Found array with dim {len(X.shape)}, shape {tuple(X.shape)}, expected {n_axes} as in fit: this "
+            f"estimator was fitted on {what}."
+        )
 
 
 def _are_codes(X: Any, module: Any, module_params: dict[str, Any], params: Mapping[str, Any]) -> bool:

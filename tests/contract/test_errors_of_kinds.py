@@ -69,6 +69,27 @@ def test_refused(name):
     assert not hasattr(model, "net_")
 
 
+OF_A_KIND = {"table": RANDOM.normal(size=(N, 3)), "texts": TEXTS, "images": IMAGES, "sequences": SERIES}
+
+
+@pytest.mark.parametrize("name", OF_A_KIND)
+def test_later_calls_refuse_another_kind_in_the_same_words(name):
+    model = NeuralClassifier(n_networks=1, max_epochs=1).partial_fit(OF_A_KIND[name], Y, classes=[0, 1])
+    for other, X in OF_A_KIND.items():
+        if other == name:
+            continue
+        said = []
+        for call in (model.predict, lambda X: model.partial_fit(X, Y)):
+            with pytest.raises(
+                (ValueError, TypeError), match=rf"fitted on .*{name}|as in fit|expected numbers"
+            ) as error:
+                call(X)
+            said.append(str(error.value))
+        assert said[0] == said[1]
+        with pytest.raises((ValueError, TypeError), match=r"^X_val: "):
+            NeuralClassifier(max_epochs=1).fit(OF_A_KIND[name], Y, X_val=X, y_val=Y)
+
+
 def test_a_text_is_no_target_of_a_regressor():
     with pytest.raises((ValueError, TypeError), match="y"):
         NeuralRegressor(max_epochs=1).fit(RANDOM.normal(size=(N, 2)), TEXTS)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
 from sknn._data import ngrams as ngrams_file
-from sknn._data.ngrams import Ngrams, inverse_frequencies, is_word, learn_vocabulary, ngram_counts, tf_idf
+from sknn._data.ngrams import Counts, Ngrams, is_word, learn_vocabulary, ngram_counts, tf_idf
 
 EVERYTHING = 10**9
 ALL = Ngrams(n_first=0)
@@ -26,6 +26,20 @@ ODD = ["", " ", "!!!", "...?!", "a", "Ä", "\x00", "a\x00b", "\ud800", "x\udfffy
 def counts_of(texts, ngrams, vocabulary):
     """The counts as a sparse matrix."""
     return as_matrix(ngram_counts(texts, ngrams, vocabulary))
+
+
+def vocabulary_of(texts: list[str], ngrams: Ngrams, max_features: int, min_count: int) -> np.ndarray:
+    """What is learned, after a check of how many texts contain each n-gram."""
+    vocabulary, n_with = learn_vocabulary(texts, ngrams, max_features, min_count)
+    found = ngram_counts(texts, ngrams, vocabulary)
+    np.testing.assert_array_equal(n_with, np.bincount(found.indices, minlength=len(vocabulary)))
+    return vocabulary
+
+
+def smooth_idf(counts: Counts) -> np.ndarray:
+    """As TfidfTransformer(smooth_idf=True)."""
+    n_with = np.bincount(counts.indices, minlength=counts.shape[1])
+    return np.log((1 + counts.shape[0]) / (1 + n_with)) + 1
 
 
 def as_matrix(counts):
@@ -40,7 +54,7 @@ def random_texts(n_texts: int = 300, seed: int = 0) -> list[str]:
 
 def counted(texts: list[str], ngrams: Ngrams = ALL) -> np.ndarray:
     """Counts of each n-gram in each text, columns in ascending order of their numbers."""
-    counts = counts_of(texts, ngrams, learn_vocabulary(texts, ngrams, EVERYTHING, 1)).toarray()
+    counts = counts_of(texts, ngrams, vocabulary_of(texts, ngrams, EVERYTHING, 1)).toarray()
     return columns_in_order(counts)
 
 
@@ -70,8 +84,8 @@ class TestCountsAreThoseOfScikitLearn:
         scipy.sparse.hstack([characters.fit_transform(texts), words.fit_transform(texts)])
         expected = scipy.sparse.hstack([characters.transform(new), words.transform(new)]).toarray()
 
-        vocabulary = learn_vocabulary(texts, ALL, EVERYTHING, 3)
-        idf = inverse_frequencies(ngram_counts(texts, ALL, vocabulary))
+        vocabulary = vocabulary_of(texts, ALL, EVERYTHING, 3)
+        idf = smooth_idf(ngram_counts(texts, ALL, vocabulary))
         weights = as_matrix(tf_idf(ngram_counts(new, ALL, vocabulary), idf, int((~is_word(vocabulary)).sum())))
         assert weights.dtype == np.float32
         # Columns that are equal up to rounding may change places: compare products of rows.
@@ -81,17 +95,17 @@ class TestCountsAreThoseOfScikitLearn:
     def test_most_frequent_are_kept(self):
         texts = random_texts()
         n_texts = (counted(texts) > 0).sum(0)
-        vocabulary = learn_vocabulary(texts, ALL, 50, 1)
+        vocabulary = vocabulary_of(texts, ALL, 50, 1)
         kept = (counts_of(texts, ALL, vocabulary) > 0).sum(0)
         assert len(vocabulary) == 50
         assert np.array_equal(np.sort(kept), np.sort(n_texts)[-50:])
 
     def test_chunks_do_not_matter(self, monkeypatch):
         texts = random_texts(2000)
-        vocabulary = learn_vocabulary(texts, ALL, 5000, 2)
+        vocabulary = vocabulary_of(texts, ALL, 5000, 2)
         counts = counts_of(texts, ALL, vocabulary)
         monkeypatch.setattr(ngrams_file, "_MAX_CHUNK", 500)
-        assert np.array_equal(learn_vocabulary(texts, ALL, 5000, 2), vocabulary)
+        assert np.array_equal(vocabulary_of(texts, ALL, 5000, 2), vocabulary)
         again = counts_of(texts, ALL, vocabulary)
         assert (again != counts).nnz == 0
         assert again.has_canonical_format
@@ -125,7 +139,7 @@ def test_first_words_are_counted_once_more():
     with_first = Ngrams((0, 0), (1, 1), 2)
     texts = ["what is a", "a", "is what is what", ""]
     assert list(counted(texts, with_first).sum(1)) == [5, 2, 6, 0]
-    vocabulary = learn_vocabulary(["what is", "x what is"], with_first, EVERYTHING, 1)
+    vocabulary = vocabulary_of(["what is", "x what is"], with_first, EVERYTHING, 1)
     assert len(vocabulary) == 3 + 3
     at_start, later = counts_of(["what is x", "x y what is"], with_first, vocabulary).toarray()
     assert (at_start.sum(), later.sum()) == (3 + 2, 3 + 1)
@@ -140,10 +154,10 @@ def test_letters_match_whatever_their_case_and_composition():
 @given(st.lists(st.one_of(st.sampled_from(ODD), st.text(), st.characters(categories=["Cs"])), min_size=1, max_size=6))
 @settings(max_examples=60, deadline=None)
 def test_any_text_is_counted(texts):
-    vocabulary = learn_vocabulary(texts, ALL, EVERYTHING, 1)
+    vocabulary = vocabulary_of(texts, ALL, EVERYTHING, 1)
     counts = ngram_counts(texts, ALL, vocabulary)
     assert counts.shape == (len(texts), len(vocabulary))
-    weighted = tf_idf(counts, inverse_frequencies(counts), int((~is_word(vocabulary)).sum()))
+    weighted = tf_idf(counts, smooth_idf(counts), int((~is_word(vocabulary)).sum()))
     assert np.isfinite(weighted.data).all()
     weights = as_matrix(weighted).toarray()
     for i, text in enumerate(texts):  # a text has the same n-grams in any company
@@ -162,21 +176,23 @@ def _as_here(text: str) -> str:
 
 def test_long_texts_are_cut():
     texts = ["ab " * 100_000, "ab " * 10, "x" * 100_000]
-    vocabulary = learn_vocabulary(texts, Ngrams(max_characters=30, n_first=0), EVERYTHING, 1)
+    vocabulary = vocabulary_of(texts, Ngrams(max_characters=30, n_first=0), EVERYTHING, 1)
     counts = counts_of(texts, Ngrams(max_characters=30, n_first=0), vocabulary).toarray()
     assert np.array_equal(counts[0], counts[1])
     assert counts[2].sum() > 100
 
 
 def test_no_texts_and_no_vocabulary():
-    assert len(learn_vocabulary([], ALL, 10, 1)) == 0
+    assert len(vocabulary_of([], ALL, 10, 1)) == 0
     assert counts_of([], ALL, np.empty(0, np.uint64)).shape == (0, 0)
     assert counts_of(["some words"], ALL, np.empty(0, np.uint64)).shape == (1, 0)
 
 
 def test_hashes_are_the_same_on_every_machine():
-    known = learn_vocabulary(["ab é 中"], Ngrams((2, 2), (1, 2), 0), 100, 1)
-    code = "from sknn._data.ngrams import *; print(*learn_vocabulary(['ab é 中'], Ngrams((2, 2), (1, 2), 0), 100, 1))"
+    known = vocabulary_of(["ab é 中"], Ngrams((2, 2), (1, 2), 0), 100, 1)
+    code = (
+        "from sknn._data.ngrams import *; print(*learn_vocabulary(['ab é 中'], Ngrams((2, 2), (1, 2), 0), 100, 1)[0])"
+    )
     printed = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONHASHSEED": "7"}, capture_output=True, text=True, check=True
     )
