@@ -68,7 +68,6 @@ class ArrayInputs(Inputs):
         self.row_shape = self.given_shape = tuple(row_shape)
         self.preprocessing = preprocessing
         self.codes = codes
-        self.cardinalities = []
 
     @classmethod
     def prepare(cls, X: Any) -> Any:

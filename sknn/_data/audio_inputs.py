@@ -65,12 +65,11 @@ class AudioInputs(Inputs):
     kind, content = "audio", None
     what = _WHAT
     default_module = AudioNet
+    n_inputs = 2
 
     def __init__(self, mean_length: int) -> None:
         self.mean_length = mean_length
         self.row_shape = self.given_shape = ()
-        self.cardinalities = []
-        self.n_inputs = 2
 
     @classmethod
     def prepare(cls, X: Any) -> Any:

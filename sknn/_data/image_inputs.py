@@ -110,7 +110,6 @@ class ImageInputs(Inputs):
         self.size, self.given_size, self.channels_first = size, given_size, channels_first
         self.is_integer, self.high = is_integer, high
         self.center, self.spread = center, spread  # float64 (channels,)
-        self.cardinalities = []
 
     @classmethod
     def prepare(cls, X: Any) -> np.ndarray:

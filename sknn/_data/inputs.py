@@ -70,8 +70,8 @@ class Inputs(ABC):
     # Of the numbers of one encoded row; of rows of several lengths all axes but the last, that of the steps.
     row_shape: tuple[int, ...]
     given_shape: tuple[int, ...]  # of the numbers of one row before they are encoded, idle columns of a table excepted
-    cardinalities: list[int]  # number of codes of each categorical column
-    n_inputs: int = 1  # tensors that a network is given, categories excepted
+    cardinalities: Sequence[int] = ()  # number of codes of each categorical column
+    n_inputs: ClassVar[int] = 1  # tensors that a network is given, categories excepted
     used: np.ndarray | None = None  # positions of the given columns that the network gets, int64 (n_used,); None: all
     encoder: Encoder | None = None  # scales the numbers; None if they reach the network untouched
     # Centre and spread by which a repair of training scales numbers that reached the network untouched before.

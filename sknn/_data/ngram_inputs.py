@@ -67,12 +67,11 @@ class NgramInputs(Inputs):
     what = WHAT
     default_module = TextNet
     options = ("max_features", "char_ngram_range", "word_ngram_range", "max_characters")
+    n_inputs = 2
 
     def __init__(self, ngrams: Ngrams, max_features: int, vocabulary: np.ndarray, idf: np.ndarray) -> None:
         self.ngrams, self.max_features, self.vocabulary, self.idf = ngrams, max_features, vocabulary, idf
         self.row_shape = self.given_shape = ()
-        self.cardinalities = []
-        self.n_inputs = 2
 
     @classmethod
     def prepare(cls, X: Any) -> np.ndarray:

@@ -57,7 +57,6 @@ class SequenceInputs(_SequenceInputs):
         self.scale, self.length = scale, length
         self.n_channels = len(scale.center)
         self.row_shape = self.given_shape = (self.n_channels,)
-        self.cardinalities = []
 
     @classmethod
     def read_first(cls, X: np.ndarray) -> SequenceRows:
@@ -96,7 +95,6 @@ class ConvolutionInputs(_SequenceInputs):
         self.features, self.length = features, length
         self.n_channels = len(features.scale.center)
         self.row_shape = self.given_shape = (features.width,)
-        self.cardinalities = []
 
     @classmethod
     def read_first(cls, X: np.ndarray, n_kernels: int = 10_000, n_components: int = 256) -> SequenceRows:

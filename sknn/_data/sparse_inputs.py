@@ -110,7 +110,6 @@ class SparseInputs(Inputs):
         self.given_shape = (n_columns,)
         self.used = used
         self.row_shape = (n_columns if used is None else len(used),)
-        self.cardinalities = []
         self.encoder = encoder
 
     @classmethod

@@ -61,14 +61,13 @@ class TextInputs(Inputs):
     what = WHAT
     default_module = TextTransformer
     options = ("max_features", "max_tokens")
+    n_inputs = 2
 
     def __init__(self, words: list[str], pieces: list[str], max_tokens: int) -> None:
         self.words, self.pieces, self.max_tokens = words, pieces, max_tokens
         self._code_of_word = {word: _N_SPECIAL + i for i, word in enumerate(words)}
         self._code_of_piece = {piece: _N_SPECIAL + len(words) + i for i, piece in enumerate(pieces)}
         self.row_shape = self.given_shape = ()
-        self.cardinalities = []
-        self.n_inputs = 2
 
     @classmethod
     def prepare(cls, X: Any) -> np.ndarray:
