@@ -152,6 +152,9 @@ def _choice(layouts: list[set[int]], shapes: list[tuple[int, ...]], fitted: Form
         possible = is_exact if any(is_exact) else possible
         if all(possible):
             return fitted.channels_first
+    if all(possible):  # (1, 4, 4) is more likely an image of 4 x 4 pixels than one of 1 x 4
+        are_square = [all(len(set(_size(shape, first))) == 1 for shape in shapes) for first in (False, True)]
+        possible = are_square if any(are_square) else possible
     if sum(possible) == 1:
         return possible[1]
     example = " and ".join(str(shape) for shape in shapes[:2])

@@ -54,6 +54,15 @@ def test_pixels_of_any_real_dtype_are_read(dtype: Any) -> None:
     np.testing.assert_array_equal(read(list(X)), X)
 
 
+@pytest.mark.parametrize(("shape", "size"), [((1, 4, 4), (4, 4)), ((4, 4, 3), (4, 4)), ((3, 3, 3), None)])
+def test_of_two_meanings_a_square_is_meant(shape: tuple[int, ...], size: tuple[int, int] | None) -> None:
+    if size is None:
+        with pytest.raises(ValueError, match="which may be"):
+            form_of(as_images(noise(5, *shape)))
+    else:
+        assert form_of(as_images(noise(5, *shape))).size == size
+
+
 def test_a_shape_of_two_meanings_is_refused() -> None:
     with pytest.raises(ValueError, match=r"\(3, 32, 3\), which may be \(height, width, 3 channels\) or \(3 channels, "):
         read(noise(5, 3, 32, 3))
