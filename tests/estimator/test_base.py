@@ -104,7 +104,7 @@ def test_set_params_refuses_unknown_component_names():
         (X, ["a", None] * 75, "NaN or None in 75 of 150 rows"),
         (X, np.linspace(0, 1, 150), "Unknown label type"),
         (np.where(np.arange(600).reshape(150, 4) == 6, np.inf, X), Y, "(?s)inf.*column 2|column 2.*inf"),
-        (pd.DataFrame({"age": X[:, 0], "name": [f"person {i}" for i in range(150)]}), Y, "name"),
+        (pd.DataFrame({"age": X[:, 0], "name": [f"person-{i}" for i in range(150)]}), Y, "name"),
         (X.astype(complex), Y, "Complex data not supported"),
     ],
 )
