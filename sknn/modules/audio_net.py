@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 from typing import ClassVar
 
@@ -47,8 +48,10 @@ class AudioNet(nn.Module):
         Number of residual blocks, each of which halves time and frequency, >= 1.
     dropout : float, default=0.2
         Fraction of the features dropped before the last layer during training, in [0, 1).
-    augment : bool, default=True
-        Whether the spectrograms are changed at random during training.
+    augmentation : "auto", callable or None, default="auto"
+        How spectrograms are changed during training. "auto": by :class:`SpecAugment`. A callable is given the
+        spectrograms of a batch in about the range -4 to 4, ``(batch, n_mels, frames)``, and their numbers of frames,
+        and returns such two.
 
     Attributes
     ----------
@@ -107,7 +110,7 @@ class AudioNet(nn.Module):
         width: int = 24,
         n_blocks: int = 2,
         dropout: float = 0.2,
-        augment: bool = True,
+        augmentation: str | Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = "auto",
     ) -> None:
         super().__init__()
         check_size("out_features", out_features)
@@ -115,9 +118,13 @@ class AudioNet(nn.Module):
         check_size("width", width)
         check_size("n_blocks", n_blocks)
         dropout = check_fraction("dropout", dropout)
+        if not (augmentation is None or callable(augmentation) or augmentation == "auto"):
+            raise ValueError(
+                f"augmentation={augmentation!r} is unknown; expected 'auto', None, or a callable on tensors."
+            )
         rate = check_sampling_rate(sampling_rate)
         self.log_mel = LogMel(rate, n_mels, window_ms, hop_ms, normalize=True)
-        self.augment = SpecAugment() if augment else None
+        self.augmentation = SpecAugment() if augmentation == "auto" else augmentation
         widths = [width * 2**i for i in range(n_blocks + 1)]
         self.stem = Stem(1, width, n_halvings=1)
         self.blocks = nn.ModuleList(_MaskedBlock(*sizes) for sizes in pairwise(widths))
@@ -135,8 +142,8 @@ class AudioNet(nn.Module):
             lengths if lengths is not None else torch.full((len(x),), x.shape[2], dtype=torch.int64, device=x.device)
         )
         x = _without_level(x, n_frames)
-        if self.augment is not None:
-            x, n_frames = self.augment(x, n_frames)
+        if self.training and self.augmentation is not None:
+            x, n_frames = self.augmentation(x, n_frames)
         mask = _mask(x, n_frames)[:, None]  # (batch, 1, 1, frames)
         mask, x = mask[..., ::2], self.stem(x[:, None]) * mask[..., ::2]
         for block in self.blocks:

@@ -59,8 +59,19 @@ def test_augmentation_changes_training_only(net):
     x, lengths = recordings([2000, 900])
     net.dropout.p = 0.0
     assert not torch.allclose(net.train()(x, lengths), net(x, lengths))
-    plain = AudioNet(3, 8000, width=4, dropout=0.0, augment=False).train()
+    plain = AudioNet(3, 8000, width=4, dropout=0.0, augmentation=None).train()
     assert torch.equal(plain(x, lengths), plain(x, lengths))
+    seen = []
+
+    def halved(x, lengths):
+        seen.append((x.shape, lengths.tolist()))
+        return x[:, :, : x.shape[2] // 2], lengths // 2
+
+    own = AudioNet(3, 8000, width=4, dropout=0.0, augmentation=halved)
+    assert torch.equal(own.eval()(x, lengths), own(x, lengths))
+    assert not seen
+    own.train()(x, lengths)
+    assert seen == [((2, 40, 26), [26, 12])]
 
 
 def test_copies_give_the_same_scores(net):
@@ -80,6 +91,7 @@ def test_copies_give_the_same_scores(net):
         ({}, r'sampling_rate is missing: say .* module_params=\{"sampling_rate": 16000\}'),
         ({"sampling_rate": 8000, "n_mels": 4}, "n_mels=4 is out of range; expected an int >= 8"),
         ({"sampling_rate": 8000, "width": 0}, "width=0"),
+        ({"sampling_rate": 8000, "augmentation": "flip"}, "augmentation='flip' is unknown; expected 'auto', None"),
         ({"sampling_rate": 8000, "dropout": 1}, "dropout=1"),
     ],
 )
