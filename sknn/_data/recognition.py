@@ -117,10 +117,7 @@ def _content_of_rows(X: Any, keeps_arrays: bool) -> Content:
     first = some[0]
     other = next((row for row in some if isinstance(row, str) != isinstance(first, str)), None)
     if isinstance(first if isinstance(other, str) else other, np.ndarray | Tensor):
-        raise TypeError(
-            f"X holds rows of several kinds, such as {type(first).__name__} and {type(other).__name__}: "
-            f"{shown(first)} and {shown(other)}. Pass texts only, or arrays only, or a data frame for several columns."
-        )
+        raise _several_kinds(first, other)
     if isinstance(first, str):
         if all(isinstance(row, str) and _NAME_OF_FILE.fullmatch(row) for row in some):
             raise _names_of_files(first)
@@ -135,7 +132,10 @@ def _content_of_rows(X: Any, keeps_arrays: bool) -> Content:
     if is_picture(first):
         return "image"
     if isinstance(first, np.ndarray | Tensor | list | tuple):
-        return _content_of_shapes([row for row in some if not np.isscalar(row)], len(some), keeps_arrays)
+        other = next((row for row in some if not isinstance(row, np.ndarray | Tensor | list | tuple)), None)
+        if other is not None:
+            raise _several_kinds(first, other)
+        return _content_of_shapes(some, keeps_arrays)
     return "table"
 
 
@@ -143,19 +143,22 @@ def _is_gap(row: Any) -> bool:
     return not isinstance(row, str | np.ndarray | Tensor | list | tuple) and is_missing(row)
 
 
-def _content_of_shapes(some: list[Any], n: int, keeps_arrays: bool) -> Content:
+def _content_of_shapes(some: list[Any], keeps_arrays: bool) -> Content:
     """Of rows that are arrays, or lists of numbers."""
-    are_arrays = all(isinstance(row, np.ndarray | Tensor) for row in some)
-    if len(some) < n or not (are_arrays or len({len(row) for row in some}) > 1 or isinstance(some[0][:1], list)):
-        return "table"
     try:
-        arrays = [np.asarray(row) for row in some]
+        arrays = [np.asarray(without_tensor(row, "X")) for row in some]
     except ValueError:  # a row that is itself ragged, which `as_table` reports
         return "table"
-    shapes, n_axes = {array.shape for array in arrays}, {array.ndim for array in arrays}
-    are_mixed = len(n_axes) > 1 and n_axes != {2, 3}  # grey and colour images are refused by their kind
-    if any(array.dtype.kind not in "biuf" for array in arrays) or are_mixed or n_axes <= {0}:
-        return "table"
+    n, shapes, n_axes = len(some), {array.shape for array in arrays}, {array.ndim for array in arrays}
+    if len(n_axes) > 1 and n_axes != {2, 3}:  # grey and colour images are refused by their kind
+        raise ValueError(
+            f"X holds rows of several shapes, such as {arrays[0].shape} and "
+            f"{next(array.shape for array in arrays if array.ndim != arrays[0].ndim)}. Give all rows the same number "
+            "of axes: one for a table, two for sequences (channels, time)."
+        )
+    if any(array.dtype.kind not in "biuf" for array in arrays) or n_axes <= {0}:
+        # None among numbers, for which the kind says how gaps are written.
+        return "sequence" if n_axes == {2} and any(array.dtype == object for array in arrays) else "table"
     is_uint8 = any(array.dtype == np.uint8 for array in arrays)  # if not all, the kind refuses them
     if n_axes == {1}:
         if len(shapes) == 1:
@@ -187,6 +190,13 @@ def _content_of_shapes(some: list[Any], n: int, keeps_arrays: bool) -> Content:
 def is_picture(row: Any) -> bool:
     """Whether it is an image of the library PIL, which need not be installed."""
     return any(kind.__module__ == "PIL.Image" and kind.__name__ == "Image" for kind in type(row).__mro__)
+
+
+def _several_kinds(first: Any, other: Any) -> TypeError:
+    return TypeError(
+        f"X holds rows of several kinds, such as {type(first).__name__} and {type(other).__name__}: {shown(first)} and "
+        f"{shown(other)}. Pass texts only, or arrays only, or a data frame for several columns."
+    )
 
 
 def _names_of_files(first: Any) -> TypeError:

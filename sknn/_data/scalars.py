@@ -6,6 +6,7 @@ import math
 import numbers
 from typing import Any
 
+import narwhals.stable.v1 as nw
 import numpy as np
 
 from .._errors import shown
@@ -71,8 +72,11 @@ def refuse(items: list[Any], label: str) -> None:
         if kind == COMPLEX:
             raise ValueError(complex_message(label))
         if kind == NESTED:
+            hint = ""
+            if isinstance(value, np.ndarray) or nw.dependencies.is_into_series(value):
+                hint = " Series in cells are sequences: pass [np.stack(row) for row in X.to_numpy()]."
             raise TypeError(
                 f"X: {label} holds {shown(value)} of type {type(value).__name__}, but each value given as "
                 "an argument must be a string or a number. Expand the column into plain columns first, e.g. "
-                "with pandas.json_normalize, or drop it."
+                f"with pandas.json_normalize, or drop it.{hint}"
             )

@@ -96,7 +96,8 @@ def as_sequences(X: Any) -> np.ndarray:
                 "X[:, None]."
             )
         if X.ndim > 3 or X.dtype == object:
-            raise ValueError(f"X has the shape {X.shape} and the dtype {X.dtype}; expected {_EXPECTED}.")
+            hint = " Pass numbers, as by X.astype(float)." if X.ndim == 3 else ""
+            raise ValueError(f"X has the shape {X.shape} and the dtype {X.dtype}; expected {_EXPECTED}.{hint}")
         if not len(X):
             raise ValueError("X: Found array with 0 sample(s), expected at least one sequence.")
         return X
@@ -222,7 +223,7 @@ def _row(i: int, row: Any) -> np.ndarray:
         array = np.asarray(row)
     except ValueError as error:
         raise ValueError(f"X[{i}]: its channels differ in length; expected an array (channels, length).") from error
-    if array.dtype == object and array.ndim and all(np.ndim(channel) == 1 for channel in array):
+    if array.dtype == object and array.ndim == 1 and all(np.ndim(channel) == 1 for channel in array):
         raise ValueError(f"X[{i}]: its channels differ in length; expected an array (channels, length).")
     _check_numbers(f"X[{i}]", array, row)
     array = array[None] if array.ndim == 1 else array

@@ -89,6 +89,8 @@ def test_constant_and_missing_channels_have_a_finite_scale(values):
         ([np.zeros((2, 5)), np.zeros((3, 6))], r"X\[0\] has the shape \(2, 5\) and X\[1\] \(3, 6\)"),
         ([np.zeros((2, 5)), np.zeros((2, 0))], r"X\[1\] has the shape \(2, 0\)"),
         ([np.zeros((2, 5)), np.zeros((2, 5, 1))], r"X\[1\] has the shape \(2, 5, 1\)"),
+        ([[[1, None], [3, 4]]], r"X\[0\] is .*None.*; expected numbers, NaN for gaps"),
+        (np.ones((4, 5, 2), dtype=object), r"dtype object; expected .*X.astype\(float\)"),
         ([[[1, 2], [3]]], r"X\[0\]: its channels differ in length"),
         ([np.zeros((2, 5)), "text"], r"X\[1\] is .* expected numbers"),
         ([np.zeros((2, 5)), None], r"X\[1\] is"),
