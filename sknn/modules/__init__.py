@@ -9,6 +9,8 @@ without any link. The rest is optional, for modules of users too:
 * If the module has an attribute ``n_members``, it returns ``(batch, n_members, out_features)``: each member is trained
   on its own loss, and their predictions are averaged.
 * If it has a method ``fit_knots``, this is called before training with encoded rows and their weights (or None).
+* If it has a method ``fit_labels`` and labels are predicted, this is called before training with batches of encoded
+  rows, label indicators ``(batch, out_features)`` and weights (or None).
 * If the class has an attribute ``recipe`` of the class ``Recipe``, this says what "auto" means for its training.
 """
 
