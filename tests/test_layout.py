@@ -202,7 +202,7 @@ QUESTIONS = {
             "getattr(instance, '_parameters', ())",
             "getattr(instance, name, parameter.empty)",
         ],
-        "_network/build.py": ["hasattr(inside, 'fit_knots')"],
+        "_network/build.py": ["hasattr(inside, 'fit_knots')", "hasattr(one, 'fit_labels')"],
         "_network/parametrized.py": ["getattr(hook, '__module__', '')", "getattr(hook, 'hook', hook)"],
         "_network/signature.py": [
             "getattr(module, '__name__', repr(module))",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from sknn import NeuralClassifier, NeuralRegressor
 from sknn.modules import TextNet
 
 
@@ -22,17 +24,24 @@ def texts(lengths: list[int], n_codes: int = 50) -> tuple[Tensor, Tensor]:
 def net(request) -> TextNet:
     torch.manual_seed(0)
     made = TextNet(50, 3, embedding_size=request.param)
-    torch.nn.init.normal_(made.weight)
+    for values in (made.weight, made.factor, made.ratios, made.starts):
+        torch.nn.init.normal_(values)
     return made
+
+
+def plain_scores(net: TextNet, x: Tensor, x_weight: Tensor) -> Tensor:
+    """What the network is said to compute, of gathered weights."""
+    table = net.ratios * (net.starts + net.factor)
+    own, other = ((x_weight.unsqueeze(2) * weight[x]).sum(1) for weight in (net.weight, table))
+    own = own + net.bias
+    if net.embedding is not None:
+        own = own + net.deep((x_weight.unsqueeze(2) * net.embedding[x]).sum(1))
+    return torch.stack([own, other + net.factor_bias], 1)
 
 
 def test_scores_are_sums_of_weights(net):
     x, x_weight = texts([5, 2])
-    scores = net.eval()(x, x_weight)
-    expected = torch.einsum("bn,bnc->bc", x_weight, net.weight[x]) + net.bias
-    if net.embedding is not None:
-        expected = expected + net.deep(torch.einsum("bn,bnc->bc", x_weight, net.embedding[x]))
-    torch.testing.assert_close(scores, expected)
+    torch.testing.assert_close(net.eval()(x, x_weight), plain_scores(net, x, x_weight))
 
 
 def test_padding_and_other_texts_change_nothing(net):
@@ -45,7 +54,9 @@ def test_padding_and_other_texts_change_nothing(net):
 def test_a_text_without_known_ngrams_gets_the_bias():
     net = TextNet(5, 2).eval()
     torch.nn.init.normal_(net.bias)
-    assert torch.equal(net(torch.zeros(1, 1, dtype=torch.int64), torch.zeros(1, 1))[0], net.bias)
+    torch.nn.init.normal_(net.factor_bias)
+    scores = net(torch.zeros(1, 1, dtype=torch.int64), torch.zeros(1, 1))[0]
+    assert torch.equal(scores, torch.stack([net.bias, net.factor_bias]))
 
 
 def test_gradients_are_those_of_a_plain_sum(net):
@@ -55,11 +66,30 @@ def test_gradients_are_those_of_a_plain_sum(net):
     net.eval()  # no dropout
     parameters = [*net.parameters(), x_weight]
     found = torch.autograd.grad(net(x, x_weight).square().sum(), parameters)
-    scores = (x_weight.unsqueeze(2) * net.weight[x]).sum(1) + net.bias
-    if net.embedding is not None:
-        scores = scores + net.deep((x_weight.unsqueeze(2) * net.embedding[x]).sum(1))
+    scores = plain_scores(net, x, x_weight)
     for one, other in zip(found, torch.autograd.grad(scores.square().sum(), parameters), strict=True):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_ratios_are_those_of_naive_bayes(weighted):
+    x = torch.tensor([[1, 2], [1, 0], [2, 3], [3, 0], [1, 3]])
+    labels = torch.tensor([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 1, 0]], dtype=torch.float32)
+    weight = torch.tensor([1.0, 2.0, 1.0, 1.0, 0.0]) if weighted else None
+    net = TextNet(4, 3)
+    given = [(x[part], labels[part], None if weight is None else weight[part]) for part in (slice(0, 2), slice(2, 5))]
+    assert net.fit_labels(given) is net
+    w = torch.ones(5) if weight is None else weight
+    for code in (1, 2, 3):
+        has = (x == code).any(1)
+        for label in (0, 1):
+            is_label = labels[:, label] == 1
+            inside = (w[has & is_label].sum() + 1) / (w[is_label].sum() + 2)
+            outside = (w[has & ~is_label].sum() + 1) / (w[~is_label].sum() + 2)
+            torch.testing.assert_close(net.ratios[code, label], 0.3 * torch.log(inside / outside))
+    assert net.starts.tolist() == [1, 1, 0]  # a label that no text has is learned from 0
+    assert (net.ratios[:, 2] == 1).all()
+    assert (net.ratios[0] == 1).all()
 
 
 def test_gradients_have_the_same_bits_whatever_the_threads(net):
@@ -100,3 +130,20 @@ def test_ngrams_are_dropped_in_training_only(net):
 def test_arguments_are_checked(arguments, message):
     with pytest.raises((TypeError, ValueError), match=message):
         TextNet(**{"in_features": 5, "out_features": 2, **arguments})
+
+
+def test_labels_reach_the_network_and_numbers_do_not():
+    X = [f"{color} text {i}" for i in range(20) for color in ("red", "blue")]
+    y = np.arange(40) % 2
+    model = NeuralClassifier(max_epochs=1, random_state=0).fit(X, y)
+    assert model.module_.starts.tolist() == [1, 1]
+    words = dict(zip(("red", "blue"), model.predict_proba(["red", "blue"])[:, 0], strict=True))
+    assert words["red"] > 0.5 > words["blue"]
+    several = NeuralClassifier(max_epochs=1, n_networks=2, early_stopping=True, random_state=0).fit(X, y)
+    assert all(network.starts.tolist() == [1, 1] for network in several.module_.networks)
+    one_score = NeuralClassifier(criterion=torch.nn.BCEWithLogitsLoss, max_epochs=1, random_state=0).fit(X, y)
+    assert one_score.module_.starts.tolist() == [1]
+    assert one_score.predict(["red", "blue"]).tolist() == [0, 1]
+    labels = NeuralClassifier(max_epochs=1, random_state=0).fit(X, np.c_[y, 1 - y, y])
+    assert labels.predict(["red", "blue"]).tolist() == [[0, 1, 0], [1, 0, 1]]
+    assert NeuralRegressor(max_epochs=1, random_state=0).fit(X, y.astype(float)).module_.starts.tolist() == [0]
