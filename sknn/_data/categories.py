@@ -18,6 +18,7 @@ from .text_features import TextFeatures
 
 # A column of strings counts as free text above both: such categories hardly ever recur in new rows.
 FREE_TEXT_MIN_DISTINCT = 100
+PROSE_MIN_DISTINCT = 20  # the same for texts of several words
 FREE_TEXT_SHARE = 0.9
 UNSEEN_SHARE = 0.1
 _CODE = re.compile(r"\S*[0-9]\S*")
@@ -110,6 +111,18 @@ def is_free_text(labels: Labels) -> bool:
         return False
     n_present = int((labels.positions >= 0).sum())
     return n_distinct > FREE_TEXT_SHARE * n_present and all(isinstance(value, str) for value in labels.values)
+
+
+def is_prose(labels: Labels) -> bool:
+    """Whether nearly every value of a column of strings occurs once, and most are of three words or more.
+
+    So few of them may be categories if they are shorter, such as names of towns.
+    """
+    n_distinct, n_present = len(labels.values), int((labels.positions >= 0).sum())
+    if labels.declared or n_distinct <= PROSE_MIN_DISTINCT or n_distinct <= FREE_TEXT_SHARE * n_present:
+        return False
+    texts = [value for value in labels.values if isinstance(value, str)]
+    return len(texts) == n_distinct and 2 * sum(len(text.split()) > 2 for text in texts) > n_distinct
 
 
 def is_worded(labels: Labels) -> bool:

@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 
 from .._errors import level_of_caller, shown
-from .categories import Column, category_codes, check_free_text, check_known, is_free_text, is_worded, sorted_categories
+from .categories import (
+    Column,
+    category_codes,
+    check_free_text,
+    check_known,
+    is_free_text,
+    is_prose,
+    is_worded,
+    sorted_categories,
+)  # fmt: skip
 from .cells import PLURALS, quantity_of
 from .columns import Labels, Measures, Numbers, Texts, float64_numbers, parse_numbers, read_column
 from .columns import take as numbers_at
@@ -30,6 +39,7 @@ def learn_column(
     """Learn one column, and parse it; and what a warning says of it, or nothing."""
     content: Any = read_column(values, label, as_labels=forced)
     format_, reading, is_iso_text = None, "", False
+    auto = isinstance(text_features, str) and text_features == "auto"
     if isinstance(content, Labels) and categorical_features is None:
         parsed, offender = parse_numbers(content)
         content = Measures(parsed) if offender is None else content
@@ -45,14 +55,13 @@ def learn_column(
             format_, parsed = spelled
             reading = reading_of(content, format_, parsed, name)
             content = Measures(parsed)
-        elif is_free_text(content):
+        elif is_free_text(content) or (auto and is_prose(content)):
             check_free_text(content, name, label, text_features)
             return Column(name, "text"), _texts(content, label, ""), ""
         else:
             reading = reading_of_formats(content, name)
     if isinstance(content, Labels):
         _check_labels_finite(content, label)
-        auto = isinstance(text_features, str) and text_features == "auto"
         worded = auto and not forced and is_worded(content)
         column = Column(name, "categorical", sorted_categories(content.values), is_worded=worded)
         return column, _codes(content, column, category_codes(column, content)), reading

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from sknn._data.containers import as_table
+from sknn._data.table import TableReader
 from sknn._data.table_inputs import TableInputs
 
 from .tables import NAN, kinds, learn, parsed, read
@@ -187,6 +188,17 @@ def test_a_column_is_a_category_or_a_text():
         learn(pd.DataFrame({"a": ["x", "y"]}), categorical_features=["a"], text_features=["a"])
     with pytest.raises(ValueError, match="column 0 holds 0.0 of type float"):
         learn(np.zeros((3, 1)), text_features=[0])
+
+
+def test_few_texts_of_several_words_are_free_text_only_by_default():
+    texts = [f"the {i}th of many short reports" for i in range(21)]
+    kinds = {}
+    for name, values in {"prose": texts, "few": [*texts[:20], texts[0]], "words": [f"town {i}" for i in range(21)],
+                         "often": texts[:20] * 2}.items():  # fmt: skip
+        frame = pd.DataFrame({"a": values})
+        kinds[name] = TableReader.learn(frame, "from_dtype", "auto")[0].columns[0].kind
+        assert TableReader.learn(frame, "from_dtype", None)[0].columns[0].kind == "categorical"
+    assert kinds == {"prose": "text", "few": "categorical", "words": "categorical", "often": "categorical"}
 
 
 def test_distinct_numbers_are_never_free_text():
