@@ -338,7 +338,7 @@ def test_after_a_sparse_fit_dense_tables_of_any_kind_are_served():
 
 def test_rows_of_more_dimensions_than_in_fit_are_refused():
     model = classifier(preprocessing=False).fit(X, Y)
-    assert "expected rows of shape (3,)" in refusal(model.predict, X[:, :, None])
+    assert "shape (30, 3, 1), expected 2 as in fit" in refusal(model.predict, X[:, :, None])
 
 
 def test_images_are_refused_by_a_module_for_tables():
