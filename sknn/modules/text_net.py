@@ -136,7 +136,9 @@ class TextNet(nn.Module):
 
         self.weight = nn.Parameter(torch.zeros(in_features, out_features))
         self.bias = nn.Parameter(torch.zeros(out_features))
-        self.factor = nn.Parameter(torch.zeros(in_features, out_features))
+        # Of two classes both columns get the same gradients; from 0, they would stay one unit.
+        self.factor = nn.Parameter(torch.empty(in_features, out_features))
+        nn.init.normal_(self.factor, std=0.01)
         self.factor_bias = nn.Parameter(torch.zeros(out_features))
         self.register_buffer("ratios", torch.ones(in_features, out_features))
         self.register_buffer("starts", torch.zeros(out_features))
