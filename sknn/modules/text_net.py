@@ -107,7 +107,7 @@ class TextNet(nn.Module):
         eps=5e-4,
         epochs=15,
         min_steps=1600,
-        max_numbers=4e8,
+        max_numbers=2e8,
         min_rows_to_split=None,
         steps_per_epoch=60,
         largest_batch=64,
@@ -136,7 +136,9 @@ class TextNet(nn.Module):
 
         self.weight = nn.Parameter(torch.zeros(in_features, out_features))
         self.bias = nn.Parameter(torch.zeros(out_features))
-        self.factor = nn.Parameter(torch.zeros(in_features, out_features))
+        # Of two classes both columns get the same gradients; from 0, they would stay one unit.
+        self.factor = nn.Parameter(torch.empty(in_features, out_features))
+        nn.init.normal_(self.factor, std=0.01)
         self.factor_bias = nn.Parameter(torch.zeros(out_features))
         self.register_buffer("ratios", torch.ones(in_features, out_features))
         self.register_buffer("starts", torch.zeros(out_features))
@@ -150,12 +152,14 @@ class TextNet(nn.Module):
 
     def forward(self, x: Tensor, x_weight: Tensor) -> Tensor:
         """Raw scores of both members for a batch of texts."""
-        own, other = (F.dropout(x_weight, self.dropout, self.training) for _ in range(2))
-        scores = _weighted_sum(self.weight, x, own) + self.bias
+        x_weight = F.dropout(x_weight, self.dropout, self.training)
+        # One sum for both members: the time goes into reading rows of the table at random.
+        table = torch.cat([self.weight, self.ratios * (self.starts + self.factor)], dim=1)
+        scores, from_ratios = _weighted_sum(table, x, x_weight).chunk(2, dim=1)
+        scores = scores + self.bias
         if self.embedding is not None:
-            scores = scores + self.deep(_weighted_sum(self.embedding, x, own))
-        table = self.ratios * (self.starts + self.factor)
-        return torch.stack([scores, _weighted_sum(table, x, other) + self.factor_bias], dim=1)
+            scores = scores + self.deep(_weighted_sum(self.embedding, x, x_weight))
+        return torch.stack([scores, from_ratios + self.factor_bias], dim=1)
 
     @torch.no_grad()
     def fit_labels(self, batches: Iterable[tuple[Tensor, Tensor, Tensor | None]]) -> TextNet:
@@ -168,16 +172,18 @@ class TextNet(nn.Module):
             ``(batch, out_features)``, 0 or 1; and their weights ``(batch,)``, or None.
         """
         # Weights of the texts that have a label and contain an n-gram, that have the label, and of all texts likewise.
-        n_both = torch.zeros_like(self.ratios, dtype=torch.float64)
-        n_with = n_both.new_zeros(len(n_both), 1)
-        n_label, n_texts = torch.zeros_like(self.starts, dtype=torch.float64), 0.0
+        n_codes, n_labels = self.ratios.shape
+        n_both = self.ratios.new_zeros(n_codes * n_labels, dtype=torch.float64)
+        n_with, n_label, n_texts = n_both.new_zeros(n_codes), n_both.new_zeros(n_labels), 0.0
         for x, labels, weight in batches:
-            weights = torch.ones_like(labels[:, :1]) if weight is None else weight.unsqueeze(1)
-            labels = (labels * weights).double()
-            for total, values in ((n_both, labels), (n_with, weights.double())):
-                total.index_add_(0, x.flatten(), values.repeat_interleave(x.shape[1], 0))
-            n_label += labels.sum(0)
+            weights = (torch.ones_like(labels[:, 0]) if weight is None else weight).double()
+            rows, columns = labels.nonzero(as_tuple=True)
+            places = x[rows] * n_labels + columns.unsqueeze(1)
+            n_both.index_add_(0, places.flatten(), weights[rows].repeat_interleave(x.shape[1]))
+            n_with.index_add_(0, x.flatten(), weights.repeat_interleave(x.shape[1]))
+            n_label.index_add_(0, columns, weights[rows])
             n_texts += float(weights.sum())
+        n_both, n_with = n_both.view(n_codes, n_labels), n_with.unsqueeze(1)
         # One text more with the n-gram, and one without it, for both sides.
         shares = (n_both + 1) / (n_label + 2), (n_with - n_both + 1) / (n_texts - n_label + 2)
         known = (n_label > 0) & (n_label < n_texts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 
 import numpy as np
 import pytest
@@ -147,3 +148,10 @@ def test_labels_reach_the_network_and_numbers_do_not():
     labels = NeuralClassifier(max_epochs=1, random_state=0).fit(X, np.c_[y, 1 - y, y])
     assert labels.predict(["red", "blue"]).tolist() == [[0, 1, 0], [1, 0, 1]]
     assert NeuralRegressor(max_epochs=1, random_state=0).fit(X, y.astype(float)).module_.starts.tolist() == [0]
+
+
+def test_two_classes_raise_no_warning():
+    X = ["a fine film", "a dull film", "finely acted", "badly acted"] * 10
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        NeuralClassifier(random_state=0).fit(X, ["good", "bad"] * 20)
