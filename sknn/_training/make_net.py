@@ -118,7 +118,9 @@ def _make_network(
 
 def _labelled(rows: Rows, network: int, width: int) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
     """Inputs, label indicators (n_rows, width) and weights of the rows of a network of a committee, in parts."""
-    positions = torch.arange(len(rows), dtype=torch.int64, device=rows.device) if rows.shares is None else rows.shares[network]
+    positions = (
+        torch.arange(len(rows), dtype=torch.int64, device=rows.device) if rows.shares is None else rows.shares[network]
+    )
     for part in positions.split(_LABELLED_AT_ONCE):
         store, y, weight = rows.take(part)
         if not y.is_floating_point():  # classes; two of them with one score are told by the second
