@@ -50,7 +50,7 @@ def training_plan(
         batch_size=batch_size,
         lr=recipe.lr if params["lr"] == "auto" else params["lr"],
         lr_schedule="constant" if partial else params["lr_schedule"],
-        lr_schedule_params={} if partial else params["lr_schedule_params"],
+        lr_schedule_params={} if partial else _schedule_params_for(params, recipe),
         callbacks=training_callbacks(params, patience=patience, has_validation=has_validation, partial=partial),
         started=started,
         deadline=None if max_time is None else started + max_time,
@@ -82,6 +82,13 @@ def stops_early(module: Any, early_stopping: bool | str, n_samples: int) -> bool
         return bool(early_stopping)
     min_rows = recipe_of(module).min_rows_to_split
     return min_rows is not None and n_samples >= min_rows
+
+
+def _schedule_params_for(params: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """``lr_schedule_params``, with the warm-up of the recipe."""
+    given = dict(params["lr_schedule_params"] or {})
+    follows_recipe = params["lr_schedule"] == "cosine" and recipe.warmup is not None
+    return {"warmup": recipe.warmup, **given} if follows_recipe else given
 
 
 def optimizer_params_for(params: Mapping[str, Any], plan: TrainingPlan, n_rows: int) -> dict[str, Any]:

@@ -36,6 +36,9 @@ class Recipe:
         Weight decay of AdamW where `decay_epochs` is None; None leaves the optimizer's default.
     eps : float or None
         ``eps`` of AdamW; None leaves the optimizer's default.
+    warmup : float or None
+        ``warmup`` of ``lr_schedule="cosine"``, the fraction of the steps in which the learning rate rises; None leaves
+        the schedule's default.
     label_smoothing : float or None
         What ``label_smoothing="auto"`` of a loss given by name means; None leaves it to the loss.
     patience : int
@@ -69,6 +72,7 @@ class Recipe:
     decay_epochs: float | None = None
     weight_decay: float | None = None
     eps: float | None = None
+    warmup: float | None = None
     label_smoothing: float | None = None
     patience: int = 12
     min_steps: int = 0

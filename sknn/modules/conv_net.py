@@ -97,6 +97,9 @@ class ConvNet(nn.Module):
         n_networks_up_to=((2000, 4), (7000, 2)),
         lr=0.006,
         decay_epochs=12.0,
+        # With 0.05, 0.61 instead of 0.82 of textured shapes among clutter were recognised (3,000 images, 10 classes);
+        # clothes and digits did not change.
+        warmup=0.3,
         label_smoothing=0.1,
         patience=40,
         min_steps=1000,

@@ -325,3 +325,14 @@ class TestRecipeOfAModule:
 
 class Smoothed(MLP):
     recipe = Recipe(label_smoothing=0.1)
+
+
+def test_the_warm_up_is_that_of_the_recipe_unless_given() -> None:
+    X = np.random.default_rng(0).integers(0, 256, (64, 6, 6), dtype=np.uint8)
+    few = {"max_epochs": 2, "batch_size": 8, "early_stopping": False, "lr": 0.01, "random_state": 0}
+    found = []
+    for given in ({}, {"lr_schedule_params": {"warmup": 0.3}}, {"lr_schedule_params": {"warmup": 0.05}}):
+        model = NeuralClassifier(module_params={"width": 2}, n_networks=1, **few, **given).fit(X, np.arange(64) % 2)
+        found.append(model.predict_proba(X))
+    np.testing.assert_array_equal(found[0], found[1])
+    assert (found[0] != found[2]).any()
