@@ -95,7 +95,7 @@ def test_what_the_users_objects_and_other_libraries_raise_is_refused(source: str
 
 
 def test_a_bug_while_a_table_is_read_reaches_the_user_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table, "_learn", own_line("X.no_such_attribute"))
+    monkeypatch.setattr(table, "learn_column", own_line("X.no_such_attribute"))
     with pytest.raises(AttributeError, match="no_such_attribute"):
         NeuralClassifier(MLP).fit(pd.DataFrame({"a": ["x", "y"] * 5}), [0, 1] * 5)
 

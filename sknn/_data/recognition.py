@@ -91,9 +91,11 @@ def _content_of_array(shape: tuple[int, ...], some: Any, is_uint8: bool, keeps_a
         return "image" if is_uint8 else "array"
     if len(shape) == 3:
         return "image" if 0 not in shape and _are_pictures(np.asarray(without_tensor(some, "X"))) else "sequence"
-    may_be_images = len(shape) == 4 and (shape[1] in CHANNELS or shape[3] in CHANNELS)
-    if may_be_images and (is_uint8 or not keeps_arrays or shape[1] not in CHANNELS):
-        return "image"
+    if len(shape) == 4 and (shape[1] in CHANNELS or shape[3] in CHANNELS):
+        # For a module of the user's, small axes of floats may be anything, such as features of another network.
+        is_clear = shape[3] in CHANNELS[:2] and min(shape[1:3]) >= _SMALLEST_PICTURE
+        if is_uint8 or not keeps_arrays or is_clear:
+            return "image"
     if keeps_arrays:
         return "array"
     if len(shape) == 4:

@@ -77,7 +77,9 @@ class ComponentParams(BaseEstimator):
         params |= {name: getattr(self, name) for name in constructor_names(type(self)) if name not in params}
         for kind in COMPONENTS if deep else ():
             if f"{kind}_params" in params:
-                defaults, _ = accepted_params(kind, getattr(self, kind))
+                component = getattr(self, kind)
+                # Of module="auto" X decides which network has which defaults.
+                defaults = {} if kind == "module" and component == "auto" else accepted_params(kind, component)[0]
                 given = params[f"{kind}_params"]
                 in_use = {**defaults, **(given if isinstance(given, dict) else {})}
                 known = {name: value for name, value in in_use.items() if value is not inspect.Parameter.empty}

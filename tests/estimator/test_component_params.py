@@ -30,7 +30,7 @@ def make_net(in_features: int, out_features: int, width: int = 6) -> nn.Module:
 
 
 def test_defaults_in_use_are_listed() -> None:
-    params = NeuralClassifier(module_params={"dropout": 0.5}).get_params()
+    params = NeuralClassifier(TabM, module_params={"dropout": 0.5}).get_params()
     defaults = {
         f"module__{name}": parameter.default
         for name, parameter in inspect.signature(TabM).parameters.items()
@@ -41,6 +41,9 @@ def test_defaults_in_use_are_listed() -> None:
         "module__dropout": 0.5,
     }
     assert params["criterion__label_smoothing"] == "auto"
+    # Which network "auto" is, X decides.
+    params = NeuralClassifier(module_params={"dropout": 0.5}).get_params()
+    assert [name for name in params if name.startswith("module__")] == ["module__dropout"]
     assert params["optimizer__weight_decay"] == inspect.signature(torch.optim.AdamW).parameters["weight_decay"].default
 
 
@@ -50,7 +53,7 @@ def test_shallow_parameters_are_the_constructors() -> None:
 
 @pytest.mark.parametrize("kind", ["module", "criterion", "optimizer"])
 def test_what_fit_fills_in_is_no_parameter(kind: str) -> None:
-    names = {name for name in NeuralClassifier().get_params() if name.startswith(f"{kind}__")}
+    names = {name for name in NeuralClassifier(TabM).get_params() if name.startswith(f"{kind}__")}
     assert names
     assert not names & {f"{kind}__{filled}" for filled in FILLED_IN[kind]}
 

@@ -15,7 +15,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from sknn import NeuralClassifier, NeuralRegressor
-from sknn.modules import MLP
+from sknn.modules import MLP, TabM
 
 N = 30
 RNG = np.random.default_rng(0)
@@ -343,7 +343,7 @@ def test_rows_of_more_dimensions_than_in_fit_are_refused():
 
 def test_images_are_refused_by_a_module_for_tables():
     assert "module: TabM failed on an input of shape" in refusal(
-        NeuralClassifier(max_epochs=1).fit, RNG.normal(size=(N, 3, 4, 4)), Y
+        NeuralClassifier(TabM, max_epochs=1).fit, RNG.normal(size=(N, 3, 4, 4)), Y
     )
 
 
