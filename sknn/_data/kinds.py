@@ -18,7 +18,7 @@ from .sparse_inputs import SparseInputs
 from .table_inputs import TableInputs
 from .text_inputs import TextInputs
 
-__all__ = ["KINDS", "default_modules", "kind_of", "module_for"]
+__all__ = ["KINDS", "default_modules", "is_auto", "kind_of", "module_for"]
 
 _ALL: tuple[type[Inputs], ...] = (
     TableInputs, SparseInputs, ArrayInputs, NgramInputs, TextInputs, ImageInputs, ConvolutionInputs, SequenceInputs,
@@ -42,11 +42,11 @@ def kind_of(X: Any, module: Any, preprocessing: bool) -> type[Inputs]:
         raise ValueError(f"module: its attribute reads is {wanted!r}, expected one of {sorted(KINDS)}.")
     if wanted not in (None, TableInputs.kind):
         return KINDS[wanted]
-    content = content_of(X, keeps_arrays=not _is_auto(module) or not preprocessing)
+    content = content_of(X, keeps_arrays=not is_auto(module) or not preprocessing)
     if content in ("table", "sparse", "array") or wanted == TableInputs.kind:
         untouched = content == "array" or (content == "table" and not preprocessing)
         return ArrayInputs if untouched else SparseInputs if content == "sparse" else TableInputs
-    if _is_auto(module):
+    if is_auto(module):
         return _FIRST[content]
     return KINDS[content]
 
@@ -58,13 +58,14 @@ def _reads(module: Any) -> str | None:
     return getattr(module, "reads", None)
 
 
-def _is_auto(module: Any) -> bool:
+def is_auto(module: Any) -> bool:
+    """Whether the parameter ``module``, which may be any object, is "auto"."""
     return isinstance(module, str) and module == "auto"
 
 
 def module_for(module: Any, kind: type[Inputs]) -> Any:
     """The parameter ``module``, or for "auto" the network of this kind of data."""
-    return kind.default_module if _is_auto(module) else module
+    return kind.default_module if is_auto(module) else module
 
 
 def default_modules() -> list[type[nn.Module]]:

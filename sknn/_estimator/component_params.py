@@ -9,6 +9,7 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
+from .._data.kinds import is_auto
 from .._errors import one_line, shown
 from .._hyperparameters import constructor_names, hyperparameters, takes_any_name
 from .._network.signature import name_of
@@ -79,7 +80,7 @@ class ComponentParams(BaseEstimator):
             if f"{kind}_params" in params:
                 component = getattr(self, kind)
                 # Of module="auto" X decides which network has which defaults.
-                defaults = {} if kind == "module" and component == "auto" else accepted_params(kind, component)[0]
+                defaults = {} if kind == "module" and is_auto(component) else accepted_params(kind, component)[0]
                 given = params[f"{kind}_params"]
                 in_use = {**defaults, **(given if isinstance(given, dict) else {})}
                 known = {name: value for name, value in in_use.items() if value is not inspect.Parameter.empty}
@@ -181,7 +182,7 @@ class ComponentParams(BaseEstimator):
         """At fit: refuse names in ``*_params`` that the component does not accept."""
         for kind in COMPONENTS:
             given = getattr(self, f"{kind}_params")
-            if given and not (kind == "module" and self.module == "auto"):  # which network that is, X decides
+            if given and not (kind == "module" and is_auto(self.module)):  # which network that is, X decides
                 check_names(kind, getattr(self, kind), list(given))
 
 
