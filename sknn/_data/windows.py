@@ -11,6 +11,7 @@ import narwhals.stable.v1 as nw
 import numpy as np
 
 from .._errors import shown
+from ..modules._checks import check_size
 from .containers import is_frame, without_tensor
 from .labelled_rows import group_codes
 
@@ -80,9 +81,9 @@ def windows(
     >>> y.ravel()
     array([20., 30., 40.])
     """
-    length = _size("length", length, 1)
-    horizon = _size("horizon", horizon, 0)
-    step = _size("step", step, 1)
+    length = check_size("length", length, 1)
+    horizon = check_size("horizon", horizon, 0)
+    step = check_size("step", step, 1)
     values, names = _numbers(table)
     positions = _positions(targets, names)
     starts = _starts(len(values), length + horizon, groups, step)
@@ -100,14 +101,6 @@ def windows(
     of_targets = values[starts + length - 1 + horizon][:, positions]
     is_single = targets is not None and not _is_list(targets)
     return np.ascontiguousarray(sequences), of_targets[:, 0] if is_single else of_targets
-
-
-def _size(name: str, value: Any, minimum: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name}={shown(value)} is a {type(value).__name__}; expected an int >= {minimum}.")
-    if value < minimum:
-        raise ValueError(f"{name}={shown(value)} is out of range; expected an int >= {minimum}.")
-    return int(value)
 
 
 def _numbers(table: Any) -> tuple[np.ndarray, list[Any]]:

@@ -56,7 +56,8 @@ def prepared_again(X: Any, fitted: Inputs) -> Any:
         try:
             X = fitted.prepare(X)
         except (ValueError, TypeError) as error:
-            raise type(error)(f"{error} This estimator was fitted on {fitted.what}.") from error
+            refused = TypeError if isinstance(error, TypeError) else ValueError  # subclasses may take other arguments
+            raise refused(f"{error} This estimator was fitted on {fitted.what}.") from error
     if fitted.has_columns:
         check_axes(X, 1 + len(fitted.given_shape), fitted.what)
     return X

@@ -8,13 +8,15 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from .._errors import shown
+
 
 def check_size(name: str, value: Any, minimum: int = 1) -> int:
     """Return ``value`` as an int of at least ``minimum``, or raise an error that names the parameter."""
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name}={value!r} is a {type(value).__name__}; expected an int >= {minimum}.")
+        raise TypeError(f"{name}={shown(value)} is a {type(value).__name__}; expected an int >= {minimum}.")
     if value < minimum:
-        raise ValueError(f"{name}={value!r} is out of range; expected an int >= {minimum}.")
+        raise ValueError(f"{name}={shown(value)} is out of range; expected an int >= {minimum}.")
     return int(value)
 
 
