@@ -45,12 +45,13 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         "huber" is in that unit. An instance is copied.
     criterion_params : dict, default=None
         Keyword arguments of the loss, as ``{"quantile": [0.1, 0.5, 0.9]}``; ``criterion__NAME`` in searches.
-    optimizer : torch.optim.Optimizer class, default=torch.optim.AdamW
-        Any optimizer of torch, or one of the same interface.
+    optimizer : "auto" or torch.optim.Optimizer class, default="auto"
+        Any optimizer of torch, or one of the same interface. "auto": :class:`sknn.optim.Muon` for TabM, which is AdamW
+        with orthogonal steps of the hidden layers, and AdamW for any other module.
     optimizer_params : dict, default=None
         Keyword arguments of the optimizer; ``optimizer__NAME`` in searches. ``weight_decay`` exempts biases and norms;
-        if it is not given, TabM with AdamW gets ``1 / (12 * lr * steps_per_epoch)``, which shrinks a weight without a
-        gradient by a factor of e in 12 epochs.
+        if it is not given, TabM with "auto" or AdamW gets ``1 / (12 * lr * steps_per_epoch)``, which shrinks a weight
+        without a gradient by a factor of e in 12 epochs.
     lr : float or "auto", default="auto"
         Learning rate, the largest of the schedule. "auto": 0.01 for TabM, 0.001 for any other module.
     lr_schedule : {"constant", "cosine", "one_cycle", "plateau"} or class, default="cosine"
@@ -200,7 +201,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         module_params: dict[str, Any] | None = None,
         criterion: str | type[nn.Module] | nn.Module = "squared_error",
         criterion_params: dict[str, Any] | None = None,
-        optimizer: type[torch.optim.Optimizer] | Callable[..., torch.optim.Optimizer] = torch.optim.AdamW,
+        optimizer: str | type[torch.optim.Optimizer] | Callable[..., torch.optim.Optimizer] = "auto",
         optimizer_params: dict[str, Any] | None = None,
         lr: float | str = "auto",
         lr_schedule: str | type = "cosine",

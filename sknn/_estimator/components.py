@@ -10,6 +10,7 @@ from typing import Any
 from .._data.kinds import default_modules
 from .._network.signature import IN_FEATURES, OUT_FEATURES
 from ..losses import LOSSES
+from ..optim import Muon
 
 __all__ = ["COMPONENTS", "FILLED_IN", "accepted_params"]
 
@@ -43,6 +44,9 @@ def accepted_params(kind: str, component: Any) -> tuple[dict[str, Any], bool]:
         candidates = LOSSES.get(component, ())
     elif kind == "module" and isinstance(component, str):  # the last one's defaults are shown: those for tables
         candidates = reversed(default_modules()) if component == "auto" else ()
+    elif kind == "optimizer" and isinstance(component, str):
+        # AdamW takes these, too.
+        candidates = (Muon,) if component == "auto" else ()
     parameters = [parameter for candidate in candidates for parameter in _signature_parameters(candidate)]
     named = [p for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL) and p.name not in FILLED_IN[kind]]
     return {p.name: p.default for p in named}, any(p.kind is p.VAR_KEYWORD for p in parameters)

@@ -17,7 +17,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "module_params": [dict, None],
     "criterion": [str, callable, nn.Module],
     "criterion_params": [dict, None],
-    "optimizer": [callable],
+    "optimizer": [StrOptions({"auto"}), callable],
     "optimizer_params": [dict, None],
     "lr": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
     "lr_schedule": [StrOptions({"constant", "cosine", "one_cycle", "plateau"}), callable],

@@ -14,6 +14,7 @@ from .._data.labelled_rows import MERGE_LIMIT
 from .._data.training_data import EncodedData
 from .._training.plan import TrainingPlan
 from ..modules._recipe import Recipe, recipe_of
+from ..optim import Muon
 from .default_callbacks import training_callbacks
 
 __all__ = ["n_networks_for", "optimizer_params_for", "stops_early", "training_plan"]
@@ -95,7 +96,7 @@ def optimizer_params_for(params: Mapping[str, Any], plan: TrainingPlan, n_rows: 
     """``optimizer_params``, with ``weight_decay`` and ``eps`` for AdamW where the recipe chooses them."""
     given = dict(params["optimizer_params"] or {})
     recipe = recipe_of(params["module"])
-    if recipe.eps is not None and params["optimizer"] is torch.optim.AdamW:
+    if recipe.eps is not None and _is_adamw(params["optimizer"]):
         given = {"eps": recipe.eps, **given}
     if plan.weight_decay_follows_lr and recipe.decay_epochs is not None:
         n_steps = math.ceil(n_rows / plan.batch_size)
@@ -107,7 +108,12 @@ def optimizer_params_for(params: Mapping[str, Any], plan: TrainingPlan, n_rows: 
 
 def _decay_is_free(params: Mapping[str, Any]) -> bool:
     """Whether the recipe may choose the weight decay: the optimizer is AdamW, and the user has chosen none."""
-    return params["optimizer"] is torch.optim.AdamW and "weight_decay" not in (params["optimizer_params"] or {})
+    return _is_adamw(params["optimizer"]) and "weight_decay" not in (params["optimizer_params"] or {})
+
+
+def _is_adamw(optimizer: Any) -> bool:
+    """Whether it decays weights as AdamW does."""
+    return optimizer == "auto" or optimizer in (torch.optim.AdamW, Muon)
 
 
 def epochs_for(

@@ -29,11 +29,11 @@ def params_of_wide_tables(n_columns: int, is_sparse: bool) -> dict[str, Any]:
     """Parameters of `TabM` for many columns: curves that are fewer and coarser, or none, and narrow layers."""
     if n_columns <= 64:
         return {"n_bins": 0} if is_sparse else {}
-    n_bins = min(48, _PIECES // n_columns)
+    n_bins = min(16, _PIECES // n_columns)
     params = {
         "n_bins": 0 if is_sparse or n_bins < 2 else n_bins,
         "numeric_embedding_size": max(1, _CURVES // n_columns),
-        "width": max(16, min(128, _FIRST_WEIGHTS // n_columns // 8 * 8)),
+        "width": max(16, min(64, _FIRST_WEIGHTS // n_columns // 8 * 8)),
     }
     # Where nearly all cells are zero, as in counts of words, little is gained by layers behind the first one.
     return {**params, "n_blocks": 0} if is_sparse and n_columns > 1000 else params
@@ -50,17 +50,17 @@ class TabM(nn.Module):
         Number of numeric columns, >= 0; 0 only if there are categorical columns.
     out_features : int
         Number of raw scores for each row, >= 1.
-    n_members : int, default=4
+    n_members : int, default=2
         Number of members, >= 1.
-    n_blocks : int, default=3
+    n_blocks : int, default=2
         Number of hidden layers behind the first one, each with a residual connection, >= 0.
-    width : int, default=128
+    width : int, default=64
         Units of every hidden layer of a member, >= 1.
     activation : type[nn.Module], default=nn.ReLU
         Class of the activation, constructed without arguments.
     dropout : float, default=0.0
         Fraction of the hidden units dropped during training, in [0, 1).
-    n_bins : int, default=48
+    n_bins : int, default=16
         Pieces of the learned curves of each number, >= 0; 0 omits these embeddings.
     numeric_embedding_size : int, default=4
         Curves of each number and member, >= 1.
@@ -125,13 +125,12 @@ class TabM(nn.Module):
     # Members take large steps and overfit early, so rows are held out even of ten. Seven networks that hold out 15 %
     # each have all rows judged once. Curves of the columns of a wide table would be millions of weights.
     recipe = Recipe(
-        n_networks=2,
-        n_networks_up_to=((100, 7), (5000, 4)),
+        n_networks=8,
         lr=0.01,
         decay_epochs=12.0,
         patience=8,
-        min_steps=800,
-        epochs=25,
+        min_steps=600,
+        epochs=20,
         min_rows_to_split=10,
         steps_per_epoch=8,
         largest_batch=128,
@@ -145,12 +144,12 @@ class TabM(nn.Module):
         self,
         in_features: int,
         out_features: int,
-        n_members: int = 4,
-        n_blocks: int = 3,
-        width: int = 128,
+        n_members: int = 2,
+        n_blocks: int = 2,
+        width: int = 64,
         activation: type[nn.Module] = nn.ReLU,
         dropout: float = 0.0,
-        n_bins: int = 48,
+        n_bins: int = 16,
         numeric_embedding_size: int = 4,
         cat_cardinalities: Sequence[int] = (),
         embedding_size: int = 8,

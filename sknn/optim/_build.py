@@ -12,7 +12,9 @@ from torch import nn
 from .._errors import refused_as, shown
 from ..modules import Committee
 from ..modules._layers import BATCH_NORMS, INSTANCE_NORMS
+from ..modules.tabm import SharedLayer
 from ._flat_parameters import FlatParameters
+from ._muon import Muon
 
 __all__ = ["build_optimizer", "parameter_groups"]
 
@@ -27,6 +29,7 @@ ELEMENTWISE = (
     torch.optim.Adadelta,
     torch.optim.Adagrad,
     torch.optim.RMSprop,
+    Muon,  # its groups of matrices say so
 )
 # Those of torch that take sparse gradients, SparseAdam no others.
 TAKE_SPARSE = (torch.optim.SGD, torch.optim.Adagrad, torch.optim.SparseAdam, torch.optim.LBFGS)
@@ -61,16 +64,15 @@ def parameter_groups(modules: Sequence[nn.Module]) -> list[list[nn.Parameter]]:
 
 
 def build_optimizer(
-    optimizer: type[torch.optim.Optimizer], params: dict[str, Any], lr: float, modules: list[nn.Module]
+    optimizer: Any, params: dict[str, Any], lr: float, modules: list[nn.Module]
 ) -> tuple[torch.optim.Optimizer, FlatParameters | None]:
     """The optimizer over the parameters of the network and the criterion, and their flat buffers.
 
-    The buffers are None if the optimizer needs the shapes of the parameters. A ``weight_decay`` in `params` applies to
-    weights, not to biases and norms. Raises a ValueError if there is nothing to train, or the optimizer refuses its
-    arguments.
+    The optimizer "auto" is `Muon` for networks with blocks of `TabM`, and AdamW for others. The buffers are None if
+    the optimizer needs the shapes of the parameters. A ``weight_decay`` in `params` applies to weights, not to biases
+    and norms. Raises a ValueError if there is nothing to train, or the optimizer refuses its arguments.
     """
-    decayed, undecayed = parameter_groups(modules)
-    groups = [group for group in (decayed, undecayed) if group]
+    optimizer, groups = _groups_for(optimizer, modules)
     if not groups:
         raise ValueError(
             f"module: {type(modules[0]).__name__} has no parameters that require gradients, so there is nothing to "
@@ -86,14 +88,32 @@ def build_optimizer(
             f"{type(modules[0]).__name__} has none. Use torch.optim.Adam."
         )
     flat = None
-    if optimizer in ELEMENTWISE and not is_sparse and _can_be_flat(modules, groups):
-        flat = FlatParameters(groups)
-        groups = [[group] for group in flat.groups]
-        on_known_device = groups[0][0].device.type in ("cpu", "cuda")
+    if optimizer in ELEMENTWISE and not is_sparse and _can_be_flat(modules, [group["params"] for group in groups]):
+        flat = FlatParameters([group["params"] for group in groups])
+        groups = [{**group, "params": [buffer]} for group, buffer in zip(groups, flat.groups, strict=True)]
+        on_known_device = flat.data.device.type in ("cpu", "cuda")
         if optimizer in FUSED and on_known_device and "foreach" not in params and not params.get("differentiable"):
             params = {"fused": True, **params}
-    made = _construct(optimizer, _arguments(optimizer, groups, bool(decayed), accepted), lr, params)
+    made = _construct(optimizer, _arguments(optimizer, groups, accepted), lr, params)
     return made, flat
+
+
+def _groups_for(optimizer: Any, modules: Sequence[nn.Module]) -> tuple[Any, list[dict[str, Any]]]:
+    """The class that "auto" means, and the groups that are not empty: with decay, without, and of Muon's matrices."""
+    layers = [part for module in modules for part in module.modules() if isinstance(part, SharedLayer)]
+    matrices = {id(layer.weight) for layer in layers if layer.weight.requires_grad}
+    if isinstance(optimizer, str):
+        optimizer = Muon if matrices else torch.optim.AdamW
+    decayed, undecayed = parameter_groups(modules)
+    of_shape: dict[tuple[int, ...], list[nn.Parameter]] = {}
+    if optimizer is Muon:
+        for parameter in decayed:
+            if id(parameter) in matrices:
+                of_shape.setdefault(tuple(parameter.shape), []).append(parameter)
+        decayed = [parameter for parameter in decayed if id(parameter) not in matrices]
+    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": undecayed, "weight_decay": 0.0}]
+    groups += [{"params": parameters, "matrices": shape} for shape, parameters in of_shape.items()]
+    return optimizer, [group for group in groups if group["params"]]
 
 
 def _has_sparse_gradients(modules: list[nn.Module]) -> bool:
@@ -132,16 +152,12 @@ def _can_be_flat(modules: list[nn.Module], groups: list[list[nn.Parameter]]) -> 
     return not any(isinstance(part, nn.RNNBase) for module in modules for part in module.modules())
 
 
-def _arguments(
-    optimizer: type, groups: list[list[nn.Parameter]], first_decays: bool, accepted: Mapping[str, Any]
-) -> list[Any]:
-    """The parameters as `optimizer` accepts them: groups, of which only the first may decay, or a list."""
+def _arguments(optimizer: type, groups: list[dict[str, Any]], accepted: Mapping[str, Any]) -> list[Any]:
+    """The parameters as `optimizer` accepts them: groups, of which not all may decay, or a list."""
+    together = [parameter for group in groups for parameter in group["params"]]
     if optimizer is torch.optim.LBFGS:  # it allows one group only
-        return [p for group in groups for p in group]
-    if "weight_decay" not in accepted:
-        return [{"params": [p for group in groups for p in group]}]
-    exempt = [i > 0 or not first_decays for i in range(len(groups))]
-    return [{"params": g, **({"weight_decay": 0.0} if e else {})} for g, e in zip(groups, exempt, strict=True)]
+        return together
+    return groups if "weight_decay" in accepted else [{"params": together}]
 
 
 def _construct(

@@ -15,6 +15,7 @@ from sknn import NeuralClassifier, NeuralRegressor
 from sknn._estimator.components import FILLED_IN, accepted_params
 from sknn.losses import Huber
 from sknn.modules import MLP, ResNet, TabM
+from sknn.optim import Muon
 
 
 class OpenEnded(nn.Module):
@@ -44,7 +45,7 @@ def test_defaults_in_use_are_listed() -> None:
     # Which network "auto" is, X decides.
     params = NeuralClassifier(module_params={"dropout": 0.5}).get_params()
     assert [name for name in params if name.startswith("module__")] == ["module__dropout"]
-    assert params["optimizer__weight_decay"] == inspect.signature(torch.optim.AdamW).parameters["weight_decay"].default
+    assert params["optimizer__weight_decay"] == inspect.signature(Muon).parameters["weight_decay"].default
 
 
 def test_shallow_parameters_are_the_constructors() -> None:
@@ -138,7 +139,7 @@ def test_get_params_goes_through_set_params() -> None:
     ("estimator", "params", "message"),
     [
         (NeuralClassifier(), {"module__droput": 0.1}, r"'droput' for module 'auto'.*\['activation', .*'dropout'"),
-        (NeuralClassifier(), {"optimizer__lr": 0.1}, r"'lr' for optimizer AdamW.*estimator's own parameter lr"),
+        (NeuralClassifier(), {"optimizer__lr": 0.1}, r"'lr' for optimizer 'auto'.*estimator's own parameter lr"),
         (NeuralClassifier(), {"module__in_features": 3}, r"'in_features' for module 'auto'.*filled in from the data"),
         (NeuralRegressor(criterion="huber"), {"criterion__beta": 1.0}, r"'beta' for criterion 'huber'.*\['delta'\]"),
         (NeuralClassifier(nn.Linear(2, 3)), {"module__bias": False}, r"instance of Linear.*Pass the class, module=Linear"),
