@@ -59,7 +59,7 @@ class TableNetwork(Adapter):
         """Raw prediction."""
         return self.network(*self.network_inputs(x_num, x_cat))
 
-    def network_inputs(self, x_num: Tensor, x_cat: Tensor | None = None, masked: bool = True) -> tuple[Any, ...]:
+    def network_inputs(self, x_num: Tensor, x_cat: Tensor | None = None, *, masked: bool = True) -> tuple[Any, ...]:
         """The arguments of the network inside; whether categories may be masked during training."""
         if x_cat is None:  # a table without categories, for a network that requires x_cat
             return x_num, torch.zeros(len(x_num), 0, dtype=torch.int64, device=x_num.device)
