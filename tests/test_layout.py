@@ -202,7 +202,8 @@ QUESTIONS = {
             "getattr(instance, '_parameters', ())",
             "getattr(instance, name, parameter.empty)",
         ],
-        "_network/build.py": ["hasattr(inside, 'fit_knots')", "hasattr(one, 'fit_labels')"],
+        "_network/build.py": ["hasattr(inside, 'fit_knots')"],
+        "_network/start_rows.py": ["hasattr(one, 'fit_start')"],
         "_network/parametrized.py": ["getattr(hook, '__module__', '')", "getattr(hook, 'hook', hook)"],
         "_network/signature.py": [
             "getattr(module, '__name__', repr(module))",

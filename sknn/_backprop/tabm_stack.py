@@ -140,6 +140,7 @@ class _Part:
         self.bins = pieces(first.knots) if first.curves is not None else None
         self.embeddings = [tabm.embeddings for tabm in tabms if tabm.embeddings is not None]
         self.learns_categories = any(embeddings.embedding is not None for embeddings in self.embeddings)
+        self.has_linear = any(bool(buffer.any()) for tabm in tabms for buffer in (tabm.linear.weight, tabm.linear.bias))
         self.buffers = Buffers()
         self._blocks = [partial(self._block, i) for i in range(len(first.blocks))]
         self._named = TabMWeights(*[self.weights.get(name) for name in TabMWeights._fields])  # pyright: ignore
@@ -172,7 +173,12 @@ class _Part:
         self.columns = torch.cat([x, self._embedded(codes)], dim=2) if codes else x
         self.hidden = hidden_units(self._named, x, self.columns, self.bins, self._blocks, torch.relu_, self.buffers)
         scores = raw_scores(self._named, self.hidden)
-        return scores.view(len(self.tabms), self.n_members, *scores.shape[1:])
+        scores = scores.view(len(self.tabms), self.n_members, *scores.shape[1:])
+        if self.has_linear:
+            given = [x] if not codes else [x, codes]
+            own = [tabm.linear(*parts) for tabm, *parts in zip(self.tabms, *given, strict=True)]
+            scores += torch.stack(own).unsqueeze(1)
+        return scores
 
     def _block(self, i: int, x: Tensor) -> Tensor:
         rows = x.flatten(1, 2)  # of all members, for one product

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -24,7 +24,7 @@ from .signature import (
 )
 from .table_network import FirstInput, TableNetwork, one_hot_of, users_network
 
-__all__ = ["begins_with_embedding", "build_network", "fit_knots", "fit_labels"]
+__all__ = ["begins_with_embedding", "build_network", "fit_knots"]
 
 
 def build_network(
@@ -134,15 +134,3 @@ def fit_knots(network: nn.Module, some_rows: Callable[[], tuple[dict[str, Tensor
     if one_hot is not None:
         x_num = torch.cat([x_num, one_hot(inputs["x_cat"])], dim=1)
     inside.fit_knots(x_num, weight)  # pyright: ignore[reportCallIssue]
-
-
-@torch.no_grad()
-def fit_labels(network: nn.Module, batches: Callable[[int], Iterator[tuple[Tensor, Tensor, Tensor | None]]]) -> None:
-    """Give encoded training rows and their labels to networks that have a method ``fit_labels``.
-
-    `batches(i)` are those of network i of a committee: inputs, label indicators (batch, out_features), and weights.
-    """
-    inside = users_network(network)
-    for i, one in enumerate(inside.networks if isinstance(inside, Committee) else [inside]):
-        if hasattr(one, "fit_labels"):
-            one.fit_labels(batches(i))  # pyright: ignore[reportCallIssue]

@@ -17,6 +17,7 @@ __all__ = [
     "committee_of",
     "first_output",
     "has_members",
+    "inner_inputs",
     "multiplications",
     "network_inputs",
     "one_hot_of",
@@ -58,11 +59,11 @@ class TableNetwork(Adapter):
         """Raw prediction."""
         return self.network(*self.network_inputs(x_num, x_cat))
 
-    def network_inputs(self, x_num: Tensor, x_cat: Tensor | None = None) -> tuple[Any, ...]:
-        """The arguments of the network inside."""
+    def network_inputs(self, x_num: Tensor, x_cat: Tensor | None = None, *, masked: bool = True) -> tuple[Any, ...]:
+        """The arguments of the network inside; whether categories may be masked during training."""
         if x_cat is None:  # a table without categories, for a network that requires x_cat
             return x_num, torch.zeros(len(x_num), 0, dtype=torch.int64, device=x_num.device)
-        x_cat = self.mask(x_cat)
+        x_cat = self.mask(x_cat) if masked else x_cat
         if self.one_hot is None:
             return x_num, x_cat
         return (torch.cat([x_num, self.one_hot(x_cat)], dim=1),)
@@ -71,6 +72,14 @@ class TableNetwork(Adapter):
 def users_network(network: nn.Module) -> nn.Module:
     """The user's network, or the committee of them, without the `Adapter` around it."""
     return network.network if isinstance(network, Adapter) else network
+
+
+def inner_inputs(network: nn.Module, inputs: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    """The arguments of the user's network for a batch, where no category is masked."""
+    given = network_inputs(inputs)
+    if isinstance(network, FirstInput):
+        return given[:1]
+    return network.network_inputs(*given, masked=False) if isinstance(network, TableNetwork) else given
 
 
 def one_hot_of(network: nn.Module) -> OneHot | None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from .._data.inputs import Inputs
 from .._data.kinds import module_for
 from .._data.rows import Rows
-from .._network.build import build_network, fit_knots, fit_labels
+from .._network.build import build_network, fit_knots
 from .._network.checks import check_loss, check_network
+from .._network.start_rows import fit_start
 from .._random import isolated_random_state
 from .._threads import threads
 from ..losses import Loss, make_loss
@@ -27,7 +25,6 @@ __all__ = ["loss_of", "make_net", "untrained_network"]
 
 # Quantiles of more rows are no different for a few dozen knots; of a sparse matrix few rows are made dense.
 _ROWS_FOR_KNOTS, _SPARSE_ROWS_FOR_KNOTS = 20_000, 1000
-_LABELLED_AT_ONCE = 256  # rows
 
 
 def make_net(
@@ -105,8 +102,7 @@ def _make_network(
     network = network.to(rows.device)
     some = slice(None, None, 1 + len(rows) // n_rows)
     fit_knots(network, lambda: (rows.inputs(some), None if rows.weight is None else rows.weight[some]))
-    if targets.kind != "real":
-        fit_labels(network, lambda i: _labelled(rows, i, width))
+    fit_start(network, rows, target=targets.kind, loss=loss, width=width)
     # Two classes may be told by one raw score and a sigmoid.
     expected = (width, 1) if targets.kind == "classes" and width == 2 else (width,)
     few = slice(0, 64)
@@ -114,18 +110,6 @@ def _make_network(
     raw = check_network(network, rows.inputs(few), expected, _name_of(module), is_instance=is_instance)
     check_loss(loss, raw, rows.targets[few])
     return network
-
-
-def _labelled(rows: Rows, network: int, width: int) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
-    """Inputs, label indicators (n_rows, width) and weights of the rows of a network of a committee, in parts."""
-    positions = (
-        torch.arange(len(rows), dtype=torch.int64, device=rows.device) if rows.shares is None else rows.shares[network]
-    )
-    for part in positions.split(_LABELLED_AT_ONCE):
-        store, y, weight = rows.take(part)
-        if not y.is_floating_point():  # classes; two of them with one score are told by the second
-            y = F.one_hot(y, max(2, width))[:, -width:].to(torch.float32)
-        yield store.tensors()["x"], y, weight
 
 
 def _name_of(component: Any) -> str:

@@ -55,6 +55,9 @@ def softmax(raw: Tensor) -> Tensor:
     return raw.softmax(dim=1) if raw.shape[1] > 1 else torch.cat([-raw, raw], dim=1).sigmoid()
 
 
+_LINKS: tuple[Link, ...] = (identity, finite_exp, sigmoid, softmax)
+
+
 class Loss(nn.Module, ABC):
     """Mean over the batch of a weighted pointwise loss; derive from it to add a loss.
 
@@ -213,6 +216,12 @@ class Loss(nn.Module, ABC):
     def class_name(self) -> str:
         """Name of the user's class, for messages."""
         return type(self).__name__
+
+    @property
+    def link_name(self) -> str | None:
+        """Name of `link` where it is a link of sknn, and a user's class defines no other inverse link; else None."""
+        is_known = type(self).inverse_link.__module__.startswith("sknn.") and self.link in _LINKS
+        return self.link.__name__ if is_known else None
 
     def out_features(self, n_targets: int) -> int:
         """Width of the raw prediction for so many classes, labels or outputs."""

@@ -10,8 +10,8 @@ without any link. The rest is optional, for modules of users too:
   on its own loss, and their predictions are averaged.
 * If it has a method ``fit_knots``, this is called before training with encoded rows and their weights (or None).
 * If the class has an attribute ``reads``, this says what kind of data it is given, such as "image"; else X decides.
-* If it has a method ``fit_labels`` and labels are predicted, this is called before training with batches of encoded
-  rows, label indicators ``(batch, out_features)`` and weights (or None).
+* If it has a method ``fit_start``, this is called before training with the training rows and their targets, see
+  ``StartRows`` in ``_start.py``.
 * If the class has an attribute ``recipe`` of the class ``Recipe``, this says what "auto" means for its training.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -9,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ._checks import check_columns, check_fraction, check_module_class, check_size, check_widths
+from ._linear_path import LinearPath
 from ._recipe import Recipe
+from ._start import StartRows
 from .activations import initialize_linear_
 from .embeddings import CategoricalEmbeddings, join_columns
 from .numeric_embeddings import pieces, piecewise_linear_encoding, quantile_knots
@@ -183,6 +186,7 @@ class TabM(nn.Module):
         self.blocks = nn.ModuleList(SharedLayer(n_members, width) for _ in range(n_blocks))
         self.head_weight = nn.Parameter(torch.empty(n_members, width, out_features))
         self.head_bias = nn.Parameter(torch.empty(n_members, 1, out_features))
+        self.linear = LinearPath(in_features, out_features, cardinalities)
         self.reset_parameters(type(self.activation))
 
     @torch.no_grad()
@@ -241,7 +245,22 @@ class TabM(nn.Module):
             NEW_MEMORY,
         )
         with torch.autocast(hidden.device.type, enabled=False):  # raw predictions keep all their digits
-            return raw_scores(weights, hidden.to(self.head_bias.dtype)).transpose(0, 1)
+            scores = raw_scores(weights, hidden.to(self.head_bias.dtype)).transpose(0, 1)
+            return scores + self.linear(x_num, x_cat).unsqueeze(1)
+
+    def linear_model(self, rows: StartRows) -> LinearPath | None:
+        """A linear model of training rows, None where there are too many of them for it to help."""
+        linear = copy.deepcopy(self.linear)
+        return linear if linear.fit(rows) else None
+
+    @torch.no_grad()
+    def mix_with(self, linear: LinearPath, share: float) -> None:
+        """Replace the raw scores by ``(1 - share) * scores + share * linear(...)``."""
+        for weight in (self.head_weight, self.head_bias):
+            weight.mul_(1 - share)
+        for name, values in self.linear.named_buffers():
+            if values.is_floating_point():
+                values.lerp_(linear.get_buffer(name), share)
 
     def _drop(self, x: Tensor) -> Tensor:
         """Dropout with one mask for all members, whose units do not correspond to each other.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ._checks import check_fraction, check_size
 from ._recipe import Recipe
+from ._start import StartRows
 from .activations import initialize_linear_
 
 # Of a log ratio, which is that of a text with the n-gram; a text has many, whose tf-idf weights are below 1.
@@ -54,7 +55,7 @@ class TextNet(nn.Module):
     n_members : int
         2, the members in the output, which the estimators read.
     ratios : buffer of shape (in_features, out_features)
-        Log ratios of naive Bayes, set by :meth:`fit_labels`; 1 before and where there are none.
+        Log ratios of naive Bayes, set by :meth:`fit_start`; 1 before and where there are none.
     starts : buffer of shape (out_features,)
         1 for the labels that have ratios, else 0: there the second member starts from 0, too.
 
@@ -162,26 +163,21 @@ class TextNet(nn.Module):
         return torch.stack([scores, from_ratios + self.factor_bias], dim=1)
 
     @torch.no_grad()
-    def fit_labels(self, batches: Iterable[tuple[Tensor, Tensor, Tensor | None]]) -> TextNet:
-        """Set the ratios of naive Bayes, where labels are known to be predicted; returns the module.
-
-        Parameters
-        ----------
-        batches : iterable of (x, labels, sample_weight)
-            Training texts ``(batch, n)`` as in the class's Shape; which labels they have, float32
-            ``(batch, out_features)``, 0 or 1; and their weights ``(batch,)``, or None.
-        """
+    def fit_start(self, rows: StartRows) -> TextNet:
+        """Set the ratios of naive Bayes by training texts, where labels are predicted; returns the module."""
+        if rows.target == "real":
+            return self
         # Weights of the texts that have a label and contain an n-gram, that have the label, and of all texts likewise.
         n_codes, n_labels = self.ratios.shape
         n_both = self.ratios.new_zeros(n_codes * n_labels, dtype=torch.float64)
         n_with, n_label, n_texts = n_both.new_zeros(n_codes), n_both.new_zeros(n_labels), 0.0
-        for x, labels, weight in batches:
+        for (x, _), labels, weight in rows.batches():
             weights = (torch.ones_like(labels[:, 0]) if weight is None else weight).double()
-            rows, columns = labels.nonzero(as_tuple=True)
-            places = x[rows] * n_labels + columns.unsqueeze(1)
-            n_both.index_add_(0, places.flatten(), weights[rows].repeat_interleave(x.shape[1]))
+            texts, columns = labels.nonzero(as_tuple=True)
+            places = x[texts] * n_labels + columns.unsqueeze(1)
+            n_both.index_add_(0, places.flatten(), weights[texts].repeat_interleave(x.shape[1]))
             n_with.index_add_(0, x.flatten(), weights.repeat_interleave(x.shape[1]))
-            n_label.index_add_(0, columns, weights[rows])
+            n_label.index_add_(0, columns, weights[texts])
             n_texts += float(weights.sum())
         n_both, n_with = n_both.view(n_codes, n_labels), n_with.unsqueeze(1)
         # One text more with the n-gram, and one without it, for both sides.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -78,8 +79,11 @@ def test_ratios_are_those_of_naive_bayes(weighted):
     labels = torch.tensor([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 1, 0]], dtype=torch.float32)
     weight = torch.tensor([1.0, 2.0, 1.0, 1.0, 0.0]) if weighted else None
     net = TextNet(4, 3)
-    given = [(x[part], labels[part], None if weight is None else weight[part]) for part in (slice(0, 2), slice(2, 5))]
-    assert net.fit_labels(given) is net
+    given = [
+        ((x[part], torch.ones(x[part].shape)), labels[part], None if weight is None else weight[part])
+        for part in (slice(0, 2), slice(2, 5))
+    ]
+    assert net.fit_start(Mock(target="classes", batches=lambda: given)) is net
     w = torch.ones(5) if weight is None else weight
     for code in (1, 2, 3):
         has = (x == code).any(1)
@@ -91,6 +95,12 @@ def test_ratios_are_those_of_naive_bayes(weighted):
     assert net.starts.tolist() == [1, 1, 0]  # a label that no text has is learned from 0
     assert (net.ratios[:, 2] == 1).all()
     assert (net.ratios[0] == 1).all()
+
+
+def test_real_targets_leave_the_ratios():
+    net = TextNet(4, 3)
+    net.fit_start(Mock(target="real", batches=None))
+    assert (net.ratios == 1).all()
 
 
 def test_gradients_have_the_same_bits_whatever_the_threads(net):

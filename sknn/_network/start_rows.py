@@ -1,0 +1,62 @@
+"""Training rows as a module may read them before it is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .._data.rows import Rows
+from ..losses import Loss
+from ..modules import Committee
+from .table_network import inner_inputs, users_network
+
+__all__ = ["TrainingRows", "fit_start"]
+
+# Numbers of a batch, at most.
+_NUMBERS_AT_ONCE = 2**20
+
+
+class TrainingRows:
+    """`sknn.modules._start.StartRows`: the rows of network i of a committee, or of a single network.
+
+    `width` is that of the raw prediction.
+    """
+
+    def __init__(self, network: nn.Module, rows: Rows, i: int, target: str, loss: Loss, width: int) -> None:
+        self.target, self.link = target, loss.link_name
+        self._network, self._rows, self._width = network, rows, width
+        self._positions = None if rows.shares is None else rows.shares[i]
+
+    def __len__(self) -> int:
+        return len(self._rows) if self._positions is None else len(self._positions)
+
+    def parts(self, at_most: int | None = None) -> Iterator[tuple[tuple[Tensor, ...], Tensor, Tensor | None]]:
+        """As `batches`, with the targets that the loss is given."""
+        rows, step = self._rows, 1 if at_most is None else -(-len(self) // at_most)
+        chosen = torch.arange(0, len(self), step, dtype=torch.int64, device=rows.device)
+        chosen = chosen if self._positions is None else self._positions[chosen]
+        for part in chosen.split(max(16, _NUMBERS_AT_ONCE // rows.store.row_size)):
+            store, y, weight = rows.take(part)
+            yield inner_inputs(self._network, store.tensors()), y, weight
+
+    def batches(self, at_most: int | None = None) -> Iterator[tuple[tuple[Tensor, ...], Tensor, Tensor | None]]:
+        """Inputs, indicators or real targets, and weights."""
+        for inputs, y, weight in self.parts(at_most):
+            if not y.is_floating_point():  # classes; two of them with one score are told by the second
+                y = F.one_hot(y, max(2, self._width))[:, -self._width :].to(torch.float32)
+            yield inputs, y, weight
+
+
+@torch.no_grad()
+def fit_start(network: nn.Module, rows: Rows, *, target: str, loss: Loss, width: int) -> None:
+    """Give their training rows to the networks that have a method ``fit_start``.
+
+    `width` is that of the raw prediction.
+    """
+    inside = users_network(network)
+    for i, one in enumerate(inside.networks if isinstance(inside, Committee) else [inside]):
+        if hasattr(one, "fit_start"):
+            one.fit_start(TrainingRows(network, rows, i, target, loss, width))  # pyright: ignore[reportCallIssue]

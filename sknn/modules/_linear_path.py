@@ -1,0 +1,98 @@
+"""A linear model beside a network, for tables of few rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ._linear_models import logistic_regression, ridge_regression
+from ._start import StartRows
+from .embeddings import column_offsets
+
+# Of more numbers, columns included, the fit would take too long, and a network needs no help.
+_MOST_NUMBERS = 2**22
+# Rows, or of labels the rows that have another label than the most frequent one, up to which a linear model is fitted.
+_FEW_ROWS = 2000
+# Targets in standard units beyond this are wild ones, and would decide the coefficients.
+_FAR = 5.0
+
+
+class LinearPath(nn.Module):
+    """Raw scores that are linear in the numbers and in the indicators of the categories; 0 before :meth:`fit`.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+        Number of numeric columns, and of raw scores.
+    cat_cardinalities : sequence of int, default=()
+        Number of codes of each categorical column.
+
+    Attributes
+    ----------
+    weight : buffer of shape (in_features + sum(cat_cardinalities), out_features)
+    bias : buffer of shape (out_features,)
+
+    Shape
+    -----
+    - Input: ``(batch, in_features)``, and int64 ``(batch, len(cat_cardinalities))`` if there are categories.
+    - Output: ``(batch, out_features)``.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    offsets: Tensor
+
+    def __init__(self, in_features: int, out_features: int, cat_cardinalities: Sequence[int] = ()) -> None:
+        super().__init__()
+        self.in_features = in_features
+        self.register_buffer("weight", torch.zeros(in_features + sum(cat_cardinalities), out_features))
+        self.register_buffer("bias", torch.zeros(out_features))
+        self.register_buffer("offsets", in_features + column_offsets(cat_cardinalities), persistent=False)
+
+    def forward(self, x_num: Tensor, x_cat: Tensor | None = None) -> Tensor:
+        """Raw scores."""
+        scores = torch.addmm(self.bias, x_num.to(self.bias.dtype), self.weight[: self.in_features])
+        if x_cat is None or not len(self.offsets):
+            return scores
+        return scores + self.weight[x_cat + self.offsets].sum(1)
+
+    @torch.no_grad()
+    def fit(self, rows: StartRows) -> bool:
+        """Fit to rows by a ridge or a logistic regression; whether there are few of them, and a known link."""
+        n_columns, out_features = self.weight.shape
+        if rows.link not in ("softmax", "sigmoid", "identity") or len(rows) * n_columns > _MOST_NUMBERS:
+            return False
+        is_real = rows.target == "real"
+        if is_real and len(rows) > _FEW_ROWS:
+            return False
+        batches = list(rows.batches())
+        y = torch.cat([y for _, y, _ in batches])
+        if not is_real and len(rows) - float(y.sum(0).max()) > _FEW_ROWS:
+            return False
+        x = torch.cat([self._columns(*inputs) for inputs, _, _ in batches])
+        weight = torch.cat([torch.ones_like(y[:, 0]) if weight is None else weight for _, y, weight in batches])
+        x, y, weight = (tensor.cpu().double() for tensor in (x, y, weight))
+        if rows.link == "identity":
+            fitted = ridge_regression(x, y.clamp(-_FAR, _FAR).expand(-1, out_features), weight)
+        else:
+            fitted = logistic_regression(x, y, weight, softmax=rows.link == "softmax" and out_features > 1)
+        self.weight.copy_(fitted[0])
+        self.bias.copy_(fitted[1])
+        return True
+
+    def _columns(self, x_num: Tensor, x_cat: Tensor | None = None) -> Tensor:
+        """Numbers and indicators, (batch, n_columns)."""
+        if x_cat is None or not len(self.offsets):
+            return x_num
+        columns = x_num.new_zeros(len(x_num), self.weight.shape[0])
+        columns[:, : self.in_features] = x_num
+        return columns.scatter_(1, x_cat + self.offsets, 1.0)
+
+    def extra_repr(self) -> str:
+        """The text in the brackets of ``repr``."""
+        return f"in_features={self.in_features}, out_features={self.bias.shape[0]}"
+
+
+__all__ = ["LinearPath"]
