@@ -27,6 +27,7 @@ from ..modules.tabm import (
     factors,
     hidden_units,
     raw_scores,
+    scale_of_curves,
 )
 from ..optim import FlatParameters
 from .chain import has_global_hooks, is_touched
@@ -92,7 +93,7 @@ class TabMStack:
             return None
         parts = [_Part.of(tabms, flat) for tabms in of_parts]
         known = [part for part in parts if part is not None]
-        n_parameters = sum(len(part.weights) * len(part.tabms) for part in known)
+        n_parameters = sum(len(part.gradients) * len(part.tabms) for part in known)
         if len(known) < len(parts) or len(flat.parameters) != n_parameters:
             return None
         return cls(network, known)
@@ -163,6 +164,7 @@ class _Part:
             if views is None:
                 return None
             weights[name], gradients[name] = views
+        weights["scale"] = torch.stack([tabm.scale for tabm in tabms])
         return cls(tabms, weights, gradients)
 
     # ------------------------------------------------------------------ forward
@@ -220,9 +222,10 @@ class _Part:
         torch.bmm(of_units, self.weights["curve_weight"].transpose(1, 2), out=of_own.flatten(0, 1).flatten(2))
         of_own = self.buffers.contiguous("of by column", of_own.transpose(1, 3)).flatten(3).flatten(0, 1)
         of_gained = torch.bmm(self.buffers["encoded"].flatten(0, 1).transpose(1, 2), of_own)
-        torch.mul(of_gained, CURVE_RATE * factors(self.weights["curve_gain"]), out=self.gradients["curves"])
+        scale = scale_of_curves(self.weights["scale"], self.in_features)
+        torch.mul(of_gained, CURVE_RATE * factors(self.weights["curve_gain"], scale), out=self.gradients["curves"])
         of_gain = of_gained.mul_(self.weights["curves"]).sum((1, 2), keepdim=True)
-        torch.mul(of_gain, CURVE_RATE * GAIN_RATE, out=self.gradients["curve_gain"])
+        torch.mul(of_gain, CURVE_RATE * GAIN_RATE * scale, out=self.gradients["curve_gain"])
 
     def _columns_backward(self, of_units: Tensor) -> None:
         """From the gradient of the units, (n, m, b, w), to the weights and columns that members share."""
@@ -231,10 +234,11 @@ class _Part:
         of_gained = torch.bmm(of_units, self.weights["first_weight"].transpose(1, 2))
         if self.learns_categories:
             width = self.embedded.shape[2]
-            gain = factors(self.weights["gain"])[:, None, -width:]
+            gain = factors(self.weights["gain"], self.weights["scale"])[:, None, -width:]
             self.embedded.backward(of_gained[:, :, -width:] * gain)
             del self.embedded  # and with it the graph of automatic differentiation
-        torch.mul(of_gained.mul_(self.columns).sum(1), GAIN_RATE, out=self.gradients["gain"])
+        of_gain = of_gained.mul_(self.columns).sum(1)
+        torch.mul(of_gain, GAIN_RATE * self.weights["scale"], out=self.gradients["gain"])
 
 
 def _tabms(network: nn.Module) -> list[list[TabM]]:

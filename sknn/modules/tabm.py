@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from ._checks import check_columns, check_fraction, check_module_class, check_size, check_widths
+from ._column_statistics import column_scales
 from ._recipe import Recipe
+from ._start import StartRows
 from .activations import initialize_linear_
 from .embeddings import CategoricalEmbeddings, join_columns
 from .numeric_embeddings import pieces, piecewise_linear_encoding, quantile_knots
@@ -140,6 +142,7 @@ class TabM(nn.Module):
         params_of_wide_tables=params_of_wide_tables,
     )
     knots: Tensor
+    scale: Tensor
 
     def __init__(
         self,
@@ -173,6 +176,7 @@ class TabM(nn.Module):
         self.activation = activation()
         self.register_buffer("knots", torch.linspace(-3, 3, n_bins + 1).repeat(in_features if n_own else 0, 1))
         self.gain = nn.Parameter(torch.empty(n_shared))
+        self.register_buffer("scale", torch.ones(n_shared))
         # (column, bin, member * curve): one product for all members
         self.curves = nn.Parameter(torch.empty(in_features, n_bins, n_members * curve_size)) if n_own else None
         self.curve_gain = nn.Parameter(torch.empty(in_features, 1, 1)) if n_own else None
@@ -225,6 +229,14 @@ class TabM(nn.Module):
         """
         if self.curves is not None:
             self.knots.copy_(quantile_knots(x_num, self.curves.shape[1], sample_weight))
+        return self
+
+    @torch.no_grad()
+    def fit_start(self, rows: StartRows) -> TabM:
+        """Let columns that show no effect on the target start with small factors; returns the module."""
+        scales = column_scales(rows) if self.in_features > 1 else None
+        if scales is not None:
+            self.scale[: self.in_features] = scales
         return self
 
     def forward(self, x_num: Tensor, x_cat: Tensor | None = None) -> Tensor:
@@ -295,6 +307,7 @@ class TabMWeights(NamedTuple):
     curves: Tensor | None  # (columns, n_bins, m * curve_size)
     curve_gain: Tensor | None  # (columns, 1, 1)
     curve_weight: Tensor | None  # (members, in_features * curve_size, w)
+    scale: Tensor  # (..., n_shared), not learned
 
 
 class Memory:
@@ -316,9 +329,14 @@ class Memory:
 NEW_MEMORY = Memory()
 
 
-def factors(gain: Tensor) -> Tensor:
-    """The factors of columns, or of the curves of a column; 1 at the start."""
-    return 1 + GAIN_RATE * gain
+def factors(gain: Tensor, scale: Tensor) -> Tensor:
+    """The factors of columns, or of the curves of a column, which start as `scale`."""
+    return scale * (1 + GAIN_RATE * gain)
+
+
+def scale_of_curves(scale: Tensor, in_features: int) -> Tensor:
+    """The scales of the numbers, (columns, 1, 1), in the scales of all columns, (..., n_shared)."""
+    return scale[..., :in_features].reshape(-1, 1, 1)
 
 
 def product(x: Tensor, weight: Tensor, out: Tensor | None) -> Tensor:
@@ -347,7 +365,9 @@ def first_layer(
 ) -> Tensor:
     """Units of the first layer before the activation, (..., m, b, w)."""
     n_members, _, width = weights.first_bias.shape[-3:]
-    gained = torch.mul(columns, factors(weights.gain).unsqueeze(-2), out=memory.result("gained", columns.shape))
+    gained = torch.mul(
+        columns, factors(weights.gain, weights.scale).unsqueeze(-2), out=memory.result("gained", columns.shape)
+    )
     rows = columns.shape[:-1]
     shared = product(gained, weights.first_weight, memory.result("shared", (*rows, n_members * width)))
     shared = shared.view(*rows, n_members, width).transpose(-3, -2)
@@ -356,7 +376,8 @@ def first_layer(
         return units
     shape = (*rows[:-1], x_num.shape[-1], rows[-1], weights.curves.shape[1])
     encoded = piecewise_linear_encoding(x_num, *bins, out=memory.result("encoded", shape)).flatten(0, -3)
-    curves = weights.curves * (CURVE_RATE * factors(weights.curve_gain))
+    gain = factors(weights.curve_gain, scale_of_curves(weights.scale, x_num.shape[-1]))
+    curves = weights.curves * (CURVE_RATE * gain)
     by_column = torch.bmm(encoded, curves, out=memory.result("by column", (*encoded.shape[:2], curves.shape[2])))
     by_column = by_column.view(*shape[:-1], n_members, curves.shape[2] // n_members)
     each = units.flatten(0, -3)

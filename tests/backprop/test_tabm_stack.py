@@ -44,6 +44,9 @@ def network_of(
     )
     for parameter in network.parameters():
         nn.init.normal_(parameter, std=0.3)
+    for name, scale in network.named_buffers():
+        if name.endswith("scale"):  # each network has its own
+            nn.init.uniform_(scale)
     inputs = {"x": torch.randn(24, in_features)}
     if cat_cardinalities:
         inputs["x_cat"] = torch.stack([torch.randint(0, size, (24,)) for size in cat_cardinalities], dim=1)

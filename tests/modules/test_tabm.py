@@ -20,12 +20,12 @@ def member_by_hand(tabm: TabM, i: int, x_num: torch.Tensor, x_cat: torch.Tensor 
         if tabm.embeddings is not None:
             shared = torch.cat([shared, tabm.embeddings(x_cat[row : row + 1])[0]])
         first = tabm.first_weight.view(-1, tabm.n_members, tabm.width)[:, i]
-        hidden = (shared * (1 + 12 * tabm.gain)) @ first + tabm.first_bias[i, 0]
+        hidden = (shared * tabm.scale * (1 + 12 * tabm.gain)) @ first + tabm.first_bias[i, 0]
         own = []
         for column in range(tabm.in_features if size else 0):
             knots, value = tabm.knots[column], x_num[row, column]
             shares = [float(((value - a) / (b - a)).clamp(0, 1)) if b > a else 0.0 for a, b in pairwise(knots)]
-            gain = 4 * (1 + 12 * tabm.curve_gain[column, 0, 0])
+            gain = 4 * tabm.scale[column] * (1 + 12 * tabm.curve_gain[column, 0, 0])
             own.append(gain * torch.tensor(shares) @ tabm.curves[column, :, i * size : (i + 1) * size])
         if own:
             hidden = hidden + torch.cat(own) @ tabm.curve_weight[i]
@@ -49,6 +49,7 @@ def test_every_member_is_a_residual_network_of_its_own(in_features, cardinalitie
     for parameter in (tabm.gain, tabm.curve_gain, *(block.bias for block in tabm.blocks)):
         if parameter is not None:
             nn.init.normal_(parameter)
+    nn.init.uniform_(tabm.scale)
     out = tabm.eval()(x_num, x_cat)
     assert out.shape == (6, 3, 2)
     for i in range(3):
