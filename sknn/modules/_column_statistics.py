@@ -13,8 +13,8 @@ __all__ = ["column_scales", "midranks", "relevance"]
 
 # What is read at most, rows and numbers, and the fewest rows that a part of a table must have.
 _ROWS, _NUMBERS, _FEWEST_ROWS = 4096, 2**20, 256
-# If n columns show no effect, they get the scale rows / (8 * n^2), but 1 at most: nothing is gained by small scales up to
-# 10 columns or so, and of many columns the few that matter must be louder than all the others together.
+# If n columns show no effect, they get the scale rows / (8 * n^2), but 1 at most: nothing is gained by small scales up
+# to 10 columns or so, and of many columns the few that matter must be louder than all the others together.
 _ROWS_PER_SQUARE = 8
 
 # At this false discovery rate a column counts as half relevant.
