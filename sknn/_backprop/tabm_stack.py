@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from .._network.table_network import TableNetwork, committee_of, network_inputs, users_network
 from ..modules import Committee, SequenceNet, TabM
-from ..modules.numeric_embeddings import pieces
 from ..modules.tabm import (
     CURVE_RATE,
     GAIN_RATE,
@@ -27,7 +26,6 @@ from ..modules.tabm import (
     factors,
     hidden_units,
     raw_scores,
-    scale_of_curves,
 )
 from ..optim import FlatParameters
 from .chain import has_global_hooks, is_touched
@@ -36,7 +34,7 @@ __all__ = ["TabMStack"]
 
 _threshold_backward: Any = torch.ops.aten.threshold_backward.grad_input
 # Parameters of each member, or of each numeric column: it does not matter to which network it belongs.
-_OF_EACH = ("head_weight", "head_bias", "curves", "curve_gain", "curve_weight")
+_OF_EACH = ("head_weight", "head_bias", "curves", "curve_gain", "curve_weight", "curve_scale")
 
 
 class Buffers(Memory):
@@ -81,7 +79,7 @@ class TabMStack:
     def of(cls, network: nn.Module, flat: FlatParameters) -> TabMStack | None:
         """The stack of a network in training mode whose parameters lie in `flat`, or None if it is not supported.
 
-        Supported are a `TabM`, a `SequenceNet` and a `Committee` of them with the same knots: with rectified linear
+        Supported are a `TabM`, a `SequenceNet` and a `Committee` of them of the same shape: with rectified linear
         units and without dropout, on the CPU, in float32, all trainable, without hooks.
         """
         of_parts = _tabms(network)
@@ -138,7 +136,12 @@ class _Part:
         )
         first = tabms[0]
         self.in_features, self.n_members = first.in_features, first.n_members
-        self.bins = pieces(first.knots) if first.curves is not None else None
+        self.bins, self.curved = None, None
+        if first.curves is not None:
+            start, inverse_width = zip(*(tabm.pieces() for tabm in tabms), strict=True)
+            self.bins = torch.stack(start), torch.stack(inverse_width)
+            if len(first.curved) < self.in_features:
+                self.curved = torch.stack([tabm.curved for tabm in tabms]).unsqueeze(1)  # (n, 1, n_curved)
         self.embeddings = [tabm.embeddings for tabm in tabms if tabm.embeddings is not None]
         self.learns_categories = any(embeddings.embedding is not None for embeddings in self.embeddings)
         self.buffers = Buffers()
@@ -156,7 +159,7 @@ class _Part:
         names = [name for name, _ in first.named_parameters()]
         if any([name for name, _ in tabm.named_parameters()] != names for tabm in tabms):
             return None
-        if any(tabm.knots.shape != first.knots.shape or not torch.equal(tabm.knots, first.knots) for tabm in tabms):
+        if any(tabm.knots.shape != first.knots.shape or tabm.curved.shape != first.curved.shape for tabm in tabms):
             return None
         weights, gradients = {}, {}
         for name in names:
@@ -164,7 +167,8 @@ class _Part:
             if views is None:
                 return None
             weights[name], gradients[name] = views
-        weights["scale"] = torch.stack([tabm.scale for tabm in tabms])
+        for name in ("scale", "curve_scale"):
+            weights[name] = torch.stack([getattr(tabm, name) for tabm in tabms])
         return cls(tabms, weights, gradients)
 
     # ------------------------------------------------------------------ forward
@@ -172,6 +176,8 @@ class _Part:
     def forward(self, x: Tensor, codes: list[Tensor]) -> Tensor:
         """Raw scores (n, m, b, out_features), new memory, for numbers (n, b, in_features) and codes of each network."""
         self.columns = torch.cat([x, self._embedded(codes)], dim=2) if codes else x
+        if self.curved is not None:
+            x = x.gather(2, self.curved.expand(-1, x.shape[1], -1))
         self.hidden = hidden_units(self._named, x, self.columns, self.bins, self._blocks, torch.relu_, self.buffers)
         scores = raw_scores(self._named, self.hidden)
         return scores.view(len(self.tabms), self.n_members, *scores.shape[1:])
@@ -222,7 +228,7 @@ class _Part:
         torch.bmm(of_units, self.weights["curve_weight"].transpose(1, 2), out=of_own.flatten(0, 1).flatten(2))
         of_own = self.buffers.contiguous("of by column", of_own.transpose(1, 3)).flatten(3).flatten(0, 1)
         of_gained = torch.bmm(self.buffers["encoded"].flatten(0, 1).transpose(1, 2), of_own)
-        scale = scale_of_curves(self.weights["scale"], self.in_features)
+        scale = self.weights["curve_scale"]
         torch.mul(of_gained, CURVE_RATE * factors(self.weights["curve_gain"], scale), out=self.gradients["curves"])
         of_gain = of_gained.mul_(self.weights["curves"]).sum((1, 2), keepdim=True)
         torch.mul(of_gain, CURVE_RATE * GAIN_RATE * scale, out=self.gradients["curve_gain"])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ._start import StartRows
 
-__all__ = ["column_scales", "midranks", "relevance"]
+__all__ = ["Effects", "effects", "log_p_values", "midranks", "relevance"]
 
 # What is read at most, rows and numbers, and the fewest rows that a part of a table must have.
 _ROWS, _NUMBERS, _FEWEST_ROWS = 4096, 2**20, 256
@@ -21,41 +22,50 @@ _ROWS_PER_SQUARE = 8
 _RATE_OF_HALF = 0.2
 
 
-@torch.no_grad()
-def column_scales(rows: StartRows) -> Tensor | None:
-    """Factors (n_columns,), float32, in (0, 1], of the numbers of training rows; None if there is nothing to choose.
+class Effects(NamedTuple):
+    """What training rows say of n numeric columns."""
 
-    The largest is 1. They are small for columns that show no effect on the target by themselves, the smaller the more
-    columns there are for the rows. A column that matters only together with others is among them, so it must be
-    possible to learn a larger factor.
+    scales: Tensor  # (n,), float32, in (0, 1]: factors to begin with, the largest is 1
+    strongest: Tensor  # (n,), int64: positions of the columns, that with the surest effect first
+
+
+@torch.no_grad()
+def effects(rows: StartRows, must_rank: bool = False) -> Effects | None:
+    """The effects of the numbers of training rows; None if there are few columns for the rows, unless `must_rank`.
+
+    Scales are small for columns that show no effect on the target by themselves, the smaller the more of them there are
+    for the rows. A column that matters only together with others is among them, so it must be possible to learn a
+    larger factor. They are 1 where the table is too large to be read for that.
     """
     (x, *_), _, _ = next(iter(rows.batches(1)))
     n_columns = x.shape[1]
-    n_read = min(len(rows), _ROWS, _NUMBERS // max(1, n_columns))
-    if n_columns < 2 or n_read < min(len(rows), _FEWEST_ROWS):
+    n_read = max(1, min(len(rows), _ROWS, _NUMBERS // n_columns))
+    are_enough = n_read >= min(len(rows), _FEWEST_ROWS)
+    if not must_rank and not are_enough:
         return None
     parts = list(rows.batches(n_read))
     x, y = torch.cat([inputs[0] for inputs, _, _ in parts]), torch.cat([y for _, y, _ in parts])
     weight = torch.cat([torch.ones_like(y[:, 0]) if weight is None else weight for _, y, weight in parts])
     counts = weight > 0
     n_counting = len(rows) * float(counts.float().mean())
-    if n_counting >= _ROWS_PER_SQUARE * n_columns**2:
+    if not must_rank and n_counting >= _ROWS_PER_SQUARE * n_columns**2:
         return None
     x, y, weight = x[counts], y[counts], weight[counts]
-    found = relevance(x, midranks(y) if rows.target == "real" else y, weight)
-    least = min(1.0, n_counting / (_ROWS_PER_SQUARE * float((1 - found).sum().clamp_min(1)) ** 2))
+    log_p = log_p_values(x, midranks(y) if rows.target == "real" else y, weight)
+    found = relevance(log_p)
+    least = (
+        min(1.0, n_counting / (_ROWS_PER_SQUARE * float((1 - found).sum().clamp_min(1)) ** 2)) if are_enough else 1.0
+    )
     scales = least + (1 - least) * found
-    return scales / scales.max()
+    return Effects((scales / scales.max()).float(), log_p.argsort(stable=True))
 
 
-def relevance(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
-    r"""How sure it is that each column depends on a target: (n_columns,), float32, in [0, 1].
+def log_p_values(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+    r"""Logarithm of the probability of an effect of each column as large as this one by chance: (n_columns,), float64.
 
     For :math:`u` the ranks of a column, in [0, 1], two hypotheses are tested: that the target is uncorrelated with
     :math:`u` (chi-squared, one degree of freedom), and with :math:`\cos(k \pi u), k = 1 \dots 4` (four degrees), which
-    a dependence in both directions shows. With :math:`q` the false discovery rate at which a column is found
-    (Benjamini, Hochberg 1995), times the share of the columns that show nothing (Storey 2002), the result is
-    :math:`(1 - q^2) / (1 + (q / 0.2)^2)`. Ranks make it independent of the scale of columns and of extreme values.
+    a dependence in both directions shows. Ranks make it independent of the scale of columns and of extreme values.
 
     Parameters
     ----------
@@ -65,8 +75,8 @@ def relevance(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
     weight : Tensor of shape (n_rows,)
         Weights of the rows, > 0.
     """
-    n_rows = float(weight.sum() ** 2 / weight.square().sum().clamp_min(1e-300))  # as many equal weights as certain
-    weight = (weight / weight.sum().clamp_min(1e-300)).unsqueeze(1)
+    n_rows = float(weight.sum() ** 2 / weight.square().sum().clamp_min(1e-30))  # as many equal weights as certain
+    weight = (weight / weight.sum().clamp_min(1e-30)).unsqueeze(1)
     ranks = midranks(x)
     weighted = _standardized(y, weight) * weight
     correlation = _standardized(ranks, weight).t() @ weighted  # (n_columns, n_targets)
@@ -77,9 +87,17 @@ def relevance(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
     one_way = math.log(2) + torch.special.log_ndtr(-math.sqrt(n_rows) * correlation.double().abs())
     half = n_rows * explained / 2
     both_ways = torch.log1p(half) - half
-    log_p = torch.minimum(one_way, both_ways).amin(1) + math.log(2 * y.shape[1])  # the best of so many tests
+    return torch.minimum(one_way, both_ways).amin(1) + math.log(2 * y.shape[1])  # the best of so many tests
+
+
+def relevance(log_p: Tensor) -> Tensor:
+    """How sure it is that each of so many effects is none of chance, in [0, 1]: (1 - q^2) / (1 + (q / 0.2)^2).
+
+    q is the false discovery rate at which it is found (Y. Benjamini, Y. Hochberg, JRSS B 1995), times the share of the
+    hypotheses that are true (J. Storey, JRSS B 2002).
+    """
     rates = _false_discovery_rates(log_p.clamp_max(0).exp())
-    return ((1 - rates.square()) / (1 + (rates / _RATE_OF_HALF).square())).float()
+    return (1 - rates.square()) / (1 + (rates / _RATE_OF_HALF).square())
 
 
 def midranks(x: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from sknn import NeuralClassifier
-from sknn.modules._column_statistics import column_scales, midranks, relevance
+from sknn.modules._column_statistics import Effects, effects, log_p_values, midranks, relevance
 
 
 class FewRows:
@@ -37,6 +37,16 @@ def rows_of(n_rows: int, n_columns: int) -> tuple[Tensor, Tensor]:
     return x, (x[:, 0] + x[:, 1].sign() + x[:, 2].abs()).unsqueeze(1)
 
 
+def found_in(x: Tensor, y: Tensor) -> Tensor:
+    return relevance(log_p_values(x, y, torch.ones(len(x))))
+
+
+def effects_of(x: Tensor, y: Tensor, weight: Tensor | None = None) -> Effects:
+    found = effects(FewRows(x, y, weight))
+    assert found is not None
+    return found
+
+
 def test_equal_values_share_their_mean_rank():
     x = torch.tensor([[3.0, 1.0], [1.0, 1.0], [3.0, 1.0], [-2.0, 1.0]])
     torch.testing.assert_close(midranks(x).numpy(), ((rankdata(x, axis=0) - 0.5) / 4).astype(np.float32))
@@ -44,7 +54,7 @@ def test_equal_values_share_their_mean_rank():
 
 def test_columns_with_effects_of_any_shape_are_found_and_others_are_not():
     x, y = rows_of(800, 60)
-    found = relevance(x, midranks(y), torch.ones(800))
+    found = found_in(x, midranks(y))
     assert found[:3].min() > 0.99
     assert found[3:].median() < 0.01
 
@@ -52,7 +62,7 @@ def test_columns_with_effects_of_any_shape_are_found_and_others_are_not():
 def test_labels_may_be_several():
     x, _ = rows_of(600, 40)
     y = torch.nn.functional.one_hot((x[:, 0] > 0).long() + (x[:, 1] > 1)).float()
-    found = relevance(x, y, torch.ones(600))
+    found = found_in(x, y)
     assert found[:2].min() > 0.99
     assert found[2:].median() < 0.01
 
@@ -61,14 +71,14 @@ def test_nothing_is_found_in_equal_values_of_sorted_rows():
     y = torch.linspace(0, 1, 300).unsqueeze(1)
     x = torch.zeros(300, 20)
     x[::2, 10:] = 1.0
-    assert relevance(x, y, torch.ones(300)).max() < 0.05
+    assert found_in(x, y).max() < 0.05
 
 
 def test_extreme_values_find_nothing():
     x, y = rows_of(200, 30)
     x[7, 3:] = 1e6
     y[7] = 1e9
-    found = relevance(x, midranks(y), torch.ones(200))
+    found = found_in(x, midranks(y))
     assert found[:3].min() > 0.9
     assert found[3:].median() < 0.05
 
@@ -78,29 +88,32 @@ def test_a_row_of_weight_zero_counts_as_none():
     weight = torch.rand(200, generator=torch.Generator().manual_seed(0))
     weight[::3] = 0
     kept = weight > 0
-    expected = column_scales(FewRows(x[kept], y[kept], weight[kept]))
-    scales = column_scales(FewRows(x, y, weight))
-    assert scales is not None
-    assert expected is not None
-    torch.testing.assert_close(scales, expected)
+    expected = effects_of(x[kept], y[kept], weight[kept])
+    torch.testing.assert_close(effects_of(x, y, weight).scales, expected.scales)
 
 
 @pytest.mark.parametrize(("n_rows", "n_columns"), [(100, 1), (900, 10), (20, 1)])
 def test_few_columns_keep_their_scale(n_rows, n_columns):
-    assert column_scales(FewRows(rows_of(n_rows, 10)[0][:, :n_columns], rows_of(n_rows, 10)[1])) is None
+    assert effects(FewRows(rows_of(n_rows, 10)[0][:, :n_columns], rows_of(n_rows, 10)[1])) is None
 
 
 def test_scales_of_columns_without_effects_are_the_smaller_the_more_columns_there_are():
-    scales = [column_scales(FewRows(*rows_of(800, n_columns))) for n_columns in (23, 203)]
-    assert [bool(scale[:3].min() > 0.95) for scale in scales if scale is not None] == [True, True]
-    assert [float(scale.median()) for scale in scales if scale is not None] == pytest.approx([0.25, 0.0025], rel=0.2)
+    scales = [effects_of(*rows_of(800, n_columns)).scales for n_columns in (23, 203)]
+    assert all(scale[:3].min() > 0.95 for scale in scales)
+    assert [float(scale.median()) for scale in scales] == pytest.approx([0.25, 0.0025], rel=0.2)
 
 
-def test_scales_are_one_where_nothing_is_found():
+def test_the_largest_scale_is_one_where_nothing_is_found():
     x = torch.randn(100, 500, generator=torch.Generator().manual_seed(3))
-    scales = column_scales(FewRows(x, torch.arange(100.0).unsqueeze(1) % 7))
-    assert scales is not None
-    assert scales.max() == 1
+    assert effects_of(x, torch.arange(100.0).unsqueeze(1) % 7).scales.max() == 1
+
+
+def test_columns_of_a_table_too_large_to_be_read_are_ranked_only():
+    x, y = rows_of(8000, 4)
+    found = effects(FewRows(torch.cat([torch.zeros(8000, 5000), x], 1), y), must_rank=True)
+    assert found is not None
+    assert found.strongest[:3].min() >= 5000
+    assert found.scales.min() == 1
 
 
 def test_few_useful_columns_are_found_among_more_columns_than_rows():
