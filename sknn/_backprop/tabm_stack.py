@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from .._network.table_network import TableNetwork, committee_of, network_inputs, users_network
 from ..modules import Committee, SequenceNet, TabM
-from ..modules.numeric_embeddings import pieces
 from ..modules.tabm import (
     CURVE_RATE,
     GAIN_RATE,
@@ -35,7 +34,7 @@ __all__ = ["TabMStack"]
 
 _threshold_backward: Any = torch.ops.aten.threshold_backward.grad_input
 # Parameters of each member, or of each numeric column: it does not matter to which network it belongs.
-_OF_EACH = ("head_weight", "head_bias", "curves", "curve_gain", "curve_weight")
+_OF_EACH = ("head_weight", "head_bias", "curves", "curve_gain", "curve_weight", "curve_scale")
 
 
 class Buffers(Memory):
@@ -80,7 +79,7 @@ class TabMStack:
     def of(cls, network: nn.Module, flat: FlatParameters) -> TabMStack | None:
         """The stack of a network in training mode whose parameters lie in `flat`, or None if it is not supported.
 
-        Supported are a `TabM`, a `SequenceNet` and a `Committee` of them with the same knots: with rectified linear
+        Supported are a `TabM`, a `SequenceNet` and a `Committee` of them of the same shape: with rectified linear
         units and without dropout, on the CPU, in float32, all trainable, without hooks.
         """
         of_parts = _tabms(network)
@@ -92,7 +91,7 @@ class TabMStack:
             return None
         parts = [_Part.of(tabms, flat) for tabms in of_parts]
         known = [part for part in parts if part is not None]
-        n_parameters = sum(len(part.weights) * len(part.tabms) for part in known)
+        n_parameters = sum(len(part.gradients) * len(part.tabms) for part in known)
         if len(known) < len(parts) or len(flat.parameters) != n_parameters:
             return None
         return cls(network, known)
@@ -137,7 +136,12 @@ class _Part:
         )
         first = tabms[0]
         self.in_features, self.n_members = first.in_features, first.n_members
-        self.bins = pieces(first.knots) if first.curves is not None else None
+        self.bins, self.curved = None, None
+        if first.curves is not None:
+            start, inverse_width = zip(*(tabm.pieces() for tabm in tabms), strict=True)
+            self.bins = torch.stack(start), torch.stack(inverse_width)
+            if len(first.curved) < self.in_features:
+                self.curved = torch.stack([tabm.curved for tabm in tabms]).unsqueeze(1)  # (n, 1, n_curved)
         self.embeddings = [tabm.embeddings for tabm in tabms if tabm.embeddings is not None]
         self.learns_categories = any(embeddings.embedding is not None for embeddings in self.embeddings)
         self.has_linear = any(bool(buffer.any()) for tabm in tabms for buffer in (tabm.linear.weight, tabm.linear.bias))
@@ -156,7 +160,7 @@ class _Part:
         names = [name for name, _ in first.named_parameters()]
         if any([name for name, _ in tabm.named_parameters()] != names for tabm in tabms):
             return None
-        if any(tabm.knots.shape != first.knots.shape or not torch.equal(tabm.knots, first.knots) for tabm in tabms):
+        if any(tabm.knots.shape != first.knots.shape or tabm.curved.shape != first.curved.shape for tabm in tabms):
             return None
         weights, gradients = {}, {}
         for name in names:
@@ -164,6 +168,8 @@ class _Part:
             if views is None:
                 return None
             weights[name], gradients[name] = views
+        for name in ("scale", "curve_scale"):
+            weights[name] = torch.stack([getattr(tabm, name) for tabm in tabms])
         return cls(tabms, weights, gradients)
 
     # ------------------------------------------------------------------ forward
@@ -171,6 +177,8 @@ class _Part:
     def forward(self, x: Tensor, codes: list[Tensor]) -> Tensor:
         """Raw scores (n, m, b, out_features), new memory, for numbers (n, b, in_features) and codes of each network."""
         self.columns = torch.cat([x, self._embedded(codes)], dim=2) if codes else x
+        if self.curved is not None:
+            x = x.gather(2, self.curved.expand(-1, x.shape[1], -1))
         self.hidden = hidden_units(self._named, x, self.columns, self.bins, self._blocks, torch.relu_, self.buffers)
         scores = raw_scores(self._named, self.hidden)
         scores = scores.view(len(self.tabms), self.n_members, *scores.shape[1:])
@@ -226,9 +234,10 @@ class _Part:
         torch.bmm(of_units, self.weights["curve_weight"].transpose(1, 2), out=of_own.flatten(0, 1).flatten(2))
         of_own = self.buffers.contiguous("of by column", of_own.transpose(1, 3)).flatten(3).flatten(0, 1)
         of_gained = torch.bmm(self.buffers["encoded"].flatten(0, 1).transpose(1, 2), of_own)
-        torch.mul(of_gained, CURVE_RATE * factors(self.weights["curve_gain"]), out=self.gradients["curves"])
+        scale = self.weights["curve_scale"]
+        torch.mul(of_gained, CURVE_RATE * factors(self.weights["curve_gain"], scale), out=self.gradients["curves"])
         of_gain = of_gained.mul_(self.weights["curves"]).sum((1, 2), keepdim=True)
-        torch.mul(of_gain, CURVE_RATE * GAIN_RATE, out=self.gradients["curve_gain"])
+        torch.mul(of_gain, CURVE_RATE * GAIN_RATE * scale, out=self.gradients["curve_gain"])
 
     def _columns_backward(self, of_units: Tensor) -> None:
         """From the gradient of the units, (n, m, b, w), to the weights and columns that members share."""
@@ -237,10 +246,11 @@ class _Part:
         of_gained = torch.bmm(of_units, self.weights["first_weight"].transpose(1, 2))
         if self.learns_categories:
             width = self.embedded.shape[2]
-            gain = factors(self.weights["gain"])[:, None, -width:]
+            gain = factors(self.weights["gain"], self.weights["scale"])[:, None, -width:]
             self.embedded.backward(of_gained[:, :, -width:] * gain)
             del self.embedded  # and with it the graph of automatic differentiation
-        torch.mul(of_gained.mul_(self.columns).sum(1), GAIN_RATE, out=self.gradients["gain"])
+        of_gain = of_gained.mul_(self.columns).sum(1)
+        torch.mul(of_gain, GAIN_RATE * self.weights["scale"], out=self.gradients["gain"])
 
 
 def _tabms(network: nn.Module) -> list[list[TabM]]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ._checks import check_columns, check_fraction, check_module_class, check_size, check_widths
+from ._column_statistics import effects
 from ._linear_path import LinearPath
 from ._recipe import Recipe
 from ._start import StartRows
@@ -23,21 +24,17 @@ GAIN_RATE = 12.0
 CURVE_RATE = 4.0
 
 
-# Limits of what a row of a wide table costs: curves of all columns for a member, pieces of all columns, and weights of
-# the first layer of a member. Measured in docs/quality.md.
-_CURVES, _PIECES, _FIRST_WEIGHTS = 256, 4096, 2**15
+# Limits of what a row of a wide table costs: columns with curves, and weights of the first layer of a member.
+# Measured in docs/quality.md.
+_CURVED, _FIRST_WEIGHTS = 64, 2**15
 
 
 def params_of_wide_tables(n_columns: int, is_sparse: bool) -> dict[str, Any]:
-    """Parameters of `TabM` for many columns: curves that are fewer and coarser, or none, and narrow layers."""
-    if n_columns <= 64:
-        return {"n_bins": 0} if is_sparse else {}
-    n_bins = min(16, _PIECES // n_columns)
-    params = {
-        "n_bins": 0 if is_sparse or n_bins < 2 else n_bins,
-        "numeric_embedding_size": max(1, _CURVES // n_columns),
-        "width": max(16, min(64, _FIRST_WEIGHTS // n_columns // 8 * 8)),
-    }
+    """Parameters of `TabM` for many columns: curves of some of them, or none, and narrow layers."""
+    params: dict[str, Any] = {"n_bins": 0} if is_sparse else {}
+    if n_columns <= _CURVED:
+        return params
+    params |= {"n_curved": _CURVED, "width": max(16, min(64, _FIRST_WEIGHTS // n_columns // 8 * 8))}
     # Where nearly all cells are zero, as in counts of words, little is gained by layers behind the first one.
     return {**params, "n_blocks": 0} if is_sparse and n_columns > 1000 else params
 
@@ -67,6 +64,9 @@ class TabM(nn.Module):
         Pieces of the learned curves of each number, >= 0; 0 omits these embeddings.
     numeric_embedding_size : int, default=4
         Curves of each number and member, >= 1.
+    n_curved : int or None, default=None
+        Numeric columns with curves, >= 1: those that tell most of the target by themselves, see :meth:`fit_start`, and
+        before that the first ones. None stands for all.
     cat_cardinalities : sequence of int, default=()
         Number of codes of each categorical column, "unknown" and "missing" included.
     embedding_size : int, default=8
@@ -76,6 +76,10 @@ class TabM(nn.Module):
     ----------
     knots : buffer of shape (in_features, n_bins + 1)
         Ends of the pieces, placed by :meth:`fit_knots`.
+    scale : buffer of shape (n_columns,)
+        Initial factors of the columns, numbers first; 1 until :meth:`fit_start` is called.
+    curved : buffer of shape (n_curved,)
+        Positions of the numeric columns with curves, ascending.
     n_members : int
         Number of members in the output, which the estimators read.
 
@@ -102,7 +106,8 @@ class TabM(nn.Module):
 
     Departures from the paper are tagged DEPARTURE in the source: members have their own first layers,
     curves and biases, not factors on the inputs of shared layers; there are residual connections; gains, which start
-    at 1 and are learned 12 times as fast as the weights, select columns as the scaling layer of RealMLP [3]_ does (with
+    at 1, or lower for columns that show no effect on the target, and are learned 12 times as fast as the weights,
+    select columns as the scaling layer of RealMLP [3]_ does (with
     plain SGD 144 times as fast: it needs a smaller learning rate).
 
     Cost: that of ``n_members`` networks, in matrix products of ``n_members * batch`` rows.
@@ -142,6 +147,8 @@ class TabM(nn.Module):
         params_of_wide_tables=params_of_wide_tables,
     )
     knots: Tensor
+    scale: Tensor
+    curved: Tensor
 
     def __init__(
         self,
@@ -154,6 +161,7 @@ class TabM(nn.Module):
         dropout: float = 0.0,
         n_bins: int = 16,
         numeric_embedding_size: int = 4,
+        n_curved: int | None = None,
         cat_cardinalities: Sequence[int] = (),
         embedding_size: int = 8,
     ) -> None:
@@ -167,17 +175,21 @@ class TabM(nn.Module):
         self.dropout = check_fraction("dropout", dropout)
         n_bins = check_size("n_bins", n_bins, minimum=0)
         curve_size = check_size("numeric_embedding_size", numeric_embedding_size)
+        n_curved = in_features if n_curved is None else min(in_features, check_size("n_curved", n_curved))
         check_size("embedding_size", embedding_size)
 
         self.embeddings = CategoricalEmbeddings(cardinalities, embedding_size) if cardinalities else None
         n_shared = in_features + (self.embeddings.out_features if self.embeddings is not None else 0)
-        n_own = in_features * curve_size if n_bins else 0
+        n_curved = n_curved if n_bins else 0
+        n_own = n_curved * curve_size
         self.activation = activation()
         self.register_buffer("knots", torch.linspace(-3, 3, n_bins + 1).repeat(in_features if n_own else 0, 1))
         self.gain = nn.Parameter(torch.empty(n_shared))
+        self.register_buffer("scale", torch.ones(n_shared))
+        self.register_buffer("curved", torch.arange(n_curved, dtype=torch.int64))
         # (column, bin, member * curve): one product for all members
-        self.curves = nn.Parameter(torch.empty(in_features, n_bins, n_members * curve_size)) if n_own else None
-        self.curve_gain = nn.Parameter(torch.empty(in_features, 1, 1)) if n_own else None
+        self.curves = nn.Parameter(torch.empty(n_curved, n_bins, n_members * curve_size)) if n_own else None
+        self.curve_gain = nn.Parameter(torch.empty(n_curved, 1, 1)) if n_own else None
         # DEPARTURE: a first layer for each member. The paper's members share one, behind factors on its inputs; here
         # all members share the gains.
         self.first_weight = nn.Parameter(torch.empty(n_shared, n_members * width))
@@ -230,6 +242,31 @@ class TabM(nn.Module):
             self.knots.copy_(quantile_knots(x_num, self.curves.shape[1], sample_weight))
         return self
 
+    @torch.no_grad()
+    def fit_start(self, rows: StartRows) -> TabM:
+        """Choose the columns with curves, and small factors for columns that show no effect; returns the module.
+
+        The estimators call it before training, with the training rows of this network.
+        """
+        found = effects(rows, must_rank=len(self.curved) < self.in_features) if self.in_features > 1 else None
+        if found is not None:
+            self.scale[: self.in_features] = found.scales
+            self.curved.copy_(found.strongest[: len(self.curved)].sort().values)
+        return self
+
+    @property
+    def curve_scale(self) -> Tensor:
+        """Initial factors of the curves, (n_curved, 1, 1)."""
+        return self.scale[self.curved].view(-1, 1, 1)
+
+    def curved_numbers(self, x_num: Tensor) -> Tensor:
+        """The numbers that have curves, (batch, n_curved)."""
+        return x_num if len(self.curved) == self.in_features else x_num[:, self.curved]
+
+    def pieces(self) -> tuple[Tensor, Tensor]:
+        """Start and inverse width of the pieces of each of the curves, (n_curved, 1, n_bins)."""
+        return pieces(self.knots if len(self.curved) == self.in_features else self.knots[self.curved])
+
     def forward(self, x_num: Tensor, x_cat: Tensor | None = None) -> Tensor:
         """Raw scores of the members for a batch of rows."""
         check_columns("values of x_num", x_num, self.in_features)
@@ -237,9 +274,9 @@ class TabM(nn.Module):
         weights = TabMWeights(*[getattr(self, name) for name in TabMWeights._fields])
         hidden = hidden_units(
             weights,
-            x_num,
+            self.curved_numbers(x_num) if self.curves is not None else x_num,
             columns,
-            None if self.curves is None else pieces(self.knots),
+            self.pieces() if self.curves is not None else None,
             self.blocks,
             lambda x: self._drop(self.activation(x)),
             NEW_MEMORY,
@@ -312,7 +349,9 @@ class TabMWeights(NamedTuple):
     head_bias: Tensor  # (members, 1, out_features)
     curves: Tensor | None  # (columns, n_bins, m * curve_size)
     curve_gain: Tensor | None  # (columns, 1, 1)
-    curve_weight: Tensor | None  # (members, in_features * curve_size, w)
+    curve_weight: Tensor | None  # (members, n_curved * curve_size, w)
+    scale: Tensor  # (..., n_shared), not learned
+    curve_scale: Tensor  # (columns, 1, 1), not learned
 
 
 class Memory:
@@ -334,9 +373,9 @@ class Memory:
 NEW_MEMORY = Memory()
 
 
-def factors(gain: Tensor) -> Tensor:
-    """The factors of columns, or of the curves of a column; 1 at the start."""
-    return 1 + GAIN_RATE * gain
+def factors(gain: Tensor, scale: Tensor) -> Tensor:
+    """The factors of columns, or of the curves of a column, which start as `scale`."""
+    return scale * (1 + GAIN_RATE * gain)
 
 
 def product(x: Tensor, weight: Tensor, out: Tensor | None) -> Tensor:
@@ -353,7 +392,7 @@ def hidden_units(
     activate: Callable[[Tensor], Tensor],
     memory: Memory,
 ) -> Tensor:
-    """Units (..., m, b, w) of the last hidden layer; numbers (..., b, in_features) and all columns (..., b, n)."""
+    """Units (..., m, b, w) of the last hidden layer; numbers with curves (..., b, n_curved), columns (..., b, n)."""
     x = activate(first_layer(weights, x_num, columns, bins, memory))
     for i, block in enumerate(blocks):
         x = torch.add(x, activate(block(x)), out=memory.result(f"hidden {i}", x.shape))
@@ -365,7 +404,9 @@ def first_layer(
 ) -> Tensor:
     """Units of the first layer before the activation, (..., m, b, w)."""
     n_members, _, width = weights.first_bias.shape[-3:]
-    gained = torch.mul(columns, factors(weights.gain).unsqueeze(-2), out=memory.result("gained", columns.shape))
+    gained = torch.mul(
+        columns, factors(weights.gain, weights.scale).unsqueeze(-2), out=memory.result("gained", columns.shape)
+    )
     rows = columns.shape[:-1]
     shared = product(gained, weights.first_weight, memory.result("shared", (*rows, n_members * width)))
     shared = shared.view(*rows, n_members, width).transpose(-3, -2)
@@ -374,7 +415,7 @@ def first_layer(
         return units
     shape = (*rows[:-1], x_num.shape[-1], rows[-1], weights.curves.shape[1])
     encoded = piecewise_linear_encoding(x_num, *bins, out=memory.result("encoded", shape)).flatten(0, -3)
-    curves = weights.curves * (CURVE_RATE * factors(weights.curve_gain))
+    curves = weights.curves * (CURVE_RATE * factors(weights.curve_gain, weights.curve_scale))
     by_column = torch.bmm(encoded, curves, out=memory.result("by column", (*encoded.shape[:2], curves.shape[2])))
     by_column = by_column.view(*shape[:-1], n_members, curves.shape[2] // n_members)
     each = units.flatten(0, -3)

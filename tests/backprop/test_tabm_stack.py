@@ -44,6 +44,11 @@ def network_of(
     )
     for parameter in network.parameters():
         nn.init.normal_(parameter, std=0.3)
+    for tabm in network.modules():  # each network has its own scales, columns with curves, and knots
+        if isinstance(tabm, TabM):
+            tabm.knots.copy_(torch.randn(tabm.knots.shape).sort(1).values)
+            nn.init.uniform_(tabm.scale)
+            tabm.curved.copy_(torch.randperm(in_features)[: len(tabm.curved)].sort().values)
     inputs = {"x": torch.randn(24, in_features)}
     if cat_cardinalities:
         inputs["x_cat"] = torch.stack([torch.randint(0, size, (24,)) for size in cat_cardinalities], dim=1)
@@ -57,9 +62,10 @@ def network_of(
     [
         (4, (), {}),
         (4, (), {"n_bins": 0}),
+        (5, (), {"n_curved": 2}),
         (4, (), {"n_blocks": 0}),
         (2, (3,), {}),
-        (2, (40, 3, 30), {}),
+        (3, (40, 3, 30), {"n_curved": 2}),
         (2, (40,), {"n_bins": 0}),
         (0, (4, 50), {}),
     ],
@@ -121,10 +127,6 @@ def frozen() -> nn.Module:
     return network
 
 
-def other_knots() -> nn.Module:
-    return Committee([TabM(4, 1, **SMALL).fit_knots(torch.randn(30, 4)) for _ in range(2)])
-
-
 class OwnLayer(SharedLayer):
     """Of a user, in a network of ours."""
 
@@ -153,7 +155,7 @@ def no_layer() -> nn.Module:
         lambda: Committee([TabM(4, 1, **SMALL), TabM(4, 1, n_members=2)]),
         lambda: Committee([MLP(4, 1), MLP(4, 1)]),
         lambda: TabM(4, 1, **SMALL).eval(),
-        *(hooked, hooked_weight, frozen, other_knots, own_layer, no_layer),
+        *(hooked, hooked_weight, frozen, own_layer, no_layer),
     ],
 )
 def test_what_is_not_known_is_left_to_automatic_differentiation(make: Any) -> None:

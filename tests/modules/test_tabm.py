@@ -20,13 +20,13 @@ def member_by_hand(tabm: TabM, i: int, x_num: torch.Tensor, x_cat: torch.Tensor 
         if tabm.embeddings is not None:
             shared = torch.cat([shared, tabm.embeddings(x_cat[row : row + 1])[0]])
         first = tabm.first_weight.view(-1, tabm.n_members, tabm.width)[:, i]
-        hidden = (shared * (1 + 12 * tabm.gain)) @ first + tabm.first_bias[i, 0]
+        hidden = (shared * tabm.scale * (1 + 12 * tabm.gain)) @ first + tabm.first_bias[i, 0]
         own = []
-        for column in range(tabm.in_features if size else 0):
+        for i_curve, column in enumerate(tabm.curved.tolist()):
             knots, value = tabm.knots[column], x_num[row, column]
             shares = [float(((value - a) / (b - a)).clamp(0, 1)) if b > a else 0.0 for a, b in pairwise(knots)]
-            gain = 4 * (1 + 12 * tabm.curve_gain[column, 0, 0])
-            own.append(gain * torch.tensor(shares) @ tabm.curves[column, :, i * size : (i + 1) * size])
+            gain = 4 * tabm.scale[column] * (1 + 12 * tabm.curve_gain[i_curve, 0, 0])
+            own.append(gain * torch.tensor(shares) @ tabm.curves[i_curve, :, i * size : (i + 1) * size])
         if own:
             hidden = hidden + torch.cat(own) @ tabm.curve_weight[i]
         hidden = hidden.relu()
@@ -37,11 +37,14 @@ def member_by_hand(tabm: TabM, i: int, x_num: torch.Tensor, x_cat: torch.Tensor 
 
 
 @pytest.mark.parametrize(
-    ("in_features", "cardinalities", "n_bins"), [(3, (), 5), (2, (4, 30), 4), (0, (5,), 4), (3, (), 0)]
+    ("in_features", "cardinalities", "n_bins", "curved"),
+    [(3, (), 5, [0, 1, 2]), (2, (4, 30), 4, [0, 1]), (0, (5,), 4, []), (3, (), 0, []), (4, (30,), 5, [1, 3])],
 )
-def test_every_member_is_a_residual_network_of_its_own(in_features, cardinalities, n_bins):
+def test_every_member_is_a_residual_network_of_its_own(in_features, cardinalities, n_bins, curved):
     torch.manual_seed(0)
-    tabm = TabM(in_features, 2, n_members=3, n_blocks=2, width=8, n_bins=n_bins, cat_cardinalities=cardinalities)
+    sizes = {"n_curved": len(curved) or None, "cat_cardinalities": cardinalities}
+    tabm = TabM(in_features, 2, n_members=3, n_blocks=2, width=8, n_bins=n_bins, **sizes)
+    tabm.curved.copy_(torch.tensor(curved, dtype=torch.int64))
     x_num = torch.randn(6, in_features)
     x_cat = torch.stack([torch.randint(0, c, (6,)) for c in cardinalities], 1) if cardinalities else None
     if in_features:
@@ -49,6 +52,7 @@ def test_every_member_is_a_residual_network_of_its_own(in_features, cardinalitie
     for parameter in (tabm.gain, tabm.curve_gain, *(block.bias for block in tabm.blocks)):
         if parameter is not None:
             nn.init.normal_(parameter)
+    nn.init.uniform_(tabm.scale)
     out = tabm.eval()(x_num, x_cat)
     assert out.shape == (6, 3, 2)
     for i in range(3):

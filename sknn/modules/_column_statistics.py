@@ -1,0 +1,124 @@
+"""Which of many columns tell of the target, each by itself: with what factor each of them starts."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ._start import StartRows
+
+__all__ = ["Effects", "effects", "log_p_values", "midranks", "relevance"]
+
+# What is read at most, rows and numbers, and the fewest rows that a part of a table must have.
+_ROWS, _NUMBERS, _FEWEST_ROWS = 4096, 2**20, 256
+# If n columns show no effect, they get the scale rows / (8 * n^2), but 1 at most: nothing is gained by small scales up
+# to 10 columns or so, and of many columns the few that matter must be louder than all the others together.
+_ROWS_PER_SQUARE = 8
+
+# At this false discovery rate a column counts as half relevant.
+_RATE_OF_HALF = 0.2
+
+
+class Effects(NamedTuple):
+    """What training rows say of n numeric columns."""
+
+    scales: Tensor  # (n,), float32, in (0, 1]: factors to begin with, the largest is 1
+    strongest: Tensor  # (n,), int64: positions of the columns, that with the surest effect first
+
+
+@torch.no_grad()
+def effects(rows: StartRows, must_rank: bool = False) -> Effects | None:
+    """The effects of the numbers of training rows; None if there are few columns for the rows, unless `must_rank`.
+
+    Scales are small for columns that show no effect on the target by themselves, the smaller the more of them there are
+    for the rows. A column that matters only together with others is among them, so it must be possible to learn a
+    larger factor. They are 1 where the table is too large to be read for that.
+    """
+    (x, *_), _, _ = next(iter(rows.batches(1)))
+    n_columns = x.shape[1]
+    n_read = max(1, min(len(rows), _ROWS, _NUMBERS // n_columns))
+    are_enough = n_read >= min(len(rows), _FEWEST_ROWS)
+    if not must_rank and not are_enough:
+        return None
+    parts = list(rows.batches(n_read))
+    x, y = torch.cat([inputs[0] for inputs, _, _ in parts]), torch.cat([y for _, y, _ in parts])
+    weight = torch.cat([torch.ones_like(y[:, 0]) if weight is None else weight for _, y, weight in parts])
+    counts = weight > 0
+    n_counting = len(rows) * float(counts.float().mean())
+    if not must_rank and n_counting >= _ROWS_PER_SQUARE * n_columns**2:
+        return None
+    x, y, weight = x[counts], y[counts], weight[counts]
+    log_p = log_p_values(x, midranks(y) if rows.target == "real" else y, weight)
+    found = relevance(log_p)
+    least = (
+        min(1.0, n_counting / (_ROWS_PER_SQUARE * float((1 - found).sum().clamp_min(1)) ** 2)) if are_enough else 1.0
+    )
+    scales = least + (1 - least) * found
+    return Effects((scales / scales.max()).float(), log_p.argsort(stable=True))
+
+
+def log_p_values(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+    r"""Logarithm of the probability of an effect of each column as large as this one by chance: (n_columns,), float64.
+
+    For :math:`u` the ranks of a column, in [0, 1], two hypotheses are tested: that the target is uncorrelated with
+    :math:`u` (chi-squared, one degree of freedom), and with :math:`\cos(k \pi u), k = 1 \dots 4` (four degrees), which
+    a dependence in both directions shows. Ranks make it independent of the scale of columns and of extreme values.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n_rows, n_columns)
+    y : Tensor of shape (n_rows, n_targets)
+        Label indicators, or ranks of real targets.
+    weight : Tensor of shape (n_rows,)
+        Weights of the rows, > 0.
+    """
+    n_rows = float(weight.sum() ** 2 / weight.square().sum().clamp_min(1e-30))  # as many equal weights as certain
+    weight = (weight / weight.sum().clamp_min(1e-30)).unsqueeze(1)
+    ranks = midranks(x)
+    weighted = _standardized(y, weight) * weight
+    correlation = _standardized(ranks, weight).t() @ weighted  # (n_columns, n_targets)
+    first = torch.cos(math.pi * ranks)
+    second = 2 * first * first - 1
+    waves = (first, second, 2 * first * second - first, 2 * second * second - 1)
+    explained = torch.stack([wave.t() @ weighted for wave in waves]).double().square().sum(0) * 2
+    one_way = math.log(2) + torch.special.log_ndtr(-math.sqrt(n_rows) * correlation.double().abs())
+    half = n_rows * explained / 2
+    both_ways = torch.log1p(half) - half
+    return torch.minimum(one_way, both_ways).amin(1) + math.log(2 * y.shape[1])  # the best of so many tests
+
+
+def relevance(log_p: Tensor) -> Tensor:
+    """How sure it is that each of so many effects is none of chance, in [0, 1]: (1 - q^2) / (1 + (q / 0.2)^2).
+
+    q is the false discovery rate at which it is found (Y. Benjamini, Y. Hochberg, JRSS B 1995), times the share of the
+    hypotheses that are true (J. Storey, JRSS B 2002).
+    """
+    rates = _false_discovery_rates(log_p.clamp_max(0).exp())
+    return (1 - rates.square()) / (1 + (rates / _RATE_OF_HALF).square())
+
+
+def midranks(x: Tensor) -> Tensor:
+    """Ranks of the values within each column, in (0, 1); equal values share the mean of their ranks."""
+    columns = x.t().contiguous()
+    ordered = columns.sort(1).values
+    below = torch.searchsorted(ordered, columns) + torch.searchsorted(ordered, columns, right=True)
+    return (below.t() / (2 * len(x))).to(x.dtype)
+
+
+def _standardized(x: Tensor, weight: Tensor) -> Tensor:
+    """Columns of weighted mean 0 and variance 1; weights (n_rows, 1) of sum 1. A constant column becomes 0."""
+    centred = x - (weight * x).sum(0)
+    deviation = (weight * centred.square()).sum(0).sqrt()
+    return centred * torch.where(deviation > 1e-9, deviation.reciprocal(), 0.0)
+
+
+def _false_discovery_rates(p: Tensor) -> Tensor:
+    """Least false discovery rate at which each of the hypotheses with these p-values is rejected."""
+    ordered, order = p.sort()
+    count = torch.arange(1, len(p) + 1, dtype=p.dtype, device=p.device)
+    share_of_nothing = min(1.0, (2 * int((p > 0.5).sum()) + 1) / len(p))
+    rates = (share_of_nothing * len(p) * ordered / count).flip(0).cummin(0).values.flip(0)
+    return torch.empty_like(p).scatter_(0, order, rates)
