@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -251,8 +250,7 @@ class TabM(nn.Module):
 
     def linear_model(self, rows: StartRows) -> LinearPath | None:
         """A linear model of training rows, None where there are too many of them for it to help."""
-        linear = copy.deepcopy(self.linear)
-        return linear if linear.fit(rows) else None
+        return self.linear.fitted(rows)
 
     @torch.no_grad()
     def mix_with(self, linear: LinearPath, share: float) -> None:
