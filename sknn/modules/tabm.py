@@ -104,6 +104,9 @@ class TabM(nn.Module):
     at 1 and are learned 12 times as fast as the weights, select columns as the scaling layer of RealMLP [3]_ does (with
     plain SGD 144 times as fast: it needs a smaller learning rate).
 
+    A linear path, :math:`y_i` + linear(:math:`z`), is 0 during training. The estimators mix a trained network for few
+    rows, or for rare labels, with a linear model: ``linear_model`` fits it, ``mix_with`` adds its share.
+
     Cost: that of ``n_members`` networks, in matrix products of ``n_members * batch`` rows.
 
     References

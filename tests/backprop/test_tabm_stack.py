@@ -18,6 +18,7 @@ from sknn._backprop.tabm_stack import TabMStack
 from sknn._network.build import build_network
 from sknn._network.table_network import committee_of
 from sknn.modules import MLP, Committee, TabM
+from sknn.modules._linear_path import LinearPath
 from sknn.modules.tabm import SharedLayer
 from sknn.optim import FlatParameters, parameter_groups
 
@@ -44,6 +45,10 @@ def network_of(
     )
     for parameter in network.parameters():
         nn.init.normal_(parameter, std=0.3)
+    for path in network.modules():
+        if isinstance(path, LinearPath):
+            nn.init.normal_(path.weight)
+            nn.init.normal_(path.bias)
     inputs = {"x": torch.randn(24, in_features)}
     if cat_cardinalities:
         inputs["x_cat"] = torch.stack([torch.randint(0, size, (24,)) for size in cat_cardinalities], dim=1)
