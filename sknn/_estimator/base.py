@@ -161,7 +161,7 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
         checkpoint = None if partial else self._checkpoint(arguments, device, is_continued)
         random = self._generator(checkpoint, is_continued)
         seeds = Seeds.draw(random)
-        n_networks = self._n_networks(reading.module, None if partial else len(raw), is_continued)
+        n_networks = self._n_networks(reading.module, None if partial else raw.n_telling, is_continued)
         if partial and not is_continued and self.preprocessing:
             warn_of_few_rows(len(raw))
         if not partial:

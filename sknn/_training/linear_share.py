@@ -16,6 +16,8 @@ from .net import _Net
 
 __all__ = ["mix_linear_models"]
 
+# Logarithm of how much likelier the linear model is beforehand.
+_LOG_ODDS = 2.0
 _SHARES = torch.linspace(0, 1, 21, dtype=torch.float64).tolist()
 
 
@@ -59,6 +61,7 @@ def _share(net: _Net, networks: list[TabM], linear: list[LinearPath], valid: Row
     (of_network, of_linear), y, weight = torch.cat(scores, dim=1), torch.cat(targets), torch.cat(weights)
     if not bool(torch.isfinite(of_network).all()):
         return 0.0
+    # Early stopping has chosen the epoch of the network by the same rows, so that its loss is too good.
     logs, n_rows = [], float(weight.sum())
     for share in _SHARES:
         raw = net.criterion_.combine(torch.lerp(of_network, of_linear, share))
@@ -66,5 +69,6 @@ def _share(net: _Net, networks: list[TabM], linear: list[LinearPath], valid: Row
         # Of real targets the likelihood with the spread that suits it best.
         is_real = net.target_kind == "real"
         logs.append(-0.5 * n_rows * math.log(max(total / n_rows, 1e-12)) if is_real else -total)
-    density = torch.tensor(logs, dtype=torch.float64).softmax(0)
-    return float(density @ torch.tensor(_SHARES, dtype=torch.float64))
+    shares = torch.tensor(_SHARES, dtype=torch.float64)
+    density = (torch.tensor(logs, dtype=torch.float64) + _LOG_ODDS * shares).softmax(0)
+    return float(density @ shares)

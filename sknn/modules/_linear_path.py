@@ -20,7 +20,7 @@ _FAR = 5.0
 
 
 class LinearPath(nn.Module):
-    """Raw scores that are linear in the numbers and in the indicators of the categories; 0 before :meth:`fit`.
+    """Raw scores that are linear in the numbers and in the indicators of the categories; 0 at first.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class LinearPath(nn.Module):
 
     def __init__(self, in_features: int, out_features: int, cat_cardinalities: Sequence[int] = ()) -> None:
         super().__init__()
-        self.in_features = in_features
+        self.in_features, self.cat_cardinalities = in_features, tuple(cat_cardinalities)
         self.register_buffer("weight", torch.zeros(in_features + sum(cat_cardinalities), out_features))
         self.register_buffer("bias", torch.zeros(out_features))
         self.register_buffer("offsets", in_features + column_offsets(cat_cardinalities), persistent=False)
@@ -59,18 +59,18 @@ class LinearPath(nn.Module):
         return scores + self.weight[x_cat + self.offsets].sum(1)
 
     @torch.no_grad()
-    def fit(self, rows: StartRows) -> bool:
-        """Fit to rows by a ridge or a logistic regression; whether there are few of them, and a known link."""
+    def fitted(self, rows: StartRows) -> LinearPath | None:
+        """The same columns in a ridge or logistic regression of these rows; None for many rows, and other links."""
         n_columns, out_features = self.weight.shape
         if rows.link not in ("softmax", "sigmoid", "identity") or len(rows) * n_columns > _MOST_NUMBERS:
-            return False
+            return None
         is_real = rows.target == "real"
         if is_real and len(rows) > _FEW_ROWS:
-            return False
+            return None
         batches = list(rows.batches())
         y = torch.cat([y for _, y, _ in batches])
         if not is_real and len(rows) - float(y.sum(0).max()) > _FEW_ROWS:
-            return False
+            return None
         x = torch.cat([self._columns(*inputs) for inputs, _, _ in batches])
         weight = torch.cat([torch.ones_like(y[:, 0]) if weight is None else weight for _, y, weight in batches])
         x, y, weight = (tensor.cpu().double() for tensor in (x, y, weight))
@@ -78,9 +78,10 @@ class LinearPath(nn.Module):
             fitted = ridge_regression(x, y.clamp(-_FAR, _FAR).expand(-1, out_features), weight)
         else:
             fitted = logistic_regression(x, y, weight, softmax=rows.link == "softmax" and out_features > 1)
-        self.weight.copy_(fitted[0])
-        self.bias.copy_(fitted[1])
-        return True
+        path = LinearPath(self.in_features, out_features, self.cat_cardinalities).to(self.bias)
+        path.weight.copy_(fitted[0])
+        path.bias.copy_(fitted[1])
+        return path
 
     def _columns(self, x_num: Tensor, x_cat: Tensor | None = None) -> Tensor:
         """Numbers and indicators, (batch, n_columns)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -109,6 +108,9 @@ class TabM(nn.Module):
     at 1, or lower for columns that show no effect on the target, and are learned 12 times as fast as the weights,
     select columns as the scaling layer of RealMLP [3]_ does (with
     plain SGD 144 times as fast: it needs a smaller learning rate).
+
+    A linear path, :math:`y_i` + linear(:math:`z`), is 0 during training. The estimators mix a trained network for few
+    rows, or for rare labels, with a linear model: ``linear_model`` fits it, ``mix_with`` adds its share.
 
     Cost: that of ``n_members`` networks, in matrix products of ``n_members * batch`` rows.
 
@@ -287,8 +289,7 @@ class TabM(nn.Module):
 
     def linear_model(self, rows: StartRows) -> LinearPath | None:
         """A linear model of training rows, None where there are too many of them for it to help."""
-        linear = copy.deepcopy(self.linear)
-        return linear if linear.fit(rows) else None
+        return self.linear.fitted(rows)
 
     @torch.no_grad()
     def mix_with(self, linear: LinearPath, share: float) -> None:

@@ -18,6 +18,7 @@ from sknn._backprop.tabm_stack import TabMStack
 from sknn._network.build import build_network
 from sknn._network.table_network import committee_of
 from sknn.modules import MLP, Committee, TabM
+from sknn.modules._linear_path import LinearPath
 from sknn.modules.tabm import SharedLayer
 from sknn.optim import FlatParameters, parameter_groups
 
@@ -44,11 +45,14 @@ def network_of(
     )
     for parameter in network.parameters():
         nn.init.normal_(parameter, std=0.3)
-    for tabm in network.modules():  # each network has its own scales, columns with curves, and knots
-        if isinstance(tabm, TabM):
-            tabm.knots.copy_(torch.randn(tabm.knots.shape).sort(1).values)
-            nn.init.uniform_(tabm.scale)
-            tabm.curved.copy_(torch.randperm(in_features)[: len(tabm.curved)].sort().values)
+    for part in network.modules():  # each network has its own scales, columns with curves, knots, and linear model
+        if isinstance(part, TabM):
+            part.knots.copy_(torch.randn(part.knots.shape).sort(1).values)
+            nn.init.uniform_(part.scale)
+            part.curved.copy_(torch.randperm(in_features)[: len(part.curved)].sort().values)
+        elif isinstance(part, LinearPath):
+            nn.init.normal_(part.weight)
+            nn.init.normal_(part.bias)
     inputs = {"x": torch.randn(24, in_features)}
     if cat_cardinalities:
         inputs["x_cat"] = torch.stack([torch.randint(0, size, (24,)) for size in cat_cardinalities], dim=1)

@@ -112,7 +112,10 @@ def test_scores_are_those_of_numbers_and_indicators():
     y = (x[:, :1] + codes[:, :1] - 2.0 * (codes[:, 1:] == 1)).float()
     path = LinearPath(2, 1, [3, 3])
     assert not path(x, codes).any()
-    assert path.fit(rows_of(x, y, "real", "identity", codes))
+    fitted = path.fitted(rows_of(x, y, "real", "identity", codes))
+    assert fitted is not None
+    assert not path(x, codes).any()
+    path = fitted
     torch.testing.assert_close(path(x, codes), y, atol=0.05, rtol=0)
     indicators = torch.cat([x, *(torch.eye(3)[codes[:, i]] for i in range(2))], dim=1)
     torch.testing.assert_close(path(x, codes), indicators @ path.weight + path.bias)
@@ -121,15 +124,26 @@ def test_scores_are_those_of_numbers_and_indicators():
 @pytest.mark.parametrize(("target", "link"), [("real", "finite_exp"), ("real", None), ("classes", None)])
 def test_other_links_have_no_linear_model(target, link):
     path = LinearPath(2, 1)
-    assert not path.fit(rows_of(torch.randn(20, 2), torch.ones(20, 1), target, link))
+    assert path.fitted(rows_of(torch.randn(20, 2), torch.ones(20, 1), target, link)) is None
 
 
 def test_many_rows_have_no_linear_model_but_rare_labels_have():
     x = torch.randn(6000, 2)
-    assert not LinearPath(2, 1).fit(rows_of(x, x[:, :1], "real", "identity"))
+    assert LinearPath(2, 1).fitted(rows_of(x, x[:, :1], "real", "identity")) is None
     frequent, rare = torch.arange(6000) % 2, (torch.arange(6000) % 100 == 0).long()
-    assert not LinearPath(2, 2).fit(rows_of(x, torch.eye(2)[frequent], "classes", "softmax"))
-    assert LinearPath(2, 2).fit(rows_of(x, torch.eye(2)[rare], "classes", "softmax"))
+    assert LinearPath(2, 2).fitted(rows_of(x, torch.eye(2)[frequent], "classes", "softmax")) is None
+    assert LinearPath(2, 2).fitted(rows_of(x, torch.eye(2)[rare], "classes", "softmax")) is not None
+
+
+def test_rare_labels_get_coefficients_of_full_size():
+    random = np.random.default_rng(4)
+    x = random.normal(size=(20_000, 3))
+    y = (random.random(20_000) < 1 / (1 + np.exp(7 - 1.5 * x[:, 0]))).astype(int)
+    ones = torch.ones(20_000, dtype=torch.float64)
+    coefficients, intercept = logistic_regression(torch.tensor(x), torch.tensor(np.eye(2)[y]), ones, softmax=True)
+    exact = LogisticRegression(C=1.0).fit(x, y)
+    np.testing.assert_allclose(coefficients[:, 1] - coefficients[:, 0], exact.coef_[0], atol=0.2)
+    np.testing.assert_allclose(intercept[1] - intercept[0], exact.intercept_[0], atol=0.5)
 
 
 @pytest.mark.parametrize("cat_cardinalities", [(), (4, 30)])
