@@ -8,15 +8,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._start import StartRows
+from ._start import StartRows, read_rows
 
 __all__ = ["Effects", "effects", "log_p_values", "midranks", "relevance"]
 
 # What is read at most, rows and numbers, and the fewest rows that a part of a table must have.
 _ROWS, _NUMBERS, _FEWEST_ROWS = 4096, 2**20, 256
-# If n columns show no effect, they get the scale rows / (8 * n^2), but 1 at most: nothing is gained by small scales up
+# If n columns show no effect, they get the scale rows / (24 * n^2), but 1 at most: nothing is gained by small scales up
 # to 10 columns or so, and of many columns the few that matter must be louder than all the others together.
-_ROWS_PER_SQUARE = 8
+_ROWS_PER_SQUARE = 24
 
 # At this false discovery rate a column counts as half relevant.
 _RATE_OF_HALF = 0.2
@@ -41,11 +41,9 @@ def effects(rows: StartRows, must_rank: bool = False) -> Effects | None:
     n_columns = x.shape[1]
     n_read = max(1, min(len(rows), _ROWS, _NUMBERS // n_columns))
     are_enough = n_read >= min(len(rows), _FEWEST_ROWS)
-    if not must_rank and not are_enough:
+    if n_columns < 2 or not (are_enough or must_rank):
         return None
-    parts = list(rows.batches(n_read))
-    x, y = torch.cat([inputs[0] for inputs, _, _ in parts]), torch.cat([y for _, y, _ in parts])
-    weight = torch.cat([torch.ones_like(y[:, 0]) if weight is None else weight for _, y, weight in parts])
+    (x, *_), y, weight = read_rows(rows, n_read)
     counts = weight > 0
     n_counting = len(rows) * float(counts.float().mean())
     if not must_rank and n_counting >= _ROWS_PER_SQUARE * n_columns**2:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
-__all__ = ["StartRows"]
+__all__ = ["StartRows", "read_rows"]
 
 
 class StartRows(Protocol):
@@ -35,3 +36,10 @@ class StartRows(Protocol):
         target as the loss is given it; `sample_weight` is float32 ``(batch,)``, or None.
         """
         ...
+
+
+def read_rows(rows: StartRows, at_most: int) -> tuple[list[Tensor], Tensor, Tensor]:
+    """Inputs, targets (n, n_targets) and weights (n,), 1 where there are none, of so many rows, evenly spaced."""
+    inputs, targets, weights = zip(*rows.batches(at_most), strict=True)
+    ones = [torch.ones_like(y[:, 0]) if weight is None else weight for y, weight in zip(targets, weights, strict=True)]
+    return [torch.cat(parts) for parts in zip(*inputs, strict=True)], torch.cat(targets), torch.cat(ones)

@@ -13,11 +13,15 @@ from itertools import accumulate
 import torch
 from torch import Tensor, nn
 
+from ._category_statistics import trust_in_categories
 from ._checks import check_columns, check_fraction, check_size, check_sizes
+from ._start import StartRows, read_rows
 
 # Up to 8 known categories, plus unknown and missing: there a one-hot code is no wider than an embedding
 # (Holzmüller et al., 2024, arXiv:2407.04491, switch at the same number).
 _MAX_ONE_HOT_CARDINALITY = 10
+# Rows that say how far categories are to be trusted, at most.
+_ROWS_OF_STATISTICS = 2**15
 
 
 class UnknownMasking(nn.Module):
@@ -139,6 +143,8 @@ class CategoricalEmbeddings(nn.Module):
     ----------
     out_features : int
         Width of the output.
+    trust : buffer of shape (sum of the embedded cardinalities,), or None
+        Factors of the embeddings, near 0 for rare categories, set by :meth:`fit_start`; 1 before.
 
     Raises
     ------
@@ -176,6 +182,7 @@ class CategoricalEmbeddings(nn.Module):
     embedded_columns: Tensor
     one_hot_columns: Tensor
     offsets: Tensor
+    trust: Tensor | None
 
     def __init__(self, cat_cardinalities: Sequence[int], embedding_size: int = 8) -> None:
         super().__init__()
@@ -186,6 +193,7 @@ class CategoricalEmbeddings(nn.Module):
         embedded_sizes = [cardinalities[i] for i in embedded]
 
         self.n_categorical = len(cardinalities)
+        self._sizes = embedded_sizes
         # Kept without any column, too: it gives the dtype of an output of width 0.
         keep_one_hot = bool(one_hot) or not embedded
         self.one_hot = OneHot([cardinalities[i] for i in one_hot]) if keep_one_hot else None
@@ -194,6 +202,7 @@ class CategoricalEmbeddings(nn.Module):
         self.register_buffer("one_hot_columns", torch.tensor(one_hot, dtype=torch.int64), persistent=False)
         self.register_buffer("embedded_columns", torch.tensor(embedded, dtype=torch.int64), persistent=False)
         self.register_buffer("offsets", column_offsets(embedded_sizes), persistent=False)
+        self.register_buffer("trust", torch.ones(sum(embedded_sizes)) if embedded else None)
         if self.embedding is not None:
             draw_embeddings_(self.embedding.weight, embedded_sizes)
 
@@ -204,10 +213,24 @@ class CategoricalEmbeddings(nn.Module):
         parts: list[Tensor] = []
         if self.one_hot is not None:
             parts.append(self.one_hot(codes if self.embedding is None else codes[:, self.one_hot_columns]))
-        if self.embedding is not None:
-            codes = codes if self.one_hot is None else codes[:, self.embedded_columns]
-            parts.append(self.embedding(codes + self.offsets).flatten(1))  # (batch, n_embedded * size)
+        if self.embedding is not None and self.trust is not None:
+            places = (codes if self.one_hot is None else codes[:, self.embedded_columns]) + self.offsets
+            embedded = self.embedding(places) * self.trust[places].unsqueeze(2)
+            parts.append(embedded.flatten(1))  # (batch, n_embedded * size)
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+    @torch.no_grad()
+    def fit_start(self, rows: StartRows) -> CategoricalEmbeddings:
+        """Trust rare categories less, by training rows with their targets; returns the module.
+
+        What is learned of a rare category is mostly noise. A factor in front of its embedding makes the steps smaller
+        that an adaptive optimizer takes on it, and the embedding itself.
+        """
+        if self.embedding is not None and self.trust is not None:
+            (_, codes), y, weight = read_rows(rows, _ROWS_OF_STATISTICS)
+            codes = codes[:, self.embedded_columns]
+            self.trust.copy_(trust_in_categories(codes, self._sizes, y, weight, len(y) / len(rows)))
+        return self
 
 
 def join_columns(embeddings: CategoricalEmbeddings | None, x_num: Tensor, x_cat: Tensor | None) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -119,9 +119,9 @@ class SequenceNet(nn.Module):
         )
         self.of_values = None
         if n_values:
-            params = params_of_wide_tables(n_values, is_sparse=False)
-            params["width"] = min(width, params.get("width", width))
-            self.of_values = TabM(n_values, out_features, n_members, dropout=dropout, **params)
+            self.of_values = TabM(
+                n_values, out_features, n_members, dropout=dropout, **_params_of_values(n_values, width)
+            )
         self.n_members = n_of_components + (n_members if n_values else 0)
 
     def fit_knots(self, x: Tensor, sample_weight: Tensor | None = None) -> SequenceNet:
@@ -137,6 +137,18 @@ class SequenceNet(nn.Module):
             return self.of_components(x)
         components, values = x.split([self.of_components.in_features, self.of_values.in_features], dim=1)
         return torch.cat([self.of_components(components), self.of_values(values)], dim=1)
+
+
+def _params_of_values(n_values: int, width: int) -> dict[str, Any]:
+    """Parameters of the `TabM` of the values: of many, whose neighbours are alike, coarse curves of all of them."""
+    if n_values <= 64:
+        return {"width": width}
+    params = params_of_wide_tables(n_values, is_sparse=False)
+    return {
+        "width": min(width, params["width"]),
+        "n_bins": max(2, min(48, 4096 // n_values)),
+        "numeric_embedding_size": max(1, 256 // n_values),
+    }
 
 
 __all__ = ["SequenceNet"]

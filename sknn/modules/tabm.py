@@ -246,14 +246,16 @@ class TabM(nn.Module):
 
     @torch.no_grad()
     def fit_start(self, rows: StartRows) -> TabM:
-        """Choose the columns with curves, and small factors for columns that show no effect; returns the module.
+        """Choose the columns with curves, and small factors for columns without effect and rare categories.
 
-        The estimators call it before training, with the training rows of this network.
+        The estimators call it before training, with the training rows of this network. Returns the module.
         """
         found = effects(rows, must_rank=len(self.curved) < self.in_features) if self.in_features > 1 else None
         if found is not None:
             self.scale[: self.in_features] = found.scales
             self.curved.copy_(found.strongest[: len(self.curved)].sort().values)
+        if self.embeddings is not None:
+            self.embeddings.fit_start(rows)
         return self
 
     @property

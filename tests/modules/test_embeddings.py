@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import MagicMock as Mock
 
 import pytest
 import torch
@@ -26,13 +27,15 @@ def reference_columns(embeddings: CategoricalEmbeddings, codes: Tensor) -> Tenso
         if size <= 10:
             one_hot.append(nn.functional.one_hot(codes[:, column], size).float())
         else:
-            embedded.append(torch.stack([table[offset + code] for code in codes[:, column].tolist()]))
+            places = [offset + code for code in codes[:, column].tolist()]
+            embedded.append(torch.stack([table[place] * embeddings.trust[place] for place in places]))
             offset += size
     return torch.cat([*one_hot, *embedded], dim=1)
 
 
 def test_embeddings_equal_a_slow_reference() -> None:
     embeddings = CategoricalEmbeddings(CARDINALITIES, embedding_size=3)
+    nn.init.uniform_(embeddings.trust)
     codes = make_codes(200)
     output = embeddings(codes)
     assert output.shape == (200, embeddings.out_features) == (200, 4 + 10 + 2 * 3)
@@ -44,6 +47,25 @@ def test_embeddings_of_one_kind_only(cardinalities: tuple[int, ...], width: int)
     embeddings = CategoricalEmbeddings(cardinalities, embedding_size=5)
     assert embeddings(torch.ones(2, len(cardinalities), dtype=torch.int64)).shape == (2, width)
     assert embeddings.out_features == width
+
+
+def test_rare_categories_are_trusted_less() -> None:
+    embeddings = CategoricalEmbeddings([4, 30], embedding_size=3)
+    codes = torch.tensor([[1, 2]] * 90 + [[2, 3]] * 9 + [[1, 4]])
+    rows = Mock(batches=lambda at_most: iter([((torch.zeros(100, 2), codes), torch.rand(100, 1), None)]))
+    rows.__len__ = lambda self: 100
+    assert embeddings.trust is not None
+    assert (embeddings.trust == 1).all()
+    trust = embeddings.fit_start(rows).trust
+    assert trust is not None
+    assert 1 > trust[2] > trust[3] > trust[4] > trust[5] == 0
+    assert trust[0] == 1
+
+
+@pytest.mark.parametrize("cardinalities", [(3, 4), ()])
+def test_one_hot_columns_need_no_trust(cardinalities: tuple[int, ...]) -> None:
+    embeddings = CategoricalEmbeddings(cardinalities)
+    assert embeddings.fit_start(Mock()).trust is None
 
 
 def test_embeddings_of_unknown_and_missing_start_at_zero_and_others_at_length_one() -> None:
