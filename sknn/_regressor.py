@@ -66,7 +66,8 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         each, for TabM at 8 steps with 16 to 128 rows; from 20,000 rows on, the largest size grows with the square root
         of their number.
     max_time : float, default=None
-        Seconds that fit may take. The schedule of the learning rate is planned to end by then.
+        Seconds that fit may take, at least one step; the loading of libraries by the first fit of a process is not
+        counted. The schedule of the learning rate is planned to end by then.
     early_stopping : "auto" or bool, default="auto"
         Stop when the validation score has not improved for `n_iter_no_change` epochs, and restore the best weights.
         "auto" does so from 200 rows on (TabM: 10), and if `X_val` is given.
@@ -109,7 +110,8 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         unless they look like identifiers. A mask, positions or names: only these. None: no column; free text is an
         error. See docs/columns.md.
     warm_start : bool, default=False
-        Whether fit starts from the weights of the previous fit.
+        Whether fit starts from the weights of the previous fit. With a `checkpoint` folder, a new fit continues a
+        stored one of fewer `max_epochs`, see docs/searches_that_survive.md.
     callbacks : list of skorch callbacks, default=None
         Instances, classes, or (name, callback) pairs, called in the given order. fit uses the instances themselves, so
         what they record can be read afterwards; each fit calls their ``initialize`` first. Clones, as in a search, have
