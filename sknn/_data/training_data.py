@@ -23,6 +23,8 @@ from .targets import dense
 
 __all__ = ["EncodedData", "TrainingData"]
 
+_ENOUGH_FOR_A_CONSTANT = 256  # rows for each network
+
 
 @dataclass(frozen=True)
 class EncodedData:
@@ -120,7 +122,10 @@ class TrainingData:
         if n_networks == 1:
             self.train_rows, self.valid_rows = validation_split(len(self), **kwargs)
         else:
-            self.shares = validation_splits(n_networks, len(self), **kwargs)
+            train, valid = validation_splits(n_networks, len(self), **kwargs)
+            # Of a target that never varies there is nothing to learn.
+            most = _ENOUGH_FOR_A_CONSTANT if self.targets.is_constant else len(self)
+            self.shares = train[:, :most], valid[:, :most]
             self.valid_rows = self.shares[1].ravel()
 
     def validate_on(self, X: Any, y: Any, sample_weight: Any, check_y: Callable[[Any], None]) -> None:

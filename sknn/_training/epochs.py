@@ -14,6 +14,7 @@ from .._errors import level_of_caller
 from ..callbacks._protocol import SknnCallback
 from ..callbacks._repair import TrainAgain
 from ..callbacks._state import ModuleState, StopTraining, UserStop
+from ..losses import Loss
 from .net import _Net
 from .one_pass import one_pass, validation_score, validation_step
 from .state import KeptEpoch, TrainingState
@@ -249,6 +250,8 @@ class Epochs:
     def _calibrate(self, valid: Rows) -> None:
         """Let the loss learn from the held-out rows how far to trust the trained network."""
         net = self.net
+        if type(net.criterion_).calibrate is Loss.calibrate:  # it does nothing, for which no pass is needed
+            return
         net._set_training(False)
         raw, targets, weights = [], [], []
         with net.own_rows(valid):

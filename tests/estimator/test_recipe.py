@@ -158,6 +158,13 @@ class TestWideTables:
             assert epochs(n_rows, 64) == epochs(n_rows, 1)
 
 
+def test_a_constant_target_of_many_rows_takes_a_few_steps():
+    X = np.random.default_rng(0).normal(size=(20_000, 3))
+    reg = NeuralRegressor(TabM, module_params={"width": 8, "n_bins": 2}, random_state=0).fit(X, np.full(20_000, 0.1))
+    assert reg.net_.steps_done_ <= 10
+    assert (reg.predict(X[:100]) == np.float32(0.1)).all()
+
+
 def test_an_attribute_of_the_same_name_is_no_recipe():
     class Cake(nn.Linear):
         recipe = "flour"
