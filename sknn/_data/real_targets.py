@@ -64,7 +64,8 @@ class RealTargets:
             tolerance = 8 * np.finfo(np.float64).eps * np.abs(mean)
             varies = np.ptp(in_units, axis=0) > tolerance
             self.constant[~varies] = columns[0, ~varies]
-            self.mean = np.zeros_like(mean) if scaling == "scale" else mean * unit
+            # The mean of many 0.1 is not 0.1, and a loss of 1e-30 instead of 0 would be far above that of a constant.
+            self.mean = np.zeros_like(mean) if scaling == "scale" else np.where(varies, mean * unit, self.constant)
             self.scale = np.where(scale > tolerance, np.maximum(scale * unit, np.finfo(np.float64).tiny), 1.0)
         # float32 has 24 bits: if the mean is above about 1,000 spreads, rounding would change the values visibly.
         # scikit-learn expects float64 for several outputs.

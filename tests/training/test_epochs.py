@@ -64,7 +64,7 @@ def test_held_out_rows_are_read_once_more_only_where_the_loss_learns_from_them(e
 
     params: dict[str, Any] = {"module_params": {"hidden_sizes": (4,)}, "early_stopping": False, "gradient_health": None}
     model = estimator(Counts, max_epochs=3, random_state=0, **params)
-    y = (Y == Y[0]).astype(float)
+    y = (Y[0] == Y).astype(float)
     model.fit(X, y, X_val=X[:77], y_val=y[:77])
     assert passes.count(77) == 3 + calibrates
 
