@@ -133,11 +133,13 @@ class RealTargets:
         """(n_samples,) or (n_samples, n_outputs) -> float32 (n_samples, n_outputs)."""
         columns = self._columns(y)
         with np.errstate(over="ignore"):
-            encoded = (columns - self.mean) / self.scale
+            encoded = columns - self.mean
+            encoded /= self.scale
             far = np.isinf(encoded)  # the difference of two finite numbers may be infinite
-            encoded[far] = ((columns / 2 - self.mean / 2) / self.scale * 2)[far]
-        too_large = np.abs(encoded) > _MAX_ENCODED
-        if too_large.any():
+            if far.any():
+                encoded[far] = ((columns / 2 - self.mean / 2) / self.scale * 2)[far]
+        if encoded.size and max(encoded.max(), -encoded.min()) > _MAX_ENCODED:
+            too_large = np.abs(encoded) > _MAX_ENCODED
             raise ValueError(
                 f"y holds {columns[too_large][0]:g}, too large beside the other values of the training target for "
                 "float32, in which networks compute. Drop such rows, or fit to np.arcsinh(y), say; with "

@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from sknn import NeuralClassifier, NeuralRegressor
-from sknn._estimator.recipe import epochs_for
-from sknn.modules import MLP, Committee, TabM
+from sknn._estimator.recipe import batch_size_for, epochs_for, n_networks_for
+from sknn.modules import MLP, Committee, SequenceNet, TabM
 from sknn.modules._recipe import Recipe, params_for_table, recipe_of
 
 NARROW = {"n_bins", "numeric_embedding_size", "width"}
@@ -156,6 +156,16 @@ class TestWideTables:
         assert epochs(20_000, 10_000) == 3
         for n_rows in (1000, 20_000, 100_000, 1_000_000):  # of 64 columns and fewer nothing changes
             assert epochs(n_rows, 64) == epochs(n_rows, 1)
+
+
+def test_many_rows_are_shown_more_rarely_to_fewer_networks_in_larger_batches():
+    def plan(n_rows):
+        size = batch_size_for(TabM.recipe, "auto", n_rows)
+        return size, epochs_for(TabM.recipe, "auto", n_rows, size, row_size=20, stopped=True)
+
+    assert [plan(n) for n in (20_000, 80_000, 320_000, 1_000_000)] == [(128, 25), (256, 13), (256, 7), (256, 4)]
+    assert [n_networks_for(TabM, "auto", n) for n in (None, 20_000, 200_000, 200_001)] == [2, 2, 2, 1]
+    assert n_networks_for(SequenceNet, "auto", None) == 2
 
 
 def test_a_constant_target_of_many_rows_takes_a_few_steps():
