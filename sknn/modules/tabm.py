@@ -123,8 +123,8 @@ class TabM(nn.Module):
     """
 
     # Members take large steps and overfit early, so rows are held out even of ten. Seven networks that hold out 15 %
-    # each have all rows judged once. Of very many rows, one network learns more in the same time than two. Curves of the
-    # columns of a wide table would be millions of weights.
+    # each have all rows judged once. Of very many rows, one network learns more in the same time than two. Curves of
+    # the columns of a wide table would be millions of weights.
     recipe = Recipe(
         n_networks=1,
         n_networks_up_to=((100, 7), (5000, 4), (200_000, 2)),
