@@ -20,7 +20,7 @@ __all__ = ["n_networks_for", "optimizer_params_for", "stops_early", "training_pl
 
 # Up to so many rows every epoch is worth its time. Beyond, the passes over the rows fall with the square root of their
 # number, and a batch grows with the fourth root. A stream of unknown length is treated as if it had so many.
-_ROWS_OF_FULL_LENGTH = 20_000
+_ROWS_OF_FULL_LENGTH = 30_000
 
 
 def training_plan(

@@ -127,7 +127,7 @@ class TabM(nn.Module):
     # the columns of a wide table would be millions of weights.
     recipe = Recipe(
         n_networks=1,
-        n_networks_up_to=((100, 7), (5000, 4), (200_000, 2)),
+        n_networks_up_to=((100, 7), (5000, 4), (50_000, 2)),
         lr=0.01,
         decay_epochs=12.0,
         patience=8,
