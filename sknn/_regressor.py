@@ -61,13 +61,14 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
     max_epochs : int or "auto", default="auto"
         Largest number of passes over the training rows; the schedule of the learning rate is planned for it. "auto":
         the larger of 800 steps (200 without early stopping) and 25 passes for TabM, 100 passes for any other module;
-        from 20,000 rows on, ``sqrt(20_000 / n_rows)`` times as many passes.
+        from 30,000 rows on, ``sqrt(30_000 / n_rows)`` times as many passes.
     batch_size : "auto" or int, default="auto"
         Rows per step, for each of the `n_networks` networks. "auto" aims at 40 steps per epoch with 16 to 256 rows
-        each, for TabM at 8 steps with 16 to 128 rows; from 20,000 rows on, the largest size grows with the square root
+        each, for TabM at 8 steps with 16 to 128 rows; from 30,000 rows on, the largest size grows with the fourth root
         of their number.
     max_time : float, default=None
-        Seconds that fit may take. The schedule of the learning rate is planned to end by then.
+        Seconds that fit may take, at least one step; the loading of libraries by the first fit of a process is not
+        counted. The schedule of the learning rate is planned to end by then.
     early_stopping : "auto" or bool, default="auto"
         Stop when the validation score has not improved for `n_iter_no_change` epochs, and restore the best weights.
         "auto" does so from 200 rows on (TabM: 10), and if `X_val` is given.
@@ -77,7 +78,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
     n_networks : int or "auto", default="auto"
         Number of networks that are trained together as a :class:`~sknn.modules.Committee`. Each holds out different
         rows for early stopping, so that together they learn from all rows; their predictions are averaged. "auto": 7
-        for TabM up to 100 rows, 4 up to 5,000 and 2 for more; 1 for any other module.
+        for TabM up to 100 rows, 4 up to 5,000, 2 up to 50,000 and 1 for more; 1 for any other module.
     n_iter_no_change : int or "auto", default="auto"
         Epochs without improvement before stopping. "auto": 8 for TabM, 12 for any other module.
     tol : float, default=0.0
@@ -110,7 +111,8 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         unless they look like identifiers. A mask, positions or names: only these. None: no column; free text is an
         error. See docs/columns.md.
     warm_start : bool, default=False
-        Whether fit starts from the weights of the previous fit.
+        Whether fit starts from the weights of the previous fit. With a `checkpoint` folder, a new fit continues a
+        stored one of fewer `max_epochs`, see docs/searches_that_survive.md.
     callbacks : list of skorch callbacks, default=None
         Instances, classes, or (name, callback) pairs, called in the given order. fit uses the instances themselves, so
         what they record can be read afterwards; each fit calls their ``initialize`` first. Clones, as in a search, have

@@ -8,7 +8,7 @@ differentiation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -80,7 +80,7 @@ class TabMStack:
         """The stack of a network in training mode whose parameters lie in `flat`, or None if it is not supported.
 
         Supported are a `TabM`, a `SequenceNet` and a `Committee` of them of the same shape: with rectified linear
-        units and without dropout, on the CPU, in float32, all trainable, without hooks.
+        units, on the CPU, in float32, all trainable, without hooks.
         """
         of_parts = _tabms(network)
         if not of_parts or has_global_hooks() or torch.is_autocast_enabled("cpu"):
@@ -135,7 +135,7 @@ class _Part:
             for all_values in (weights, gradients)
         )
         first = tabms[0]
-        self.in_features, self.n_members = first.in_features, first.n_members
+        self.in_features, self.n_members, self.keep = first.in_features, first.n_members, 1 - first.dropout
         self.bins, self.curved = None, None
         if first.curves is not None:
             start, inverse_width = zip(*(tabm.pieces() for tabm in tabms), strict=True)
@@ -153,7 +153,7 @@ class _Part:
     def of(cls, tabms: list[TabM], flat: FlatParameters) -> _Part | None:
         """As `TabMStack.of`."""
         first = tabms[0]
-        if not all(type(tabm.activation) is nn.ReLU and tabm.dropout == 0 for tabm in tabms):
+        if not all(type(tabm.activation) is nn.ReLU and tabm.dropout == first.dropout for tabm in tabms):
             return None
         if any(type(block) is not SharedLayer for tabm in tabms for block in tabm.blocks):
             return None
@@ -177,9 +177,9 @@ class _Part:
     def forward(self, x: Tensor, codes: list[Tensor]) -> Tensor:
         """Raw scores (n, m, b, out_features), new memory, for numbers (n, b, in_features) and codes of each network."""
         self.columns = torch.cat([x, self._embedded(codes)], dim=2) if codes else x
-        if self.curved is not None:
-            x = x.gather(2, self.curved.expand(-1, x.shape[1], -1))
-        self.hidden = hidden_units(self._named, x, self.columns, self.bins, self._blocks, torch.relu_, self.buffers)
+        numbers = x if self.curved is None else x.gather(2, self.curved.expand(-1, x.shape[1], -1))
+        activate = torch.relu_ if self.keep == 1 else self._with_dropout(x.shape[1])
+        self.hidden = hidden_units(self._named, numbers, self.columns, self.bins, self._blocks, activate, self.buffers)
         scores = raw_scores(self._named, self.hidden)
         scores = scores.view(len(self.tabms), self.n_members, *scores.shape[1:])
         if self.has_linear:
@@ -187,6 +187,14 @@ class _Part:
             own = [tabm.linear(*parts) for tabm, *parts in zip(self.tabms, *given, strict=True)]
             scores += torch.stack(own).unsqueeze(1)
         return scores
+
+    def _with_dropout(self, n_rows: int) -> Callable[[Tensor], Tensor]:
+        """The activation of one layer after the other: as `TabM`, one mask for all members of a network."""
+        first = self.tabms[0]
+        # In the order in which one network after the other would draw them.
+        shape = len(self.tabms), 1 + len(self._blocks), 1, n_rows, first.width
+        masks = iter((torch.rand(shape, dtype=torch.float32, device="cpu") < self.keep).unbind(1))
+        return lambda units: torch.relu_(units).mul_(next(masks)).mul_(1 / self.keep)
 
     def _block(self, i: int, x: Tensor) -> Tensor:
         rows = x.flatten(1, 2)  # of all members, for one product
@@ -214,17 +222,23 @@ class _Part:
         of_layer = self.buffers.result("of layer", of_hidden.shape)  # (n, m, b, w)
         for i in reversed(range(len(self._blocks))):
             step = self.buffers[f"step {i}"].view(of_hidden.shape)
-            _threshold_backward(of_hidden, step, 0, grad_input=of_layer)
+            self._activation_backward(of_hidden, step, of_layer)
             torch.sum(of_layer, 2, keepdim=True, out=self.gradients[f"blocks.{i}.bias"])
             of_step = of_layer.flatten(1, 2)
             x = self.buffers[f"hidden {i - 1}" if i else "units"].flatten(1, 2)
             torch.bmm(of_step.transpose(1, 2), x, out=self.gradients[f"blocks.{i}.weight"])
             of_hidden.flatten(1, 2).baddbmm_(of_step, self.weights[f"blocks.{i}.weight"])
-        _threshold_backward(of_hidden, self.buffers["units"], 0, grad_input=of_layer)
+        self._activation_backward(of_hidden, self.buffers["units"], of_layer)
         torch.sum(of_layer, 2, keepdim=True, out=self.gradients["first_bias"])
         if self.bins is not None:
             self._curves_backward(of_layer.flatten(0, 1))
         self._columns_backward(of_layer)
+
+    def _activation_backward(self, of_units: Tensor, units: Tensor, of_layer: Tensor) -> None:
+        """Write the gradient before the activation; units that are negative or dropped are 0, others were scaled."""
+        _threshold_backward(of_units, units, 0, grad_input=of_layer)
+        if self.keep < 1:
+            of_layer.mul_(1 / self.keep)
 
     def _curves_backward(self, of_units: Tensor) -> None:
         """From the gradient of the units of each member, (n * m, b, w)."""

@@ -40,7 +40,8 @@ class Checkpoint:
     """The checkpoint of one fit: a file, or one of the files in a folder.
 
     `identity` maps each parameter, the data, and everything else that decides the result to a digest; `shown` says how
-    messages show some of them.
+    messages show some of them. `length` is given in a folder where the number of epochs decides nothing but when the
+    training ends: the fit may continue a stored one of fewer epochs, whose file differs in this number only.
     """
 
     def __init__(
@@ -50,15 +51,18 @@ class Checkpoint:
         every_epochs: int | None,
         identity: Mapping[str, str],
         shown: Mapping[str, str],
+        length: int | None = None,
     ) -> None:
         # Everybody may read the head of a file: it contains hashes of the digests that the key is made of.
         self.marks, self.shown = {name: _mark(name, digest) for name, digest in identity.items()}, dict(shown)
         joined = "\n".join(f"{name}={digest}" for name, digest in sorted(identity.items()))
         self._key = hashlib.sha256(b"key of a checkpoint\n" + joined.encode()).digest()
-        self._in_folder = path.is_dir()
+        self._in_folder, self.length = path.is_dir(), length
         if self._in_folder:
-            path = path / (hashlib.sha256(b"name of a checkpoint\n" + joined.encode()).hexdigest()[:20] + ".ckpt")
+            name = hashlib.sha256(b"name of a checkpoint\n" + joined.encode()).hexdigest()[:20]
+            path = path / (f"{name}.ckpt" if length is None else f"{name}-{length}.ckpt")
         self.file = CheckpointFile(path)
+        self.found_at = path  # the file of what was found
         self.every_s, self.every_epochs = every_s, every_epochs
         # By `look_for`: "random", the generator that the fit drew its seeds from, "finished", and "graph", the state.
         self.found: dict[str, Any] | None = None
@@ -80,7 +84,7 @@ class Checkpoint:
         fit begins anew instead.
         """
         damage = ""
-        for path in (self.file.path, self.file.previous):
+        for path in (self.file.path, self.file.previous, *self._shorter()):
             try:
                 head, body, content, code = self.file.read(path)
             except FileNotFoundError:
@@ -102,12 +106,23 @@ class Checkpoint:
             if damage:
                 warnings.warn(f"{damage} The one before it, of epoch {head['epoch']}, is used.", stacklevel=2)
             self.found = {**pickle.load(io.BytesIO(body)), "finished": head["finished"]}
+            self.found_at = path
             return
         if damage and not self._in_folder:
             raise CheckpointError(f"{damage} There is no earlier one. Delete it to begin anew.")
         if damage:
             self._keeps_present = False
             warnings.warn(f"{damage} There is no earlier one, so the fit begins anew.", stacklevel=2)
+
+    def _shorter(self) -> list[Path]:
+        """Files of the same fit with fewer epochs, the longest first."""
+        if self.length is None:
+            return []
+        own = self.file.path
+        start = own.name.removesuffix(f"{self.length}.ckpt")
+        lengths = [path.stem.removeprefix(start) for path in own.parent.glob(f"{start}*.ckpt")]
+        shorter = sorted((int(text) for text in lengths if text.isdecimal() and int(text) < self.length), reverse=True)
+        return [own.with_name(f"{start}{length}.ckpt") for length in shorter]
 
     def _check_identity(self, path: Path, head: dict[str, Any]) -> None:
         theirs, shown = head["identity"], head["shown"]
@@ -145,7 +160,7 @@ class Checkpoint:
             return loads(zlib.decompress(self.found["graph"]), self.surroundings())
         except Exception as error:
             raise CheckpointError(
-                f"checkpoint={str(self.file.path)!r} cannot be resumed here: {type(error).__name__}: {error}. "
+                f"checkpoint={str(self.found_at)!r} cannot be resumed here: {type(error).__name__}: {error}. "
                 "Classes and functions of a script are looked for where they were defined: resume in the same way as "
                 "before (such as with n_jobs=1), keep them in a module of their own, or delete it to begin anew."
             ) from error
@@ -172,8 +187,12 @@ class Checkpoint:
         if by_epochs or by_clock:
             self.write(net, state(), finished=False)
 
-    def write(self, net: Any, state: dict[str, Any], *, finished: bool) -> None:
-        """Store the state. If the disk is full, warn, and training continues."""
+    def write(self, net: Any, state: dict[str, Any], *, finished: bool, is_last: bool = False) -> None:
+        """Store the state. If the disk is full, warn, and training continues.
+
+        `is_last` says that this fit writes no further one, as always if it is `finished`.
+        """
+        is_last = is_last or finished
         started = time.perf_counter()
         try:
             graph = dumps(state, self.surroundings())
@@ -192,11 +211,11 @@ class Checkpoint:
             "finished": finished,
         }
         # Waiting for the disk would cost short fits of a search more than a power cut, which loses the latest of them.
-        synced = not self._in_folder or not finished or self.file.path.exists()
+        synced = not self._in_folder or not is_last or self.file.path.exists()
         try:
-            self.file.write(head, body, self._key, keeps_present=self._keeps_present and not finished, synced=synced)
+            self.file.write(head, body, self._key, keeps_present=self._keeps_present and not is_last, synced=synced)
             self._keeps_present = True
-            if finished:
+            if is_last:
                 self.file.previous.unlink(missing_ok=True)
         except OSError as error:
             if not self._has_warned:

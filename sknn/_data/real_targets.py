@@ -64,7 +64,8 @@ class RealTargets:
             tolerance = 8 * np.finfo(np.float64).eps * np.abs(mean)
             varies = np.ptp(in_units, axis=0) > tolerance
             self.constant[~varies] = columns[0, ~varies]
-            self.mean = np.zeros_like(mean) if scaling == "scale" else mean * unit
+            # The mean of many 0.1 is not 0.1, and a loss of 1e-30 instead of 0 would be far above that of a constant.
+            self.mean = np.zeros_like(mean) if scaling == "scale" else np.where(varies, mean * unit, self.constant)
             self.scale = np.where(scale > tolerance, np.maximum(scale * unit, np.finfo(np.float64).tiny), 1.0)
         # float32 has 24 bits: if the mean is above about 1,000 spreads, rounding would change the values visibly.
         # scikit-learn expects float64 for several outputs.
@@ -132,11 +133,13 @@ class RealTargets:
         """(n_samples,) or (n_samples, n_outputs) -> float32 (n_samples, n_outputs)."""
         columns = self._columns(y)
         with np.errstate(over="ignore"):
-            encoded = (columns - self.mean) / self.scale
+            encoded = columns - self.mean
+            encoded /= self.scale
             far = np.isinf(encoded)  # the difference of two finite numbers may be infinite
-            encoded[far] = ((columns / 2 - self.mean / 2) / self.scale * 2)[far]
-        too_large = np.abs(encoded) > _MAX_ENCODED
-        if too_large.any():
+            if far.any():
+                encoded[far] = ((columns / 2 - self.mean / 2) / self.scale * 2)[far]
+        if encoded.size and max(encoded.max(), -encoded.min()) > _MAX_ENCODED:
+            too_large = np.abs(encoded) > _MAX_ENCODED
             raise ValueError(
                 f"y holds {columns[too_large][0]:g}, too large beside the other values of the training target for "
                 "float32, in which networks compute. Drop such rows, or fit to np.arcsinh(y), say; with "

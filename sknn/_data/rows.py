@@ -38,7 +38,7 @@ class Rows(Dataset):
         y: Tensor,  # int64 (n_samples,) or float32 (n_samples, n_outputs)
         weight: Tensor | None,  # float32 (n_samples,), with mean one over the training rows
         device: torch.device,
-        shares: Tensor | None = None,  # int64 (n_networks, n_rows): the rows of each network of a committee
+        shares: Tensor | None = None,  # int32 (n_networks, n_rows): the rows of each network of a committee
     ) -> None:
         self.store = store.to(device)
         self.targets = y.to(device)
@@ -57,7 +57,8 @@ class Rows(Dataset):
     def shared_out(self, shares: np.ndarray) -> Rows:
         """The same rows, where network i of a committee is given those at the positions `shares[i]`."""
         shared = copy.copy(self)
-        shared.shares = torch.from_numpy(shares).to(self.device)
+        # Half the size of int64: of a table of few columns, positions would be a share of its memory.
+        shared.shares = torch.from_numpy(shares.astype(np.int32)).to(self.device)
         return shared
 
     @property
@@ -122,7 +123,7 @@ class Batches:
             return
         order = None
         if self.shuffled:
-            order = self._by_length(self._permutations(1)).to(rows.device)[0]
+            order = self._by_length(self._permutation()[None]).to(rows.device)[0]
         for first in range(0, len(self), self.batches_per_gather):
             last = min(first + self.batches_per_gather, len(self))
             start, stop = int(bounds[first]), int(bounds[last])
@@ -132,14 +133,16 @@ class Batches:
     def _parts(self, shares: Tensor) -> Iterator[Batch]:
         """Batches in which the rows of the first network come first, then those of the second, and so on."""
         if self.shuffled:
-            shares = self._by_length(shares.gather(1, self._permutations(len(shares)).to(shares.device)))
+            shuffled = torch.empty_like(shares)
+            for given, share in zip(shares, shuffled, strict=True):  # in turn: a permutation takes twice their memory
+                torch.index_select(given, 0, self._permutation().to(given.device), out=share)
+            shares = self._by_length(shuffled)
         for start, stop in pairwise(self.bounds.tolist()):
             gathered = self.rows.take(shares[:, start:stop].reshape(-1))
             yield from self._slices(gathered, [0, gathered[1].shape[0]])
 
-    def _permutations(self, n: int) -> Tensor:
-        n_rows = self.rows.n_per_epoch
-        return torch.stack([torch.randperm(n_rows, generator=self.generator, dtype=torch.int64) for _ in range(n)])
+    def _permutation(self) -> Tensor:
+        return torch.randperm(self.rows.n_per_epoch, generator=self.generator, dtype=torch.int64)
 
     def _by_length(self, orders: Tensor) -> Tensor:
         """Orders (n_networks, n_rows) of rows, in which each batch holds rows of about the same length.

@@ -26,6 +26,7 @@ from .._training.checkpointing import find_checkpoint
 from .._training.make_net import make_net
 from .._training.net import _Net
 from .._training.plan import TrainingPlan
+from .._training.start_up import start_up
 from .._training.train import train
 from ..losses._make import can_weigh_rows
 from .component_params import check_names
@@ -150,8 +151,10 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
         groups: Any = None,
         partial: bool = False,
     ) -> Any:
-        started = time.perf_counter()
         device, is_continued = self._check_parameters(partial)
+        if self.max_time is not None:
+            start_up(device)
+        started = time.perf_counter()
         reading = reading_of(X, hyperparameters(self), self._inputs if is_continued else None)
         params = {**hyperparameters(self), "module": reading.module}
         check_names("module", reading.module, list(self.module_params or ()))
@@ -161,7 +164,7 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
         checkpoint = None if partial else self._checkpoint(arguments, device, is_continued)
         random = self._generator(checkpoint, is_continued)
         seeds = Seeds.draw(random)
-        n_networks = self._n_networks(reading.module, None if partial else raw.n_telling, is_continued)
+        n_networks = self._n_networks(reading.module, None if partial else len(raw), is_continued)
         if partial and not is_continued and self.preprocessing:
             warn_of_few_rows(len(raw))
         if not partial:

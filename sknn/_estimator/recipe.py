@@ -19,8 +19,9 @@ from .default_callbacks import training_callbacks
 
 __all__ = ["n_networks_for", "optimizer_params_for", "stops_early", "training_plan"]
 
-# Up to so many rows every epoch is worth its time; beyond, the passes over the rows grow with their square root.
-_ROWS_OF_FULL_LENGTH = 20_000
+# Up to so many rows every epoch is worth its time. Beyond, the passes over the rows fall with the square root of their
+# number, and a batch grows with the fourth root. A stream of unknown length is treated as if it had so many.
+_ROWS_OF_FULL_LENGTH = 30_000
 
 
 def training_plan(
@@ -68,12 +69,11 @@ def training_plan(
 
 
 def n_networks_for(module: Any, n_networks: int | str, n_samples: int | None) -> int:
-    """``n_networks``, or for "auto" more networks for few rows; `n_samples` is None for a stream of unknown length."""
+    """``n_networks``, or for "auto" the fewer networks the more rows; `n_samples` is None for a stream."""
     if n_networks != "auto":
         return int(n_networks)
     recipe = recipe_of(module)
-    if n_samples is None:
-        return recipe.n_networks
+    n_samples = _ROWS_OF_FULL_LENGTH if n_samples is None else n_samples
     return next((size for n_rows, size in recipe.n_networks_up_to if n_samples <= n_rows), recipe.n_networks)
 
 
@@ -149,7 +149,7 @@ def batch_size_for(recipe: Recipe, batch_size: int | str, n_samples: int, n_copi
     """
     if batch_size == "auto":
         smallest = 16 if n_samples < 400 else 32
-        largest = recipe.largest_batch * math.sqrt(max(1.0, n_samples / _ROWS_OF_FULL_LENGTH))
+        largest = recipe.largest_batch * max(1.0, n_samples / _ROWS_OF_FULL_LENGTH) ** 0.25
         aim = 2 ** round(np.log2(max(n_samples, 1) / recipe.steps_per_epoch))
         size = int(np.clip(aim, smallest, 2 ** round(np.log2(largest))))
     else:

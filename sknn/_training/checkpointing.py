@@ -14,8 +14,10 @@ from .._data.rows import Rows
 from .._digest import UndigestibleError, digest, is_importable, source_of_sknn
 from .._errors import refused_as, shown
 from .._versions import versions
+from ..callbacks import GradientHealth
 from ..callbacks._protocol import class_of
 from ..exceptions import CheckpointError
+from ..optim._schedule import is_planned
 from .net import _Net
 
 __all__ = ["find_checkpoint", "resume", "store_finished", "surroundings"]
@@ -51,9 +53,26 @@ def find_checkpoint(
     every = params["checkpoint_every_s"], params["checkpoint_every_epochs"]
     with refused_as("checkpoint", "the path of a file, or of a folder that exists"):
         # Resolved once: the fit may change the working directory, and the file may be a link.
-        checkpoint = Checkpoint(Path(params["checkpoint"]).resolve(), *every, identity, shown_values)
+        path = Path(params["checkpoint"]).resolve()
+        takes_more_epochs = before is None and path.is_dir() and _length_decides_nothing_else(params)
+        length = int(params["max_epochs"]) if takes_more_epochs else None
+        if takes_more_epochs:
+            del identity["max_epochs"]
+        checkpoint = Checkpoint(path, *every, identity, shown_values, length)
         checkpoint.look_for()
     return checkpoint
+
+
+def _length_decides_nothing_else(params: Mapping[str, Any]) -> bool:
+    """Whether the number of epochs decides only when the training ends, and more of them are wanted.
+
+    A repair asks which share of the epochs is over; callbacks of the user are trusted not to.
+    """
+    callbacks = [callback[-1] if isinstance(callback, tuple) else callback for callback in params["callbacks"] or ()]
+    watchers = [callback for callback in callbacks if isinstance(callback, GradientHealth)]
+    repairs = "repair" in [params["gradient_health"], *(watcher.action for watcher in watchers)]
+    is_number = params["warm_start"] and params["max_epochs"] != "auto"
+    return is_number and not repairs and not is_planned(params["lr_schedule"])
 
 
 def _digests_of_callback(callback: Any) -> dict[str, str]:
@@ -116,13 +135,17 @@ def store_finished(net: _Net, checkpoint: Checkpoint, inputs: Inputs) -> None:
 
 def resume(net: _Net, checkpoint: Checkpoint, inputs: Inputs) -> bool:
     """Give the net the state that the checkpoint has found; returns whether that fit was finished."""
-    state = checkpoint.load()
+    state, run, max_epochs = checkpoint.load(), net.run, net.max_epochs
     if not checkpoint.is_finished:
         net.continue_from(state)
+        if run is not None and checkpoint.length is not None:
+            run.plan_epochs(max_epochs)
+            net.max_epochs = max_epochs
         checkpoint.resumed(net)
         return False
-    run, device = net.run, torch.device(net.device)
+    device = torch.device(net.device)
     net.__setstate__(state["net"])
+    net.max_epochs = max_epochs  # it stopped earlier in a fit of fewer
     net.run = run
     if run is not None:
         run.stopped_by = state["stopped by"]

@@ -14,6 +14,7 @@ from .._errors import level_of_caller
 from ..callbacks._protocol import SknnCallback
 from ..callbacks._repair import TrainAgain
 from ..callbacks._state import ModuleState, StopTraining, UserStop
+from ..losses import Loss
 from .linear_share import mix_linear_models
 from .net import _Net
 from .one_pass import one_pass, validation_score, validation_step
@@ -140,9 +141,11 @@ class Epochs:
         validation_s = 0.0 if run.deadline is None else self._validation_seconds(valid_batches)
         if run.ended_by_clock and time.perf_counter() >= deadline - 2 * validation_s:  # over before it was resumed
             run.stopped_by = "max_time"
+            self._warn_of_a_part_of_an_epoch(len(batches))
             return
         run.ended_by_clock = False
-        for _ in range(run.epochs_of_run, run.planned_epochs):
+        n_before = run.epochs_of_run
+        for _ in range(n_before, run.planned_epochs):
             if plan.before_epoch is not None:
                 plan.before_epoch()
             net.notify("on_epoch_begin", **datasets)
@@ -171,21 +174,28 @@ class Epochs:
                 break
             if plan.checkpoint is not None:
                 plan.checkpoint.after_epoch(net, lambda: net.training_state(batches.generator))
+        else:
+            if plan.checkpoint is not None and plan.checkpoint.length is not None and run.epochs_of_run > n_before:
+                # A fit of more epochs continues from here.
+                plan.checkpoint.write(net, net.training_state(batches.generator), finished=False, is_last=True)
 
     def _note_what_stopped(self, n_batches: int, *, is_callback: bool) -> None:
-        run, history = self.run, self.net.history
-        n_steps = history[-1, "train_batch_count"]
+        run, n_steps = self.run, self.net.history[-1, "train_batch_count"]
         if is_callback:
             run.stopped_by = "callback"
         elif n_steps < n_batches or run.epochs_of_run < run.planned_epochs:
             run.stopped_by = "max_time"
-            if n_steps < n_batches and len(history) == 1:
-                warnings.warn(
-                    f"max_time ended training within its first epoch, after {n_steps} of {n_batches} steps. The "
-                    "network has learned little; give it more time, or fewer rows.",
-                    ConvergenceWarning,
-                    stacklevel=level_of_caller(),
-                )
+            self._warn_of_a_part_of_an_epoch(n_batches)
+
+    def _warn_of_a_part_of_an_epoch(self, n_batches: int) -> None:
+        n_steps = self.net.history[-1, "train_batch_count"]
+        if len(self.net.history) == 1 and n_steps < n_batches:
+            warnings.warn(
+                f"max_time ended training within its first epoch, after {n_steps} of {n_batches} steps. The network "
+                "has learned little; give it more time, or fewer rows.",
+                ConvergenceWarning,
+                stacklevel=level_of_caller(),
+            )
 
     def _one_epoch(self, batches: Batches, valid_batches: Batches | None, end: float) -> float:
         """A pass over the training rows until the time `end`, and one over the validation rows; seconds for those."""
@@ -243,6 +253,8 @@ class Epochs:
     def _calibrate(self, valid: Rows) -> None:
         """Let the loss learn from the held-out rows how far to trust the trained network."""
         net = self.net
+        if type(net.criterion_).calibrate is Loss.calibrate:  # it does nothing, for which no pass is needed
+            return
         net._set_training(False)
         raw, targets, weights = [], [], []
         with net.own_rows(valid):

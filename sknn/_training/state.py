@@ -168,3 +168,8 @@ class TrainingState:
             self.started += shift
             self.deadline += shift
         self.is_resumed = True
+
+    def plan_epochs(self, epochs: int) -> None:
+        """Plan another number of epochs for the run that was resumed; its schedule does not depend on it."""
+        self.planned_steps = self.planned_steps // max(1, self.planned_epochs) * epochs
+        self.planned_epochs = epochs

@@ -10,6 +10,7 @@ from .._network.checks import checked_batch_norm
 from .checkpointing import resume, store_finished, surroundings
 from .epochs import Epochs
 from .net import _Net
+from .state import TrainingState
 
 __all__ = ["Ending", "train"]
 
@@ -37,7 +38,7 @@ def train(net: _Net, rows: Rows, valid: Rows | None, *, learned: tuple[Any, Any]
             if checkpoint.found is not None:
                 is_finished = resume(net, checkpoint, learned[0])
                 if run.plan.after_resume is not None:
-                    run.plan.after_resume(str(checkpoint.file.path), is_finished)
+                    run.plan.after_resume(str(checkpoint.found_at), is_finished)
         if not is_finished:
             with checked_batch_norm(len(rows), net.batch_size):
                 epochs.train()
@@ -47,10 +48,15 @@ def train(net: _Net, rows: Rows, valid: Rows | None, *, learned: tuple[Any, Any]
         if best_epoch is None:
             raise
         return Ending("interrupt", best_epoch)
-    # With more time, a training run that the clock has ended would continue.
-    if checkpoint is not None and not is_finished and not run.ended_by_clock:
+    if checkpoint is not None and not is_finished and not _would_continue(run):
         store_finished(net, checkpoint, learned[0])
     return Ending(run.stopped_by, None)
+
+
+def _would_continue(run: TrainingState) -> bool:
+    """Whether this run would train further with more time or epochs: the state of its last epoch stays stored."""
+    takes_more_epochs = run.plan.checkpoint is not None and run.plan.checkpoint.length is not None
+    return run.ended_by_clock or (takes_more_epochs and run.stopped_by == "max_epochs")
 
 
 def _is_one_of_many() -> bool:

@@ -95,6 +95,8 @@ class GradientHealth(SknnCallback):
         """Inspect network, loss and data before the first step."""
         e = self._evidence or self._begin(net, dataset_train, dataset_valid)
         assert self._steps is not None
+        if (run := run_of(net)) is not None:
+            e.planned_epochs = run.planned_epochs  # more, if a fit continues a stored one of fewer epochs
         e.norms.new_epoch()
         self._first_step = self._steps.n_steps + 1
 

@@ -46,7 +46,7 @@ class Recipe:
     min_steps : int
         Least number of steps in a schedule, in at most 200 epochs.
     epochs : int
-        Least number of epochs in a schedule, up to 20,000 rows.
+        Least number of epochs in a schedule, up to 30,000 rows.
     max_numbers : float
         Largest number of numbers that all epochs read together, rows x numbers in a row x epochs; at least 3 epochs are
         planned. It bounds the time where rows are large, such as images.
@@ -58,7 +58,7 @@ class Recipe:
     steps_per_epoch : int
         Number of batches that ``batch_size="auto"`` aims at.
     largest_batch : int
-        Largest automatic batch size, up to 20,000 rows.
+        Largest automatic batch size, up to 30,000 rows.
     ema_decay : float or None
         What ``ema_decay="auto"`` means.
     params_of_wide_tables : callable or None

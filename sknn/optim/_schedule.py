@@ -11,7 +11,7 @@ import torch
 
 from .._errors import refused_as, shown
 
-__all__ = ["LRSchedule"]
+__all__ = ["LRSchedule", "is_planned"]
 
 
 def _cosine(progress: float, *, warmup: float, final: float) -> float:
@@ -37,6 +37,11 @@ CURVES: dict[str, tuple[Callable[..., float], dict[str, float]]] = {
 # Keys of an optimizer's parameter groups that schedules write.
 SCHEDULED = ("lr", "momentum", "betas", "initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum")
 STEPPED_PER_BATCH = (torch.optim.lr_scheduler.OneCycleLR, torch.optim.lr_scheduler.CyclicLR)
+
+
+def is_planned(schedule: str | type) -> bool:
+    """Whether the learning rates of `schedule` depend on the number of epochs that are planned."""
+    return schedule is torch.optim.lr_scheduler.OneCycleLR or (isinstance(schedule, str) and schedule in CURVES)
 
 
 class LRSchedule:

@@ -72,6 +72,8 @@ def network_of(
         (3, (40, 3, 30), {"n_curved": 2}),
         (2, (40,), {"n_bins": 0}),
         (0, (4, 50), {}),
+        (4, (), {"dropout": 0.3}),
+        (2, (40, 3), {"dropout": 0.3}),
     ],
 )
 def test_the_same_gradients_as_by_automatic_differentiation(
@@ -151,7 +153,6 @@ def no_layer() -> nn.Module:
     "make",
     [
         lambda: TabM(4, 1, **SMALL).double(),
-        lambda: TabM(4, 1, **SMALL, dropout=0.1),
         lambda: TabM(4, 1, **SMALL, activation=nn.GELU),
         lambda: TabM(4, 1, **SMALL, activation=OwnReLU),
         lambda: OwnTabM(4, 1, **SMALL),

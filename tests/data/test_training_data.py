@@ -231,12 +231,6 @@ def test_a_column_of_numbers_is_one_of_several_outputs_unless_the_loss_has_one()
         assert [warning.filename for warning in caught] == [__file__]
 
 
-def test_rows_of_one_label_tell_little() -> None:
-    assert training_data(FRAME).n_telling == N
-    assert training_data(FRAME, (np.arange(N) < 2).astype(int)).n_telling == 100
-    assert training_data(FRAME, (np.arange(N) < 3).astype(int)).n_telling == N
-
-
 def test_a_table_of_rare_labels_is_learned_by_as_many_networks_as_a_small_one() -> None:
     X, y = GENERATOR.normal(size=(6000, 2)), (np.arange(6000) < 14).astype(int)
     params: dict[str, Any] = {"max_epochs": 1, "module_params": {"width": 8, "n_blocks": 0, "n_bins": 2}}

@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from sknn import NeuralClassifier, NeuralRegressor
-from sknn._estimator.recipe import epochs_for
-from sknn.modules import MLP, Committee, TabM
+from sknn._estimator.recipe import batch_size_for, epochs_for, n_networks_for
+from sknn.modules import MLP, Committee, SequenceNet, TabM
 from sknn.modules._recipe import Recipe, params_for_table, recipe_of
 
 NARROW = {"n_bins", "numeric_embedding_size", "width"}
@@ -154,8 +154,25 @@ class TestWideTables:
         assert epochs(1000, 1000) == 115
         assert epochs(20_000, 1000) == 15
         assert epochs(20_000, 10_000) == 3
-        for n_rows in (1000, 20_000, 100_000, 1_000_000):  # of 64 columns and fewer nothing changes
+        for n_rows in (1000, 20_000, 100_000, 500_000):  # of 64 columns and fewer nothing changes
             assert epochs(n_rows, 64) == epochs(n_rows, 1)
+
+
+def test_many_rows_are_shown_more_rarely_to_fewer_networks_in_larger_batches():
+    def plan(n_rows):
+        size = batch_size_for(TabM.recipe, "auto", n_rows)
+        return size, epochs_for(TabM.recipe, "auto", n_rows, size, row_size=20, stopped=True)
+
+    assert [plan(n) for n in (30_000, 100_000, 480_000, 1_000_000)] == [(128, 25), (128, 14), (256, 7), (256, 5)]
+    assert [n_networks_for(TabM, "auto", n) for n in (None, 30_000, 50_000, 50_001)] == [2, 2, 2, 1]
+    assert n_networks_for(SequenceNet, "auto", None) == 2
+
+
+def test_a_constant_target_of_many_rows_takes_a_few_steps():
+    X = np.random.default_rng(0).normal(size=(20_000, 3))
+    reg = NeuralRegressor(TabM, module_params={"width": 8, "n_bins": 2}, random_state=0).fit(X, np.full(20_000, 0.1))
+    assert reg.net_.steps_done_ <= 10
+    assert (reg.predict(X[:100]) == np.float32(0.1)).all()
 
 
 def test_an_attribute_of_the_same_name_is_no_recipe():

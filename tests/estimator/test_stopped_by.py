@@ -100,6 +100,13 @@ def test_time_that_ends_in_the_first_epoch_is_reported():
     assert fitted.stopped_by_ == "max_time"
 
 
+def test_a_recalled_fit_that_ended_in_its_first_epoch_says_so_again(tmp_path):
+    for _ in range(2):
+        with pytest.warns(ConvergenceWarning, match=r"within its first epoch, after 1 of \d+ steps"):
+            fitted = model(max_time=1e-6, checkpoint=tmp_path / "a").fit(X, Y)
+        assert (fitted.stopped_by_, fitted.n_iter_) == ("max_time", 1)
+
+
 @pytest.mark.parametrize("verbose", [0, 1, 2])
 def test_a_resumed_fit_says_where_it_continues(verbose, tmp_path, capsys, monkeypatch):
     class Crash(Callback):

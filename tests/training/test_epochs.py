@@ -11,7 +11,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback, LRScheduler, PrintLog, ProgressBar
 
-from sknn import NeuralClassifier
+from sknn import NeuralClassifier, NeuralRegressor
 from sknn.modules import MLP
 
 from .nets import make_net, make_rows, train
@@ -51,6 +51,22 @@ def test_print_log_and_progress_bar_print(capsys: pytest.CaptureFixture[str]) ->
     fit_with(ProgressBar(detect_notebook=False))
     captured = capsys.readouterr()
     assert "it/s" in captured.out + captured.err
+
+
+@pytest.mark.parametrize(("estimator", "calibrates"), [(NeuralClassifier, 1), (NeuralRegressor, 0)])
+def test_held_out_rows_are_read_once_more_only_where_the_loss_learns_from_them(estimator: Any, calibrates: int) -> None:
+    passes: list[int] = []
+
+    class Counts(MLP):
+        def forward(self, *x: Any) -> Any:
+            passes.append(len(x[0]) if not self.training else 0)
+            return super().forward(*x)
+
+    params: dict[str, Any] = {"module_params": {"hidden_sizes": (4,)}, "early_stopping": False, "gradient_health": None}
+    model = estimator(Counts, max_epochs=3, random_state=0, **params)
+    y = (Y[0] == Y).astype(float)
+    model.fit(X, y, X_val=X[:77], y_val=y[:77])
+    assert passes.count(77) == 3 + calibrates
 
 
 def test_keyboard_interrupt_raised_by_a_callback_ends_the_fit() -> None:
