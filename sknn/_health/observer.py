@@ -79,6 +79,7 @@ class Observer:
         self.order: dict[str, None] = {}
         self.weighing: dict[int, tuple[str, ...]] = {}  # by the identity of the operation
         self.differences: list[tuple[str, float]] = []
+        self.sizes: list[tuple[str, float]] = []
         self.pending: Activation | None = None
 
     def before(self, operation: Operation) -> None:
@@ -119,6 +120,7 @@ class Observer:
             self.layer = layer_of(operation.weight)
             self.convolved = name.startswith("conv")
             self._note_differences(operation)
+            self._note_size(operation)
         elif name in _NORMS or name == "embedding":
             self.seen_weights = True
         if self.pending is not None:
@@ -140,6 +142,12 @@ class Observer:
             size = float(units.square().mean().sqrt())
             spread = float((units - units.mean(0)).square().mean().sqrt())
             self.differences.append((self.layer, spread / size if size > 0 else math.nan))
+
+    def _note_size(self, operation: Operation) -> None:
+        output = next(tensors_in([operation.output]), None)
+        if output is not None and output.is_floating_point() and output.numel():
+            norm = float(torch.linalg.vector_norm(output, dtype=torch.float64))
+            self.sizes.append((self.layer, norm / math.sqrt(output.numel())))
 
     def _recurrent(self, operation: Operation) -> None:
         """Units inside a fused function, judged by its output: (batch, time, units), or (batch, units) of a cell."""

@@ -14,7 +14,7 @@ from .._health.observer import LARGE_SHARE
 from .._health.record import Finding
 from .._health.recorder import first_tensor
 from .._health.rules.input_scale import out_of_scale
-from .._health.rules.remedies import FIXED_NORM, suggested_lr
+from .._health.rules.remedies import FIXED_NORM, lowest_lr, suggested_lr
 from ._protocol import run_of
 from .gradient_clipping import GradientClipping
 
@@ -146,8 +146,9 @@ class Changes:
             new = old * 0.1
         if not lower and not new > 2 * old:
             return None
+        new = max(new * further, lowest_lr(old)) if lower else new
         continues = lower and not ended and max(e.skills, default=0.0) > 0.2 and e.update_size() < _LARGE_UPDATE
-        return self.of_lr(old, new * further, restarts=not continues)
+        return self.of_lr(old, new, restarts=not continues)
 
     def of_lr(self, old: float, new: float, *, restarts: bool) -> Change:
         """Another learning rate."""

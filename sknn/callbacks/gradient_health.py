@@ -167,7 +167,8 @@ class GradientHealth(SknnCallback):
         stoppers = stoppers_of(net)
         clippers = [c for _, c in net.callbacks_ if isinstance(c, GradientClipping) and c.by == "norm"]
         run, is_sknn, loss = run_of(net), isinstance(net, SknnNet), net.criterion_
-        train, valid = (RowSource(net, dataset, is_resident=is_sknn) for dataset in (dataset_train, dataset_valid))
+        train = RowSource(net, dataset_train, is_resident=is_sknn)
+        valid = RowSource(net, dataset_valid, is_resident=is_sknn, of_shares=True)
         e = self._evidence = initial_evidence(
             net,
             train,

@@ -9,14 +9,13 @@ import numpy as np
 from ..evidence import Evidence
 from ..input_dependence import input_gradient
 from ..record import Finding
+from .growth import Root, root_of_large_loss
 from .remedies import USUAL_UPDATE, bounded_gradient, lower_lr
 
-__all__ = ["FAR_ABOVE_CONSTANT", "exploding", "fades", "relative_gradients", "vanishing", "vanishing_over_time"]
+__all__ = ["exploding", "fades", "relative_gradients", "vanishing", "vanishing_over_time"]
 
 _ORDERS_OF_MAGNITUDE = 1e3
 _NOTHING_LEFT = 1e-5
-# A first loss this many times that of a constant guess comes from the initial weights, or from the scale of the target.
-FAR_ABOVE_CONSTANT = 20.0
 
 
 def exploding(e: Evidence, ended: bool) -> Finding | None:
@@ -26,7 +25,7 @@ def exploding(e: Evidence, ended: bool) -> Finding | None:
     """
     if not e.step_losses or e.constant is None:
         return None
-    found = _far_above_constant(e) or _grows_towards_input(e) or _updates_beyond_weights(e)
+    found = root_of_large_loss(e) or _grows_towards_input(e) or _updates_beyond_weights(e)
     if found is None or not e.learns_poorly:
         return None
     layer, cause, evidence, remedy = found
@@ -36,20 +35,7 @@ def exploding(e: Evidence, ended: bool) -> Finding | None:
     return Finding("exploding", layer, e.n_epochs, evidence, remedy, cause)
 
 
-def _far_above_constant(e: Evidence) -> tuple[str | None, str, str, str] | None:
-    assert e.constant is not None
-    first = float(e.step_losses[0][0]) / e.constant.start if e.constant.start > 0 else 0.0
-    if not first > FAR_ABOVE_CONSTANT:
-        return None
-    seen = (
-        f"the first loss was {e.step_losses[0][0]:.3g}, {first:.3g} times that of a constant guess, "
-        f"{e.constant.start:.3g}"
-    )
-    remedy = "smaller initial weights, a target of standard scale (preprocessing=True), norm layers, or {lower}."
-    return None, "initial_loss", seen, remedy
-
-
-def _grows_towards_input(e: Evidence) -> tuple[str | None, str, str, str] | None:
+def _grows_towards_input(e: Evidence) -> Root | None:
     rows = e.norms.relative()
     if len(rows) < 3 or rows.shape[1] < 3:
         return None
@@ -62,10 +48,10 @@ def _grows_towards_input(e: Evidence) -> tuple[str | None, str, str, str] | None
         f"the gradient of {layer}, relative to its weights, was {np.median(relative[:n]) / relative[-n:].max():.1e} "
         "times that of the last layers in the first steps"
     )
-    return layer, "gradients", seen, "{clip}, smaller initial weights, norm layers or shortcuts, or {lower}."
+    return Root(layer, "gradients", seen, "{clip}, smaller initial weights, norm layers or shortcuts, or {lower}.")
 
 
-def _updates_beyond_weights(e: Evidence) -> tuple[str | None, str, str, str] | None:
+def _updates_beyond_weights(e: Evidence) -> Root | None:
     size = e.update_size()
     if not size > 1:
         return None
@@ -74,7 +60,7 @@ def _updates_beyond_weights(e: Evidence) -> tuple[str | None, str, str, str] | N
         f"({USUAL_UPDATE:g} is usual)"
     )
     raised = f"lr_schedule='cosine', which does not exceed lr={e.lr:.3g}, or {{clip}}."
-    return None, "updates", seen, raised if e.schedule_raises_lr else "{lower}, {clip}, or a warm-up."
+    return Root(None, "updates", seen, raised if e.schedule_raises_lr else "{lower}, {clip}, or a warm-up.")
 
 
 def relative_gradients(e: Evidence) -> list[tuple[list[str], np.ndarray]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..evidence import Evidence
-from ..observer import LARGE_SHARE
+from ..observer import LARGE_SHARE, Activation
 from ..record import Finding
 from .gradients import fades
 from .remedies import bounded_gradient, lower_lr
@@ -11,7 +13,9 @@ from .remedies import bounded_gradient, lower_lr
 __all__ = ["dead_units", "saturated_units", "saturated_units_on_all_paths", "symmetric_init"]
 
 # Share of the units of a layer, or of its rows and units.
-_NEARLY_ALL = 0.9
+_NEARLY_ALL, _MOST = 0.9, 0.75
+# Share of saturated rows and units that counts where so many layers have it: each of them loses gradient.
+_IN_ALL_LAYERS, _SEVERAL_LAYERS = 0.3, 3
 
 
 def symmetric_init(e: Evidence, ended: bool) -> Finding | None:
@@ -82,14 +86,17 @@ def saturated_units_on_all_paths(e: Evidence, ended: bool) -> Finding | None:
 
 
 def _saturated(e: Evidence, *, on_all_paths: bool) -> Finding | None:
-    found = e.persistent(lambda a: a.saturated, lambda a: not (a.is_gate or (on_all_paths and a.is_avoidable)))
+    def counts(a: Activation) -> bool:
+        return not (a.is_gate or (on_all_paths and a.is_avoidable))
+
+    found = e.persistent(lambda a: a.saturated, counts) or _several_saturated(e, counts)
     if found is None:
         return None
     activation, share = found
     at_start = [a for a in e.inspections[0].activations if a.layer == activation.layer and not a.is_gate]
     was_so = bool(at_start) and max(a.saturated for a in at_start) >= LARGE_SHARE
     # The clearer the evidence, the less skill has to be lost.
-    all_along = was_so and share >= _NEARLY_ALL and not activation.is_avoidable
+    all_along = was_so and share >= _MOST and not activation.is_avoidable
     is_poor = e.learns_poorly or (all_along and (e.is_worse_than_simple or not e.is_fine))
     if not is_poor:
         return None
@@ -103,3 +110,13 @@ def _saturated(e: Evidence, *, on_all_paths: bool) -> Finding | None:
         f"{lower}smaller initial weights, scaled inputs (preprocessing=True), or a norm layer in front of the "
         "activation.",
     )
+
+
+def _several_saturated(e: Evidence, counts: Callable[[Activation], bool]) -> tuple[Activation, float] | None:
+    """Of several layers that are all saturated to a part at two inspections in a row, the one that is most."""
+    last = [[a for a in inspection.activations if counts(a)] for inspection in e.inspections[-2:]]
+    many = [[a for a in activations if a.saturated >= _IN_ALL_LAYERS] for activations in last]
+    if len(last) < 2 or min(map(len, many)) < max(_SEVERAL_LAYERS, len(last[-1]) / 2):
+        return None
+    most = max(many[-1], key=lambda a: a.saturated)
+    return most, most.saturated
