@@ -74,6 +74,8 @@ class Evidence:
     n_epochs: int = 0
     inspected_after: int = 0  # epochs before the last inspection
     best_epoch: int = 0  # the one whose weights are restored, from 1; 0 before the end, and if it is of an earlier run
+    # Skill of the weights of an earlier run that will be restored unless this one is better; NaN if there are none.
+    skill_of_earlier: float = math.nan
     step_losses: list[np.ndarray] = field(default_factory=list)  # losses of the steps of each epoch
     # Skill after each epoch; that of validation is empty without validation rows.
     train_skills: list[float] = field(default_factory=list)
@@ -107,7 +109,7 @@ class Evidence:
         On held-out rows if there are enough of them, else on training rows.
         """
         if self.valid.n_rows >= _ENOUGH_TO_JUDGE_BY and self.valid_skills:
-            known = self.valid_skills if self.restores_best else self.valid_skills[-1:]
+            known = [*self.valid_skills, self.skill_of_earlier] if self.restores_best else self.valid_skills[-1:]
         else:
             known = self.train_skills[-1:] + [self.skill_at(inspection) for inspection in self.inspections[-1:]]
         known = [skill for skill in known if not math.isnan(skill)]
@@ -128,7 +130,9 @@ class Evidence:
         """
         if self.valid_skills:
             is_known = self.best_epoch or not self.restores_best  # without a best epoch, the last one is kept
-            known = [self.valid_skills[self.best_epoch - 1]] if is_known else self.valid_skills
+            known = (
+                [self.valid_skills[self.best_epoch - 1]] if is_known else [*self.valid_skills, self.skill_of_earlier]
+            )
         else:
             known = self.train_skills[-1:]  # in training mode, and before the last steps
             if self.n_epochs and self.inspected_after == self.n_epochs:

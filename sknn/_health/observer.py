@@ -11,7 +11,17 @@ from torch import Tensor, nn
 
 from .recorder import Operation, Recorder, tensors_in
 
-__all__ = ["LARGE_SHARE", "WEIGHING", "Activation", "FirstLayer", "Observer", "bias_of", "column_name", "layer_of"]
+__all__ = [
+    "LARGE_SHARE",
+    "SATURATED_BEYOND",
+    "WEIGHING",
+    "Activation",
+    "FirstLayer",
+    "Observer",
+    "bias_of",
+    "column_name",
+    "layer_of",
+]
 
 # This share of the units of a layer counts as most of them.
 LARGE_SHARE = 0.5
@@ -24,7 +34,7 @@ _INACTIVE_BELOW = {
 # Units that are inactive between minus and plus their threshold.
 _INACTIVE_WITHIN = frozenset(["softshrink", "hardshrink"])
 # Beyond these inputs the derivative is below a twentieth of its largest.
-_SATURATED_BEYOND = {"tanh": 2.2, "sigmoid": 4.4, "hardtanh": 1.0, "hardsigmoid": 3.0, "softsign": 3.5, "erf": 1.75}
+SATURATED_BEYOND = {"tanh": 2.2, "sigmoid": 4.4, "hardtanh": 1.0, "hardsigmoid": 3.0, "softsign": 3.5, "erf": 1.75}
 _SATURATED_TANH = 0.975  # its value there
 _GATES = frozenset(["sigmoid", "hardsigmoid"])
 _OF_RECURRENT = {"rnn_tanh": "tanh", "rnn_tanh_cell": "tanh", "rnn_relu": "relu", "rnn_relu_cell": "relu"}
@@ -100,8 +110,8 @@ class Observer:
         elif name in _INACTIVE_WITHIN:
             within = next((v for v in (*operation.args[1:], *operation.kwargs.values())), 0.5)
             self.pending = _rectified(self.layer, name, self._by_unit(x.abs() <= within))
-        elif name in _SATURATED_BEYOND:
-            flat = self._by_unit(x.abs() > _SATURATED_BEYOND[name])
+        elif name in SATURATED_BEYOND:
+            flat = self._by_unit(x.abs() > SATURATED_BEYOND[name])
             self.pending = Activation(self.layer, name, flat[0].numel(), saturated=flat.float().mean().item())
         if self.pending is not None:
             self.pending.spread = self._by_unit(x).std(0, correction=0).mean().item()

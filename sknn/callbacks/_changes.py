@@ -29,17 +29,20 @@ _AT_THE_START = ("symmetric_init", "dead_units", "saturated_units", "exploding",
 class Change:
     """A record of one change; :class:`Changes` makes it and undoes it."""
 
-    kind: Literal["lr", "lr_schedule", "add_clipping", "max_norm", "initial_weights", "scale_inputs"]
+    kind: Literal["lr", "lr_schedule", "add_clipping", "max_norm", "initial_weights", "weights_and_lr", "scale_inputs"]
     text: str  # what is changed, from what to what
     restarts: bool  # whether training begins again from the initial weights, or continues from the last good ones
-    # Values before and after; for "initial_weights", `new` holds the arguments of `initialise_by_data`; for
-    # "scale_inputs", `old` is the callable that undoes the scaling, once that was done.
+    # Values before and after; for "initial_weights", `new` holds the arguments of `initialise_by_data`, and for
+    # "weights_and_lr" those and the learning rate; for "scale_inputs", `old` is the callable that undoes the scaling,
+    # once that was done.
     old: Any = None
     new: Any = None
 
     @property
     def lrs(self) -> tuple[float, float] | None:
         """The learning rates before and after, if these are what is changed."""
+        if self.kind == "weights_and_lr":
+            return self.old, self.new[1]
         return (self.old, self.new) if self.kind == "lr" else None
 
 
@@ -66,6 +69,9 @@ class Changes:
             change.old = run.scale_inputs()
         elif change.kind == "initial_weights":
             initialise_by_data(self.net, *change.new)
+        elif change.kind == "weights_and_lr":
+            arguments, self.lr = change.new
+            initialise_by_data(self.net, *arguments)
         else:
             self._put(change.kind, change.new)
 
@@ -77,7 +83,7 @@ class Changes:
             self._put(change.kind, change.old)
 
     def _put(self, kind: str, value: Any) -> None:
-        if kind == "lr":
+        if kind in ("lr", "weights_and_lr"):
             self.lr = value
         elif kind == "lr_schedule":
             run = run_of(self.net)
@@ -118,7 +124,12 @@ class Changes:
             found = [scale, lower]
         elif symptom in _AT_THE_START:
             of_weights = cause != "updates" and _started_badly(e, finding)
-            found = [weights, lower, higher] if of_weights else [schedule, lower, weights]
+            if not of_weights:
+                found = [schedule, lower, weights]
+            elif symptom == "exploding" and weights is not None:
+                found = [weights, self._weights_and_lr(weights), lower]
+            else:
+                found = [weights, lower, higher]
         elif cause == "first_step":  # no learning rate was involved yet
             found = [weights]
         elif symptom in ("loss_diverging", "non_finite"):
@@ -171,6 +182,15 @@ class Changes:
             return None
         text = "initial weights: drawn anew, scaled by the data (arXiv:1511.06422)"
         return Change("initial_weights", text, True, new=(e.rows, inspection, e.constant))
+
+    def _weights_and_lr(self, weights: Change) -> Change | None:
+        """New weights, and a tenth of the learning rate: nothing could be seen of it behind huge outputs."""
+        if self._is_scheduled:
+            return None
+        lr = 0.1 * self.lr
+        return Change(
+            "weights_and_lr", f"{weights.text}; lr {self.lr:.3g} -> {lr:.3g}", True, self.lr, (weights.new, lr)
+        )
 
     def _scaled_inputs(self, e: Evidence) -> Change | None:
         run = run_of(self.net)

@@ -185,6 +185,10 @@ class GradientHealth(SknnCallback):
         )
         if e.constant is not None:
             self.health_.constant_loss = e.constant.loss
+            earlier = restored_epoch(net)
+            on_trial = self._repairs is not None and self._repairs.running is not None
+            if 0 < earlier < len(net.history) and not on_trial and "valid_loss" in net.history[earlier - 1]:
+                e.skill_of_earlier = e.constant.skill(net.history[earlier - 1, "valid_loss"], held_out=True)
             found = None if self.health_.findings else careful(diagnose_before_training, e)
             if found is not None:
                 self._report(found)

@@ -77,8 +77,7 @@ def cut_off(e: Evidence, ended: bool) -> Finding | None:
         return _not_learning(
             e, "ignores_inputs", f"the inputs of {first.layer} are all zero", "a module whose forward uses its input."
         )
-    gradients = e.norms.relative()[:, :, 0]
-    if len(gradients) >= 6 and e.norms.names and not np.median(gradients, axis=0).any() and e.learns_poorly:
+    if e.norms.is_without_gradient and e.learns_poorly:
         return _not_learning(
             e,
             "cut_off",

@@ -33,12 +33,18 @@ FIXED_NORM = 1.0
 
 def suggested_lr(e: Evidence) -> float:
     """The learning rate at which one of the first steps would change a usual share of the weights, to one digit."""
-    size = e.update_size()
+    size = e.update_size() * _of_momentum(e)
     if not size > 0 or not math.isfinite(size):  # then from the distance covered in all steps
         size = e.displacement() / max(1, e.n_steps)
     if not size > 0 or not math.isfinite(size):
         return float(f"{e.lr * 0.1:.0e}")
     return float(f"{max(lowest_lr(e.lr), min(e.lr * _BOLD_UPDATE / size, max(e.lr, _HIGH))):.0e}")
+
+
+def _of_momentum(e: Evidence) -> float:
+    """How much longer steps become than the first ones with more momentum than usual."""
+    momentum = max(group.get("momentum", 0.0) for group in e.net.optimizer_.param_groups)
+    return 0.1 / max(1 - momentum, 1e-4) if momentum > 0.9 else 1.0
 
 
 def lowest_lr(lr: float) -> float:

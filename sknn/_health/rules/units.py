@@ -41,7 +41,9 @@ def symmetric_init(e: Evidence, ended: bool) -> Finding | None:
 
 def dead_units(e: Evidence, ended: bool) -> Finding | None:
     """Most units of a layer are inactive on every row, at two inspections in a row."""
-    found = e.persistent(lambda activation: activation.inactive)
+    found, seen = e.persistent(lambda activation: activation.inactive), "at two inspections in a row"
+    if found is None:
+        found, seen = _dead_without_gradient(e), "and in most steps no gradient reached any weights"
     if found is None:
         return None
     activation, share = found
@@ -69,10 +71,18 @@ def dead_units(e: Evidence, ended: bool) -> Finding | None:
         "dead_units",
         activation.layer,
         e.n_epochs,
-        f"{share:.0%} of the {activation.n_units} {activation.name} units are inactive on every row, at two "
-        f"inspections in a row; a few are normal. {cause}, and get no gradient.",
+        f"{share:.0%} of the {activation.n_units} {activation.name} units are inactive on every row, {seen}; "
+        f"a few are normal. {cause}, and get no gradient.",
         f"{lower}biases that start at zero, or module__activation=torch.nn.GELU or LeakyReLU.",
     )
+
+
+def _dead_without_gradient(e: Evidence) -> tuple[Activation, float] | None:
+    """Where no gradient reaches the weights, one inspection is enough to name the inactive units that stop it."""
+    if not e.norms.is_without_gradient:
+        return None
+    dead = [a for a in e.inspections[-1].activations if a.inactive >= _NEARLY_ALL and not a.is_avoidable]
+    return (dead[0], dead[0].inactive) if dead else None
 
 
 def saturated_units(e: Evidence, ended: bool) -> Finding | None:
