@@ -41,8 +41,9 @@ SKILL_OF_A_RELATION = 0.05
 _BEYOND_CHANCE = 12.0
 # Held-out rows on which a loss above that of a constant guess is no chance.
 ENOUGH_HELD_OUT = 50
-# A network that has learned its training rows with this skill, but nothing that holds for others, has memorised them.
-MEMORISED = 0.3
+# A network that has learned its training rows with this skill, but on others only such a share of a simple model's, has
+# memorised them.
+MEMORISED, _SHARE_OF_MEMORY = 0.3, 0.25
 
 
 @dataclass
@@ -198,9 +199,10 @@ class Evidence:
     def memorises(self) -> bool:
         """Whether the network has learned its training rows and nothing else, though a simple model learns more."""
         has_rows = self.valid.n_rows >= ENOUGH_HELD_OUT and bool(self.valid_skills)
-        if not has_rows or not self.train_skills[-1] >= MEMORISED or not self.has_no_skill:
+        if not has_rows or not self.train_skills[-1] >= MEMORISED or not self.skill < _SHARE_OF_MEMORY:
             return False
-        return self.simple_skill >= 2 * SKILL_OF_A_RELATION
+        is_lost = self.has_no_skill or self.skill < _SHARE_OF_MEMORY * self.simple_skill
+        return is_lost and self.simple_skill >= 2 * SKILL_OF_A_RELATION
 
     @property
     def is_worse_than_linear(self) -> bool:
@@ -344,6 +346,7 @@ def initial_evidence(net: Any, train: RowSource, valid: RowSource, *, planned_ep
     if constant is not None:
         careful(judge_held_out, net, inspections[0], constant, valid)
     order = inspections[0].order if inspections else [name for name, _ in net.module_.named_parameters()]
+    mixing = [name for name in order if not inspections or name in inspections[0].mixing]
     return Evidence(
         net=net,
         train=train,
@@ -352,7 +355,7 @@ def initial_evidence(net: Any, train: RowSource, valid: RowSource, *, planned_ep
         constant=constant,
         inspections=inspections,
         norms=careful(LayerNorms, net.module_, order, draws=False) or LayerNorms(net.module_, []),
-        symmetric=careful(SymmetricLayers, net.module_, order, draws=False) or SymmetricLayers(net.module_, []),
+        symmetric=careful(SymmetricLayers, net.module_, mixing, draws=False) or SymmetricLayers(net.module_, []),
         start=_copies(net),
         planned_epochs=planned_epochs,
         flow_at_start=None if rows is None else careful(input_gradient, net, rows),

@@ -35,6 +35,8 @@ class Inspection:
     differences: list[tuple[str, float]] = field(default_factory=list)
     # Root mean square of the output of each layer with weights, in the order of use.
     sizes: list[tuple[str, float]] = field(default_factory=list)
+    # Parameters that multiply units, rather than shift or scale each of them.
+    mixing: set[str] = field(default_factory=set)
     # Parameters that every path from the input to the output passes: not in a branch beside a shortcut.
     chain: set[str] = field(default_factory=set)
 
@@ -107,5 +109,6 @@ def inspect_network(net: Any, rows: tuple[Any, Any]) -> Inspection:
         order=list(observer.order),
         differences=observer.differences,
         sizes=observer.sizes,
+        mixing={name for names in observer.weighing.values() for name in names},
         chain={name for operation in unavoidable for name in observer.weighing.get(operation, ())},
     )

@@ -15,6 +15,8 @@ from .remedies import USUAL_UPDATE, bounded_gradient, lower_lr
 __all__ = ["exploding", "fades", "relative_gradients", "vanishing", "vanishing_over_time"]
 
 _ORDERS_OF_MAGNITUDE = 1e3
+# Growth of gradients towards the input that counts in a network of so many layers that only memorises its rows.
+_CLEARLY, _MANY_LAYERS = 3.0, 6
 _NOTHING_LEFT = 1e-5
 
 
@@ -41,13 +43,21 @@ def _grows_towards_input(e: Evidence) -> Root | None:
         return None
     relative = np.median(rows[:5, :, 0], axis=0)
     n = max(1, len(relative) // 3)
-    if not 0 < relative[-n:].max() < np.median(relative[:n]) / _ORDERS_OF_MAGNITUDE:
+    first, last = np.median(relative[:n]), relative[-n:].max()
+    # Growth that does not keep the training rows from being learned makes outputs of other rows unrelated to them.
+    if len(relative) > _MANY_LAYERS and e.memorises:
+        is_clear, last = True, np.median(relative[-n - 1 : -1])
+    else:
+        is_clear = False
+    if not 0 < last < first / (_CLEARLY if is_clear else _ORDERS_OF_MAGNITUDE):
         return None
     layer = e.norms.names[int(np.argmax(relative[:n]))]
     seen = (
-        f"the gradient of {layer}, relative to its weights, was {np.median(relative[:n]) / relative[-n:].max():.1e} "
-        "times that of the last layers in the first steps"
+        f"the gradient of {layer}, relative to its weights, was {first / last:.1e} times that of the last layers in "
+        "the first steps"
     )
+    if is_clear:
+        seen += f", and of the training skill of {e.train_skills[-1]:.2g} little is left on held-out rows"
     return Root(layer, "gradients", seen, "{clip}, smaller initial weights, norm layers or shortcuts, or {lower}.")
 
 

@@ -14,6 +14,8 @@ __all__ = ["dead_units", "saturated_units", "saturated_units_on_all_paths", "sym
 
 # Share of the units of a layer, or of its rows and units.
 _NEARLY_ALL, _MOST = 0.9, 0.75
+# Skill from which on no fault of units is reported.
+_ENOUGH = 0.9
 # Share of saturated rows and units that counts where so many layers have it: each of them loses gradient.
 _IN_ALL_LAYERS, _SEVERAL_LAYERS = 0.3, 3
 
@@ -108,6 +110,7 @@ def _saturated(e: Evidence, *, on_all_paths: bool) -> Finding | None:
     # The clearer the evidence, the less skill has to be lost.
     all_along = was_so and share >= _MOST and not activation.is_avoidable
     is_poor = e.learns_poorly or (all_along and (e.is_worse_than_simple or not e.is_fine))
+    is_poor = is_poor or (all_along and share >= _NEARLY_ALL and e.skill < _ENOUGH)
     if not is_poor:
         return None
     lower = "" if was_so else f"lr={lower_lr(e):.1g} (it is {e.lr:.3g}), "
