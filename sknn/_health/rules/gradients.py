@@ -53,7 +53,7 @@ def _grows_towards_input(e: Evidence) -> Root | None:
         return None
     layer = e.norms.names[int(np.argmax(relative[:n]))]
     seen = (
-        f"the gradient of {layer}, relative to its weights, was {first / last:.1e} times that of the last layers in "
+        f"the gradient of {layer}, relative to its weights, was {first / last:.2g} times that of the last layers in "
         "the first steps"
     )
     if is_clear:

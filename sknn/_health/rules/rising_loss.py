@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..evidence import Evidence
+from ..evidence import HARDLY_ANY_SKILL, Evidence
 from ..record import Finding
 from .remedies import USUAL_UPDATE, bounded_gradient, lower_lr, usual_schedule
 
@@ -31,8 +31,9 @@ def loss_diverging(e: Evidence, ended: bool) -> Finding | None:
     spiked = ended and e.had_time(True) and was_normal and min(skills) < -5 and e.learns_poorly
     badly = e.n_steps >= 30 and lasting >= 3 and max(recent) < -2 and above > 2
     in_the_end = ended and e.had_time(True) and e.skill < -0.1 and max(recent) < -0.1 and above > 0.5
-    never = e.had_time(ended) and was_normal and max(skills) < -0.05 and float(np.median(skills)) < -0.25
-    if not (badly or in_the_end or collapsed or spiked or never) or (not collapsed and _is_calm(e, ended)):
+    has_not_fallen = max(skills) < -0.05 and float(np.median(skills)) < -0.25
+    never = e.had_time(ended) and was_normal and has_not_fallen and e.skills[-1] < HARDLY_ANY_SKILL
+    if not (badly or in_the_end or collapsed or spiked or never) or (not (collapsed or never) and _is_calm(e, ended)):
         return None
     lower = f"lr={lower_lr(e):.1g} (it is {e.lr:.3g})"
     if e.schedule_raises_lr:
