@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal
 
 import torch
@@ -136,7 +137,7 @@ class Changes:
             found = [schedule, lower, self._other_lr(e, lower=True, ended=ended, further=0.1), clip, weights]
         elif symptom == "not_learning":
             by_cause = {
-                "small_updates": [higher, weights],
+                "small_updates": [self._unbound(), higher, weights],
                 "schedule": [schedule],
                 "constant_outputs": [lower, weights],
                 "unknown": [weights, higher or lower],
@@ -208,6 +209,14 @@ class Changes:
         if clippers[-1].max_norm_ != "auto":
             return None
         return Change("max_norm", f"gradient_clipping 'auto' -> {FIXED_NORM}", False, "auto", FIXED_NORM)
+
+    def _unbound(self) -> Change | None:
+        """A bound that follows the norms instead of a fixed one, which may make every step small."""
+        clippers = self._own_clippers()
+        if not clippers or not isinstance(clippers[-1].max_norm_, Real):
+            return None
+        old = clippers[-1].max_norm_
+        return Change("max_norm", f"gradient_clipping {float(old):.3g} -> 'auto'", True, old, "auto")
 
     def _own_clippers(self) -> list[GradientClipping]:
         return [callback for _, callback in self.net.callbacks_ if isinstance(callback, GradientClipping)]

@@ -10,6 +10,9 @@ from .remedies import USUAL_UPDATE, bounded_gradient, lower_lr, usual_schedule
 
 __all__ = ["loss_diverging", "overfitting"]
 
+# Norm of a first update, relative to that of the weights, that is ten times a usual one.
+_LONG_STEP = 0.05
+
 
 def loss_diverging(e: Evidence, ended: bool) -> Finding | None:
     """The training loss is lastingly above its earlier range and above a constant guess."""
@@ -31,7 +34,8 @@ def loss_diverging(e: Evidence, ended: bool) -> Finding | None:
     spiked = ended and e.had_time(True) and was_normal and min(skills) < -5 and e.learns_poorly
     badly = e.n_steps >= 30 and lasting >= 3 and max(recent) < -2 and above > 2
     in_the_end = ended and e.had_time(True) and e.skill < -0.1 and max(recent) < -0.1 and above > 0.5
-    has_not_fallen = max(skills) < -0.05 and float(np.median(skills)) < -0.25
+    # Much dropout keeps the training loss high, too, but not by steps that are too long.
+    has_not_fallen = max(skills) < -0.05 and float(np.median(skills)) < -0.25 and e.update_size() > _LONG_STEP
     never = e.had_time(ended) and was_normal and has_not_fallen and e.skills[-1] < HARDLY_ANY_SKILL
     if not (badly or in_the_end or collapsed or spiked or never) or (not (collapsed or never) and _is_calm(e, ended)):
         return None
