@@ -191,7 +191,8 @@ class Repairs:
             factor = _MUCH if last > first and e.is_worse_than_simple else _RAISED
             raised = float(f"{min(max(suggested_lr(e), factor * last), _MUCH * last):.0e}")
             return raised if raised < self._too_high else None
-        return float(f"{math.sqrt(first * last):.0e}") if max(lrs) > _MUCH * min(lrs) else None
+        between = min(math.sqrt(first * last), _MUCH * last)
+        return float(f"{between:.0e}") if max(lrs) > _MUCH * min(lrs) else None
 
     # ------------------------------------------------------------------ making and undoing
 
