@@ -32,8 +32,8 @@ class Finding:
     cause : str or None
         For ``"not_learning"``: ``"small_updates"``, ``"schedule"``, ``"weight_decay"``, ``"frozen"``,
         ``"constant_outputs"``, ``"ignores_inputs"``, ``"cut_off"``, ``"unrelated_labels"`` or ``"unknown"``; for
-        ``"exploding"``: ``"initial_loss"``, ``"gradients"`` or ``"updates"``; for ``"non_finite"``: ``"first_step"``
-        if no step can have been the cause.
+        ``"exploding"``: ``"target_scale"``, ``"initial_weights"``, ``"depth"``, ``"recurrence"``, ``"initial_loss"``,
+        ``"gradients"`` or ``"updates"``; for ``"non_finite"``: ``"first_step"`` if no step can have been the cause.
     """
 
     symptom: str
