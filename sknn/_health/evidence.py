@@ -17,11 +17,11 @@ from .input_dependence import input_gradient
 from .inspection import Inspection, inspect_before_training
 from .layers import LayerNorms
 from .observer import LARGE_SHARE, Activation
-from .reference import Constant, best_constant, is_related, judge_held_out, skill_of_model
+from .reference import ROWS_FOR_MODEL, Constant, best_constant, is_related, judge_held_out, skill_of_model
 from .sampling import RowSource
 from .symmetry import SymmetricLayers
 
-__all__ = ["HARDLY_ANY_SKILL", "SKILL_OF_A_RELATION", "Evidence", "initial_evidence"]
+__all__ = ["ENOUGH_HELD_OUT", "HARDLY_ANY_SKILL", "MEMORISED", "SKILL_OF_A_RELATION", "Evidence", "initial_evidence"]
 
 # Below this skill a network is hardly better than a constant guess; noisy tasks allow little more.
 HARDLY_ANY_SKILL = 0.03
@@ -37,6 +37,13 @@ _FEWEST_ROWS = 20
 _SHARE_OF_SIMPLE, _CLEARLY_LESS = 0.5, 0.8
 # Skill of a simple model on held-out rows that proves a relation.
 SKILL_OF_A_RELATION = 0.05
+# Square of the standard errors by which a skill on new rows exceeds chance: it is the best of many epochs.
+_BEYOND_CHANCE = 12.0
+# Held-out rows on which a loss above that of a constant guess is no chance.
+ENOUGH_HELD_OUT = 50
+# A network that has learned its training rows with this skill, but on others only such a share of a simple model's, has
+# memorised them.
+MEMORISED, _SHARE_OF_MEMORY = 0.3, 0.25
 
 
 @dataclass
@@ -68,6 +75,8 @@ class Evidence:
     n_epochs: int = 0
     inspected_after: int = 0  # epochs before the last inspection
     best_epoch: int = 0  # the one whose weights are restored, from 1; 0 before the end, and if it is of an earlier run
+    # Skill of the weights of an earlier run that will be restored unless this one is better; NaN if there are none.
+    skill_of_earlier: float = math.nan
     step_losses: list[np.ndarray] = field(default_factory=list)  # losses of the steps of each epoch
     # Skill after each epoch; that of validation is empty without validation rows.
     train_skills: list[float] = field(default_factory=list)
@@ -101,7 +110,7 @@ class Evidence:
         On held-out rows if there are enough of them, else on training rows.
         """
         if self.valid.n_rows >= _ENOUGH_TO_JUDGE_BY and self.valid_skills:
-            known = self.valid_skills if self.restores_best else self.valid_skills[-1:]
+            known = [*self.valid_skills, self.skill_of_earlier] if self.restores_best else self.valid_skills[-1:]
         else:
             known = self.train_skills[-1:] + [self.skill_at(inspection) for inspection in self.inspections[-1:]]
         known = [skill for skill in known if not math.isnan(skill)]
@@ -122,7 +131,9 @@ class Evidence:
         """
         if self.valid_skills:
             is_known = self.best_epoch or not self.restores_best  # without a best epoch, the last one is kept
-            known = [self.valid_skills[self.best_epoch - 1]] if is_known else self.valid_skills
+            known = (
+                [self.valid_skills[self.best_epoch - 1]] if is_known else [*self.valid_skills, self.skill_of_earlier]
+            )
         else:
             known = self.train_skills[-1:]  # in training mode, and before the last steps
             if self.n_epochs and self.inspected_after == self.n_epochs:
@@ -163,7 +174,35 @@ class Evidence:
     @property
     def is_unrelated(self) -> bool:
         """Whether neither a column nor a simple model of all columns is related to the target."""
-        return not self.related and self.simple_skill < SKILL_OF_A_RELATION
+        n_judged = min(self.train.n_rows, ROWS_FOR_MODEL) // 2
+        proof = min(SKILL_OF_A_RELATION, self.by_chance(n_judged))
+        return not self.related and self.simple_skill < proof
+
+    def by_chance(self, n_rows: int) -> float:
+        r"""Skill on so many new rows that hardly any network without a relation to the target exceeds.
+
+        Outputs that are unrelated to the target lower the squared error by :math:`z^2 / n` of its mean at most, with z
+        their correlation in standard errors, and the log-loss, in nats, by half of that.
+        """
+        if self.constant is None or n_rows < 1:
+            return math.inf
+        is_squared = self.rows is None or not isinstance(self.rows[1], Tensor) or self.rows[1].is_floating_point()
+        least = _BEYOND_CHANCE / n_rows
+        return least if is_squared else least / (2 * max(abs(self.constant.loss), 0.1))
+
+    @property
+    def proves_relation(self) -> bool:
+        """Whether the skill of the kept weights on held-out rows exceeds chance."""
+        return bool(self.valid_skills) and self.kept_skill >= self.by_chance(self.valid.n_rows)
+
+    @property
+    def memorises(self) -> bool:
+        """Whether the network has learned its training rows and nothing else, though a simple model learns more."""
+        has_rows = self.valid.n_rows >= ENOUGH_HELD_OUT and bool(self.valid_skills)
+        if not has_rows or not self.train_skills[-1] >= MEMORISED or not self.skill < _SHARE_OF_MEMORY:
+            return False
+        is_lost = self.has_no_skill or self.skill < _SHARE_OF_MEMORY * self.simple_skill
+        return is_lost and self.simple_skill >= 2 * SKILL_OF_A_RELATION
 
     @property
     def is_worse_than_linear(self) -> bool:
@@ -177,9 +216,9 @@ class Evidence:
 
     @property
     def is_fine(self) -> bool:
-        """Whether the skill is high, at least on the training rows."""
+        """Whether the skill is high, at least on the training rows, unless these are only memorised."""
         fitted = [skill for skill in (self.skill, *self.train_skills[-1:]) if not math.isnan(skill)]
-        return max(fitted, default=math.nan) >= _FINE_SKILL
+        return max(fitted, default=math.nan) >= _FINE_SKILL and not self.memorises
 
     @property
     def learns_poorly(self) -> bool:
@@ -307,6 +346,7 @@ def initial_evidence(net: Any, train: RowSource, valid: RowSource, *, planned_ep
     if constant is not None:
         careful(judge_held_out, net, inspections[0], constant, valid)
     order = inspections[0].order if inspections else [name for name, _ in net.module_.named_parameters()]
+    mixing = [name for name in order if not inspections or name in inspections[0].mixing]
     return Evidence(
         net=net,
         train=train,
@@ -315,7 +355,7 @@ def initial_evidence(net: Any, train: RowSource, valid: RowSource, *, planned_ep
         constant=constant,
         inspections=inspections,
         norms=careful(LayerNorms, net.module_, order, draws=False) or LayerNorms(net.module_, []),
-        symmetric=careful(SymmetricLayers, net.module_, order, draws=False) or SymmetricLayers(net.module_, []),
+        symmetric=careful(SymmetricLayers, net.module_, mixing, draws=False) or SymmetricLayers(net.module_, []),
         start=_copies(net),
         planned_epochs=planned_epochs,
         flow_at_start=None if rows is None else careful(input_gradient, net, rows),

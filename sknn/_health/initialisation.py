@@ -11,13 +11,15 @@ from torch import Tensor, nn
 from ..modules._layers import BATCH_NORMS
 from .careful import same_random_numbers
 from .inspection import Inspection, as_evaluated
-from .observer import WEIGHING, bias_of
+from .observer import SATURATED_BEYOND, WEIGHING, bias_of
 from .recorder import Operation, Recorder, first_tensor, recorded
 from .reference import Constant
 
 __all__ = ["can_initialise", "initialise_by_data"]
 
 _RESET = (nn.RNNBase, nn.RNNCellBase, nn.Embedding)
+# Root mean square of the inputs of a bounded activation from which on many of them are where it is flat.
+_LARGE_INPUT = 2.0
 # Activations whose mean is far from zero relative to their spread: in their sums, rows would hardly differ.
 _OFF_CENTER = ("sigmoid", "hardsigmoid", "softplus")
 
@@ -57,13 +59,25 @@ def _keep_norms(layer: nn.Module) -> None:
 
 
 class _Scaling:
-    """Scales each matrix at its first use, and centers its output."""
+    """Scales each matrix at its first use, and centers its output.
+
+    A second pass scales further down what a factor in front of a bounded activation makes too large.
+    """
 
     def __init__(self, module: nn.Module, order: list[str], *, centers: bool) -> None:
         self.matrices = _matrices(module, order)
         self.parameters = dict(module.named_parameters())
         self.centers = centers
         self.done: list[str] = []
+        self.sizes: dict[str, float] = {}  # of the outputs, if it is not 1
+
+    def before(self, operation: Operation) -> None:
+        """Note how large the input of a bounded activation is when the output of the matrix has unit variance."""
+        if not self.done or operation.name not in SATURATED_BEYOND or not isinstance(operation.args[0], Tensor):
+            return
+        size = operation.args[0].float().square().mean().sqrt().item()
+        if _LARGE_INPUT < size < math.inf:
+            self.sizes.setdefault(self.done[-1], 1 / size)
 
     def __call__(self, operation: Operation) -> None:
         """After an operation of the forward pass; later ones are given the scaled output."""
@@ -78,6 +92,7 @@ class _Scaling:
         size = (values - means if self.centers else values).square().mean().sqrt().item()
         if not math.isfinite(size) or size < 1e-12:
             return
+        size /= self.sizes.get(used[0], 1.0)
         self.matrices[used[0]].mul_(1 / size)
         bias = next(
             (self.parameters[name] for name in operation.weights if self._is_bias(name, output.shape[units])), None
@@ -127,12 +142,21 @@ def initialise_by_data(net: Any, rows: tuple[Any, Any], inspection: Inspection, 
         bias = bias_of(name, scaling.parameters)
         if bias is not None and bias.requires_grad:
             bias.zero_()
-    recorder = Recorder(module, after=scaling)
-    with as_evaluated(module), same_random_numbers(), recorded(module, recorder):
-        raw = first_tensor(net.infer(x))
-    recorder.release()
+    raw = _scaled(net, x, scaling)
+    if scaling.sizes:
+        scaling.done = []
+        raw = _scaled(net, x, scaling)
     if scaling.done:
         _start_at_constant(scaling, y, raw, constant)
+
+
+def _scaled(net: Any, x: Any, scaling: _Scaling) -> Tensor:
+    """Raw scores of the rows, once the matrices are scaled."""
+    recorder = Recorder(net.module_, before=None if scaling.sizes else scaling.before, after=scaling)
+    with as_evaluated(net.module_), same_random_numbers(), recorded(net.module_, recorder):
+        raw = first_tensor(net.infer(x))
+    recorder.release()
+    return raw
 
 
 def _start_at_constant(scaling: _Scaling, y: Any, raw: Tensor, constant: Constant) -> None:
@@ -141,6 +165,9 @@ def _start_at_constant(scaling: _Scaling, y: Any, raw: Tensor, constant: Constan
     spread = 1.0
     if isinstance(y, Tensor) and y.is_floating_point() and y.numel() == raw.numel():
         spread = float(y.float().reshape(len(y), -1).std(0, correction=0).mean())
+    # Of unit variance, unless a factor follows the last matrix.
+    behind = float(raw.detach().float().square().mean().sqrt())
+    spread /= max(1.0, behind) if math.isfinite(behind) else 1.0
     scaling.matrices[name].mul_(0.1 * spread)
     bias = bias_of(name, scaling.parameters)
     if bias is not None and bias.requires_grad and bias.shape == constant.value.shape:

@@ -33,6 +33,10 @@ class Inspection:
     order: list[str] = field(default_factory=list)  # parameters in the order of their first use
     # For each layer with weights, the standard deviation of its input over the rows, relative to the root mean square.
     differences: list[tuple[str, float]] = field(default_factory=list)
+    # Root mean square of the output of each layer with weights, in the order of use.
+    sizes: list[tuple[str, float]] = field(default_factory=list)
+    # Parameters that multiply units, rather than shift or scale each of them.
+    mixing: set[str] = field(default_factory=set)
     # Parameters that every path from the input to the output passes: not in a branch beside a shortcut.
     chain: set[str] = field(default_factory=set)
 
@@ -104,5 +108,7 @@ def inspect_network(net: Any, rows: tuple[Any, Any]) -> Inspection:
         first=observer.first,
         order=list(observer.order),
         differences=observer.differences,
+        sizes=observer.sizes,
+        mixing={name for names in observer.weighing.values() for name in names},
         chain={name for operation in unavoidable for name in observer.weighing.get(operation, ())},
     )

@@ -105,6 +105,12 @@ class LayerNorms:
         self._table = table[:-1] if self._before is not None else table
         return table
 
+    @property
+    def is_without_gradient(self) -> bool:
+        """Whether in most steps no gradient at all reached a layer."""
+        gradients = self.relative()[:, :, 0]
+        return len(gradients) >= 6 and bool(self.names) and not np.median(gradients, axis=0).any()
+
     def update_per_lr(self) -> float:
         """Norm of a first update, relative to the initial weights and for a learning rate of 1; NaN if unknown.
 

@@ -62,19 +62,27 @@ def _no_skill(e: Evidence) -> Notice | None:
         seen = f"after {e.n_steps} steps the loss on {e.judged_on} is {1 - skill:.3g} times that of a constant guess"
     if skill < -1 and not e.had_time(True):
         return Notice("not_converged", f"{seen}.", f"a larger max_epochs (it is {e.planned_epochs}).")
+    if math.isnan(skill) or (e.proves_relation and not (skill < HARDLY_ANY_SKILL and _is_surpassed(e))):
+        return None
     if skill < HARDLY_ANY_SKILL and not e.had_rows_and_time:
         return Notice("no_skill", f"{seen}; too few rows or steps to judge by.", "more rows or epochs, or a lower lr.")
-    if skill < _NO_SKILL or (skill < HARDLY_ANY_SKILL and (e.is_unrelated or skill < e.simple_skill / 2)):
-        if e.simple_skill >= SKILL_OF_A_RELATION:
-            seen = f"{seen}, where a simple model reaches {e.simple_skill:.2g}"
-            return Notice("no_skill", f"{seen}.", f"another lr (it is {e.lr:.3g}), more epochs, or a smaller module.")
+    if skill < HARDLY_ANY_SKILL and _is_surpassed(e):
+        seen = f"{seen}, where a simple model reaches {e.simple_skill:.2g}"
+        return Notice("no_skill", f"{seen}.", f"another lr (it is {e.lr:.3g}), more epochs, or a smaller module.")
+    # A relation that tests find does not have to be proved once more by the held-out rows.
+    is_likely = e.valid_skills and e.related and skill > e.by_chance(n_held_out) / 3
+    if skill < _NO_SKILL and not is_likely:
         return Notice("no_skill", f"{seen}.", _CHECK)
     # Where the rows that were held out, if any, prove nothing, there must be a relation that tests find.
-    proves = skill >= _BY_CHANCE / math.sqrt(n_held_out) if n_held_out else False
-    if proves or math.isnan(skill) or not e.had_rows_and_time or not e.is_unrelated:
+    if not e.had_rows_and_time or (n_held_out and skill >= _BY_CHANCE / math.sqrt(n_held_out)) or not e.is_unrelated:
         return None
     why = "of so few held-out rows that may be chance" if n_held_out else "it may be memory"
     return Notice("no_skill", f"{seen}, but {why}, and {UNRELATED}.", _CHECK)
+
+
+def _is_surpassed(e: Evidence) -> bool:
+    """Whether a simple model is clearly related to the target, and has twice the skill."""
+    return e.simple_skill >= max(SKILL_OF_A_RELATION, 2 * e.kept_skill)
 
 
 def _not_converged(e: Evidence) -> Notice | None:

@@ -11,7 +11,17 @@ from torch import Tensor, nn
 
 from .recorder import Operation, Recorder, tensors_in
 
-__all__ = ["LARGE_SHARE", "WEIGHING", "Activation", "FirstLayer", "Observer", "bias_of", "column_name", "layer_of"]
+__all__ = [
+    "LARGE_SHARE",
+    "SATURATED_BEYOND",
+    "WEIGHING",
+    "Activation",
+    "FirstLayer",
+    "Observer",
+    "bias_of",
+    "column_name",
+    "layer_of",
+]
 
 # This share of the units of a layer counts as most of them.
 LARGE_SHARE = 0.5
@@ -24,7 +34,7 @@ _INACTIVE_BELOW = {
 # Units that are inactive between minus and plus their threshold.
 _INACTIVE_WITHIN = frozenset(["softshrink", "hardshrink"])
 # Beyond these inputs the derivative is below a twentieth of its largest.
-_SATURATED_BEYOND = {"tanh": 2.2, "sigmoid": 4.4, "hardtanh": 1.0, "hardsigmoid": 3.0, "softsign": 3.5, "erf": 1.75}
+SATURATED_BEYOND = {"tanh": 2.2, "sigmoid": 4.4, "hardtanh": 1.0, "hardsigmoid": 3.0, "softsign": 3.5, "erf": 1.75}
 _SATURATED_TANH = 0.975  # its value there
 _GATES = frozenset(["sigmoid", "hardsigmoid"])
 _OF_RECURRENT = {"rnn_tanh": "tanh", "rnn_tanh_cell": "tanh", "rnn_relu": "relu", "rnn_relu_cell": "relu"}
@@ -79,6 +89,7 @@ class Observer:
         self.order: dict[str, None] = {}
         self.weighing: dict[int, tuple[str, ...]] = {}  # by the identity of the operation
         self.differences: list[tuple[str, float]] = []
+        self.sizes: list[tuple[str, float]] = []
         self.pending: Activation | None = None
 
     def before(self, operation: Operation) -> None:
@@ -99,8 +110,8 @@ class Observer:
         elif name in _INACTIVE_WITHIN:
             within = next((v for v in (*operation.args[1:], *operation.kwargs.values())), 0.5)
             self.pending = _rectified(self.layer, name, self._by_unit(x.abs() <= within))
-        elif name in _SATURATED_BEYOND:
-            flat = self._by_unit(x.abs() > _SATURATED_BEYOND[name])
+        elif name in SATURATED_BEYOND:
+            flat = self._by_unit(x.abs() > SATURATED_BEYOND[name])
             self.pending = Activation(self.layer, name, flat[0].numel(), saturated=flat.float().mean().item())
         if self.pending is not None:
             self.pending.spread = self._by_unit(x).std(0, correction=0).mean().item()
@@ -119,6 +130,7 @@ class Observer:
             self.layer = layer_of(operation.weight)
             self.convolved = name.startswith("conv")
             self._note_differences(operation)
+            self._note_size(operation)
         elif name in _NORMS or name == "embedding":
             self.seen_weights = True
         if self.pending is not None:
@@ -140,6 +152,12 @@ class Observer:
             size = float(units.square().mean().sqrt())
             spread = float((units - units.mean(0)).square().mean().sqrt())
             self.differences.append((self.layer, spread / size if size > 0 else math.nan))
+
+    def _note_size(self, operation: Operation) -> None:
+        output = next(tensors_in([operation.output]), None)
+        if output is not None and output.is_floating_point() and output.numel():
+            norm = float(torch.linalg.vector_norm(output, dtype=torch.float64))
+            self.sizes.append((self.layer, norm / math.sqrt(output.numel())))
 
     def _recurrent(self, operation: Operation) -> None:
         """Units inside a fused function, judged by its output: (batch, time, units), or (batch, units) of a cell."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +11,15 @@ from skorch.dataset import unpack_data
 from torch import Tensor
 
 from .inspection import as_evaluated
-from .observer import column_name, layer_of
-from .recorder import Operation, Recorder, first_tensor, recorded
+from .observer import WEIGHING, column_name, layer_of
+from .recorder import Operation, Recorder, first_tensor, recorded, tensors_in
 
 __all__ = ["LARGEST", "Origin", "bad_parameters", "has_overflown", "largest_of", "origin_of"]
 
 # The square of a larger float32 is infinite, and norms are made of squares.
 LARGEST = 1e18
+# Numbers that an operation makes too large were large already; a logarithm or division makes infinity of any number.
+_LARGE = 1e6
 
 
 @dataclass
@@ -27,6 +29,7 @@ class Origin:
     stage: str  # "input", "weight", "forward", "loss", "gradient" or "unknown"
     layer: str | None  # the column of an input, else the layer
     what: str  # the same as a clause of a sentence
+    has_grown: bool = False  # whether large numbers became larger still, rather than an operation having no result
 
 
 def largest_of(dtype: torch.dtype) -> float:
@@ -81,8 +84,22 @@ def origin_of(net: Any, batch: Any, columns: Sequence[str] | None = None, gradie
             return found
     if gradients:
         layer = layer_of(gradients[-1])  # backward passes begin at the output
-        return Origin("gradient", layer, f"the gradient of {layer} is not finite, though loss and activations are")
+        has_nan = any(_has_nan(module.get_parameter(name).grad) for name in gradients)
+        how = "not finite" if has_nan else "too large"
+        what = f"the gradient of {layer} is {how}, though loss and activations are finite"
+        return Origin("gradient", layer, what, has_grown=not has_nan)
     return Origin("unknown", None, "a value is not finite")
+
+
+def _has_nan(gradient: Tensor | None) -> bool:
+    return gradient is not None and bool(
+        (gradient.coalesce().values() if gradient.is_sparse else gradient).isnan().any()
+    )
+
+
+def _largest(tensors: Iterable[Tensor]) -> float:
+    """The largest magnitude; 0 for none."""
+    return max((t.detach().abs().max().item() for t in tensors if t.is_floating_point() and t.numel()), default=0.0)
 
 
 def _in_inputs(x: Any, columns: Sequence[str] | None) -> Origin | None:
@@ -114,7 +131,9 @@ def _in_forward(net: Any, x: Any, y: Any) -> Origin | None:
                 layer = operation.layer or last_layer[0]
                 where = layer or type(net.module_).__name__
                 what = f"the forward pass: {operation.name} in {where} gives {_worst(output):g}"
-                found.append(Origin("forward", where, what))
+                given = _largest(tensors_in([*operation.args, *operation.kwargs.values()]))
+                has_grown = not output.isnan().any() and (operation.name in WEIGHING or given > _LARGE)
+                found.append(Origin("forward", where, what, bool(has_grown)))
 
     module = net.module_
     recorder = Recorder(module, after=after)
@@ -129,7 +148,7 @@ def _in_forward(net: Any, x: Any, y: Any) -> Origin | None:
     if has_overflown(loss):
         raw = first_tensor(output)
         largest = raw.abs().max().item()
-        return Origin(
-            "loss", type(net.criterion_).__name__, f"the loss is {loss.item():g} of raw scores up to {largest:g}"
-        )
+        what = f"the loss is {loss.item():g} of raw scores up to {largest:g}"
+        has_grown = not loss.isnan() and max(largest, _largest(tensors_in([y]))) > _LARGE
+        return Origin("loss", type(net.criterion_).__name__, what, bool(has_grown))
     return None

@@ -32,8 +32,8 @@ class Finding:
     cause : str or None
         For ``"not_learning"``: ``"small_updates"``, ``"schedule"``, ``"weight_decay"``, ``"frozen"``,
         ``"constant_outputs"``, ``"ignores_inputs"``, ``"cut_off"``, ``"unrelated_labels"`` or ``"unknown"``; for
-        ``"exploding"``: ``"initial_loss"``, ``"gradients"`` or ``"updates"``; for ``"non_finite"``: ``"first_step"``
-        if no step can have been the cause.
+        ``"exploding"``: ``"target_scale"``, ``"initial_weights"``, ``"depth"``, ``"recurrence"``, ``"initial_loss"``,
+        ``"gradients"`` or ``"updates"``; for ``"non_finite"``: ``"first_step"`` if no step can have been the cause.
     """
 
     symptom: str
@@ -176,14 +176,15 @@ class TrainingHealth:
     def status(self) -> str:
         """``"healthy"``, ``"not_converged"``, ``"unhealthy"``, ``"repaired"`` or ``"unknown"``.
 
-        Repaired: a change was kept for each finding, and the result is better than a constant guess. Unknown: nothing
+        Repaired: a change was kept for each finding, and the result has skill. Unknown: nothing
         was found, but the network has learned little, or there was too little to judge by. Not converged:
         nothing was found, but the loss still fell at the end.
         """
         names = {notice.name for notice in self.notices}
         if self.findings:
             repaired = {repair.symptom for repair in self.repairs if repair.kept}
-            is_repaired = all(finding.symptom in repaired for finding in self.findings) and not self.skill < 0
+            has_skill = not self.skill < 0 and "no_skill" not in names
+            is_repaired = has_skill and all(finding.symptom in repaired for finding in self.findings)
             return "repaired" if is_repaired else "unhealthy"
         if "no_skill" in names or not self.was_judged:
             return "unknown"

@@ -15,7 +15,7 @@ from .inspection import Inspection
 from .recorder import first_tensor
 from .sampling import RowSource
 
-__all__ = ["Constant", "best_constant", "is_related", "judge_held_out", "minimum", "skill_of_model"]
+__all__ = ["ROWS_FOR_MODEL", "Constant", "best_constant", "is_related", "judge_held_out", "minimum", "skill_of_model"]
 
 # A network that ends in one of these gives the loss numbers of a limited range; so must its constant guess.
 _LINKS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -26,7 +26,7 @@ _LINKS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 _MAX_ROWS = 2000
 _MAX_COLUMNS = 2000
-_ROWS_FOR_GUESS = 1500
+ROWS_FOR_MODEL = 1500
 # Cosines of random projections, and the standard deviation of the projected rows in radians.
 _N_RANDOM_FEATURES, _FREQUENCY = 256, 1.0
 _MOST_CODES = 20
@@ -160,8 +160,10 @@ def _downhill(loss_of: Callable[[list[Tensor]], Tensor], value: Tensor, loss: fl
 @torch.no_grad()
 def judge_held_out(net: Any, inspection: Inspection, constant: Constant, source: RowSource) -> None:
     """Learn the loss of the best constant guess on held-out rows; nothing is judged if a few wild targets decide it."""
-    rows = source.some(_MAX_ROWS)
-    if rows is None or not constant.is_bounded:
+    if not constant.is_bounded or not source.n_rows:
+        return
+    rows = source.targets(source.n_rows) or source.some(_MAX_ROWS)
+    if rows is None:
         return
     if _few_rows_decide(net, inspection, constant.value, source):
         constant.loss, constant.few_rows_decide = math.nan, True
@@ -177,7 +179,7 @@ def skill_of_model(net: Any, inspection: Inspection, source: RowSource, constant
     If not linear, with random Fourier features (A. Rahimi, B. Recht, "Random features for large-scale kernel machines",
     NIPS 2007), which model curves and interactions.
     """
-    rows = source.some(_ROWS_FOR_GUESS)
+    rows = source.some(ROWS_FOR_MODEL)
     if rows is None or inspection.raw.ndim > 2 or math.isnan(constant.loss):
         return 0.0
     x, y = rows
@@ -241,10 +243,11 @@ def _columns(x: Any) -> Tensor | None:
 
 
 def is_related(rows: tuple[Any, Any] | None) -> bool:
-    """Whether any column is related to the target, by F tests at a level of 1 % for all columns together.
+    """Whether a column, or a linear function of all, is related to the target, by F tests at a level of 1 % each.
 
     True if it cannot be tested.
     """
+    from scipy.stats import rankdata
     from sklearn.feature_selection import f_classif, f_regression
 
     table = None if rows is None else _columns(rows[0])
@@ -260,4 +263,29 @@ def is_related(rows: tuple[Any, Any] | None) -> bool:
         with np.errstate(all="ignore"):
             # A column that determines the target exactly has no variance within the classes: NaN.
             values.append(np.nan_to_num(test(columns, target)[1], nan=0.0).min())
-    return bool(values) and min(values) * columns.shape[1] * len(values) < 0.01
+    if not values:
+        return False
+    if targets.dtype.kind == "f":
+        together = np.apply_along_axis(rankdata, 0, targets)  # ranks, since a few wild targets hide a relation
+    else:
+        together = (targets == np.unique(targets)).astype(float)
+    return min(values) * columns.shape[1] * len(values) < 0.01 or _of_all_columns(columns, together) < 0.01
+
+
+def _of_all_columns(columns: np.ndarray, targets: np.ndarray) -> float:
+    """The smallest p value of F tests of a linear function of all columns for each target, times the number of targets.
+
+    1 if there are too many columns.
+    """
+    from scipy.stats import f
+
+    n, d = columns.shape
+    left = n - d - 1
+    if left < 2 * d + 10:
+        return 1.0
+    targets = targets - targets.mean(0)
+    targets = targets[:, targets.any(0)]
+    basis, _ = np.linalg.qr(columns - columns.mean(0))
+    explained = np.square(basis.T @ targets).sum(0) / np.maximum(np.square(targets).sum(0), 1e-300)
+    ratio = explained / d / (np.maximum(1 - explained, 1e-12) / left)
+    return float(f.sf(ratio, d, left).min(initial=1.0)) * max(1, targets.shape[1])

@@ -20,10 +20,15 @@ _MOST_SPARSE = 512
 class RowSource:
     """Gives rows from all over a dataset; sknn's `Rows` are resident, with all tensors in memory."""
 
-    def __init__(self, net: Any, dataset: Any, *, is_resident: bool) -> None:
+    def __init__(self, net: Any, dataset: Any, *, is_resident: bool, of_shares: bool = False) -> None:
         self.net, self.dataset, self.is_resident = net, dataset, is_resident
         # An iterable dataset has no length, and cannot be asked for rows.
         self.n_rows = len(dataset) if hasattr(dataset, "__len__") else 0
+        # Each network of a committee holds out other rows; None if all rows of the dataset count.
+        self._shares = None
+        if of_shares and is_resident and dataset is not None and dataset.shares is not None:
+            self._shares = dataset.shares.reshape(-1)
+            self.n_rows = len(self._shares.unique())
 
     def some(self, most: int | None = None) -> tuple[Any, Any] | None:
         """Inputs and targets of `most` rows, or up to twice as many; None if the dataset cannot be asked for rows.
@@ -46,7 +51,7 @@ class RowSource:
         rows = self.dataset
         if rows.store.gathers:  # no more rows are made dense than in a batch
             most = min(most, _MOST_SPARSE)
-        store, y, weight = rows.take(slice(None, None, max(1, self.n_rows // most)))
+        store, y, weight = rows.take(self._some(most))
         inputs = store.tensors(copies=True)
         return inputs if weight is None else {**inputs, "sample_weight": weight}, y
 
@@ -54,6 +59,10 @@ class RowSource:
         """Weights and targets of resident rows, cheaper than the rows themselves; else None."""
         if not self.is_resident:
             return None
-        step = max(1, self.n_rows // most)
-        weight = self.dataset.weight
-        return {} if weight is None else {"sample_weight": weight[::step]}, self.dataset.targets[::step]
+        index, weight = self._some(most), self.dataset.weight
+        return {} if weight is None else {"sample_weight": weight[index]}, self.dataset.targets[index]
+
+    def _some(self, most: int) -> Tensor | slice:
+        """Positions of `most` rows, or up to twice as many."""
+        every = slice(None, None, max(1, (self.n_rows if self._shares is None else len(self._shares)) // most))
+        return every if self._shares is None else self._shares[every]

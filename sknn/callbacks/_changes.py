@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal
 
 import torch
@@ -14,7 +15,7 @@ from .._health.observer import LARGE_SHARE
 from .._health.record import Finding
 from .._health.recorder import first_tensor
 from .._health.rules.input_scale import out_of_scale
-from .._health.rules.remedies import FIXED_NORM, suggested_lr
+from .._health.rules.remedies import FIXED_NORM, lowest_lr, suggested_lr
 from ._protocol import run_of
 from .gradient_clipping import GradientClipping
 
@@ -29,17 +30,20 @@ _AT_THE_START = ("symmetric_init", "dead_units", "saturated_units", "exploding",
 class Change:
     """A record of one change; :class:`Changes` makes it and undoes it."""
 
-    kind: Literal["lr", "lr_schedule", "add_clipping", "max_norm", "initial_weights", "scale_inputs"]
+    kind: Literal["lr", "lr_schedule", "add_clipping", "max_norm", "initial_weights", "weights_and_lr", "scale_inputs"]
     text: str  # what is changed, from what to what
     restarts: bool  # whether training begins again from the initial weights, or continues from the last good ones
-    # Values before and after; for "initial_weights", `new` holds the arguments of `initialise_by_data`; for
-    # "scale_inputs", `old` is the callable that undoes the scaling, once that was done.
+    # Values before and after; for "initial_weights", `new` holds the arguments of `initialise_by_data`, and for
+    # "weights_and_lr" those and the learning rate; for "scale_inputs", `old` is the callable that undoes the scaling,
+    # once that was done.
     old: Any = None
     new: Any = None
 
     @property
     def lrs(self) -> tuple[float, float] | None:
         """The learning rates before and after, if these are what is changed."""
+        if self.kind == "weights_and_lr":
+            return self.old, self.new[1]
         return (self.old, self.new) if self.kind == "lr" else None
 
 
@@ -66,6 +70,9 @@ class Changes:
             change.old = run.scale_inputs()
         elif change.kind == "initial_weights":
             initialise_by_data(self.net, *change.new)
+        elif change.kind == "weights_and_lr":
+            arguments, self.lr = change.new
+            initialise_by_data(self.net, *arguments)
         else:
             self._put(change.kind, change.new)
 
@@ -77,7 +84,7 @@ class Changes:
             self._put(change.kind, change.old)
 
     def _put(self, kind: str, value: Any) -> None:
-        if kind == "lr":
+        if kind in ("lr", "weights_and_lr"):
             self.lr = value
         elif kind == "lr_schedule":
             run = run_of(self.net)
@@ -118,14 +125,19 @@ class Changes:
             found = [scale, lower]
         elif symptom in _AT_THE_START:
             of_weights = cause != "updates" and _started_badly(e, finding)
-            found = [weights, lower, higher] if of_weights else [schedule, lower, weights]
+            if not of_weights:
+                found = [schedule, lower, weights]
+            elif symptom == "exploding" and weights is not None:
+                found = [weights, self._weights_and_lr(weights), lower]
+            else:
+                found = [weights, lower, higher]
         elif cause == "first_step":  # no learning rate was involved yet
             found = [weights]
         elif symptom in ("loss_diverging", "non_finite"):
             found = [schedule, lower, self._other_lr(e, lower=True, ended=ended, further=0.1), clip, weights]
         elif symptom == "not_learning":
             by_cause = {
-                "small_updates": [higher, weights],
+                "small_updates": [self._unbound(), higher, weights],
                 "schedule": [schedule],
                 "constant_outputs": [lower, weights],
                 "unknown": [weights, higher or lower],
@@ -146,8 +158,9 @@ class Changes:
             new = old * 0.1
         if not lower and not new > 2 * old:
             return None
+        new = max(new * further, lowest_lr(old)) if lower else new
         continues = lower and not ended and max(e.skills, default=0.0) > 0.2 and e.update_size() < _LARGE_UPDATE
-        return self.of_lr(old, new * further, restarts=not continues)
+        return self.of_lr(old, new, restarts=not continues)
 
     def of_lr(self, old: float, new: float, *, restarts: bool) -> Change:
         """Another learning rate."""
@@ -171,6 +184,15 @@ class Changes:
         text = "initial weights: drawn anew, scaled by the data (arXiv:1511.06422)"
         return Change("initial_weights", text, True, new=(e.rows, inspection, e.constant))
 
+    def _weights_and_lr(self, weights: Change) -> Change | None:
+        """New weights, and a tenth of the learning rate: nothing could be seen of it behind huge outputs."""
+        if self._is_scheduled:
+            return None
+        lr = 0.1 * self.lr
+        return Change(
+            "weights_and_lr", f"{weights.text}; lr {self.lr:.3g} -> {lr:.3g}", True, self.lr, (weights.new, lr)
+        )
+
     def _scaled_inputs(self, e: Evidence) -> Change | None:
         run = run_of(self.net)
         if run is None or run.scale_inputs is None or e.rows is None or first_tensor(e.rows[0]).ndim < 2:
@@ -187,6 +209,14 @@ class Changes:
         if clippers[-1].max_norm_ != "auto":
             return None
         return Change("max_norm", f"gradient_clipping 'auto' -> {FIXED_NORM}", False, "auto", FIXED_NORM)
+
+    def _unbound(self) -> Change | None:
+        """A bound that follows the norms instead of a fixed one, which may make every step small."""
+        clippers = self._own_clippers()
+        if not clippers or not isinstance(clippers[-1].max_norm_, Real):
+            return None
+        old = clippers[-1].max_norm_
+        return Change("max_norm", f"gradient_clipping {float(old):.3g} -> 'auto'", True, old, "auto")
 
     def _own_clippers(self) -> list[GradientClipping]:
         return [callback for _, callback in self.net.callbacks_ if isinstance(callback, GradientClipping)]

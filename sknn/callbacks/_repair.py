@@ -100,6 +100,7 @@ class Repairs:
         self.start = _Snapshot(net, [])
         self.changes = Changes(net)
         self._last_lrs: tuple[float, float] | None = None  # before and after the last change of it that was kept
+        self._too_high = math.inf  # the lowest learning rate at which the loss diverged
         self.running: Attempt | None = None
         self.n_tried = 0
         self.queue: list[Change] = []
@@ -114,6 +115,8 @@ class Repairs:
         if finding.symptom == "overfitting":
             self._restore_best(finding, e)
             return
+        if finding.symptom in ("loss_diverging", "non_finite") or finding.cause == "updates":
+            self._too_high = min(self._too_high, self.changes.lr)
         self.queue = self.changes.for_finding(finding, e, ended=self.watcher.has_ended)
         self._try_next(e, finding)
 
@@ -133,6 +136,8 @@ class Repairs:
         if not (kept or ended or collapsed) and _is_rising(e.skills):  # it may begin more slowly, and end better
             return True
         self.running = None
+        if collapsed and attempt.change.lrs is not None:
+            self._too_high = min(self._too_high, self.changes.lr)
         self.health.repairs.append(
             Repair(attempt.finding.symptom, attempt.made_after, attempt.change.text, kept, attempt.skill, skill)
         )
@@ -184,8 +189,10 @@ class Repairs:
         # Near its end a schedule makes any loss fall: the size of the updates shows whether they are too small.
         if last >= first and last < _MUCH * suggested_lr(e):
             factor = _MUCH if last > first and e.is_worse_than_simple else _RAISED
-            return max(suggested_lr(e), float(f"{factor * last:.0e}"))
-        return float(f"{math.sqrt(first * last):.0e}") if max(lrs) > _MUCH * min(lrs) else None
+            raised = float(f"{min(max(suggested_lr(e), factor * last), _MUCH * last):.0e}")
+            return raised if raised < self._too_high else None
+        between = min(math.sqrt(first * last), _MUCH * last)
+        return float(f"{between:.0e}") if max(lrs) > _MUCH * min(lrs) else None
 
     # ------------------------------------------------------------------ making and undoing
 

@@ -169,7 +169,8 @@ class GradientHealth(SknnCallback):
         stoppers = stoppers_of(net)
         clippers = [c for _, c in net.callbacks_ if isinstance(c, GradientClipping) and c.by == "norm"]
         run, is_sknn, loss = run_of(net), isinstance(net, SknnNet), net.criterion_
-        train, valid = (RowSource(net, dataset, is_resident=is_sknn) for dataset in (dataset_train, dataset_valid))
+        train = RowSource(net, dataset_train, is_resident=is_sknn)
+        valid = RowSource(net, dataset_valid, is_resident=is_sknn, of_shares=True)
         e = self._evidence = initial_evidence(
             net,
             train,
@@ -186,6 +187,10 @@ class GradientHealth(SknnCallback):
         )
         if e.constant is not None:
             self.health_.constant_loss = e.constant.loss
+            earlier = restored_epoch(net)
+            on_trial = self._repairs is not None and self._repairs.running is not None
+            if 0 < earlier < len(net.history) and not on_trial and "valid_loss" in net.history[earlier - 1]:
+                e.skill_of_earlier = e.constant.skill(net.history[earlier - 1, "valid_loss"], held_out=True)
             found = None if self.health_.findings else careful(diagnose_before_training, e)
             if found is not None:
                 self._report(found)

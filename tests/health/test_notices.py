@@ -86,7 +86,7 @@ def test_a_target_far_from_zero_that_is_not_scaled_is_named():
     X, y = DIABETES
     health = record(mlp(NeuralRegressor, preprocessing=False, max_epochs=1, lr=1e-5), X, y + 1e4)
     (finding,) = health.findings
-    assert (finding.symptom, finding.cause) == ("exploding", "initial_loss")
+    assert (finding.symptom, finding.layer, finding.cause) == ("exploding", "y", "target_scale")
     assert "preprocessing=True" in finding.remedy
 
 

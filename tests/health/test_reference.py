@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from skorch import NeuralNetClassifier
 from torch import nn
 
+from sknn._health.reference import is_related
 from sknn.callbacks import GradientHealth
 
 
@@ -22,3 +24,23 @@ def test_classes_at_each_point_of_a_sequence_have_a_constant_of_their_own():
     share = y.mean()
     expected = -(share * np.log(share) + (1 - share) * np.log(1 - share))
     assert dict(net.callbacks_)["GradientHealth"].health_.constant_loss == pytest.approx(expected, rel=0.15)
+
+
+def _rows(signal: float, n: int = 600, d: int = 12):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(n, d)).astype(np.float32)
+    return torch.from_numpy(x), torch.from_numpy((signal * x.sum(1) / d**0.5 + rng.normal(size=n)).astype(np.float32))
+
+
+def test_a_relation_that_only_all_columns_together_show():
+    x, y = _rows(0.3)
+    assert is_related((x, y))
+    assert is_related((x, (y > 0).long()))
+    assert not is_related(_rows(0.0))
+    assert not is_related((x, y[torch.randperm(len(y), generator=torch.Generator().manual_seed(0))]))
+
+
+def test_wild_targets_do_not_hide_a_relation():
+    x, y = _rows(0.5)
+    y[:6] = torch.tensor([1e6, -1e6, 1e6, -1e6, 1e6, -1e6])
+    assert is_related((x, y))

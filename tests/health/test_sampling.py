@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -19,3 +20,12 @@ def test_an_inspection_looks_at_fewer_images_than_rows_of_tables(shape: tuple[in
     assert many is not None
     assert n <= len(some[1]) == len(some[0]["x"]) < 2 * n
     assert len(many[1]) == 500
+
+
+def test_held_out_rows_of_a_committee_are_those_that_its_networks_hold_out() -> None:
+    y = torch.arange(10.0)
+    rows = Rows(Dense(torch.zeros(10, 2)), y, None, torch.device("cpu")).shared_out(np.array([[1, 2, 3], [3, 4, 5]]))
+    source = RowSource(None, rows, is_resident=True, of_shares=True)
+    assert source.n_rows == 5
+    assert source.targets(100)[1].tolist() == [1, 2, 3, 3, 4, 5]
+    assert source.some(100)[1].tolist() == [1, 2, 3, 3, 4, 5]

@@ -9,14 +9,15 @@ import numpy as np
 from ..evidence import Evidence
 from ..input_dependence import input_gradient
 from ..record import Finding
+from .growth import Root, root_of_large_loss
 from .remedies import USUAL_UPDATE, bounded_gradient, lower_lr
 
-__all__ = ["FAR_ABOVE_CONSTANT", "exploding", "fades", "relative_gradients", "vanishing", "vanishing_over_time"]
+__all__ = ["exploding", "fades", "relative_gradients", "vanishing", "vanishing_over_time"]
 
 _ORDERS_OF_MAGNITUDE = 1e3
+# Growth of gradients towards the input that counts in a network of so many layers that only memorises its rows.
+_CLEARLY, _MANY_LAYERS = 3.0, 6
 _NOTHING_LEFT = 1e-5
-# A first loss this many times that of a constant guess comes from the initial weights, or from the scale of the target.
-FAR_ABOVE_CONSTANT = 20.0
 
 
 def exploding(e: Evidence, ended: bool) -> Finding | None:
@@ -26,7 +27,7 @@ def exploding(e: Evidence, ended: bool) -> Finding | None:
     """
     if not e.step_losses or e.constant is None:
         return None
-    found = _far_above_constant(e) or _grows_towards_input(e) or _updates_beyond_weights(e)
+    found = root_of_large_loss(e) or _grows_towards_input(e) or _updates_beyond_weights(e)
     if found is None or not e.learns_poorly:
         return None
     layer, cause, evidence, remedy = found
@@ -36,36 +37,31 @@ def exploding(e: Evidence, ended: bool) -> Finding | None:
     return Finding("exploding", layer, e.n_epochs, evidence, remedy, cause)
 
 
-def _far_above_constant(e: Evidence) -> tuple[str | None, str, str, str] | None:
-    assert e.constant is not None
-    first = float(e.step_losses[0][0]) / e.constant.start if e.constant.start > 0 else 0.0
-    if not first > FAR_ABOVE_CONSTANT:
-        return None
-    seen = (
-        f"the first loss was {e.step_losses[0][0]:.3g}, {first:.3g} times that of a constant guess, "
-        f"{e.constant.start:.3g}"
-    )
-    remedy = "smaller initial weights, a target of standard scale (preprocessing=True), norm layers, or {lower}."
-    return None, "initial_loss", seen, remedy
-
-
-def _grows_towards_input(e: Evidence) -> tuple[str | None, str, str, str] | None:
+def _grows_towards_input(e: Evidence) -> Root | None:
     rows = e.norms.relative()
     if len(rows) < 3 or rows.shape[1] < 3:
         return None
     relative = np.median(rows[:5, :, 0], axis=0)
     n = max(1, len(relative) // 3)
-    if not 0 < relative[-n:].max() < np.median(relative[:n]) / _ORDERS_OF_MAGNITUDE:
+    first, last = np.median(relative[:n]), relative[-n:].max()
+    # Growth that does not keep the training rows from being learned makes outputs of other rows unrelated to them.
+    if len(relative) > _MANY_LAYERS and e.memorises:
+        is_clear, last = True, np.median(relative[-n - 1 : -1])
+    else:
+        is_clear = False
+    if not 0 < last < first / (_CLEARLY if is_clear else _ORDERS_OF_MAGNITUDE):
         return None
     layer = e.norms.names[int(np.argmax(relative[:n]))]
     seen = (
-        f"the gradient of {layer}, relative to its weights, was {np.median(relative[:n]) / relative[-n:].max():.1e} "
-        "times that of the last layers in the first steps"
+        f"the gradient of {layer}, relative to its weights, was {first / last:.2g} times that of the last layers in "
+        "the first steps"
     )
-    return layer, "gradients", seen, "{clip}, smaller initial weights, norm layers or shortcuts, or {lower}."
+    if is_clear:
+        seen += f", and of the training skill of {e.train_skills[-1]:.2g} little is left on held-out rows"
+    return Root(layer, "gradients", seen, "{clip}, smaller initial weights, norm layers or shortcuts, or {lower}.")
 
 
-def _updates_beyond_weights(e: Evidence) -> tuple[str | None, str, str, str] | None:
+def _updates_beyond_weights(e: Evidence) -> Root | None:
     size = e.update_size()
     if not size > 1:
         return None
@@ -74,7 +70,7 @@ def _updates_beyond_weights(e: Evidence) -> tuple[str | None, str, str, str] | N
         f"({USUAL_UPDATE:g} is usual)"
     )
     raised = f"lr_schedule='cosine', which does not exceed lr={e.lr:.3g}, or {{clip}}."
-    return None, "updates", seen, raised if e.schedule_raises_lr else "{lower}, {clip}, or a warm-up."
+    return Root(None, "updates", seen, raised if e.schedule_raises_lr else "{lower}, {clip}, or a warm-up.")
 
 
 def relative_gradients(e: Evidence) -> list[tuple[list[str], np.ndarray]]:

@@ -16,6 +16,7 @@ __all__ = [
     "bounded_gradient",
     "for_overflow",
     "lower_lr",
+    "lowest_lr",
     "suggested_lr",
     "usual_schedule",
 ]
@@ -24,18 +25,31 @@ __all__ = [
 USUAL_UPDATE = 5e-3
 # First update that another learning rate should give; the first steps may be large.
 _BOLD_UPDATE = 1e-2
+# Further below the present learning rate, and below a usual one, or above this, none is proposed: the cause is another.
+_FURTHEST_BELOW, _LOW, _HIGH = 1e-3, 1e-4, 1.0
 # A fixed bound also stops steady divergence, which a bound that follows the norms does not.
 FIXED_NORM = 1.0
 
 
 def suggested_lr(e: Evidence) -> float:
     """The learning rate at which one of the first steps would change a usual share of the weights, to one digit."""
-    size = e.update_size()
+    size = e.update_size() * _of_momentum(e)
     if not size > 0 or not math.isfinite(size):  # then from the distance covered in all steps
         size = e.displacement() / max(1, e.n_steps)
     if not size > 0 or not math.isfinite(size):
         return float(f"{e.lr * 0.1:.0e}")
-    return float(f"{e.lr * _BOLD_UPDATE / size:.0e}")
+    return float(f"{max(lowest_lr(e.lr), min(e.lr * _BOLD_UPDATE / size, max(e.lr, _HIGH))):.0e}")
+
+
+def _of_momentum(e: Evidence) -> float:
+    """How much longer steps become than the first ones with more momentum than usual."""
+    momentum = max(group.get("momentum", 0.0) for group in e.net.optimizer_.param_groups)
+    return 0.1 / max(1 - momentum, 1e-4) if momentum > 0.9 else 1.0
+
+
+def lowest_lr(lr: float) -> float:
+    """The lowest learning rate that may be proposed instead of `lr`."""
+    return min(_FURTHEST_BELOW * lr, _LOW)
 
 
 def lower_lr(e: Evidence) -> float:
@@ -70,6 +84,7 @@ def for_overflow(origin: Origin, step: int, lr: float, e: Evidence | None) -> st
         "loss": "checking the loss: eps in a logarithm, division or square root",
         "gradient": "checking that layer: the derivative of sqrt, log or a norm at zero",
     }.get(origin.stage, "preprocessing=True if inputs are very large")
+    if step == 1:  # the learning rate cannot be the cause
+        return f"{check}."
     lower = f"a lower lr (it is {lr!r})" if e is None else f"lr={lower_lr(e):.1g} (it is {lr!r}), {bounded_gradient(e)}"
-    # In the first step, the learning rate cannot be the cause.
-    return f"{check}; or {lower}." if step == 1 else f"{lower}, or {check}."
+    return f"{lower}, or {check}."

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..evidence import Evidence
+from ..evidence import HARDLY_ANY_SKILL, Evidence
 from ..record import Finding
 from .remedies import USUAL_UPDATE, bounded_gradient, lower_lr, usual_schedule
 
 __all__ = ["loss_diverging", "overfitting"]
+
+# Norm of a first update, relative to that of the weights, that is ten times a usual one.
+_LONG_STEP = 0.05
 
 
 def loss_diverging(e: Evidence, ended: bool) -> Finding | None:
@@ -28,10 +31,16 @@ def loss_diverging(e: Evidence, ended: bool) -> Finding | None:
     long = max(4, len(skills) // 5)
     collapsed = len(skills) >= 2 * long and best > 0.2 and max(skills[-long:]) < 0.25 * best
     was_normal = e.step_losses[0][0] < 3 * e.constant.start
-    spiked = ended and e.had_time(True) and was_normal and min(skills) < -5 and e.learns_poorly
+    has_none = e.skills[-1] < HARDLY_ANY_SKILL
+    spiked = ended and e.had_time(True) and was_normal and min(skills) < -5 and (has_none or e.learns_poorly)
     badly = e.n_steps >= 30 and lasting >= 3 and max(recent) < -2 and above > 2
     in_the_end = ended and e.had_time(True) and e.skill < -0.1 and max(recent) < -0.1 and above > 0.5
-    if not (badly or in_the_end or collapsed or spiked) or (not collapsed and _is_calm(e, ended)):
+    # Much dropout keeps the training loss high, too, but not by steps that are too long.
+    is_high = sum(skill < -0.25 for skill in skills) >= max(4, len(skills) // 4) and e.update_size() > _LONG_STEP
+    stays_high = is_high and e.had_time(ended) and was_normal and (has_none or (ended and e.is_worse_than_simple))
+    if not (badly or in_the_end or collapsed or spiked or stays_high) or (
+        not (collapsed or stays_high) and _is_calm(e, ended)
+    ):
         return None
     lower = f"lr={lower_lr(e):.1g} (it is {e.lr:.3g})"
     if e.schedule_raises_lr:

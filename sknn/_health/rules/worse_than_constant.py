@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..evidence import Evidence
+from ..evidence import ENOUGH_HELD_OUT, MEMORISED, Evidence
 from ..record import Finding
-from .gradients import FAR_ABOVE_CONSTANT
+from .growth import root_of_large_loss
 from .remedies import bounded_gradient, lower_lr
 
 __all__ = ["worse_than_constant"]
@@ -14,8 +14,8 @@ __all__ = ["worse_than_constant"]
 _WORSE, _FAR_WORSE, _OUT_OF_SCALE = 2.0, 100.0, 1e4
 # Far below the resolution of float32: the target is constant but for rounding.
 _NO_VARIATION = 1e-20
-# A network that has learned its training rows, but is so much worse than a constant guess on so many others.
-_LEARNED, _LOST, _ENOUGH_HELD_OUT = 0.3, -0.1, 50
+# A network that has learned its training rows, but has such a skill on others.
+_LOST = -0.03
 
 
 def worse_than_constant(e: Evidence, ended: bool) -> Finding | None:
@@ -27,9 +27,11 @@ def worse_than_constant(e: Evidence, ended: bool) -> Finding | None:
     most = _WORSE if e.had_rows_and_time else _FAR_WORSE if e.has_risen else _OUT_OF_SCALE
     if e.kept_skill < 1 - most:
         return _far_above(e)
-    has_learned = e.train_skills[-1] >= _LEARNED and e.valid.n_rows >= _ENOUGH_HELD_OUT
+    has_learned = e.train_skills[-1] >= MEMORISED and e.valid.n_rows >= ENOUGH_HELD_OUT
     if e.had_rows_and_time and has_learned and e.kept_skill < _LOST:
-        return _overfitted(e)
+        return _overfitted(e, "worse than a constant guess")
+    if e.had_rows_and_time and e.memorises and not e.proves_relation:
+        return _overfitted(e, f"where a simple model reaches {e.simple_skill:.2g}")
     return None
 
 
@@ -41,10 +43,10 @@ def _far_above(e: Evidence) -> Finding:
     if e.train_skills[-1] >= 0:
         seen += f", though the training skill is {e.train_skills[-1]:.3g}."
         return Finding("overfitting", None, e.n_epochs, seen, _OTHER_ROWS)
-    if first > FAR_ABOVE_CONSTANT * e.constant.start and not e.has_risen:
-        seen += f"; the first loss was {first:.3g}, where a constant guess has {e.constant.loss:.3g}."
-        remedy = f"a target of standard scale (preprocessing=True), smaller initial weights, more epochs, or {lower}."
-        return Finding("exploding", None, e.n_epochs, seen, remedy, "initial_loss")
+    root = None if e.has_risen else root_of_large_loss(e)
+    if root is not None:
+        remedy = root.remedy.format(lower=lower)
+        return Finding("exploding", root.layer, e.n_epochs, f"{seen}; {root.evidence}.", remedy, root.cause)
     seen += f"; the first loss was {first:.3g}, and a constant guess has {e.constant.loss:.3g}."
     return Finding("loss_diverging", None, e.n_epochs, seen, f"{lower}, or {bounded_gradient(e)}.")
 
@@ -55,9 +57,6 @@ _OTHER_ROWS = (
 )
 
 
-def _overfitted(e: Evidence) -> Finding:
-    seen = (
-        f"the training skill is {e.train_skills[-1]:.3g}, and the skill on {e.judged_on} is {e.kept_skill:.2g}, worse "
-        "than a constant guess."
-    )
-    return Finding("overfitting", None, e.n_epochs, seen, _OTHER_ROWS)
+def _overfitted(e: Evidence, compared: str) -> Finding:
+    seen = f"the training skill is {e.train_skills[-1]:.3g}, and the skill on {e.judged_on} is {e.kept_skill:.2g}"
+    return Finding("overfitting", None, e.n_epochs, f"{seen}, {compared}.", _OTHER_ROWS)

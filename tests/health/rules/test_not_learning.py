@@ -72,3 +72,14 @@ def test_a_small_rate_of_a_default_that_decays_weights():
     (finding,) = record(model, *DIABETES).findings
     assert (finding.symptom, finding.cause) == ("not_learning", "small_updates")
     assert float(finding.remedy.split("lr=")[1].split(",")[0]) > 1e-6
+
+
+def test_a_weak_relation_is_no_finding():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(4000, 8)).astype(np.float32)
+    y = (0.15 * X[:, 0] + rng.normal(size=4000)).astype(np.float32)
+    model = NeuralRegressor(MLP, module_params={"hidden_sizes": (16,)}, max_epochs=8, lr=0.003, random_state=0)
+    health = record(model, X, y)
+    assert (health.status, health.findings) == ("healthy", [])
+    assert 0 < health.skill < 0.05
+    assert [f.cause for f in findings(model, X, rng.permutation(y))] == ["unrelated_labels"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
+from sklearn.datasets import make_friedman1
 from torch import nn
 
 from sknn import NeuralRegressor
 from sknn.modules import MLP
-from tests.health.subjects import CANCER, DIABETES, classifier, findings, record
+from tests.health.subjects import CANCER, DIABETES, DIGITS, Deep, classifier, findings, record
 
 
 def test_the_sign_of_the_loss():
@@ -40,3 +42,27 @@ def test_overfitting_is_found_only_where_nothing_stops_it():
     (finding,) = findings(classifier(MLP, early_stopping=False, **params), X[:100], y[:100], **rows)
     assert finding.symptom == "overfitting"
     assert findings(classifier(MLP, early_stopping=True, n_iter_no_change=50, **params), X[:100], y[:100], **rows) == []
+
+
+def test_a_loss_that_is_never_below_that_of_a_constant_guess():
+    model = classifier(
+        MLP, optimizer=torch.optim.SGD, optimizer_params={"momentum": 0.95}, lr=5.0, gradient_clipping=0.5, max_epochs=16,
+        lr_schedule="constant",
+    )  # fmt: skip
+    (finding,) = record(model, *DIGITS).findings
+    assert finding.symptom in ("loss_diverging", "dead_units")
+    assert "lr=" in finding.remedy
+
+
+def test_a_deep_net_whose_gradients_grow_memorises_its_rows():
+    class Chaotic(Deep):
+        def __init__(self, in_features, out_features) -> None:
+            super().__init__(in_features, out_features, depth=16, activation=nn.Tanh)
+            for layer in self.body:
+                if isinstance(layer, nn.Linear):
+                    nn.init.normal_(layer.weight, 0, 2.5 / layer.in_features**0.5)
+
+    X, y = make_friedman1(400, noise=0.5, random_state=0)
+    model = NeuralRegressor(Chaotic, max_epochs=20, batch_size=32, lr=0.002, random_state=0)
+    (finding,) = record(model, X, y).findings
+    assert finding.symptom in ("exploding", "saturated_units")

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from sknn.modules import MLP
-from tests.health.subjects import CANCER, CIRCLES, classifier, record
+from tests.health.subjects import CANCER, CIRCLES, DIGITS, classifier, record
 
 
 @torch.no_grad()
@@ -47,3 +47,29 @@ def test_the_units_of_each_gate_of_a_cell_are_alike():
 
     (finding,) = record(classifier(Cell), *CANCER).findings
     assert finding.symptom == "symmetric_init"
+
+
+class Factor(nn.Module):
+    """A factor of each unit, all alike, in front of tanh."""
+
+    def __init__(self, in_features, out_features, factor=60.0) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(in_features, 32), nn.Linear(32, 32)])
+        self.factors = nn.Parameter(torch.full((2, 32), factor))
+        self.out = nn.Linear(32, out_features)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer, factor in zip(self.layers, self.factors, strict=True):
+            x = torch.tanh(layer(x) * factor)
+        return self.out(x)
+
+
+def test_a_factor_in_front_of_an_activation_saturates_it_and_is_repaired():
+    model = classifier(Factor, max_epochs=20, lr=0.001, gradient_health="repair")
+    health = record(model, *DIGITS)
+    assert {finding.symptom for finding in health.findings} == {"saturated_units"}
+    assert health.status == "repaired"
+
+
+def test_equal_factors_of_units_are_not_symmetric_weights():
+    assert record(classifier(Factor, module_params={"factor": 1.0}, lr=0.01), *CANCER).findings == []
