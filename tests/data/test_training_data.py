@@ -229,10 +229,3 @@ def test_a_column_of_numbers_is_one_of_several_outputs_unless_the_loss_has_one()
         with pytest.warns(DataConversionWarning) as caught:
             quantiles.partial_fit(COLUMN, y)
         assert [warning.filename for warning in caught] == [__file__]
-
-
-def test_a_table_of_rare_labels_is_learned_by_as_many_networks_as_a_small_one() -> None:
-    X, y = GENERATOR.normal(size=(6000, 2)), (np.arange(6000) < 14).astype(int)
-    params: dict[str, Any] = {"max_epochs": 1, "module_params": {"width": 8, "n_blocks": 0, "n_bins": 2}}
-    rare, frequent = NeuralClassifier(**params).fit(X, y), NeuralClassifier(**params).fit(X, np.arange(6000) % 2)
-    assert (len(rare.module_.networks), len(frequent.module_.networks)) == (4, 2)
