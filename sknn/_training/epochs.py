@@ -14,6 +14,7 @@ from .._errors import level_of_caller
 from ..callbacks._protocol import SknnCallback
 from ..callbacks._repair import TrainAgain
 from ..callbacks._state import ModuleState, StopTraining, UserStop
+from ..callbacks.early_stopping import stoppers_of
 from ..losses import Loss
 from .linear_share import mix_linear_models
 from .net import _Net
@@ -111,7 +112,8 @@ class Epochs:
         net = self.net
         net.notify("on_train_end", X=None, y=None)
         if self.valid is not None:
-            mix_linear_models(net, self.rows, self.valid)
+            if stoppers_of(net):  # else the weights at the end are the caller's choice
+                mix_linear_models(net, self.rows, self.valid)
             self._calibrate(self.valid)
 
     def _scheduled_epochs(self, epochs: int) -> None:

@@ -18,6 +18,8 @@ __all__ = ["mix_linear_models"]
 
 # Logarithm of how much likelier the linear model is beforehand.
 _LOG_ODDS = 2.0
+# Loss of a row, of targets in units of their spread, beyond which it is one with a wild target.
+_FAR = 5.0
 _SHARES = torch.linspace(0, 1, 21, dtype=torch.float64).tolist()
 
 
@@ -65,7 +67,10 @@ def _share(net: _Net, networks: list[TabM], linear: list[LinearPath], valid: Row
     logs, n_rows = [], float(weight.sum())
     for share in _SHARES:
         raw = net.criterion_.combine(torch.lerp(of_network, of_linear, share))
-        total = float(net.criterion_.pointwise(raw, y) @ weight)
+        losses = net.criterion_.pointwise(raw, y)
+        if net.criterion_.target_scaling == "robust":  # beside a wild target, the other rows would not count
+            losses = losses.clamp(max=_FAR)
+        total = float(losses @ weight)
         # Of real targets the likelihood with the spread that suits it best.
         is_real = net.target_kind == "real"
         logs.append(-0.5 * n_rows * math.log(max(total / n_rows, 1e-12)) if is_real else -total)

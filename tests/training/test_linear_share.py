@@ -85,3 +85,11 @@ def test_without_held_out_rows_nothing_is_mixed():
     X, truth, _ = table(0, 40)
     model = NeuralRegressor(random_state=0, early_stopping=False, max_epochs=2, **QUICK).fit(X[:40], truth[:40])
     assert max(shares(model)) == 0
+
+
+@pytest.mark.parametrize("criterion", ["absolute_error", "huber"])
+def test_a_wild_target_does_not_hide_what_the_other_rows_say(criterion):
+    X, _, _ = table(0, 200)
+    y = np.abs(X[:, 0])
+    y[7] = 1e6
+    assert max(shares(NeuralRegressor(criterion=criterion, random_state=0, **QUICK).fit(X[:200, :2], y[:200]))) < 0.05
