@@ -50,7 +50,7 @@ def effects(rows: StartRows, must_rank: bool = False) -> Effects | None:
     (x, *_), y, weight = read_rows(rows, n_read)
     counts = weight > 0
     n_counting = len(rows) * float(counts.float().mean())
-    if not must_rank and n_counting >= _ROWS_PER_SQUARE * n_columns**2:
+    if n_counting == 0 or (not must_rank and n_counting >= _ROWS_PER_SQUARE * n_columns**2):
         return None
     x, y, weight = x[counts], y[counts], weight[counts]
     ranks = midranks(x)

@@ -92,6 +92,10 @@ def test_a_row_of_weight_zero_counts_as_none():
     torch.testing.assert_close(effects_of(x, y, weight).scales, expected.scales)
 
 
+def test_rows_of_weight_zero_alone_say_nothing():
+    assert effects(FewRows(*rows_of(50, 20), torch.zeros(50)), must_rank=True) is None
+
+
 @pytest.mark.parametrize(("n_rows", "n_columns"), [(100, 1), (2500, 10), (20, 1)])
 def test_few_columns_keep_their_scale(n_rows, n_columns):
     assert effects(FewRows(rows_of(n_rows, 10)[0][:, :n_columns], rows_of(n_rows, 10)[1])) is None
