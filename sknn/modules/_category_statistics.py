@@ -31,7 +31,7 @@ def trust_in_categories(codes: Tensor, sizes: Sequence[int], y: Tensor, weight: 
         Fraction of the training rows that these are.
     """
     weight, y = weight.double(), y.double()
-    total = weight.sum()
+    total = weight.sum().clamp_min(1e-12)
     y = y - (weight.unsqueeze(1) * y).sum(0) / total
     y = y / ((weight.unsqueeze(1) * y.square()).sum(0) / total).sqrt().clamp_min(1e-12)
     trust = [_trust(column, size, y, weight, share) for column, size in zip(codes.t(), sizes, strict=True)]
@@ -43,7 +43,7 @@ def _trust(codes: Tensor, size: int, y: Tensor, weight: Tensor, share: float) ->
     n = weight.new_zeros(size).index_add_(0, codes, weight)
     sums = y.new_zeros(size, y.shape[1]).index_add_(0, codes, y * weight.unsqueeze(1))
     between = (sums.square() / n.clamp_min(1e-12).unsqueeze(1)).sum(0)
-    total, n_categories = float(n.sum()), int((n > 0).sum())
+    total, n_categories = max(float(n.sum()), 1e-12), int((n > 0).sum())
     within = (total - between).clamp_min(0) / max(total - n_categories, 1.0)
     effects = (between - (n_categories - 1) * within) / max(total - float(n.square().sum()) / total, 1e-12)
     k = float((within / effects.clamp_min(1e-12)).min())

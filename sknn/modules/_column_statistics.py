@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,6 +18,9 @@ _ROWS, _NUMBERS, _FEWEST_ROWS = 4096, 2**20, 256
 # If n columns show no effect, they get the scale rows / (24 * n^2), but 1 at most: nothing is gained by small scales up
 # to 10 columns or so, and of many columns the few that matter must be louder than all the others together.
 _ROWS_PER_SQUARE = 24
+
+# A column in which more rows have the same value is sparse.
+_MOST_EQUAL = 0.9
 
 # At this false discovery rate a column counts as half relevant.
 _RATE_OF_HALF = 0.2
@@ -35,7 +39,7 @@ def effects(rows: StartRows, must_rank: bool = False) -> Effects | None:
 
     Scales are small for columns that show no effect on the target by themselves, the smaller the more of them there are
     for the rows. A column that matters only together with others is among them, so it must be possible to learn a
-    larger factor. They are 1 where the table is too large to be read for that.
+    larger factor. They are 1 for sparse columns, and where the table is too large to be read for that.
     """
     (x, *_), _, _ = next(iter(rows.batches(1)))
     n_columns = x.shape[1]
@@ -46,19 +50,22 @@ def effects(rows: StartRows, must_rank: bool = False) -> Effects | None:
     (x, *_), y, weight = read_rows(rows, n_read)
     counts = weight > 0
     n_counting = len(rows) * float(counts.float().mean())
-    if not must_rank and n_counting >= _ROWS_PER_SQUARE * n_columns**2:
+    if n_counting == 0 or (not must_rank and n_counting >= _ROWS_PER_SQUARE * n_columns**2):
         return None
     x, y, weight = x[counts], y[counts], weight[counts]
-    log_p = log_p_values(x, midranks(y) if rows.target == "real" else y, weight)
-    found = relevance(log_p)
-    least = (
-        min(1.0, n_counting / (_ROWS_PER_SQUARE * float((1 - found).sum().clamp_min(1)) ** 2)) if are_enough else 1.0
-    )
-    scales = least + (1 - least) * found
+    ranks = midranks(x)
+    log_p = log_p_values(ranks, midranks(y) if rows.target == "real" else y, weight)
+    scales = torch.ones_like(log_p)
+    # Of words and one-hot columns, nearly always 0, each matters too little to be found, and together they may matter.
+    tested = ((ranks - 0.5).abs() <= (1 - _MOST_EQUAL) / 2).float().mean(0) < _MOST_EQUAL
+    if are_enough and int(tested.sum()) > 1:
+        found = relevance(log_p[tested])
+        least = min(1.0, n_counting / (_ROWS_PER_SQUARE * float((1 - found).sum().clamp_min(1)) ** 2))
+        scales[tested] = least + (1 - least) * found
     return Effects((scales / scales.max()).float(), log_p.argsort(stable=True))
 
 
-def log_p_values(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+def log_p_values(ranks: Tensor, y: Tensor, weight: Tensor) -> Tensor:
     r"""Logarithm of the probability of an effect of each column as large as this one by chance: (n_columns,), float64.
 
     For :math:`u` the ranks of a column, in [0, 1], two hypotheses are tested: that the target is uncorrelated with
@@ -67,7 +74,8 @@ def log_p_values(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
 
     Parameters
     ----------
-    x : Tensor of shape (n_rows, n_columns)
+    ranks : Tensor of shape (n_rows, n_columns)
+        See `midranks`.
     y : Tensor of shape (n_rows, n_targets)
         Label indicators, or ranks of real targets.
     weight : Tensor of shape (n_rows,)
@@ -75,7 +83,6 @@ def log_p_values(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
     """
     n_rows = float(weight.sum() ** 2 / weight.square().sum().clamp_min(1e-30))  # as many equal weights as certain
     weight = (weight / weight.sum().clamp_min(1e-30)).unsqueeze(1)
-    ranks = midranks(x)
     weighted = _standardized(y, weight) * weight
     correlation = _standardized(ranks, weight).t() @ weighted  # (n_columns, n_targets)
     first = torch.cos(math.pi * ranks)
@@ -101,9 +108,16 @@ def relevance(log_p: Tensor) -> Tensor:
 def midranks(x: Tensor) -> Tensor:
     """Ranks of the values within each column, in (0, 1); equal values share the mean of their ranks."""
     columns = x.t().contiguous()
-    ordered = columns.sort(1).values
-    below = torch.searchsorted(ordered, columns) + torch.searchsorted(ordered, columns, right=True)
-    return (below.t() / (2 * len(x))).to(x.dtype)
+    # numpy sorts six times as fast as torch.
+    order = torch.from_numpy(np.argsort(columns.cpu().numpy(), axis=1)).to(x.device)
+    ordered = columns.gather(1, order)
+    n_rows = len(x)
+    first = torch.zeros(ordered.shape, dtype=torch.int32, device=x.device)  # position of the first of equal values
+    stop = torch.full_like(first, n_rows)  # behind the last one
+    begins = torch.where(ordered[:, 1:] != ordered[:, :-1], torch.arange(1, n_rows, device=x.device), 0).int()
+    first[:, 1:] = begins.cummax(1).values
+    stop[:, :-1] = torch.where(begins > 0, begins, n_rows).flip(1).cummin(1).values.flip(1)
+    return torch.empty_like(ordered).scatter_(1, order, (first + stop).to(x.dtype) / (2 * n_rows)).t()
 
 
 def _standardized(x: Tensor, weight: Tensor) -> Tensor:

@@ -20,8 +20,9 @@ from ._start import StartRows, read_rows
 # Up to 8 known categories, plus unknown and missing: there a one-hot code is no wider than an embedding
 # (Holzmüller et al., 2024, arXiv:2407.04491, switch at the same number).
 _MAX_ONE_HOT_CARDINALITY = 10
-# Rows that say how far categories are to be trusted, at most.
-_ROWS_OF_STATISTICS = 2**15
+# Rows that say how far categories are to be trusted, at most, and the length that embeddings then start with: random
+# numbers in place of a rare category are noise.
+_ROWS_OF_STATISTICS, _LENGTH = 2**15, 0.3
 
 
 class UnknownMasking(nn.Module):
@@ -221,7 +222,7 @@ class CategoricalEmbeddings(nn.Module):
 
     @torch.no_grad()
     def fit_start(self, rows: StartRows) -> CategoricalEmbeddings:
-        """Trust rare categories less, by training rows with their targets; returns the module.
+        """Trust rare categories less, by training rows with their targets, and shorten embeddings; returns the module.
 
         What is learned of a rare category is mostly noise. A factor in front of its embedding makes the steps smaller
         that an adaptive optimizer takes on it, and the embedding itself.
@@ -230,6 +231,7 @@ class CategoricalEmbeddings(nn.Module):
             (_, codes), y, weight = read_rows(rows, _ROWS_OF_STATISTICS)
             codes = codes[:, self.embedded_columns]
             self.trust.copy_(trust_in_categories(codes, self._sizes, y, weight, len(y) / len(rows)))
+            self.embedding.weight.mul_(_LENGTH)
         return self
 
 

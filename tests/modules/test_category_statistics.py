@@ -56,6 +56,7 @@ def test_weights_are_rows_and_a_share_of_the_rows_stands_for_all():
     torch.testing.assert_close(halves, k / 2)
 
 
-def test_a_constant_target_is_no_error():
-    codes, _ = effects_of(50, 22, 1.0)
+def test_a_constant_target_or_weights_of_zero_are_no_error():
+    codes, y = effects_of(50, 22, 1.0)
+    assert trust_in_categories(codes, [22], y, torch.zeros(50)).isfinite().all()
     assert trust_in_categories(codes, [22], torch.ones(50, 1), torch.ones(50)).isfinite().all()

@@ -38,7 +38,7 @@ def rows_of(n_rows: int, n_columns: int) -> tuple[Tensor, Tensor]:
 
 
 def found_in(x: Tensor, y: Tensor) -> Tensor:
-    return relevance(log_p_values(x, y, torch.ones(len(x))))
+    return relevance(log_p_values(midranks(x), y, torch.ones(len(x))))
 
 
 def effects_of(x: Tensor, y: Tensor, weight: Tensor | None = None) -> Effects:
@@ -92,6 +92,10 @@ def test_a_row_of_weight_zero_counts_as_none():
     torch.testing.assert_close(effects_of(x, y, weight).scales, expected.scales)
 
 
+def test_rows_of_weight_zero_alone_say_nothing():
+    assert effects(FewRows(*rows_of(50, 20), torch.zeros(50)), must_rank=True) is None
+
+
 @pytest.mark.parametrize(("n_rows", "n_columns"), [(100, 1), (2500, 10), (20, 1)])
 def test_few_columns_keep_their_scale(n_rows, n_columns):
     assert effects(FewRows(rows_of(n_rows, 10)[0][:, :n_columns], rows_of(n_rows, 10)[1])) is None
@@ -101,6 +105,14 @@ def test_scales_of_columns_without_effects_are_the_smaller_the_more_columns_ther
     scales = [effects_of(*rows_of(800, n_columns)).scales for n_columns in (23, 203)]
     assert all(scale[:3].min() > 0.95 for scale in scales)
     assert [float(scale.median()) for scale in scales] == pytest.approx([0.083, 0.00083], rel=0.2)
+
+
+def test_sparse_columns_keep_their_scale():
+    x, y = rows_of(500, 60)
+    sparse = (torch.rand(500, 60, generator=torch.Generator().manual_seed(0)) < 0.05).float()
+    scales = effects_of(torch.cat([x, sparse, 1 - sparse], 1), y).scales
+    assert scales[60:].min() == 1
+    assert scales[3:60].median() < 0.02
 
 
 def test_the_largest_scale_is_one_where_nothing_is_found():

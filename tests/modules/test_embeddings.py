@@ -56,7 +56,10 @@ def test_rare_categories_are_trusted_less() -> None:
     rows.__len__ = lambda self: 100
     assert embeddings.trust is not None
     assert (embeddings.trust == 1).all()
+    assert embeddings.embedding is not None
+    before = embeddings.embedding.weight.clone()
     trust = embeddings.fit_start(rows).trust
+    torch.testing.assert_close(embeddings.embedding.weight.detach(), 0.3 * before.detach())
     assert trust is not None
     assert 1 > trust[2] > trust[3] > trust[4] > trust[5] == 0
     assert trust[0] == 1
