@@ -163,7 +163,7 @@ def test_many_rows_are_shown_more_rarely_to_fewer_networks_in_larger_batches():
         size = batch_size_for(TabM.recipe, "auto", n_rows)
         return size, epochs_for(TabM.recipe, "auto", n_rows, size, row_size=20, stopped=True)
 
-    assert [plan(n) for n in (30_000, 100_000, 480_000, 1_000_000)] == [(128, 25), (128, 14), (256, 7), (256, 5)]
+    assert [plan(n) for n in (30_000, 100_000, 480_000, 1_000_000)] == [(128, 25), (256, 14), (256, 7), (256, 5)]
     assert [n_networks_for(TabM, "auto", n) for n in (None, 30_000, 50_000, 50_001)] == [2, 2, 2, 1]
     assert n_networks_for(SequenceNet, "auto", None) == 2
 
