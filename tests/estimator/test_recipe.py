@@ -168,9 +168,11 @@ def test_many_rows_are_shown_more_rarely_to_fewer_networks_in_larger_batches():
     assert n_networks_for(SequenceNet, "auto", None) == 2
 
 
-def test_a_constant_target_of_many_rows_takes_a_few_steps():
+@pytest.mark.parametrize("n_networks", [1, 2])
+def test_a_constant_target_of_many_rows_takes_a_few_steps(n_networks):
     X = np.random.default_rng(0).normal(size=(20_000, 3))
-    reg = NeuralRegressor(TabM, module_params={"width": 8, "n_bins": 2}, random_state=0).fit(X, np.full(20_000, 0.1))
+    small = NeuralRegressor(TabM, module_params={"width": 8, "n_bins": 2}, n_networks=n_networks, random_state=0)
+    reg = small.fit(X, np.full(20_000, 0.1))
     assert reg.net_.steps_done_ <= 10
     assert (reg.predict(X[:100]) == np.float32(0.1)).all()
 
