@@ -64,7 +64,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         from 30,000 rows on, ``sqrt(30_000 / n_rows)`` times as many passes.
     batch_size : "auto" or int, default="auto"
         Rows per step, for each of the `n_networks` networks. "auto" aims at 40 steps per epoch with 16 to 256 rows
-        each, for TabM at 8 steps with 16 to 128 rows; from 30,000 rows on, the largest size grows with the fourth root
+        each, for TabM at 8 steps with 16 to 128 rows; from 20,000 rows on, the largest size grows with the fourth root
         of their number.
     max_time : float, default=None
         Seconds that fit may take, at least one step; the loading of libraries by the first fit of a process is not

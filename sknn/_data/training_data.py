@@ -119,7 +119,7 @@ class TrainingData:
         """Split off validation rows; each network of a committee holds out different ones."""
         labels = self.targets.encode(self.labels.y) if self.targets.kind == "classes" else None
         kwargs: dict[str, Any] = dict(fraction=fraction, seed=seed, labels=labels, groups=self.labels.groups)
-        if n_networks == 1:
+        if n_networks == 1 and not self.targets.is_constant:
             self.train_rows, self.valid_rows = validation_split(len(self), **kwargs)
         else:
             train, valid = validation_splits(n_networks, len(self), **kwargs)

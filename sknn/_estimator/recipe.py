@@ -19,9 +19,11 @@ from .default_callbacks import training_callbacks
 
 __all__ = ["n_networks_for", "optimizer_params_for", "stops_early", "training_plan"]
 
-# Up to so many rows every epoch is worth its time. Beyond, the passes over the rows fall with the square root of their
-# number, and a batch grows with the fourth root. A stream of unknown length is treated as if it had so many.
+# Up to so many rows every epoch is worth its time; beyond, the passes over the rows fall with the square root of their
+# number. A stream of unknown length is treated as if it had so many.
 _ROWS_OF_FULL_LENGTH = 30_000
+# From so many rows on, the largest batch grows with the fourth root of their number.
+_ROWS_OF_LARGEST_BATCH = 20_000
 
 
 def training_plan(
@@ -149,7 +151,7 @@ def batch_size_for(recipe: Recipe, batch_size: int | str, n_samples: int, n_copi
     """
     if batch_size == "auto":
         smallest = 16 if n_samples < 400 else 32
-        largest = recipe.largest_batch * max(1.0, n_samples / _ROWS_OF_FULL_LENGTH) ** 0.25
+        largest = recipe.largest_batch * max(1.0, n_samples / _ROWS_OF_LARGEST_BATCH) ** 0.25
         aim = 2 ** round(np.log2(max(n_samples, 1) / recipe.steps_per_epoch))
         size = int(np.clip(aim, smallest, 2 ** round(np.log2(largest))))
     else:

@@ -58,7 +58,7 @@ class Recipe:
     steps_per_epoch : int
         Number of batches that ``batch_size="auto"`` aims at.
     largest_batch : int
-        Largest automatic batch size, up to 30,000 rows.
+        Largest automatic batch size, up to 20,000 rows.
     ema_decay : float or None
         What ``ema_decay="auto"`` means.
     params_of_wide_tables : callable or None

@@ -136,7 +136,7 @@ class TabM(nn.Module):
     # of one network do, and the fewer networks the more rows. Members take large steps and overfit early, so rows are
     # held out even of ten.
     recipe = Recipe(
-        n_networks=2,
+        n_networks=1,
         n_networks_up_to=((20_000, 8), (50_000, 4)),
         lr=0.01,
         decay_epochs=12.0,
