@@ -104,7 +104,7 @@ def test_a_longer_fit_continues_one_that_was_cut_off(tmp_path):
         dict(callbacks=[PowerCut(), GradientHealth("repair")]),
         dict(warm_start=False),
     ],
-    ids=str,
+    ids=lambda params: " ".join(map(str, params)),
 )
 def test_a_fit_whose_course_depends_on_its_length_begins_anew(params, tmp_path):
     make(3, checkpoint=tmp_path, **params).fit(X, Y)
