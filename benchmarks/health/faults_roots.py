@@ -69,7 +69,7 @@ GROWTH = [
           fix={"module__start": starts.he}),
     fault("exploding", "60 blocks without norms", blobs(),
           classifier(Residual, module__n_blocks=60, module__start=starts.scaled(2.0)),
-          fix={"module__start": None, "module__n_blocks": 6}, repairable=True),
+          fix={"module__start": None, "module__n_blocks": 6}),
     fault("exploding", "twelve convolutions of N(0, 1)", images(),
           classifier(Convolutions, module__channels=(12,) * 12, module__start=starts.normal(1.0)),
           fix={"module__start": starts.he, "lr": 0.003}, repairable=True),
@@ -100,15 +100,15 @@ FINITE = [
     fault("loss_diverging exploding", "RAdam at 3, tanh", friedman(),
           regressor(Perceptron, module__activation=torch.tanh, optimizer=torch.optim.RAdam, lr=3.0), fix={"lr": 0.003}),
     fault("loss_diverging exploding", "linear model, momentum beyond its limit", linear(n_features=30),
-          regressor(Perceptron, module__sizes=(), optimizer=SGD, optimizer__momentum=0.9, lr=0.2, gradient_clipping=None,
-                    lr_schedule="constant"), fix={"lr": 0.003}, repairable=True),
+          regressor(Perceptron, module__sizes=(), optimizer=SGD, optimizer__momentum=0.9, lr=0.2,
+                    gradient_clipping=None, lr_schedule="constant"), fix={"lr": 0.003}, repairable=True),
     fault("loss_diverging exploding non_finite dead_units", "TabM at 10", friedman(),
           regressor(TabM, lr=10.0, max_epochs=12), fix={"lr": 0.01}, repairable=True),
 ]  # fmt: skip
 
 MEMORY = [
-    fault("not_learning", "numbers of other rows, TabM", with_y(friedman(2000), shuffled), regressor(TabM, max_epochs=10),
-          good_source=friedman(2000)),
+    fault("not_learning", "numbers of other rows, TabM", with_y(friedman(2000), shuffled),
+          regressor(TabM, max_epochs=10), good_source=friedman(2000)),
     fault("not_learning", "labels of other rows, the default", with_y(blobs(900), shuffled), classifier(),
           good_source=blobs(900)),
     fault("overfitting not_learning", "noise by heart, wide", with_validation(noise(600, classes=False)),
