@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from . import starts
 from .case import Case, classifier, healthy, plain_classifier, plain_regressor, regressor
+from .faults_roots import Scaled
 from .networks import Attention, Convolutions, Encoder, Perceptron, Recurrent, Residual
 from .tables import blobs, circles, digits, friedman, images, labels, linear, sequences
 
@@ -161,6 +162,7 @@ TABLE_NETWORKS = [
 ]  # fmt: skip
 
 OTHER_NETWORKS = [
+    healthy("trained factors of units, all alike", digits(), classifier(Scaled, module__factor=1.0, lr=0.003)),
     healthy("convolutions", images(), classifier(Convolutions, lr=0.003)),
     healthy("convolutions, batch norm", images(), classifier(Convolutions, module__norm=nn.BatchNorm2d, max_epochs=12)),
     healthy("convolutions, squeeze and excite", images(), classifier(Convolutions, module__gates=True, lr=0.005)),

@@ -12,13 +12,13 @@ from .case import Case, Source, Table, classifier, limited, regressor
 from .networks import Convolutions, Perceptron
 from .tables import blobs, digits, friedman, images, linear, with_validation, with_y
 
-__all__ = ["CASES"]
+__all__ = ["CASES", "noise", "shuffled"]
 
 SGD, Adam = torch.optim.SGD, torch.optim.Adam
 WIDE: dict[str, Any] = {"module__sizes": (256, 256), "early_stopping": False, "max_epochs": 40}
 
 
-def _noise(n_train: int, *, classes: bool) -> Source:
+def noise(n_train: int, *, classes: bool) -> Source:
     """Columns and targets that have nothing to do with each other."""
 
     def make(seed: int) -> Table:
@@ -32,7 +32,7 @@ def _noise(n_train: int, *, classes: bool) -> Source:
     return make
 
 
-def _shuffled(y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def shuffled(y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return rng.permutation(y)
 
 
@@ -42,14 +42,14 @@ def _no_skill(name: str, source: Source, model: Any) -> Case:
 
 
 NO_SKILL: Sequence[Case] = [
-    _no_skill("noise, 100 rows", _noise(100, classes=True), classifier(Perceptron)),
-    _no_skill("noise, 100 rows, regression", _noise(100, classes=False), regressor(Perceptron)),
-    _no_skill("noise, 250 rows, regression", _noise(250, classes=False), regressor(Perceptron)),
-    _no_skill("noise, 250 rows, the default", _noise(250, classes=True), classifier()),
-    _no_skill("noise by heart", with_validation(_noise(130, classes=False)), regressor(Perceptron, **WIDE)),
-    _no_skill("noise by heart, classes", with_validation(_noise(130, classes=True)), classifier(Perceptron, **WIDE)),
-    _no_skill("labels shuffled, 150 rows", with_y(blobs(150), _shuffled), classifier(Perceptron, lr=0.003)),
-    _no_skill("numbers shuffled, 190 rows", with_y(friedman(190), _shuffled), regressor(Perceptron, lr=0.003)),
+    _no_skill("noise, 100 rows", noise(100, classes=True), classifier(Perceptron)),
+    _no_skill("noise, 100 rows, regression", noise(100, classes=False), regressor(Perceptron)),
+    _no_skill("noise, 250 rows, regression", noise(250, classes=False), regressor(Perceptron)),
+    _no_skill("noise, 250 rows, the default", noise(250, classes=True), classifier()),
+    _no_skill("noise by heart", with_validation(noise(130, classes=False)), regressor(Perceptron, **WIDE)),
+    _no_skill("noise by heart, classes", with_validation(noise(130, classes=True)), classifier(Perceptron, **WIDE)),
+    _no_skill("labels shuffled, 150 rows", with_y(blobs(150), shuffled), classifier(Perceptron, lr=0.003)),
+    _no_skill("numbers shuffled, 190 rows", with_y(friedman(190), shuffled), regressor(Perceptron, lr=0.003)),
     _no_skill("two epochs at 1e-6", digits(), classifier(Perceptron, max_epochs=2, lr=1e-6)),
     # After steps that are far too long the loss is huge, or the units are dead and the loss is that of a constant.
     _no_skill("SGD at 3, two epochs", friedman(), regressor(Perceptron, optimizer=SGD, lr=3.0, max_epochs=2)),

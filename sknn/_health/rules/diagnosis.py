@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ..evidence import Evidence
 from ..record import Finding
-from .gradients import exploding, vanishing, vanishing_over_time
+from .gradients import exploding, unscaled_target, vanishing, vanishing_over_time
 from .input_scale import input_scale
 from .not_learning import cut_off, hardly_moving, not_learning, shrinking, unrelated_labels
 from .output_mismatch import output_mismatch
@@ -50,6 +50,7 @@ RULES = (
     Rule(output_mismatch, before_training=True, works_with_few_rows=True),
     Rule(symmetric_init, works_with_few_rows=True, needs_time=False, causes_divergence=True),
     Rule(input_scale, causes_divergence=True),
+    Rule(unscaled_target, causes_divergence=True),
     Rule(dead_units),
     Rule(saturated_units_on_all_paths, causes_divergence=True),
     Rule(exploding, causes_divergence=True),

@@ -9,10 +9,10 @@ import numpy as np
 from ..evidence import Evidence
 from ..input_dependence import input_gradient
 from ..record import Finding
-from .growth import Root, root_of_large_loss
+from .growth import Root, root_of_large_loss, target_out_of_scale
 from .remedies import USUAL_UPDATE, bounded_gradient, lower_lr
 
-__all__ = ["exploding", "fades", "relative_gradients", "vanishing", "vanishing_over_time"]
+__all__ = ["exploding", "fades", "relative_gradients", "unscaled_target", "vanishing", "vanishing_over_time"]
 
 _ORDERS_OF_MAGNITUDE = 1e3
 # Growth of gradients towards the input that counts in a network of so many layers that only memorises its rows.
@@ -28,13 +28,20 @@ def exploding(e: Evidence, ended: bool) -> Finding | None:
     if not e.step_losses or e.constant is None:
         return None
     found = root_of_large_loss(e) or _grows_towards_input(e) or _updates_beyond_weights(e)
-    if found is None or not e.learns_poorly:
-        return None
-    layer, cause, evidence, remedy = found
+    return None if found is None or not e.learns_poorly else _exploding(e, found)
+
+
+def unscaled_target(e: Evidence, ended: bool) -> Finding | None:
+    """Targets far out of scale, and the network learns poorly; their large gradients may kill units, too."""
+    found = target_out_of_scale(e)
+    return None if found is None or not e.learns_poorly else _exploding(e, found)
+
+
+def _exploding(e: Evidence, root: Root) -> Finding:
     lower = f"lr={lower_lr(e):.1g} (it is {e.lr:.3g})"
-    evidence = f"{evidence}; the skill is now {e.skill:.3g}."
-    remedy = remedy.format(lower=lower, clip=bounded_gradient(e))
-    return Finding("exploding", layer, e.n_epochs, evidence, remedy, cause)
+    evidence = f"{root.evidence}; the skill is now {e.skill:.3g}."
+    remedy = root.remedy.format(lower=lower, clip=bounded_gradient(e))
+    return Finding("exploding", root.layer, e.n_epochs, evidence, remedy, root.cause)
 
 
 def _grows_towards_input(e: Evidence) -> Root | None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..evidence import Evidence
 from ..recorder import first_tensor
 
-__all__ = ["Root", "root_of_large_loss", "root_of_overflow"]
+__all__ = ["Root", "root_of_large_loss", "root_of_overflow", "target_out_of_scale"]
 
 # A first loss this many times that of a constant guess comes from the initial weights, or from the scale of the target.
 _FAR_ABOVE_CONSTANT = 20.0
@@ -35,7 +35,7 @@ class Root(NamedTuple):
 def root_of_large_loss(e: Evidence) -> Root | None:
     """Targets out of scale, or a first loss many times that of a constant guess, and what makes it so large."""
     assert e.constant is not None
-    of_target = _target_out_of_scale(e)
+    of_target = target_out_of_scale(e)
     if of_target is not None:
         return of_target
     first = float(e.step_losses[0][0]) if e.step_losses else e.inspections[0].loss
@@ -55,10 +55,11 @@ def root_of_overflow(e: Evidence, *, in_first_step: bool) -> Root | None:
     return (_growing_layers(e) or _of_outputs(e)) if root is None and in_first_step else root
 
 
-def _target_out_of_scale(e: Evidence) -> Root | None:
+def target_out_of_scale(e: Evidence) -> Root | None:
     """Targets far larger than the first outputs, or far smaller, under a loss that compares the two."""
-    assert e.constant is not None
-    raw, y = e.inspections[0].raw, None if e.rows is None else e.rows[1]
+    if e.constant is None or e.rows is None:
+        return None
+    raw, y = e.inspections[0].raw, e.rows[1]
     if not isinstance(y, Tensor) or not y.is_floating_point() or y.ndim != 2 or raw.shape[-1] != y.shape[-1]:
         return None
     of_target, of_outputs = _size(y), _size(raw)
