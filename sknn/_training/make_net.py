@@ -102,13 +102,13 @@ def _make_network(
     network = network.to(rows.device)
     some = slice(None, None, 1 + len(rows) // n_rows)
     fit_knots(network, lambda: (rows.inputs(some), None if rows.weight is None else rows.weight[some]))
-    fit_start(network, rows, target=targets.kind, loss=loss, width=width)
     # Two classes may be told by one raw score and a sigmoid.
     expected = (width, 1) if targets.kind == "classes" and width == 2 else (width,)
     few = slice(0, 64)
     is_instance = isinstance(module, nn.Module)
     raw = check_network(network, rows.inputs(few), expected, _name_of(module), is_instance=is_instance)
     check_loss(loss, raw, rows.targets[few])
+    fit_start(network, rows, target=targets.kind, loss=loss, width=width)
     return network
 
 

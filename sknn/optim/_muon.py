@@ -33,7 +33,7 @@ class Muon(torch.optim.Optimizer):
     params : iterable of dict
         Parameter groups. In a group with an entry ``matrices=(rows, columns)``, each parameter holds one or several
         matrices of this shape, one after another. The parameters of all other groups are updated as by
-        :class:`torch.optim.AdamW`.
+        ``torch.optim.AdamW``.
     lr : float, default=0.001
     betas : tuple of (float, float), default=(0.9, 0.999)
         Of AdamW.
