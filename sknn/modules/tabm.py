@@ -133,8 +133,8 @@ class TabM(nn.Module):
     """
 
     # Seven or eight networks that hold out 15 % each have all rows judged once, which steadies early stopping more than
-    # members of one network do. Of many rows fewer networks are enough. Members take large steps and overfit early, so rows are
-    # held out even of ten.
+    # members of one network do. Of many rows fewer networks are enough. Members take large steps and overfit early, so
+    # rows are held out even of ten.
     recipe = Recipe(
         n_networks=1,
         n_networks_up_to=((100, 7), (20_000, 8), (50_000, 4)),
