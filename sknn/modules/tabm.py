@@ -140,7 +140,7 @@ class TabM(nn.Module):
         n_networks_up_to=((100, 7), (20_000, 8), (50_000, 4)),
         lr=0.01,
         decay_epochs=12.0,
-        patience=8,
+        patience=5,
         min_steps=600,
         epochs=20,
         min_rows_to_split=10,
