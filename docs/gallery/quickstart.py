@@ -246,7 +246,7 @@ print(compare(X, y, classify).to_string())
 
 from sklearn.model_selection import GridSearchCV
 
-grid = {"module__dropout": [0.0, 0.3], "lr": [0.002, 0.006]}
+grid = {"module__dropout": [0.0, 0.3], "lr": [0.005, 0.01]}
 search = GridSearchCV(Neural(random_state=0), grid, cv=3, scoring="neg_log_loss" if classify else "r2")
 tick = time.perf_counter()
 search.fit(X_train[:MAX_SEARCH_ROWS], y_train[:MAX_SEARCH_ROWS])
