@@ -22,12 +22,13 @@ _NUMBERS_AT_ONCE = 2**20
 class TrainingRows:
     """`sknn.modules._start.StartRows`: the rows of network i of a committee, or of a single network.
 
-    `width` is that of the raw prediction.
+    `n_targets` is the number of classes, labels or outputs.
     """
 
-    def __init__(self, network: nn.Module, rows: Rows, i: int, target: str, loss: Loss, width: int) -> None:
+    def __init__(self, network: nn.Module, rows: Rows, i: int, target: str, loss: Loss, n_targets: int) -> None:
         self.target, self.link = target, loss.link_name
-        self._network, self._rows, self._width = network, rows, width
+        self._network, self._rows, self._n_targets = network, rows, n_targets
+        self._one_score = target == "classes" and n_targets == 2 and loss.out_features(2) == 1
         self._positions = None if rows.shares is None else rows.shares[i]
 
     def __len__(self) -> int:
@@ -45,18 +46,19 @@ class TrainingRows:
     def batches(self, at_most: int | None = None) -> Iterator[tuple[tuple[Tensor, ...], Tensor, Tensor | None]]:
         """Inputs, indicators or real targets, and weights."""
         for inputs, y, weight in self.parts(at_most):
-            if not y.is_floating_point():  # classes; two of them with one score are told by the second
-                y = F.one_hot(y, max(2, self._width))[:, -self._width :].to(torch.float32)
+            if self.target == "classes":
+                y = F.one_hot(y, self._n_targets).to(torch.float32)
+                y = y[:, 1:] if self._one_score else y  # two classes with one score are told by the second
             yield inputs, y, weight
 
 
 @torch.no_grad()
-def fit_start(network: nn.Module, rows: Rows, *, target: str, loss: Loss, width: int) -> None:
+def fit_start(network: nn.Module, rows: Rows, *, target: str, loss: Loss, n_targets: int) -> None:
     """Give their training rows to the networks that have a method ``fit_start``.
 
-    `width` is that of the raw prediction.
+    `n_targets` is the number of classes, labels or outputs.
     """
     inside = users_network(network)
     for i, one in enumerate(inside.networks if isinstance(inside, Committee) else [inside]):
         if hasattr(one, "fit_start"):
-            one.fit_start(TrainingRows(network, rows, i, target, loss, width))  # pyright: ignore[reportCallIssue]
+            one.fit_start(TrainingRows(network, rows, i, target, loss, n_targets))  # pyright: ignore[reportCallIssue]

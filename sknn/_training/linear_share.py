@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from torch import Tensor
 
 from .._data.rows import Rows
 from .._network.start_rows import TrainingRows
@@ -30,6 +31,8 @@ def mix_linear_models(net: _Net, rows: Rows, valid: Rows) -> None:
     Each network of a committee gets a linear model of its own training rows. The share, common to all, is the mean of
     its posterior distribution by the held-out rows, where all shares are equally likely before.
     """
+    if net.criterion_.target_scaling is None and net.target_kind == "real":  # a linear model needs standard units
+        return
     committee = committee_of(net.module_)
     parts = [users_network(net.module_)] if committee is None else list(committee.networks)
     networks = [part for part in parts if type(part) is TabM]  # a subclass may compute something else
@@ -47,33 +50,45 @@ def mix_linear_models(net: _Net, rows: Rows, valid: Rows) -> None:
 
 
 def _rows(net: _Net, rows: Rows, i: int) -> TrainingRows:
-    width = net.criterion_.out_features(net.n_classes)
-    return TrainingRows(net.module_, rows, i, net.target_kind, net.criterion_, width)
+    return TrainingRows(net.module_, rows, i, net.target_kind, net.criterion_, net.n_classes)
 
 
 def _share(net: _Net, networks: list[TabM], linear: list[LinearPath], valid: Rows) -> float:
     """Mean of the posterior distribution of the share."""
-    scores, targets, weights = [], [], []
-    for i, (network, model) in enumerate(zip(networks, linear, strict=True)):
-        for inputs, y, weight in _rows(net, valid, i).parts():
-            of_network = network(*inputs).float()
-            scores.append(torch.stack([of_network, model(*inputs).unsqueeze(1).expand_as(of_network)]))
-            targets.append(y)
-            weights.append(torch.ones(len(y), dtype=torch.float32, device=y.device) if weight is None else weight)
-    (of_network, of_linear), y, weight = torch.cat(scores, dim=1), torch.cat(targets), torch.cat(weights)
+    (of_network, of_linear), y, weight = _held_out(net, networks, linear, valid)
     if not bool(torch.isfinite(of_network).all()):
         return 0.0
     # Early stopping has chosen the epoch of the network by the same rows, so that its loss is too good.
-    logs, n_rows = [], float(weight.sum())
+    totals = []
     for share in _SHARES:
         raw = net.criterion_.combine(torch.lerp(of_network, of_linear, share))
         losses = net.criterion_.pointwise(raw, y)
         if net.criterion_.target_scaling == "robust":  # beside a wild target, the other rows would not count
             losses = losses.clamp(max=_FAR)
-        total = float(losses @ weight)
-        # Of real targets the likelihood with the spread that suits it best.
-        is_real = net.target_kind == "real"
-        logs.append(-0.5 * n_rows * math.log(max(total / n_rows, 1e-12)) if is_real else -total)
+        totals.append(float(losses @ weight))
+    logs = [-total for total in totals]
+    # Of errors of real targets the likelihood with the spread that suits it best.
+    if net.target_kind == "real" and min(totals) >= 0:
+        n_rows = float(weight.sum())
+        logs = [-0.5 * n_rows * math.log(max(total / n_rows, 1e-12)) for total in totals]
     shares = torch.tensor(_SHARES, dtype=torch.float64)
     density = (torch.tensor(logs, dtype=torch.float64) + _LOG_ODDS * shares).softmax(0)
     return float(density @ shares)
+
+
+def _held_out(net: _Net, networks: list[TabM], linear: list[LinearPath], valid: Rows) -> tuple[Tensor, Tensor, Tensor]:
+    """Raw scores of networks and linear models, (2, n_rows, n_members, out_features), targets, and weights."""
+    scores, targets, weights = [], [], []
+    for i, (network, model) in enumerate(zip(networks, linear, strict=True)):
+        own = []
+        for inputs, y, weight in _rows(net, valid, i).parts():
+            of_network = network(*inputs).float()
+            own.append(torch.stack([of_network, model(*inputs).unsqueeze(1).expand_as(of_network)]))
+            targets.append(y)
+            weights.append(torch.ones(len(y), dtype=torch.float32, device=y.device) if weight is None else weight)
+        scores.append(torch.cat(own, dim=1))
+    if valid.shares is not None:
+        return torch.cat(scores, dim=1), torch.cat(targets), torch.cat(weights)
+    # All networks predict the same rows, of `X_val`, whose members are averaged as those of one network.
+    n_parts = len(targets) // len(networks)
+    return torch.cat(scores, dim=2), torch.cat(targets[:n_parts]), torch.cat(weights[:n_parts])

@@ -108,7 +108,7 @@ def _make_network(
     is_instance = isinstance(module, nn.Module)
     raw = check_network(network, rows.inputs(few), expected, _name_of(module), is_instance=is_instance)
     check_loss(loss, raw, rows.targets[few])
-    fit_start(network, rows, target=targets.kind, loss=loss, width=width)
+    fit_start(network, rows, target=targets.kind, loss=loss, n_targets=targets.n_targets)
     return network
 
 

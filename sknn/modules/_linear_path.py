@@ -62,19 +62,21 @@ class LinearPath(nn.Module):
     def fitted(self, rows: StartRows) -> LinearPath | None:
         """The same columns in a ridge or logistic regression of these rows; None for many rows, and other links."""
         n_columns, out_features = self.weight.shape
-        if rows.link not in ("softmax", "sigmoid", "identity") or len(rows) * n_columns > _MOST_NUMBERS:
-            return None
         is_real = rows.target == "real"
-        if is_real and len(rows) > _FEW_ROWS:
+        links = ("identity",) if is_real else ("softmax", "sigmoid")
+        if rows.link not in links or len(rows) * n_columns > _MOST_NUMBERS or (is_real and len(rows) > _FEW_ROWS):
             return None
         batches = list(rows.batches())
         y = torch.cat([y for _, y, _ in batches])
+        # One real target may have several scores, such as quantiles; else a loss of the user's means something else.
+        if y.shape[1] != out_features and not (is_real and y.shape[1] == 1):
+            return None
         if not is_real and len(rows) - float(y.sum(0).max()) > _FEW_ROWS:
             return None
         x = torch.cat([self._columns(*inputs) for inputs, _, _ in batches])
         weight = torch.cat([torch.ones_like(y[:, 0]) if weight is None else weight for _, y, weight in batches])
         x, y, weight = (tensor.cpu().double() for tensor in (x, y, weight))
-        if rows.link == "identity":
+        if is_real:
             fitted = ridge_regression(x, y.clamp(-_FAR, _FAR).expand(-1, out_features), weight)
         else:
             fitted = logistic_regression(x, y, weight, softmax=rows.link == "softmax" and out_features > 1)

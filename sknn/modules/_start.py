@@ -32,8 +32,9 @@ class StartRows(Protocol):
     def batches(self, at_most: int | None = None) -> Iterator[tuple[tuple[Tensor, ...], Tensor, Tensor | None]]:
         """Yield ``(inputs, y, sample_weight)``, all rows once, or evenly spaced ones, at most so many.
 
-        `inputs` are the arguments of ``forward``; `y` is float32 ``(batch, n)``: label indicators, 0 or 1, or the real
-        target as the loss is given it; `sample_weight` is float32 ``(batch,)``, or None.
+        `inputs` are the arguments of ``forward``; `y` is float32 ``(batch, n)``: indicators, 0 or 1, of the labels or
+        classes (of two classes with one raw score only the second), or the real target as the loss is given it;
+        `sample_weight` is float32 ``(batch,)``, or None.
         """
         ...
 

@@ -172,6 +172,8 @@ class TextNet(nn.Module):
         n_both = self.ratios.new_zeros(n_codes * n_labels, dtype=torch.float64)
         n_with, n_label, n_texts = n_both.new_zeros(n_codes), n_both.new_zeros(n_labels), 0.0
         for (x, _), labels, weight in rows.batches():
+            if labels.shape[1] != n_labels:  # scores that are not those of labels, of a loss of the user's
+                return self
             weights = (torch.ones_like(labels[:, 0]) if weight is None else weight).double()
             texts, columns = labels.nonzero(as_tuple=True)
             places = x[texts] * n_labels + columns.unsqueeze(1)

@@ -139,3 +139,35 @@ class OwnLink(Loss):
 def test_the_link_is_named_where_it_is_known(criterion, link):
     NeuralRegressor(Reader, criterion=criterion, **FEW).fit(Table.X, np.abs(Table.X[:, 0]))
     assert SEEN[0]["link"] == link
+
+
+class Ordinal(Loss):
+    """Scores of the thresholds between ordered classes: one fewer than classes."""
+
+    name = "ordinal"
+    targets = frozenset({"classes"})
+
+    def out_features(self, n_targets: int) -> int:
+        return n_targets - 1
+
+    def inverse_link(self, raw_prediction: Tensor) -> Tensor:
+        above = raw_prediction.sigmoid()
+        one, none = torch.ones_like(above[:, :1]), torch.zeros_like(above[:, :1])
+        return (torch.cat([one, above], dim=1) - torch.cat([above, none], dim=1)).clamp_min(0)
+
+    def pointwise(self, raw_prediction: Tensor, y: Tensor) -> Tensor:
+        above = (y.unsqueeze(1) > torch.arange(raw_prediction.shape[1])).to(raw_prediction.dtype)
+        return nn.functional.binary_cross_entropy_with_logits(raw_prediction, above, reduction="none").mean(dim=1)
+
+
+def test_fewer_scores_than_classes_leave_an_indicator_for_each_class():
+    NeuralClassifier(Reader, criterion=Ordinal, **FEW).fit(Table.X, Table.y)
+    assert torch.equal(SEEN[0]["y"], torch.eye(3)[Table.y])
+
+
+def test_the_default_networks_take_a_loss_with_fewer_scores_than_classes():
+    few: dict[str, Any] = {"max_epochs": 1, "random_state": 0}
+    texts = np.array(["good day", "bad rain", "so so"] * 20, dtype=object)
+    for X in (Table.X, texts):
+        probabilities = NeuralClassifier(criterion=Ordinal, **few).fit(X, Table.y).predict_proba(X[:5])
+        assert probabilities.shape == (5, 3)

@@ -18,16 +18,15 @@ from sknn.optim._muon import orthogonal
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (3, 12), (12, 3)])
-def test_orthogonal_brings_all_singular_values_near_one(shape: tuple[int, int]) -> None:
+def test_orthogonal_brings_singular_values_into_the_range_that_is_documented(shape: tuple[int, int]) -> None:
     matrices = torch.randn(5, *shape, generator=torch.Generator().manual_seed(0)) * torch.logspace(-6, 3, 5).view(
         5, 1, 1
     )
     values = torch.linalg.svdvals(orthogonal(matrices))
-    # Within [0.6, 1.3] for singular values above a hundredth of the largest one.
     given = torch.linalg.svdvals(matrices)
     kept = given > 0.01 * given.max(dim=1, keepdim=True).values
-    assert values[kept].min() > 0.5
-    assert values.max() < 1.4
+    assert values[kept].min() > 0.13
+    assert values.max() < 1.87
 
 
 def test_the_step_of_a_matrix_of_zeros_is_zero() -> None:
@@ -47,13 +46,14 @@ def test_parameters_without_matrices_are_updated_as_by_adamw() -> None:
     assert torch.allclose(*weights, rtol=1e-6)
 
 
-def test_one_buffer_of_several_matrices_is_updated_as_each_by_itself() -> None:
+@pytest.mark.parametrize("shape", [(4, 4), (2, 4), (4, 2)])
+def test_one_buffer_of_several_matrices_is_updated_as_each_by_itself(shape: tuple[int, int]) -> None:
     draw = torch.Generator().manual_seed(0)
-    start, gradients = torch.randn(3, 4, 4, generator=draw), torch.randn(5, 3, 4, 4, generator=draw)
-    together, alone = nn.Parameter(start.flatten()), [nn.Parameter(one.clone()) for one in start]
+    start, gradients = torch.randn(3, *shape, generator=draw), torch.randn(5, 3, *shape, generator=draw)
+    together, alone = nn.Parameter(start.flatten().clone()), [nn.Parameter(one.clone()) for one in start]
     optimizers = [
-        Muon([{"params": [together], "matrices": (4, 4)}], lr=0.1),
-        Muon([{"params": alone, "matrices": (4, 4)}], lr=0.1),
+        Muon([{"params": [together], "matrices": shape}], lr=0.1),
+        Muon([{"params": alone, "matrices": shape}], lr=0.1),
     ]
     for gradient in gradients:
         together.grad = gradient.flatten()
@@ -61,8 +61,8 @@ def test_one_buffer_of_several_matrices_is_updated_as_each_by_itself() -> None:
             one.grad = own
         for optimizer in optimizers:
             optimizer.step()
-    assert torch.allclose(together.view(3, 4, 4), torch.stack(list(alone)), atol=1e-6)
-    assert not torch.allclose(together.view(3, 4, 4), start, atol=0.05)
+    assert torch.allclose(together.view(3, *shape), torch.stack(list(alone)), atol=1e-6)
+    assert not torch.allclose(together.view(3, *shape), start, atol=0.05)
 
 
 def test_auto_is_muon_for_the_blocks_of_tabm_and_adamw_elsewhere() -> None:
@@ -94,5 +94,5 @@ def test_a_fit_goes_on_after_a_pickle_with_the_moments_of_the_matrices() -> None
     ("name", "value"), [("lr", -1.0), ("betas", (2.0, 0.9)), ("weight_decay", -1.0), ("eps", -1.0)]
 )
 def test_arguments_out_of_range_are_refused(name: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=name if name != "betas" else "beta"):
+    with pytest.raises(ValueError, match={"lr": "learning rate", "betas": "beta"}.get(name, name)):
         Muon([nn.Parameter(torch.zeros(2))], **{name: value})

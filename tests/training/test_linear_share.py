@@ -12,6 +12,8 @@ from sklearn.metrics import log_loss, r2_score
 
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn._network.table_network import committee_of
+from sknn._training import linear_share
+from sknn.losses import Loss
 
 QUICK: dict[str, Any] = {"module_params": {"width": 32, "n_bins": 8}}
 
@@ -93,3 +95,68 @@ def test_a_wild_target_does_not_hide_what_the_other_rows_say(criterion):
     y = np.abs(X[:, 0])
     y[7] = 1e6
     assert max(shares(NeuralRegressor(criterion=criterion, random_state=0, **QUICK).fit(X[:200, :2], y[:200]))) < 0.05
+
+
+def test_given_validation_rows_are_judged_once_by_the_mean_of_all_networks(monkeypatch):
+    seen = []
+    held_out = linear_share._held_out
+    monkeypatch.setattr(linear_share, "_held_out", lambda *given: seen.append(held_out(*given)) or seen[-1])
+    X, truth, _ = table(1, 60)
+    model = NeuralRegressor(random_state=0, n_networks=3, max_epochs=2, **QUICK)
+    model.fit(X[:60], truth[:60], X_val=X[60:70], y_val=truth[60:70])
+    ((scores, y, weight),) = seen
+    assert scores.shape == (2, 10, 6, 1)
+    assert (len(y), len(weight)) == (10, 10)
+    model.fit(X[:60], truth[:60])  # each network holds out its own rows
+    scores, y, weight = seen[1]
+    assert scores.shape == (2, len(y), 2, 1)
+    assert len(y) > 20
+
+
+class ScoresOfTwoKinds(Loss):
+    """A normal distribution: means, and logarithms of spreads."""
+
+    name = "normal"
+    targets = frozenset({"real"})
+
+    def out_features(self, n_targets: int) -> int:
+        return 2 * n_targets
+
+    def pointwise(self, raw_prediction: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        mean, log_spread = raw_prediction.chunk(2, dim=1)
+        return (log_spread + 0.5 * ((y - mean) / log_spread.exp()).square()).mean(dim=1)
+
+
+def test_scores_that_are_not_those_of_targets_have_no_linear_model():
+    X, truth, _ = table(0, 60)
+    y = np.stack([truth, -truth, truth], axis=1)[:60]
+    model = NeuralRegressor(criterion=ScoresOfTwoKinds, random_state=0, max_epochs=2, **QUICK).fit(X[:60], y)
+    assert max(shares(model)) == 0
+
+
+class Below(Loss):
+    """The squared error less a constant, so that it is negative."""
+
+    name = "below"
+    targets = frozenset({"real"})
+
+    def pointwise(self, raw_prediction: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return (raw_prediction - y).square().mean(dim=1) - 100
+
+
+def test_negative_losses_decide_the_share_too():
+    X, _, _ = table(0, 400)
+    y = np.abs(X[:, 0]) * np.sign(X[:, 1])
+    params: dict[str, Any] = {"random_state": 0, "n_networks": 2, **QUICK}
+    ours = shares(NeuralRegressor(criterion=Below, **params).fit(X[:400, :2], y[:400]))
+    assert max(ours) < 0.2
+
+
+class InItsUnit(Below):
+    target_scaling = None
+
+
+def test_targets_in_their_own_unit_have_no_linear_model():
+    X, truth, _ = table(0, 60)
+    model = NeuralRegressor(criterion=InItsUnit, random_state=0, max_epochs=2, **QUICK).fit(X[:60], 10 * truth[:60])
+    assert max(shares(model)) == 0
