@@ -2,8 +2,8 @@
 
 On small networks the calls take longer than the arithmetic. A committee runs each operation once for all networks:
 their weights are neighbours in the flat buffer, so that a product of stacked matrices reads them and writes their
-gradients in place. The forward pass is that of `sknn.modules.tabm`; a test compares the gradients with automatic
-differentiation.
+gradients in place. The forward pass is that of `sknn.modules._tabm_formula`; a test compares the gradients with
+automatic differentiation.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from torch import Tensor, nn
 
 from .._network.table_network import TableNetwork, committee_of, network_inputs, users_network
 from ..modules import Committee, SequenceNet, TabM
-from ..modules.tabm import (
+from ..modules._tabm_formula import (
     CURVE_RATE,
     GAIN_RATE,
     Memory,
-    SharedLayer,
     TabMWeights,
     factors,
     hidden_units,
     raw_scores,
 )
+from ..modules.tabm import SharedLayer
 from ..optim import FlatParameters
 from .chain import has_global_hooks, is_touched
 
