@@ -60,7 +60,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         Its arguments.
     max_epochs : int or "auto", default="auto"
         Largest number of passes over the training rows; the schedule of the learning rate is planned for it. "auto":
-        the larger of 800 steps (200 without early stopping) and 25 passes for TabM, 100 passes for any other module;
+        the larger of 600 steps (150 without early stopping) and 20 passes for TabM, 100 passes for any other module;
         from 30,000 rows on, ``sqrt(30_000 / n_rows)`` times as many passes.
     batch_size : "auto" or int, default="auto"
         Rows per step, for each of the `n_networks` networks. "auto" aims at 40 steps per epoch with 16 to 256 rows
@@ -78,9 +78,9 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
     n_networks : int or "auto", default="auto"
         Number of networks that are trained together as a :class:`~sknn.modules.Committee`. Each holds out different
         rows for early stopping, so that together they learn from all rows; their predictions are averaged. "auto": 7
-        for TabM up to 100 rows, 4 up to 5,000, 2 up to 50,000 and 1 for more; 1 for any other module.
+        for TabM up to 100 rows, 8 up to 20,000, 4 up to 50,000 and 1 for more; 1 for any other module.
     n_iter_no_change : int or "auto", default="auto"
-        Epochs without improvement before stopping. "auto": 8 for TabM, 12 for any other module.
+        Epochs without improvement before stopping. "auto": 5 for TabM, 12 for any other module.
     tol : float, default=0.0
         Smallest change of the validation score that counts as an improvement.
     scoring : str, callable or None, default="loss"
