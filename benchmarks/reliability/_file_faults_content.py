@@ -85,6 +85,7 @@ def sizes(parts: Parts) -> Iterator[tuple[str, bytes]]:
         yield f"module_params {params}", parts.changed(_JSON, change)
     fitted: dict[str, Callable[[Any], Any]] = {
         "n_networks": lambda f: f["net"].update(n_networks=huge),
+        "no rows": lambda f: f["net"].update(n_rows=0),
         "no networks": lambda f: f["net"].update(n_networks=0),
         "row_shape": lambda f: f["inputs"].update(row_shape=[huge]),
         "row_shape of an image": lambda f: f["inputs"].update(row_shape=[huge, huge, 3], kind="array", table=None),
@@ -162,7 +163,8 @@ def values(parts: Parts, draw: random.Random, n: int) -> Iterator[tuple[str, byt
              {"$": "decimal", "parts": ["x"]}, {"$": "device", "parts": ["nowhere:0"]}, {"$": "partial"})  # fmt: skip
     strict = ("class", "parameters", "fitted", "fitted/inputs", "fitted/inputs/kind", "fitted/inputs/row_shape",
               "fitted/inputs/preprocessing", "fitted/inputs/table", "fitted/targets", "fitted/net", "fitted/net/lr",
-              "fitted/net/n_networks", "fitted/net/steps_done", "fitted/net/history", "fitted/random",
+              "fitted/net/n_networks", "fitted/net/n_rows", "fitted/net/steps_done", "fitted/net/history",
+              "fitted/random",
               "fitted/built_with", "fitted/attributes", "fitted/net/frozen", "fitted/probe",
               "fitted/attributes/n_features_in_", "fitted/attributes/classes_",
               "fitted/attributes/loss_curve_", "fitted/attributes/n_iter_",

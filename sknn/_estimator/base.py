@@ -239,7 +239,10 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
             if not partial:  # the steps of one epoch say nothing about a stream
                 optimizer_params = optimizer_params_for(params, plan, data.train.n_per_epoch)
                 params = {**params, "optimizer_params": optimizer_params}
-            net = make_net(params, data.inputs, data.targets, data.train, plan=plan, seed=seed, n_networks=n_networks)
+            net = make_net(
+                params, data.inputs, data.targets, data.train,
+                plan=plan, seed=seed, n_networks=n_networks, is_stream=partial,
+            )  # fmt: skip
         net.keeps_optimizer = bool(self.warm_start)
         # Copies of a row, merged into one, count. The rows of a chunk say nothing about a stream.
         net.criterion_.set_n_rows(math.inf if partial else max(len(data.train), data.n_copies or 0))

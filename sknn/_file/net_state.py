@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ from .values.reader_writer import ValueReader, ValueWriter
 __all__ = ["read_net", "write_net"]
 
 _SETTINGS = {"lr": float, "max_epochs": int, "batch_size": int, "optimizer_params": dict}
-_NAMES = {*_SETTINGS, "n_networks", "steps_done", "history", "frozen"}
+_NAMES = {*_SETTINGS, "n_networks", "n_rows", "steps_done", "history", "frozen"}
 
 
 def write_net(net: _Net, writer: ValueWriter) -> dict[str, Any]:
@@ -35,6 +36,7 @@ def write_net(net: _Net, writer: ValueWriter) -> dict[str, Any]:
     return {
         **settings,
         "n_networks": 1 if committee is None else len(committee.networks),
+        "n_rows": None if net.n_rows_ == math.inf else net.n_rows_,
         "steps_done": net.steps_done_,
         "history": writer.write([dict(record) for record in net.history], "history"),
         "frozen": [name for name, parameter in net.module_.named_parameters() if not parameter.requires_grad],
@@ -60,9 +62,18 @@ def read_net(value: Any, params: dict[str, Any], inputs: Inputs, targets: Any, r
     net.release()
     net.optimizer_, net.flat_parameters, net.virtual_params_ = None, None, {}
     net.optimizer, net.optimizer_params = params["optimizer"], optimizer_params
-    net.steps_done_ = value["steps_done"]
+    net.steps_done_, net.n_rows_ = value["steps_done"], _n_rows(value)
     net.history_ = _read_history(reader.read(value["history"], "history"))
     return net
+
+
+def _n_rows(value: dict[str, Any]) -> float:
+    """Number of rows that the network was made for; JSON has no infinity."""
+    if value["n_rows"] is None:
+        return math.inf
+    if not 0 < expect(value["n_rows"], int, "n_rows") < 2**62:
+        raise DamagedFileError(f"net: n_rows is {value['n_rows']}; expected a number of rows.")
+    return value["n_rows"]
 
 
 def _read_modules(
@@ -77,7 +88,7 @@ def _read_modules(
     loss: Any = build_like(make, states["criterion"], "criterion", own_code=own_code)
     width = loss.out_features(targets.n_targets)
     own_code = _is_own(params["module"], params["module_params"], reader)
-    make = functools.partial(untrained_network, params, inputs, width, n_networks)
+    make = functools.partial(untrained_network, params, inputs, width, n_networks, _n_rows(value))
     network = build_like(make, states["network"], "module", own_code=own_code)
     freeze(network, value["frozen"], "module")
     network.eval()

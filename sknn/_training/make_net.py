@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from torch import nn
@@ -36,8 +37,10 @@ def make_net(
     plan: TrainingPlan,
     seed: int,
     n_networks: int = 1,
+    is_stream: bool = False,
 ) -> _Net:
-    """An initialised net, not yet trained."""
+    """An initialised net, not yet trained. The `rows` of a stream say nothing about their number."""
+    n_rows = math.inf if is_stream else len(rows)
     loss = loss_of(params, inputs, targets.kind)
     if not loss.supports_sample_weight and rows.weight is not None:
         raise ValueError(
@@ -46,7 +49,7 @@ def make_net(
             "sknn.losses.Loss."
         )
     with isolated_random_state(seed, rows.device), threads(1):  # some initialisations decompose matrices
-        network = _make_network(params, inputs, targets, rows, loss, n_networks)
+        network = _make_network(params, inputs, targets, rows, loss, n_networks, n_rows)
     net = _Net(
         network,
         loss.to(rows.device),
@@ -60,6 +63,7 @@ def make_net(
         callbacks=plan.callbacks,
         device=str(rows.device),
     )
+    net.n_rows_ = n_rows
     return net.prepare(plan)
 
 
@@ -73,12 +77,15 @@ def loss_of(params: dict[str, Any], inputs: Inputs, target: Target) -> Loss:
     return make_loss(criterion, given, target)
 
 
-def untrained_network(params: dict[str, Any], inputs: Inputs, out_features: int, n_networks: int) -> nn.Module:
-    """The network, or a committee of them, that these parameters mean for these columns."""
+def untrained_network(
+    params: dict[str, Any], inputs: Inputs, out_features: int, n_networks: int, n_rows: float
+) -> nn.Module:
+    """The network, or a committee of them, that these parameters mean for these columns and so many rows."""
     module, module_params = module_for(params["module"], type(inputs)), dict(params["module_params"] or {})
     if len(inputs.row_shape) == 1:
         is_sparse = inputs.kind == "sparse"
-        module_params = params_for_table(module, module_params, n_columns=inputs.row_shape[-1], is_sparse=is_sparse)
+        n_columns = inputs.row_shape[-1]
+        module_params = params_for_table(module, module_params, n_columns=n_columns, is_sparse=is_sparse, n_rows=n_rows)
     network = build_network(
         module,
         module_params,
@@ -93,14 +100,14 @@ def untrained_network(params: dict[str, Any], inputs: Inputs, out_features: int,
 
 
 def _make_network(
-    params: dict[str, Any], inputs: Inputs, targets: Any, rows: Rows, loss: Loss, n_networks: int
+    params: dict[str, Any], inputs: Inputs, targets: Any, rows: Rows, loss: Loss, n_networks: int, n_rows: float
 ) -> nn.Module:
     module = module_for(params["module"], type(inputs))
     width = loss.out_features(targets.n_targets)
-    n_rows = _SPARSE_ROWS_FOR_KNOTS if rows.store.gathers else _ROWS_FOR_KNOTS
-    network = untrained_network(params, inputs, width, n_networks)
+    for_knots = _SPARSE_ROWS_FOR_KNOTS if rows.store.gathers else _ROWS_FOR_KNOTS
+    network = untrained_network(params, inputs, width, n_networks, n_rows)
     network = network.to(rows.device)
-    some = slice(None, None, 1 + len(rows) // n_rows)
+    some = slice(None, None, 1 + len(rows) // for_knots)
     fit_knots(network, lambda: (rows.inputs(some), None if rows.weight is None else rows.weight[some]))
     # Two classes may be told by one raw score and a sigmoid.
     expected = (width, 1) if targets.kind == "classes" and width == 2 else (width,)

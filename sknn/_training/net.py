@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -62,6 +63,7 @@ class _Net(ScoredNet, SknnNet):
         self.run = self.flat_parameters = None
         self.pickled_optimizer = None  # state of the optimizer of a loaded net, until it is trained further
         self.steps_done_ = 0  # since the net was made
+        self.n_rows_ = math.inf  # of the table that the network was made for; inf for a stream
         self.keeps_optimizer = False  # in a pickle, for training that continues elsewhere
 
     @property

@@ -61,9 +61,9 @@ class Recipe:
         Largest automatic batch size, up to 20,000 rows.
     ema_decay : float or None
         What ``ema_decay="auto"`` means.
-    params_of_wide_tables : callable or None
-        The module's parameters for a table of so many columns, ``(n_columns, is_sparse) -> dict``, unless the user sets
-        them.
+    params_of_tables : callable or None
+        The module's parameters for a table of so many columns and rows, ``(n_columns, is_sparse, n_rows) -> dict``,
+        unless the user sets them; the rows of a stream are infinitely many.
     """
 
     n_networks: int = 1
@@ -83,7 +83,7 @@ class Recipe:
     steps_per_epoch: int = 40
     largest_batch: int = 256
     ema_decay: float | None = None
-    params_of_wide_tables: Callable[[int, bool], dict[str, Any]] | None = None
+    params_of_tables: Callable[[int, bool, float], dict[str, Any]] | None = None
 
 
 _ANY_MODULE = Recipe()
@@ -97,12 +97,14 @@ def recipe_of(module: Any) -> Recipe:
     return recipe if isinstance(recipe, Recipe) else _ANY_MODULE
 
 
-def params_for_table(module: Any, params: dict[str, Any], *, n_columns: int, is_sparse: bool) -> dict[str, Any]:
-    """``module_params``, with those that the recipe adds for a table of so many columns.
+def params_for_table(
+    module: Any, params: dict[str, Any], *, n_columns: int, is_sparse: bool, n_rows: float
+) -> dict[str, Any]:
+    """``module_params``, with those that the recipe adds for a table of so many columns and rows.
 
     Only a class that itself brings the recipe is known to accept them: a subclass may have another constructor.
     """
     if not (isinstance(module, type) and "recipe" in vars(module)):
         return params
-    added = recipe_of(module).params_of_wide_tables
-    return params if added is None else {**added(n_columns, is_sparse), **params}
+    added = recipe_of(module).params_of_tables
+    return params if added is None else {**added(n_columns, is_sparse, n_rows), **params}

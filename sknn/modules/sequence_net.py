@@ -142,9 +142,10 @@ class SequenceNet(nn.Module):
 def _params_of_values(n_values: int, width: int) -> dict[str, Any]:
     """Parameters of the `TabM` of the values: of many, whose neighbours are alike, coarse curves of all of them."""
     if n_values <= 64:
-        return {"width": width}
+        return {"width": width, "n_blocks": 3, "n_bins": 48}
     params = params_of_wide_tables(n_values, is_sparse=False)
     return {
+        "n_blocks": 3,
         "width": min(width, params["width"]),
         "n_bins": max(2, min(48, 4096 // n_values)),
         "numeric_embedding_size": max(1, 256 // n_values),

@@ -21,6 +21,14 @@ from .numeric_embeddings import pieces, quantile_knots
 # Limits of what a row of a wide table costs: columns with curves, and weights of the first layer of a member.
 # Measured in docs/quality.md.
 _CURVED, _FIRST_WEIGHTS = 64, 2**15
+# Up to so many rows one member a network is as good as two, and takes half the time.
+_ROWS_OF_ONE_MEMBER = 1500
+
+
+def params_of_tables(n_columns: int, is_sparse: bool, n_rows: float) -> dict[str, Any]:
+    """Parameters of `TabM` for a table of so many columns and rows; see `params_of_wide_tables`."""
+    members = {"n_members": 1} if n_rows <= _ROWS_OF_ONE_MEMBER else {}
+    return {**members, **params_of_wide_tables(n_columns, is_sparse)}
 
 
 def params_of_wide_tables(n_columns: int, is_sparse: bool) -> dict[str, Any]:
@@ -143,7 +151,7 @@ class TabM(nn.Module):
         largest_batch=128,
         ema_decay=0.99,
         max_numbers=3e8,
-        params_of_wide_tables=params_of_wide_tables,
+        params_of_tables=params_of_tables,
     )
     knots: Tensor
     scale: Tensor

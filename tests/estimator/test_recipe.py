@@ -12,6 +12,7 @@ from sklearn.metrics import log_loss
 from torch import nn
 from torch.nn import functional as F
 
+import sknn
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn._estimator.recipe import batch_size_for, epochs_for, n_networks_for
 from sknn.modules import MLP, Committee, SequenceNet, TabM
@@ -116,18 +117,33 @@ def test_a_module_class_brings_its_recipe():
 )
 def test_wide_and_sparse_tables_have_parameters_of_their_own(module, is_sparse, n_columns, added):
     given = {"dropout": 0.1}
-    params = params_for_table(module, given, n_columns=n_columns, is_sparse=is_sparse)
+    params = params_for_table(module, given, n_columns=n_columns, is_sparse=is_sparse, n_rows=9000)
     assert params.pop("dropout") == 0.1
     assert set(params) == added
     own = {"n_bins": 5, "width": 7}
-    params = params_for_table(module, own, n_columns=n_columns, is_sparse=is_sparse)
+    params = params_for_table(module, own, n_columns=n_columns, is_sparse=is_sparse, n_rows=9000)
     assert {name: params[name] for name in own} == own
+
+
+def test_a_table_of_few_rows_gets_networks_of_one_member_which_a_file_keeps(tmp_path):
+    X = np.random.default_rng(0).normal(size=(1501, 2))
+    reg = NeuralRegressor(max_epochs=1, n_networks=2, random_state=0)
+    for n_rows, n_members in ((1500, 1), (1501, 2)):
+        reg.fit(X[:n_rows], X[:n_rows, 0])
+        assert reg.module_.networks[0].n_members == n_members
+        sknn.save(reg, tmp_path / "file.sknn")
+        again = sknn.load(tmp_path / "file.sknn")
+        np.testing.assert_array_equal(again.predict(X), reg.predict(X))
+    stream = NeuralRegressor(max_epochs=1, n_networks=2, random_state=0).partial_fit(X[:100], X[:100, 0])
+    assert stream.module_.networks[0].n_members == 2
+    sknn.save(stream, tmp_path / "file.sknn")
+    assert sknn.load(tmp_path / "file.sknn").module_.networks[0].n_members == 2
 
 
 class TestWideTables:
     @staticmethod
     def tabm(n_columns, is_sparse=False):
-        return TabM(n_columns, 1, **params_for_table(TabM, {}, n_columns=n_columns, is_sparse=is_sparse))
+        return TabM(n_columns, 1, **params_for_table(TabM, {}, n_columns=n_columns, is_sparse=is_sparse, n_rows=9000))
 
     def test_the_narrowest_wide_table_gets_nearly_the_network_of_others(self):
         narrow, wide = self.tabm(64), self.tabm(65)
