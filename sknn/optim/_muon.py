@@ -73,6 +73,7 @@ class Muon(torch.optim.Optimizer):
         # The checks of these arguments, and their messages, are those of AdamW.
         torch.optim.AdamW([torch.zeros(1, dtype=torch.float32)], lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
         super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, matrices=None))
+        self._memory: dict[tuple[Any, ...], _Memory] = {}
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
         """One step; see the class."""
@@ -107,17 +108,44 @@ class Muon(torch.optim.Optimizer):
         gradient, average = parameter.grad, state["momentum_buffer"]
         assert gradient is not None
         average.lerp_(gradient, 1 - _MOMENTUM)
-        steps = orthogonal(gradient.lerp(average, _MOMENTUM).view(-1, *shape))
+        key = (parameter.numel(), *shape, parameter.dtype, parameter.device)
+        if key not in self._memory:
+            self._memory[key] = _Memory(parameter.detach().view(-1, *shape))
+        memory = self._memory[key]
+        torch.lerp(gradient, average, _MOMENTUM, out=memory.gradient.view(parameter.shape))
+        steps = orthogonal(memory.gradient, memory)
         parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        parameter.add_(steps.reshape(parameter.shape), alpha=-group["lr"] * _ROOT_MEAN_SQUARE * max(shape) ** 0.5)
+        scale = group["lr"] * _ROOT_MEAN_SQUARE * max(shape) ** 0.5
+        parameter.view(-1, *shape).sub_(steps, alpha=scale)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._memory = {}
 
 
-def orthogonal(matrices: Tensor) -> Tensor:
-    """U S' V^T for each matrix U S V^T, (n, rows, columns), where S' is near one; 0 for a matrix of zeros."""
-    x = matrices / (matrices.norm(dim=(1, 2), keepdim=True) * 1.02 + 1e-7)
-    is_tall = x.shape[1] > x.shape[2]
-    x = x.transpose(1, 2) if is_tall else x  # the smaller square
+class _Memory:
+    """Memory for results, kept from step to step: to ask the system for it takes as long as a product."""
+
+    def __init__(self, like: Tensor) -> None:
+        n, rows, columns = like.shape
+        small, large = sorted((rows, columns))
+        self.gradient = torch.empty_like(like)
+        self.x, self.y = like.new_empty(n, small, large), like.new_empty(n, small, large)
+        self.square, self.polynomial = like.new_empty(n, small, small), like.new_empty(n, small, small)
+
+
+def orthogonal(matrices: Tensor, memory: _Memory | None = None) -> Tensor:
+    """About U V^T for each matrix U S V^T, (n, rows, columns); 0 for a matrix of zeros."""
+    memory = _Memory(matrices) if memory is None else memory
+    x, y = memory.x, memory.y
+    is_tall = matrices.shape[1] > matrices.shape[2]
+    norms = matrices.norm(dim=(1, 2), keepdim=True) * 1.02 + 1e-7
+    torch.div(matrices.transpose(1, 2) if is_tall else matrices, norms, out=x)  # the smaller square
     for a, b, c in _POLYNOMIALS:
-        square = torch.bmm(x, x.transpose(1, 2))
-        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
+        torch.bmm(x, x.transpose(1, 2), out=memory.square)
+        torch.bmm(memory.square, memory.square, out=memory.polynomial)
+        memory.polynomial.mul_(c).add_(memory.square, alpha=b)
+        memory.polynomial.diagonal(dim1=1, dim2=2).add_(a)
+        torch.bmm(memory.polynomial, x, out=y)
+        x, y = y, x
     return x.transpose(1, 2) if is_tall else x

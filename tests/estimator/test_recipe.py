@@ -39,7 +39,7 @@ def test_prediction_is_the_mean_of_all_members():
     x_num = clf._inputs.encode(X[:7]).x
     with torch.no_grad():
         members = clf.module_(x_num).softmax(-1)
-    assert members.shape == (7, 16, 3)
+    assert members.shape == (7, 8, 3)
     np.testing.assert_allclose(clf.predict_proba(X[:7]), members.mean(1), atol=1e-5)
 
 
