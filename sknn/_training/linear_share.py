@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import torch
 from torch import Tensor
@@ -21,6 +22,8 @@ __all__ = ["mix_linear_models"]
 _LOG_ODDS = 2.0
 # Loss of a row, of targets in units of their spread, beyond which it is one with a wild target.
 _FAR = 5.0
+# What the linear models may take beyond the time limit of a fit: seconds, or a share of that time.
+_SECONDS_BEYOND, _SHARE_BEYOND = 0.2, 0.1
 _SHARES = torch.linspace(0, 1, 21, dtype=torch.float64).tolist()
 
 
@@ -40,13 +43,27 @@ def mix_linear_models(net: _Net, rows: Rows, valid: Rows) -> None:
         return
     net._set_training(False)
     with threads(1):  # the same bits, however many there are
-        fitted = [one.linear_model(_rows(net, rows, i)) for i, one in enumerate(networks)]
-        linear = [model for model in fitted if model is not None]
-        if len(linear) < len(networks):
+        linear = _linear_models(net, networks, rows)
+        if linear is None:
             return
         share = _share(net, networks, linear, valid)
         for one, model in zip(networks, linear, strict=True):
             one.mix_with(model, share)
+
+
+def _linear_models(net: _Net, networks: list[TabM], rows: Rows) -> list[LinearPath] | None:
+    """A linear model for each network; None where they do not help, or would take too long after the deadline."""
+    run, started, fitted = net.run, time.perf_counter(), []
+    latest = math.inf
+    if run is not None and run.deadline is not None:
+        latest = run.deadline + max(_SECONDS_BEYOND, _SHARE_BEYOND * (run.deadline - run.started))
+    for i, network in enumerate(networks):
+        model = network.linear_model(_rows(net, rows, i))
+        seconds = time.perf_counter() - started
+        if model is None or started + seconds / (i + 1) * len(networks) > latest:
+            return None
+        fitted.append(model)
+    return fitted
 
 
 def _rows(net: _Net, rows: Rows, i: int) -> TrainingRows:
