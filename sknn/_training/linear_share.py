@@ -34,8 +34,6 @@ def mix_linear_models(net: _Net, rows: Rows, valid: Rows) -> None:
     Each network of a committee gets a linear model of its own training rows. The share, common to all, is the mean of
     its posterior distribution by the held-out rows, where all shares are equally likely before.
     """
-    if net.criterion_.target_scaling is None and net.target_kind == "real":  # a linear model needs standard units
-        return
     committee = committee_of(net.module_)
     parts = [users_network(net.module_)] if committee is None else list(committee.networks)
     networks = [part for part in parts if type(part) is TabM]  # a subclass may compute something else
@@ -72,17 +70,20 @@ def _rows(net: _Net, rows: Rows, i: int) -> TrainingRows:
 
 def _share(net: _Net, networks: list[TabM], linear: list[LinearPath], valid: Rows) -> float:
     """Mean of the posterior distribution of the share."""
-    (of_network, of_linear), y, weight = _held_out(net, networks, linear, valid)
-    if not bool(torch.isfinite(of_network).all()):
+    scores, y, weight = _held_out(net, networks, linear, valid)
+    if not bool(torch.isfinite(scores).all()):
         return 0.0
     # Early stopping has chosen the epoch of the network by the same rows, so that its loss is too good.
     totals = []
     for share in _SHARES:
-        raw = net.criterion_.combine(torch.lerp(of_network, of_linear, share))
+        raw = net.criterion_.combine(torch.lerp(scores[0], scores[1], share))
         losses = net.criterion_.pointwise(raw, y)
         if net.criterion_.target_scaling == "robust":  # beside a wild target, the other rows would not count
             losses = losses.clamp(max=_FAR)
-        totals.append(float(losses @ weight))
+        total = float(losses @ weight)
+        totals.append(math.inf if math.isnan(total) else total)  # outside the domain of a loss of the user's
+    if not math.isfinite(totals[0]):
+        return 0.0
     logs = [-total for total in totals]
     # Of errors of real targets the likelihood with the spread that suits it best.
     if net.target_kind == "real" and min(totals) >= 0:

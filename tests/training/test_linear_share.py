@@ -160,8 +160,34 @@ class InItsUnit(Below):
 
 def test_targets_in_their_own_unit_have_no_linear_model():
     X, truth, _ = table(0, 60)
-    model = NeuralRegressor(criterion=InItsUnit, random_state=0, max_epochs=2, **QUICK).fit(X[:60], 10 * truth[:60])
-    assert max(shares(model)) == 0
+    for params in ({"criterion": InItsUnit}, {"preprocessing": False}):
+        model = NeuralRegressor(random_state=0, max_epochs=2, **params, **QUICK).fit(X[:60], 100 * truth[:60])
+        assert max(shares(model)) == 0
+
+
+class Logarithm(Loss):
+    """Not defined for raw scores below -3."""
+
+    name = "logarithm"
+    targets = frozenset({"real"})
+
+    def pointwise(self, raw_prediction: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return ((raw_prediction + 3.0).log() - (y.clamp(min=-2.0) + 3.0).log()).square().mean(dim=1)
+
+
+@pytest.mark.parametrize("score", [-20.0, np.inf])
+def test_shares_that_have_no_loss_do_not_count(monkeypatch, score):
+    held_out = linear_share._held_out
+
+    def with_far_scores(*given: Any) -> Any:
+        scores, y, weight = held_out(*given)
+        scores[1, :1] = score
+        return scores, y, weight
+
+    monkeypatch.setattr(linear_share, "_held_out", with_far_scores)
+    X, truth, _ = table(0, 60)
+    model = NeuralRegressor(criterion=Logarithm, random_state=0, max_epochs=2, **QUICK).fit(X[:60], truth[:60])
+    assert np.isfinite(model.predict(X)).all()
 
 
 @pytest.mark.parametrize(("max_time", "n_fitted"), [(None, 3), (0.2, 1)])
