@@ -9,19 +9,24 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from .careful import careful
-from .input_dependence import input_gradient
-from .inspection import Inspection, inspect_before_training
+from .inspection import Inspection
 from .layers import LayerNorms
 from .observer import LARGE_SHARE, Activation
-from .reference import ROWS_FOR_MODEL, Constant, best_constant, is_related, judge_held_out, skill_of_model
+from .reference import ROWS_FOR_MODEL, Constant, is_related, skill_of_model
 from .sampling import RowSource
 from .symmetry import SymmetricLayers
 
-__all__ = ["ENOUGH_HELD_OUT", "HARDLY_ANY_SKILL", "MEMORISED", "SKILL_OF_A_RELATION", "Evidence", "initial_evidence"]
+__all__ = [
+    "ENOUGH_HELD_OUT",
+    "HARDLY_ANY_SKILL",
+    "MEMORISED",
+    "SKILL_OF_A_RELATION",
+    "Evidence",
+    "trained_parameters",
+]
 
 # Below this skill a network is hardly better than a constant guess; noisy tasks allow little more.
 HARDLY_ANY_SKILL = 0.03
@@ -306,7 +311,7 @@ class Evidence:
     def _now_and_start(self) -> list[tuple[Tensor, Tensor]]:
         return [
             (p.detach().cpu().double(), start.cpu().double())
-            for p, start in zip(_trained(self.net), self.start, strict=True)
+            for p, start in zip(trained_parameters(self.net), self.start, strict=True)
         ]
 
     @property
@@ -324,48 +329,6 @@ class Evidence:
         return self.norms.update_per_lr() * max(self.lr, self.largest_lr)
 
 
-def _trained(net: Any) -> list[nn.Parameter]:
+def trained_parameters(net: Any) -> list[nn.Parameter]:
     """Real parameters of the network that require gradients."""
     return [p for p in net.module_.parameters() if p.requires_grad and p.is_floating_point()]
-
-
-def _copies(net: Any) -> list[Tensor]:
-    """Copies of the trained weights."""
-    with torch.no_grad():
-        return [p.detach().clone() for p in _trained(net)]
-
-
-def initial_evidence(net: Any, train: RowSource, valid: RowSource, *, planned_epochs: int, **settings: Any) -> Evidence:
-    """Inspect the network before its first step; without rows, only losses and gradients are evidence later.
-
-    `settings` are further fields of `Evidence`.
-    """
-    rows, constant, inspections = None, None, []
-    if planned_epochs > 1 or not net.history[:-1]:  # later parts of a stream are too short to be judged
-        rows, constant, inspections = careful(_inspect, net, train, otherwise=(None, None, []))
-    if constant is not None:
-        careful(judge_held_out, net, inspections[0], constant, valid)
-    order = inspections[0].order if inspections else [name for name, _ in net.module_.named_parameters()]
-    mixing = [name for name in order if not inspections or name in inspections[0].mixing]
-    return Evidence(
-        net=net,
-        train=train,
-        valid=valid,
-        rows=rows,
-        constant=constant,
-        inspections=inspections,
-        norms=careful(LayerNorms, net.module_, order, draws=False) or LayerNorms(net.module_, []),
-        symmetric=careful(SymmetricLayers, net.module_, mixing, draws=False) or SymmetricLayers(net.module_, []),
-        start=_copies(net),
-        planned_epochs=planned_epochs,
-        flow_at_start=None if rows is None else careful(input_gradient, net, rows),
-        **settings,
-    )
-
-
-def _inspect(net: Any, train: RowSource) -> tuple[tuple[Any, Any] | None, Constant | None, list[Inspection]]:
-    rows = train.some()
-    if rows is None:
-        return None, None, []
-    inspection = inspect_before_training(net, rows)
-    return rows, best_constant(net, inspection, rows, train), [inspection]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import torch
 from torch import Tensor
@@ -21,6 +22,8 @@ __all__ = ["mix_linear_models"]
 _LOG_ODDS = 2.0
 # Loss of a row, of targets in units of their spread, beyond which it is one with a wild target.
 _FAR = 5.0
+# What the linear models may take beyond the time limit of a fit: seconds, or a share of that time.
+_SECONDS_BEYOND, _SHARE_BEYOND = 0.2, 0.1
 _SHARES = torch.linspace(0, 1, 21, dtype=torch.float64).tolist()
 
 
@@ -31,8 +34,6 @@ def mix_linear_models(net: _Net, rows: Rows, valid: Rows) -> None:
     Each network of a committee gets a linear model of its own training rows. The share, common to all, is the mean of
     its posterior distribution by the held-out rows, where all shares are equally likely before.
     """
-    if net.criterion_.target_scaling is None and net.target_kind == "real":  # a linear model needs standard units
-        return
     committee = committee_of(net.module_)
     parts = [users_network(net.module_)] if committee is None else list(committee.networks)
     networks = [part for part in parts if type(part) is TabM]  # a subclass may compute something else
@@ -40,13 +41,27 @@ def mix_linear_models(net: _Net, rows: Rows, valid: Rows) -> None:
         return
     net._set_training(False)
     with threads(1):  # the same bits, however many there are
-        fitted = [one.linear_model(_rows(net, rows, i)) for i, one in enumerate(networks)]
-        linear = [model for model in fitted if model is not None]
-        if len(linear) < len(networks):
+        linear = _linear_models(net, networks, rows)
+        if linear is None:
             return
         share = _share(net, networks, linear, valid)
         for one, model in zip(networks, linear, strict=True):
             one.mix_with(model, share)
+
+
+def _linear_models(net: _Net, networks: list[TabM], rows: Rows) -> list[LinearPath] | None:
+    """A linear model for each network; None where they do not help, or would take too long after the deadline."""
+    run, started, fitted = net.run, time.perf_counter(), []
+    latest = math.inf
+    if run is not None and run.deadline is not None:
+        latest = run.deadline + max(_SECONDS_BEYOND, _SHARE_BEYOND * (run.deadline - run.started))
+    for i, network in enumerate(networks):
+        model = network.linear_model(_rows(net, rows, i))
+        seconds = time.perf_counter() - started
+        if model is None or started + seconds / (i + 1) * len(networks) > latest:
+            return None
+        fitted.append(model)
+    return fitted
 
 
 def _rows(net: _Net, rows: Rows, i: int) -> TrainingRows:
@@ -55,17 +70,20 @@ def _rows(net: _Net, rows: Rows, i: int) -> TrainingRows:
 
 def _share(net: _Net, networks: list[TabM], linear: list[LinearPath], valid: Rows) -> float:
     """Mean of the posterior distribution of the share."""
-    (of_network, of_linear), y, weight = _held_out(net, networks, linear, valid)
-    if not bool(torch.isfinite(of_network).all()):
+    scores, y, weight = _held_out(net, networks, linear, valid)
+    if not bool(torch.isfinite(scores).all()):
         return 0.0
     # Early stopping has chosen the epoch of the network by the same rows, so that its loss is too good.
     totals = []
     for share in _SHARES:
-        raw = net.criterion_.combine(torch.lerp(of_network, of_linear, share))
+        raw = net.criterion_.combine(torch.lerp(scores[0], scores[1], share))
         losses = net.criterion_.pointwise(raw, y)
         if net.criterion_.target_scaling == "robust":  # beside a wild target, the other rows would not count
             losses = losses.clamp(max=_FAR)
-        totals.append(float(losses @ weight))
+        total = float(losses @ weight)
+        totals.append(math.inf if math.isnan(total) else total)  # outside the domain of a loss of the user's
+    if not math.isfinite(totals[0]):
+        return 0.0
     logs = [-total for total in totals]
     # Of errors of real targets the likelihood with the spread that suits it best.
     if net.target_kind == "real" and min(totals) >= 0:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from .._health.careful import careful
-from .._health.evidence import Evidence, initial_evidence
+from .._health.evidence import Evidence
+from .._health.initial_evidence import initial_evidence
 from .._health.inspection import inspect_network
 from .._health.notices import notices
 from .._health.origin import Origin, origin_of

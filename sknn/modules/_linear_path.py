@@ -71,6 +71,8 @@ class LinearPath(nn.Module):
         # One real target may have several scores, such as quantiles; else a loss of the user's means something else.
         if y.shape[1] != out_features and not (is_real and y.shape[1] == 1):
             return None
+        if is_real and float((y.abs() > _FAR).double().mean()) > 0.5:  # they are not in standard units
+            return None
         if not is_real and len(rows) - float(y.sum(0).max()) > _FEW_ROWS:
             return None
         x = torch.cat([self._columns(*inputs) for inputs, _, _ in batches])

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from .tabm import TabM
+
 
 class Committee(nn.Module):
     """Networks of one kind, trained in one run on different rows, whose predictions are averaged.
@@ -100,9 +102,13 @@ class Committee(nn.Module):
 
     def fit_knots(self, x_num: Tensor, sample_weight: Tensor | None = None) -> Committee:
         """Call ``fit_knots`` of the networks that have this method; returns the module."""
+        first: TabM | None = None
         for network in self.networks:
-            if hasattr(network, "fit_knots"):
+            if first is not None and type(network) is TabM and network.knots.shape == first.knots.shape:
+                network.knots.copy_(first.knots)  # those of the same rows, which take long to find
+            elif hasattr(network, "fit_knots"):
                 network.fit_knots(x_num, sample_weight)  # pyright: ignore[reportCallIssue]
+                first = network if type(network) is TabM else first
         return self
 
 

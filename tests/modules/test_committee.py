@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from sknn.modules import Committee
+from sknn.modules import Committee, TabM, tabm
 
 
 def test_committee_gives_every_network_its_part_of_the_batch():
@@ -25,3 +25,16 @@ def test_committee_gives_every_network_its_part_of_the_batch():
 def test_committee_refuses_no_network():
     with pytest.raises(ValueError, match="networks is empty"):
         Committee([])
+
+
+def test_knots_of_equal_networks_are_found_once(monkeypatch):
+    found = []
+    quantile_knots = tabm.quantile_knots
+    monkeypatch.setattr(tabm, "quantile_knots", lambda *given: found.append(quantile_knots(*given)) or found[-1])
+    x = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
+    networks = [TabM(3, 1, width=4, n_bins=n_bins) for n_bins in (4, 4, 8)]
+    Committee(networks).fit_knots(x)
+    assert len(found) == 2
+    for network in networks:
+        alone = TabM(3, 1, width=4, n_bins=network.knots.shape[1] - 1).fit_knots(x)
+        assert torch.equal(network.knots, alone.knots)

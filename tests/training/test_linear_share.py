@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from sknn import NeuralClassifier, NeuralRegressor
 from sknn._network.table_network import committee_of
 from sknn._training import linear_share
 from sknn.losses import Loss
+from sknn.modules._linear_path import LinearPath
 
 QUICK: dict[str, Any] = {"module_params": {"width": 32, "n_bins": 8}}
 
@@ -158,5 +160,47 @@ class InItsUnit(Below):
 
 def test_targets_in_their_own_unit_have_no_linear_model():
     X, truth, _ = table(0, 60)
-    model = NeuralRegressor(criterion=InItsUnit, random_state=0, max_epochs=2, **QUICK).fit(X[:60], 10 * truth[:60])
-    assert max(shares(model)) == 0
+    for params in ({"criterion": InItsUnit}, {"preprocessing": False}):
+        model = NeuralRegressor(random_state=0, max_epochs=2, **params, **QUICK).fit(X[:60], 100 * truth[:60])
+        assert max(shares(model)) == 0
+
+
+class Logarithm(Loss):
+    """Not defined for raw scores below -3."""
+
+    name = "logarithm"
+    targets = frozenset({"real"})
+
+    def pointwise(self, raw_prediction: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return ((raw_prediction + 3.0).log() - (y.clamp(min=-2.0) + 3.0).log()).square().mean(dim=1)
+
+
+@pytest.mark.parametrize("score", [-20.0, np.inf])
+def test_shares_that_have_no_loss_do_not_count(monkeypatch, score):
+    held_out = linear_share._held_out
+
+    def with_far_scores(*given: Any) -> Any:
+        scores, y, weight = held_out(*given)
+        scores[1, :1] = score
+        return scores, y, weight
+
+    monkeypatch.setattr(linear_share, "_held_out", with_far_scores)
+    X, truth, _ = table(0, 60)
+    model = NeuralRegressor(criterion=Logarithm, random_state=0, max_epochs=2, **QUICK).fit(X[:60], truth[:60])
+    assert np.isfinite(model.predict(X)).all()
+
+
+@pytest.mark.parametrize(("max_time", "n_fitted"), [(None, 3), (0.2, 1)])
+def test_linear_models_that_take_long_are_left_out_where_time_is_limited(monkeypatch, max_time, n_fitted):
+    fitted, calls = LinearPath.fitted, []
+
+    def slow(path: LinearPath, rows: Any) -> LinearPath | None:
+        calls.append(time.sleep(0.2))
+        return fitted(path, rows)
+
+    monkeypatch.setattr(LinearPath, "fitted", slow)
+    X, truth, _ = table(0, 60)
+    params: dict[str, Any] = {"random_state": 0, "n_networks": 3, "max_epochs": 2, **QUICK}
+    model = NeuralRegressor(max_time=max_time, **params).fit(X[:60], truth[:60])
+    assert len(calls) == n_fitted
+    assert (max(shares(model)) > 0) == (max_time is None)
