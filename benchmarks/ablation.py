@@ -40,20 +40,33 @@ class FixedGains(TabM):
                 gain.requires_grad_(False)
 
 
+class NoLinearModel(TabM):
+    """TabM without a linear model beside it, which only the class itself gets."""
+
+    recipe = TabM.recipe
+
+
 VARIANTS: dict[str, dict[str, Any]] = {
     "the default": {},
-    "one network in place of the committee": {"n_networks": 1},
+    "four networks in place of eight": {"n_networks": 4},
+    "one network": {"n_networks": 1},
     "one member a network": {"module__n_members": 1},
+    "four members a network": {"module__n_members": 4},
     "no curves of the numbers": {"module__n_bins": 0},
+    "48 pieces a curve": {"module__n_bins": 48},
     "gains fixed at 1": {"module": FixedGains},
+    "no linear models": {"module": NoLinearModel},
     "no hidden layer behind the first": {"module__n_blocks": 0},
-    "64 units": {"module__width": 64},
-    "256 units": {"module__width": 256},
+    "three blocks": {"module__n_blocks": 3},
+    "32 units": {"module__width": 32},
+    "128 units": {"module__width": 128},
     "dropout 0.1": {"module__dropout": 0.1},
+    "AdamW in place of Muon": {"optimizer": torch.optim.AdamW},
     "last weights in place of their average": {"ema_decay": None},
     "learning rate that stays": {"lr_schedule": "constant"},
     "learning rate 0.003": {"lr": 0.003},
     "weight decay of torch, 0.01": {"optimizer__weight_decay": 0.01},
+    "patience 8": {"n_iter_no_change": 8},
     "no clipping": {"gradient_clipping": None},
     "no temperature": {"criterion__temperature_scaling": False},
     "MLP": {"module": MLP},

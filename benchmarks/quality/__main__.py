@@ -2,6 +2,7 @@
 
     python -m benchmarks.quality --data ../shared/data --models sknn,catboost,lightgbm --seeds 3
     python -m benchmarks.quality --openml 31,44 --models sknn,histgb,linear
+    python -m benchmarks.quality --data ../shared/data --rows 600 --draws 3 --seeds 1 --models sknn,catboost,linear,mlp
 
 The folder holds NAME.parquet (columns, target, split), suite.json and, of peers that are not run, peers.jsonl. The
 report is printed in Markdown, progress goes to stderr. Each fit is kept in a file at once, and the next run does not
@@ -29,7 +30,7 @@ from benchmarks.quality.report import report
 from benchmarks.quality.results import Records, collect, read_peers
 from benchmarks.quality.running import Plan, run_tables, variant_name
 from benchmarks.quality.summary import BASE, summarize
-from benchmarks.quality.tables import Table, openml_tables, suite_tables
+from benchmarks.quality.tables import Table, cut_tables, openml_tables, suite_tables
 
 
 def _names(text: str) -> list[str]:
@@ -48,6 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, help="folder of the suite")
     parser.add_argument("--tables", type=_names, default=[], help="only these tables of the suite, comma-separated")
     parser.add_argument("--openml", type=_ids, default=[], metavar="ID,...", help="data sets of OpenML (by network)")
+    parser.add_argument("--rows", type=int, help="at most so many training rows of each table")
+    parser.add_argument("--draws", type=int, default=1, help="how often the --rows are drawn")
     parser.add_argument("--models", type=_names, default=["sknn"], help=f"models to run, of {known}; mlp means both")
     parser.add_argument("--recorded", type=_names, help="recorded peers to show; all that are not run by default")
     parser.add_argument(
@@ -72,7 +75,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _tables(args: argparse.Namespace) -> Iterator[Table]:
     suite = suite_tables(args.data, args.tables) if args.data else ()
-    return itertools.chain(suite, openml_tables(args.openml) if args.openml else ())
+    tables = itertools.chain(suite, openml_tables(args.openml) if args.openml else ())
+    return tables if args.rows is None else cut_tables(tables, args.rows, args.draws)
 
 
 def _fresh_models(args: argparse.Namespace, plan: Plan) -> list[str]:
@@ -105,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, ImportError) as error:
         parser.error(str(error))
     names, done, n_failed = run_tables(plan, _tables(args), records)
-    peers = read_peers(args.data / "peers.jsonl") if args.data else []
+    peers = read_peers(args.data / "peers.jsonl") if args.data and args.rows is None else []
     shown = {record["model"] for record in peers} - set(models) if args.recorded is None else set(args.recorded)
     results = collect(names, done, [record for record in peers if record["model"] in shown])
     torch.set_num_threads(args.threads)  # what machine() reports

@@ -14,7 +14,7 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 from sklearn.datasets import fetch_openml
 from sklearn.model_selection import train_test_split
 
-__all__ = ["Table", "openml_tables", "suite_tables", "toy_table"]
+__all__ = ["Table", "cut_tables", "openml_tables", "suite_tables", "toy_table"]
 
 _MAX_TRAIN = 10_000
 
@@ -89,6 +89,22 @@ def suite_tables(folder: Path, names: Iterable[str] = ()) -> Iterator[Table]:
             train = frame["split"].eq("train").to_numpy()
             X, y = frame.drop(columns=["target", "split"]), frame["target"].to_numpy()
             yield _make_table(name, tasks[name], (X[train], y[train]), (X[~train], y[~train]))
+
+
+def cut_tables(tables: Iterable[Table], n_rows: int, n_draws: int) -> Iterator[Table]:
+    """Each table several times, with as many training rows, drawn at random; with its own if it has no more.
+
+    Parameters
+    ----------
+    tables : iterable of Table
+    n_rows, n_draws : int
+    """
+    for table in tables:
+        for draw in range(n_draws):
+            rows = np.random.RandomState(draw).permutation(len(table.y_train))[:n_rows]
+            train = table.X_train.iloc[rows].reset_index(drop=True), table.y_train[rows]
+            name = f"{table.name}-{n_rows}-{draw}"
+            yield _make_table(name, table.task, train, (table.X_test, table.y_test))
 
 
 def openml_tables(ids: Iterable[int], fetch: Callable[..., Any] = fetch_openml) -> Iterator[Table]:
