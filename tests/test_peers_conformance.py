@@ -226,9 +226,9 @@ def test_a_module_that_asks_for_categories_gets_none_from_a_table_without():
 @pytest.mark.parametrize("make", [classifier, regressor])
 def test_a_weight_of_k_is_k_copies_in_a_full_batch_of_a_large_table(make):
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(1200, 3))
+    X = rng.normal(size=(1600, 3))
     y = (X[:, 0] > 0).astype(int)
-    weight = rng.integers(1, 4, size=1200)
+    weight = rng.integers(1, 4, size=1600)
     params = {"batch_size": 10_000, "early_stopping": False, "max_epochs": 5, "n_networks": 1}
     weighted = make(**params).fit(X, y, sample_weight=weight)
     repeated = make(**params).fit(np.repeat(X, weight, axis=0), np.repeat(y, weight))
@@ -245,9 +245,9 @@ def test_the_unit_of_weights_does_not_matter(make):
 
 def test_weights_count_in_the_validation_score():
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(400, 2))
-    y = rng.normal(size=400)
-    weight = rng.random(400)
+    X = rng.normal(size=(2100, 2))
+    y = rng.normal(size=2100)
+    weight = rng.random(2100)
     model = regressor(scoring="r2", max_epochs=2).fit(X, y, sample_weight_val=weight, X_val=X, y_val=y)
     assert model.validation_scores_[model.best_epoch_ - 1] == pytest.approx(model.score(X, y, weight), abs=1e-5)
     assert model.validation_scores_[model.best_epoch_ - 1] != pytest.approx(model.score(X, y), abs=1e-5)

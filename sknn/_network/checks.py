@@ -36,7 +36,9 @@ def checked_batch_norm(n_samples: int, batch_size: int) -> Iterator[None]:
 def check_network(
     network: nn.Module, inputs: dict[str, Tensor], expected: tuple[int, ...], label: str, *, is_instance: bool = True
 ) -> Tensor:
-    """The raw prediction (n_rows, width) of a few rows, or a ValueError if the network fails or its output is wrong.
+    """The raw prediction of a few rows, or a ValueError if the network fails or its output is wrong.
+
+    It is (n_rows, width), or (n_rows, n_members, width).
 
     Lazy layers get their shapes. `expected` are the output widths that the loss accepts, `label` names the user's
     module in messages, and `is_instance` says that it was not a class.
@@ -49,8 +51,8 @@ def check_network(
         raise ValueError(
             f"module: {label} returned a tensor of {output.dtype}, expected raw scores of float32, not labels."
         )
-    if output.ndim == 3 and has_members(network):
-        output = output[:, 0]
+    if output.ndim == 3 and has_members(network) and output.shape[0] == n_rows and output.shape[2] in expected:
+        return output
     if output.ndim == 1 and output.shape[0] == n_rows and 1 in expected:
         return output.unsqueeze(1)
     if output.ndim != 2 or output.shape[0] != n_rows or output.shape[1] not in expected:
@@ -104,7 +106,8 @@ def _call(network: nn.Module, inputs: dict[str, Tensor], label: str, *, is_insta
 
 def check_loss(loss: Loss, raw_prediction: Tensor, y: Tensor) -> None:
     """Raise a ValueError if the loss does not accept the raw prediction of a few rows, or fails on it."""
-    loss.check_raw_prediction(raw_prediction)
+    loss.check_raw_prediction(raw_prediction.flatten(0, -2))
+    raw_prediction = raw_prediction[:, 0] if raw_prediction.ndim == 3 else raw_prediction
     name = loss.class_name
     try:
         with torch.no_grad():

@@ -15,8 +15,8 @@ from .table_network import inner_inputs, users_network
 
 __all__ = ["TrainingRows", "fit_start"]
 
-# Numbers of a batch, at most.
-_NUMBERS_AT_ONCE = 2**20
+# Numbers and rows of a batch, at most: sparse ones are made dense.
+_NUMBERS_AT_ONCE, _ROWS_AT_ONCE = 2**20, 1024
 
 
 class TrainingRows:
@@ -39,7 +39,7 @@ class TrainingRows:
         rows, step = self._rows, 1 if at_most is None else -(-len(self) // at_most)
         chosen = torch.arange(0, len(self), step, dtype=torch.int64, device=rows.device)
         chosen = chosen if self._positions is None else self._positions[chosen]
-        for part in chosen.split(max(16, _NUMBERS_AT_ONCE // rows.store.row_size)):
+        for part in chosen.split(max(16, min(_ROWS_AT_ONCE, _NUMBERS_AT_ONCE // rows.store.row_size))):
             store, y, weight = rows.take(part)
             yield inner_inputs(self._network, store.tensors()), y, weight
 

@@ -37,8 +37,8 @@ def mix_linear_models(net: _Net, rows: Rows, valid: Rows) -> None:
     committee = committee_of(net.module_)
     parts = [users_network(net.module_)] if committee is None else list(committee.networks)
     networks = [part for part in parts if type(part) is TabM]  # a subclass may compute something else
-    if len(networks) < len(parts):
-        return
+    if len(networks) < len(parts) or any(bool(network.linear.weight.any()) for network in networks):
+        return  # in training that continues, the linear models stay
     net._set_training(False)
     with threads(1):  # the same bits, however many there are
         linear = _linear_models(net, networks, rows)

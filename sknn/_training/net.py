@@ -107,8 +107,9 @@ class _Net(ScoredNet, SknnNet):
         if not isinstance(dataset, Rows):
             return super().get_iterator(dataset, training=training)
         if not training:  # no gradients are kept, so batches may be larger
-            most = max(1, _VALIDATED_AT_ONCE // dataset.store.row_size)
-            return Batches(dataset, max(self.batch_size, min(1024, most)), None)
+            n_networks = 1 if dataset.shares is None else len(dataset.shares)
+            most = min(1024, max(1, _VALIDATED_AT_ONCE // dataset.store.row_size)) // n_networks
+            return Batches(dataset, max(self.batch_size, most), None)
         seed = 0 if self.run is None else self.run.plan.shuffle_seed
         return Batches(dataset, self.batch_size, torch.Generator().manual_seed(seed))
 

@@ -114,7 +114,9 @@ def midranks(x: Tensor) -> Tensor:
     n_rows = len(x)
     first = torch.zeros(ordered.shape, dtype=torch.int32, device=x.device)  # position of the first of equal values
     stop = torch.full_like(first, n_rows)  # behind the last one
-    begins = torch.where(ordered[:, 1:] != ordered[:, :-1], torch.arange(1, n_rows, device=x.device), 0).int()
+    begins = torch.where(
+        ordered[:, 1:] != ordered[:, :-1], torch.arange(1, n_rows, dtype=torch.int64, device=x.device), 0
+    ).int()
     first[:, 1:] = begins.cummax(1).values
     stop[:, :-1] = torch.where(begins > 0, begins, n_rows).flip(1).cummin(1).values.flip(1)
     return torch.empty_like(ordered).scatter_(1, order, (first + stop).to(x.dtype) / (2 * n_rows)).t()

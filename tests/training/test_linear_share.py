@@ -107,11 +107,11 @@ def test_given_validation_rows_are_judged_once_by_the_mean_of_all_networks(monke
     model = NeuralRegressor(random_state=0, n_networks=3, max_epochs=2, **QUICK)
     model.fit(X[:60], truth[:60], X_val=X[60:70], y_val=truth[60:70])
     ((scores, y, weight),) = seen
-    assert scores.shape == (2, 10, 6, 1)
+    assert scores.shape == (2, 10, 3, 1)
     assert (len(y), len(weight)) == (10, 10)
     model.fit(X[:60], truth[:60])  # each network holds out its own rows
     scores, y, weight = seen[1]
-    assert scores.shape == (2, len(y), 2, 1)
+    assert scores.shape == (2, len(y), 1, 1)
     assert len(y) > 20
 
 
