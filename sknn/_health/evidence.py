@@ -37,7 +37,8 @@ _FEWEST_ROWS = 20
 _SHARE_OF_SIMPLE, _CLEARLY_LESS = 0.5, 0.8
 # Skill of a simple model on held-out rows that proves a relation.
 SKILL_OF_A_RELATION = 0.05
-# Square of the standard errors by which a skill on new rows exceeds chance: it is the best of many epochs.
+# Square of the standard errors by which a skill on new rows exceeds chance: it is the best of many epochs. One is added
+# for each class beyond two.
 _BEYOND_CHANCE = 12.0
 # Held-out rows on which a loss above that of a constant guess is no chance.
 ENOUGH_HELD_OUT = 50
@@ -101,7 +102,7 @@ class Evidence:
 
     def skill_at(self, inspection: Inspection) -> float:
         """Skill on the inspected rows, in evaluation mode."""
-        return math.nan if self.constant is None else self.constant.skill(inspection.loss)
+        return math.nan if self.constant is None else self.constant.skill(inspection.loss, inspected=True)
 
     @property
     def skill(self) -> float:
@@ -187,8 +188,10 @@ class Evidence:
         if self.constant is None or n_rows < 1:
             return math.inf
         is_squared = self.rows is None or not isinstance(self.rows[1], Tensor) or self.rows[1].is_floating_point()
-        least = _BEYOND_CHANCE / n_rows
-        return least if is_squared else least / (2 * max(abs(self.constant.loss), 0.1))
+        if is_squared:
+            return _BEYOND_CHANCE / n_rows
+        n_free = _BEYOND_CHANCE + max(0, len(self.constant.value) - 2)
+        return n_free / n_rows / (2 * max(abs(self.constant.loss), 0.1))
 
     @property
     def proves_relation(self) -> bool:
@@ -198,7 +201,7 @@ class Evidence:
     @property
     def memorises(self) -> bool:
         """Whether the network has learned its training rows and nothing else, though a simple model learns more."""
-        has_rows = self.valid.n_rows >= ENOUGH_HELD_OUT and bool(self.valid_skills)
+        has_rows = self.valid.n_telling >= ENOUGH_HELD_OUT and bool(self.valid_skills)
         if not has_rows or not self.train_skills[-1] >= MEMORISED or not self.skill < _SHARE_OF_MEMORY:
             return False
         is_lost = self.has_no_skill or self.skill < _SHARE_OF_MEMORY * self.simple_skill
@@ -235,14 +238,14 @@ class Evidence:
     @property
     def has_few_rows(self) -> bool:
         """Whether there are too few training rows to judge by."""
-        return 0 < self.train.n_rows < _FEW_ROWS
+        return 0 < self.train.n_effective < _FEW_ROWS
 
     @property
     def is_judged(self) -> bool:
         """Whether there is enough to judge by, at the end of training."""
         if self.few_rows_decide:
             return False
-        is_fine = self.is_fine and not 0 < self.train.n_rows < _FEWEST_ROWS
+        is_fine = self.is_fine and not 0 < self.train.n_effective < _FEWEST_ROWS
         return is_fine or self.had_rows_and_time
 
     @property

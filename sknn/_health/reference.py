@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .dominance import far_from_others, few_rows_decide, is_squared, logarithms
 from .inspection import Inspection
 from .recorder import first_tensor
 from .sampling import RowSource
@@ -30,8 +31,8 @@ ROWS_FOR_MODEL = 1500
 # Cosines of random projections, and the standard deviation of the projected rows in radians.
 _N_RANDOM_FEATURES, _FREQUENCY = 256, 1.0
 _MOST_CODES = 20
-# A loss is said to be decided by few rows if the others, three of four, add little to it.
-_FEW, _LITTLE = 1 / 4, 0.05
+# Of texts: the most codes that are columns, and the fewest rows with such a code.
+_MOST_WORDS, _FEWEST_ROWS_OF_WORD = 500, 5
 
 
 @dataclass
@@ -45,16 +46,27 @@ class Constant:
     start: float = math.nan
     # Loss over held-out rows, which may vary more or less than those of the training; NaN without such rows.
     held_out: float = math.nan
+    # Loss over the inspected rows, which are few.
+    inspected: float = math.nan
     few_rows_decide: bool = False  # `loss` is NaN since it is the sum of a few wild targets and little else
+    # Of counts: loss of outputs that are equal to the targets, over all rows, held-out ones and inspected ones.
+    least: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
-    def skill(self, loss: float, *, held_out: bool = False) -> float:
-        """1 - loss / loss of the constant; of a loss that may be negative, its gain in units of the constant's."""
-        own = self.held_out if held_out and math.isfinite(self.held_out) and self.held_out else self.loss
+    def skill(self, loss: float, *, held_out: bool = False, inspected: bool = False) -> float:
+        """1 - loss / loss of the constant; of a loss that may be negative, its gain in units of the constant's.
+
+        Of counts, the part of the loss that exact outputs have, too, does not count.
+        """
+        own, least = self.loss, self.least[0]
+        rows = 1 if held_out else 2 if inspected else 0
+        of_rows = (self.loss, self.held_out, self.inspected)[rows]
+        if math.isfinite(own) and math.isfinite(of_rows) and of_rows:
+            own, least = of_rows, self.least[rows]
         if not math.isfinite(own) or own == 0:
             return math.nan
         if not math.isfinite(loss):
             return -math.inf
-        return (own - loss) / abs(own)
+        return (own - loss) / (own - least if least and own > least else abs(own))
 
 
 def minimum(loss_of: Callable[[list[Tensor]], Tensor], start: list[Tensor], n_steps: int) -> float:
@@ -108,7 +120,8 @@ def best_constant(net: Any, inspection: Inspection, rows: tuple[Any, Any], sourc
 
     starts = [value]
     if isinstance(y, Tensor) and y.is_floating_point() and y.shape == shape and inspection.last not in _LINKS:
-        starts.append(y.reshape(-1, width).mean(0))
+        mean = y.reshape(-1, width).mean(0)
+        starts += [mean, mean.log()] if bool((mean > 0).all()) else [mean]  # counts under a link
     elif isinstance(y, Tensor) and not y.is_floating_point() and y.ndim == 1 and width > 1 and int(y.max()) < width:
         starts.append(torch.bincount(y, minlength=width).clamp(min=0.5).div(len(y)).log().to(value.device))
     with torch.no_grad():
@@ -116,37 +129,39 @@ def best_constant(net: Any, inspection: Inspection, rows: tuple[Any, Any], sourc
     lowest = int(np.nanargmin(first)) if not all(map(math.isnan, first)) else 0
     best = _downhill(loss_of, starts[lowest].detach(), first[lowest])
     loss = minimum(loss_of, [best], 20)
-    if _few_rows_decide(net, inspection, best.detach(), source):
+    if few_rows_decide(net, inspection, _linked, best.detach(), source):
         return Constant(best.detach(), math.nan, True, few_rows_decide=True)
     size = 1 + abs(min(first))
     is_bounded = math.isfinite(loss) and loss > -10 * size and bool(best.detach().abs().max() < 1e6 * size)
-    if not is_bounded:
+    if not is_bounded and not _turns_up(loss_of, starts[lowest].detach(), best.detach()):
         return Constant(best.detach(), math.nan, False)
     near_zero = isinstance(y, Tensor) and (not y.is_floating_point() or bool(y.abs().max() <= 1))
-    return Constant(best.detach(), loss, True, max(loss, first[0]) if near_zero else loss)
+    constant = Constant(best.detach(), loss, True, max(loss, first[0]) if near_zero else loss)
+    constant.inspected = _loss_of_constant(net, inspection, constant, *rows)
+    constant.least = _least_of_counts(net, inspection, x, y), 0.0, _least_of_counts(net, inspection, *rows)
+    return constant
 
 
 @torch.no_grad()
-def _few_rows_decide(net: Any, inspection: Inspection, value: Tensor, source: RowSource) -> bool:
-    """Whether a loss that shall ignore wild targets is the sum of little else: then shares of it say nothing.
+def _turns_up(loss_of: Callable[[list[Tensor]], Tensor], start: Tensor, best: Tensor) -> bool:
+    """Whether the loss rises beyond its minimum: a large negative loss, as that of large counts, may have one."""
+    least = loss_of([best]).item()
+    beyond = [loss_of([best + factor * (best - start)]).item() for factor in (0.5, 1.0, 4.0)]
+    return math.isfinite(least) and bool((best != start).any()) and all(loss > least for loss in beyond)
 
-    A network that predicts all other rows perfectly is hardly better by such a loss than the constant `value`.
-    """
-    x, y = source.targets(source.n_rows) or ({}, None)
-    if y is None or not y.is_floating_point():
-        return False
 
-    def total(rows: Tensor, shift: float = 0.0) -> float:
-        raw = _linked(inspection, value + shift).expand(int(rows.sum()), *inspection.raw.shape[1:])
-        return net.get_loss(raw, y[rows], X={name: v[rows] for name, v in x.items()}, training=False).item() * len(raw)
+@torch.no_grad()
+def _loss_of_constant(net: Any, inspection: Inspection, constant: Constant, x: Any, y: Any) -> float:
+    """Loss of the constant guess over other rows."""
+    raw = _linked(inspection, constant.value)
+    return net.get_loss(raw.expand(len(y), *inspection.raw.shape[1:]), y, X=x, training=False).item()
 
-    distance = (y - y.median(0).values).abs().sum(1)
-    is_near = distance <= distance.kthvalue(math.ceil((1 - _FEW) * len(y))).values
-    # Of counts that are mostly zero, most of the constant's loss is in few rows by nature.
-    if distance.median() == 0 or total(is_near) >= _LITTLE * total(torch.ones_like(is_near)):
-        return False
-    far = 100 * (1 + float(distance[is_near].max()))
-    return total(is_near, 2 * far) < 3 * total(is_near, far)  # it grows with the distance, rather than with its square
+
+@torch.no_grad()
+def _least_of_counts(net: Any, inspection: Inspection, x: Any, y: Any) -> float:
+    """Loss of outputs whose exponential is the target; 0 under a loss without such a link."""
+    exact = logarithms(net, inspection, x, y)
+    return 0.0 if exact is None else net.get_loss(exact, y, X=x, training=False).item()
 
 
 @torch.no_grad()
@@ -165,12 +180,13 @@ def judge_held_out(net: Any, inspection: Inspection, constant: Constant, source:
     rows = source.targets(source.n_rows) or source.some(_MAX_ROWS)
     if rows is None:
         return
-    if _few_rows_decide(net, inspection, constant.value, source):
+    x, y = rows
+    has_wild = far_from_others(y) is not None and is_squared(net, inspection, constant.value, y, x)
+    if has_wild or few_rows_decide(net, inspection, _linked, constant.value, source):
         constant.loss, constant.few_rows_decide = math.nan, True
         return
-    x, y = rows
-    raw = _linked(inspection, constant.value)
-    constant.held_out = net.get_loss(raw.expand(len(y), *inspection.raw.shape[1:]), y, X=x, training=False).item()
+    constant.held_out = _loss_of_constant(net, inspection, constant, x, y)
+    constant.least = constant.least[0], _least_of_counts(net, inspection, x, y), constant.least[2]
 
 
 def skill_of_model(net: Any, inspection: Inspection, source: RowSource, constant: Constant, *, linear: bool) -> float:
@@ -225,6 +241,8 @@ def _columns(x: Any) -> Tensor | None:
     """Inputs as standardised columns without constant ones, categories one by one, (n_rows, n_columns)."""
     first = first_tensor(x).detach()
     parts = [first.reshape(len(first), -1).float()] if first.is_floating_point() else []
+    if first.ndim == 2 and first.dtype == torch.int64 and not (isinstance(x, dict) and "x_cat" in x):
+        parts = _words(first)
     if isinstance(x, dict) and "x_cat" in x:
         codes = x["x_cat"]
         parts += [(codes[:, [i]] == codes[:, i].unique()[:_MOST_CODES]).float() for i in range(codes.shape[1])]
@@ -240,6 +258,23 @@ def _columns(x: Any) -> Tensor | None:
     varies = spread > 1e-6 * (1e-30 + center.abs())
     table = table[:, varies] / spread[varies]
     return table if table.shape[1] else None
+
+
+def _words(codes: Tensor) -> list[Tensor]:
+    """Whether each row of codes contains one of the usual ones, (n_rows, n_codes); empty if there are none."""
+    row = torch.arange(len(codes), device=codes.device).unsqueeze(1).expand_as(codes)
+    pairs = torch.stack([codes.flatten(), row.flatten()], dim=1).unique(dim=0)
+    values, counts = pairs[:, 0].unique(return_counts=True)
+    is_usual = (counts >= _FEWEST_ROWS_OF_WORD) & (counts <= len(codes) - _FEWEST_ROWS_OF_WORD)
+    usual = values[is_usual][counts[is_usual].argsort(descending=True, stable=True)[:_MOST_WORDS]]
+    if not len(usual):
+        return []
+    order = usual.sort().values
+    place = torch.searchsorted(order, pairs[:, 0]).clamp(max=len(order) - 1)
+    found = order[place] == pairs[:, 0]
+    table = torch.zeros(len(codes), len(order), device=codes.device)
+    table[pairs[found, 1], place[found]] = 1.0
+    return [table]
 
 
 def is_related(rows: tuple[Any, Any] | None) -> bool:
