@@ -71,7 +71,7 @@ def hardly_moving(e: Evidence, ended: bool) -> Finding | None:
     # A rate that fell too soon also keeps a network with some skill from what a simple model learns.
     if not hardly_moved and not (ended and rate_fell and _is_behind(e)):
         return None
-    displacement = e.displacement()
+    moved = f"all steps together changed {e.displacement():.1e} of the weights"
     if e.largest_lr < 0.03 * e.lr:
         kept = f"the schedule has kept the learning rate at or below {e.largest_lr:.1e}, where lr is {e.lr:.3g}, and "
         return _not_learning(e, "schedule", kept + moved, "lr_schedule='cosine', or a shorter warm-up.")
@@ -151,7 +151,9 @@ def not_learning(e: Evidence, ended: bool) -> Finding | None:
             return None
         return _not_learning(e, "unrelated_labels", UNRELATED, _CHECK_ROWS)
     spread = _output_spread(e)
-    if spread < 1e-3 and ended:  # before the end it may be a plateau
+    if spread < 1e-3:
+        if not ended:  # it may be a plateau
+            return None
         lower, check = f"lr={lower_lr(e):.1g} (it is {e.lr:.3g})", "checking for a layer that is multiplied with zero"
         is_large = suggested_lr(e) < 0.1 * e.lr
         return _not_learning(
