@@ -15,14 +15,14 @@ __all__ = ["WildTargets", "far_from_others", "few_rows_decide", "is_squared", "l
 
 # A loss is said to be decided by few rows if the others, three of four, add little to it.
 _FEW, _LITTLE = 1 / 4, 0.05
-# Under a squared error: the share of the rows, and that of the squared distances which the others are left with.
-_FEW_WILD, _LITTLE_LEFT = 1 / 100, 0.01
+# The same under a squared error, which is wilder by nature.
+_FEW_WILD = 1 / 100
 
 
 class WildTargets(NamedTuple):
-    """The few rows that hold nearly all of the squared distances of a target."""
+    """One of a hundred rows, which hold nearly all of the squared distances of a target."""
 
-    is_wild: Tensor  # (n_rows,)
+    is_wild: Tensor  # (n_rows,), the furthest ones
     share: float  # of the squared distances from the median
     furthest: float  # largest distance, in standard deviations of the other rows
 
@@ -38,18 +38,14 @@ def far_from_others(y: Any) -> WildTargets | None:
         return None
     values = y.detach().reshape(len(y), -1).double()
     squares = (values - values.median(0).values).square().sum(1)
-    few = max(1, int(_FEW_WILD * len(y)))
-    smallest = squares.topk(few).values[-1]
-    others = squares[squares < smallest]
-    if not len(others) or not 0 < float(others.sum()) < _LITTLE_LEFT * float(squares.sum()):
+    is_wild = torch.zeros(len(y), dtype=torch.bool, device=y.device)
+    is_wild[squares.topk(max(1, int(_FEW_WILD * len(y)))).indices] = True
+    others = squares[~is_wild]
+    left = float(others.sum() / squares.sum().clamp(min=1e-300))
+    # Of counts that are mostly zero, few rows hold the squares by nature.
+    if not 0 < left < _LITTLE or int((others == 0).sum()) > len(others) // 2:
         return None
-    # Of the few, those that are as near as the others are not wild.
-    is_wild = squares > 25 * others.max()
-    rest = squares[~is_wild]
-    left = float(rest.sum()) / float(squares.sum())
-    if left >= _LITTLE_LEFT or int((rest == 0).sum()) > len(rest) // 2:  # most targets are equal, as rare counts are
-        return None
-    return WildTargets(is_wild, 1 - left, math.sqrt(float(squares.max() / rest.mean())))
+    return WildTargets(is_wild, 1 - left, math.sqrt(float(squares.max() / others.mean())))
 
 
 @torch.no_grad()

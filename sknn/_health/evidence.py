@@ -17,7 +17,8 @@ from .input_dependence import input_gradient
 from .inspection import Inspection, inspect_before_training
 from .layers import LayerNorms
 from .observer import LARGE_SHARE, Activation
-from .reference import ROWS_FOR_MODEL, Constant, best_constant, is_related, judge_held_out, skill_of_model
+from .reference import Constant, best_constant, judge_held_out
+from .relation import ROWS_FOR_MODEL, is_related, skill_of_model
 from .sampling import RowSource
 from .symmetry import SymmetricLayers
 

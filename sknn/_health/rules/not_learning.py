@@ -27,6 +27,8 @@ UNRELATED = "neither a single column nor a simple model of all (tests at 1 %) is
 _HARDLY_ANY_LR, _SHRUNK = 0.01, 0.05
 # Skill of a simple model beside which hardly any skill is a fault.
 _CLEAR_RELATION = 0.3
+# Training of so many epochs and steps may have settled.
+_MANY_EPOCHS, _MANY_STEPS = 10, 200
 # Weight decay that takes longer than this many epochs to forget is usual.
 _FORGETS = 2.0
 _CHECK_ROWS = (
@@ -141,19 +143,17 @@ def not_learning(e: Evidence, ended: bool) -> Finding | None:
     if skill >= 0.3 or len(e.skills) < 3:
         return None
     first, middle, last = (float(np.mean(part)) for part in np.array_split(e.skills, 3))
-    if last > middle > first and last > first + 0.01:  # it learns slowly
+    if last > middle > first and last > first + 0.01 and not (ended and _has_settled(e, skill)):  # it learns slowly
         return None
     learns = skill >= 0.02 and skill >= (0.3 * e.linear_skill if e.linear_skill >= 0.1 else 0.02)
-    if learns and (not ended or skill >= HARDLY_ANY_SKILL or e.simple_skill < _CLEAR_RELATION):
-        return None
+    if not ended or (learns and (e.skill >= HARDLY_ANY_SKILL or e.simple_skill < _CLEAR_RELATION)):
+        return None  # before the end it may be a plateau
     if e.is_unrelated:
-        if not ended or e.train.n_rows < _ROWS_TO_DOUBT_LABELS:
+        if e.train.n_rows < _ROWS_TO_DOUBT_LABELS:
             return None
         return _not_learning(e, "unrelated_labels", UNRELATED, _CHECK_ROWS)
     spread = _output_spread(e)
     if spread < 1e-3:
-        if not ended:  # it may be a plateau
-            return None
         lower, check = f"lr={lower_lr(e):.1g} (it is {e.lr:.3g})", "checking for a layer that is multiplied with zero"
         is_large = suggested_lr(e) < 0.1 * e.lr
         return _not_learning(
@@ -171,9 +171,16 @@ def not_learning(e: Evidence, ended: bool) -> Finding | None:
             "outputs do not depend on the inputs: they differ as much for the same rows as for other ones",
             "a module whose forward uses its input.",
         )
-    if not ended or (e.linear_skill < 0.1 and e.simple_skill < 0.3):
-        return None
-    return _unknown(e)
+    return None if e.linear_skill < 0.1 and e.simple_skill < _CLEAR_RELATION else _unknown(e)
+
+
+def _has_settled(e: Evidence, skill: float) -> bool:
+    """Whether the skill hardly rose in the second half of many steps, far below that of a simple model."""
+    if len(e.skills) < _MANY_EPOCHS or e.n_steps < _MANY_STEPS:
+        return False
+    half, best = max(e.skills[: len(e.skills) // 2]), max(e.skills)
+    still_rises = best - half > max(0.01, 0.08 * abs(best))
+    return not still_rises and e.simple_skill >= _CLEAR_RELATION and skill < 0.25 * e.simple_skill
 
 
 def _unknown(e: Evidence) -> Finding:

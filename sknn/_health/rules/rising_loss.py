@@ -61,8 +61,8 @@ def loss_diverging(e: Evidence, ended: bool) -> Finding | None:
 
 
 def _highest_rise(e: Evidence) -> float:
-    """The most by which the median loss of an epoch exceeds the lowest before, or that of the first steps."""
-    losses = np.array([e.step_losses[0][:3].mean(), *(np.median(epoch) for epoch in e.step_losses)])
+    """The most by which the median loss of an epoch exceeds the lowest before, or that of the first step."""
+    losses = np.array([e.step_losses[0][0], *(np.median(epoch) for epoch in e.step_losses)])
     return float((losses - np.minimum.accumulate(losses)).max())
 
 

@@ -29,8 +29,8 @@ def wild_targets(e: Evidence, ended: bool) -> Finding | None:
         "not_learning",
         None,
         e.n_epochs,
-        f"{int(wild.is_wild.sum())} of {len(y)} targets are up to {wild.furthest:.3g} standard deviations away from "
-        f"the others, and hold {wild.share:.4%} of the squared error: on the other rows the skill is {skill:.2g}.",
+        f"{int(wild.is_wild.sum())} of {len(y)} targets, which are up to {wild.furthest:.3g} standard deviations away "
+        f"from the others, hold {wild.share:.4%} of the squared error: on the other rows the skill is {skill:.2g}.",
         "a look at these targets: are they errors? criterion='absolute_error' or 'huber' ignores them; for a target of "
         "many orders of magnitude, its logarithm.",
         "wild_targets",

@@ -111,3 +111,33 @@ def test_a_plateau_at_the_beginning_is_not_reported_once_training_learns():
     for seed in (0, 1):
         health = record(NeuralClassifier(FTTransformer, lr=3e-3, max_epochs=8, random_state=seed), data, y)
         assert "constant_outputs" not in [f.cause for f in health.findings] or health.skill < 0.03
+
+
+def test_hardly_any_skill_beside_a_simple_model_is_a_fault():
+    class OneHot(nn.Module):
+        """Of the first layer only the largest unit is known, which has no gradient."""
+
+        def __init__(self, in_features: int, out_features: int) -> None:
+            super().__init__()
+            self.first, self.second = nn.Linear(in_features, 16), nn.Embedding(16, 8)
+            self.head = nn.Linear(8, out_features)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(self.second(self.first(x).argmax(1)))
+
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(600, 12))
+    y = data @ rng.normal(size=12)
+    health = record(NeuralRegressor(OneHot, max_epochs=60, batch_size=32, random_state=0), data, y)
+    assert health.skill < 0.25
+    assert health.status == "unhealthy"
+    radius = (np.square(data[:, :3]).sum(1) > 2.4).astype(int)
+    health = record(NeuralClassifier(Directions, max_epochs=20, batch_size=32, random_state=0), data[:, :3], radius)
+    assert health.status == "unhealthy"
+
+
+class Directions(Deep):
+    """Reads the direction of a row, where the class is its length."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(nn.functional.normalize(x))
