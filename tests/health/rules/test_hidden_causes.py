@@ -141,3 +141,26 @@ class Directions(Deep):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return super().forward(nn.functional.normalize(x))
+
+
+class LastStep(nn.Module):
+    """Reads sequences of (batch, channels, time)."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.cell = nn.RNN(2, 16, batch_first=True)
+        with torch.no_grad():
+            self.cell.weight_hh_l0.mul_(0.3)
+        self.head = nn.Linear(16, out_features)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.cell(x.transpose(1, 2))[0][:, -1])
+
+
+def test_gradients_vanish_over_time_whichever_axis_that_is():
+    rng = np.random.default_rng(0)
+    sequences = rng.normal(size=(400, 2, 80)).astype(np.float32)
+    y = (sequences[:, 0, :3].sum(1) > 0).astype(int)
+    (finding,) = record(NeuralClassifier(LastStep, max_epochs=12, random_state=0), sequences, y).findings
+    assert finding.symptom == "vanishing"
+    assert "LSTM" in finding.remedy
