@@ -262,7 +262,10 @@ class Evidence:
     def had_time(self, ended: bool) -> bool:
         """Whether there were enough steps to judge by: half of the planned epochs, or all of them."""
         if ended:
-            return self.n_steps >= 40 and self.n_epochs >= 3
+            best = int(np.nanargmax([-math.inf, *self.valid_skills]))  # from 1
+            # What early stopping ended has had the time that it needed, be its steps few and large.
+            has_waited = self.patience is not None and len(self.valid_skills) - best >= self.patience
+            return self.n_steps >= (20 if has_waited else 40) and self.n_epochs >= 3
         return self.n_steps >= 100 and self.n_epochs >= max(3, self.planned_epochs // 2)
 
     # ------------------------------------------------------------------ activations

@@ -95,3 +95,14 @@ def test_the_skill_is_that_of_the_rows_however_few_are_inspected():
     health = record(model, X, y)
     true = 1 - np.mean((y - model.predict(X)) ** 2) / y.var()
     assert abs(health.skill - true) < 0.03
+
+
+def test_few_large_steps_that_early_stopping_ended_are_judged():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(800, 6)), rng.integers(0, 3, 800)
+    model = NeuralClassifier(
+        MLP, batch_size=300, max_epochs=60, early_stopping=True, n_iter_no_change=5, random_state=0
+    )
+    health = record(model, X, y)
+    assert 20 <= 3 * len(health.epochs) < 40
+    assert [f.cause for f in health.findings] == ["unrelated_labels"]
