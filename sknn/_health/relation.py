@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .dominance import logarithms
 from .inspection import Inspection
 from .recorder import first_tensor
 from .reference import Constant, linked, minimum
@@ -45,15 +46,20 @@ def skill_of_model(net: Any, inspection: Inspection, source: RowSource, constant
     width = len(constant.value)
     weights = [constant.value.clone(), table.new_zeros(table.shape[1], width, dtype=torch.float32)]
 
+    def loss_of(raw: Tensor, part: slice) -> Tensor:
+        inputs = {name: v[part] for name, v in x.items() if v is not None} if isinstance(x, dict) else x
+        return net.get_loss(raw, y[part], X=inputs, training=False)
+
     def loss_on(part: slice, variables: list[Tensor], penalty: float) -> Tensor:
         raw = linked(inspection, variables[0] + table[part] @ variables[1]).reshape(-1, *inspection.raw.shape[1:])
-        inputs = {name: v[part] for name, v in x.items() if v is not None} if isinstance(x, dict) else x
-        loss = net.get_loss(raw, y[part], X=inputs, training=False)
-        return loss + penalty * variables[1].square().sum()
+        return loss_of(raw, part) + penalty * variables[1].square().sum()
 
     fitted, held_out = slice(0, None, 2), slice(1, None, 2)
     with torch.no_grad():
         constant_here = loss_on(held_out, weights, 0.0).item()
+        exact = logarithms(net, inspection, x, y)  # of counts, whose least loss is not 0
+        least = 0.0 if exact is None else loss_of(exact[held_out], held_out).item()
+        scale = constant_here - least if least and least < constant_here else abs(constant_here)
     best = 0.0
     for penalty in (0.03, 0.001):  # few rows for the number of columns need the larger one
         trial = [w.detach().clone() for w in weights]
@@ -61,7 +67,7 @@ def skill_of_model(net: Any, inspection: Inspection, source: RowSource, constant
         with torch.no_grad():
             gain = constant_here - loss_on(held_out, trial, 0.0).item()
         if math.isfinite(gain) and constant_here:
-            best = max(best, gain / abs(constant_here))
+            best = max(best, gain / scale)
     return best
 
 

@@ -150,7 +150,7 @@ class LastStep(nn.Module):
         super().__init__()
         self.cell = nn.RNN(2, 16, batch_first=True)
         with torch.no_grad():
-            self.cell.weight_hh_l0.mul_(0.3)
+            self.cell.get_parameter("weight_hh_l0").mul_(0.3)
         self.head = nn.Linear(16, out_features)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
