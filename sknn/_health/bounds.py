@@ -18,6 +18,7 @@ _BOUNDS = {
     "sigmoid": (0.0, 1.0), "hardsigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0),
     "relu": (0.0, math.inf), "relu_": (0.0, math.inf), "relu6": (0.0, 6.0), "hardtanh": (-1.0, 1.0),
     "softplus": (0.0, math.inf), "exp": (0.0, math.inf), "abs": (0.0, math.inf), "square": (0.0, math.inf),
+    "sqrt": (0.0, math.inf),
     "softsign": (-1.0, 1.0), "elu": (-1.0, math.inf), "softmin": (0.0, 1.0), "erf": (-1.0, 1.0),
     "silu": (-0.279, math.inf), "gelu": (-0.17, math.inf), "mish": (-0.309, math.inf),
     "hardswish": (-0.375, math.inf), "selu": (-1.759, math.inf), "celu": (-1.0, math.inf),
@@ -47,7 +48,7 @@ def ending_of(recorder: Recorder, result: Tensor) -> Ending:
     bounds = _bounds_after(recorder, last)
     inner = last
     if bounds != _UNBOUNDED:
-        while inner.name in _AFFINE:
+        while inner.name in _AFFINE and not _is_square(inner):
             inner = recorder.made_by[id(next(tensors_in(inner.args)))]
     name = inner.name if inner is last else f"scaled {inner.name}"
     return Ending(name, bounds, inner, is_free=_is_free(recorder, last))
@@ -86,7 +87,7 @@ def probed_bounds(net: Any, x: Any) -> tuple[float, float]:
 
 
 def _bounds_after(recorder: Recorder, operation: Operation) -> tuple[float, float]:
-    if operation.name not in _AFFINE:
+    if operation.name not in _AFFINE or _is_square(operation):
         return _bounds_of(operation)
     tensors = list(tensors_in(operation.args))
     numbers = [value for value in operation.args if isinstance(value, Real)]
@@ -127,4 +128,14 @@ def _bounds_of(operation: Operation) -> tuple[float, float]:
         if len(limits) >= 2:
             return limits[0], limits[1]
         return (limits[0], math.inf) if limits and "max" not in operation.kwargs else (-math.inf, math.inf)
+    if operation.name in ("pow", "rpow", "mul") and _is_square(operation):
+        return 0.0, math.inf
     return _BOUNDS.get(operation.name, _UNBOUNDED)
+
+
+def _is_square(operation: Operation) -> bool:
+    """Whether a tensor is multiplied with itself, or raised to an even power."""
+    first, second = (*operation.args, None, None)[:2]
+    if operation.name == "mul":
+        return isinstance(first, Tensor) and first is second
+    return isinstance(first, Tensor) and isinstance(second, Real) and second in (2, 4, 6)

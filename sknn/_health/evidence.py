@@ -15,7 +15,8 @@ from .careful import careful
 from .inspection import Inspection
 from .layers import LayerNorms
 from .observer import LARGE_SHARE, Activation
-from .reference import ROWS_FOR_MODEL, Constant, is_related, skill_of_model
+from .reference import Constant
+from .relation import ROWS_FOR_MODEL, is_related, skill_of_model
 from .sampling import RowSource
 from .symmetry import SymmetricLayers
 
@@ -42,7 +43,8 @@ _FEWEST_ROWS = 20
 _SHARE_OF_SIMPLE, _CLEARLY_LESS = 0.5, 0.8
 # Skill of a simple model on held-out rows that proves a relation.
 SKILL_OF_A_RELATION = 0.05
-# Square of the standard errors by which a skill on new rows exceeds chance: it is the best of many epochs.
+# Square of the standard errors by which a skill on new rows exceeds chance: it is the best of many epochs. One is added
+# for each class beyond two.
 _BEYOND_CHANCE = 12.0
 # Held-out rows on which a loss above that of a constant guess is no chance.
 ENOUGH_HELD_OUT = 50
@@ -106,7 +108,7 @@ class Evidence:
 
     def skill_at(self, inspection: Inspection) -> float:
         """Skill on the inspected rows, in evaluation mode."""
-        return math.nan if self.constant is None else self.constant.skill(inspection.loss)
+        return math.nan if self.constant is None else self.constant.skill(inspection.loss, inspected=True)
 
     @property
     def skill(self) -> float:
@@ -192,8 +194,10 @@ class Evidence:
         if self.constant is None or n_rows < 1:
             return math.inf
         is_squared = self.rows is None or not isinstance(self.rows[1], Tensor) or self.rows[1].is_floating_point()
-        least = _BEYOND_CHANCE / n_rows
-        return least if is_squared else least / (2 * max(abs(self.constant.loss), 0.1))
+        if is_squared:
+            return _BEYOND_CHANCE / n_rows
+        n_free = _BEYOND_CHANCE + max(0, len(self.constant.value) - 2)
+        return n_free / n_rows / (2 * max(abs(self.constant.loss), 0.1))
 
     @property
     def proves_relation(self) -> bool:
@@ -203,7 +207,7 @@ class Evidence:
     @property
     def memorises(self) -> bool:
         """Whether the network has learned its training rows and nothing else, though a simple model learns more."""
-        has_rows = self.valid.n_rows >= ENOUGH_HELD_OUT and bool(self.valid_skills)
+        has_rows = self.valid.n_telling >= ENOUGH_HELD_OUT and bool(self.valid_skills)
         if not has_rows or not self.train_skills[-1] >= MEMORISED or not self.skill < _SHARE_OF_MEMORY:
             return False
         is_lost = self.has_no_skill or self.skill < _SHARE_OF_MEMORY * self.simple_skill
@@ -240,14 +244,14 @@ class Evidence:
     @property
     def has_few_rows(self) -> bool:
         """Whether there are too few training rows to judge by."""
-        return 0 < self.train.n_rows < _FEW_ROWS
+        return 0 < self.train.n_effective < _FEW_ROWS
 
     @property
     def is_judged(self) -> bool:
         """Whether there is enough to judge by, at the end of training."""
         if self.few_rows_decide:
             return False
-        is_fine = self.is_fine and not 0 < self.train.n_rows < _FEWEST_ROWS
+        is_fine = self.is_fine and not 0 < self.train.n_effective < _FEWEST_ROWS
         return is_fine or self.had_rows_and_time
 
     @property
@@ -263,7 +267,10 @@ class Evidence:
     def had_time(self, ended: bool) -> bool:
         """Whether there were enough steps to judge by: half of the planned epochs, or all of them."""
         if ended:
-            return self.n_steps >= 40 and self.n_epochs >= 3
+            best = int(np.nanargmax([-math.inf, *self.valid_skills]))  # from 1
+            # What early stopping ended has had the time that it needed, be its steps few and large.
+            has_waited = self.patience is not None and len(self.valid_skills) - best >= self.patience
+            return self.n_steps >= (20 if has_waited else 40) and self.n_epochs >= 3
         return self.n_steps >= 100 and self.n_epochs >= max(3, self.planned_epochs // 2)
 
     # ------------------------------------------------------------------ activations

@@ -25,13 +25,18 @@ def _replaced(x: Any, new: Tensor) -> Any:
 def input_gradient(net: Any, rows: tuple[Any, Any]) -> np.ndarray | None:
     """Norm of the gradient of the loss with respect to each step of the input, (n_steps,).
 
-    None unless the input is a sequence (batch, time, features), or the network is recurrent and reads columns as steps.
+    None unless the input is a sequence (batch, time, features), or (batch, features, time) where the size of a
+    recurrent layer says so, or the network is recurrent and reads columns as steps.
     """
     x, y = rows
     values = first_tensor(x)
     module = net.module_
-    recurrent = any(isinstance(part, (nn.RNNBase, nn.RNNCellBase)) for part in module.modules())
-    if not values.is_floating_point() or values.ndim not in ((2, 3) if recurrent else (3,)) or values.shape[1] < 8:
+    recurrent = [part for part in module.modules() if isinstance(part, (nn.RNNBase, nn.RNNCellBase))]
+    if not values.is_floating_point() or values.ndim not in ((2, 3) if recurrent else (3,)):
+        return None
+    is_last = values.ndim == 3 and recurrent and recurrent[0].input_size == values.shape[1] != values.shape[2]
+    time = 2 if is_last else 1
+    if values.shape[time] < 8:
         return None
     grads = [(p, p.grad) for p in module.parameters()]
     try:
@@ -44,7 +49,7 @@ def input_gradient(net: Any, rows: tuple[Any, Any]) -> np.ndarray | None:
     finally:
         for parameter, grad in grads:
             parameter.grad = grad
-    steps = gradient.cpu().double().movedim(1, 0).flatten(1).norm(dim=1)
+    steps = gradient.cpu().double().movedim(time, 0).flatten(1).norm(dim=1)
     return steps.cpu().numpy()
 
 

@@ -47,8 +47,13 @@ def _not_judged(e: Evidence) -> Notice | None:
         seen = (
             "95 % or more of the loss comes from a quarter of the rows or fewer, so that it says little of the others"
         )
-        return Notice("not_judged", f"{seen}.", "a look at the targets that are far from most.")
+        remedy = "a look at the targets that are far from most; criterion='absolute_error' ignores them."
+        return Notice("not_judged", f"{seen}.", remedy)
     if e.has_few_rows:
+        if e.train.n_effective < e.train.n_rows // 2:
+            seen = f"the weights of few of {e.train.n_rows} training rows outweigh those of all others"
+            seen = f"{seen}: they count as {e.train.n_effective:.3g} rows of equal weight"
+            return Notice("not_judged", f"{seen}.", "a smaller range of sample_weight or class_weight.")
         return Notice("not_judged", f"there are too few training rows to judge by: {e.train.n_rows}.", "more rows.")
     seen = f"there were too few steps or epochs to judge by: {e.n_steps} and {e.n_epochs}"
     return Notice("not_judged", f"{seen}.", "more epochs; for parts of a stream, the score on rows held out.")

@@ -1,4 +1,4 @@
-"""What a network has to beat: the best constant guess and simple models, under the user's own loss."""
+"""What a network has to beat: the best constant guess, under the user's own loss."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .dominance import far_from_others, few_rows_decide, is_squared, logarithms
 from .inspection import Inspection
-from .recorder import first_tensor
 from .sampling import RowSource
 
-__all__ = ["ROWS_FOR_MODEL", "Constant", "best_constant", "is_related", "judge_held_out", "minimum", "skill_of_model"]
+__all__ = ["Constant", "best_constant", "judge_held_out", "linked", "minimum"]
 
 # A network that ends in one of these gives the loss numbers of a limited range; so must its constant guess.
 _LINKS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -25,13 +25,6 @@ _LINKS: dict[str, Callable[[Tensor], Tensor]] = {
     "logsigmoid": torch.nn.functional.logsigmoid,
 }
 _MAX_ROWS = 2000
-_MAX_COLUMNS = 2000
-ROWS_FOR_MODEL = 1500
-# Cosines of random projections, and the standard deviation of the projected rows in radians.
-_N_RANDOM_FEATURES, _FREQUENCY = 256, 1.0
-_MOST_CODES = 20
-# A loss is said to be decided by few rows if the others, three of four, add little to it.
-_FEW, _LITTLE = 1 / 4, 0.05
 
 
 @dataclass
@@ -45,16 +38,27 @@ class Constant:
     start: float = math.nan
     # Loss over held-out rows, which may vary more or less than those of the training; NaN without such rows.
     held_out: float = math.nan
+    # Loss over the inspected rows, which are few.
+    inspected: float = math.nan
     few_rows_decide: bool = False  # `loss` is NaN since it is the sum of a few wild targets and little else
+    # Of counts: loss of outputs that are equal to the targets, over all rows, held-out ones and inspected ones.
+    least: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
-    def skill(self, loss: float, *, held_out: bool = False) -> float:
-        """1 - loss / loss of the constant; of a loss that may be negative, its gain in units of the constant's."""
-        own = self.held_out if held_out and math.isfinite(self.held_out) and self.held_out else self.loss
+    def skill(self, loss: float, *, held_out: bool = False, inspected: bool = False) -> float:
+        """1 - loss / loss of the constant; of a loss that may be negative, its gain in units of the constant's.
+
+        Of counts, the part of the loss that exact outputs have, too, does not count.
+        """
+        own, least = self.loss, self.least[0]
+        rows = 1 if held_out else 2 if inspected else 0
+        of_rows = (self.loss, self.held_out, self.inspected)[rows]
+        if math.isfinite(of_rows) and of_rows:
+            own, least = of_rows, self.least[rows]
         if not math.isfinite(own) or own == 0:
             return math.nan
         if not math.isfinite(loss):
             return -math.inf
-        return (own - loss) / abs(own)
+        return (own - loss) / (own - least if least and own > least else abs(own))
 
 
 def minimum(loss_of: Callable[[list[Tensor]], Tensor], start: list[Tensor], n_steps: int) -> float:
@@ -77,7 +81,7 @@ def minimum(loss_of: Callable[[list[Tensor]], Tensor], start: list[Tensor], n_st
     return least[0]
 
 
-def _linked(inspection: Inspection, raw: Tensor) -> Tensor:
+def linked(inspection: Inspection, raw: Tensor) -> Tensor:
     """Unbounded numbers in the range that the loss is given, by the last operation of the network."""
     link = _LINKS.get(inspection.last)
     return raw if link is None else link(raw)
@@ -104,11 +108,12 @@ def best_constant(net: Any, inspection: Inspection, rows: tuple[Any, Any], sourc
     shape = (len(y), *inspection.raw.shape[1:])
 
     def loss_of(variables: list[Tensor]) -> Tensor:
-        return net.get_loss(_linked(inspection, variables[0]).expand(shape), y, X=x, training=False)
+        return net.get_loss(linked(inspection, variables[0]).expand(shape), y, X=x, training=False)
 
     starts = [value]
     if isinstance(y, Tensor) and y.is_floating_point() and y.shape == shape and inspection.last not in _LINKS:
-        starts.append(y.reshape(-1, width).mean(0))
+        mean = y.reshape(-1, width).mean(0)
+        starts += [mean, mean.log()] if bool((mean > 0).all()) else [mean]  # counts under a link
     elif isinstance(y, Tensor) and not y.is_floating_point() and y.ndim == 1 and width > 1 and int(y.max()) < width:
         starts.append(torch.bincount(y, minlength=width).clamp(min=0.5).div(len(y)).log().to(value.device))
     with torch.no_grad():
@@ -116,37 +121,39 @@ def best_constant(net: Any, inspection: Inspection, rows: tuple[Any, Any], sourc
     lowest = int(np.nanargmin(first)) if not all(map(math.isnan, first)) else 0
     best = _downhill(loss_of, starts[lowest].detach(), first[lowest])
     loss = minimum(loss_of, [best], 20)
-    if _few_rows_decide(net, inspection, best.detach(), source):
+    if few_rows_decide(net, inspection, linked, best.detach(), source):
         return Constant(best.detach(), math.nan, True, few_rows_decide=True)
     size = 1 + abs(min(first))
     is_bounded = math.isfinite(loss) and loss > -10 * size and bool(best.detach().abs().max() < 1e6 * size)
-    if not is_bounded:
+    if not is_bounded and not _turns_up(loss_of, starts[lowest].detach(), best.detach()):
         return Constant(best.detach(), math.nan, False)
     near_zero = isinstance(y, Tensor) and (not y.is_floating_point() or bool(y.abs().max() <= 1))
-    return Constant(best.detach(), loss, True, max(loss, first[0]) if near_zero else loss)
+    constant = Constant(best.detach(), loss, True, max(loss, first[0]) if near_zero else loss)
+    constant.inspected = _loss_of_constant(net, inspection, constant, *rows)
+    constant.least = _least_of_counts(net, inspection, x, y), 0.0, _least_of_counts(net, inspection, *rows)
+    return constant
 
 
 @torch.no_grad()
-def _few_rows_decide(net: Any, inspection: Inspection, value: Tensor, source: RowSource) -> bool:
-    """Whether a loss that shall ignore wild targets is the sum of little else: then shares of it say nothing.
+def _turns_up(loss_of: Callable[[list[Tensor]], Tensor], start: Tensor, best: Tensor) -> bool:
+    """Whether the loss rises beyond its minimum: a large negative loss, as that of large counts, may have one."""
+    least = loss_of([best]).item()
+    beyond = [loss_of([best + factor * (best - start)]).item() for factor in (0.5, 1.0, 4.0)]
+    return math.isfinite(least) and bool((best != start).any()) and all(loss > least for loss in beyond)
 
-    A network that predicts all other rows perfectly is hardly better by such a loss than the constant `value`.
-    """
-    x, y = source.targets(source.n_rows) or ({}, None)
-    if y is None or not y.is_floating_point():
-        return False
 
-    def total(rows: Tensor, shift: float = 0.0) -> float:
-        raw = _linked(inspection, value + shift).expand(int(rows.sum()), *inspection.raw.shape[1:])
-        return net.get_loss(raw, y[rows], X={name: v[rows] for name, v in x.items()}, training=False).item() * len(raw)
+@torch.no_grad()
+def _loss_of_constant(net: Any, inspection: Inspection, constant: Constant, x: Any, y: Any) -> float:
+    """Loss of the constant guess over other rows."""
+    raw = linked(inspection, constant.value)
+    return net.get_loss(raw.expand(len(y), *inspection.raw.shape[1:]), y, X=x, training=False).item()
 
-    distance = (y - y.median(0).values).abs().sum(1)
-    is_near = distance <= distance.kthvalue(math.ceil((1 - _FEW) * len(y))).values
-    # Of counts that are mostly zero, most of the constant's loss is in few rows by nature.
-    if distance.median() == 0 or total(is_near) >= _LITTLE * total(torch.ones_like(is_near)):
-        return False
-    far = 100 * (1 + float(distance[is_near].max()))
-    return total(is_near, 2 * far) < 3 * total(is_near, far)  # it grows with the distance, rather than with its square
+
+@torch.no_grad()
+def _least_of_counts(net: Any, inspection: Inspection, x: Any, y: Any) -> float:
+    """Loss of outputs whose exponential is the target; 0 under a loss without such a link."""
+    exact = logarithms(net, inspection, x, y)
+    return 0.0 if exact is None else net.get_loss(exact, y, X=x, training=False).item()
 
 
 @torch.no_grad()
@@ -165,127 +172,10 @@ def judge_held_out(net: Any, inspection: Inspection, constant: Constant, source:
     rows = source.targets(source.n_rows) or source.some(_MAX_ROWS)
     if rows is None:
         return
-    if _few_rows_decide(net, inspection, constant.value, source):
+    x, y = rows
+    has_wild = far_from_others(y) is not None and is_squared(net, inspection, constant.value, y, x)
+    if has_wild or few_rows_decide(net, inspection, linked, constant.value, source):
         constant.loss, constant.few_rows_decide = math.nan, True
         return
-    x, y = rows
-    raw = _linked(inspection, constant.value)
-    constant.held_out = net.get_loss(raw.expand(len(y), *inspection.raw.shape[1:]), y, X=x, training=False).item()
-
-
-def skill_of_model(net: Any, inspection: Inspection, source: RowSource, constant: Constant, *, linear: bool) -> float:
-    """Skill of a simple model of the standardised inputs: fitted on every other row, judged on those between.
-
-    If not linear, with random Fourier features (A. Rahimi, B. Recht, "Random features for large-scale kernel machines",
-    NIPS 2007), which model curves and interactions.
-    """
-    rows = source.some(ROWS_FOR_MODEL)
-    if rows is None or inspection.raw.ndim > 2 or math.isnan(constant.loss):
-        return 0.0
-    x, y = rows
-    table = _columns(x)
-    if table is None or len(table) < 40:
-        return 0.0
-    if not linear:
-        table = torch.cat([table, _random_features(table)], dim=1)
-    width = len(constant.value)
-    weights = [constant.value.clone(), table.new_zeros(table.shape[1], width, dtype=torch.float32)]
-
-    def loss_on(part: slice, variables: list[Tensor], penalty: float) -> Tensor:
-        raw = _linked(inspection, variables[0] + table[part] @ variables[1]).reshape(-1, *inspection.raw.shape[1:])
-        inputs = {name: v[part] for name, v in x.items() if v is not None} if isinstance(x, dict) else x
-        loss = net.get_loss(raw, y[part], X=inputs, training=False)
-        return loss + penalty * variables[1].square().sum()
-
-    fitted, held_out = slice(0, None, 2), slice(1, None, 2)
-    with torch.no_grad():
-        constant_here = loss_on(held_out, weights, 0.0).item()
-    best = 0.0
-    for penalty in (0.03, 0.001):  # few rows for the number of columns need the larger one
-        trial = [w.detach().clone() for w in weights]
-        minimum(lambda v, p=penalty: loss_on(fitted, v, p * abs(constant.loss)), trial, 30)
-        with torch.no_grad():
-            gain = constant_here - loss_on(held_out, trial, 0.0).item()
-        if math.isfinite(gain) and constant_here:
-            best = max(best, gain / abs(constant_here))
-    return best
-
-
-def _random_features(table: Tensor) -> Tensor:
-    generator = torch.Generator().manual_seed(0)
-    size = table.shape[1], _N_RANDOM_FEATURES
-    directions = (
-        torch.randn(size, generator=generator, dtype=torch.float32).to(table.device) * _FREQUENCY / math.sqrt(size[0])
-    )
-    phases = 2 * math.pi * torch.rand(size[1], generator=generator, dtype=torch.float32).to(table.device)
-    return math.sqrt(2) * torch.cos(table @ directions + phases)
-
-
-def _columns(x: Any) -> Tensor | None:
-    """Inputs as standardised columns without constant ones, categories one by one, (n_rows, n_columns)."""
-    first = first_tensor(x).detach()
-    parts = [first.reshape(len(first), -1).float()] if first.is_floating_point() else []
-    if isinstance(x, dict) and "x_cat" in x:
-        codes = x["x_cat"]
-        parts += [(codes[:, [i]] == codes[:, i].unique()[:_MOST_CODES]).float() for i in range(codes.shape[1])]
-    if not parts or not len(first):
-        return None
-    table = torch.cat(parts, dim=1)
-    if not 0 < table.shape[1] <= _MAX_COLUMNS or not bool(torch.isfinite(table).all()):
-        return None
-    center = table.mean(0)
-    table = table - center
-    spread = table.std(0, correction=0)
-    # Columns of float32 far from zero keep little more than their rounding.
-    varies = spread > 1e-6 * (1e-30 + center.abs())
-    table = table[:, varies] / spread[varies]
-    return table if table.shape[1] else None
-
-
-def is_related(rows: tuple[Any, Any] | None) -> bool:
-    """Whether a column, or a linear function of all, is related to the target, by F tests at a level of 1 % each.
-
-    True if it cannot be tested.
-    """
-    from scipy.stats import rankdata
-    from sklearn.feature_selection import f_classif, f_regression
-
-    table = None if rows is None else _columns(rows[0])
-    if rows is None or table is None or not isinstance(rows[1], Tensor):
-        return True
-    columns, y = table.cpu().numpy(), rows[1]
-    targets = y.cpu().numpy().reshape(len(y), -1)
-    values = []
-    for target in targets.T:
-        if len(np.unique(target)) < 2:
-            continue
-        test = f_regression if targets.dtype.kind == "f" else f_classif
-        with np.errstate(all="ignore"):
-            # A column that determines the target exactly has no variance within the classes: NaN.
-            values.append(np.nan_to_num(test(columns, target)[1], nan=0.0).min())
-    if not values:
-        return False
-    if targets.dtype.kind == "f":
-        together = np.apply_along_axis(rankdata, 0, targets)  # ranks, since a few wild targets hide a relation
-    else:
-        together = (targets == np.unique(targets)).astype(float)
-    return min(values) * columns.shape[1] * len(values) < 0.01 or _of_all_columns(columns, together) < 0.01
-
-
-def _of_all_columns(columns: np.ndarray, targets: np.ndarray) -> float:
-    """The smallest p value of F tests of a linear function of all columns for each target, times the number of targets.
-
-    1 if there are too many columns.
-    """
-    from scipy.stats import f
-
-    n, d = columns.shape
-    left = n - d - 1
-    if left < 2 * d + 10:
-        return 1.0
-    targets = targets - targets.mean(0)
-    targets = targets[:, targets.any(0)]
-    basis, _ = np.linalg.qr(columns - columns.mean(0))
-    explained = np.square(basis.T @ targets).sum(0) / np.maximum(np.square(targets).sum(0), 1e-300)
-    ratio = explained / d / (np.maximum(1 - explained, 1e-12) / left)
-    return float(f.sf(ratio, d, left).min(initial=1.0)) * max(1, targets.shape[1])
+    constant.held_out = _loss_of_constant(net, inspection, constant, x, y)
+    constant.least = constant.least[0], _least_of_counts(net, inspection, x, y), constant.least[2]

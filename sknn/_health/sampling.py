@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -61,6 +62,28 @@ class RowSource:
             return None
         index, weight = self._some(most), self.dataset.weight
         return {} if weight is None else {"sample_weight": weight[index]}, self.dataset.targets[index]
+
+    @cached_property
+    def n_effective(self) -> float:
+        """Rows of equal weight that would say as much as these, whose weights differ: (sum w)^2 / sum w^2."""
+        weight = self.dataset.weight if self.is_resident and self.n_rows else None
+        if weight is None or self._shares is not None:
+            return self.n_rows
+        weight = weight.double()
+        weight = weight[weight > 0]
+        return float(weight.sum().square() / weight.square().sum()) if len(weight) else 0.0
+
+    @cached_property
+    def n_telling(self) -> int:
+        """Rows of an evenly distributed target that would say as much: where most targets are equal, the others count.
+
+        Of n rows with a share p of one class, 4 n p, as the variance p (1 - p) is at most 1/4.
+        """
+        _, y = (self.targets(self.n_rows) if self.n_rows else None) or ({}, None)
+        if y is None or not len(y) or y.numel() != len(y):
+            return self.n_rows
+        usual = int(y.flatten().unique(return_counts=True)[1].max())
+        return min(self.n_rows, 4 * (len(y) - usual))
 
     def _some(self, most: int) -> Tensor | slice:
         """Positions of `most` rows, or up to twice as many."""

@@ -30,7 +30,16 @@ _AT_THE_START = ("symmetric_init", "dead_units", "saturated_units", "exploding",
 class Change:
     """A record of one change; :class:`Changes` makes it and undoes it."""
 
-    kind: Literal["lr", "lr_schedule", "add_clipping", "max_norm", "initial_weights", "weights_and_lr", "scale_inputs"]
+    kind: Literal[
+        "lr",
+        "lr_schedule",
+        "weight_decay",
+        "add_clipping",
+        "max_norm",
+        "initial_weights",
+        "weights_and_lr",
+        "scale_inputs",
+    ]
     text: str  # what is changed, from what to what
     restarts: bool  # whether training begins again from the initial weights, or continues from the last good ones
     # Values before and after; for "initial_weights", `new` holds the arguments of `initialise_by_data`, and for
@@ -86,6 +95,8 @@ class Changes:
     def _put(self, kind: str, value: Any) -> None:
         if kind in ("lr", "weights_and_lr"):
             self.lr = value
+        elif kind == "weight_decay":
+            self._group_decays = value
         elif kind == "lr_schedule":
             run = run_of(self.net)
             assert run is not None
@@ -110,8 +121,8 @@ class Changes:
             group["lr"] = lr * factor
             if "initial_lr" in group:
                 group["initial_lr"] = lr * factor
-            if follows and decay is not None:  # a step shrinks the weights by the product of the two
-                group["weight_decay"] = decay / factor
+            if decay is not None:  # a step shrinks the weights by the product of the two
+                group["weight_decay"] = decay / factor if follows else decay
 
     # ------------------------------------------------------------------ choosing
 
@@ -139,6 +150,7 @@ class Changes:
             by_cause = {
                 "small_updates": [self._unbound(), higher, weights],
                 "schedule": [schedule],
+                "weight_decay": [self._weaker_decay()],
                 "constant_outputs": [lower, weights],
                 "unknown": [weights, higher or lower],
             }
@@ -174,6 +186,14 @@ class Changes:
         old = run.lr_schedule, run.lr_schedule_params
         name = old[0].__name__ if isinstance(old[0], type) else repr(old[0])
         return Change("lr_schedule", f"lr_schedule {name} -> 'cosine'", True, old, ("cosine", {}))
+
+    def _weaker_decay(self) -> Change | None:
+        """A hundredth of the weight decay."""
+        old = self._group_decays
+        most = max((decay for decay in old if decay is not None), default=0.0)
+        new = [None if decay is None else decay / 100 for decay in old]
+        text = f"weight_decay {most:.3g} -> {most / 100:.3g}"
+        return Change("weight_decay", text, True, old, new) if most else None
 
     def _initial_weights(self, e: Evidence) -> Change | None:
         if e.rows is None or e.constant is None or not e.inspections:

@@ -244,6 +244,7 @@ class Repairs:
         self.best.restore()
         best, n_epochs = max(e.valid_skills), len(self.net.history)
         self.health.skill, self.restored_epoch = best, self._best_epoch
+        e.restores_best, e.best_epoch = True, 1 + int(np.argmax(e.valid_skills))
         self.health.repairs.append(
             Repair(finding.symptom, n_epochs, "weights of the best epoch", True, e.valid_skills[-1], best)
         )

@@ -12,10 +12,11 @@ from ..evidence import Evidence
 from ..record import Finding
 from .gradients import exploding, unscaled_target, vanishing, vanishing_over_time
 from .input_scale import input_scale
-from .not_learning import cut_off, hardly_moving, not_learning, shrinking, unrelated_labels
+from .not_learning import cut_off, frozen, hardly_moving, not_learning, shrinking, unrelated_labels
 from .output_mismatch import output_mismatch
 from .rising_loss import loss_diverging, overfitting
 from .units import dead_units, saturated_units, saturated_units_on_all_paths, symmetric_init
+from .wild_targets import wild_targets
 from .worse_than_constant import worse_than_constant
 
 __all__ = ["RULES", "Rule", "diagnose", "diagnose_before_training"]
@@ -50,11 +51,13 @@ RULES = (
     Rule(output_mismatch, before_training=True, works_with_few_rows=True),
     Rule(symmetric_init, works_with_few_rows=True, needs_time=False, causes_divergence=True),
     Rule(input_scale, causes_divergence=True),
+    Rule(wild_targets, causes_divergence=True),
     Rule(unscaled_target, causes_divergence=True),
     Rule(dead_units),
     Rule(saturated_units_on_all_paths, causes_divergence=True),
     Rule(exploding, causes_divergence=True),
     Rule(saturated_units),
+    Rule(frozen),
     Rule(cut_off),
     Rule(shrinking),
     Rule(vanishing),

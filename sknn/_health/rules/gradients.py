@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from torch import nn
 
 from ..evidence import Evidence
 from ..input_dependence import input_gradient
@@ -18,6 +19,7 @@ _ORDERS_OF_MAGNITUDE = 1e3
 # Growth of gradients towards the input that counts in a network of so many layers that only memorises its rows.
 _CLEARLY, _MANY_LAYERS = 3.0, 6
 _NOTHING_LEFT = 1e-5
+_GATED = (nn.LSTM, nn.GRU, nn.LSTMCell, nn.GRUCell)
 
 
 def exploding(e: Evidence, ended: bool) -> Finding | None:
@@ -45,8 +47,11 @@ def _exploding(e: Evidence, root: Root) -> Finding:
 
 
 def _grows_towards_input(e: Evidence) -> Root | None:
-    rows = e.norms.relative()
-    if len(rows) < 3 or rows.shape[1] < 3:
+    # Gains that only scale each unit are few numbers, whose gradient sums that of many rows and units.
+    mixing = e.inspections[0].mixing if e.inspections else set(e.norms.parameters)
+    kept = [i for i, name in enumerate(e.norms.parameters) if name in mixing]
+    rows = e.norms.relative()[:, kept]
+    if len(rows) < 3 or len(kept) < 3:
         return None
     relative = np.median(rows[:5, :, 0], axis=0)
     n = max(1, len(relative) // 3)
@@ -58,7 +63,7 @@ def _grows_towards_input(e: Evidence) -> Root | None:
         is_clear = False
     if not 0 < last < first / (_CLEARLY if is_clear else _ORDERS_OF_MAGNITUDE):
         return None
-    layer = e.norms.names[int(np.argmax(relative[:n]))]
+    layer = e.norms.names[kept[int(np.argmax(relative[:n]))]]
     seen = (
         f"the gradient of {layer}, relative to its weights, was {first / last:.2g} times that of the last layers in "
         "the first steps"
@@ -101,6 +106,8 @@ def fades(e: Evidence) -> tuple[str, float] | None:
     chain = [a for a in e.inspections[0].activations if not a.is_avoidable and not math.isnan(a.spread)]
     if len(chain) >= 2 and chain[0].spread > 0:
         left = chain[-1].spread / max(a.spread for a in chain)
+        if left < 1e-5 and chain[-2].spread > 0.1 * max(a.spread for a in chain):
+            return None  # all at once: what follows makes rows equal, as the mean over a batch does
         if left < 0.1 / _ORDERS_OF_MAGNITUDE:
             return chain[-1].layer, left
     # All paths meet in front of the last layer: there, the share must be near the precision of float32.
@@ -136,19 +143,23 @@ def vanishing_over_time(e: Evidence, ended: bool) -> Finding | None:
     shares = [share for share in map(_share_of_first_steps, (e.flow_at_start, now)) if share is not None]
     if not shares or min(shares) * 10 * _ORDERS_OF_MAGNITUDE >= 1 or not e.learns_poorly:
         return None
+    if any(isinstance(part, _GATED) for part in e.net.module_.modules()) and e.is_unrelated:
+        return None  # gates forget what does not help
     layer = e.norms.names[0] if e.norms.names else None
     what = f"the gradient with respect to the first steps of the input is {min(shares):.1e} of that of the last"
     return _vanishing(e, layer, what)
 
 
 def _vanishing(e: Evidence, layer: str | None, what: str) -> Finding:
+    has_gates = any(isinstance(part, _GATED) for part in e.net.module_.modules())
+    over_time = "the mean of all steps instead of the last one, or shorter sequences" if has_gates else "an LSTM or GRU"
     return Finding(
         "vanishing",
         layer,
         e.n_epochs,
         f"{what}; between 0.01 and 1 is usual. The skill is {e.skill:.3g}.",
         "module__activation=torch.nn.ReLU or GELU with the initialisation that belongs to it, norm layers or "
-        "shortcuts, or fewer layers; over time, an LSTM or GRU.",
+        f"shortcuts, or fewer layers; over time, {over_time}.",
     )
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..dominance import logarithms
 from ..evidence import Evidence
 from ..recorder import first_tensor
 
@@ -62,10 +63,11 @@ def target_out_of_scale(e: Evidence) -> Root | None:
     raw, y = e.inspections[0].raw, e.rows[1]
     if not isinstance(y, Tensor) or not y.is_floating_point() or y.ndim != 2 or raw.shape[-1] != y.shape[-1]:
         return None
-    of_target, of_outputs = _size(y), _size(raw)
+    has_link = logarithms(e.net, e.inspections[0], e.rows[0], y) is not None
+    of_target, of_outputs = _size(y), _size(raw.exp() if has_link else raw)
     is_large = of_target > _APART * max(1.0, of_outputs)
     is_small = 0 < of_target < min(_SMALL_TARGET, of_outputs / _APART) and of_outputs < 10
-    if not (is_large or is_small) or not math.isfinite(of_target) or not _compares(e, y, raw):
+    if not (is_large or is_small) or not math.isfinite(of_target) or not (has_link or _compares(e, y, raw)):
         return None
     seen = (
         f"targets have a root mean square of {of_target:.3g}, and the first outputs one of {of_outputs:.3g}; about 1 "

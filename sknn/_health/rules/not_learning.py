@@ -8,21 +8,29 @@ from numbers import Real
 import numpy as np
 import torch
 
-from ..evidence import Evidence
+from ..evidence import HARDLY_ANY_SKILL, SKILL_OF_A_RELATION, Evidence
 from ..input_dependence import depends_on_input
 from ..record import Finding
 from .gradients import fades, relative_gradients
 from .remedies import USUAL_UPDATE, lower_lr, suggested_lr
 
-__all__ = ["UNRELATED", "cut_off", "hardly_moving", "not_learning", "shrinking", "unrelated_labels"]
+__all__ = ["UNRELATED", "cut_off", "frozen", "hardly_moving", "not_learning", "shrinking", "unrelated_labels"]
 
 # Change over all steps, relative to the weights, that counts as hardly any; more is needed if the rate fell at once.
 _HARDLY_MOVED, _HALFWAY = 0.02, 0.5
 # With fewer rows a real relation may not be significant.
 _ROWS_TO_DOUBT_LABELS = 200
+# Their decay is part of the gradient, which they divide by its size.
+_SCALED_DECAY = (torch.optim.Adam, torch.optim.Adagrad, torch.optim.RMSprop, torch.optim.Adamax, torch.optim.LBFGS)
 UNRELATED = "neither a single column nor a simple model of all (tests at 1 %) is related to the target"
 # Shares of the largest learning rate, and of the initial norm of the weights, that count as hardly anything.
 _HARDLY_ANY_LR, _SHRUNK = 0.01, 0.05
+# Skill of a simple model beside which hardly any skill is a fault.
+_CLEAR_RELATION = 0.3
+# Training of so many epochs and steps may have settled.
+_MANY_EPOCHS, _MANY_STEPS = 10, 200
+# Weight decay that takes longer than this many epochs to forget is usual.
+_FORGETS = 2.0
 _CHECK_ROWS = (
     "a check that each row of y belongs to its row of X: was one of them shuffled, sorted or merged? Or a larger "
     "module and more epochs, if the relation is more complicated."
@@ -31,28 +39,41 @@ _CHECK_ROWS = (
 
 def shrinking(e: Evidence, ended: bool) -> Finding | None:
     """The weights have shrunk to nearly nothing, and the network learns poorly."""
-    shrinkage = e.shrinkage()
-    if shrinkage >= _SHRUNK or not e.learns_poorly:
-        return None
     decay = max(group.get("weight_decay", 0.0) for group in e.net.optimizer_.param_groups)
-    return _not_learning(
-        e,
-        "weight_decay",
-        f"the weights have shrunk to {shrinkage:.1%} of their norm",
-        f"optimizer__weight_decay={decay / 100:.1g} (it is {decay:.3g}), or a weaker penalty in the loss.",
-    )
+    weaker = f"optimizer__weight_decay={decay / 100:.1g} (it is {decay:.3g}), or a weaker penalty in the loss."
+    shrinkage = e.shrinkage()
+    if shrinkage < _SHRUNK and e.learns_poorly:
+        return _not_learning(e, "weight_decay", f"the weights have shrunk to {shrinkage:.1%} of their norm", weaker)
+    # After 1 / (lr * decay) steps of plain gradient descent or AdamW little is left of what was learned.
+    optimizer = e.net.optimizer_
+    is_scaled = isinstance(optimizer, _SCALED_DECAY) and not isinstance(optimizer, torch.optim.AdamW)
+    if not ended or not decay or is_scaled or e.constant is None:
+        return None
+    epochs = e.n_epochs / max(1, e.n_steps) / (e.largest_lr * decay)
+    if epochs >= _FORGETS or not _is_behind(e):
+        return None
+    why = f"weight decay makes weights forget within {epochs:.2g} epochs what they learned; tens of epochs are usual"
+    return _not_learning(e, "weight_decay", why, weaker)
+
+
+def _is_behind(e: Evidence) -> bool:
+    """Whether a simple model learns more than the network, even of the training rows."""
+    learned = max([skill for skill in (e.skill, *e.train_skills[-1:]) if not math.isnan(skill)], default=math.nan)
+    return learned < 0.8 * e.simple_skill and e.simple_skill >= 2 * SKILL_OF_A_RELATION
 
 
 def hardly_moving(e: Evidence, ended: bool) -> Finding | None:
     """The weights are nearly where they started, and the network has no skill."""
-    if e.constant is None or not e.constant.is_bounded or not e.skill < 0.1:
+    if e.constant is None or not e.constant.is_bounded:
         return None
-    displacement = e.displacement()
     late = float(np.median(e.norms.lrs[len(e.norms.lrs) // 2 :] or [e.lr]))
     rate_fell = late < _HARDLY_ANY_LR * e.largest_lr
-    if displacement >= (_HALFWAY if rate_fell else _HARDLY_MOVED) or not e.learns_poorly:
+    too_far = _HALFWAY if rate_fell else _HARDLY_MOVED
+    hardly_moved = e.skill < 0.1 and e.displacement() < too_far and e.learns_poorly
+    # A rate that fell too soon also keeps a network with some skill from what a simple model learns.
+    if not hardly_moved and not (ended and rate_fell and _is_behind(e)):
         return None
-    moved = f"all steps together changed {displacement:.1e} of the weights"
+    moved = f"all steps together changed {e.displacement():.1e} of the weights"
     if e.largest_lr < 0.03 * e.lr:
         kept = f"the schedule has kept the learning rate at or below {e.largest_lr:.1e}, where lr is {e.lr:.3g}, and "
         return _not_learning(e, "schedule", kept + moved, "lr_schedule='cosine', or a shorter warm-up.")
@@ -60,6 +81,9 @@ def hardly_moving(e: Evidence, ended: bool) -> Finding | None:
         fell = f"the schedule soon took the learning rate from {e.largest_lr:.1e} to {late:.1e}, and "
         return _not_learning(e, "schedule", fell + moved, "lr_schedule='cosine', or one that falls more slowly.")
     lr = suggested_lr(e)
+    if not e.update_size() > 0 or not lr > e.lr:
+        seen = f"updates are too small: {moved}, though lr={e.lr:.3g} is usual: the gradient itself is near zero"
+        return _not_learning(e, "small_updates", seen, "optimizer='auto', which divides by its size, or a larger loss.")
     unbound = f"gradient_clipping='auto' (it is {e.clipping!r}), " if isinstance(e.clipping, Real) else ""
     return _not_learning(
         e,
@@ -68,6 +92,19 @@ def hardly_moving(e: Evidence, ended: bool) -> Finding | None:
         f"{unbound}lr={lr:.1g}, about {lr / e.lr:.1g} times what it is ({e.lr:.3g}); unfreeze layers if most are "
         "frozen.",
     )
+
+
+def frozen(e: Evidence, ended: bool) -> Finding | None:
+    """No weight matrix is trained, and the network learns poorly."""
+    has_matrices = any(parameter.ndim > 1 for parameter in e.net.module_.parameters())
+    if e.norms.names or not has_matrices or not e.learns_poorly:
+        return None
+    return _frozen(e)
+
+
+def _frozen(e: Evidence) -> Finding:
+    remedy = "requires_grad=True for more layers: most are frozen."
+    return _not_learning(e, "frozen", "no weight matrix is trained", remedy)
 
 
 def cut_off(e: Evidence, ended: bool) -> Finding | None:
@@ -106,22 +143,26 @@ def not_learning(e: Evidence, ended: bool) -> Finding | None:
     if skill >= 0.3 or len(e.skills) < 3:
         return None
     first, middle, last = (float(np.mean(part)) for part in np.array_split(e.skills, 3))
-    if last > middle > first and last > first + 0.01:  # it learns slowly
+    if last > middle > first and last > first + 0.01 and not (ended and _has_settled(e, skill)):  # it learns slowly
         return None
-    if skill >= 0.02 and skill >= (0.3 * e.linear_skill if e.linear_skill >= 0.1 else 0.02):
-        return None
+    learns = skill >= 0.02 and skill >= (0.3 * e.linear_skill if e.linear_skill >= 0.1 else 0.02)
+    if not ended or (learns and (e.skill >= HARDLY_ANY_SKILL or e.simple_skill < _CLEAR_RELATION)):
+        return None  # before the end it may be a plateau
     if e.is_unrelated:
-        if not ended or e.train.n_rows < _ROWS_TO_DOUBT_LABELS:
+        if e.train.n_rows < _ROWS_TO_DOUBT_LABELS:
             return None
         return _not_learning(e, "unrelated_labels", UNRELATED, _CHECK_ROWS)
     spread = _output_spread(e)
     if spread < 1e-3:
+        lower, check = f"lr={lower_lr(e):.1g} (it is {e.lr:.3g})", "checking for a layer that is multiplied with zero"
+        is_large = suggested_lr(e) < 0.1 * e.lr
         return _not_learning(
             e,
             "constant_outputs",
             f"outputs are constant over the rows: their spread is {spread:.1e} of that of the target",
-            "checking for a layer that is multiplied with zero, detached or dead; or "
-            f"lr={lower_lr(e):.1g} (it is {e.lr:.3g}) if a few large steps may have caused that.",
+            f"{lower}, or {check}, detached or dead."
+            if is_large
+            else f"{check}, detached or dead; or {lower} if a few large steps may have caused that.",
         )
     if e.rows is not None and not depends_on_input(e.net, e.rows):
         return _not_learning(
@@ -130,16 +171,22 @@ def not_learning(e: Evidence, ended: bool) -> Finding | None:
             "outputs do not depend on the inputs: they differ as much for the same rows as for other ones",
             "a module whose forward uses its input.",
         )
-    if not ended or (e.linear_skill < 0.1 and e.simple_skill < 0.3):
-        return None
-    return _unknown(e)
+    return None if e.linear_skill < 0.1 and e.simple_skill < _CLEAR_RELATION else _unknown(e)
+
+
+def _has_settled(e: Evidence, skill: float) -> bool:
+    """Whether the skill hardly rose in the second half of many steps, far below that of a simple model."""
+    if len(e.skills) < _MANY_EPOCHS or e.n_steps < _MANY_STEPS:
+        return False
+    half, best = max(e.skills[: len(e.skills) // 2]), max(e.skills)
+    still_rises = best - half > max(0.01, 0.08 * abs(best))
+    return not still_rises and e.simple_skill >= _CLEAR_RELATION and skill < 0.25 * e.simple_skill
 
 
 def _unknown(e: Evidence) -> Finding:
     """No cause was found; the size of the updates may indicate one."""
     if not e.norms.names:
-        why, remedy = "no weight matrix is trained", "requires_grad=True for more layers: most are frozen."
-        return _not_learning(e, "frozen", why, remedy)
+        return _frozen(e)
     size, lr = e.update_size(), suggested_lr(e)
     is_unusual = not 1 / 3 < lr / e.lr < 3
     return _not_learning(

@@ -12,6 +12,8 @@ __all__ = ["loss_diverging", "overfitting"]
 
 # Norm of a first update, relative to that of the weights, that is ten times a usual one.
 _LONG_STEP = 0.05
+# Rise of the loss above what it was before, in units of that of a constant guess, that is no fluctuation.
+_ROSE = 0.2
 
 
 def loss_diverging(e: Evidence, ended: bool) -> Finding | None:
@@ -23,6 +25,8 @@ def loss_diverging(e: Evidence, ended: bool) -> Finding | None:
     skills = e.train_skills
     worst = float(np.max([np.median(epoch) for epoch in e.step_losses]))
     usual = float(np.min([e.step_losses[0][:3].mean(), *(np.median(epoch) for epoch in e.step_losses)]))
+    if _highest_rise(e) < _ROSE * max(abs(e.constant.loss), e.constant.start):  # it only fell
+        return None
     lasting = 3 if len(skills) >= 3 else len(skills)
     recent = skills[-lasting:]
     last = float(np.median(e.step_losses[-1]))
@@ -56,6 +60,12 @@ def loss_diverging(e: Evidence, ended: bool) -> Finding | None:
     )
 
 
+def _highest_rise(e: Evidence) -> float:
+    """The most by which the median loss of an epoch exceeds the lowest before, or that of the first step."""
+    losses = np.array([e.step_losses[0][0], *(np.median(epoch) for epoch in e.step_losses)])
+    return float((losses - np.minimum.accumulate(losses)).max())
+
+
 def _is_calm(e: Evidence, ended: bool) -> bool:
     """Whether the network is good in evaluation mode, without dropout."""
     skills = e.valid_skills or [e.skill_at(inspection) for inspection in e.inspections[1:] if ended]
@@ -80,7 +90,7 @@ def _unbounded(e: Evidence, ended: bool) -> Finding | None:
 def overfitting(e: Evidence, ended: bool) -> Finding | None:
     """The validation loss is lastingly above its best while the training loss falls, and nothing stops that."""
     valid, train = e.valid_skills, e.train_skills
-    if not ended or e.restores_best or len(valid) < 8 or len(valid) != len(train) or e.valid.n_rows < 20:
+    if not ended or e.restores_best or len(valid) < 8 or len(valid) != len(train) or e.valid.n_telling < 20:
         return None
     best = int(np.argmax(valid))
     lasting = max(4, len(valid) // 5)

@@ -16,6 +16,8 @@ _WORSE, _FAR_WORSE, _OUT_OF_SCALE = 2.0, 100.0, 1e4
 _NO_VARIATION = 1e-20
 # A network that has learned its training rows, but has such a skill on others.
 _LOST = -0.03
+# The same after the epoch that is kept.
+_FAR_BELOW = -0.5
 
 
 def worse_than_constant(e: Evidence, ended: bool) -> Finding | None:
@@ -27,10 +29,11 @@ def worse_than_constant(e: Evidence, ended: bool) -> Finding | None:
     most = _WORSE if e.had_rows_and_time else _FAR_WORSE if e.has_risen else _OUT_OF_SCALE
     if e.kept_skill < 1 - most:
         return _far_above(e)
-    has_learned = e.train_skills[-1] >= MEMORISED and e.valid.n_rows >= ENOUGH_HELD_OUT
+    has_learned = e.train_skills[-1] >= MEMORISED and e.valid.n_telling >= ENOUGH_HELD_OUT
     if e.had_rows_and_time and has_learned and e.kept_skill < _LOST:
         return _overfitted(e, "worse than a constant guess")
-    if e.had_rows_and_time and e.memorises and not e.proves_relation:
+    # Where the loss of the held-out rows soon rose far above that of a constant, little was worth keeping.
+    if e.had_rows_and_time and e.memorises and not (e.proves_relation and e.valid_skills[-1] >= _FAR_BELOW):
         return _overfitted(e, f"where a simple model reaches {e.simple_skill:.2g}")
     return None
 

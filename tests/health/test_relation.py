@@ -8,7 +8,7 @@ import torch
 from skorch import NeuralNetClassifier
 from torch import nn
 
-from sknn._health.reference import is_related
+from sknn._health.relation import is_related
 from sknn.callbacks import GradientHealth
 
 
