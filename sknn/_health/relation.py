@@ -123,9 +123,9 @@ def _words(codes: Tensor) -> list[Tensor]:
     if not len(usual):
         return []
     order = usual.sort().values
-    place = torch.searchsorted(order, pairs[:, 0]).clamp(max=len(order) - 1)
+    place = torch.searchsorted(order, pairs[:, 0].contiguous()).clamp(max=len(order) - 1)
     found = order[place] == pairs[:, 0]
-    table = torch.zeros(len(codes), len(order), device=codes.device)
+    table = torch.zeros(len(codes), len(order), dtype=torch.float32, device=codes.device)
     table[pairs[found, 1], place[found]] = 1.0
     return [table]
 
