@@ -115,7 +115,7 @@ def _ranks(column: Tensor) -> Tensor:
 
 def _words(codes: Tensor) -> list[Tensor]:
     """Whether each row of codes contains one of the usual ones, (n_rows, n_codes); empty if there are none."""
-    row = torch.arange(len(codes), device=codes.device).unsqueeze(1).expand_as(codes)
+    row = torch.arange(len(codes), dtype=torch.int64, device=codes.device).unsqueeze(1).expand_as(codes)
     pairs = torch.stack([codes.flatten(), row.flatten()], dim=1).unique(dim=0)
     values, counts = pairs[:, 0].unique(return_counts=True)
     is_usual = (counts >= _FEWEST_ROWS_OF_WORD) & (counts <= len(codes) - _FEWEST_ROWS_OF_WORD)
