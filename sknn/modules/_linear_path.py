@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ._linear_models import logistic_regression, ridge_regression
-from ._start import StartRows
+from ._start import StartRows, read_rows
 from .embeddings import column_offsets
 
 # Of more numbers, columns included, the fit would take too long, and a network needs no help.
@@ -66,8 +66,7 @@ class LinearPath(nn.Module):
         links = ("identity",) if is_real else ("softmax", "sigmoid")
         if rows.link not in links or len(rows) * n_columns > _MOST_NUMBERS or (is_real and len(rows) > _FEW_ROWS):
             return None
-        batches = list(rows.batches())
-        y = torch.cat([y for _, y, _ in batches])
+        inputs, y, weight = read_rows(rows)
         # One real target may have several scores, such as quantiles; else a loss of the user's means something else.
         if y.shape[1] != out_features and not (is_real and y.shape[1] == 1):
             return None
@@ -75,9 +74,7 @@ class LinearPath(nn.Module):
             return None
         if not is_real and len(rows) - float(y.sum(0).max()) > _FEW_ROWS:
             return None
-        x = torch.cat([self._columns(*inputs) for inputs, _, _ in batches])
-        weight = torch.cat([torch.ones_like(y[:, 0]) if weight is None else weight for _, y, weight in batches])
-        x, y, weight = (tensor.cpu().double() for tensor in (x, y, weight))
+        x, y, weight = (tensor.cpu().double() for tensor in (self._columns(*inputs), y, weight))
         if is_real:
             fitted = ridge_regression(x, y.clamp(-_FAR, _FAR).expand(-1, out_features), weight)
         else:

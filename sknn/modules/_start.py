@@ -39,8 +39,8 @@ class StartRows(Protocol):
         ...
 
 
-def read_rows(rows: StartRows, at_most: int) -> tuple[list[Tensor], Tensor, Tensor]:
-    """Inputs, targets (n, n_targets) and weights (n,), 1 where there are none, of so many rows, evenly spaced."""
+def read_rows(rows: StartRows, at_most: int | None = None) -> tuple[list[Tensor], Tensor, Tensor]:
+    """Inputs, targets (n, n_targets) and weights (n,), 1 where there are none, of all rows, or of so many of them."""
     inputs, targets, weights = zip(*rows.batches(at_most), strict=True)
     ones = [torch.ones_like(y[:, 0]) if weight is None else weight for y, weight in zip(targets, weights, strict=True)]
     return [torch.cat(parts) for parts in zip(*inputs, strict=True)], torch.cat(targets), torch.cat(ones)

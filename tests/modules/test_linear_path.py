@@ -17,7 +17,9 @@ from sknn.modules._linear_path import LinearPath
 
 
 def rows_of(x: torch.Tensor, y: torch.Tensor, target: str, link: str | None, codes: torch.Tensor | None = None) -> Any:
-    rows = Mock(target=target, link=link, batches=lambda: [((x,) if codes is None else (x, codes), y, None)])
+    rows = Mock(
+        target=target, link=link, batches=lambda at_most=None: [((x,) if codes is None else (x, codes), y, None)]
+    )
     rows.__len__ = lambda self: len(x)
     return rows
 
