@@ -61,6 +61,12 @@ class Rows(Dataset):
         shared.shares = torch.from_numpy(shares.astype(np.int32)).to(self.device)
         return shared
 
+    def of_networks(self, n_networks: int) -> Rows:
+        """The same rows for the first networks of a committee."""
+        fewer = copy.copy(self)
+        fewer.shares = None if self.shares is None else self.shares[:n_networks]
+        return fewer
+
     @property
     def n_per_epoch(self) -> int:
         """Rows that a network sees in an epoch."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ __all__ = ["EncodedData", "TrainingData"]
 _ENOUGH_FOR_A_CONSTANT = 256  # rows for each network
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class EncodedData:
     """The rows of a fit as tensors, and what was learned about columns and targets."""
 
@@ -42,6 +42,12 @@ class EncodedData:
     def resident(self) -> list[Rows]:
         """All rows that stay in memory during training."""
         return [self.train] if self.valid is None else [self.train, self.valid]
+
+    def of_networks(self, n_networks: int) -> EncodedData:
+        """The rows of the first networks of a committee."""
+        parts = {name: getattr(self, name) for name in ("train", "valid")}
+        fewer = {name: rows.of_networks(n_networks) for name, rows in parts.items() if rows is not None}
+        return dataclasses.replace(self, **fewer)
 
 
 class TrainingData:

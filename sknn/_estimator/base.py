@@ -27,6 +27,7 @@ from .._training.make_net import make_net
 from .._training.net import _Net
 from .._training.plan import TrainingPlan
 from .._training.start_up import start_up
+from .._training.affordable import affordable_networks
 from .._training.train import train
 from ..losses._make import can_weigh_rows
 from .component_params import check_names
@@ -179,6 +180,10 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
             before_epoch=listeners.before_epoch, after_epoch=listeners.after_epoch, after_resume=listeners.after_resume,
         )  # fmt: skip
         listeners.begin(plan.epochs)
+        # A resumed fit needs the networks of the one that it continues.
+        if plan.deadline is not None and checkpoint is None and self.n_networks == "auto" and not is_continued:
+            n_networks = affordable_networks(n_networks, params, data, plan)
+            data = data.of_networks(n_networks)
         net = self._network(params, plan, data, seeds.initialisation, n_networks, is_continued, partial)
         with net.unchanged_on_failure() if is_continued else net.released_on_failure():
             listeners.fitted = self._learned(net, data, random)

@@ -1,4 +1,4 @@
-"""A linear model beside a network, for tables of few rows."""
+"""A linear model beside a network, for tables of few rows or of categories with few rows each."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ._linear_models import logistic_regression, ridge_regression
+from ._random_effects import random_effects
 from ._start import StartRows, read_rows
 from .embeddings import column_offsets
 
@@ -15,6 +16,8 @@ from .embeddings import column_offsets
 _MOST_NUMBERS = 2**22
 # Rows, or of labels the rows that have another label than the most frequent one, up to which a linear model is fitted.
 _FEW_ROWS = 2000
+# Of more rows, too, if the categories have fewer rows than this on average: a network learns little of rare ones.
+_ROWS_OF_RARE_CATEGORIES = 20
 # Targets in standard units beyond this are wild ones, and would decide the coefficients.
 _FAR = 5.0
 
@@ -60,11 +63,12 @@ class LinearPath(nn.Module):
 
     @torch.no_grad()
     def fitted(self, rows: StartRows) -> LinearPath | None:
-        """The same columns in a ridge or logistic regression of these rows; None for many rows, and other links."""
+        """The same columns in a linear model of these rows; None where it would not help, and for other links."""
         n_columns, out_features = self.weight.shape
         is_real = rows.target == "real"
         links = ("identity",) if is_real else ("softmax", "sigmoid")
-        if rows.link not in links or len(rows) * n_columns > _MOST_NUMBERS or (is_real and len(rows) > _FEW_ROWS):
+        has_few_rows = len(rows) * n_columns <= _MOST_NUMBERS and not (is_real and len(rows) > _FEW_ROWS)
+        if rows.link not in links or not (has_few_rows or self._has_rare_categories(len(rows))):
             return None
         inputs, y, weight = read_rows(rows)
         # One real target may have several scores, such as quantiles; else a loss of the user's means something else.
@@ -72,17 +76,31 @@ class LinearPath(nn.Module):
             return None
         if is_real and float((y.abs() > _FAR).double().mean()) > 0.5:  # they are not in standard units
             return None
-        if not is_real and len(rows) - float(y.sum(0).max()) > _FEW_ROWS:
+        if not is_real:
+            has_few_rows = has_few_rows and len(rows) - float(y.sum(0).max()) <= _FEW_ROWS
+        if not (has_few_rows or self._has_rare_categories(len(rows))):
             return None
-        x, y, weight = (tensor.cpu().double() for tensor in (self._columns(*inputs), y, weight))
-        if is_real:
-            fitted = ridge_regression(x, y.clamp(-_FAR, _FAR).expand(-1, out_features), weight)
-        else:
-            fitted = logistic_regression(x, y, weight, softmax=rows.link == "softmax" and out_features > 1)
+        y = y.clamp(-_FAR, _FAR).expand(-1, out_features) if is_real else y
+        link = rows.link if out_features > 1 or is_real else "sigmoid"
         path = LinearPath(self.in_features, out_features, self.cat_cardinalities).to(self.bias)
-        path.weight.copy_(fitted[0])
-        path.bias.copy_(fitted[1])
+        weights = self._dense_model if has_few_rows else self._sparse_model
+        for parameter, values in zip((path.weight, path.bias), weights(inputs, y, weight, link), strict=True):
+            parameter.copy_(values)
         return path
+
+    def _has_rare_categories(self, n_rows: int) -> bool:
+        n_numbers = n_rows * (self.in_features + len(self.cat_cardinalities))
+        return sum(self.cat_cardinalities) * _ROWS_OF_RARE_CATEGORIES > n_rows and n_numbers <= _MOST_NUMBERS
+
+    def _dense_model(self, inputs: list[Tensor], y: Tensor, weight: Tensor, link: str) -> tuple[Tensor, Tensor]:
+        x, y, weight = (tensor.cpu().double() for tensor in (self._columns(*inputs), y, weight))
+        if link == "identity":
+            return ridge_regression(x, y, weight)
+        return logistic_regression(x, y, weight, softmax=link == "softmax")
+
+    def _sparse_model(self, inputs: list[Tensor], y: Tensor, weight: Tensor, link: str) -> tuple[Tensor, Tensor]:
+        x_num, codes = (tensor.cpu() for tensor in inputs)
+        return random_effects(x_num, codes, self.cat_cardinalities, y.cpu(), weight.cpu(), link)
 
     def _columns(self, x_num: Tensor, x_cat: Tensor | None = None) -> Tensor:
         """Numbers and indicators, (batch, n_columns)."""

@@ -1,0 +1,41 @@
+"""How many networks of a committee a time limit leaves room for."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+from .._data.training_data import EncodedData
+from .._network.checks import first_output
+from .._network.table_network import network_inputs
+from .._random import isolated_random_state
+from .make_net import untrained_network
+from .plan import TrainingPlan
+
+__all__ = ["affordable_networks"]
+
+# A step of one more network in a committee takes about this share of a step of one network alone.
+_COST_IN_A_COMMITTEE = 0.5
+_LEAST = 2  # so that early stopping has two choices of held-out rows
+
+
+def affordable_networks(n_networks: int, params: dict[str, Any], data: EncodedData, plan: TrainingPlan) -> int:
+    """As many networks as can take all planned steps before the deadline of the plan, from 2 to `n_networks`.
+
+    Few networks that are trained to the end predict better than many that are not. One step of one network is timed.
+    """
+    assert plan.deadline is not None
+    rows = data.train
+    with isolated_random_state(0, rows.device):
+        network = untrained_network(params, data.inputs, data.targets.n_targets, 1, len(rows)).to(rows.device)
+        batch = rows.inputs(slice(0, plan.batch_size))
+        seconds = math.inf
+        for _ in range(3):  # the first call is slower than all others
+            started = time.perf_counter()
+            first_output(network(*network_inputs(batch))).sum().backward()
+            seconds = min(seconds, time.perf_counter() - started)
+    n_steps = plan.epochs * math.ceil(rows.n_per_epoch / plan.batch_size)
+    left = plan.deadline - time.perf_counter()
+    affordable = left / max(n_steps * seconds * _COST_IN_A_COMMITTEE, 1e-9)
+    return max(min(_LEAST, n_networks), min(n_networks, int(affordable)))
