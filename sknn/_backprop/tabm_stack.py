@@ -65,7 +65,8 @@ class Buffers(Memory):
 class TabMStack:
     """Forward and backward pass through n `TabM` networks, or `SequenceNet` of one or two such parts; under no_grad.
 
-    The mode of the networks, training or evaluation, may change. Gradients are overwritten. A :class:`_Part` serves the same `TabM` of all networks.
+    The mode of the networks, training or evaluation, may change. Gradients are overwritten. A :class:`_Part` serves the
+    same `TabM` of all networks.
     """
 
     def __init__(self, network: nn.Module, parts: list[_Part]) -> None:
