@@ -12,6 +12,9 @@ __all__ = ["Stack", "gradient_by_hand"]
 
 
 def gradient_by_hand(network: nn.Module, flat: FlatParameters, precision: str, batch_size: int) -> Chain | Stack | None:
-    """The chain or the stack that differentiates a network in training mode, or None: it is left to torch."""
+    """The chain or the stack that computes a network and differentiates it, or None: it is left to torch.
+
+    Only a stack computes a network in evaluation mode.
+    """
     chain = Chain.of(network, flat.parameters, precision, batch_size)
     return chain if chain is not None or precision == "bfloat16" else Stack.of(network, flat)

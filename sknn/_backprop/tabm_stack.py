@@ -65,7 +65,8 @@ class Buffers(Memory):
 class TabMStack:
     """Forward and backward pass through n `TabM` networks, or `SequenceNet` of one or two such parts; under no_grad.
 
-    Gradients are overwritten. A :class:`_Part` serves the same `TabM` of all networks.
+    The mode of the networks, training or evaluation, may change. Gradients are overwritten. A :class:`_Part` serves the
+    same `TabM` of all networks.
     """
 
     def __init__(self, network: nn.Module, parts: list[_Part]) -> None:
@@ -77,17 +78,17 @@ class TabMStack:
 
     @classmethod
     def of(cls, network: nn.Module, flat: FlatParameters) -> TabMStack | None:
-        """The stack of a network in training mode whose parameters lie in `flat`, or None if it is not supported.
+        """The stack of a network whose parameters lie in `flat`, or None if it is not supported.
 
         Supported are a `TabM`, a `SequenceNet` and a `Committee` of them of the same shape: with rectified linear
-        units, on the CPU, in float32, all trainable, without hooks.
+        units, on the CPU, in float32, all trainable, all in one mode, without hooks.
         """
         of_parts = _tabms(network)
         if not of_parts or has_global_hooks() or torch.is_autocast_enabled("cpu"):
             return None
         if flat.data.device.type != "cpu" or flat.data.dtype != torch.float32:
             return None
-        if any(not module.training or is_touched(module) for module in network.modules()):
+        if any(module.training != network.training or is_touched(module) for module in network.modules()):
             return None
         parts = [_Part.of(tabms, flat) for tabms in of_parts]
         known = [part for part in parts if part is not None]
@@ -157,14 +158,14 @@ class _Part:
             return None
         if any(type(block) is not SharedLayer for tabm in tabms for block in tabm.blocks):
             return None
-        names = [name for name, _ in first.named_parameters()]
-        if any([name for name, _ in tabm.named_parameters()] != names for tabm in tabms):
+        parameters = [dict(tabm.named_parameters()) for tabm in tabms]
+        if any(own.keys() != parameters[0].keys() for own in parameters):
             return None
         if any(tabm.knots.shape != first.knots.shape or tabm.curved.shape != first.curved.shape for tabm in tabms):
             return None
         weights, gradients = {}, {}
-        for name in names:
-            views = flat.stacked([tabm.get_parameter(name) for tabm in tabms])
+        for name in parameters[0]:
+            views = flat.stacked([own[name] for own in parameters])
             if views is None:
                 return None
             weights[name], gradients[name] = views
@@ -178,7 +179,8 @@ class _Part:
         """Raw scores (n, m, b, out_features), new memory, for numbers (n, b, in_features) and codes of each network."""
         self.columns = torch.cat([x, self._embedded(codes)], dim=2) if codes else x
         numbers = x if self.curved is None else x.gather(2, self.curved.expand(-1, x.shape[1], -1))
-        activate = torch.relu_ if self.keep == 1 else self._with_dropout(x.shape[1])
+        drops = self.keep < 1 and self.tabms[0].training
+        activate = self._with_dropout(x.shape[1]) if drops else torch.relu_
         self.hidden = hidden_units(self._named, numbers, self.columns, self.bins, self._blocks, activate, self.buffers)
         scores = raw_scores(self._named, self.hidden)
         scores = scores.view(len(self.tabms), self.n_members, *scores.shape[1:])
@@ -208,7 +210,7 @@ class _Part:
             return self.weights["gain"].new_zeros(len(codes), len(codes[0]), 0)
         if not self.learns_categories:
             return self.embeddings[0](torch.cat(codes)).view(len(codes), len(codes[0]), -1)
-        with torch.enable_grad():
+        with torch.set_grad_enabled(self.tabms[0].training):
             self.embedded = torch.stack([embed(part) for embed, part in zip(self.embeddings, codes, strict=True)])
         return self.embedded.detach()
 

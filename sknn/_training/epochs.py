@@ -18,7 +18,7 @@ from ..callbacks.early_stopping import stoppers_of
 from ..losses import Loss
 from .linear_share import mix_linear_models
 from .net import _Net
-from .one_pass import one_pass, validation_score, validation_step
+from .one_pass import one_pass, validation_score
 from .state import KeptEpoch, TrainingState
 from .steps import TrainingSteps
 
@@ -215,7 +215,7 @@ class Epochs:
         before_validation = time.perf_counter()
         if valid_batches is not None:
             net._set_training(False)
-            one_pass(net, run, valid_batches, lambda batch: validation_step(net, batch), training=False)
+            one_pass(net, run, valid_batches, self.steps.validate, training=False)
         validation_s = _PASSES_OVER_VALIDATION_ROWS * (time.perf_counter() - before_validation)
         record = net.history[-1]
         assert run.schedule is not None
@@ -244,11 +244,12 @@ class Epochs:
         if batches is None:
             return 0.0
         self.net._set_training(False)
+        self.steps.prepare()
         with self.net.own_rows(batches.rows):
             batch = next(iter(batches))
             for _ in range(2):  # the first call is slower than all others
                 started = time.perf_counter()
-                validation_step(self.net, batch)
+                self.steps.validate(batch)
         return _PASSES_OVER_VALIDATION_ROWS * len(batches) * (time.perf_counter() - started)
 
     @torch.no_grad()

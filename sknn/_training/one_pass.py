@@ -15,17 +15,9 @@ from ..losses import Loss
 from .net import _Net
 from .state import TrainingState
 
-__all__ = ["one_pass", "validation_score", "validation_step"]
+__all__ = ["one_pass", "validation_score"]
 
 Step = Callable[[Batch], dict[str, Tensor]]
-
-
-def validation_step(net: _Net, batch: Batch) -> dict[str, Tensor]:
-    """Loss and raw prediction, without gradients; the net is in evaluation mode."""
-    inputs, y = batch
-    with torch.no_grad():
-        y_pred = net.infer(inputs)
-        return {"loss": net.get_loss(y_pred, y, X=inputs), "y_pred": y_pred}
 
 
 def one_pass(

@@ -63,7 +63,7 @@ class TrainingSteps:
         run.schedule.before_step(run.progress(net.steps_done_))
         if run.foreign_steps:
             self._adapt_to_changes()
-        if self.by_hand is not None and batch[0]["x"].ndim == 2:
+        if self.by_hand is not None and net.module_.training and batch[0]["x"].ndim == 2:
             with torch.no_grad(), self.paced_threads or nullcontext():
                 step = self._gradient_by_hand(self.by_hand, batch)
                 self._update_weights()
@@ -77,6 +77,18 @@ class TrainingSteps:
         run.schedule.after_step()
         net.steps_done_ += 1
         return step
+
+    def validate(self, batch: Batch) -> dict[str, Tensor]:
+        """Loss and raw prediction, without gradients; the net is in evaluation mode."""
+        net, (inputs, y) = self.net, batch
+        if self.run.foreign_steps:
+            self._adapt_to_changes()
+        with torch.no_grad():
+            if isinstance(self.by_hand, Stack) and inputs["x"].ndim == 2:
+                y_pred = net.criterion_.combine(self.by_hand.forward(inputs))
+            else:
+                y_pred = net.infer(inputs)
+            return {"loss": net.get_loss(y_pred, y, X=inputs), "y_pred": y_pred}
 
     # ------------------------------------------------------------------ gradients
 

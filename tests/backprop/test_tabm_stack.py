@@ -107,6 +107,27 @@ def test_the_same_gradients_as_by_automatic_differentiation(
             torch.testing.assert_close(got.grad, wanted.grad, rtol=1e-4, atol=1e-4, msg=lambda m, name=name: name + m)
 
 
+@pytest.mark.parametrize("own_rows", [True, False], ids=["own rows", "all rows"])
+@pytest.mark.parametrize("n_networks", [1, 3])
+@pytest.mark.parametrize(
+    ("cat_cardinalities", "params"), [((), {}), ((40, 3), {"n_curved": 2}), ((3,), {"n_bins": 0}), ((40,), {})]
+)
+def test_the_same_scores_as_of_the_network_in_evaluation_mode(
+    cat_cardinalities: tuple[int, ...], params: dict[str, Any], n_networks: int, own_rows: bool
+) -> None:
+    network, inputs = network_of(n_networks, 4, cat_cardinalities, dropout=0.3, **params)
+    stack = TabMStack.of(network, flatten(network))  # in training mode
+    assert stack is not None
+    committee = committee_of(network)
+    with torch.no_grad(), committee.own_rows() if committee is not None and own_rows else nullcontext():
+        network.eval()
+        torch.testing.assert_close(stack.forward(inputs), network(*inputs.values()))
+        torch.manual_seed(1)
+        dropped = stack.forward(inputs) if network.train() is network else None
+        torch.manual_seed(1)
+        torch.testing.assert_close(dropped, network(*inputs.values()))
+
+
 class OwnTabM(TabM):
     """Of a user, who may have written another forward."""
 
@@ -130,6 +151,12 @@ def hooked_weight() -> nn.Module:
 def frozen() -> nn.Module:
     network = TabM(4, 1, **SMALL)
     network.gain.requires_grad_(False)
+    return network
+
+
+def partly_in_evaluation() -> nn.Module:
+    network = TabM(4, 1, **SMALL)
+    network.blocks[0].eval()
     return network
 
 
@@ -159,8 +186,7 @@ def no_layer() -> nn.Module:
         lambda: Committee([TabM(4, 1, **SMALL), OwnTabM(4, 1, **SMALL)]),
         lambda: Committee([TabM(4, 1, **SMALL), TabM(4, 1, n_members=2)]),
         lambda: Committee([MLP(4, 1), MLP(4, 1)]),
-        lambda: TabM(4, 1, **SMALL).eval(),
-        *(hooked, hooked_weight, frozen, own_layer, no_layer),
+        *(hooked, hooked_weight, frozen, partly_in_evaluation, own_layer, no_layer),
     ],
 )
 def test_what_is_not_known_is_left_to_automatic_differentiation(make: Any) -> None:
@@ -219,6 +245,57 @@ def test_a_fit_learns_the_same_by_hand(
     assert stacks == [None] * 2
     np.testing.assert_allclose(by_hand.loss_curve_, automatic.loss_curve_, rtol=1e-3)
     np.testing.assert_allclose(by_hand.predict_proba(X), automatic.predict_proba(X), atol=5e-3)
+
+
+class HooksNetwork(Callback):
+    """Registers a hook between the training steps and the validation of the first epoch."""
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Begin to count."""
+        self.calls = 0
+        self.calls_of_batches: list[int] = []
+
+    def on_batch_begin(self, net: Any, batch: Any, training: bool, **kwargs: Any) -> None:
+        """Register it."""
+        if not training and len(net.history) == 1:
+            committee = committee_of(net.module_)
+            assert committee is not None
+            committee.networks[0].register_forward_hook(self.count)
+        self.calls_before = self.calls
+
+    def on_batch_end(self, net: Any, batch: Any, training: bool, **kwargs: Any) -> None:
+        """Note the calls of a validation batch."""
+        if not training:
+            self.calls_of_batches.append(self.calls - self.calls_before)
+
+    def count(self, network: nn.Module, given: Any, output: Any) -> None:
+        """A forward hook."""
+        self.calls += 1
+
+
+def test_hooks_of_a_network_see_its_validation_rows() -> None:
+    X, y = table()
+    hooks = HooksNetwork()
+    params = {"max_epochs": 2, "module_params": SMALL, "early_stopping": True, "random_state": 0}
+    NeuralClassifier(**params, callbacks=[hooks]).fit(X, y)
+    assert hooks.calls_of_batches == [1, 1]
+
+
+def test_validation_computes_a_committee_as_one_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_training: list[bool] = []
+    forward = TabMStack.forward
+
+    def compared(self: TabMStack, inputs: dict[str, Tensor]) -> Tensor:
+        assert self.committee is not None
+        raw = forward(self, inputs)
+        torch.testing.assert_close(raw, self.committee(inputs["x"]))
+        in_training.append(self.committee.training)
+        return raw
+
+    monkeypatch.setattr(TabMStack, "forward", compared)
+    X, y = table()
+    NeuralClassifier(max_epochs=3, module_params=SMALL, early_stopping=True, random_state=0).fit(X, y)
+    assert in_training.count(False) == 3  # a batch an epoch
 
 
 def test_bfloat16_is_differentiated_automatically(stacks: list[Any]) -> None:
