@@ -8,7 +8,7 @@ automatic differentiation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -29,10 +29,10 @@ from ..modules._tabm_formula import (
 from ..modules.tabm import SharedLayer
 from ..optim import FlatParameters
 from .chain import has_global_hooks, is_touched
+from .tabm_activation import LayerActivations, n_rectified
 
 __all__ = ["TabMStack"]
 
-_threshold_backward: Any = torch.ops.aten.threshold_backward.grad_input
 # Parameters of each member, or of each numeric column: it does not matter to which network it belongs.
 _OF_EACH = ("head_weight", "head_bias", "curves", "curve_gain", "curve_weight", "curve_scale")
 
@@ -100,7 +100,7 @@ class TabMStack:
     def reuse_buffers(self, before: TabMStack) -> None:
         """Take the memory of the stack of the same network that this one replaces."""
         for part, previous in zip(self.parts, before.parts, strict=False):
-            part.buffers = previous.buffers
+            part.buffers = part.activations.buffers = previous.buffers
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         """Raw scores of the members, as the network returns them; new memory."""
@@ -147,6 +147,9 @@ class _Part:
         self.learns_categories = any(embeddings.embedding is not None for embeddings in self.embeddings)
         self.has_linear = any(bool(buffer.any()) for tabm in tabms for buffer in (tabm.linear.weight, tabm.linear.bias))
         self.buffers = Buffers()
+        rectified = n_rectified(first.activation, first.width)
+        assert rectified is not None
+        self.activations = LayerActivations(rectified, self.keep, self.buffers)
         self._blocks = [partial(self._block, i) for i in range(len(first.blocks))]
         self._named = TabMWeights(*[self.weights.get(name) for name in TabMWeights._fields])  # pyright: ignore
 
@@ -154,7 +157,8 @@ class _Part:
     def of(cls, tabms: list[TabM], flat: FlatParameters) -> _Part | None:
         """As `TabMStack.of`."""
         first = tabms[0]
-        if not all(type(tabm.activation) is nn.ReLU and tabm.dropout == first.dropout for tabm in tabms):
+        kinds = {(type(tabm.activation), tabm.dropout) for tabm in tabms}
+        if len(kinds) > 1 or n_rectified(first.activation, first.width) is None:
             return None
         if any(type(block) is not SharedLayer for tabm in tabms for block in tabm.blocks):
             return None
@@ -179,9 +183,11 @@ class _Part:
         """Raw scores (n, m, b, out_features), new memory, for numbers (n, b, in_features) and codes of each network."""
         self.columns = torch.cat([x, self._embedded(codes)], dim=2) if codes else x
         numbers = x if self.curved is None else x.gather(2, self.curved.expand(-1, x.shape[1], -1))
-        drops = self.keep < 1 and self.tabms[0].training
-        activate = self._with_dropout(x.shape[1]) if drops else torch.relu_
-        self.hidden = hidden_units(self._named, numbers, self.columns, self.bins, self._blocks, activate, self.buffers)
+        is_training = self.tabms[0].training
+        masks = self._masks(x.shape[1]) if self.keep < 1 and is_training else None
+        self.activations.begin(masks, differentiates=is_training)
+        activate, blocks = self.activations.forward, self._blocks
+        self.hidden = hidden_units(self._named, numbers, self.columns, self.bins, blocks, activate, self.buffers)
         scores = raw_scores(self._named, self.hidden)
         scores = scores.view(len(self.tabms), self.n_members, *scores.shape[1:])
         if self.has_linear:
@@ -190,13 +196,11 @@ class _Part:
             scores += torch.stack(own).unsqueeze(1)
         return scores
 
-    def _with_dropout(self, n_rows: int) -> Callable[[Tensor], Tensor]:
-        """The activation of one layer after the other: as `TabM`, one mask for all members of a network."""
-        first = self.tabms[0]
+    def _masks(self, n_rows: int) -> Tensor:
+        """The units that each layer keeps, (n, n_layers, 1, b, w): as `TabM`, one mask for all members of a network."""
         # In the order in which one network after the other would draw them.
-        shape = len(self.tabms), 1 + len(self._blocks), 1, n_rows, first.width
-        masks = iter((torch.rand(shape, dtype=torch.float32, device="cpu") < self.keep).unbind(1))
-        return lambda units: torch.relu_(units).mul_(next(masks)).mul_(1 / self.keep)
+        shape = len(self.tabms), 1 + len(self._blocks), 1, n_rows, self.tabms[0].width
+        return torch.rand(shape, dtype=torch.float32, device="cpu") < self.keep
 
     def _block(self, i: int, x: Tensor) -> Tensor:
         rows = x.flatten(1, 2)  # of all members, for one product
@@ -224,23 +228,17 @@ class _Part:
         of_layer = self.buffers.result("of layer", of_hidden.shape)  # (n, m, b, w)
         for i in reversed(range(len(self._blocks))):
             step = self.buffers[f"step {i}"].view(of_hidden.shape)
-            self._activation_backward(of_hidden, step, of_layer)
+            self.activations.backward(i + 1, of_hidden, step, of_layer)
             torch.sum(of_layer, 2, keepdim=True, out=self.gradients[f"blocks.{i}.bias"])
             of_step = of_layer.flatten(1, 2)
             x = self.buffers[f"hidden {i - 1}" if i else "units"].flatten(1, 2)
             torch.bmm(of_step.transpose(1, 2), x, out=self.gradients[f"blocks.{i}.weight"])
             of_hidden.flatten(1, 2).baddbmm_(of_step, self.weights[f"blocks.{i}.weight"])
-        self._activation_backward(of_hidden, self.buffers["units"], of_layer)
+        self.activations.backward(0, of_hidden, self.buffers["units"], of_layer)
         torch.sum(of_layer, 2, keepdim=True, out=self.gradients["first_bias"])
         if self.bins is not None:
             self._curves_backward(of_layer.flatten(0, 1))
         self._columns_backward(of_layer)
-
-    def _activation_backward(self, of_units: Tensor, units: Tensor, of_layer: Tensor) -> None:
-        """Write the gradient before the activation; units that are negative or dropped are 0, others were scaled."""
-        _threshold_backward(of_units, units, 0, grad_input=of_layer)
-        if self.keep < 1:
-            of_layer.mul_(1 / self.keep)
 
     def _curves_backward(self, of_units: Tensor) -> None:
         """From the gradient of the units of each member, (n * m, b, w)."""

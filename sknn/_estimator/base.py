@@ -22,12 +22,12 @@ from .._network.table_network import committee_of
 from .._random import Seeds, isolated_random_state, random_generator
 from .._settings import default_settings
 from .._threads import limited_threads
+from .._training.affordable import affordable_networks
 from .._training.checkpointing import find_checkpoint
 from .._training.make_net import make_net
 from .._training.net import _Net
 from .._training.plan import TrainingPlan
 from .._training.start_up import start_up
-from .._training.affordable import affordable_networks
 from .._training.train import train
 from ..losses._make import can_weigh_rows
 from .component_params import check_names

@@ -26,7 +26,7 @@ from .parts import write_json
 
 __all__ = ["FOREIGN", "FORMAT", "save"]
 
-FORMAT = 3  # to be increased when an older sknn cannot read what is written
+FORMAT = 4  # to be increased when an older sknn cannot read what is written
 FOREIGN = "sklearn.skops"  # the part with an object of scikit-learn around the estimators
 
 

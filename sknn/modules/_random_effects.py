@@ -23,11 +23,11 @@ def random_effects(
 ) -> tuple[Tensor, Tensor]:
     r"""Coefficients (n_numbers + sum(sizes), n_outputs) of numbers and categories, and intercepts (n_outputs,).
 
-    They minimise the squared error or the log-loss plus :math:`\frac{1}{2} \sum_j \lambda_j \beta_j^2`. For real targets,
-    :math:`\lambda_j` of a category is the variance of the target within categories divided by that between those of its
-    column, which makes the effects their best linear predictions (C. R. Henderson, Best Linear Unbiased Estimation and
-    Prediction under a Selection Model, Biometrics 1975). For labels of frequency :math:`p` it is multiplied by
-    :math:`p (1 - p)`, the curvature of the log-loss of a row.
+    They minimise the squared error or the log-loss plus :math:`\frac{1}{2} \sum_j \lambda_j \beta_j^2`. For real
+    targets, :math:`\lambda_j` of a category is the variance of the target within categories divided by that between
+    those of its column, which makes the effects their best linear predictions (C. R. Henderson, Best Linear Unbiased
+    Estimation and Prediction under a Selection Model, Biometrics 1975). For labels of frequency :math:`p` it is
+    multiplied by :math:`p (1 - p)`, the curvature of the log-loss of a row.
 
     Parameters
     ----------

@@ -115,12 +115,17 @@ class SequenceNet(nn.Module):
         n_of_components = max(1, n_members // 2) if n_values else n_members
         self.in_features = in_features
         self.of_components = TabM(
-            in_features - n_values, out_features, n_of_components, n_blocks, width, dropout=dropout, n_bins=0
+            in_features - n_values, out_features, n_of_components, n_blocks, width, nn.ReLU, dropout, n_bins=0
         )
         self.of_values = None
         if n_values:
             self.of_values = TabM(
-                n_values, out_features, n_members, dropout=dropout, **_params_of_values(n_values, width)
+                n_values,
+                out_features,
+                n_members,
+                activation=nn.ReLU,
+                dropout=dropout,
+                **_params_of_values(n_values, width),
             )
         self.n_members = n_of_components + (n_members if n_values else 0)
 

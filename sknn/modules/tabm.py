@@ -14,21 +14,24 @@ from ._linear_path import LinearPath
 from ._recipe import Recipe
 from ._start import StartRows
 from ._tabm_formula import CURVE_RATE, NEW_MEMORY, TabMWeights, hidden_units, raw_scores
-from .activations import initialize_linear_
+from .activations import HalfSine, initialize_linear_
 from .embeddings import CategoricalEmbeddings, join_columns
 from .numeric_embeddings import pieces, quantile_knots
 
 # Limits of what a row of a wide table costs: columns with curves, and weights of the first layer of a member.
 # Measured in docs/quality.md.
 _CURVED, _FIRST_WEIGHTS = 64, 2**15
-# Up to so many rows one member a network is as good as two, and takes half the time.
-_ROWS_OF_ONE_MEMBER = 1500
+# Up to so many rows one member a network is as good as two, and takes half the time. Of more rows than the second,
+# fewer networks of more members and finer curves are better; of more than the third, time is short.
+_FEW_ROWS, _MANY_ROWS, _ROWS_OF_ONE_NETWORK = 1500, 5000, 50_000
 
 
 def params_of_tables(n_columns: int, is_sparse: bool, n_rows: float) -> dict[str, Any]:
     """Parameters of `TabM` for a table of so many columns and rows; see `params_of_wide_tables`."""
-    members = {"n_members": 1} if n_rows <= _ROWS_OF_ONE_MEMBER else {}
-    return {**members, **params_of_wide_tables(n_columns, is_sparse)}
+    params: dict[str, Any] = {"n_members": 1} if n_rows <= _FEW_ROWS else {}
+    if n_rows > _MANY_ROWS:
+        params = {"n_members": 4, "n_bins": 48} if n_rows <= _ROWS_OF_ONE_NETWORK else {"n_bins": 32}
+    return {**params, **params_of_wide_tables(n_columns, is_sparse)}
 
 
 def params_of_wide_tables(n_columns: int, is_sparse: bool) -> dict[str, Any]:
@@ -58,8 +61,9 @@ class TabM(nn.Module):
         Number of hidden layers behind the first one, each with a residual connection, >= 0.
     width : int, default=64
         Units of every hidden layer of a member, >= 1.
-    activation : type[nn.Module], default=nn.ReLU
-        Class of the activation, constructed without arguments.
+    activation : type[nn.Module], default=HalfSine
+        Class of the activation, constructed without arguments; `HalfSine` of `sknn.modules.activations` has a rectified
+        and a sine half.
     dropout : float, default=0.0
         Fraction of the hidden units dropped during training, in [0, 1).
     n_bins : int, default=16
@@ -140,7 +144,7 @@ class TabM(nn.Module):
     # rows are held out even of ten.
     recipe = Recipe(
         n_networks=1,
-        n_networks_up_to=((100, 7), (20_000, 8), (50_000, 4)),
+        n_networks_up_to=((100, 7), (_MANY_ROWS, 8), (_ROWS_OF_ONE_NETWORK, 4)),
         lr=0.01,
         decay_epochs=12.0,
         patience=5,
@@ -164,7 +168,7 @@ class TabM(nn.Module):
         n_members: int = 2,
         n_blocks: int = 2,
         width: int = 64,
-        activation: type[nn.Module] = nn.ReLU,
+        activation: type[nn.Module] = HalfSine,
         dropout: float = 0.0,
         n_bins: int = 16,
         numeric_embedding_size: int = 4,
