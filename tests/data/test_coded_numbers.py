@@ -106,7 +106,8 @@ def test_other_numbers_are_numbers_only():
 
 
 def test_the_user_decides():
-    assert not is_both(recurring(), categorical_features=None)
+    for values in (recurring(), [*recurring(), "?"]):
+        assert not is_both(values, categorical_features=None)
     for values, params in ((recurring(), {"categorical_features": ["a"]}), (pd.Categorical(recurring()), {})):
         assert quiet_learn(values, **params).columns[0].kind == "categorical"
 
@@ -222,7 +223,7 @@ def test_an_idle_column_is_kept_if_there_is_no_other():
     values[:40] = "7"
     raw, inputs = learned(pd.DataFrame({"a": values}), np.arange(40))
     store = inputs.encode_rows(raw)
-    assert (store.x.shape, store.x_cat.shape) == ((90, 1), (90, 1))
+    assert (store.x.shape, store.x_cat.shape, inputs.never_missing.shape) == ((90, 1), (90, 1), (1,))
 
 
 @pytest.mark.parametrize("chunk", [4 * 2**20, 1])

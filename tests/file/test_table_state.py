@@ -15,6 +15,7 @@ import torch
 import sknn
 from benchmarks.reliability._file_parts import Parts
 from sknn import NeuralClassifier
+from sknn._file.probe import _raw_rows as predicted_rows
 from sknn._file.probe import make_rows
 from sknn.exceptions import DamagedFileError
 
@@ -144,6 +145,9 @@ def test_probe_rows_hold_known_unknown_and_missing_numbers():
     (rows,) = make_rows(inputs)
     codes = inputs.encode(pd.DataFrame(rows["probe.numbers"].numpy(), columns=["x", "zone"])).x_cat
     assert len(set(codes[:, 0].tolist())) > 8
+    numbers, known = predicted_rows(inputs, rows).read()
+    np.testing.assert_array_equal(numbers, rows["probe.numbers"])
+    np.testing.assert_array_equal(known, rows["probe.codes"])
 
 
 @pytest.mark.parametrize("name", COLUMNS)
