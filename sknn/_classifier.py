@@ -108,8 +108,8 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
     categorical_features : "from_dtype", array-like or None, default="from_dtype"
         Which columns are categories. "from_dtype": strings, booleans and categorical dtypes of dataframes. A mask,
         positions or names add columns to these. None: only non-numeric columns. Strings that spell more than 20
-        distinct numbers or dates of ISO 8601 are read as such, with a warning, unless the column is named here. See
-        docs/columns.md.
+        distinct numbers or dates of ISO 8601 are read as such, with a warning, unless the column is named here; whole
+        numbers that recur are read as numbers and as categories, unless this is None. See docs/columns.md.
     text_features : "auto", array-like or None, default="auto"
         Which columns hold free text. Each becomes up to 30 numbers: tf-idf of its n-grams of characters, reduced by a
         singular value decomposition of the training rows. "auto": columns of strings of which nearly all are distinct,

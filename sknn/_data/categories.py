@@ -31,7 +31,8 @@ class Column:
     name: Hashable  # or its position where the table has no names
     # idle: it holds one value or none, and is not read any more
     kind: Literal["numeric", "categorical", "text", "idle"]
-    categories: tuple[Hashable, ...] = ()  # sorted; that at index i has the code i + 1
+    # sorted; that at index i has the code i + 1. Those of a numeric column are its numbers: it is categorical, too
+    categories: tuple[Hashable, ...] = ()
     all_missing: bool = False  # whether fit saw no value of a numeric column
     quantity: Quantity = "number"  # what the numbers of a numeric column are
     number_format: NumberFormat | None = None  # of numbers that fit has seen as text
@@ -44,10 +45,20 @@ class Column:
         """Whether its texts become features."""
         return self.kind == "text" or (self.kind == "categorical" and self.is_worded)
 
+    @property
+    def has_codes(self) -> bool:
+        """Whether it is categorical, or numeric and categorical."""
+        return self.kind == "categorical" or bool(self.categories)
+
     @cached_property
     def codes(self) -> CategoryCodes:
         """Codes of the known categories."""
         return CategoryCodes(self.categories)
+
+    @cached_property
+    def known_numbers(self) -> np.ndarray:
+        """Categories of a numeric column, float64 (n_categories,)."""
+        return np.array(self.categories, dtype=np.float64)
 
 
 def named_positions(parameter: str, spec: Any, names: Sequence[Hashable], default: str) -> set[int]:

@@ -86,6 +86,17 @@ def other_spelling(value: Any) -> Any:
     return str(value) if isinstance(value, numbers.Real | np.bool_) else None
 
 
+def codes_of_numbers(numbers: np.ndarray, known: np.ndarray, missing: int) -> np.ndarray:
+    """Codes int64 (n,) of numbers float64 (n,) of which some are known, ascending: that of ``known[i]`` is i + 1.
+
+    Other numbers have the code 0; NaN has the code `missing`.
+    """
+    places = np.minimum(np.searchsorted(known, numbers), len(known) - 1)
+    codes = np.where(known[places] == numbers, places + 1, 0)
+    codes[np.isnan(numbers)] = missing
+    return codes
+
+
 class CategoryCodes:
     """Codes of the categories of a column, by their values: the category at index i has the code i + 1.
 

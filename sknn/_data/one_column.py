@@ -25,7 +25,15 @@ from .columns import take as numbers_at
 from .iso_dates import missing_date_message, seconds_of_texts
 from .numeric_text import missing_text_message, numbers_of_texts
 from .scalars import infinity_message
-from .text_columns import check_times, learn_dates, learn_format, reading_of, reading_of_dates, reading_of_formats
+from .text_columns import (
+    check_times,
+    learn_dates,
+    learn_format,
+    reading_of,
+    reading_of_dates,
+    reading_of_formats,
+    recurring_numbers,
+)
 
 __all__ = ["learn_column", "learn_named_text", "parse_column"]
 
@@ -38,7 +46,7 @@ def learn_column(
 ) -> tuple[Column, Numbers | Texts, str]:
     """Learn one column, and parse it; and what a warning says of it, or nothing."""
     content: Any = read_column(values, label, as_labels=forced)
-    format_, reading, is_iso_text = None, "", False
+    format_, reading, is_iso_text, categories = None, "", False, ()
     auto = isinstance(text_features, str) and text_features == "auto"
     if isinstance(content, Labels) and categorical_features is None:
         parsed, offender = parse_numbers(content)
@@ -53,7 +61,8 @@ def learn_column(
         spelled = learn_format(content)
         if spelled is not None:
             format_, parsed = spelled
-            reading = reading_of(content, format_, parsed, name)
+            categories = () if categorical_features is None else recurring_numbers(format_, parsed)
+            reading = reading_of(content, format_, parsed, name, bool(categories))
             content = Measures(parsed)
         elif is_free_text(content) or (auto and is_prose(content)):
             check_free_text(content, name, label, text_features)
@@ -70,7 +79,7 @@ def learn_column(
     if np.isinf(numbers).any():
         raise ValueError(infinity_message(label, numbers[np.isinf(numbers)][0]))
     all_missing = bool(np.isnan(numbers).all())
-    column = Column(name, "numeric", (), all_missing, content.quantity, format_, is_iso_text)
+    column = Column(name, "numeric", categories, all_missing, content.quantity, format_, is_iso_text)
     return column, content.numbers, reading
 
 

@@ -32,26 +32,32 @@ class TableReader:
     """Parse the cells of any table with a given list of columns.
 
     `numeric`, `categorical` and `texts` are the positions of these columns; the idle ones are not read. A categorical
-    column whose texts become features is among both.
+    column whose texts become features is among both, and so is a numeric column whose numbers are categories, too.
     `cardinalities` are the numbers of codes of the categorical ones, K + 2: code 0 is unknown, 1 to K are the known
     categories, K + 1 is missing. Missing is None, NaN, NaT, pandas.NA or null. Dates and times become seconds since
     1970 (UTC where no zone is given), durations and times of day become seconds.
 
     What is parsed is a list of the columns: each an array or a narwhals Series of shape (n_samples,), numbers of any
-    numeric dtype or category codes of any integer dtype, `Texts`, or None if it is idle. Of a table of numbers in one
-    piece (`plain_block`) it is the table itself. Numbers stay in their dtype and, if possible, in the memory in which
-    they were given.
+    numeric dtype or category codes of any integer dtype, `Texts`, or None if it is idle; numbers if it is numeric and
+    categorical. Of a table of numbers in one piece (`plain_block`) it is the table itself. Numbers stay in their dtype
+    and, if possible, in the memory in which they were given.
     """
 
     def __init__(self, columns: list[Column]) -> None:
         self.columns = columns
         self.numeric = [i for i, column in enumerate(columns) if column.kind == "numeric"]
-        self.categorical = [i for i, column in enumerate(columns) if column.kind == "categorical"]
+        self.categorical = [i for i, column in enumerate(columns) if column.has_codes]
         self.texts = [i for i, column in enumerate(columns) if column.has_texts]
         self.cardinalities = [len(columns[i].categories) + 2 for i in self.categorical]
-        # Whether all columns that are read were plain numbers in fit; each prediction asks.
+        # Of those that are numeric and categorical, the places in `numeric` and in `categorical`, intp (n_both,) each.
+        shared = {*self.numeric} & {*self.categorical}
+        self.both = tuple(
+            np.array([place for place, i in enumerate(positions) if i in shared], dtype=np.intp)
+            for positions in (self.numeric, self.categorical)
+        )
+        # Whether all columns that are read were nothing but plain numbers in fit; each prediction asks.
         self.reads_plain_numbers = all(
-            c.kind == "idle" or (c.kind == "numeric" and c.quantity == "number") for c in columns
+            c.kind == "idle" or (c.kind == "numeric" and c.quantity == "number" and not c.has_codes) for c in columns
         )
 
     def without(self, idle: Iterable[int]) -> TableReader:

@@ -9,6 +9,7 @@ import scipy.sparse
 import torch
 
 from ..modules import TabM
+from .cells import codes_of_numbers
 from .columns import Labels, Texts, column_label, float64_numbers, named_columns, read_column
 from .containers import as_table, take_rows
 from .drift import scale_changes
@@ -72,6 +73,8 @@ class TableRows(RawRows):
         never_missing = ~(codes == missing_codes).any(axis=0)
         idle_numbers = self._idle_numbers(encoder, numeric)
         idle_codes = (missing_codes == 1) | ((missing_codes == 2) & never_missing)  # never one whose texts are features
+        as_numbers, as_codes = self.reader.both
+        idle_codes[as_codes] = idle_numbers[as_numbers]
         if some is not rows:  # a column may vary between these rows only
             rare_numbers, rare_codes = self._varying(rows, idle_numbers, idle_codes)
             idle_numbers[rare_numbers] = idle_codes[rare_codes] = never_missing[rare_codes] = False
@@ -83,6 +86,7 @@ class TableRows(RawRows):
             return TableInputs(self.reader, encoder, never_missing)
         if idle_numbers.all() and idle_codes.all() and not self.reader.texts:  # a network needs an input
             (idle_numbers if len(idle_numbers) else idle_codes)[0] = False
+            idle_codes[as_codes] = idle_numbers[as_numbers]
         if not idle_numbers.any() and not idle_codes.any():
             return TableInputs(self.reader, encoder, never_missing)
         encoder = encoder.of_columns(np.flatnonzero(~idle_numbers))
@@ -157,6 +161,10 @@ class TableRows(RawRows):
             numeric[:, i] = float64_numbers(contents[position])  # pyright: ignore[reportArgumentType]
         for i, position in enumerate(self.reader.categorical):
             content: Any = contents[position]
+            column = self.reader.columns[position]
+            if column.kind == "numeric":
+                numbers = numeric[:, self.reader.numeric.index(position)]
+                content = codes_of_numbers(numbers, column.known_numbers, len(column.categories) + 1)
             codes[:, i] = content.codes if isinstance(content, Texts) else content  # pyright: ignore[reportCallIssue, reportArgumentType]
         for position in self.reader.texts:
             features = self.reader.columns[position].features

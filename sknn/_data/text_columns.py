@@ -16,7 +16,7 @@ from .numeric_text import MISSING_TEXTS, split_text, written_number
 
 __all__ = [
     "NumberFormat", "check_times", "learn_dates", "learn_format", "reading_of", "reading_of_dates",
-    "reading_of_formats",
+    "reading_of_formats", "recurring_numbers",
 ]  # fmt: skip
 
 # Up to so many distinct values a column of text stays a category whatever it holds: months, ratings, sizes.
@@ -25,6 +25,8 @@ FEW_DISTINCT = 20
 SHARE_OF_DISTINCT, SHARE_OF_ROWS = 0.9, 0.5
 # Digits of a whole number from which on a float64 merges neighbours: such texts are identifiers.
 _MAX_DIGITS = 15
+# Distinct numbers for each row with a number, up to which whole numbers may be names.
+_RECURRING_SHARE = 0.5
 
 _DAY_FIRST = r"[0-9]{1,2}([-/.])[0-9]{1,2}\1[0-9]{4}|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2}"
 _YEAR_FIRST = r"[0-9]{4}([-/.])[0-9]{1,2}\2[0-9]{1,2}|[0-9]{4}-(?:0[1-9]|1[0-2])"
@@ -69,6 +71,20 @@ def learn_format(labels: Labels) -> tuple[NumberFormat, np.ndarray] | None:
     if len(np.unique(spelled[best][is_number])) <= FEW_DISTINCT or not _nearly_all(labels, is_number):
         return None
     return best, take(np.where(is_number, spelled[best], np.nan), labels.positions)
+
+
+def recurring_numbers(format_: NumberFormat, numbers: np.ndarray) -> tuple[float, ...]:
+    """The distinct numbers, ascending, of a column of text (n,) if they may be names, such as those of zones; else ().
+
+    They may be if all are whole and have no unit, and each occurs in two rows on average. Whether they are, or say how
+    much, cannot be told from the column.
+    """
+    present = numbers[~np.isnan(numbers)]
+    distinct = np.unique(present) + 0.0  # no -0.0
+    is_exact = (distinct == np.rint(distinct)) & (np.abs(distinct) <= 2.0**53)
+    if format_.unit or not is_exact.all() or len(distinct) > _RECURRING_SHARE * len(present):
+        return ()
+    return tuple(distinct.tolist())
 
 
 def _is_code(number: str) -> bool:
@@ -150,8 +166,10 @@ def check_times(labels: Labels, name: Hashable, label: str) -> None:
             )
 
 
-def reading_of(labels: Labels, format_: NumberFormat, numbers: np.ndarray, name: Hashable) -> str:
-    """What a warning says of a column of text that is read as numbers (n,)."""
+def reading_of(
+    labels: Labels, format_: NumberFormat, numbers: np.ndarray, name: Hashable, has_codes: bool = False
+) -> str:
+    """What a warning says of a column of text that is read as numbers (n,), and as categories if it `has_codes`."""
     n_present = int((labels.positions >= 0).sum())
     n_missing = int(np.isnan(numbers[labels.positions >= 0]).sum())
     spelled = [value for value in labels.values if isinstance(value, str | bytes)]
@@ -166,9 +184,11 @@ def reading_of(labels: Labels, format_: NumberFormat, numbers: np.ndarray, name:
     if steps and is_mixed:
         steps = ".astype(str)" + steps
     line = _assigned(name, "to_numeric", steps, coerce=bool(n_missing) or (bool(steps) and is_mixed))
+    how = "numeric and, since its whole numbers recur, as categories, too" if has_codes else "numeric"
+    kept = "read it as a category only" if has_codes else "keep it as a category"
     return (
-        f"is text that was read as numeric ({message}). Convert it before fit, as by {line}, or keep it as a category "
-        f"with categorical_features=[{shown(name)}]."
+        f"is text that was read as {how} ({message}). Convert it before fit, as by {line}, or {kept} with "
+        f"categorical_features=[{shown(name)}]."
     )
 
 

@@ -29,17 +29,12 @@ class ExportedModel:
     texts: dict[int, TextFeatures]  # of columns of texts, by position
     estimator: str
     # Of a table, else empty: "name", "kind"; "all_missing", "quantity", "format", "is_iso_text" of numbers;
-    # "categories", "never_missing", "is_worded" of categories.
+    # "is_worded" of categories; "categories", "never_missing" of both, where numbers may have no categories.
     columns: list[dict[str, Any]]
     feature_names: list[str] | None
     row_shape: list[int]  # of the numbers of one row
     allow_nan: bool
     target: dict[str, Any]  # "kind", "dtype", and "classes" or "mean", "scale" and "ndim"
-
-    @property
-    def n_categorical(self) -> int:
-        """Number of categorical columns."""
-        return sum(column["kind"] == "categorical" for column in self.columns)
 
 
 def exported_model(estimator: Any, asked_by: str) -> ExportedModel:
@@ -108,9 +103,10 @@ def _columns(inputs: TableInputs) -> list[dict[str, Any]]:
     columns: list[dict[str, Any]] = []
     for position, column in enumerate(inputs.reader.columns):
         described = {"name": column.name if isinstance(column.name, str) else None, "kind": column.kind}
-        if column.kind == "categorical":
+        if column.kind in ("categorical", "numeric"):
             described["categories"] = [_scalar_as_json(value, f"column {column.name!r}") for value in column.categories]
-            described["never_missing"] = never_missing[position]
+            described["never_missing"] = never_missing.get(position, False)
+        if column.kind == "categorical":
             described["is_worded"] = column.is_worded
         elif column.kind == "numeric":
             described |= {

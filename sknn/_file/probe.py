@@ -83,6 +83,9 @@ def _table_rows(inputs: TableInputs, draw: np.random.RandomState) -> dict[str, T
     numbers = np.nan_to_num(numbers, nan=0.0, posinf=1e300, neginf=-1e300)
     numbers[draw.random_sample(numbers.shape) < _SHARE_MISSING] = np.nan
     codes = [draw.randint(0, cardinality, _N_ROWS) for cardinality in inputs.cardinalities]
+    for i, j in zip(*inputs.reader.both, strict=True):
+        known = inputs.reader.columns[inputs.reader.numeric[i]].known_numbers
+        numbers[:, i] = np.where(codes[j] > 0, np.concatenate([known, [np.nan]])[codes[j] - 1], numbers[:, i])
     stacked = np.stack(codes, axis=1) if codes else np.empty((_N_ROWS, 0))
     return {"probe.numbers": torch.from_numpy(numbers), "probe.codes": torch.from_numpy(stacked.astype(np.int64))}
 
@@ -150,7 +153,8 @@ def _raw_rows(inputs: Inputs, rows: dict[str, Tensor]) -> RawRows:
     for i, position in enumerate(inputs.reader.numeric):
         contents[position] = numbers[:, i]
     for i, position in enumerate(inputs.reader.categorical):
-        contents[position] = rows["probe.codes"][:, i].numpy()
+        if contents[position] is None:  # else the codes follow from the numbers
+            contents[position] = rows["probe.codes"][:, i].numpy()
     for i, position in enumerate(inputs.reader.texts):
         contents[position] = Texts(_TEXTS, (np.arange(len(numbers)) + i) % len(_TEXTS), contents[position])
     return TableRows(inputs.reader, contents)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -91,7 +93,8 @@ def _read_column(value: Any, position: int, reader: ValueReader) -> Column:
     name = reader.read(value["name"], f"the name of {where}")
     categories = tuple(reader.read(c, where) for c in expect(value["categories"], list, where))
     kind, all_missing = expect(value["kind"], str, where), expect(value["all_missing"], bool, where)
-    if kind not in _KINDS or (categories if kind != "categorical" else all_missing):
+    may_have = kind == "categorical" or (kind == "numeric" and not all_missing)
+    if kind not in _KINDS or (categories and not may_have) or (kind == "categorical" and all_missing):
         raise DamagedFileError(f"{where} is {kind[:40]!r} with {len(categories)} categories, as no column is.")
     quantity, number_format = value["quantity"], _read_format(value["number_format"], where)
     is_iso_text = expect(value["is_iso_text"], bool, where)
@@ -102,6 +105,8 @@ def _read_column(value: Any, position: int, reader: ValueReader) -> Column:
     count_distinct([name], where)
     if count_distinct(categories, where) != len(categories):
         raise DamagedFileError(f"{where}: a category occurs twice.")
+    if kind == "numeric" and categories:
+        _check_known_numbers(categories, quantity == "number" and number_format is not None, where)
     is_worded = expect(value["is_worded"], bool, where)
     if is_worded and kind != "categorical":
         raise DamagedFileError(f"{where} is {kind!r}; only texts of categories are features, too.")
@@ -109,6 +114,13 @@ def _read_column(value: Any, position: int, reader: ValueReader) -> Column:
     return Column(
         name, _KINDS[kind], categories, all_missing, quantity, number_format, is_iso_text, is_worded, features
     )
+
+
+def _check_known_numbers(categories: tuple[Any, ...], was_text: bool, where: str) -> None:
+    """Refuse categories of a numeric column that no text of whole numbers has."""
+    is_number = all(type(c) is float and math.isfinite(c) for c in categories)
+    if not was_text or not is_number or any(a >= b for a, b in itertools.pairwise(categories)):
+        raise DamagedFileError(f"{where}: the categories of numbers as text must be finite, increasing numbers.")
 
 
 def _read_features(position: int, reader: ValueReader) -> TextFeatures:

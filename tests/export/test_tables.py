@@ -12,7 +12,7 @@ import torch
 from scipy import sparse
 
 from sknn import NeuralClassifier
-from sknn.modules import MLP
+from sknn.modules import MLP, TabM
 
 from .exported import N_ROWS, QUICK, SMALL, TOLERANCE, Exported, assert_same, numbers
 
@@ -85,6 +85,37 @@ def test_other_spellings_dates_and_numbers_as_categories(tmp_path):
     expected = clf.predict_proba(spelled)
     assert np.abs(exported.numpy.predict_proba(spelled) - expected).max() <= TOLERANCE
     assert np.abs(exported.onnx(spelled)["probabilities"] - expected).max() <= TOLERANCE
+
+
+@pytest.mark.parametrize("has_gaps", [True, False])
+def test_numbers_that_are_categories_too(has_gaps, tmp_path):
+    random = np.random.default_rng(0)
+    zones = [str(i % 22 + 7) for i in range(N_ROWS)]
+    table = pd.DataFrame({
+        "x": random.normal(size=N_ROWS), "city": random.choice(["a", "b"], N_ROWS),
+        "zone": [None if has_gaps and i % 9 == 0 else zone for i, zone in enumerate(zones)],
+        "last": random.choice([2.5, 3.0, np.nan], N_ROWS), "kind": random.choice(["u", "v", "w"], N_ROWS),
+    })  # fmt: skip
+    clf = NeuralClassifier(TabM, module_params=SMALL[TabM], **{**QUICK, "max_epochs": 20})
+    with pytest.warns(UserWarning, match="'zone' .* as categories, too"):
+        clf.fit(table, [int(zone) % 2 for zone in zones])
+    exported = Exported(clf, tmp_path)
+    spec = next(spec for spec in exported.inputs.inputs if spec.name == "numeric")
+    assert spec.columns == ["x", "zone", "last"]
+    assert len(exported.inputs.inputs) == 3
+    assert_same(clf, table, exported)
+    others = table[:6].assign(zone=["7.0", "28", None, "?", "-3", "9.5"])  # known, missing and unknown ones
+    assert len(set(clf.predict_proba(others.assign(x=0.0, city="a", last=3.0, kind="u"))[:, 0])) == 5
+    assert_same(clf, others, exported)
+    assert_same(clf, others.assign(zone=[7, 28, np.nan, np.nan, -3, 9.5]), exported)
+
+
+def test_only_numbers_that_are_categories_too(tmp_path):
+    table = pd.DataFrame({"zone": [str(i % 22) for i in range(N_ROWS)]})
+    clf = NeuralClassifier(MLP, module_params=SMALL[MLP], **QUICK)
+    with pytest.warns(UserWarning, match="'zone' .* as categories, too"):
+        clf.fit(table, np.arange(N_ROWS) % 2)
+    assert_same(clf, table, Exported(clf, tmp_path))
 
 
 def test_only_categories_one_column_and_a_sparse_matrix(tmp_path):

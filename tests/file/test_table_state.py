@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+import tempfile
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 import safetensors.torch
 import torch
 
 import sknn
 from benchmarks.reliability._file_parts import Parts
+from sknn import NeuralClassifier
+from sknn._file.probe import _raw_rows as predicted_rows
+from sknn._file.probe import make_rows
 from sknn.exceptions import DamagedFileError
 
-from .subjects import fitted, saved
+from .subjects import SMALL_TABM, fitted, saved
 
 _TENSORS, _JSON = "estimators/0.safetensors", "estimators/0.json"
 V, D, W = (f"text.2.{name}" for name in ("vocabulary", "directions", "idf"))
@@ -79,6 +87,67 @@ COLUMNS = {
     "dates as numbers": (1, {"quantity": "number"}, "do not belong together"),
     "a number for a flag": (1, {"is_iso_text": 1}, "column 1"),
 }
+
+
+@functools.cache
+def coded():
+    """A model of numbers that are categories too, its table, and its file."""
+    zones = [str(i % 25) for i in range(150)]
+    table = pd.DataFrame({"x": np.linspace(0, 1, 150), "zone": [*zones[:-1], None]})
+    with pytest.warns(UserWarning, match="'zone' .* as categories, too"):
+        model = NeuralClassifier(**{**SMALL_TABM, "max_epochs": 20}).fit(table, [int(zone) % 2 for zone in zones])
+    with tempfile.TemporaryDirectory() as folder:
+        sknn.save(model, Path(folder) / "m")
+        return model, table, (Path(folder) / "m").read_bytes()
+
+
+def test_numbers_that_are_categories_too_after_loading(tmp_path):
+    model, table, file = coded()
+    (tmp_path / "m").write_bytes(file)
+    again = sknn.load(tmp_path / "m")
+    other = table[:5].assign(zone=["0", "24.0", "-7", None, "3"])
+    for X in (table, other, other.assign(zone=[0, 24, -7, np.nan, 3])):
+        np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+    assert len(set(model.predict_proba(other.assign(x=0.0))[:, 0])) == 5
+    assert again._inputs.reader.columns == model._inputs.reader.columns
+
+
+CODED = {
+    "descending": {"categories": [*map(float, range(24, -1, -1))]},
+    "twice": {"categories": [0.0, *map(float, range(24))]},
+    "integers": {"categories": [*range(25)]},
+    "texts": {"categories": [*map(str, range(25))]},
+    "infinite": {"categories": [*map(float, range(24)), {"$": "float", "value": "inf"}]},
+    "all missing": {"all_missing": True},
+    "no text": {"number_format": None},
+    "dates": {"quantity": "date", "number_format": None},
+    "fewer": {"categories": [*map(float, range(24))]},
+    "none": {"categories": []},
+    "idle": {"kind": "idle"},
+    "text": {"kind": "text"},
+    "categories only": {"kind": "categorical"},
+    "worded": {"is_worded": True},
+}
+
+
+@pytest.mark.parametrize("name", CODED)
+def test_categories_of_numbers_that_do_not_match(name, tmp_path):
+    def change(value):
+        value["fitted"]["inputs"]["table"]["columns"][1].update(CODED[name])
+
+    (tmp_path / "m").write_bytes(Parts(coded()[2]).changed(_JSON, change))
+    with pytest.raises(DamagedFileError, match=r"column 1|belong together|has .* where|network|weights"):
+        sknn.load(tmp_path / "m")
+
+
+def test_probe_rows_hold_known_unknown_and_missing_numbers():
+    inputs = coded()[0]._inputs
+    (rows,) = make_rows(inputs)
+    codes = inputs.encode(pd.DataFrame(rows["probe.numbers"].numpy(), columns=["x", "zone"])).x_cat
+    assert len(set(codes[:, 0].tolist())) > 8
+    numbers, known = predicted_rows(inputs, rows).read()
+    np.testing.assert_array_equal(numbers, rows["probe.numbers"])
+    np.testing.assert_array_equal(known, rows["probe.codes"])
 
 
 @pytest.mark.parametrize("name", COLUMNS)

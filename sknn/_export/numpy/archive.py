@@ -11,7 +11,7 @@ import numpy as np
 
 from .network import names_in
 
-FORMAT = 3
+FORMAT = 4
 
 
 class UnknownOperationError(ValueError):
@@ -68,10 +68,12 @@ def check_description(description, arrays):
             raise TypeError(f"{name!r} is {str(description[name])[:50]}")
     wanted = {
         "categorical": {"name", "kind", "categories", "never_missing", "is_worded"},
-        "numeric": {"name", "kind", "all_missing", "quantity", "format", "is_iso_text"},
+        "numeric": {
+            "name", "kind", "categories", "never_missing", "all_missing", "quantity", "format", "is_iso_text",
+        },
         "text": {"name", "kind"},
         "idle": {"name", "kind"},
-    }
+    }  # fmt: skip
     missing = [wanted[column["kind"]] - set(column) for column in description["columns"]]
     target = description["target"]
     missing.append(

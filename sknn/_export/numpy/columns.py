@@ -10,7 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from ..._data.cells import PLURALS, CategoryCodes, array_seconds, is_missing, quantity_of, scalar_seconds
+from ..._data.cells import (
+    PLURALS,
+    CategoryCodes,
+    array_seconds,
+    codes_of_numbers,
+    is_missing,
+    quantity_of,
+    scalar_seconds,
+)
 from ..._data.iso_dates import missing_date_message, seconds_of_texts
 from ..._data.numeric_text import missing_text_message, numbers_of_texts
 
@@ -27,9 +35,15 @@ def scalar(item: Any) -> Any:
     return {"datetime": datetime.datetime, "date": datetime.date, "time": datetime.time}[kind].fromisoformat(text)
 
 
-def codes_by_category(column):
-    """Return the codes of the known categories."""
-    return CategoryCodes(map(scalar, column.get("categories", ())))
+def codes_by_category(column: dict) -> Any:
+    """Return the codes of the known categories; of a numeric column, these numbers, float64 (n_categories,)."""
+    categories = column.get("categories", ())
+    if column["kind"] != "numeric":
+        return CategoryCodes(map(scalar, categories))
+    known = np.array(categories, dtype=np.float64)
+    if not (known[:-1] < known[1:]).all():  # they are found by bisection
+        raise ValueError("the categories of a numeric column must be increasing numbers")
+    return known
 
 
 def python_values(column: Any) -> list:
@@ -80,6 +94,11 @@ def numbers_of(column: Any, label: str, description: dict) -> np.ndarray:
     if np.isinf(numbers).any():
         raise ValueError(f"X: {label} contains infinity; give finite numbers, or NaN for missing.")
     return numbers
+
+
+def codes_of(numbers: np.ndarray, known: np.ndarray, description: dict) -> np.ndarray:
+    """Return int64 codes (n,) of the numbers of a column that is numeric and categorical, as `category_codes` does."""
+    return codes_of_numbers(numbers, known, 0 if description["never_missing"] else len(known) + 1)
 
 
 def _measures(column, label, description):

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..._data.probabilities import sum_to_one
 from .archive import FORMAT, UnknownOperationError, check_description, damaged, read_arrays
-from .columns import category_codes, codes_by_category, numbers_of
+from .columns import category_codes, codes_by_category, codes_of, numbers_of
 from .labels import labels_of
 from .network import compute, last_uses, operation
 from .tables import open_array, open_table
@@ -95,7 +95,10 @@ class Model:
             if column["kind"] == "categorical":
                 codes.append(category_codes(values, self._codes[position], column, label)[:, None])
             elif column["kind"] == "numeric":
-                numeric.append(numbers_of(values, label, column)[:, None])
+                found = numbers_of(values, label, column)
+                numeric.append(found[:, None])
+                if column["categories"]:
+                    codes.append(codes_of(found, self._codes[position], column)[:, None])
             if position in self._texts:
                 texts.append(numbers_of_texts_in(values, self._texts[position], column, label))
         numeric += texts

@@ -132,34 +132,47 @@ class _ModelBuilder:
 
     def _add_inputs(self) -> None:
         rows, model = BatchSize(1, 0), self.model
-        codes = [
-            self._codes(spec, model.columns[spec.position]) for spec in self.inputs.inputs if spec.position is not None
-        ]
+        specs = {spec.position: spec for spec in self.inputs.inputs}
+        codes, n_numeric = [], 0
+        for position, column in enumerate(model.columns):
+            if column["kind"] == "categorical":
+                codes.append(self._codes(specs[position], column))
+            elif column["kind"] == "numeric":
+                if column["categories"]:  # it is both
+                    numbers = self.graph.op("Gather", NUMERIC, self.graph.ints([n_numeric]), axis=1)
+                    codes.append(self._codes_of_numbers(numbers, column["categories"], column["never_missing"]))
+                n_numeric += 1
         if codes:
             joined = codes[0] if len(codes) == 1 else self.graph.op("Concat", *codes, axis=1)
             self.values["codes"] = Value(joined, "int64", (rows, len(codes)))
         name = NUMERIC
-        if len(codes) == len(self.inputs.inputs):  # a table without numeric columns
+        if None not in specs:  # a table without numeric columns
             name = self.graph.op("Expand", self.graph.constant(np.zeros((1, 0))), self.graph.sizes([rows, 0]))
         self.values[NUMERIC] = Value(name, "float64", (rows, *model.row_shape))
 
     def _codes(self, spec: Any, column: dict[str, Any]) -> str:
         """Category codes int64 (batch, 1)."""
+        if spec.type != "string":
+            return self._codes_of_numbers(spec.name, spec.categories, column["never_missing"])
         known = list(range(1, len(spec.categories) + 1))
         missing = 0 if column["never_missing"] else len(known) + 1
-        if spec.type == "string":
-            return self.graph.op(
-                "LabelEncoder", spec.name, domain=_ML, keys_strings=[*spec.categories, spec.missing],
-                values_int64s=[*known, missing], default_int64=0,
-            )  # fmt: skip
+        return self.graph.op(
+            "LabelEncoder", spec.name, domain=_ML, keys_strings=[*spec.categories, spec.missing],
+            values_int64s=[*known, missing], default_int64=0,
+        )  # fmt: skip
+
+    def _codes_of_numbers(self, name: str, categories: list[float], never_missing: bool) -> str:
+        """The same of doubles (batch, 1), NaN for missing."""
+        known = list(range(1, len(categories) + 1))
+        missing = 0 if never_missing else len(known) + 1
         tensor, kinds = self.onnx.helper.make_tensor, self.onnx.TensorProto
         codes = self.graph.op(
-            "LabelEncoder", spec.name, domain=_ML,
-            keys_tensor=tensor("keys", kinds.DOUBLE, [len(known)], spec.categories),
+            "LabelEncoder", name, domain=_ML,
+            keys_tensor=tensor("keys", kinds.DOUBLE, [len(known)], categories),
             values_tensor=tensor("values", kinds.INT64, [len(known)], known),
             default_tensor=tensor("default", kinds.INT64, [1], [0]),
         )  # fmt: skip
-        is_missing = self.graph.op("IsNaN", spec.name)
+        is_missing = self.graph.op("IsNaN", name)
         return self.graph.op("Where", is_missing, self.graph.constant(np.int64(missing)), codes)
 
     def _add_node(self, node: Node) -> None:

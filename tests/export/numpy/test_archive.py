@@ -116,6 +116,17 @@ def test_a_description_that_lacks_something_is_damage(name, weights):
         load(path)
 
 
+@pytest.mark.parametrize("categories", [[2.0, 1.0], [1.0, 1.0], [None, 1.0], ["a"], [[1.0], [2.0, 3.0]]])
+def test_categories_of_numbers_that_do_not_increase_are_damage(categories, weights):
+    path, entries, load = weights
+    columns = json.loads(entries["model.npy"][128:])["columns"]
+    columns[0]["categories"] = categories
+    assert columns[0]["kind"] == "numeric"
+    write_entries(path, described(entries, columns=columns))
+    with pytest.raises(ValueError, match=r"model.npz is damaged"):
+        load(path)
+
+
 X_NAME, HUGE = {"value": "numeric"}, 2**40
 
 
