@@ -74,6 +74,9 @@ def network_of(
         (0, (4, 50), {}),
         (4, (), {"dropout": 0.3}),
         (2, (40, 3), {"dropout": 0.3}),
+        (4, (), {"activation": nn.ReLU}),
+        (4, (), {"activation": nn.ReLU, "dropout": 0.3}),
+        (4, (), {"width": 15}),
     ],
 )
 def test_the_same_gradients_as_by_automatic_differentiation(

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from sknn.modules import MLP, ResNet
-from sknn.modules.activations import initialize_linear_, make_dropout
+from sknn.modules.activations import HalfSine, initialize_linear_, make_dropout
 
-ACTIVATIONS = [nn.ReLU, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.Mish, nn.SELU, nn.Tanh, nn.Sigmoid]
+ACTIVATIONS = [nn.ReLU, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.Mish, nn.SELU, nn.Tanh, nn.Sigmoid, HalfSine]
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

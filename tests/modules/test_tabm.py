@@ -6,9 +6,14 @@ from itertools import pairwise
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sknn.modules import TabM
+
+
+def half_sine(units: Tensor) -> Tensor:
+    middle = len(units) // 2
+    return torch.stack([unit.relu() if i < middle else unit.sin() for i, unit in enumerate(units)])
 
 
 def member_by_hand(tabm: TabM, i: int, x_num: torch.Tensor, x_cat: torch.Tensor | None) -> torch.Tensor:
@@ -29,9 +34,9 @@ def member_by_hand(tabm: TabM, i: int, x_num: torch.Tensor, x_cat: torch.Tensor 
             own.append(gain * torch.tensor(shares) @ tabm.curves[i_curve, :, i * size : (i + 1) * size])
         if own:
             hidden = hidden + torch.cat(own) @ tabm.curve_weight[i]
-        hidden = hidden.relu()
+        hidden = half_sine(hidden)
         for block in tabm.blocks:
-            hidden = hidden + (block.weight @ hidden + block.bias[i, 0]).relu()
+            hidden = hidden + half_sine(block.weight @ hidden + block.bias[i, 0])
         rows.append(hidden @ tabm.head_weight[i] + tabm.head_bias[i, 0])
     return torch.stack(rows)
 
