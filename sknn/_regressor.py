@@ -78,7 +78,8 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
     n_networks : int or "auto", default="auto"
         Number of networks that are trained together as a :class:`~sknn.modules.Committee`. Each holds out different
         rows for early stopping, so that together they learn from all rows; their predictions are averaged. "auto": 7
-        for TabM up to 100 rows, 8 up to 20,000, 4 up to 50,000 and 1 for more; 1 for any other module.
+        for TabM up to 100 rows, 8 up to 5,000, 4 up to 50,000 and 1 for more; 1 for any other module. With `max_time`,
+        unless there is a checkpoint, only as many of these, 2 at least, as can probably take all steps by then.
     n_iter_no_change : int or "auto", default="auto"
         Epochs without improvement before stopping. "auto": 5 for TabM, 12 for any other module.
     tol : float, default=0.0

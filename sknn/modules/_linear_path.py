@@ -68,7 +68,7 @@ class LinearPath(nn.Module):
         is_real = rows.target == "real"
         links = ("identity",) if is_real else ("softmax", "sigmoid")
         has_few_rows = len(rows) * n_columns <= _MOST_NUMBERS and not (is_real and len(rows) > _FEW_ROWS)
-        if rows.link not in links or not (has_few_rows or self._has_rare_categories(len(rows))):
+        if rows.link is None or rows.link not in links or not (has_few_rows or self._has_rare_categories(len(rows))):
             return None
         inputs, y, weight = read_rows(rows)
         # One real target may have several scores, such as quantiles; else a loss of the user's means something else.
