@@ -25,8 +25,8 @@ def test_orthogonal_brings_singular_values_into_the_range_that_is_documented(sha
     values = torch.linalg.svdvals(orthogonal(matrices))
     given = torch.linalg.svdvals(matrices)
     kept = given > 0.01 * given.max(dim=1, keepdim=True).values
-    assert values[kept].min() > 0.13
-    assert values.max() < 1.87
+    assert values[kept].min() > 0.17
+    assert values.max() < 1.97
 
 
 def test_the_step_of_a_matrix_of_zeros_is_zero() -> None:
