@@ -132,7 +132,7 @@ def sizes(parts: Parts) -> Iterator[tuple[str, bytes]]:
 
 def manifests(parts: Parts) -> Iterator[tuple[str, bytes]]:
     """Invalid manifests."""
-    for value in (0, 1, 2, 4, 99, -1, 10**30, "1", True, None, 1.0, [1], {}):
+    for value in (0, 1, 2, 3, 99, -1, 10**30, "1", True, None, 1.0, [1], {}):
         yield f"format {value!r}", parts.changed("manifest.json", lambda m, v=value: m.update(format=v))
     for value in (None, [], {}, 0, True, "estimators/0.json", {"estimator": 0}, {"skops": 1}, 10**12, "x" * 1000):
         yield f"unknown entry {value!r:.40}", parts.changed("manifest.json", lambda m, v=value: m.update(root=v))

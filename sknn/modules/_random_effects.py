@@ -50,7 +50,9 @@ def random_effects(
     else:
         share = ((weight @ y) + 0.5) / (total + 1)
         curvature, start = share * (1 - share), share.log() if link == "softmax" else torch.logit(share)
-    ratios = variance_ratios(codes, sizes, y, weight).repeat_interleave(torch.tensor(sizes, device=y.device))
+    ratios = variance_ratios(codes, sizes, y, weight).repeat_interleave(
+        torch.tensor(sizes, dtype=torch.int64, device=y.device)
+    )
     ratios = torch.cat([ratios.new_full((x_num.shape[1],), _OF_NUMBERS), ratios])
     rows = ratios.new_zeros(len(ratios)).index_add_(0, places.flatten(), weight.repeat_interleave(codes.shape[1]))
     rows[: x_num.shape[1]] = weight @ x_num.square()

@@ -117,12 +117,21 @@ def test_a_module_class_brings_its_recipe():
 )
 def test_wide_and_sparse_tables_have_parameters_of_their_own(module, is_sparse, n_columns, added):
     given = {"dropout": 0.1}
-    params = params_for_table(module, given, n_columns=n_columns, is_sparse=is_sparse, n_rows=9000)
+    params = params_for_table(module, given, n_columns=n_columns, is_sparse=is_sparse, n_rows=3000)
     assert params.pop("dropout") == 0.1
     assert set(params) == added
     own = {"n_bins": 5, "width": 7}
-    params = params_for_table(module, own, n_columns=n_columns, is_sparse=is_sparse, n_rows=9000)
+    params = params_for_table(module, own, n_columns=n_columns, is_sparse=is_sparse, n_rows=3000)
     assert {name: params[name] for name in own} == own
+
+
+def test_many_rows_get_more_members_and_finer_curves():
+    def added(n_rows):
+        return params_for_table(TabM, {}, n_columns=5, is_sparse=False, n_rows=n_rows)
+
+    assert [added(n) for n in (1500, 1501, 5000)] == [{"n_members": 1}, {}, {}]
+    assert [added(n) for n in (5001, 50_000)] == [{"n_members": 4, "n_bins": 48}] * 2
+    assert added(50_001) == {"n_bins": 32}
 
 
 def test_a_table_of_few_rows_gets_networks_of_one_member_which_a_file_keeps(tmp_path):
@@ -143,7 +152,7 @@ def test_a_table_of_few_rows_gets_networks_of_one_member_which_a_file_keeps(tmp_
 class TestWideTables:
     @staticmethod
     def tabm(n_columns, is_sparse=False):
-        return TabM(n_columns, 1, **params_for_table(TabM, {}, n_columns=n_columns, is_sparse=is_sparse, n_rows=9000))
+        return TabM(n_columns, 1, **params_for_table(TabM, {}, n_columns=n_columns, is_sparse=is_sparse, n_rows=3000))
 
     def test_the_narrowest_wide_table_gets_nearly_the_network_of_others(self):
         narrow, wide = self.tabm(64), self.tabm(65)
@@ -179,7 +188,7 @@ def test_many_rows_are_shown_more_rarely_to_fewer_networks_in_larger_batches():
         return size, epochs_for(TabM.recipe, "auto", n_rows, size, row_size=20, stopped=True)
 
     assert [plan(n) for n in (30_000, 100_000, 480_000, 1_000_000)] == [(128, 20), (256, 11), (256, 5), (256, 4)]
-    assert [n_networks_for(TabM, "auto", n) for n in (None, 20_000, 50_000, 50_001)] == [4, 8, 4, 1]
+    assert [n_networks_for(TabM, "auto", n) for n in (None, 5000, 50_000, 50_001)] == [4, 8, 4, 1]
     assert n_networks_for(SequenceNet, "auto", None) == 2
 
 

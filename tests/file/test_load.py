@@ -81,7 +81,7 @@ def test_each_kind_of_error_says_what_to_do(files, tmp_path):
         (data + b"\x00", DamagedFileError, "(has been changed|truncated or damaged)"),
         (packed({**parts.parts, "../x": b""}), UntrustedFileError, r"'\.\./x'"),
         (packed(parts.parts, compression=8), UntrustedFileError, "is compressed"),
-        (parts.changed("manifest.json", lambda m: m.update(format=7)), VersionError, "format 7, by sknn .* reads format 3"),
+        (parts.changed("manifest.json", lambda m: m.update(format=7)), VersionError, "format 7, by sknn .* reads format 4"),
         (parts.replaced("estimators/0.safetensors", weights), ReproductionError, "does not predict .* on cpu.* same versions"),
         (changed(files, lambda v: v["parameters"].update(no_such=1)), VersionError, r"no parameters \['no_such'\]"),
         (changed(files, lambda v: v.update({"class": "os.system"})), UntrustedFileError, r"uses os.system, which is not trusted"),

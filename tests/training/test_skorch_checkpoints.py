@@ -41,7 +41,7 @@ def test_files_are_named_by_the_last_batch(tmp_path: Path) -> None:
 
 def test_the_best_epoch_is_loaded_at_the_end(tmp_path: Path) -> None:
     checkpoint = Checkpoint(dirname=str(tmp_path), load_best=True)
-    rises: dict[str, Any] = {"lr": 0.3, "batch_size": 16}
+    rises: dict[str, Any] = {"lr": 0.03, "batch_size": 16}
     model = NeuralClassifier(callbacks=[checkpoint], max_epochs=30, early_stopping=False, random_state=0, **rises)
     model.fit(X[TRAIN], Y[TRAIN], X_val=X[VALID], y_val=Y[VALID])
     assert model.n_iter_ == model.best_epoch_ < 30
