@@ -13,8 +13,8 @@ __all__ = ["Muon"]
 _torch: Any = torch  # the kernels are not part of the documented API
 
 # Coefficients of an odd polynomial for each iteration (Amsel et al., 2025). Five of them bring singular values from
-# 0.001 to 1 near 1. These are the first two, which bring those from 0.005 on between 0.17 and 1.97: networks trained with
-# two were as good, in less time.
+# 0.001 to 1 near 1. These are the first two, which bring those from 0.005 on between 0.17 and 1.97: networks trained
+# with two were as good, in less time.
 _POLYNOMIALS = [
     (8.28721201814563, -23.595886519098837, 17.300387312530933),
     (4.107059111542203, -2.9478499167379106, 0.5448431082926601),
