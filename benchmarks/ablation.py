@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.model_selection import train_test_split
+from torch import nn
 
 from benchmarks._timing import machine
 from benchmarks.quality.fitting import Job, run_job
@@ -48,16 +49,16 @@ class NoLinearModel(TabM):
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "the default": {},
-    "four networks in place of eight": {"n_networks": 4},
+    "two networks": {"n_networks": 2},
     "one network": {"n_networks": 1},
     "one member a network": {"module__n_members": 1},
-    "four members a network": {"module__n_members": 4},
     "no curves of the numbers": {"module__n_bins": 0},
-    "48 pieces a curve": {"module__n_bins": 48},
+    "16 pieces a curve": {"module__n_bins": 16},
     "gains fixed at 1": {"module": FixedGains},
     "no linear models": {"module": NoLinearModel},
     "no hidden layer behind the first": {"module__n_blocks": 0},
     "three blocks": {"module__n_blocks": 3},
+    "rectified units only": {"module__activation": nn.ReLU},
     "32 units": {"module__width": 32},
     "128 units": {"module__width": 128},
     "dropout 0.1": {"module__dropout": 0.1},
