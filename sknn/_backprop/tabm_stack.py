@@ -80,8 +80,8 @@ class TabMStack:
     def of(cls, network: nn.Module, flat: FlatParameters) -> TabMStack | None:
         """The stack of a network whose parameters lie in `flat`, or None if it is not supported.
 
-        Supported are a `TabM`, a `SequenceNet` and a `Committee` of them of the same shape: with rectified linear
-        units, on the CPU, in float32, all trainable, all in one mode, without hooks.
+        Supported are a `TabM`, a `SequenceNet` and a `Committee` of them of the same shape: with units that are
+        rectified linear ones or `HalfSine`, on the CPU, in float32, all trainable, all in one mode, without hooks.
         """
         of_parts = _tabms(network)
         if not of_parts or has_global_hooks() or torch.is_autocast_enabled("cpu"):

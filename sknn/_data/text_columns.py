@@ -25,7 +25,7 @@ FEW_DISTINCT = 20
 SHARE_OF_DISTINCT, SHARE_OF_ROWS = 0.9, 0.5
 # Digits of a whole number from which on a float64 merges neighbours: such texts are identifiers.
 _MAX_DIGITS = 15
-# Distinct numbers for each row with a number, up to which whole numbers may be names.
+# Whole numbers may be names if there are at most so many distinct ones for each row that has one.
 _RECURRING_SHARE = 0.5
 
 _DAY_FIRST = r"[0-9]{1,2}([-/.])[0-9]{1,2}\1[0-9]{4}|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2}"
@@ -76,8 +76,8 @@ def learn_format(labels: Labels) -> tuple[NumberFormat, np.ndarray] | None:
 def recurring_numbers(format_: NumberFormat, numbers: np.ndarray) -> tuple[float, ...]:
     """The distinct numbers, ascending, of a column of text (n,) if they may be names, such as those of zones; else ().
 
-    They may be if all are whole and have no unit, and each occurs in two rows on average. Whether they are, or say how
-    much, cannot be told from the column.
+    They may be if all are whole and have no unit, and each occurs in two rows on average. A column alone does not tell
+    whether its numbers are names or quantities.
     """
     present = numbers[~np.isnan(numbers)]
     distinct = np.unique(present) + 0.0  # no -0.0

@@ -26,8 +26,8 @@ _ELEMENTWISE = (
     "Tanhshrink",
 )  # fmt: skip
 _NORMS = ("BatchNorm1d", "LayerNorm", "RMSNorm")
-_PER_ROW = frozenset(f"torch.nn.{name}" for name in (*_ELEMENTWISE, *_NORMS, "AlphaDropout", "Flatten", "Softmax"))
-_ARGUMENTS = frozenset(f"torch.nn.{name}" for name in (*_ELEMENTWISE, *_NORMS))  # activation=, norm= of sknn's modules
+_PER_ROW = {f"torch.nn.{name}" for name in (*_ELEMENTWISE, *_NORMS, "AlphaDropout", "Flatten", "Softmax")}
+_ARGUMENTS = {f"torch.nn.{name}" for name in (*_ELEMENTWISE, *_NORMS)} | {"sknn.modules.HalfSine"}  # activation=, norm=
 # A linear layer uses each weight once per row. `Sequential` adds nothing.
 _LAYERS = _PER_ROW | {"torch.nn.Linear", "torch.nn.Sequential"}
 # Modules of sknn that use each weight once per row, or once per row and member, or per row and token. A list of

@@ -25,17 +25,29 @@ def affordable_networks(n_networks: int, params: dict[str, Any], data: EncodedDa
 
     Few networks that are trained to the end predict better than many that are not. One step of one network is timed.
     """
-    assert plan.deadline is not None
+    if n_networks <= _LEAST or plan.deadline is None:
+        return n_networks
+    try:
+        seconds = _seconds_of_a_step(params, data, plan.batch_size)
+    except Exception:  # of a class of the user's, which is reported when the network is built
+        return n_networks
+    n_steps = plan.epochs * math.ceil(data.train.n_per_epoch / plan.batch_size)
+    left = plan.deadline - time.perf_counter()
+    affordable = left / max(n_steps * seconds * _COST_IN_A_COMMITTEE, 1e-9)
+    return max(_LEAST, min(n_networks, int(affordable)))
+
+
+def _seconds_of_a_step(params: dict[str, Any], data: EncodedData, batch_size: int) -> float:
+    """Forward and backward pass of one network."""
     rows = data.train
     with isolated_random_state(0, rows.device):
         network = untrained_network(params, data.inputs, data.targets.n_targets, 1, len(rows)).to(rows.device)
-        batch = rows.inputs(slice(0, plan.batch_size))
+        batch = rows.inputs(slice(0, batch_size))
         seconds = math.inf
         for _ in range(3):  # the first call is slower than all others
             started = time.perf_counter()
-            first_output(network(*network_inputs(batch))).sum().backward()
+            total = first_output(network(*network_inputs(batch))).sum()
+            total.backward()
+            total.item()  # waits for a GPU
             seconds = min(seconds, time.perf_counter() - started)
-    n_steps = plan.epochs * math.ceil(rows.n_per_epoch / plan.batch_size)
-    left = plan.deadline - time.perf_counter()
-    affordable = left / max(n_steps * seconds * _COST_IN_A_COMMITTEE, 1e-9)
-    return max(min(_LEAST, n_networks), min(n_networks, int(affordable)))
+    return seconds

@@ -29,7 +29,7 @@ _SHARES = torch.linspace(0, 1, 21, dtype=torch.float64).tolist()
 
 @torch.no_grad()
 def mix_linear_models(net: _Net, rows: Rows, valid: Rows) -> None:
-    """Replace the raw scores of a network for few rows by the best mixture with those of a linear model.
+    """Replace the raw scores of a network by the best mixture with those of a linear model.
 
     Each network of a committee gets a linear model of its own training rows. The share, common to all, is the mean of
     its posterior distribution by the held-out rows, where all shares are equally likely before.
@@ -56,7 +56,7 @@ def _linear_models(net: _Net, networks: list[TabM], rows: Rows) -> list[LinearPa
     if run is not None and run.deadline is not None:
         latest = run.deadline + max(_SECONDS_BEYOND, _SHARE_BEYOND * (run.deadline - run.started))
     for i, network in enumerate(networks):
-        model = network.linear_model(_rows(net, rows, i))
+        model = network.linear_model(_rows(net, rows, i), latest)
         seconds = time.perf_counter() - started
         if model is None or started + seconds / (i + 1) * len(networks) > latest:
             return None

@@ -63,6 +63,7 @@ class TrainingSteps:
         run.schedule.before_step(run.progress(net.steps_done_))
         if run.foreign_steps:
             self._adapt_to_changes()
+        # A callback of the user's may have called eval().
         if self.by_hand is not None and net.module_.training and batch[0]["x"].ndim == 2:
             with torch.no_grad(), self.paced_threads or nullcontext():
                 step = self._gradient_by_hand(self.by_hand, batch)

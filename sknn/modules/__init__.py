@@ -15,6 +15,7 @@ without any link. The rest is optional, for modules of users too:
 * If the class has an attribute ``recipe`` of the class ``Recipe``, this says what "auto" means for its training.
 """
 
+from .activations import HalfSine
 from .audio_net import AudioNet
 from .committee import Committee
 from .conv_net import ConvNet
@@ -42,6 +43,7 @@ __all__ = [
     "ConvNet",
     "FTTransformer",
     "FeatureTokenizer",
+    "HalfSine",
     "LogMel",
     "OneHot",
     "PeriodicEmbeddings",

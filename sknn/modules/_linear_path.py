@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -12,11 +13,12 @@ from ._random_effects import random_effects
 from ._start import StartRows, read_rows
 from .embeddings import column_offsets
 
-# Of more numbers, columns included, the fit would take too long, and a network needs no help.
-_MOST_NUMBERS = 2**22
+# Of more numbers the fit would take too long, and a network needs no help: rows x columns with an indicator for each
+# category, or rows x columns x scores where these stay codes.
+_MOST_NUMBERS, _MOST_CODES = 2**22, 2**20
 # Rows, or of labels the rows that have another label than the most frequent one, up to which a linear model is fitted.
 _FEW_ROWS = 2000
-# Of more rows, too, if the categories have fewer rows than this on average: a network learns little of rare ones.
+# Of more rows, too, if those of a column have fewer rows than this on average: a network learns little of rare ones.
 _ROWS_OF_RARE_CATEGORIES = 20
 # Targets in standard units beyond this are wild ones, and would decide the coefficients.
 _FAR = 5.0
@@ -62,13 +64,17 @@ class LinearPath(nn.Module):
         return scores + self.weight[x_cat + self.offsets].sum(1)
 
     @torch.no_grad()
-    def fitted(self, rows: StartRows) -> LinearPath | None:
-        """The same columns in a linear model of these rows; None where it would not help, and for other links."""
+    def fitted(self, rows: StartRows, latest: float = math.inf) -> LinearPath | None:
+        """The same columns in a linear model of these rows; None where it would not help, and for other links.
+
+        None, too, if a long fit is not over at the time `latest` of ``time.perf_counter``.
+        """
         n_columns, out_features = self.weight.shape
         is_real = rows.target == "real"
         links = ("identity",) if is_real else ("softmax", "sigmoid")
         has_few_rows = len(rows) * n_columns <= _MOST_NUMBERS and not (is_real and len(rows) > _FEW_ROWS)
-        if rows.link is None or rows.link not in links or not (has_few_rows or self._has_rare_categories(len(rows))):
+        has_rare_categories = self._has_rare_categories(len(rows))
+        if rows.link is None or rows.link not in links or not (has_few_rows or has_rare_categories):
             return None
         inputs, y, weight = read_rows(rows)
         # One real target may have several scores, such as quantiles; else a loss of the user's means something else.
@@ -78,19 +84,27 @@ class LinearPath(nn.Module):
             return None
         if not is_real:
             has_few_rows = has_few_rows and len(rows) - float(y.sum(0).max()) <= _FEW_ROWS
-        if not (has_few_rows or self._has_rare_categories(len(rows))):
+        if not (has_few_rows or has_rare_categories):
             return None
         y = y.clamp(-_FAR, _FAR).expand(-1, out_features) if is_real else y
         link = rows.link if out_features > 1 or is_real else "sigmoid"
         path = LinearPath(self.in_features, out_features, self.cat_cardinalities).to(self.bias)
-        weights = self._dense_model if has_few_rows else self._sparse_model
-        for parameter, values in zip((path.weight, path.bias), weights(inputs, y, weight, link), strict=True):
-            parameter.copy_(values)
+        try:
+            fitted = (
+                self._dense_model(inputs, y, weight, link)
+                if has_few_rows
+                else self._sparse_model(inputs, y, weight, link, latest)
+            )
+        except TimeoutError:
+            return None
+        path.weight.copy_(fitted[0])
+        path.bias.copy_(fitted[1])
         return path
 
     def _has_rare_categories(self, n_rows: int) -> bool:
-        n_numbers = n_rows * (self.in_features + len(self.cat_cardinalities))
-        return sum(self.cat_cardinalities) * _ROWS_OF_RARE_CATEGORIES > n_rows and n_numbers <= _MOST_NUMBERS
+        n_codes = n_rows * (self.in_features + len(self.cat_cardinalities)) * self.bias.shape[0]
+        n_most = max(self.cat_cardinalities, default=2) - 2  # one code is that of unknown values, one of missing ones
+        return n_most * _ROWS_OF_RARE_CATEGORIES > n_rows and n_codes <= _MOST_CODES
 
     def _dense_model(self, inputs: list[Tensor], y: Tensor, weight: Tensor, link: str) -> tuple[Tensor, Tensor]:
         x, y, weight = (tensor.cpu().double() for tensor in (self._columns(*inputs), y, weight))
@@ -98,9 +112,11 @@ class LinearPath(nn.Module):
             return ridge_regression(x, y, weight)
         return logistic_regression(x, y, weight, softmax=link == "softmax")
 
-    def _sparse_model(self, inputs: list[Tensor], y: Tensor, weight: Tensor, link: str) -> tuple[Tensor, Tensor]:
+    def _sparse_model(
+        self, inputs: list[Tensor], y: Tensor, weight: Tensor, link: str, latest: float
+    ) -> tuple[Tensor, Tensor]:
         x_num, codes = (tensor.cpu() for tensor in inputs)
-        return random_effects(x_num, codes, self.cat_cardinalities, y.cpu(), weight.cpu(), link)
+        return random_effects(x_num, codes, self.cat_cardinalities, y.cpu(), weight.cpu(), link, latest)
 
     def _columns(self, x_num: Tensor, x_cat: Tensor | None = None) -> Tensor:
         """Numbers and indicators, (batch, n_columns)."""

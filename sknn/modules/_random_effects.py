@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 
 import torch
@@ -15,11 +17,17 @@ __all__ = ["random_effects"]
 
 # Penalty of the coefficients of numbers, which have standard scale: that of one row.
 _OF_NUMBERS = 1.0
-_MOST_STEPS = 60
+_MOST_STEPS, _HISTORY = 40, 10
 
 
 def random_effects(
-    x_num: Tensor, codes: Tensor, sizes: Sequence[int], y: Tensor, weight: Tensor, link: str
+    x_num: Tensor,
+    codes: Tensor,
+    sizes: Sequence[int],
+    y: Tensor,
+    weight: Tensor,
+    link: str,
+    latest: float = math.inf,
 ) -> tuple[Tensor, Tensor]:
     r"""Coefficients (n_numbers + sum(sizes), n_outputs) of numbers and categories, and intercepts (n_outputs,).
 
@@ -40,6 +48,13 @@ def random_effects(
     weight : Tensor of shape (n_rows,)
         Weights of the rows, of mean one.
     link : {"identity", "softmax", "sigmoid"}
+    latest : float
+        Time of ``time.perf_counter`` by which it is to be over.
+
+    Raises
+    ------
+    TimeoutError
+        If it is not.
     """
     x_num, y, weight = x_num.double(), y.double(), weight.double()
     places = codes + x_num.shape[1] + column_offsets(sizes).to(codes)
@@ -60,9 +75,13 @@ def random_effects(
     # In these units all directions are about equally steep.
     unit = 1 / ((rows + ratios).unsqueeze(1) * curvature).sqrt()
     point = torch.cat([torch.zeros_like(unit), start.unsqueeze(0)]).requires_grad_()
-    descent = torch.optim.LBFGS([point], max_iter=_MOST_STEPS, tolerance_change=1e-7, line_search_fn="strong_wolfe")
+    descent = torch.optim.LBFGS(
+        [point], max_iter=_MOST_STEPS, tolerance_change=1e-7, history_size=_HISTORY, line_search_fn="strong_wolfe"
+    )
 
     def loss() -> Tensor:
+        if time.perf_counter() > latest:
+            raise TimeoutError("The time for the effects of categories is over.")
         descent.zero_grad()
         coefficients = point[:-1] * unit
         scores = x_num @ coefficients[: x_num.shape[1]] + F.embedding_bag(places, coefficients, mode="sum") + point[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,9 +22,12 @@ from .numeric_embeddings import pieces, quantile_knots
 # Limits of what a row of a wide table costs: columns with curves, and weights of the first layer of a member.
 # Measured in docs/quality.md.
 _CURVED, _FIRST_WEIGHTS = 64, 2**15
-# Up to so many rows one member a network is as good as two, and takes half the time. Of more rows than the second,
-# fewer networks of more members and finer curves are better; of more than the third, time is short.
-_FEW_ROWS, _MANY_ROWS, _ROWS_OF_ONE_NETWORK = 1500, 5000, 50_000
+# Up to so many rows one member a network is as good as two, and takes half the time.
+_FEW_ROWS = 1500
+# Of more rows, four networks of four members and finer curves are better than eight networks.
+_MANY_ROWS = 5000
+# Of more rows, more passes over them are worth more than a second network or further members.
+_ROWS_OF_ONE_NETWORK = 50_000
 
 
 def params_of_tables(n_columns: int, is_sparse: bool, n_rows: float) -> dict[str, Any]:
@@ -56,18 +60,18 @@ class TabM(nn.Module):
     out_features : int
         Number of raw scores for each row, >= 1.
     n_members : int, default=2
-        Number of members, >= 1.
+        Number of members, >= 1. The estimators choose 1 up to 1,500 rows, and 4 beyond 5,000 and up to 50,000.
     n_blocks : int, default=2
         Number of hidden layers behind the first one, each with a residual connection, >= 0.
     width : int, default=64
         Units of every hidden layer of a member, >= 1.
     activation : type[nn.Module], default=HalfSine
-        Class of the activation, constructed without arguments; `HalfSine` of `sknn.modules.activations` has a rectified
-        and a sine half.
+        Class of the activation, constructed without arguments; see :class:`HalfSine`.
     dropout : float, default=0.0
         Fraction of the hidden units dropped during training, in [0, 1).
     n_bins : int, default=16
-        Pieces of the learned curves of each number, >= 0; 0 omits these embeddings.
+        Pieces of the learned curves of each number, >= 0; 0 omits these embeddings. The estimators choose 48 beyond
+        5,000 rows, and 32 beyond 50,000.
     numeric_embedding_size : int, default=4
         Curves of each number and member, >= 1.
     n_curved : int or None, default=None
@@ -117,7 +121,7 @@ class TabM(nn.Module):
     plain SGD 144 times as fast: it needs a smaller learning rate).
 
     A linear path, :math:`y_i` + linear(:math:`z`), is 0 during training. The estimators mix a trained network for few
-    rows, or for rare labels, with a linear model: ``linear_model`` fits it, ``mix_with`` adds its share.
+    rows, rare labels or rare categories with a linear model: ``linear_model`` fits it, ``mix_with`` adds its share.
 
     Cost: that of ``n_members`` networks, in matrix products of ``n_members * batch`` rows.
 
@@ -298,9 +302,9 @@ class TabM(nn.Module):
             scores = raw_scores(weights, hidden.to(self.head_bias.dtype)).transpose(0, 1)
             return scores + self.linear(x_num, x_cat).unsqueeze(1)
 
-    def linear_model(self, rows: StartRows) -> LinearPath | None:
-        """A linear model of training rows, None where there are too many of them for it to help."""
-        return self.linear.fitted(rows)
+    def linear_model(self, rows: StartRows, latest: float = math.inf) -> LinearPath | None:
+        """A linear model of training rows, None where it would not help, or would not be done by `latest`."""
+        return self.linear.fitted(rows, latest)
 
     @torch.no_grad()
     def mix_with(self, linear: LinearPath, share: float) -> None:

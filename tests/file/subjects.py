@@ -20,7 +20,7 @@ import sknn
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn.callbacks import EarlyStopping, GradientClipping
 from sknn.exceptions import FileError
-from sknn.modules import MLP, FTTransformer, ResNet, TabM
+from sknn.modules import MLP, FTTransformer, HalfSine, ResNet, TabM
 
 __all__ = [
     "CASES", "FEW", "NUMBERS", "SMALL", "SMALL_TABM", "X", "Y", "check_refused", "classifier", "fitted", "regressor", "saved",
@@ -101,6 +101,7 @@ CASES = {
         NeuralClassifier(nn.Sequential(nn.Sequential(nn.Linear(4, 6, bias=False), nn.GELU("tanh")), nn.Dropout(0.3),
                                        nn.LayerNorm(6, eps=1e-3), nn.Linear(6, 3)), **FEW), X, Y),
     "ft": lambda: (NeuralClassifier(FTTransformer, module_params={"n_blocks": 1}, **FEW), FRAME, LABELS),
+    "half_sine": lambda: (NeuralClassifier(TabM, module_params={"activation": HalfSine}, **FEW), FRAME, LABELS),
     "resnet": lambda: (NeuralClassifier(ResNet, module_params={"activation": nn.SiLU}, **FEW), FRAME, LABELS),
     "texts and dates": lambda: (NeuralClassifier(**SMALL_TABM), WORDED, LABELS),
     "many spellings": lambda: (NeuralClassifier(**SMALL_TABM), SPELLED, LABELS),

@@ -82,6 +82,20 @@ def test_weights_are_rows(link):
     torch.testing.assert_close(scores(x, codes, weighted), scores(x, codes, copied), atol=5e-3, rtol=0)
 
 
+def test_it_stops_when_its_time_is_over():
+    x, codes, y = table("identity")
+    with pytest.raises(TimeoutError, match="time"):
+        random_effects(x, codes, SIZES, y, torch.ones(N_ROWS), "identity", latest=0.0)
+    rows = rows_of(x, codes, y, "real", "identity")
+    assert LinearPath(1, 1, SIZES).fitted(rows, latest=0.0) is None
+
+
+def test_what_takes_too_long_is_not_tried():
+    rows = Mock(target="classes", link="softmax", batches=Mock(side_effect=AssertionError("read")))
+    rows.__len__ = lambda self: 50_000
+    assert LinearPath(1, 100, [20_000]).fitted(rows) is None
+
+
 def rows_of(x: Tensor, codes: Tensor, y: Tensor, target: str, link: str) -> Any:
     rows = Mock(target=target, link=link, batches=lambda at_most=None: [((x.float(), codes), y.float(), None)])
     rows.__len__ = lambda self: len(x)

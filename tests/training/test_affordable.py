@@ -7,10 +7,12 @@ import itertools
 import numpy as np
 import pytest
 from sklearn.datasets import make_regression
+from torch import nn
 
 import sknn._training.affordable as affordable
 from sknn import NeuralRegressor
 from sknn._network.table_network import committee_of
+from sknn.modules import TabM
 
 X, Y = make_regression(150, 4, noise=1.0, random_state=0)
 QUICK = {"random_state": 0, "max_epochs": 2, "module_params": {"width": 8, "n_bins": 2}}
@@ -59,6 +61,26 @@ def test_without_a_limit_or_with_a_number_or_a_checkpoint_nothing_is_timed(monke
     monkeypatch.setattr("sknn._estimator.base.affordable_networks", lambda *args: pytest.fail("timed"))
     params = {key: tmp_path if value == "here" else value for key, value in params.items()}
     assert n_networks(NeuralRegressor(**QUICK, **params).fit(X, Y)) == params.get("n_networks", 8)
+
+
+class NeedsMore(TabM):
+    """A network that cannot compute."""
+
+    def forward(self, x_num, x_cat=None):
+        raise RuntimeError("no such rows")
+
+
+@pytest.mark.parametrize("module", [nn.Linear, NeedsMore])
+def test_errors_of_a_module_are_those_of_a_fit_without_a_limit(module):
+    params = {"module": module, "random_state": 0}
+    if module is nn.Linear:
+        params["module_params"] = {"in_features": 7, "out_features": 1}
+    messages = []
+    for limit in (None, 100.0):
+        with pytest.raises(Exception, match=r".{10}") as raised:
+            NeuralRegressor(max_time=limit, **params).fit(X, Y)
+        messages.append((type(raised.value), str(raised.value)))
+    assert messages[0] == messages[1]
 
 
 def test_a_generous_limit_changes_nothing():
