@@ -49,6 +49,9 @@ def _not_judged(e: Evidence) -> Notice | None:
         )
         remedy = "a look at the targets that are far from most; criterion='absolute_error' ignores them."
         return Notice("not_judged", f"{seen}.", remedy)
+    if e.has_perfect_constant:
+        seen = "a constant guess has next to no loss, so that no skill is known"
+        return Notice("not_judged", f"{seen}.", "a check of the loss, and of the weights that it gives to rows.")
     if e.has_few_rows:
         if e.train.n_effective < e.train.n_rows // 2:
             seen = f"the weights of few of {e.train.n_rows} training rows outweigh those of all others"

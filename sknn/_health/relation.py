@@ -15,7 +15,7 @@ from .recorder import first_tensor
 from .reference import Constant, linked, minimum
 from .sampling import RowSource
 
-__all__ = ["ROWS_FOR_MODEL", "is_related", "skill_of_model"]
+__all__ = ["ROWS_FOR_MODEL", "features", "is_related", "skill_of_model"]
 
 _MAX_COLUMNS = 2000
 ROWS_FOR_MODEL = 1500
@@ -69,6 +69,12 @@ def skill_of_model(net: Any, inspection: Inspection, source: RowSource, constant
         if math.isfinite(gain) and constant_here:
             best = max(best, gain / scale)
     return best
+
+
+def features(x: Any) -> Tensor | None:
+    """Standardised columns of the inputs, and random features of them; None without columns."""
+    table = _columns(x)
+    return None if table is None else torch.cat([table, _random_features(table)], dim=1)
 
 
 def _random_features(table: Tensor) -> Tensor:

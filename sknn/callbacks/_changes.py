@@ -152,6 +152,7 @@ class Changes:
                 "schedule": [schedule],
                 "weight_decay": [self._weaker_decay()],
                 "constant_outputs": [lower, weights],
+                "cut_off": [weights],
                 "unknown": [weights, higher or lower],
             }
             found = by_cause.get(cause or "", [])

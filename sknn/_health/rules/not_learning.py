@@ -13,6 +13,7 @@ from ..input_dependence import depends_on_input
 from ..record import Finding
 from .gradients import fades, relative_gradients
 from .remedies import USUAL_UPDATE, lower_lr, suggested_lr
+from .unregistered import unregistered_weights
 
 __all__ = ["UNRELATED", "cut_off", "frozen", "hardly_moving", "not_learning", "shrinking", "unrelated_labels"]
 
@@ -29,6 +30,8 @@ _HARDLY_ANY_LR, _SHRUNK = 0.01, 0.05
 _CLEAR_RELATION = 0.3
 # Training of so many epochs and steps may have settled.
 _MANY_EPOCHS, _MANY_STEPS = 10, 200
+# Share of the distance to a simple model that the second half of the epochs makes up if more epochs may help.
+_COMES_NEARER = 0.05
 # Weight decay that takes longer than this many epochs to forget is usual.
 _FORGETS = 2.0
 _CHECK_ROWS = (
@@ -143,10 +146,12 @@ def not_learning(e: Evidence, ended: bool) -> Finding | None:
     if skill >= 0.3 or len(e.skills) < 3:
         return None
     first, middle, last = (float(np.mean(part)) for part in np.array_split(e.skills, 3))
-    if last > middle > first and last > first + 0.01 and not (ended and _has_settled(e, skill)):  # it learns slowly
+    has_settled = ended and _has_settled(e, skill)
+    if last > middle > first and last > first + 0.01 and not has_settled:  # it learns slowly
         return None
     learns = skill >= 0.02 and skill >= (0.3 * e.linear_skill if e.linear_skill >= 0.1 else 0.02)
-    if not ended or (learns and (e.skill >= HARDLY_ANY_SKILL or e.simple_skill < _CLEAR_RELATION)):
+    is_clear = e.skill < HARDLY_ANY_SKILL and e.simple_skill >= _CLEAR_RELATION
+    if not ended or (learns and not is_clear and not has_settled):
         return None  # before the end it may be a plateau
     if e.is_unrelated:
         if e.train.n_rows < _ROWS_TO_DOUBT_LABELS:
@@ -175,16 +180,22 @@ def not_learning(e: Evidence, ended: bool) -> Finding | None:
 
 
 def _has_settled(e: Evidence, skill: float) -> bool:
-    """Whether the skill hardly rose in the second half of many steps, far below that of a simple model."""
-    if len(e.skills) < _MANY_EPOCHS or e.n_steps < _MANY_STEPS:
+    """Whether the skill is surely far below that of a simple model, after many steps, and hardly comes nearer."""
+    if len(e.skills) < _MANY_EPOCHS or e.n_steps < _MANY_STEPS or e.simple_skill < _CLEAR_RELATION:
         return False
     half, best = max(e.skills[: len(e.skills) // 2]), max(e.skills)
-    still_rises = best - half > max(0.01, 0.08 * abs(best))
-    return not still_rises and e.simple_skill >= _CLEAR_RELATION and skill < 0.25 * e.simple_skill
+    still_rises = best - half > max(0.01, _COMES_NEARER * (e.simple_skill - best))
+    is_sure = e.simple_skill - skill > 3 * e.error_beside_simple(skill)
+    return not still_rises and is_sure and skill < 0.25 * e.simple_skill
 
 
 def _unknown(e: Evidence) -> Finding:
-    """No cause was found; the size of the updates may indicate one."""
+    """No cause was found; weights that nothing trains, or the size of the updates, may indicate one."""
+    unregistered = unregistered_weights(e.net.module_)
+    if unregistered:
+        seen = f"weights in {', '.join(unregistered)} are no parameters of the module, so that no step trains them"
+        remedy = "nn.Parameter for tensors, nn.ModuleList or nn.ModuleDict for layers in a list or dict."
+        return _not_learning(e, "frozen", f"{_beside(e)}; {seen}", remedy)
     if not e.norms.names:
         return _frozen(e)
     size, lr = e.update_size(), suggested_lr(e)
@@ -192,11 +203,14 @@ def _unknown(e: Evidence) -> Finding:
     return _not_learning(
         e,
         "unknown",
-        f"a simple model reaches {e.simple_skill:.2g}; one of the first steps changed {size:.1e} of the weights; "
-        f"{USUAL_UPDATE:g} is usual",
+        f"{_beside(e)}; one of the first steps changed {size:.1e} of the weights; {USUAL_UPDATE:g} is usual",
         (f"lr={lr:.1g} (it is {e.lr:.3g}), " if is_unusual else "")
         + "more epochs, a larger module, or check which inputs `forward` uses.",
     )
+
+
+def _beside(e: Evidence) -> str:
+    return f"a simple model reaches {e.simple_skill:.2g}"
 
 
 def unrelated_labels(e: Evidence, ended: bool) -> Finding | None:
