@@ -22,6 +22,8 @@ ROWS_FOR_MODEL = 1500
 # Cosines of random projections, and the standard deviation of the projected rows in radians.
 _N_RANDOM_FEATURES, _FREQUENCY = 256, 1.0
 _MOST_CODES = 20
+# Spreads of targets that are of standard scale.
+_SMALL, _LARGE = 0.01, 100.0
 # Standard deviations from the mean beyond which a column is one of wild values.
 _WILD = 20.0
 # Of texts: the most codes that are columns, and the fewest rows with such a code.
@@ -44,6 +46,7 @@ def skill_of_model(net: Any, inspection: Inspection, source: RowSource, constant
     if not linear:
         table = torch.cat([table, _random_features(table)], dim=1)
     width = len(constant.value)
+    unit = _unit(y, inspection)
     weights = [constant.value.clone(), table.new_zeros(table.shape[1], width, dtype=torch.float32)]
 
     def loss_of(raw: Tensor, part: slice) -> Tensor:
@@ -51,7 +54,8 @@ def skill_of_model(net: Any, inspection: Inspection, source: RowSource, constant
         return net.get_loss(raw, y[part], X=inputs, training=False)
 
     def loss_on(part: slice, variables: list[Tensor], penalty: float) -> Tensor:
-        raw = linked(inspection, variables[0] + table[part] @ variables[1]).reshape(-1, *inspection.raw.shape[1:])
+        raw = linked(inspection, variables[0] + table[part] @ variables[1] * unit)
+        raw = raw.reshape(-1, *inspection.raw.shape[1:])
         return loss_of(raw, part) + penalty * variables[1].square().sum()
 
     fitted, held_out = slice(0, None, 2), slice(1, None, 2)
@@ -69,6 +73,15 @@ def skill_of_model(net: Any, inspection: Inspection, source: RowSource, constant
         if math.isfinite(gain) and constant_here:
             best = max(best, gain / scale)
     return best
+
+
+def _unit(y: Any, inspection: Inspection) -> float:
+    """The size of outputs that weights of 1 shall give: the spread of targets of their shape, or 1 behind a link."""
+    if not isinstance(y, Tensor) or not y.is_floating_point() or y.shape[1:] != inspection.raw.shape[1:]:
+        return 1.0
+    spread = float(y.double().std(correction=0))
+    # Between these they may be counts under a logarithm, or shares under a sigmoid.
+    return spread if not _SMALL < spread < _LARGE else 1.0
 
 
 def features(x: Any) -> Tensor | None:

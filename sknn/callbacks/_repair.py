@@ -22,6 +22,8 @@ __all__ = ["Repairs", "TrainAgain"]
 _MOST_REPAIRS = 3
 # A smaller gain of skill may be chance.
 _CLEARLY = 0.01
+# Skill of a loss that is many times that of a constant guess.
+_USELESS = -2.0
 # A training run ends too early if, near its end, it still makes up such a share of what is left to learn.
 _STILL_RISING, _ENOUGH = 0.03, 0.9
 # Before a change is judged, however early the fault was seen.
@@ -132,7 +134,9 @@ class Repairs:
         clearly = _CLEARLY
         if attempt.finding.symptom in ("symmetric_init", "input_scale"):  # correct in any case, even if not sufficient
             clearly = -_CLEARLY
-        kept = not self.watcher.is_over and skill > attempt.skill + clearly
+        # What is still far worse than a constant is not worth keeping while there is another change to try.
+        is_useless = skill < _USELESS and bool(self.queue) and self.n_tried < _MOST_REPAIRS
+        kept = not self.watcher.is_over and skill > attempt.skill + clearly and not is_useless
         if not (kept or ended or collapsed) and _is_rising(e.skills):  # it may begin more slowly, and end better
             return True
         self.running = None

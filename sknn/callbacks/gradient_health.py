@@ -144,7 +144,7 @@ class GradientHealth(SknnCallback):
         if e is None:
             return
         e.best_epoch = max(0, restored_epoch(net) - (len(net.history) - e.n_epochs))
-        health.skill, health.notices = e.kept_skill, []
+        health.skill, health.notices, health.falls_short = e.kept_skill, [], False
         if self.is_over and self._repairs is None:
             return
         health.was_judged = e.is_judged
@@ -153,6 +153,8 @@ class GradientHealth(SknnCallback):
             self._inspect(net, e)
             health.skill = e.kept_skill
         self._judge(net, e, ended=True)
+        if health.status == "repaired":
+            health.falls_short = not e.is_fine and e.is_worse_than_simple
         if not health.findings or health.status == "repaired":
             health.notices = careful(notices, e, otherwise=[])
 
