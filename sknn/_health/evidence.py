@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from .careful import careful
+from .dominance import far_from_others, is_squared
 from .inspection import Inspection
 from .layers import LayerNorms
 from .observer import LARGE_SHARE, Activation
@@ -275,7 +276,7 @@ class Evidence:
     @property
     def is_judged(self) -> bool:
         """Whether there is enough to judge by, at the end of training."""
-        if self.few_rows_decide or self.has_perfect_constant:
+        if self.few_rows_decide or self.has_perfect_constant or self.has_wild_targets:
             return False
         is_fine = self.is_fine and not 0 < self.train.n_effective < _FEWEST_ROWS
         return is_fine or self.had_rows_and_time
@@ -289,6 +290,17 @@ class Evidence:
     def few_rows_decide(self) -> bool:
         """Whether the loss is the sum of a few wild targets and little else, so that no skill is known."""
         return self.constant is not None and self.constant.few_rows_decide
+
+    @cached_property
+    def has_wild_targets(self) -> bool:
+        """Whether few training targets hold nearly all of a squared error, so that the skill is theirs."""
+        return careful(self._has_wild_targets, otherwise=False)
+
+    def _has_wild_targets(self) -> bool:
+        targets = self.train.targets(self.train.n_rows)
+        if self.constant is None or targets is None or far_from_others(targets[1], mostly_zero=True) is None:
+            return False
+        return is_squared(self.net, self.inspections[0], self.constant.value, targets[1], targets[0])
 
     def had_time(self, ended: bool) -> bool:
         """Whether there were enough steps to judge by: half of the planned epochs, or all of them."""

@@ -49,6 +49,12 @@ def _not_judged(e: Evidence) -> Notice | None:
         )
         remedy = "a look at the targets that are far from most; criterion='absolute_error' ignores them."
         return Notice("not_judged", f"{seen}.", remedy)
+    if e.has_wild_targets:
+        seen = (
+            "1 % of the training targets hold 95 % or more of the squared error, so that the skill is that of few rows"
+        )
+        remedy = "a look at these targets; criterion='absolute_error' or 'huber', or the logarithm of the target."
+        return Notice("not_judged", f"{seen}.", remedy)
     if e.has_perfect_constant:
         seen = "a constant guess has next to no loss, so that no skill is known"
         return Notice("not_judged", f"{seen}.", "a check of the loss, and of the weights that it gives to rows.")

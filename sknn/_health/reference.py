@@ -143,12 +143,13 @@ def best_constant(net: Any, inspection: Inspection, rows: tuple[Any, Any], sourc
 @torch.no_grad()
 def _loss_beside(loss_of: Callable[[list[Tensor]], Tensor], best: Tensor, y: Any, shape: tuple[int, ...]) -> float:
     """Loss of a constant beside the best one, as far away as targets are from each other; of classes, of equal ones."""
-    beside = [torch.zeros_like(best)]  # raw scores that say nothing
     if isinstance(y, Tensor) and y.is_floating_point() and y.shape == shape:
-        unit = y.float().std(0, correction=0).reshape(-1).mean()
-        beside = [best + unit, best - unit]
-    losses = [abs(loss_of([value]).item()) for value in beside]
-    return max((loss for loss in losses if math.isfinite(loss)), default=0.0)
+        # The smaller one of the two, since a link makes another unit of the raw scores.
+        units = float(y.float().std(0, correction=0).mean()), 1.0
+        losses = [abs(loss_of([best + sign * unit]).item()) for unit in units for sign in (1, -1)]
+        known = [loss for loss in (max(losses[:2]), max(losses[2:])) if math.isfinite(loss)]
+        return min(known, default=0.0)
+    return abs(loss_of([torch.zeros_like(best)]).item())  # raw scores that say nothing
 
 
 @torch.no_grad()
@@ -184,7 +185,7 @@ def _downhill(loss_of: Callable[[list[Tensor]], Tensor], value: Tensor, loss: fl
 @torch.no_grad()
 def judge_held_out(net: Any, inspection: Inspection, constant: Constant, source: RowSource) -> None:
     """Learn the loss of the best constant guess on held-out rows; nothing is judged if a few wild targets decide it."""
-    if not constant.is_bounded or not source.n_rows:
+    if not constant.is_bounded or constant.is_perfect or not source.n_rows:
         return
     rows = source.targets(source.n_rows) or source.some(_MAX_ROWS)
     if rows is None:

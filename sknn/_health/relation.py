@@ -152,47 +152,75 @@ def _words(codes: Tensor) -> list[Tensor]:
 def is_related(rows: tuple[Any, Any] | None) -> bool:
     """Whether a column, or a linear function of all, is related to the target, by F tests at a level of 1 % each.
 
-    True if it cannot be tested.
+    Rows of weights w count as (sum w)^2 / sum w^2 rows. True if it cannot be tested.
     """
     from scipy.stats import rankdata
-    from sklearn.feature_selection import f_classif, f_regression
 
     table = None if rows is None else _columns(rows[0])
     if rows is None or table is None or not isinstance(rows[1], Tensor):
         return True
-    columns, y = table.cpu().numpy(), rows[1]
+    columns, y = table.cpu().double().numpy(), rows[1]
     targets = y.cpu().numpy().reshape(len(y), -1)
-    values = []
-    for target in targets.T:
-        if len(np.unique(target)) < 2:
-            continue
-        test = f_regression if targets.dtype.kind == "f" else f_classif
-        with np.errstate(all="ignore"):
-            # A column that determines the target exactly has no variance within the classes: NaN.
-            values.append(np.nan_to_num(test(columns, target)[1], nan=0.0).min())
-    if not values:
+    is_number = targets.dtype.kind == "f"
+    of_each = [target for target in targets.T if len(np.unique(target)) > 1]
+    if not of_each:
         return False
-    if targets.dtype.kind == "f":
-        together = np.apply_along_axis(rankdata, 0, targets)  # ranks, since a few wild targets hide a relation
+    weight = _row_weights(rows[0], len(y))
+    values = [_of_single_columns(columns, target, weight, is_number=is_number).min() for target in of_each]
+    # Ranks of numbers, since a few wild targets hide a relation.
+    together = np.apply_along_axis(rankdata, 0, targets) if is_number else 1.0 * (targets == np.unique(targets))
+    return min(values) * columns.shape[1] * len(values) < 0.01 or _of_all_columns(columns, together, weight) < 0.01
+
+
+def _row_weights(x: Any, n_rows: int) -> np.ndarray:
+    """Weights of the rows, (n_rows, 1), whose sum is the number of rows of equal weight that would say as much."""
+    given = x.get("sample_weight") if isinstance(x, dict) else None
+    if given is None:
+        return np.ones((n_rows, 1))
+    weight = given.detach().cpu().double().numpy().reshape(-1, 1)
+    return weight * (weight.sum() / np.square(weight).sum()) if weight.any() else np.ones((n_rows, 1))
+
+
+def _of_single_columns(columns: np.ndarray, target: np.ndarray, weight: np.ndarray, *, is_number: bool) -> np.ndarray:
+    """P values of F tests of each column: of its correlation with numbers, or of its means within classes."""
+    from scipy.stats import f
+
+    n = weight.sum()
+    centred = columns - (weight * columns).sum(0) / n
+    total = (weight * np.square(centred)).sum(0)
+    if is_number:
+        y = target.astype(float)[:, None]
+        y = y - (weight * y).sum() / n
+        explained = np.square((weight * centred * y).sum(0)) / max((weight * y * y).sum(), 1e-300)
+        n_free = 1
     else:
-        together = (targets == np.unique(targets)).astype(float)
-    return min(values) * columns.shape[1] * len(values) < 0.01 or _of_all_columns(columns, together) < 0.01
+        is_class = (target[:, None] == np.unique(target)).astype(float)
+        of_class = (weight * is_class).sum(0)
+        is_class, of_class = is_class[:, of_class > 0], of_class[of_class > 0]
+        explained = (np.square(is_class.T @ (weight * centred)) / of_class[:, None]).sum(0)
+        n_free = len(of_class) - 1
+    left = n - n_free - 1
+    if n_free < 1 or left < 1:
+        return np.ones(1)
+    share = np.clip(explained / np.maximum(total, 1e-300), 0.0, 1 - 1e-12)  # 1 if the column determines the target
+    return f.sf(share / n_free / ((1 - share) / left), n_free, left)
 
 
-def _of_all_columns(columns: np.ndarray, targets: np.ndarray) -> float:
+def _of_all_columns(columns: np.ndarray, targets: np.ndarray, weight: np.ndarray) -> float:
     """The smallest p value of F tests of a linear function of all columns for each target, times the number of targets.
 
     1 if there are too many columns.
     """
     from scipy.stats import f
 
-    n, d = columns.shape
+    n, d = weight.sum(), columns.shape[1]
     left = n - d - 1
     if left < 2 * d + 10:
         return 1.0
-    targets = targets - targets.mean(0)
-    targets = targets[:, targets.any(0)]
-    basis, _ = np.linalg.qr(columns - columns.mean(0))
+    root = np.sqrt(weight)
+    targets = targets - (weight * targets).sum(0) / n
+    targets = root * targets[:, targets.any(0)]
+    basis, _ = np.linalg.qr(root * (columns - (weight * columns).sum(0) / n))
     explained = np.square(basis.T @ targets).sum(0) / np.maximum(np.square(targets).sum(0), 1e-300)
     ratio = explained / d / (np.maximum(1 - explained, 1e-12) / left)
     return float(f.sf(ratio, d, left).min(initial=1.0)) * max(1, targets.shape[1])

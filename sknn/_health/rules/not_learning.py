@@ -30,8 +30,11 @@ _HARDLY_ANY_LR, _SHRUNK = 0.01, 0.05
 _CLEAR_RELATION = 0.3
 # Training of so many epochs and steps may have settled.
 _MANY_EPOCHS, _MANY_STEPS = 10, 200
-# Share of the distance to a simple model that the second half of the epochs makes up if more epochs may help.
-_COMES_NEARER = 0.05
+# Gain of skill in the second half of the epochs beyond which more of them may help: as a share of the distance to a
+# simple model, and of the gain in the first half.
+_COMES_NEARER, _SLOWER = 0.05, 0.6
+# The number that adaptive optimizers add to the size of a gradient, beyond which it is no guard against zero.
+_LARGE_EPS = 0.1
 # Weight decay that takes longer than this many epochs to forget is usual.
 _FORGETS = 2.0
 _CHECK_ROWS = (
@@ -87,6 +90,12 @@ def hardly_moving(e: Evidence, ended: bool) -> Finding | None:
     if not e.update_size() > 0 or not lr > e.lr:
         seen = f"updates are too small: {moved}, though lr={e.lr:.3g} is usual: the gradient itself is near zero"
         return _not_learning(e, "small_updates", seen, "optimizer='auto', which divides by its size, or a larger loss.")
+    eps = max(group.get("eps", 0.0) for group in e.net.optimizer_.param_groups)
+    if eps > _LARGE_EPS:
+        seen = (
+            f"updates are too small: {moved}; the optimizer divides them by its eps of {eps:.3g}, where 1e-8 is usual"
+        )
+        return _not_learning(e, "small_updates", seen, f"optimizer__eps=1e-8 (it is {float(eps):.3g}).")
     unbound = f"gradient_clipping='auto' (it is {e.clipping!r}), " if isinstance(e.clipping, Real) else ""
     return _not_learning(
         e,
@@ -183,8 +192,10 @@ def _has_settled(e: Evidence, skill: float) -> bool:
     """Whether the skill is surely far below that of a simple model, after many steps, and hardly comes nearer."""
     if len(e.skills) < _MANY_EPOCHS or e.n_steps < _MANY_STEPS or e.simple_skill < _CLEAR_RELATION:
         return False
-    half, best = max(e.skills[: len(e.skills) // 2]), max(e.skills)
-    still_rises = best - half > max(0.01, _COMES_NEARER * (e.simple_skill - best))
+    first, half, best = e.skills[0], max(e.skills[: len(e.skills) // 2]), max(e.skills)
+    # It comes hardly nearer to the simple model, and ever more slowly, unless the start is a plateau.
+    slows_down = best - half <= min(_COMES_NEARER * (e.simple_skill - best), _SLOWER * (half - first))
+    still_rises = best - half > 0.01 and not slows_down
     is_sure = e.simple_skill - skill > 3 * e.error_beside_simple(skill)
     return not still_rises and is_sure and skill < 0.25 * e.simple_skill
 
