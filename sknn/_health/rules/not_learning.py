@@ -12,7 +12,7 @@ from ..evidence import HARDLY_ANY_SKILL, SKILL_OF_A_RELATION, Evidence
 from ..input_dependence import depends_on_input
 from ..record import Finding
 from .gradients import fades, relative_gradients
-from .remedies import USUAL_UPDATE, lower_lr, suggested_lr
+from .remedies import USUAL_UPDATE, large_eps, lower_lr, suggested_lr
 from .unregistered import unregistered_weights
 
 __all__ = ["UNRELATED", "cut_off", "frozen", "hardly_moving", "not_learning", "shrinking", "unrelated_labels"]
@@ -33,8 +33,6 @@ _MANY_EPOCHS, _MANY_STEPS = 10, 200
 # Gain of skill in the second half of the epochs beyond which more of them may help: as a share of the distance to a
 # simple model, and of the gain in the first half.
 _COMES_NEARER, _SLOWER = 0.05, 0.6
-# The number that adaptive optimizers add to the size of a gradient, beyond which it is no guard against zero.
-_LARGE_EPS = 0.1
 # Weight decay that takes longer than this many epochs to forget is usual.
 _FORGETS = 2.0
 _CHECK_ROWS = (
@@ -90,12 +88,10 @@ def hardly_moving(e: Evidence, ended: bool) -> Finding | None:
     if not e.update_size() > 0 or not lr > e.lr:
         seen = f"updates are too small: {moved}, though lr={e.lr:.3g} is usual: the gradient itself is near zero"
         return _not_learning(e, "small_updates", seen, "optimizer='auto', which divides by its size, or a larger loss.")
-    eps = max(group.get("eps", 0.0) for group in e.net.optimizer_.param_groups)
-    if eps > _LARGE_EPS:
-        seen = (
-            f"updates are too small: {moved}; the optimizer divides them by its eps of {eps:.3g}, where 1e-8 is usual"
-        )
-        return _not_learning(e, "small_updates", seen, f"optimizer__eps=1e-8 (it is {float(eps):.3g}).")
+    eps = large_eps(e.net.optimizer_)
+    if eps is not None:
+        seen = f"updates are too small: {moved}; they are divided by the optimizer's eps of {eps:.3g}; 1e-8 is usual"
+        return _not_learning(e, "small_updates", seen, f"optimizer__eps=1e-8 (it is {eps:.3g}).")
     unbound = f"gradient_clipping='auto' (it is {e.clipping!r}), " if isinstance(e.clipping, Real) else ""
     return _not_learning(
         e,

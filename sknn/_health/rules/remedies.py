@@ -15,6 +15,7 @@ __all__ = [
     "USUAL_UPDATE",
     "bounded_gradient",
     "for_overflow",
+    "large_eps",
     "lower_lr",
     "lowest_lr",
     "suggested_lr",
@@ -29,6 +30,8 @@ _BOLD_UPDATE = 1e-2
 _FURTHEST_BELOW, _LOW, _HIGH = 1e-3, 1e-4, 1.0
 # A fixed bound also stops steady divergence, which a bound that follows the norms does not.
 FIXED_NORM = 1.0
+# What adaptive optimizers add to the size of a gradient: beyond this it is no guard against zero.
+_LARGE_EPS = 0.1
 
 
 def suggested_lr(e: Evidence) -> float:
@@ -56,6 +59,13 @@ def lower_lr(e: Evidence) -> float:
     """The suggested learning rate if it is clearly lower than the present one, else a tenth of the present one."""
     new = suggested_lr(e)
     return new if new < e.lr / 2 else float(f"{e.lr * 0.1:.0e}")
+
+
+def large_eps(optimizer: torch.optim.Optimizer) -> float | None:
+    """The largest `eps` of an optimizer if it makes steps small; some have two, or none."""
+    given = [group.get("eps") for group in optimizer.param_groups]
+    most = max((float(eps) for eps in given if isinstance(eps, Real)), default=0.0)
+    return most if most > _LARGE_EPS else None
 
 
 def bounded_gradient(e: Evidence) -> str:
