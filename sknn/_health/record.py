@@ -30,11 +30,11 @@ class Finding:
     remedy : str
         The parameter of the estimator to change.
     cause : str or None
-        For ``"not_learning"``: ``"small_updates"``, ``"schedule"``, ``"weight_decay"``, ``"frozen"``,
-        ``"constant_outputs"``, ``"ignores_inputs"``, ``"cut_off"``, ``"unrelated_labels"``, ``"wild_targets"`` or
-        ``"unknown"``; for ``"exploding"``: ``"target_scale"``, ``"initial_weights"``, ``"depth"``, ``"recurrence"``,
-        ``"initial_loss"``, ``"gradients"`` or ``"updates"``; for ``"non_finite"``: ``"first_step"`` if no step can have
-        been the cause.
+        For ``"not_learning"``: ``"loss"``, ``"noise"``, ``"small_updates"``, ``"schedule"``, ``"weight_decay"``,
+        ``"frozen"``, ``"constant_outputs"``, ``"ignores_inputs"``, ``"cut_off"``, ``"unrelated_labels"``,
+        ``"wild_targets"`` or ``"unknown"``; for ``"exploding"``: ``"target_scale"``, ``"initial_weights"``,
+        ``"depth"``, ``"recurrence"``, ``"initial_loss"``, ``"gradients"`` or ``"updates"``; for ``"non_finite"``:
+        ``"first_step"`` if no step can have been the cause.
     """
 
     symptom: str

@@ -15,6 +15,7 @@ from .._health.observer import LARGE_SHARE
 from .._health.record import Finding
 from .._health.recorder import first_tensor
 from .._health.rules.input_scale import out_of_scale
+from .._health.rules.not_learning import output_spread
 from .._health.rules.remedies import FIXED_NORM, large_eps, lowest_lr, suggested_lr
 from ._protocol import run_of
 from .gradient_clipping import GradientClipping
@@ -23,6 +24,8 @@ __all__ = ["Change", "Changes"]
 
 # If each of the first steps changes more than this share of the norm of the weights, the weights are not worth keeping.
 _LARGE_UPDATE = 0.1
+# Spread of the outputs before the first step, relative to that of the target: no learning rate has made them constant.
+_CONSTANT = 0.05
 _AT_THE_START = ("symmetric_init", "dead_units", "saturated_units", "exploding", "vanishing")
 
 
@@ -153,11 +156,12 @@ class Changes:
         elif symptom in ("loss_diverging", "non_finite"):
             found = [schedule, lower, self._other_lr(e, lower=True, ended=ended, further=0.1), clip, weights]
         elif symptom == "not_learning":
+            was_constant = bool(e.inspections) and output_spread(e, e.inspections[0]) < _CONSTANT
             by_cause = {
                 "small_updates": [self._unbound(), self._usual_eps(), higher, weights],
                 "schedule": [schedule],
                 "weight_decay": [self._weaker_decay()],
-                "constant_outputs": [lower, weights],
+                "constant_outputs": [weights, higher] if was_constant else [lower, weights],
                 "cut_off": [weights],
                 "unknown": [weights, higher or lower],
             }

@@ -154,9 +154,10 @@ class GradientHealth(SknnCallback):
         if (has_doubt or e.kept_skill < _LITTLE_SKILL) and e.inspected_after != e.n_epochs:
             self._inspect(net, e)
             health.skill = e.kept_skill
+        if self._repairs is not None and health.repairs:
+            self._repairs.falls_short = not e.is_fine and e.is_worse_than_simple
         self._judge(net, e, ended=True)
-        if health.status == "repaired":
-            health.falls_short = not e.is_fine and e.is_worse_than_simple
+        health.falls_short = self._repairs is not None and self._repairs.falls_short
         if not health.findings or health.status == "repaired":
             health.notices = careful(notices, e, otherwise=[])
 

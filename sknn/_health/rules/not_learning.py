@@ -10,12 +10,22 @@ import torch
 
 from ..evidence import HARDLY_ANY_SKILL, SKILL_OF_A_RELATION, Evidence
 from ..input_dependence import depends_on_input
+from ..inspection import Inspection
 from ..record import Finding
 from .gradients import fades, relative_gradients
 from .remedies import USUAL_UPDATE, large_eps, lower_lr, suggested_lr
 from .unregistered import unregistered_weights
 
-__all__ = ["UNRELATED", "cut_off", "frozen", "hardly_moving", "not_learning", "shrinking", "unrelated_labels"]
+__all__ = [
+    "UNRELATED",
+    "cut_off",
+    "frozen",
+    "hardly_moving",
+    "not_learning",
+    "output_spread",
+    "shrinking",
+    "unrelated_labels",
+]
 
 # Change over all steps, relative to the weights, that counts as hardly any; more is needed if the rate fell at once.
 _HARDLY_MOVED, _HALFWAY = 0.02, 0.5
@@ -162,7 +172,7 @@ def not_learning(e: Evidence, ended: bool) -> Finding | None:
         if e.train.n_rows < _ROWS_TO_DOUBT_LABELS:
             return None
         return _not_learning(e, "unrelated_labels", UNRELATED, _CHECK_ROWS)
-    spread = _output_spread(e)
+    spread = output_spread(e, e.inspections[-1])
     if spread < 1e-3:
         lower, check = f"lr={lower_lr(e):.1g} (it is {e.lr:.3g})", "checking for a layer that is multiplied with zero"
         is_large = suggested_lr(e) < 0.1 * e.lr
@@ -252,9 +262,9 @@ def _not_learning(e: Evidence, cause: str, why: str, remedy: str) -> Finding:
     )
 
 
-def _output_spread(e: Evidence) -> float:
+def output_spread(e: Evidence, inspection: Inspection) -> float:
     """Standard deviation of the outputs over the rows, relative to that of the targets, or to 1 for raw scores."""
-    raw = e.inspections[-1].raw.cpu().double().reshape(len(e.inspections[-1].raw), -1)
+    raw = inspection.raw.cpu().double().reshape(len(inspection.raw), -1)
     unit = 1.0
     y = None if e.rows is None else e.rows[1]
     if isinstance(y, torch.Tensor) and y.is_floating_point() and y.numel() == raw.numel():
