@@ -137,7 +137,7 @@ CASES: list[Case] = [
     fault("not_learning", "smoothing of labels by 0.9998", blobs(),
           classifier(Perceptron, criterion__label_smoothing=0.9998, lr=0.003), fix={"criterion__label_smoothing": 0.0}),
     fault("not_learning", "outputs times 3e-4", friedman(), regressor(Factor, module__factor=3e-4),
-          fix={"module__factor": 1.0, "lr": 0.003}, repairable=True),
+          fix={"module__factor": 1.0}, repairable=True),
     fault("not_learning symmetric_init", "a gate and a head of zero", linear(), regressor(Gated),
           fix={"module__zero": False, "lr": 0.003}, repairable=True),
     fault("not_learning", "an eps of 300", linear(),

@@ -13,7 +13,7 @@ from ..input_dependence import depends_on_input
 from ..inspection import Inspection
 from ..record import Finding
 from .gradients import fades, relative_gradients
-from .remedies import USUAL_UPDATE, large_eps, lower_lr, suggested_lr
+from .remedies import LONG_STEP, USUAL_UPDATE, large_eps, lower_lr, suggested_lr
 from .unregistered import unregistered_weights
 
 __all__ = [
@@ -132,7 +132,8 @@ def cut_off(e: Evidence, ended: bool) -> Finding | None:
         return _not_learning(
             e, "ignores_inputs", f"the inputs of {first.layer} are all zero", "a module whose forward uses its input."
         )
-    if e.norms.is_without_gradient and e.learns_poorly:
+    # Long steps may have taken the gradient from units that had one, which is another cause.
+    if e.norms.is_without_gradient and e.learns_poorly and not e.update_size() > LONG_STEP:
         return _not_learning(
             e,
             "cut_off",

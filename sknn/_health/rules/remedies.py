@@ -12,6 +12,7 @@ from ..origin import Origin
 
 __all__ = [
     "FIXED_NORM",
+    "LONG_STEP",
     "USUAL_UPDATE",
     "bounded_gradient",
     "for_overflow",
@@ -24,6 +25,8 @@ __all__ = [
 
 # Norm of a usual first update, relative to that of the weights.
 USUAL_UPDATE = 5e-3
+# One that is several times a usual one.
+LONG_STEP = 0.03
 # First update that another learning rate should give; the first steps may be large.
 _BOLD_UPDATE = 1e-2
 # Further below the present learning rate, and below a usual one, or above this, none is proposed: the cause is another.
