@@ -146,8 +146,9 @@ class GradientHealth(SknnCallback):
         e.best_epoch = max(0, restored_epoch(net) - (len(net.history) - e.n_epochs))
         health.skill, health.notices, health.falls_short = e.kept_skill, [], False
         if self.is_over and self._repairs is None:
-            self._inspect(net, e)  # the weights may be those of the last good epoch
-            health.skill = e.skill_at(e.inspections[-1]) if e.inspections else math.nan
+            if not (e.restores_best and e.valid_skills):  # the weights may be those of the last good epoch
+                self._inspect(net, e)
+                health.skill = e.skill_at(e.inspections[-1]) if e.inspections else math.nan
             return
         health.was_judged = e.is_judged
         has_doubt = e.had_time(True) and self._has_doubt(e)
