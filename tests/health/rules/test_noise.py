@@ -7,7 +7,7 @@ from sklearn.datasets import make_friedman1
 from torch.nn import functional as F
 
 from sknn import NeuralRegressor
-from tests.health.subjects import DIGITS, Deep, classifier, record
+from tests.health.subjects import DIGITS, Deep, classifier, fitted, record
 
 FRIEDMAN = make_friedman1(500, random_state=1)
 
@@ -45,3 +45,17 @@ def test_noise_in_training_is_no_exploding_loss():
 
 def test_much_dropout_is_fine():
     assert record(classifier(Dropout, max_epochs=30, lr=0.003), *DIGITS).findings == []
+
+
+def test_weights_that_a_module_changes_in_training_mode_are_put_back():
+    class Decays(Deep):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if self.training:
+                with torch.no_grad():
+                    self.head.weight.mul_(0.5)
+            return super().forward(x)
+
+    given = {"max_epochs": 12, "early_stopping": False}
+    watched, alone = (fitted(classifier(Decays, gradient_health=action, **given), *DIGITS) for action in ("warn", None))
+    assert watched.health_.status == "unhealthy"
+    assert all(torch.equal(a, b) for a, b in zip(watched.module_.parameters(), alone.module_.parameters(), strict=True))
