@@ -46,7 +46,7 @@ def skill_of_model(net: Any, inspection: Inspection, source: RowSource, constant
     if not linear:
         table = torch.cat([table, _random_features(table)], dim=1)
     width = len(constant.value)
-    unit = _unit(y, inspection)
+    unit, size = _unit(y, inspection), abs(constant.loss) or 1.0
     weights = [constant.value.clone(), table.new_zeros(table.shape[1], width, dtype=torch.float32)]
 
     def loss_of(raw: Tensor, part: slice) -> Tensor:
@@ -67,7 +67,7 @@ def skill_of_model(net: Any, inspection: Inspection, source: RowSource, constant
     best = 0.0
     for penalty in (0.03, 0.001):  # few rows for the number of columns need the larger one
         trial = [w.detach().clone() for w in weights]
-        minimum(lambda v, p=penalty: loss_on(fitted, v, p * abs(constant.loss)), trial, 30)
+        minimum(lambda v, p=penalty: loss_on(fitted, v, p * size) / size, trial, 30)  # whose tolerances are absolute
         with torch.no_grad():
             gain = constant_here - loss_on(held_out, trial, 0.0).item()
         if math.isfinite(gain) and constant_here:
