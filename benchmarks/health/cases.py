@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from . import (
+    faults_code,
     faults_data,
     faults_gradients,
     faults_roots,
@@ -24,6 +25,6 @@ __all__ = ["all_cases"]
 def all_cases(folder: Path | None = None) -> list[Case]:
     """The cases, and default estimators on the tables of a folder."""
     faulty = [*faults_gradients.CASES, *faults_units.CASES, *faults_training.CASES, *faults_data.CASES]
-    faulty += faults_roots.CASES
+    faulty += [*faults_roots.CASES, *faults_code.CASES]
     fine = [*healthy_tables.CASES, *healthy_recipes.CASES, *healthy_networks.CASES]
     return [*faulty, *limited_results.CASES, *fine, *(real_cases(folder) if folder else [])]

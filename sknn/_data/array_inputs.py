@@ -22,6 +22,9 @@ from .stores import Dense
 
 __all__ = ["ArrayInputs"]
 
+# Channels differ in scale if their spreads differ this many times more than those of the features.
+_DIFFERENT = 2.0
+
 
 class ArrayRows(RawRows):
     """Rows of numbers (n_samples, ...), `preprocessing` for messages; `codes` says that they are for an embedding.
@@ -101,13 +104,13 @@ class ArrayInputs(Inputs):
         return not self.codes
 
     def _learn_scaling(self, store: Dense) -> Callable[[Dense], Dense]:
-        """Standardise columns of a table and features of a sequence one by one, images as a whole.
+        """Standardise columns of a table and features or channels of a sequence one by one, images as a whole.
 
-        Columns that are mostly zeros are divided, not shifted.
+        Channels of an image, too, if their spreads differ. Columns that are mostly zeros are divided, not shifted.
         """
         x_num = store.x
-        dims = tuple(range(x_num.ndim - 1)) if x_num.ndim in (2, 3) else tuple(range(x_num.ndim))
         numbers = x_num.double()
+        dims = _pooled_axes(numbers)
         spread, center = torch.std_mean(numbers, dims, keepdim=True)
         if x_num.ndim == 2:  # as in a sparse table, one value among a thousand zeros shall not become 30
             is_sparse = (numbers == 0).double().mean(0, keepdim=True) > 0.5
@@ -122,6 +125,26 @@ class ArrayInputs(Inputs):
             shift = torch.where(torch.isinf(first_spread), 0.0, first_spread * center.cpu())
             self.rescaling = (first_center + shift, first_spread * spread.cpu())
         return lambda other: Dense(_standardised(other.x, center, spread))
+
+
+def _pooled_axes(numbers: Tensor) -> tuple[int, ...]:
+    """The axes whose numbers share a centre and a spread: all but the last, or but the second if that differs more.
+
+    Nothing says whether a sequence is (n_rows, n_steps, n_features) or (n_rows, n_channels, n_steps).
+    """
+    axes = tuple(range(numbers.ndim))
+    by_feature = axes[:-1] if numbers.ndim in (2, 3) else axes
+    if numbers.ndim < 3:
+        return by_feature
+    by_channel = (0, *axes[2:])
+    differs = [_range(numbers.std(dims, correction=0)) for dims in (by_channel, by_feature)]
+    return by_channel if differs[0] > _DIFFERENT * differs[1] else by_feature
+
+
+def _range(spreads: Tensor) -> float:
+    """Of spreads, the largest divided by the smallest that is not zero."""
+    spreads = spreads[spreads > 0]
+    return float(spreads.max() / spreads.min()) if spreads.numel() else 1.0
 
 
 def _standardised(x_num: Tensor, center: Tensor, spread: Tensor) -> Tensor:

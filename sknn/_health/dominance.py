@@ -17,6 +17,8 @@ __all__ = ["WildTargets", "far_from_others", "few_rows_decide", "is_squared", "l
 _FEW, _LITTLE = 1 / 4, 0.05
 # The same under a squared error, which is wilder by nature.
 _FEW_WILD = 1 / 100
+# Share of the squares that one of a hundred rows holds alone.
+_ALONE = 0.3
 
 
 class WildTargets(NamedTuple):
@@ -27,12 +29,14 @@ class WildTargets(NamedTuple):
     furthest: float  # largest distance, in standard deviations of the other rows
 
 
-def far_from_others(y: Any) -> WildTargets | None:
+def far_from_others(y: Any, *, mostly_zero: bool = False) -> WildTargets | None:
     """The rows, at most one of a hundred, whose distance from the median is nearly all there is; None without any.
 
     Parameters
     ----------
     y : Tensor (n_rows,) or (n_rows, n_targets)
+    mostly_zero : bool
+        Whether targets count of which most are equal, if one alone holds much of the squares.
     """
     if not isinstance(y, Tensor) or not y.is_floating_point() or y.ndim > 2 or len(y) < 20:
         return None
@@ -42,10 +46,13 @@ def far_from_others(y: Any) -> WildTargets | None:
     is_wild[squares.topk(max(1, int(_FEW_WILD * len(y)))).indices] = True
     others = squares[~is_wild]
     left = float(others.sum() / squares.sum().clamp(min=1e-300))
-    # Of counts that are mostly zero, few rows hold the squares by nature.
-    if not 0 < left < _LITTLE or int((others == 0).sum()) > len(others) // 2:
+    if not left < _LITTLE or not squares.any():
         return None
-    return WildTargets(is_wild, 1 - left, math.sqrt(float(squares.max() / others.mean())))
+    # Of counts that are mostly zero, few rows hold the squares by nature, but not a single one of them.
+    is_mostly_zero = int((others == 0).sum()) > len(others) // 2
+    if is_mostly_zero and (not mostly_zero or float(squares.max()) < _ALONE * float(squares.sum())):
+        return None
+    return WildTargets(is_wild, 1 - left, math.sqrt(float(squares.max() / others.mean().clamp(min=1e-300))))
 
 
 @torch.no_grad()

@@ -12,9 +12,11 @@ import numpy as np
 from torch import Tensor, nn
 
 from .careful import careful
+from .dominance import far_from_others, is_squared
 from .inspection import Inspection
 from .layers import LayerNorms
 from .observer import LARGE_SHARE, Activation
+from .plain_loss import plain_skill_of_model, plain_skill_of_network
 from .reference import Constant
 from .relation import ROWS_FOR_MODEL, is_related, skill_of_model
 from .sampling import RowSource
@@ -167,11 +169,36 @@ class Evidence:
         """Skill of a model that is linear in the inputs and in random features of them, or of the linear one."""
         return max(self.linear_skill, self._skill_of_model(linear=False))
 
+    def error_beside_simple(self, skill: float) -> float:
+        """Standard error of the difference between such a skill and that of a simple model."""
+        n_network = self.valid.n_rows if self.skills is self.valid_skills else self.train.n_rows
+        n_simple = min(self.train.n_rows, ROWS_FOR_MODEL) // 2
+        # That of a share of explained variance.
+        pairs = ((skill, n_network), (self.simple_skill, n_simple))
+        of_each = (4 * max(s, 0.05) * (1 - s) ** 2 / max(1, n) for s, n in pairs)
+        return math.sqrt(sum(of_each))
+
     def _skill_of_model(self, *, linear: bool) -> float:
         if self.constant is None:
             return 0.0
         about = self.net, self.inspections[0], self.train, self.constant
         return careful(skill_of_model, *about, linear=linear, otherwise=0.0)
+
+    @property
+    def has_perfect_constant(self) -> bool:
+        """Whether a constant has next to no loss, so that no skill is known."""
+        return self.constant is not None and self.constant.is_perfect
+
+    @cached_property
+    def plain_skill(self) -> float:
+        """Skill of a simple model under the squared error, whatever the loss is; without weights that hide rows."""
+        about = self.inspections[0], self.train
+        return careful(plain_skill_of_model, *about, weighted=not self.has_perfect_constant, otherwise=0.0)
+
+    def plain_skill_now(self) -> float:
+        """The same of the outputs of the network."""
+        weighted = not self.has_perfect_constant
+        return careful(plain_skill_of_network, self.net, self.rows, weighted=weighted, otherwise=1.0)
 
     @cached_property
     def related(self) -> bool:
@@ -249,7 +276,7 @@ class Evidence:
     @property
     def is_judged(self) -> bool:
         """Whether there is enough to judge by, at the end of training."""
-        if self.few_rows_decide:
+        if self.few_rows_decide or self.has_perfect_constant or self.has_wild_targets:
             return False
         is_fine = self.is_fine and not 0 < self.train.n_effective < _FEWEST_ROWS
         return is_fine or self.had_rows_and_time
@@ -263,6 +290,17 @@ class Evidence:
     def few_rows_decide(self) -> bool:
         """Whether the loss is the sum of a few wild targets and little else, so that no skill is known."""
         return self.constant is not None and self.constant.few_rows_decide
+
+    @cached_property
+    def has_wild_targets(self) -> bool:
+        """Whether few training targets hold nearly all of a squared error, so that the skill is theirs."""
+        return careful(self._has_wild_targets, otherwise=False)
+
+    def _has_wild_targets(self) -> bool:
+        targets = self.train.targets(self.train.n_rows)
+        if self.constant is None or targets is None or far_from_others(targets[1], mostly_zero=True) is None:
+            return False
+        return is_squared(self.net, self.inspections[0], self.constant.value, targets[1], targets[0])
 
     def had_time(self, ended: bool) -> bool:
         """Whether there were enough steps to judge by: half of the planned epochs, or all of them."""

@@ -20,6 +20,8 @@ __all__ = ["can_initialise", "initialise_by_data"]
 _RESET = (nn.RNNBase, nn.RNNCellBase, nn.Embedding)
 # Root mean square of the inputs of a bounded activation from which on many of them are where it is flat.
 _LARGE_INPUT = 2.0
+# Root mean squares of outputs behind a last matrix of unit variance that a factor has made small, or zero.
+_SHRUNK, _VANISHED = 0.03, 1e-12
 # Activations whose mean is far from zero relative to their spread: in their sums, rows would hardly differ.
 _OFF_CENTER = ("sigmoid", "hardsigmoid", "softplus")
 
@@ -165,9 +167,10 @@ def _start_at_constant(scaling: _Scaling, y: Any, raw: Tensor, constant: Constan
     spread = 1.0
     if isinstance(y, Tensor) and y.is_floating_point() and y.numel() == raw.numel():
         spread = float(y.float().reshape(len(y), -1).std(0, correction=0).mean())
-    # Of unit variance, unless a factor follows the last matrix.
+    # Of unit variance, unless a factor follows the last matrix; a bounded output is below 1 by nature.
     behind = float(raw.detach().float().square().mean().sqrt())
-    spread /= max(1.0, behind) if math.isfinite(behind) else 1.0
+    if behind > 1.0 or _VANISHED < behind < _SHRUNK:
+        spread /= behind if math.isfinite(behind) else 1.0
     scaling.matrices[name].mul_(0.1 * spread)
     bias = bias_of(name, scaling.parameters)
     if bias is not None and bias.requires_grad and bias.shape == constant.value.shape:

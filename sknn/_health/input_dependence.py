@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from .inspection import as_evaluated
 from .recorder import first_tensor
 
-__all__ = ["depends_on_input", "input_gradient"]
+__all__ = ["depends_on_input", "input_gradient", "noise_of_outputs"]
 
 
 def _replaced(x: Any, new: Tensor) -> Any:
@@ -73,3 +73,25 @@ def depends_on_input(net: Any, rows: tuple[Any, Any]) -> bool:
     unlike = (second - expected).square().mean()
     spread = (first - first.mean(0)).square().mean()
     return bool(unlike < 0.5 * spread)
+
+
+@torch.no_grad()
+def noise_of_outputs(net: Any, rows: tuple[Any, Any], *, training: bool) -> float:
+    """Share of the variance of the outputs that is no function of the row: they differ when rows are sent twice.
+
+    In training mode, or as evaluated; modes, weights and buffers are as before afterwards.
+    """
+    x, _ = rows
+    module = net.module_
+    weights = [(p, p.detach().clone()) for p in module.parameters()] if training else []
+    try:
+        with as_evaluated(module):
+            if training:
+                module.train()
+            first, second = (first_tensor(net.infer(x)).cpu().double() for _ in range(2))
+    finally:
+        for parameter, value in weights:  # a module may change them in training mode
+            parameter.copy_(value)
+    noise = (first - second).square().mean() / 2
+    spread = ((first - first.mean(0)).square() + (second - second.mean(0)).square()).mean() / 2
+    return min(1.0, float(noise / spread)) if spread > 0 and bool(torch.isfinite(spread)) else 0.0

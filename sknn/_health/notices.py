@@ -18,6 +18,8 @@ __all__ = ["notices"]
 _NO_SKILL = 0.01
 # The best epoch on n held-out rows may reach this skill by chance, divided by the square root of n.
 _BY_CHANCE = 1.5
+# Of a clear skill of a simple model, the share that is far less.
+_CLEAR_RELATION, _SHARE_OF_SIMPLE = 0.3, 0.4
 # With fewer epochs a falling loss is what was asked for.
 _FEWEST_EPOCHS = 8
 # Gain of skill in the second half of the epochs that counts: as a share of the skill or of what was left to learn,
@@ -36,7 +38,7 @@ def notices(e: Evidence) -> list[Notice]:
     found = _no_skill(e)
     if found is not None and found.name == "no_skill":
         return [found]
-    return [notice for notice in (found or _not_converged(e), _not_judged(e)) if notice is not None]
+    return [notice for notice in (found or _not_converged(e) or _far_behind(e), _not_judged(e)) if notice is not None]
 
 
 def _not_judged(e: Evidence) -> Notice | None:
@@ -49,6 +51,15 @@ def _not_judged(e: Evidence) -> Notice | None:
         )
         remedy = "a look at the targets that are far from most; criterion='absolute_error' ignores them."
         return Notice("not_judged", f"{seen}.", remedy)
+    if e.has_wild_targets:
+        seen = (
+            "1 % of the training targets hold 95 % or more of the squared error, so that the skill is that of few rows"
+        )
+        remedy = "a look at these targets; criterion='absolute_error' or 'huber', or the logarithm of the target."
+        return Notice("not_judged", f"{seen}.", remedy)
+    if e.has_perfect_constant:
+        seen = "a constant guess has next to no loss, so that no skill is known"
+        return Notice("not_judged", f"{seen}.", "a check of the loss, and of the weights that it gives to rows.")
     if e.has_few_rows:
         if e.train.n_effective < e.train.n_rows // 2:
             seen = f"the weights of few of {e.train.n_rows} training rows outweigh those of all others"
@@ -122,3 +133,15 @@ def _not_converged(e: Evidence) -> Notice | None:
     lr = suggested_lr(e)
     higher = f"lr={lr:.1g} (it is {e.lr:.3g})" if lr > 2 * e.lr else f"a higher lr (it is {e.lr:.3g})"
     return Notice("not_converged", seen, f"{more}, or {higher}.")
+
+
+def _far_behind(e: Evidence) -> Notice | None:
+    """A simple model has surely much more skill, though nothing shows whether more epochs would help."""
+    skill = e.kept_skill
+    if not e.learns_poorly or e.has_few_rows or not skill < _SHARE_OF_SIMPLE * e.simple_skill:
+        return None
+    if e.simple_skill < _CLEAR_RELATION or e.simple_skill - skill < 3 * e.error_beside_simple(skill):
+        return None
+    seen = f"after {e.n_steps} steps the skill on {e.judged_on} is {skill:.2g}, where a simple model reaches"
+    remedy = f"a larger max_epochs (it is {e.planned_epochs}), or a higher lr (it is {e.lr:.3g})."
+    return Notice("not_converged", f"{seen} {e.simple_skill:.2g}.", remedy)

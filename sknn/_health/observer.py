@@ -31,6 +31,7 @@ _INACTIVE_BELOW = {
     "relu": 0.0, "relu_": 0.0, "threshold": 0.0, "relu6": 0.0, "clamp_min": 0.0, "hardswish": -3.0,
     "gelu": -4.0, "silu": -12.0, "mish": -12.0, "elu": -8.0, "selu": -8.0, "celu": -8.0, "softplus": -8.0,
 }  # fmt: skip
+_INACTIVE_ABOVE = {"relu6": 6.0}
 # Units that are inactive between minus and plus their threshold.
 _INACTIVE_WITHIN = frozenset(["softshrink", "hardshrink"])
 # Beyond these inputs the derivative is below a twentieth of its largest.
@@ -106,7 +107,16 @@ class Observer:
                 return
             given = [*operation.args[1:2], *(v for k, v in operation.kwargs.items() if k == "threshold")]
             limit = given[0] if name == "threshold" and given else _INACTIVE_BELOW[name]
-            self.pending = _rectified(self.layer, name, self._by_unit(x <= limit))
+            self.pending = _rectified(
+                self.layer, name, self._by_unit((x <= limit) | (x >= _INACTIVE_ABOVE.get(name, math.inf)))
+            )
+        elif name == "hardtanh":
+            low, high = _limits(operation)
+            flat = self._by_unit((x <= low) | (x >= high))
+            if low == 0:  # as torch.nn.ReLU6 calls it
+                self.pending = _rectified(self.layer, name, flat)
+            else:
+                self.pending = Activation(self.layer, name, flat[0].numel(), saturated=flat.float().mean().item())
         elif name in _INACTIVE_WITHIN:
             within = next((v for v in (*operation.args[1:], *operation.kwargs.values())), 0.5)
             self.pending = _rectified(self.layer, name, self._by_unit(x.abs() <= within))
@@ -196,6 +206,12 @@ class Observer:
         spread, center = torch.std_mean(columns.flatten(0, -2).cpu().double(), 0, correction=0)
         output_scale = output.cpu().double().square().mean().sqrt().item()
         return FirstLayer(layer_of(operation.weight), operation.name, scale, output_scale, spread, center)
+
+
+def _limits(operation: Operation) -> tuple[float, float]:
+    """The bounds of a `hardtanh`, which are -1 and 1 unless given."""
+    given = dict(zip(("min_val", "max_val"), operation.args[1:3], strict=False)) | operation.kwargs
+    return float(given.get("min_val", -1.0)), float(given.get("max_val", 1.0))
 
 
 def _rectified(layer: str, name: str, inactive: Tensor) -> Activation:

@@ -30,11 +30,11 @@ class Finding:
     remedy : str
         The parameter of the estimator to change.
     cause : str or None
-        For ``"not_learning"``: ``"small_updates"``, ``"schedule"``, ``"weight_decay"``, ``"frozen"``,
-        ``"constant_outputs"``, ``"ignores_inputs"``, ``"cut_off"``, ``"unrelated_labels"``, ``"wild_targets"`` or
-        ``"unknown"``; for ``"exploding"``: ``"target_scale"``, ``"initial_weights"``, ``"depth"``, ``"recurrence"``,
-        ``"initial_loss"``, ``"gradients"`` or ``"updates"``; for ``"non_finite"``: ``"first_step"`` if no step can have
-        been the cause.
+        For ``"not_learning"``: ``"loss"``, ``"noise"``, ``"small_updates"``, ``"schedule"``, ``"weight_decay"``,
+        ``"frozen"``, ``"constant_outputs"``, ``"ignores_inputs"``, ``"cut_off"``, ``"unrelated_labels"``,
+        ``"wild_targets"`` or ``"unknown"``; for ``"exploding"``: ``"target_scale"``, ``"initial_weights"``,
+        ``"depth"``, ``"recurrence"``, ``"initial_loss"``, ``"gradients"`` or ``"updates"``; for ``"non_finite"``:
+        ``"first_step"`` if no step can have been the cause.
     """
 
     symptom: str
@@ -162,6 +162,8 @@ class TrainingHealth:
         The epoch whose weights are kept, from 1; 0 if no epoch was finished.
     was_judged : bool
         Whether there were enough rows and steps to judge by, and a skill that says something.
+    falls_short : bool
+        Whether the result has clearly less skill than a simple model, so that it does not count as repaired.
     """
 
     findings: list[Finding] = field(default_factory=list)
@@ -172,19 +174,20 @@ class TrainingHealth:
     skill: float = float("nan")
     best_epoch: int = 0
     was_judged: bool = True
+    falls_short: bool = False
 
     @property
     def status(self) -> str:
         """``"healthy"``, ``"not_converged"``, ``"unhealthy"``, ``"repaired"`` or ``"unknown"``.
 
-        Repaired: a change was kept for each finding, and the result has skill. Unknown: nothing
-        was found, but the network has learned little, or there was too little to judge by. Not converged:
-        nothing was found, but the loss still fell at the end.
+        Repaired: a change was kept for each finding, and the result has skill, near that of a simple model.
+        Unknown: nothing was found, but the network has learned little, or there was too little to judge by.
+        Not converged: nothing was found, but the loss still fell at the end.
         """
         names = {notice.name for notice in self.notices}
         if self.findings:
             repaired = {repair.symptom for repair in self.repairs if repair.kept}
-            has_skill = not self.skill < 0 and "no_skill" not in names
+            has_skill = not self.skill < 0 and "no_skill" not in names and not self.falls_short
             is_repaired = has_skill and all(finding.symptom in repaired for finding in self.findings)
             return "repaired" if is_repaired else "unhealthy"
         if "no_skill" in names or not self.was_judged:

@@ -25,6 +25,8 @@ _LINKS: dict[str, Callable[[Tensor], Tensor]] = {
     "logsigmoid": torch.nn.functional.logsigmoid,
 }
 _MAX_ROWS = 2000
+# Share of the loss of other constants that is no more than rounding, or rows that hardly count.
+_NEXT_TO_NOTHING = 1e-5
 
 
 @dataclass
@@ -40,6 +42,8 @@ class Constant:
     held_out: float = math.nan
     # Loss over the inspected rows, which are few.
     inspected: float = math.nan
+    # Whether a constant has next to no loss, so that `loss` is NaN: no share of it says anything.
+    is_perfect: bool = False
     few_rows_decide: bool = False  # `loss` is NaN since it is the sum of a few wild targets and little else
     # Of counts: loss of outputs that are equal to the targets, over all rows, held-out ones and inspected ones.
     least: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -127,11 +131,25 @@ def best_constant(net: Any, inspection: Inspection, rows: tuple[Any, Any], sourc
     is_bounded = math.isfinite(loss) and loss > -10 * size and bool(best.detach().abs().max() < 1e6 * size)
     if not is_bounded and not _turns_up(loss_of, starts[lowest].detach(), best.detach()):
         return Constant(best.detach(), math.nan, False)
+    if is_bounded and abs(loss) <= _NEXT_TO_NOTHING * abs(_loss_beside(loss_of, best.detach(), y, shape)):
+        return Constant(best.detach(), math.nan, True, is_perfect=True)
     near_zero = isinstance(y, Tensor) and (not y.is_floating_point() or bool(y.abs().max() <= 1))
     constant = Constant(best.detach(), loss, True, max(loss, first[0]) if near_zero else loss)
     constant.inspected = _loss_of_constant(net, inspection, constant, *rows)
     constant.least = _least_of_counts(net, inspection, x, y), 0.0, _least_of_counts(net, inspection, *rows)
     return constant
+
+
+@torch.no_grad()
+def _loss_beside(loss_of: Callable[[list[Tensor]], Tensor], best: Tensor, y: Any, shape: tuple[int, ...]) -> float:
+    """Loss of a constant beside the best one, as far away as targets are from each other; of classes, of equal ones."""
+    if isinstance(y, Tensor) and y.is_floating_point() and y.shape == shape:
+        # The smaller one of the two, since a link makes another unit of the raw scores.
+        units = float(y.float().std(0, correction=0).mean()), 1.0
+        losses = [abs(loss_of([best + sign * unit]).item()) for unit in units for sign in (1, -1)]
+        known = [loss for loss in (max(losses[:2]), max(losses[2:])) if math.isfinite(loss)]
+        return min(known, default=0.0)
+    return abs(loss_of([torch.zeros_like(best)]).item())  # raw scores that say nothing
 
 
 @torch.no_grad()
@@ -167,7 +185,7 @@ def _downhill(loss_of: Callable[[list[Tensor]], Tensor], value: Tensor, loss: fl
 @torch.no_grad()
 def judge_held_out(net: Any, inspection: Inspection, constant: Constant, source: RowSource) -> None:
     """Learn the loss of the best constant guess on held-out rows; nothing is judged if a few wild targets decide it."""
-    if not constant.is_bounded or not source.n_rows:
+    if not constant.is_bounded or constant.is_perfect or not source.n_rows:
         return
     rows = source.targets(source.n_rows) or source.some(_MAX_ROWS)
     if rows is None:

@@ -15,13 +15,15 @@ from .recorder import first_tensor
 from .reference import Constant, linked, minimum
 from .sampling import RowSource
 
-__all__ = ["ROWS_FOR_MODEL", "is_related", "skill_of_model"]
+__all__ = ["ROWS_FOR_MODEL", "features", "is_related", "skill_of_model"]
 
 _MAX_COLUMNS = 2000
 ROWS_FOR_MODEL = 1500
 # Cosines of random projections, and the standard deviation of the projected rows in radians.
 _N_RANDOM_FEATURES, _FREQUENCY = 256, 1.0
 _MOST_CODES = 20
+# Spreads of targets that are of standard scale.
+_SMALL, _LARGE = 0.01, 100.0
 # Standard deviations from the mean beyond which a column is one of wild values.
 _WILD = 20.0
 # Of texts: the most codes that are columns, and the fewest rows with such a code.
@@ -44,6 +46,7 @@ def skill_of_model(net: Any, inspection: Inspection, source: RowSource, constant
     if not linear:
         table = torch.cat([table, _random_features(table)], dim=1)
     width = len(constant.value)
+    unit, size = _unit(y, inspection), abs(constant.loss) or 1.0
     weights = [constant.value.clone(), table.new_zeros(table.shape[1], width, dtype=torch.float32)]
 
     def loss_of(raw: Tensor, part: slice) -> Tensor:
@@ -51,7 +54,8 @@ def skill_of_model(net: Any, inspection: Inspection, source: RowSource, constant
         return net.get_loss(raw, y[part], X=inputs, training=False)
 
     def loss_on(part: slice, variables: list[Tensor], penalty: float) -> Tensor:
-        raw = linked(inspection, variables[0] + table[part] @ variables[1]).reshape(-1, *inspection.raw.shape[1:])
+        raw = linked(inspection, variables[0] + table[part] @ variables[1] * unit)
+        raw = raw.reshape(-1, *inspection.raw.shape[1:])
         return loss_of(raw, part) + penalty * variables[1].square().sum()
 
     fitted, held_out = slice(0, None, 2), slice(1, None, 2)
@@ -63,12 +67,27 @@ def skill_of_model(net: Any, inspection: Inspection, source: RowSource, constant
     best = 0.0
     for penalty in (0.03, 0.001):  # few rows for the number of columns need the larger one
         trial = [w.detach().clone() for w in weights]
-        minimum(lambda v, p=penalty: loss_on(fitted, v, p * abs(constant.loss)), trial, 30)
+        minimum(lambda v, p=penalty: loss_on(fitted, v, p * size) / size, trial, 30)  # whose tolerances are absolute
         with torch.no_grad():
             gain = constant_here - loss_on(held_out, trial, 0.0).item()
         if math.isfinite(gain) and constant_here:
             best = max(best, gain / scale)
     return best
+
+
+def _unit(y: Any, inspection: Inspection) -> float:
+    """The size of outputs that weights of 1 shall give: the spread of targets of their shape, or 1 behind a link."""
+    if not isinstance(y, Tensor) or not y.is_floating_point() or y.shape[1:] != inspection.raw.shape[1:]:
+        return 1.0
+    spread = float(y.double().std(correction=0))
+    # Between these they may be counts under a logarithm, or shares under a sigmoid.
+    return spread if not _SMALL < spread < _LARGE else 1.0
+
+
+def features(x: Any) -> Tensor | None:
+    """Standardised columns of the inputs, and random features of them; None without columns."""
+    table = _columns(x)
+    return None if table is None else torch.cat([table, _random_features(table)], dim=1)
 
 
 def _random_features(table: Tensor) -> Tensor:
@@ -133,47 +152,75 @@ def _words(codes: Tensor) -> list[Tensor]:
 def is_related(rows: tuple[Any, Any] | None) -> bool:
     """Whether a column, or a linear function of all, is related to the target, by F tests at a level of 1 % each.
 
-    True if it cannot be tested.
+    Rows of weights w count as (sum w)^2 / sum w^2 rows. True if it cannot be tested.
     """
     from scipy.stats import rankdata
-    from sklearn.feature_selection import f_classif, f_regression
 
     table = None if rows is None else _columns(rows[0])
     if rows is None or table is None or not isinstance(rows[1], Tensor):
         return True
-    columns, y = table.cpu().numpy(), rows[1]
+    columns, y = table.cpu().double().numpy(), rows[1]
     targets = y.cpu().numpy().reshape(len(y), -1)
-    values = []
-    for target in targets.T:
-        if len(np.unique(target)) < 2:
-            continue
-        test = f_regression if targets.dtype.kind == "f" else f_classif
-        with np.errstate(all="ignore"):
-            # A column that determines the target exactly has no variance within the classes: NaN.
-            values.append(np.nan_to_num(test(columns, target)[1], nan=0.0).min())
-    if not values:
+    is_number = targets.dtype.kind == "f"
+    of_each = [target for target in targets.T if len(np.unique(target)) > 1]
+    if not of_each:
         return False
-    if targets.dtype.kind == "f":
-        together = np.apply_along_axis(rankdata, 0, targets)  # ranks, since a few wild targets hide a relation
+    weight = _row_weights(rows[0], len(y))
+    values = [_of_single_columns(columns, target, weight, is_number=is_number).min() for target in of_each]
+    # Ranks of numbers, since a few wild targets hide a relation.
+    together = np.apply_along_axis(rankdata, 0, targets) if is_number else 1.0 * (targets == np.unique(targets))
+    return min(values) * columns.shape[1] * len(values) < 0.01 or _of_all_columns(columns, together, weight) < 0.01
+
+
+def _row_weights(x: Any, n_rows: int) -> np.ndarray:
+    """Weights of the rows, (n_rows, 1), whose sum is the number of rows of equal weight that would say as much."""
+    given = x.get("sample_weight") if isinstance(x, dict) else None
+    if given is None:
+        return np.ones((n_rows, 1))
+    weight = given.detach().cpu().double().numpy().reshape(-1, 1)
+    return weight * (weight.sum() / np.square(weight).sum()) if weight.any() else np.ones((n_rows, 1))
+
+
+def _of_single_columns(columns: np.ndarray, target: np.ndarray, weight: np.ndarray, *, is_number: bool) -> np.ndarray:
+    """P values of F tests of each column: of its correlation with numbers, or of its means within classes."""
+    from scipy.stats import f
+
+    n = weight.sum()
+    centred = columns - (weight * columns).sum(0) / n
+    total = (weight * np.square(centred)).sum(0)
+    if is_number:
+        y = target.astype(float)[:, None]
+        y = y - (weight * y).sum() / n
+        explained = np.square((weight * centred * y).sum(0)) / max((weight * y * y).sum(), 1e-300)
+        n_free = 1
     else:
-        together = (targets == np.unique(targets)).astype(float)
-    return min(values) * columns.shape[1] * len(values) < 0.01 or _of_all_columns(columns, together) < 0.01
+        is_class = (target[:, None] == np.unique(target)).astype(float)
+        of_class = (weight * is_class).sum(0)
+        is_class, of_class = is_class[:, of_class > 0], of_class[of_class > 0]
+        explained = (np.square(is_class.T @ (weight * centred)) / of_class[:, None]).sum(0)
+        n_free = len(of_class) - 1
+    left = n - n_free - 1
+    if n_free < 1 or left < 1:
+        return np.ones(1)
+    share = np.clip(explained / np.maximum(total, 1e-300), 0.0, 1 - 1e-12)  # 1 if the column determines the target
+    return f.sf(share / n_free / ((1 - share) / left), n_free, left)
 
 
-def _of_all_columns(columns: np.ndarray, targets: np.ndarray) -> float:
+def _of_all_columns(columns: np.ndarray, targets: np.ndarray, weight: np.ndarray) -> float:
     """The smallest p value of F tests of a linear function of all columns for each target, times the number of targets.
 
     1 if there are too many columns.
     """
     from scipy.stats import f
 
-    n, d = columns.shape
+    n, d = weight.sum(), columns.shape[1]
     left = n - d - 1
     if left < 2 * d + 10:
         return 1.0
-    targets = targets - targets.mean(0)
-    targets = targets[:, targets.any(0)]
-    basis, _ = np.linalg.qr(columns - columns.mean(0))
+    root = np.sqrt(weight)
+    targets = targets - (weight * targets).sum(0) / n
+    targets = root * targets[:, targets.any(0)]
+    basis, _ = np.linalg.qr(root * (columns - (weight * columns).sum(0) / n))
     explained = np.square(basis.T @ targets).sum(0) / np.maximum(np.square(targets).sum(0), 1e-300)
     ratio = explained / d / (np.maximum(1 - explained, 1e-12) / left)
     return float(f.sf(ratio, d, left).min(initial=1.0)) * max(1, targets.shape[1])

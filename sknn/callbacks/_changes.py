@@ -15,7 +15,8 @@ from .._health.observer import LARGE_SHARE
 from .._health.record import Finding
 from .._health.recorder import first_tensor
 from .._health.rules.input_scale import out_of_scale
-from .._health.rules.remedies import FIXED_NORM, lowest_lr, suggested_lr
+from .._health.rules.not_learning import output_spread
+from .._health.rules.remedies import FIXED_NORM, large_eps, lowest_lr, suggested_lr
 from ._protocol import run_of
 from .gradient_clipping import GradientClipping
 
@@ -23,6 +24,8 @@ __all__ = ["Change", "Changes"]
 
 # If each of the first steps changes more than this share of the norm of the weights, the weights are not worth keeping.
 _LARGE_UPDATE = 0.1
+# Spread of the outputs before the first step, relative to that of the target: no learning rate has made them constant.
+_CONSTANT = 0.05
 _AT_THE_START = ("symmetric_init", "dead_units", "saturated_units", "exploding", "vanishing")
 
 
@@ -34,6 +37,7 @@ class Change:
         "lr",
         "lr_schedule",
         "weight_decay",
+        "eps",
         "add_clipping",
         "max_norm",
         "initial_weights",
@@ -64,6 +68,7 @@ class Changes:
         self.lr = self._first_lr = float(net.lr)
         self._group_lrs = [group["lr"] for group in net.optimizer_.param_groups]
         self._group_decays = [group.get("weight_decay") for group in net.optimizer_.param_groups]
+        self._group_eps = [group.get("eps") for group in net.optimizer_.param_groups]
         self.clipping: GradientClipping | None = None
         # In a plain net, a scheduler of skorch sets the learning rate, whatever the optimizer is given here.
         self._is_scheduled = any(isinstance(callback, LRScheduler) for _, callback in net.callbacks_)
@@ -97,6 +102,8 @@ class Changes:
             self.lr = value
         elif kind == "weight_decay":
             self._group_decays = value
+        elif kind == "eps":
+            self._group_eps = value
         elif kind == "lr_schedule":
             run = run_of(self.net)
             assert run is not None
@@ -112,13 +119,15 @@ class Changes:
             self.clipping.on_train_begin(self.net)
 
     def put_lr(self) -> None:
-        """Give the optimizer the learning rate in force."""
+        """Give the optimizer the learning rate, weight decay and eps in force."""
         factor = self.lr / self._first_lr
         run = run_of(self.net)
         follows = run is not None and run.weight_decay_follows_lr
-        groups = zip(self.net.optimizer_.param_groups, self._group_lrs, self._group_decays, strict=False)
-        for group, lr, decay in groups:
+        settings = self._group_lrs, self._group_decays, self._group_eps
+        for group, lr, decay, eps in zip(self.net.optimizer_.param_groups, *settings, strict=False):
             group["lr"] = lr * factor
+            if eps is not None:
+                group["eps"] = eps
             if "initial_lr" in group:
                 group["initial_lr"] = lr * factor
             if decay is not None:  # a step shrinks the weights by the product of the two
@@ -147,11 +156,13 @@ class Changes:
         elif symptom in ("loss_diverging", "non_finite"):
             found = [schedule, lower, self._other_lr(e, lower=True, ended=ended, further=0.1), clip, weights]
         elif symptom == "not_learning":
+            was_constant = bool(e.inspections) and output_spread(e, e.inspections[0]) < _CONSTANT
             by_cause = {
-                "small_updates": [self._unbound(), higher, weights],
+                "small_updates": [self._unbound(), self._usual_eps(), higher, weights],
                 "schedule": [schedule],
                 "weight_decay": [self._weaker_decay()],
-                "constant_outputs": [lower, weights],
+                "constant_outputs": [weights, higher] if was_constant else [lower, weights],
+                "cut_off": [weights],
                 "unknown": [weights, higher or lower],
             }
             found = by_cause.get(cause or "", [])
@@ -194,6 +205,11 @@ class Changes:
         new = [None if decay is None else decay / 100 for decay in old]
         text = f"weight_decay {most:.3g} -> {most / 100:.3g}"
         return Change("weight_decay", text, True, old, new) if most else None
+
+    def _usual_eps(self) -> Change | None:
+        """The usual number to guard against a division by zero, instead of one that makes every step small."""
+        eps, old = large_eps(self.net.optimizer_), self._group_eps
+        return None if eps is None else Change("eps", f"eps {eps:.3g} -> 1e-08", True, old, [1e-8] * len(old))
 
     def _initial_weights(self, e: Evidence) -> Change | None:
         if e.rows is None or e.constant is None or not e.inspections:

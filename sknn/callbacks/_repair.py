@@ -22,6 +22,8 @@ __all__ = ["Repairs", "TrainAgain"]
 _MOST_REPAIRS = 3
 # A smaller gain of skill may be chance.
 _CLEARLY = 0.01
+# Skill of a loss that is many times that of a constant guess.
+_USELESS = -2.0
 # A training run ends too early if, near its end, it still makes up such a share of what is left to learn.
 _STILL_RISING, _ENOUGH = 0.03, 0.9
 # Before a change is judged, however early the fault was seen.
@@ -57,6 +59,7 @@ class Attempt:
     n_epochs: int
     planned_epochs: int
     made_after: int  # number of epochs in the history when the change was made
+    falls_short: bool  # `TrainingHealth.falls_short` before the change
     # The state before the change, and that which the changed run began with; None until the change is made.
     before: _Snapshot | None = None
     start: _Snapshot | None = None
@@ -106,6 +109,8 @@ class Repairs:
         self.queue: list[Change] = []
         self.best: ModuleState | None = None
         self._best_loss, self._best_epoch = math.inf, 0
+        self.falls_short = False  # of the run that has just ended
+        self._has_new_weights = False  # whether new initial weights were kept
         self.restored_epoch = 0  # the one whose weights a repair of overfitting restored
 
     # ------------------------------------------------------------------ choosing and judging
@@ -117,7 +122,8 @@ class Repairs:
             return
         if finding.symptom in ("loss_diverging", "non_finite") or finding.cause == "updates":
             self._too_high = min(self._too_high, self.changes.lr)
-        self.queue = self.changes.for_finding(finding, e, ended=self.watcher.has_ended)
+        queue = self.changes.for_finding(finding, e, ended=self.watcher.has_ended)
+        self.queue = [change for change in queue if change.kind != "initial_weights" or not self._has_new_weights]
         self._try_next(e, finding)
 
     def judge(self, e: Evidence, *, ended: bool) -> bool:
@@ -132,7 +138,9 @@ class Repairs:
         clearly = _CLEARLY
         if attempt.finding.symptom in ("symmetric_init", "input_scale"):  # correct in any case, even if not sufficient
             clearly = -_CLEARLY
-        kept = not self.watcher.is_over and skill > attempt.skill + clearly
+        # What is still far worse than a constant is not worth keeping while there is another change to try.
+        is_useless = skill < _USELESS and bool(self.queue) and self.n_tried < _MOST_REPAIRS
+        kept = not self.watcher.is_over and skill > attempt.skill + clearly and not is_useless
         if not (kept or ended or collapsed) and _is_rising(e.skills):  # it may begin more slowly, and end better
             return True
         self.running = None
@@ -143,6 +151,7 @@ class Repairs:
         )
         if kept:
             self.start = attempt.start or self.start
+            self._has_new_weights |= attempt.change.kind in ("initial_weights", "weights_and_lr")
             self._last_lrs = attempt.change.lrs or self._last_lrs or (self.changes.lr, self.changes.lr)
             return False
         better = self._better_lr(e, attempt.change.lrs)
@@ -154,7 +163,8 @@ class Repairs:
             return True
         self.queue = []
         self.n_tried = _MOST_REPAIRS
-        self.health.skill = attempt.skill  # until the rest of the epochs, if any, has changed it
+        # Until the rest of the epochs, if any, has changed it.
+        self.health.skill, self.health.falls_short = attempt.skill, attempt.falls_short
         self._continue(max(0, attempt.planned_epochs - attempt.n_epochs), attempt)
         return True
 
@@ -176,7 +186,8 @@ class Repairs:
         self.n_tried += 1
         if failed is None:
             skill = -math.inf if math.isnan(e.skill) else e.skill
-            attempt = Attempt(finding, change, e.n_steps, skill, e.n_epochs, e.planned_epochs, n_epochs)
+            about = e.n_steps, skill, e.n_epochs, e.planned_epochs, n_epochs, self.falls_short
+            attempt = Attempt(finding, change, *about)
         else:
             attempt = replace(failed, change=change, made_after=n_epochs, before=None, start=None)
         self._continue(attempt.epochs, failed, attempt)

@@ -144,15 +144,21 @@ class GradientHealth(SknnCallback):
         if e is None:
             return
         e.best_epoch = max(0, restored_epoch(net) - (len(net.history) - e.n_epochs))
-        health.skill, health.notices = e.kept_skill, []
+        health.skill, health.notices, health.falls_short = e.kept_skill, [], False
         if self.is_over and self._repairs is None:
+            if not (e.restores_best and e.valid_skills):  # the weights may be those of the last good epoch
+                self._inspect(net, e)
+                health.skill = e.skill_at(e.inspections[-1]) if e.inspections else math.nan
             return
         health.was_judged = e.is_judged
         has_doubt = e.had_time(True) and self._has_doubt(e)
         if (has_doubt or e.kept_skill < _LITTLE_SKILL) and e.inspected_after != e.n_epochs:
             self._inspect(net, e)
             health.skill = e.kept_skill
+        if self._repairs is not None and health.repairs:
+            self._repairs.falls_short = not e.is_fine and e.is_worse_than_simple
         self._judge(net, e, ended=True)
+        health.falls_short = self._repairs is not None and self._repairs.falls_short
         if not health.findings or health.status == "repaired":
             health.notices = careful(notices, e, otherwise=[])
 

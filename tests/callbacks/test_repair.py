@@ -141,7 +141,7 @@ def test_restoring_the_best_epoch_repairs_overfitting():
 def test_what_does_not_help_is_undone_and_reported():
     class Ignores(MLP):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return super().forward(torch.randn_like(x)) * 1e-6
+            return super().forward(x) * 0.0
 
     model = repaired(Ignores, {"hidden_sizes": (8,)})
     assert model.health_.status == "unhealthy"

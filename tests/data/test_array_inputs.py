@@ -104,3 +104,18 @@ def test_a_sparse_frame_with_dates_is_refused():
     frame = pd.DataFrame({"a": pd.arrays.SparseArray([0.0, 1.0]), "day": pd.to_datetime(["2024-01-01", "2024-01-02"])})
     with pytest.raises(TypeError, match=r"^X: .*preprocessing=False hands X to the network untouched"):
         ArrayInputs.read_first(frame, False, None)
+
+
+@pytest.mark.parametrize("shape", [(200, 3, 20), (200, 3, 6, 7)])
+def test_channels_of_different_scale_are_scaled_one_by_one(shape):
+    X = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    X[:, 1] *= 3e4
+    x_num = scaled(X)[1].store.x
+    pooled = (0, *range(2, len(shape)))
+    np.testing.assert_allclose(x_num.double().numpy().std(pooled), 1.0, rtol=1e-3)
+
+
+def test_features_behind_the_steps_are_scaled_one_by_one():
+    X = np.random.default_rng(0).normal(size=(200, 12, 3)).astype(np.float32) * [1.0, 50.0, 4000.0]
+    x_num = scaled(X.astype(np.float32))[1].store.x
+    np.testing.assert_allclose(x_num.double().numpy().std((0, 1)), 1.0, rtol=1e-3)

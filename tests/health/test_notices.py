@@ -253,3 +253,12 @@ def test_a_loss_that_few_rows_decide_is_not_judged(n):
     assert np.isnan(health.skill)
     assert (health.status, [notice.name for notice in health.notices]) == ("unknown", ["not_judged"])
     assert "a quarter of the rows" in health.notices[0].evidence
+
+
+def test_far_behind_a_simple_model_is_not_healthy_after_few_epochs():
+    X, y = CANCER
+    health = record(mlp(lr=3e-5, max_epochs=7, early_stopping=False), X, y)
+    assert 0.03 < health.skill < 0.3
+    assert health.findings == []
+    assert health.status == "not_converged"
+    assert "a simple model reaches 0." in health.notices[0].evidence

@@ -44,3 +44,14 @@ def test_wild_targets_do_not_hide_a_relation():
     x, y = _rows(0.5)
     y[:6] = torch.tensor([1e6, -1e6, 1e6, -1e6, 1e6, -1e6])
     assert is_related((x, y))
+
+
+def test_weights_of_the_rows_count_in_the_tests():
+    x, y = _rows(0.5)
+    hides = torch.ones(len(y))
+    hides[::2] = 1000.0
+    y[::2] = y[::2][torch.randperm(len(y) // 2, generator=torch.Generator().manual_seed(1))]
+    for target in (y, (y > 0).long()):
+        assert is_related((x, target))
+        assert not is_related(({"x_num": x, "sample_weight": hides}, target))
+        assert is_related(({"x_num": x, "sample_weight": 1001.0 - hides}, target))

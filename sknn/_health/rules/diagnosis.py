@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 from ..evidence import Evidence
 from ..record import Finding
+from .blind_loss import blind_loss
 from .gradients import exploding, unscaled_target, vanishing, vanishing_over_time
 from .input_scale import input_scale
+from .noise import noise_in_evaluation, noise_in_training
 from .not_learning import cut_off, frozen, hardly_moving, not_learning, shrinking, unrelated_labels
 from .output_mismatch import output_mismatch
 from .rising_loss import loss_diverging, overfitting
@@ -53,8 +55,10 @@ RULES = (
     Rule(input_scale, causes_divergence=True),
     Rule(wild_targets, causes_divergence=True),
     Rule(unscaled_target, causes_divergence=True),
+    Rule(blind_loss, causes_divergence=True),
     Rule(dead_units),
     Rule(saturated_units_on_all_paths, causes_divergence=True),
+    Rule(noise_in_evaluation, causes_divergence=True),
     Rule(exploding, causes_divergence=True),
     Rule(saturated_units),
     Rule(frozen),
@@ -66,6 +70,7 @@ RULES = (
     Rule(loss_diverging, needs_time=False, causes_divergence=True),
     Rule(unrelated_labels),
     Rule(overfitting),
+    Rule(noise_in_training),
     Rule(not_learning),
     Rule(worse_than_constant, works_with_few_rows=True, needs_time=False, causes_divergence=True),
 )

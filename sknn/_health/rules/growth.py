@@ -40,6 +40,8 @@ def root_of_large_loss(e: Evidence) -> Root | None:
     if of_target is not None:
         return of_target
     first = float(e.step_losses[0][0]) if e.step_losses else e.inspections[0].loss
+    if e.inspections[0].loss < first / _FAR_ABOVE_CONSTANT:  # large by what training adds: noise, or a few rows
+        return None
     ratio = first / e.constant.start if e.constant.start > 0 else 0.0
     if not ratio > _FAR_ABOVE_CONSTANT:
         return None

@@ -10,11 +10,22 @@ import torch
 
 from ..evidence import HARDLY_ANY_SKILL, SKILL_OF_A_RELATION, Evidence
 from ..input_dependence import depends_on_input
+from ..inspection import Inspection
 from ..record import Finding
 from .gradients import fades, relative_gradients
-from .remedies import USUAL_UPDATE, lower_lr, suggested_lr
+from .remedies import LONG_STEP, USUAL_UPDATE, large_eps, lower_lr, suggested_lr
+from .unregistered import unregistered_weights
 
-__all__ = ["UNRELATED", "cut_off", "frozen", "hardly_moving", "not_learning", "shrinking", "unrelated_labels"]
+__all__ = [
+    "UNRELATED",
+    "cut_off",
+    "frozen",
+    "hardly_moving",
+    "not_learning",
+    "output_spread",
+    "shrinking",
+    "unrelated_labels",
+]
 
 # Change over all steps, relative to the weights, that counts as hardly any; more is needed if the rate fell at once.
 _HARDLY_MOVED, _HALFWAY = 0.02, 0.5
@@ -29,6 +40,9 @@ _HARDLY_ANY_LR, _SHRUNK = 0.01, 0.05
 _CLEAR_RELATION = 0.3
 # Training of so many epochs and steps may have settled.
 _MANY_EPOCHS, _MANY_STEPS = 10, 200
+# Gain of skill in the second half of the epochs beyond which more of them may help: as a share of the distance to a
+# simple model, and of the gain in the first half.
+_COMES_NEARER, _SLOWER = 0.05, 0.6
 # Weight decay that takes longer than this many epochs to forget is usual.
 _FORGETS = 2.0
 _CHECK_ROWS = (
@@ -84,6 +98,10 @@ def hardly_moving(e: Evidence, ended: bool) -> Finding | None:
     if not e.update_size() > 0 or not lr > e.lr:
         seen = f"updates are too small: {moved}, though lr={e.lr:.3g} is usual: the gradient itself is near zero"
         return _not_learning(e, "small_updates", seen, "optimizer='auto', which divides by its size, or a larger loss.")
+    eps = large_eps(e.net.optimizer_)
+    if eps is not None:
+        seen = f"updates are too small: {moved}; they are divided by the optimizer's eps of {eps:.3g}; 1e-8 is usual"
+        return _not_learning(e, "small_updates", seen, f"optimizer__eps=1e-8 (it is {eps:.3g}).")
     unbound = f"gradient_clipping='auto' (it is {e.clipping!r}), " if isinstance(e.clipping, Real) else ""
     return _not_learning(
         e,
@@ -114,7 +132,8 @@ def cut_off(e: Evidence, ended: bool) -> Finding | None:
         return _not_learning(
             e, "ignores_inputs", f"the inputs of {first.layer} are all zero", "a module whose forward uses its input."
         )
-    if e.norms.is_without_gradient and e.learns_poorly:
+    # Long steps may have taken the gradient from units that had one, which is another cause.
+    if e.norms.is_without_gradient and e.learns_poorly and not e.update_size() > LONG_STEP:
         return _not_learning(
             e,
             "cut_off",
@@ -143,16 +162,18 @@ def not_learning(e: Evidence, ended: bool) -> Finding | None:
     if skill >= 0.3 or len(e.skills) < 3:
         return None
     first, middle, last = (float(np.mean(part)) for part in np.array_split(e.skills, 3))
-    if last > middle > first and last > first + 0.01 and not (ended and _has_settled(e, skill)):  # it learns slowly
+    has_settled = ended and _has_settled(e, skill)
+    if last > middle > first and last > first + 0.01 and not has_settled:  # it learns slowly
         return None
     learns = skill >= 0.02 and skill >= (0.3 * e.linear_skill if e.linear_skill >= 0.1 else 0.02)
-    if not ended or (learns and (e.skill >= HARDLY_ANY_SKILL or e.simple_skill < _CLEAR_RELATION)):
+    is_clear = e.skill < HARDLY_ANY_SKILL and e.simple_skill >= _CLEAR_RELATION
+    if not ended or (learns and not is_clear and not has_settled):
         return None  # before the end it may be a plateau
     if e.is_unrelated:
         if e.train.n_rows < _ROWS_TO_DOUBT_LABELS:
             return None
         return _not_learning(e, "unrelated_labels", UNRELATED, _CHECK_ROWS)
-    spread = _output_spread(e)
+    spread = output_spread(e, e.inspections[-1])
     if spread < 1e-3:
         lower, check = f"lr={lower_lr(e):.1g} (it is {e.lr:.3g})", "checking for a layer that is multiplied with zero"
         is_large = suggested_lr(e) < 0.1 * e.lr
@@ -175,16 +196,24 @@ def not_learning(e: Evidence, ended: bool) -> Finding | None:
 
 
 def _has_settled(e: Evidence, skill: float) -> bool:
-    """Whether the skill hardly rose in the second half of many steps, far below that of a simple model."""
-    if len(e.skills) < _MANY_EPOCHS or e.n_steps < _MANY_STEPS:
+    """Whether the skill is surely far below that of a simple model, after many steps, and hardly comes nearer."""
+    if len(e.skills) < _MANY_EPOCHS or e.n_steps < _MANY_STEPS or e.simple_skill < _CLEAR_RELATION:
         return False
-    half, best = max(e.skills[: len(e.skills) // 2]), max(e.skills)
-    still_rises = best - half > max(0.01, 0.08 * abs(best))
-    return not still_rises and e.simple_skill >= _CLEAR_RELATION and skill < 0.25 * e.simple_skill
+    first, half, best = e.skills[0], max(e.skills[: len(e.skills) // 2]), max(e.skills)
+    # It comes hardly nearer to the simple model, and ever more slowly, unless the start is a plateau.
+    slows_down = best - half <= min(_COMES_NEARER * (e.simple_skill - best), _SLOWER * (half - first))
+    still_rises = best - half > 0.01 and not slows_down
+    is_sure = e.simple_skill - skill > 3 * e.error_beside_simple(skill)
+    return not still_rises and is_sure and skill < 0.25 * e.simple_skill
 
 
 def _unknown(e: Evidence) -> Finding:
-    """No cause was found; the size of the updates may indicate one."""
+    """No cause was found; weights that nothing trains, or the size of the updates, may indicate one."""
+    unregistered = unregistered_weights(e.net.module_)
+    if unregistered:
+        seen = f"weights in {', '.join(unregistered)} are no parameters of the module, so that no step trains them"
+        remedy = "nn.Parameter for tensors, nn.ModuleList or nn.ModuleDict for layers in a list or dict."
+        return _not_learning(e, "frozen", f"{_beside(e)}; {seen}", remedy)
     if not e.norms.names:
         return _frozen(e)
     size, lr = e.update_size(), suggested_lr(e)
@@ -192,11 +221,14 @@ def _unknown(e: Evidence) -> Finding:
     return _not_learning(
         e,
         "unknown",
-        f"a simple model reaches {e.simple_skill:.2g}; one of the first steps changed {size:.1e} of the weights; "
-        f"{USUAL_UPDATE:g} is usual",
+        f"{_beside(e)}; one of the first steps changed {size:.1e} of the weights; {USUAL_UPDATE:g} is usual",
         (f"lr={lr:.1g} (it is {e.lr:.3g}), " if is_unusual else "")
         + "more epochs, a larger module, or check which inputs `forward` uses.",
     )
+
+
+def _beside(e: Evidence) -> str:
+    return f"a simple model reaches {e.simple_skill:.2g}"
 
 
 def unrelated_labels(e: Evidence, ended: bool) -> Finding | None:
@@ -231,9 +263,9 @@ def _not_learning(e: Evidence, cause: str, why: str, remedy: str) -> Finding:
     )
 
 
-def _output_spread(e: Evidence) -> float:
+def output_spread(e: Evidence, inspection: Inspection) -> float:
     """Standard deviation of the outputs over the rows, relative to that of the targets, or to 1 for raw scores."""
-    raw = e.inspections[-1].raw.cpu().double().reshape(len(e.inspections[-1].raw), -1)
+    raw = inspection.raw.cpu().double().reshape(len(inspection.raw), -1)
     unit = 1.0
     y = None if e.rows is None else e.rows[1]
     if isinstance(y, torch.Tensor) and y.is_floating_point() and y.numel() == raw.numel():

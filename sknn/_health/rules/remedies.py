@@ -12,9 +12,11 @@ from ..origin import Origin
 
 __all__ = [
     "FIXED_NORM",
+    "LONG_STEP",
     "USUAL_UPDATE",
     "bounded_gradient",
     "for_overflow",
+    "large_eps",
     "lower_lr",
     "lowest_lr",
     "suggested_lr",
@@ -23,12 +25,16 @@ __all__ = [
 
 # Norm of a usual first update, relative to that of the weights.
 USUAL_UPDATE = 5e-3
+# One that is several times a usual one.
+LONG_STEP = 0.03
 # First update that another learning rate should give; the first steps may be large.
 _BOLD_UPDATE = 1e-2
 # Further below the present learning rate, and below a usual one, or above this, none is proposed: the cause is another.
 _FURTHEST_BELOW, _LOW, _HIGH = 1e-3, 1e-4, 1.0
 # A fixed bound also stops steady divergence, which a bound that follows the norms does not.
 FIXED_NORM = 1.0
+# What adaptive optimizers add to the size of a gradient: beyond this it is no guard against zero.
+_LARGE_EPS = 0.1
 
 
 def suggested_lr(e: Evidence) -> float:
@@ -56,6 +62,13 @@ def lower_lr(e: Evidence) -> float:
     """The suggested learning rate if it is clearly lower than the present one, else a tenth of the present one."""
     new = suggested_lr(e)
     return new if new < e.lr / 2 else float(f"{e.lr * 0.1:.0e}")
+
+
+def large_eps(optimizer: torch.optim.Optimizer) -> float | None:
+    """The largest `eps` of an optimizer if it makes steps small; some have two, or none."""
+    given = [group.get("eps") for group in optimizer.param_groups]
+    most = max((float(eps) for eps in given if isinstance(eps, Real)), default=0.0)
+    return most if most > _LARGE_EPS else None
 
 
 def bounded_gradient(e: Evidence) -> str:

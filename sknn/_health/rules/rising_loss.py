@@ -6,12 +6,10 @@ import numpy as np
 
 from ..evidence import HARDLY_ANY_SKILL, Evidence
 from ..record import Finding
-from .remedies import USUAL_UPDATE, bounded_gradient, lower_lr, usual_schedule
+from .remedies import LONG_STEP, USUAL_UPDATE, bounded_gradient, lower_lr, usual_schedule
 
 __all__ = ["loss_diverging", "overfitting"]
 
-# Norm of a first update, relative to that of the weights, that is ten times a usual one.
-_LONG_STEP = 0.05
 # Rise of the loss above what it was before, in units of that of a constant guess, that is no fluctuation.
 _ROSE = 0.2
 
@@ -40,7 +38,7 @@ def loss_diverging(e: Evidence, ended: bool) -> Finding | None:
     badly = e.n_steps >= 30 and lasting >= 3 and max(recent) < -2 and above > 2
     in_the_end = ended and e.had_time(True) and e.skill < -0.1 and max(recent) < -0.1 and above > 0.5
     # Much dropout keeps the training loss high, too, but not by steps that are too long.
-    is_high = sum(skill < -0.25 for skill in skills) >= max(4, len(skills) // 4) and e.update_size() > _LONG_STEP
+    is_high = sum(skill < -0.25 for skill in skills) >= max(4, len(skills) // 4) and e.update_size() > LONG_STEP
     stays_high = is_high and e.had_time(ended) and was_normal and (has_none or (ended and e.is_worse_than_simple))
     if not (badly or in_the_end or collapsed or spiked or stays_high) or (
         not (collapsed or stays_high) and _is_calm(e, ended)

@@ -47,3 +47,18 @@ def test_weights_of_five_rows_that_outweigh_the_others():
 def test_weights_of_usual_range():
     weight = np.random.default_rng(0).uniform(0.2, 5, len(X))
     assert record(regressor(), X, Y, sample_weight=weight).status in ("healthy", "not_converged")
+
+
+def test_targets_of_many_orders_of_magnitude_are_not_judged():
+    health = record(regressor(), X, np.exp(2.5 * Y))
+    assert health.status in ("unknown", "unhealthy")
+    assert any("logarithm" in about.remedy for about in (*health.findings, *health.notices))
+
+
+def test_weights_that_hide_the_relation():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1200, 4))
+    is_wrong = rng.random(1200) < 0.3
+    y = np.where(is_wrong, -1, 1) * x[:, 0] + 0.1 * rng.normal(size=1200)
+    (finding,) = record(regressor(), x, y, sample_weight=np.where(is_wrong, 7 / 3, 1.0)).findings
+    assert (finding.symptom, finding.cause) == ("not_learning", "unrelated_labels")

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from sknn.modules import MLP
-from tests.health.subjects import CANCER, CIRCLES, DIGITS, classifier, record
+from tests.health.subjects import CANCER, CIRCLES, DIGITS, Deep, classifier, findings, record
 
 
 @torch.no_grad()
@@ -73,3 +73,30 @@ def test_a_factor_in_front_of_an_activation_saturates_it_and_is_repaired():
 
 def test_equal_factors_of_units_are_not_symmetric_weights():
     assert record(classifier(Factor, module_params={"factor": 1.0}, lr=0.01), *CANCER).findings == []
+
+
+@torch.no_grad()
+def _all_above(module) -> None:
+    module.body[0].bias.fill_(50.0)
+
+
+@torch.no_grad()
+def _shifted(module) -> None:
+    module.body[0].bias.fill_(2.0)
+
+
+class Functional6(Deep):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.nn.functional.relu6(self.body[0](x)))
+
+
+def test_units_above_the_upper_bound_of_relu6_are_dead():
+    for module, activation in ((Deep, nn.ReLU6), (Functional6, nn.Identity)):
+        params = {"activation": activation, "change": _all_above, "depth": 2}
+        (finding,) = findings(classifier(module, params, max_epochs=12), *DIGITS)
+        assert (finding.symptom, finding.layer) == ("dead_units", "body.0")
+
+
+def test_units_of_relu6_between_its_bounds_are_not_saturated():
+    params = {"activation": nn.ReLU6, "change": _shifted, "depth": 2}
+    assert findings(classifier(Deep, params, max_epochs=12), *DIGITS) == []
