@@ -122,7 +122,10 @@ def test_only_the_net_knows_skorchs_net():
 
 
 def documented_defaults(cls) -> dict[str, str]:
-    section = inspect.getdoc(cls).split("Parameters\n----------\n")[1].split("\n\n")[0]
+    document = inspect.getdoc(cls)
+    if not inspect.signature(cls).parameters:
+        return {}
+    section = document.split("Parameters\n----------\n")[1].split("\n\n")[0]
     heads = [line for line in section.splitlines() if line and not line.startswith(" ")]
     return {head.split(" : ")[0]: head.rpartition("default=")[2] if "default=" in head else "" for head in heads}
 

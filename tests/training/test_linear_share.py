@@ -194,9 +194,9 @@ def test_shares_that_have_no_loss_do_not_count(monkeypatch, score):
 def test_linear_models_that_take_long_are_left_out_where_time_is_limited(monkeypatch, max_time, n_fitted):
     fitted, calls = LinearPath.fitted, []
 
-    def slow(path: LinearPath, rows: Any) -> LinearPath | None:
+    def slow(path: LinearPath, rows: Any, latest: float) -> LinearPath | None:
         calls.append(time.sleep(0.2))
-        return fitted(path, rows)
+        return fitted(path, rows, latest)
 
     monkeypatch.setattr(LinearPath, "fitted", slow)
     X, truth, _ = table(0, 60)
