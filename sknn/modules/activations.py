@@ -23,7 +23,11 @@ class HalfSine(nn.Module):
     - Input and output: ``(..., n_units)``.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def forward(self, x: Tensor) -> Tensor:
+        """Units behind the activation."""
         n_rectified = x.shape[-1] // 2
         return torch.cat([x[..., :n_rectified].relu(), x[..., n_rectified:].sin()], dim=-1)
 
