@@ -24,9 +24,9 @@ from .numeric_embeddings import pieces, quantile_knots
 _CURVED, _FIRST_WEIGHTS = 64, 2**15
 # Up to so many rows one member a network is as good as two, and takes half the time.
 _FEW_ROWS = 1500
-# Of more rows, four networks of four members and finer curves are better than eight networks.
+# Of more rows, four networks with finer curves are better than eight.
 _MANY_ROWS = 5000
-# Of more rows, more passes over them are worth more than a second network or further members.
+# Of more rows, more passes over them are worth more than a second network.
 _ROWS_OF_ONE_NETWORK = 50_000
 
 
@@ -34,7 +34,7 @@ def params_of_tables(n_columns: int, is_sparse: bool, n_rows: float) -> dict[str
     """Parameters of `TabM` for a table of so many columns and rows; see `params_of_wide_tables`."""
     params: dict[str, Any] = {"n_members": 1} if n_rows <= _FEW_ROWS else {}
     if n_rows > _MANY_ROWS:
-        params = {"n_members": 4, "n_bins": 48} if n_rows <= _ROWS_OF_ONE_NETWORK else {"n_bins": 32}
+        params = {"n_bins": 48 if n_rows <= _ROWS_OF_ONE_NETWORK else 32}
     return {**params, **params_of_wide_tables(n_columns, is_sparse)}
 
 
@@ -60,7 +60,7 @@ class TabM(nn.Module):
     out_features : int
         Number of raw scores for each row, >= 1.
     n_members : int, default=2
-        Number of members, >= 1. The estimators choose 1 up to 1,500 rows, and 4 beyond 5,000 and up to 50,000.
+        Number of members, >= 1. The estimators choose 1 up to 1,500 rows.
     n_blocks : int, default=2
         Number of hidden layers behind the first one, each with a residual connection, >= 0.
     width : int, default=64
