@@ -52,7 +52,7 @@ def training_plan(
         # Of a target that never varies there is nothing to learn: predictions are exact already.
         epochs=1 if partial or data.targets.is_constant else epochs,
         batch_size=batch_size,
-        lr=recipe.lr if params["lr"] == "auto" else params["lr"],
+        lr=lr_for(recipe, params["lr"], math.inf if partial else len(data.train)),
         lr_schedule="constant" if partial else params["lr_schedule"],
         lr_schedule_params={} if partial else _schedule_params_for(params, recipe),
         callbacks=training_callbacks(params, patience=patience, has_validation=has_validation, partial=partial),
@@ -116,6 +116,14 @@ def _decay_is_free(params: Mapping[str, Any]) -> bool:
 def _is_adamw(optimizer: Any) -> bool:
     """Whether it decays weights as AdamW does."""
     return optimizer == "auto" or optimizer in (torch.optim.AdamW, Muon)
+
+
+def lr_for(recipe: Recipe, lr: float | str, n_samples: float) -> float:
+    """``lr``, or for "auto" that of the recipe for so many training rows."""
+    if lr != "auto":
+        return float(lr)
+    most, lower = recipe.lr_of_many_rows or (math.inf, recipe.lr)
+    return lower if n_samples > most else recipe.lr
 
 
 def epochs_for(

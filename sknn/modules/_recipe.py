@@ -27,6 +27,8 @@ class Recipe:
         rows matters.
     lr : float
         What ``lr="auto"`` means.
+    lr_of_many_rows : tuple of (int, float) or None
+        More than so many training rows, or a stream, have this learning rate.
     decay_epochs : float or None
         Epochs at the full learning rate in which the weight decay of AdamW shrinks a weight without a gradient by a
         factor of e; None leaves the optimizer's default. A decay fixed in steps is too strong for many rows, or too
@@ -69,6 +71,7 @@ class Recipe:
     n_networks: int = 1
     n_networks_up_to: tuple[tuple[int, int], ...] = ()
     lr: float = 0.001
+    lr_of_many_rows: tuple[int, float] | None = None
     decay_epochs: float | None = None
     weight_decay: float | None = None
     eps: float | None = None

@@ -26,6 +26,8 @@ _CURVED, _FIRST_WEIGHTS = 64, 2**15
 _FEW_ROWS = 1500
 # Of more rows, four networks with finer curves are better than eight.
 _MANY_ROWS = 5000
+# Of more rows, weights decay so little in a step that sines of large sums make the higher learning rate diverge.
+_ROWS_OF_HIGH_LR = 10_000
 # Of more rows, more passes over them are worth more than a second network.
 _ROWS_OF_ONE_NETWORK = 50_000
 
@@ -150,6 +152,7 @@ class TabM(nn.Module):
         n_networks=1,
         n_networks_up_to=((100, 7), (_MANY_ROWS, 8), (_ROWS_OF_ONE_NETWORK, 4)),
         lr=0.01,
+        lr_of_many_rows=(_ROWS_OF_HIGH_LR, 0.005),
         decay_epochs=12.0,
         patience=5,
         min_steps=600,

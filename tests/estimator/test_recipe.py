@@ -125,6 +125,17 @@ def test_wide_and_sparse_tables_have_parameters_of_their_own(module, is_sparse, 
     assert {name: params[name] for name in own} == own
 
 
+def test_many_rows_and_streams_get_a_lower_learning_rate():
+    X = np.random.default_rng(0).normal(size=(10_001, 2))
+    quick = {"max_epochs": 1, "n_networks": 1, "early_stopping": False, "module_params": {"width": 4, "n_bins": 2}}
+    models = [NeuralRegressor(random_state=0, **quick) for _ in range(4)]
+    models[0].fit(X[:-1], X[:-1, 0])
+    models[1].fit(X, X[:, 0])
+    models[2].partial_fit(X[:50], X[:50, 0])
+    models[3].set_params(lr=0.02).fit(X, X[:, 0])
+    assert [model.net_.lr for model in models] == [0.01, 0.005, 0.005, 0.02]
+
+
 def test_many_rows_get_finer_curves():
     def added(n_rows):
         return params_for_table(TabM, {}, n_columns=5, is_sparse=False, n_rows=n_rows)
