@@ -53,7 +53,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         if it is not given, TabM with "auto" or AdamW gets ``1 / (12 * lr * steps_per_epoch)``, which shrinks a weight
         without a gradient by a factor of e in 12 epochs.
     lr : float or "auto", default="auto"
-        Learning rate, the largest of the schedule. "auto": 0.01 for TabM (0.005 beyond 10,000 rows and
+        Learning rate, the largest of the schedule. "auto": 0.01 for TabM (0.005 beyond 5,000 rows and
         in `partial_fit`), 0.001 for any other module.
     lr_schedule : {"constant", "cosine", "one_cycle", "plateau"} or class, default="cosine"
         How the learning rate changes, or a ``torch.optim.lr_scheduler`` class. See :class:`sknn.optim.LRSchedule`.

@@ -24,11 +24,10 @@ from .numeric_embeddings import pieces, quantile_knots
 _CURVED, _FIRST_WEIGHTS = 64, 2**15
 # Up to so many rows one member a network is as good as two, and takes half the time.
 _FEW_ROWS = 1500
-# Of more rows, four networks with finer curves are better than eight.
+# Of more rows, four networks with finer curves are better than eight. Weights decay less in a step, so that they grow
+# larger, and sines of large sums make a high learning rate diverge.
 _MANY_ROWS = 5000
-# Of more rows, weights decay so little in a step that sines of large sums make the higher learning rate diverge.
-_ROWS_OF_HIGH_LR = 10_000
-# Of more rows, more passes over them are worth more than a second network.
+# Of more rows, more passes over them are worth more than a second network, and rectified units learn steps better.
 _ROWS_OF_ONE_NETWORK = 50_000
 
 
@@ -36,7 +35,7 @@ def params_of_tables(n_columns: int, is_sparse: bool, n_rows: float) -> dict[str
     """Parameters of `TabM` for a table of so many columns and rows; see `params_of_wide_tables`."""
     params: dict[str, Any] = {"n_members": 1} if n_rows <= _FEW_ROWS else {}
     if n_rows > _MANY_ROWS:
-        params = {"n_bins": 48 if n_rows <= _ROWS_OF_ONE_NETWORK else 32}
+        params = {"n_bins": 48} if n_rows <= _ROWS_OF_ONE_NETWORK else {"n_bins": 32, "activation": nn.ReLU}
     return {**params, **params_of_wide_tables(n_columns, is_sparse)}
 
 
@@ -68,7 +67,8 @@ class TabM(nn.Module):
     width : int, default=64
         Units of every hidden layer of a member, >= 1.
     activation : type[nn.Module], default=HalfSine
-        Class of the activation, constructed without arguments; see :class:`HalfSine`.
+        Class of the activation, constructed without arguments; see :class:`HalfSine`. The estimators choose ``nn.ReLU``
+        beyond 50,000 rows.
     dropout : float, default=0.0
         Fraction of the hidden units dropped during training, in [0, 1).
     n_bins : int, default=16
@@ -152,7 +152,7 @@ class TabM(nn.Module):
         n_networks=1,
         n_networks_up_to=((100, 7), (_MANY_ROWS, 8), (_ROWS_OF_ONE_NETWORK, 4)),
         lr=0.01,
-        lr_of_many_rows=(_ROWS_OF_HIGH_LR, 0.005),
+        lr_of_many_rows=(_MANY_ROWS, 0.005),
         decay_epochs=12.0,
         patience=5,
         min_steps=600,

@@ -126,7 +126,7 @@ def test_wide_and_sparse_tables_have_parameters_of_their_own(module, is_sparse, 
 
 
 def test_many_rows_and_streams_get_a_lower_learning_rate():
-    X = np.random.default_rng(0).normal(size=(10_001, 2))
+    X = np.random.default_rng(0).normal(size=(5001, 2))
     quick = {"max_epochs": 1, "n_networks": 1, "early_stopping": False, "module_params": {"width": 4, "n_bins": 2}}
     models = [NeuralRegressor(random_state=0, **quick) for _ in range(4)]
     models[0].fit(X[:-1], X[:-1, 0])
@@ -142,7 +142,7 @@ def test_many_rows_get_finer_curves():
 
     assert [added(n) for n in (1500, 1501, 5000)] == [{"n_members": 1}, {}, {}]
     assert [added(n) for n in (5001, 50_000)] == [{"n_bins": 48}] * 2
-    assert added(50_001) == {"n_bins": 32}
+    assert added(50_001) == {"n_bins": 32, "activation": nn.ReLU}
 
 
 def test_a_table_of_few_rows_gets_networks_of_one_member_which_a_file_keeps(tmp_path):
