@@ -1,4 +1,4 @@
-"""How many networks of a committee a time limit leaves room for."""
+"""How many networks of a committee can be trained within a time limit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def affordable_networks(n_networks: int, params: dict[str, Any], data: EncodedDa
 
     Few networks that are trained to the end predict better than many that are not. One step of one network is timed.
     """
-    if n_networks <= _LEAST or plan.deadline is None:
+    assert plan.deadline is not None
+    if n_networks <= _LEAST:
         return n_networks
     try:
         seconds = _seconds_of_a_step(params, data, plan.batch_size)

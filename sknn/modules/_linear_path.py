@@ -90,15 +90,14 @@ class LinearPath(nn.Module):
         link = rows.link if out_features > 1 or is_real else "sigmoid"
         path = LinearPath(self.in_features, out_features, self.cat_cardinalities).to(self.bias)
         try:
-            fitted = (
-                self._dense_model(inputs, y, weight, link)
-                if has_few_rows
-                else self._sparse_model(inputs, y, weight, link, latest)
-            )
+            if has_few_rows:
+                coefficients, intercepts = self._dense_model(inputs, y, weight, link)
+            else:
+                coefficients, intercepts = self._sparse_model(inputs, y, weight, link, latest)
         except TimeoutError:
             return None
-        path.weight.copy_(fitted[0])
-        path.bias.copy_(fitted[1])
+        path.weight.copy_(coefficients)
+        path.bias.copy_(intercepts)
         return path
 
     def _has_rare_categories(self, n_rows: int) -> bool:

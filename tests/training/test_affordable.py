@@ -1,4 +1,4 @@
-"""How many networks a time limit leaves room for."""
+"""How many networks of a committee can be trained within a time limit."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def blind_loss(e: Evidence, ended: bool) -> Finding | None:
         f"after {e.n_steps} steps the loss hardly tells a good model from a constant: {seen}; under the squared error, "
         f"where 0 is the mean, a simple model reaches {best:.2g}, and the network {now:.2g}.",
         "a check of the loss: it should compare each output with the target of the same row, along the right axis, and "
-        "penalties, label_smoothing, class_weight and sample_weight should leave room for what differs between rows.",
+        "penalties, label_smoothing, class_weight and sample_weight should not hide what differs between rows.",
         "loss",
     )
 
