@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
 from .careful import careful
 from .dominance import far_from_others, is_squared
@@ -21,6 +21,7 @@ from .reference import Constant
 from .relation import ROWS_FOR_MODEL, is_related, skill_of_model
 from .sampling import RowSource
 from .symmetry import SymmetricLayers
+from .weight_movement import WeightMovement
 
 __all__ = [
     "ENOUGH_HELD_OUT",
@@ -28,7 +29,6 @@ __all__ = [
     "MEMORISED",
     "SKILL_OF_A_RELATION",
     "Evidence",
-    "trained_parameters",
 ]
 
 # Below this skill a network is hardly better than a constant guess; noisy tasks allow little more.
@@ -65,7 +65,7 @@ class Evidence:
     inspections: list[Inspection]  # the one before the first step, and the last two
     norms: LayerNorms
     symmetric: SymmetricLayers
-    start: list[Tensor]  # weights before the first step
+    weights: WeightMovement  # from before the first step
     train: RowSource
     valid: RowSource
     restores_best: bool  # whether training ends with the weights of the best validation epoch
@@ -330,34 +330,7 @@ class Evidence:
                 found = now, both
         return found
 
-    # ------------------------------------------------------------------ how far the weights moved
-
-    def displacement(self) -> float:
-        """Distance of the weights from their start, relative to their norm: the largest over the layers.
-
-        Without the component along the weights themselves, which is the effect of weight decay.
-        """
-        furthest = 0.0
-        for now, start in self._now_and_start():
-            size = max(float(start.norm()), 0.1 * math.sqrt(start.numel() / max(1, start[:1].numel())))
-            moved = now - start
-            if start.any():
-                moved = moved - start * ((moved * start).sum() / start.square().sum())
-            furthest = max(furthest, float(moved.norm()) / size)
-        return furthest
-
-    def shrinkage(self) -> float:
-        """Norm of the weight matrices now, as a share of that at the start: the median over the layers."""
-        shares = [
-            float(now.norm() / start.norm()) for now, start in self._now_and_start() if now.ndim > 1 and start.any()
-        ]
-        return float(np.median(shares)) if shares else 1.0
-
-    def _now_and_start(self) -> list[tuple[Tensor, Tensor]]:
-        return [
-            (p.detach().cpu().double(), start.cpu().double())
-            for p, start in zip(trained_parameters(self.net), self.start, strict=True)
-        ]
+    # ------------------------------------------------------------------ learning rates
 
     @property
     def largest_lr(self) -> float:
@@ -372,8 +345,3 @@ class Evidence:
     def update_size(self) -> float:
         """Norm of a first update at the full learning rate, relative to that of the weights; NaN if unknown."""
         return self.norms.update_per_lr() * max(self.lr, self.largest_lr)
-
-
-def trained_parameters(net: Any) -> list[nn.Parameter]:
-    """Real parameters of the network that require gradients."""
-    return [p for p in net.module_.parameters() if p.requires_grad and p.is_floating_point()]

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from .careful import careful
-from .evidence import Evidence, trained_parameters
+from .evidence import Evidence
 from .input_dependence import input_gradient
 from .inspection import Inspection, inspect_before_training
 from .layers import LayerNorms
 from .reference import Constant, best_constant, judge_held_out
 from .sampling import RowSource
 from .symmetry import SymmetricLayers
+from .weight_movement import WeightMovement
 
 __all__ = ["initial_evidence"]
 
@@ -40,7 +38,7 @@ def initial_evidence(net: Any, train: RowSource, valid: RowSource, *, planned_ep
         inspections=inspections,
         norms=careful(LayerNorms, net.module_, order, draws=False) or LayerNorms(net.module_, []),
         symmetric=careful(SymmetricLayers, net.module_, mixing, draws=False) or SymmetricLayers(net.module_, []),
-        start=_copies(net),
+        weights=WeightMovement(net),
         planned_epochs=planned_epochs,
         flow_at_start=None if rows is None else careful(input_gradient, net, rows),
         **settings,
@@ -53,9 +51,3 @@ def _inspect(net: Any, train: RowSource) -> tuple[tuple[Any, Any] | None, Consta
         return None, None, []
     inspection = inspect_before_training(net, rows)
     return rows, best_constant(net, inspection, rows, train), [inspection]
-
-
-def _copies(net: Any) -> list[Tensor]:
-    """Copies of the trained weights."""
-    with torch.no_grad():
-        return [p.detach().clone() for p in trained_parameters(net)]

@@ -55,7 +55,7 @@ def shrinking(e: Evidence, ended: bool) -> Finding | None:
     """The weights have shrunk to nearly nothing, and the network learns poorly."""
     decay = max(group.get("weight_decay", 0.0) for group in e.net.optimizer_.param_groups)
     weaker = f"optimizer__weight_decay={decay / 100:.1g} (it is {decay:.3g}), or a weaker penalty in the loss."
-    shrinkage = e.shrinkage()
+    shrinkage = e.weights.shrinkage()
     if shrinkage < _SHRUNK and e.learns_poorly:
         return _not_learning(e, "weight_decay", f"the weights have shrunk to {shrinkage:.1%} of their norm", weaker)
     # After 1 / (lr * decay) steps of plain gradient descent or AdamW little is left of what was learned.
@@ -83,11 +83,11 @@ def hardly_moving(e: Evidence, ended: bool) -> Finding | None:
     late = float(np.median(e.norms.lrs[len(e.norms.lrs) // 2 :] or [e.lr]))
     rate_fell = late < _HARDLY_ANY_LR * e.largest_lr
     too_far = _HALFWAY if rate_fell else _HARDLY_MOVED
-    hardly_moved = e.skill < 0.1 and e.displacement() < too_far and e.learns_poorly
+    hardly_moved = e.skill < 0.1 and e.weights.displacement() < too_far and e.learns_poorly
     # A rate that fell too soon also keeps a network with some skill from what a simple model learns.
     if not hardly_moved and not (ended and rate_fell and _is_behind(e)):
         return None
-    moved = f"all steps together changed {e.displacement():.1e} of the weights"
+    moved = f"all steps together changed {e.weights.displacement():.1e} of the weights"
     if e.largest_lr < 0.03 * e.lr:
         kept = f"the schedule has kept the learning rate at or below {e.largest_lr:.1e}, where lr is {e.lr:.3g}, and "
         return _not_learning(e, "schedule", kept + moved, "lr_schedule='cosine', or a shorter warm-up.")
@@ -239,7 +239,7 @@ def unrelated_labels(e: Evidence, ended: bool) -> Finding | None:
     # Half of what hardly any network reaches by chance: beyond, there may be a weak relation.
     if max(valid) > min(0.03, 0.5 * e.by_chance(e.valid.n_rows)):
         return None
-    if e.displacement() < _HARDLY_MOVED or not e.is_unrelated:
+    if e.weights.displacement() < _HARDLY_MOVED or not e.is_unrelated:
         return None
     return _not_learning(
         e,

@@ -41,7 +41,7 @@ def suggested_lr(e: Evidence) -> float:
     """The learning rate at which one of the first steps would change a usual share of the weights, to one digit."""
     size = e.update_size() * _of_momentum(e)
     if not size > 0 or not math.isfinite(size):  # then from the distance covered in all steps
-        size = e.displacement() / max(1, e.n_steps)
+        size = e.weights.displacement() / max(1, e.n_steps)
     if not size > 0 or not math.isfinite(size):
         return float(f"{e.lr * 0.1:.0e}")
     return float(f"{max(lowest_lr(e.lr), min(e.lr * _BOLD_UPDATE / size, max(e.lr, _HIGH))):.0e}")
