@@ -8,6 +8,9 @@ import numpy as np
 
 __all__ = ["center_and_half_spread", "quantiles"]
 
+# Numbers that are sorted together, so that a table is not held twice for them.
+_SORTED_AT_ONCE = 2**19
+
 # Cumulative weights this close to q of their sum count as equal: 0.1 added up ten times is not 1.
 TIE_TOLERANCE = 1e-11
 
@@ -37,27 +40,30 @@ def quantiles(numeric: np.ndarray, weight: np.ndarray | None, levels: Sequence[f
     They invert the weighted step function of the cumulative distribution, and are the mean of both neighbours where it
     is level, so that a weight of k counts exactly as k copies.
     """
-    columns = np.ascontiguousarray(numeric.T)  # (d, n): each column is sorted in one stretch of memory
     q = np.asarray(levels)
-    return _plain(columns, q) if weight is None else _weighted(columns, np.asarray(weight, dtype=np.float64), q)
+    if weight is None:
+        return _plain(numeric, q)
+    return _weighted(np.ascontiguousarray(numeric.T), np.asarray(weight, dtype=np.float64), q)
 
 
-def _plain(columns: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """Quantiles (n_levels, d) of columns (d, n) without weights, by selection in O(n d)."""
-    result = np.full((levels.size, len(columns)), np.nan)
-    n_values = np.full(len(columns), columns.shape[1])
-    missing = np.isnan(columns)
-    if missing.any():
-        n_values -= missing.sum(axis=1)
+def _plain(numeric: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Quantiles (n_levels, d) of columns (n, d) without weights, by selection in O(n d)."""
+    n_rows, n_columns = numeric.shape
+    result = np.full((levels.size, n_columns), np.nan)
+    n_values = n_rows - np.isnan(numeric).sum(axis=0)
+    at_once = max(1, _SORTED_AT_ONCE // n_rows)
     for n in np.unique(n_values[n_values > 0]):  # equally many values: the same ranks
-        members = np.flatnonzero(n_values == n)
+        alike = np.flatnonzero(n_values == n)
         ranks = levels * n
         lower = np.ceil(ranks).astype(np.intp) - 1
         upper = np.where(ranks == np.ceil(ranks), lower + 1, lower)
         lower, upper = np.clip(lower, 0, n - 1), np.clip(upper, 0, n - 1)
-        # Partition puts NaN last, as sort does.
-        ordered = np.partition(columns[members], np.unique([lower, upper]), axis=1)
-        result[:, members] = (ordered[:, lower] / 2 + ordered[:, upper] / 2).T
+        for start in range(0, len(alike), at_once):
+            members = alike[start : start + at_once]
+            # Each column in one stretch of memory. Partition puts NaN last, as sort does.
+            ordered = numeric[:, members].T.copy()
+            ordered.partition(np.unique([lower, upper]), axis=1)
+            result[:, members] = (ordered[:, lower] / 2 + ordered[:, upper] / 2).T
     return result
 
 

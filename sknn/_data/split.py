@@ -48,7 +48,7 @@ def validation_splits(
             "Set early_stopping=False or pass X_val and y_val."
         )
     by_group = None if groups is None else Groups(groups, labels)
-    rest = np.arange(n_samples)
+    rest, is_left = np.arange(n_samples), np.ones(n_samples, dtype=bool)
     distinct: list[np.ndarray] = []
     while len(distinct) < n_networks:
         if by_group is not None:
@@ -61,13 +61,23 @@ def validation_splits(
         if not len(held_out):
             break
         distinct.append(held_out)
-        rest = np.setdiff1d(rest, held_out, assume_unique=True)
+        is_left[held_out] = False
+        rest = np.flatnonzero(is_left)
     valid = [distinct[i % len(distinct)] for i in range(n_networks)]
-    train = [np.setdiff1d(np.arange(n_samples), held_out, assume_unique=True) for held_out in valid]
+    train = [_others(held_out, n_samples) for held_out in valid]
     return _rectangular(train), _rectangular(valid)
 
 
+def _others(rows: np.ndarray, n_samples: int) -> np.ndarray:
+    """Sorted positions that are not among `rows`."""
+    is_other = np.ones(n_samples, dtype=bool)
+    is_other[rows] = False
+    return np.flatnonzero(is_other)
+
+
 def _rectangular(rows: list[np.ndarray]) -> np.ndarray:
+    if len(rows) == 1:
+        return rows[0][None]  # no copy of many rows
     longest = max(map(len, rows))
     return np.stack([np.resize(positions, longest) for positions in rows])
 

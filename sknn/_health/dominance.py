@@ -17,6 +17,8 @@ __all__ = ["WildTargets", "far_from_others", "few_rows_decide", "is_squared", "l
 _FEW, _LITTLE = 1 / 4, 0.05
 # The same under a squared error, which is wilder by nature.
 _FEW_WILD = 1 / 100
+# Rows among which a quarter of all rows is met.
+_ENOUGH_FOR_SHARES = 2**17
 # Share of the squares that one of a hundred rows holds alone.
 _ALONE = 0.3
 
@@ -40,19 +42,24 @@ def far_from_others(y: Any, *, mostly_zero: bool = False) -> WildTargets | None:
     """
     if not isinstance(y, Tensor) or not y.is_floating_point() or y.ndim > 2 or len(y) < 20:
         return None
-    values = y.detach().reshape(len(y), -1).double()
-    squares = (values - values.median(0).values).square().sum(1)
-    is_wild = torch.zeros(len(y), dtype=torch.bool, device=y.device)
-    is_wild[squares.topk(max(1, int(_FEW_WILD * len(y)))).indices] = True
-    others = squares[~is_wild]
-    left = float(others.sum() / squares.sum().clamp(min=1e-300))
-    if not left < _LITTLE or not squares.any():
+    targets = y.detach().reshape(len(y), -1)
+    distances = targets.to(torch.float64, copy=True).sub_(targets.median(0).values)  # in place: there may be many
+    squares = distances.square_().sum(1) if distances.shape[1] > 1 else distances.square_()[:, 0]
+    total, furthest = squares.sum(), squares.topk(max(1, int(_FEW_WILD * len(y))))
+    n_others = len(squares) - len(furthest.indices)
+    squares[furthest.indices] = 0.0
+    others = squares.sum()
+    left = float(others / total.clamp(min=1e-300))
+    if not left < _LITTLE or not total:
         return None
     # Of counts that are mostly zero, few rows hold the squares by nature, but not a single one of them.
-    is_mostly_zero = int((others == 0).sum()) > len(others) // 2
-    if is_mostly_zero and (not mostly_zero or float(squares.max()) < _ALONE * float(squares.sum())):
+    is_mostly_zero = n_others - int(squares.count_nonzero()) > n_others // 2
+    largest = furthest.values.max()
+    if is_mostly_zero and (not mostly_zero or float(largest) < _ALONE * float(total)):
         return None
-    return WildTargets(is_wild, 1 - left, math.sqrt(float(squares.max() / others.mean().clamp(min=1e-300))))
+    is_wild = torch.zeros(len(y), dtype=torch.bool, device=y.device)
+    is_wild[furthest.indices] = True
+    return WildTargets(is_wild, 1 - left, math.sqrt(float(largest / (others / n_others).clamp(min=1e-300))))
 
 
 @torch.no_grad()
@@ -84,7 +91,7 @@ def few_rows_decide(net: Any, inspection: Inspection, linked: Any, value: Tensor
     A network that predicts all other rows perfectly is hardly better by such a loss than the constant `value`. `linked`
     brings raw scores into the range that the loss expects.
     """
-    x, y = source.targets(source.n_rows) or ({}, None)
+    x, y = source.targets(min(source.n_rows, _ENOUGH_FOR_SHARES)) or ({}, None)
     if y is None or not y.is_floating_point():
         return False
 
