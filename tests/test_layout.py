@@ -206,6 +206,7 @@ QUESTIONS = {
             "getattr(instance, name, parameter.empty)",
         ],
         "_network/build.py": ["hasattr(inside, 'fit_knots')"],
+        "_network/hidden.py": ["hasattr(network, 'forward_hidden')"],
         "_network/start_rows.py": ["hasattr(one, 'fit_start')"],
         "_network/parametrized.py": ["getattr(hook, '__module__', '')", "getattr(hook, 'hook', hook)"],
         "_network/signature.py": [
