@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -142,6 +142,11 @@ class Inputs(ABC):
     def in_features(self) -> int:
         """Width that a network is built for: columns of a table, channels, or codes."""
         return self.row_shape[-1] if self.row_shape else 1
+
+    @property
+    def categories(self) -> dict[int, tuple[Hashable, tuple[Hashable, ...]]]:
+        """Of each categorical column, by its position among these: its name, and its values in the order of codes."""
+        return {}
 
     @property
     def row_size(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -265,6 +266,11 @@ class TableInputs(Inputs):
                 self.encoder.encode(numeric, out=x_num[part])
                 x_cat[part] = self._trained_codes(codes)
         return Dense(torch.from_numpy(x_num), torch.from_numpy(x_cat) if self.cardinalities else None)
+
+    @property
+    def categories(self) -> dict[int, tuple[Hashable, tuple[Hashable, ...]]]:
+        columns = [self.reader.columns[position] for position in self.reader.categorical]
+        return {i: (column.name, column.categories) for i, column in enumerate(columns)}
 
     def scale_changes(self, raw: TableRows) -> dict[str, str]:
         names = [f"X: {column_label(self.reader.columns[i].name, i)}" for i in self.reader.numeric]

@@ -1,7 +1,8 @@
-"""The units of a network's last hidden layer."""
+"""What a network has learned as features: the units of its last hidden layer, and vectors of categories."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from ..modules import Committee
+from ..modules import CategoricalEmbeddings, Committee, FeatureTokenizer
 from .table_network import inner_inputs, users_network
 
-__all__ = ["hidden_units"]
+__all__ = ["category_vectors", "hidden_units"]
 
 
 def hidden_units(network: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
@@ -20,10 +21,34 @@ def hidden_units(network: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
 
     Networks and members are concatenated, not averaged: unit 3 of one has nothing to do with unit 3 of another.
     """
-    inside, given = users_network(network), inner_inputs(network, inputs)
-    networks = inside.networks if isinstance(inside, Committee) else [inside]
-    parts = [_hidden_units(one, given) for one in networks]
+    given = inner_inputs(network, inputs)
+    parts = [_hidden_units(one, given) for one in _networks(network)]
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+
+def category_vectors(network: nn.Module, cardinalities: Sequence[int]) -> dict[int, Tensor]:
+    """The vectors of the codes, (cardinality, width), of each categorical column that has any, by its position.
+
+    Those of all networks of a committee stand side by side. Without a layer of sknn that embeds these columns there are
+    none.
+    """
+    found = [_category_vectors(one, cardinalities) for one in _networks(network)]
+    return {column: torch.cat([vectors[column] for vectors in found], dim=1) for column in found[0]}
+
+
+def _category_vectors(network: nn.Module, cardinalities: Sequence[int]) -> dict[int, Tensor]:
+    for layer in network.modules():
+        if isinstance(layer, CategoricalEmbeddings | FeatureTokenizer):
+            vectors = layer.vectors()
+            if all(i < len(cardinalities) and len(of_i) == cardinalities[i] for i, of_i in vectors.items()):
+                return vectors
+    return {}
+
+
+def _networks(network: nn.Module) -> list[nn.Module]:
+    """The networks of a committee, or the single one."""
+    inside = users_network(network)
+    return [*inside.networks] if isinstance(inside, Committee) else [inside]
 
 
 def _hidden_units(network: nn.Module, given: tuple[Tensor, ...]) -> Tensor:

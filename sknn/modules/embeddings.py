@@ -220,6 +220,13 @@ class CategoricalEmbeddings(nn.Module):
             parts.append(embedded.flatten(1))  # (batch, n_embedded * size)
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
+    def vectors(self) -> dict[int, Tensor]:
+        """The learned vectors of the codes, (cardinality, embedding_size), of each embedded column by its position."""
+        if self.embedding is None or self.trust is None:
+            return {}
+        parts = (self.embedding.weight * self.trust.unsqueeze(1)).split(self._sizes)
+        return dict(zip(self.embedded_columns.tolist(), parts, strict=True))
+
     @torch.no_grad()
     def fit_start(self, rows: StartRows) -> CategoricalEmbeddings:
         """Trust rare categories less, by training rows with their targets, and shorten embeddings; returns the module.
