@@ -33,7 +33,7 @@ LEVELS = [
     {"losses", "optim", "_data", "_health"},
     {"_network", "callbacks"},
     {"_backprop", "_checkpoint"},
-    {"_training"},
+    {"_training", "_explain"},
     {"_estimator"},
     {"_classifier", "_embedding", "_regressor"},
     {"_export", "_file"},

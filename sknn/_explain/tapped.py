@@ -1,0 +1,54 @@
+"""A network whose embeddings of codes can be read and replaced by others."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..modules.embeddings import CategoricalEmbeddings, OneHot
+
+__all__ = ["TappedNetwork"]
+
+_EMBEDDINGS = (CategoricalEmbeddings, OneHot, nn.Embedding, nn.EmbeddingBag)
+
+
+class TappedNetwork:
+    """A network, and what its embedding layers return, in the order in which they are called.
+
+    A number between two codes does not exist, but one between their embeddings does. The structure of the network is
+    copied and its tensors are shared: nothing is registered in the network itself, which other threads may be using.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        shared: dict[int, Any] = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
+        self._network = copy.deepcopy(network, shared)
+        self._seen: list[Tensor] = []
+        self._replaced: list[Tensor] | None = None
+        _hook_outermost(self._network, self._embedded)
+
+    def __call__(self, inputs: tuple[Tensor, ...], embeddings: list[Tensor] | None = None) -> Any:
+        """The output of the network, if `embeddings` are given with these instead of its own."""
+        self._seen, self._replaced = [], embeddings
+        return self._network(*inputs)
+
+    def embeddings(self, inputs: tuple[Tensor, ...]) -> list[Tensor]:
+        """What the embedding layers return, each (batch, ...)."""
+        self(inputs)
+        return self._seen
+
+    def _embedded(self, module: nn.Module, given: Any, output: Tensor) -> Tensor:
+        self._seen.append(output)
+        if self._replaced is None:
+            return output
+        place = len(self._seen) - 1
+        return self._replaced[place] if place < len(self._replaced) else output
+
+
+def _hook_outermost(module: nn.Module, hook: Any) -> None:
+    if isinstance(module, _EMBEDDINGS):
+        module.register_forward_hook(hook)
+        return
+    for child in module.children():
+        _hook_outermost(child, hook)
