@@ -99,6 +99,10 @@ class ArrayInputs(Inputs):
         x = torch.from_numpy(raw.numbers(rows))
         return Dense(x if self.rescaling is None else _standardised(x, *self.rescaling))
 
+    def absent(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Zeros, code 0 among them."""
+        return {name: torch.zeros_like(values) for name, values in tensors.items()}
+
     @property
     def can_be_scaled(self) -> bool:
         return not self.codes

@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from ..exceptions import DamagedFileError
@@ -200,6 +201,22 @@ class Inputs(ABC):
     def _learn_scaling(self, store: Any) -> Callable[[Any], Store]:
         """Change `scaling` by these numbers, and return the function that scales such numbers."""
         raise NotImplementedError(f"Inputs of the kind {self.kind!r} are scaled from the start.")
+
+    # ------------------------------------------------------------------ explanations
+
+    def absent(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What stands for rows of which nothing is known, in the shapes of `tensors`: zeros in place of numbers."""
+        return {
+            name: torch.zeros_like(values) if values.is_floating_point() else values for name, values in tensors.items()
+        }
+
+    def contributions(self, X: Any, found: list[dict[str, np.ndarray]]) -> Any:
+        """What the parts of each row of X, as returned by `prepare`, contribute, in a form that belongs to X.
+
+        `found` holds for each row, by the name of a tensor, the contributions float64 of its numbers, (*shape,) or
+        (*shape, n_outputs), and under "codes" the codes int64 (n,) if it has some.
+        """
+        return np.stack([row["x"] for row in found])
 
     # ------------------------------------------------------------------ files
 

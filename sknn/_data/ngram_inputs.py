@@ -6,7 +6,9 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+import torch
 from scipy.sparse import csr_array
+from torch import Tensor
 
 from .._errors import shown
 from ..exceptions import DamagedFileError
@@ -16,6 +18,7 @@ from .ngrams import Ngrams, is_word, learn_vocabulary, ngram_counts, places_of, 
 from .stored import check_names, stored_array, stored_int
 from .stores import Bags
 from .texts import WHAT, as_texts, checked_size, checked_texts
+from .word_contributions import WordContributions
 
 __all__ = ["NgramInputs"]
 
@@ -106,6 +109,17 @@ class NgramInputs(Inputs):
         counts = ngram_counts(texts.tolist(), self.ngrams, self.vocabulary)
         weights = tf_idf(counts, self.idf, int((~is_word(self.vocabulary)).sum()))
         return csr_array((weights.data, weights.indices, weights.indptr), shape=weights.shape)
+
+    def absent(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The same n-grams without weight, which is a text without words."""
+        return {**tensors, "x_weight": torch.zeros_like(tensors["x_weight"])}
+
+    def contributions(self, X: np.ndarray, found: list[dict[str, np.ndarray]]) -> list[WordContributions]:
+        """Of the words of each text."""
+        return [
+            WordContributions(*self.by_word(text, row["codes"], row["x_weight"]))
+            for text, row in zip(checked_texts(X), found, strict=True)
+        ]
 
     def by_word(self, text: str, codes: np.ndarray, values: np.ndarray) -> tuple[list[str], np.ndarray]:
         """The words of a text, and what each contributes, float64 (n_words, ...), if its n-grams contribute `values`.

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..exceptions import DamagedFileError
 from ..modules import TextTransformer
@@ -15,6 +16,7 @@ from .ngrams import words_of
 from .stored import check_names, stored_int
 from .stores import Ragged
 from .texts import WHAT, as_texts, checked_size, checked_texts
+from .word_contributions import WordContributions
 
 __all__ = ["TextInputs"]
 
@@ -101,6 +103,17 @@ class TextInputs(Inputs):
                 spelled[word] = self._spelled(word)
             codes += spelled[word]
         return codes[: self.max_tokens] or [_UNKNOWN]
+
+    def absent(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Unknown words."""
+        return {**tensors, "x": tensors["x"].clamp(max=_UNKNOWN)}
+
+    def contributions(self, X: np.ndarray, found: list[dict[str, np.ndarray]]) -> list[WordContributions]:
+        """Of the words, and pieces of rare words, of each text."""
+        return [
+            WordContributions(self.tokens(text), row["x"])
+            for text, row in zip(checked_texts(X), found, strict=True)
+        ]
 
     def tokens(self, text: str) -> list[str]:
         """What the codes of a text stand for: words, and pieces of words."""

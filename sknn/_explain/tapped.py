@@ -25,6 +25,7 @@ class TappedNetwork:
         shared: dict[int, Any] = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
         self._network = copy.deepcopy(network, shared)
         self._seen: list[Tensor] = []
+        self._of_rows: list[bool] = []  # of each call of an embedding layer
         self._replaced: list[Tensor] | None = None
         _hook_outermost(self._network, self._embedded)
 
@@ -34,15 +35,21 @@ class TappedNetwork:
         return self._network(*inputs)
 
     def embeddings(self, inputs: tuple[Tensor, ...]) -> list[Tensor]:
-        """What the embedding layers return, each (batch, ...)."""
+        """What the embedding layers return for the rows, each (batch, ...); those of positions are left out."""
+        sizes = []
+        for n_rows in (1, 2):
+            self(tuple(values[:1].expand(n_rows, *values.shape[1:]) for values in inputs))
+            sizes.append([len(output) for output in self._seen])
+        self._of_rows = [one != two for one, two in zip(*sizes, strict=True)]
         self(inputs)
-        return self._seen
+        return [output for output, is_of_rows in zip(self._seen, self._of_rows, strict=True) if is_of_rows]
 
     def _embedded(self, module: nn.Module, given: Any, output: Tensor) -> Tensor:
+        place = len(self._seen)
         self._seen.append(output)
-        if self._replaced is None:
+        if self._replaced is None or place >= len(self._of_rows) or not self._of_rows[place]:
             return output
-        place = len(self._seen) - 1
+        place = sum(self._of_rows[:place])
         return self._replaced[place] if place < len(self._replaced) else output
 
 
