@@ -103,6 +103,9 @@ class ArrayInputs(Inputs):
         """Zeros, code 0 among them."""
         return {name: torch.zeros_like(values) for name, values in tensors.items()}
 
+    def columns_of_inputs(self) -> dict[str, np.ndarray] | None:
+        return {"x": np.arange(self.row_shape[0], dtype=np.int64)} if len(self.row_shape) == 1 else None
+
     @property
     def can_be_scaled(self) -> bool:
         return not self.codes

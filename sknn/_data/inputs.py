@@ -154,6 +154,14 @@ class Inputs(ABC):
         """Numbers that a network receives for one row, about."""
         return math.prod(self.row_shape) + sum(self.cardinalities)
 
+    def columns_of_inputs(self) -> dict[str, np.ndarray] | None:
+        """Which given column each number and each code of an encoded row belongs to; None if X has no columns.
+
+        Of each tensor that a network receives, by its name, positions int64 (width,). A column may have several numbers
+        and a code, such as a date or a number with gaps.
+        """
+        return None
+
     def scale_changes(self, raw: RawRows) -> dict[str, str]:
         """Name of a column -> how far its values in a further call of fit are from those that were learned from."""
         return {}

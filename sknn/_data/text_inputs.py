@@ -111,8 +111,7 @@ class TextInputs(Inputs):
     def contributions(self, X: np.ndarray, found: list[dict[str, np.ndarray]]) -> list[WordContributions]:
         """Of the words, and pieces of rare words, of each text."""
         return [
-            WordContributions(self.tokens(text), row["x"])
-            for text, row in zip(checked_texts(X), found, strict=True)
+            WordContributions(self.tokens(text), row["x"]) for text, row in zip(checked_texts(X), found, strict=True)
         ]
 
     def tokens(self, text: str) -> list[str]:

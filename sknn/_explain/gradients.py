@@ -4,10 +4,10 @@ The attribution of an input :math:`x_i` of a row, beside a baseline :math:`x'`, 
 
 .. math:: (x_i - x_i') \\int_0^1 \\partial_i f(x' + \\alpha (x - x')) \\, d\\alpha,
 
-which sums to :math:`f(x) - f(x')` (M. Sundararajan, A. Taly, Q. Yan, Axiomatic Attribution for Deep Networks, ICML 2017,
-arXiv:1703.01365). Of several baselines it is the mean (G. Erion et al., Improving performance of deep learning models
-with axiomatic attribution priors and expected gradients, Nature Machine Intelligence 2021, arXiv:1906.10670). Codes are
-interpolated behind their embeddings.
+which sums to :math:`f(x) - f(x')` (M. Sundararajan, A. Taly, Q. Yan, Axiomatic Attribution for Deep Networks, ICML
+2017, arXiv:1703.01365). Of several baselines it is the mean (G. Erion et al., Improving performance of deep learning
+models with axiomatic attribution priors and expected gradients, Nature Machine Intelligence 2021, arXiv:1906.10670).
+Codes are interpolated behind their embeddings.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from .tapped import TappedNetwork
 
 __all__ = ["Attributions", "NotDifferentiableError", "integrated_gradients"]
 
-# Steps of a path, for each row over all baselines. They are doubled for rows whose attributions miss the difference of
-# the predictions by more than _NEAR of the sum of their absolute values, as long as there are fewer than _MOST_STEPS.
-_STEPS, _MOST_STEPS = 8, 128
+# Steps from the only baseline, and from each of many. They are doubled for rows whose attributions miss the difference
+# of the predictions by more than _NEAR of the sum of their absolute values, up to so many.
+_STEPS, _STEPS_OF_MANY = 8, 2
+_MOST_STEPS, _MOST_STEPS_OF_MANY = 128, 8
 _NEAR = 0.01
 # What is left then is spread over the inputs in proportion. More than this is no matter of steps: the gradients are
 # wrong, as those of a step function.
@@ -86,26 +87,26 @@ def integrated_gradients(
         explain the difference between rows and baselines.
     """
     path = _Path(network, scores, rows, baselines)
-    n_steps = max(1, -(-_STEPS // len(baselines)))
-    most = max(n_steps, _MOST_STEPS // len(baselines))
-    total = path.integral(None, n_steps)
-    remainder, size = path.remainder(total)
+    n_baselines = len(baselines)
+    n_steps = max(_STEPS_OF_MANY, -(-_STEPS // n_baselines))
+    most = max(_MOST_STEPS_OF_MANY, _MOST_STEPS // n_baselines)
+    found = path.integral(None, n_steps)
+    remainder, size = path.remainder(found)
     while n_steps < most:
         missed = (remainder.abs() > _NEAR * size + path.rounding).any(1).nonzero()[:, 0]
         if not len(missed):
             break
         n_steps *= 2
-        for all_rows, again in zip(total, path.integral(missed, n_steps), strict=True):
+        for all_rows, again in zip(found, path.integral(missed, n_steps), strict=True):
             all_rows[missed] = again
-        remainder, size = path.remainder(total)
+        remainder, size = path.remainder(found)
     if bool((remainder.abs() > _FAR * size + path.rounding).any()):
         raise NotDifferentiableError(
-            "its gradients do not explain its predictions: it contains a function whose gradient is zero or wrong, such "
-            "as a threshold"
+            "its gradients do not explain its predictions: it contains a function whose gradient is zero or wrong, "
+            "such as a threshold"
         )
     share = remainder / size.clamp_min(1e-30)
-    total = [part + part.abs() * _like(share, part) for part in total]
-    return path.attributions(total)
+    return path.attributions([part[0] + part[1] * _like(share, part[0]) for part in map(_unstacked, found)])
 
 
 class _Path:
@@ -149,7 +150,10 @@ class _Path:
             )
 
     def integral(self, chosen: Tensor | None, n_steps: int) -> list[Tensor]:
-        """Attributions of what is varied, for rows at these positions, each (n, ..., n_outputs)."""
+        """Attributions of what is varied, for rows at these positions, and the means of their absolute values.
+
+        Both (n, 2, ..., n_outputs), of each part that is varied.
+        """
         positions = torch.arange(self.n_rows) if chosen is None else chosen.cpu()
         width = sum(part[0].numel() for part in self.ends)
         n_at_once = max(1, _AT_ONCE // (max(width, 64) * n_steps))
@@ -159,7 +163,7 @@ class _Path:
     def _of_rows(self, chosen: Tensor, n_steps: int) -> list[Tensor]:
         others = {name: values[chosen].repeat_interleave(n_steps, 0) for name, values in self.rows.items()}
         stop = [part[chosen] for part in self.ends]
-        total = [part.new_zeros(*part.shape, self.scores.n_outputs) for part in stop]
+        total = [part.new_zeros(len(part), 2, *part.shape[1:], self.scores.n_outputs) for part in stop]
         for i, start in enumerate(self.starts):
             # Each baseline has its own places between the steps, so that few steps of many baselines cover the path.
             share = (0.5 + i * _GOLDEN) % 1.0
@@ -168,7 +172,8 @@ class _Path:
             for sum_, gradient, first, last in zip(
                 total, self._gradients(begin, stop, alpha.to(self.end.device), others), begin, stop, strict=True
             ):
-                sum_ += gradient * (last - first).unsqueeze(-1) / len(self.starts)
+                own = gradient * (last - first).unsqueeze(-1) / len(self.starts)
+                sum_ += torch.stack([own, own.abs()], 1)
         return total
 
     def _gradients(
@@ -195,12 +200,11 @@ class _Path:
             means.append(torch.stack(found, -1).unflatten(0, (-1, n_steps)).mean(1))
         return means
 
-    def remainder(self, total: list[Tensor]) -> tuple[Tensor, Tensor]:
+    def remainder(self, found: list[Tensor]) -> tuple[Tensor, Tensor]:
         """What attributions miss of the difference of the scores, and their absolute sum, (n, n_outputs) each."""
         n_outputs = self.scores.n_outputs
-        found = [part.reshape(self.n_rows, -1, n_outputs) for part in total]
-        explained = torch.stack([part.sum(1) for part in found]).sum(0)
-        return self.end - self.start - explained, torch.stack([part.abs().sum(1) for part in found]).sum(0)
+        sums = torch.stack([part.reshape(self.n_rows, 2, -1, n_outputs).sum(2) for part in found]).sum(0)
+        return self.end - self.start - sums[:, 0], sums[:, 1]
 
     def attributions(self, total: list[Tensor]) -> Attributions:
         """The result."""
@@ -217,6 +221,10 @@ def _between(start: Tensor, stop: Tensor, alpha: Tensor) -> Tensor:
     """Points of straight lines (n, ...), the steps of a row one after the other, (n * n_steps, ...)."""
     along = alpha.view(1, -1, *[1] * (start.ndim - 1))
     return torch.lerp(start.unsqueeze(1), stop.unsqueeze(1), along.to(start)).flatten(0, 1)
+
+
+def _unstacked(part: Tensor) -> tuple[Tensor, Tensor]:
+    return part[:, 0], part[:, 1]
 
 
 def _like(values: Tensor, part: Tensor) -> Tensor:

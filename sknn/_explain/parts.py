@@ -1,142 +1,155 @@
-"""What the pixels of images, the steps of sequences, the words of texts and the frames of sounds contribute."""
+"""Rows of a fitted estimator -> attributions of pixels, steps of sequences, words of texts, frames of sounds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .._data.containers import take_rows
-from .._data.inputs import Inputs
 from .._data.sequence_inputs import ConvolutionInputs
 from .._data.stores import Store
-from .gradients import integrated_gradients
-from .scores import Scores
+from .explain import Fitted, differentiable
+from .gradients import NotDifferentiableError, integrated_gradients
+from .scores import Scores, explained_scores, raw_scores
 from .windows import window_values
 
-__all__ = ["part_contributions"]
+__all__ = ["ExplainedParts", "explained_parts"]
 
 # Numbers of rows that are encoded together, and of rows of several lengths that are filled up to the longest.
 _ENCODED, _FILLED_UP = 2**22, 2**20
+
+
+class ExplainedParts(NamedTuple):
+    """Attributions, and the scores that they start from."""
+
+    values: Any  # in a form that belongs to X, see `Inputs.contributions`
+    base_values: np.ndarray  # float64 (n, n_outputs): the score of the baseline of each row
 
 
 class _Found(NamedTuple):
     """Of some rows, at these positions."""
 
     positions: np.ndarray
-    values: list[dict[str, np.ndarray]]  # as `Inputs.contributions` takes them
-    start: Tensor  # (n, n_outputs)
-    end: Tensor
+    values: list[dict[str, np.ndarray]]  # as `Inputs.contributions` takes them, with an axis of outputs
+    start: np.ndarray  # (n, n_outputs)
 
 
-def part_contributions(
-    network: nn.Module,
-    scores: Scores,
-    inputs: Inputs,
-    X: Any,
-    background: Any = None,
-    max_evals: int = 500,
-    has_one_output: bool = False,
-) -> tuple[Any, np.ndarray, np.ndarray]:
-    """Contributions in a form that belongs to X, and scores float64 (n, n_outputs) of the baselines and of the rows.
+_Find = Callable[[Fitted, Scores, Any, Any, int], Iterator[_Found]]
 
-    Parameters
-    ----------
-    network : nn.Module
-        In evaluation mode.
-    scores : Scores
-        What is explained; contributions and scores are in its unit.
-    inputs : Inputs
-        Of a kind without columns, or an array of more than two axes.
-    X : as returned by `inputs.prepare`
-    background : rows as X, or None
-        Contributions are the mean over these baselines; None is `Inputs.absent`.
-    max_evals : int
-        Evaluations of the network for each row, about, where it has no gradient.
-    has_one_output : bool
-        Whether contributions have no axis of outputs.
+
+def explained_parts(fitted: Fitted, X: Any, background: Any, method: str, max_evals: int) -> ExplainedParts:
+    """Attributions of rows of a kind without columns, X as returned by `prepare` of its inputs.
+
+    `background` are rows as X, whose attributions are averaged; None is `Inputs.absent`. Where the network reads
+    features of whole sequences, windows are switched with about `max_evals` evaluations for each row.
 
     Raises
     ------
     ValueError
-        The background has rows of other lengths than X.
-    NotDifferentiableError
-        The network has no gradient by which it could be explained.
+        The method is not possible for this network, or rows of the background have other lengths than those of X.
     """
+    inputs = fitted.inputs
+    find = _finder(fitted, method)
+    with torch.no_grad():
+        first = _tensors(inputs.encode(take_rows(X, slice(0, 1))), fitted.device)
+        scores = explained_scores(fitted.loss, fitted.targets, raw_scores(fitted.network(*first.values())).shape[-1])
+    has_one_output = scores.n_outputs == 1 and fitted.targets.ndim == 1
     n_rows = X.shape[0]
     chunk = max(64, _ENCODED // max(inputs.row_size, 512))
     values: list[dict[str, np.ndarray]] = [{} for _ in range(n_rows)]
-    start, end = np.zeros((n_rows, scores.n_outputs)), np.zeros((n_rows, scores.n_outputs))
-    device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
-    find = _by_windows if isinstance(inputs, ConvolutionInputs) else _by_gradients
-    for first in range(0, n_rows, chunk):
-        rows = take_rows(X, slice(first, first + chunk))
-        for found in find(network, scores, inputs, rows, background, max_evals, device):
-            positions = first + found.positions
-            for i, one in zip(positions, found.values, strict=True):
-                values[i] = {name: v[..., 0] if has_one_output and name != "codes" else v for name, v in one.items()}
-            start[positions], end[positions] = scores.in_units(found.start), scores.in_units(found.end)
-    return inputs.contributions(X, values), start + scores.offset, end + scores.offset
+    base_values = np.zeros((n_rows, scores.n_outputs))
+    for start in range(0, n_rows, chunk):
+        rows = take_rows(X, slice(start, start + chunk))
+        for found in find(fitted, scores, rows, background, max_evals):
+            base_values[start + found.positions] = found.start
+            for i, row in zip(start + found.positions, found.values, strict=True):
+                values[i] = {
+                    name: part[..., 0] if has_one_output and name != "codes" else part for name, part in row.items()
+                }
+    return ExplainedParts(inputs.contributions(X, values), base_values)
 
 
-def _by_gradients(
-    network: nn.Module, scores: Scores, inputs: Inputs, X: Any, background: Any, max_evals: int, device: torch.device
-) -> Iterator[_Found]:
-    store = inputs.encode(X)
-    others = None if background is None else inputs.encode(background)
-    if others is not None and not _same_shape(store, others):
+def _finder(fitted: Fitted, method: str) -> _Find:
+    """How attributions are found."""
+    name = type(fitted.network).__name__
+    if isinstance(fitted.inputs, ConvolutionInputs):
+        if method == "gradients":
+            raise ValueError(
+                "method='gradients': the network reads features of whole sequences, such as shares of steps above a "
+                "threshold, which have no gradient. Use method='permutation', or module=SequenceTransformer."
+            )
+        return _by_windows
+    if method == "permutation":
         raise ValueError(
-            "background has rows of other lengths than X, or such rows are in X, so that their parts do not correspond."
-            " Leave background out."
+            f"method='permutation' is for columns of tables and for SequenceNet; {fitted.inputs.what} of {name} are "
+            "explained by method='gradients'."
+        )
+    return _by_gradients
+
+
+def _by_gradients(fitted: Fitted, scores: Scores, X: Any, background: Any, max_evals: int) -> Iterator[_Found]:
+    store = fitted.inputs.encode(X)
+    others = None if background is None else fitted.inputs.encode(background)
+    if others is not None and not _have_one_shape(store, others):
+        raise ValueError(
+            "background: its rows and those of X must have one length, so that their parts correspond. Leave "
+            "background out."
         )
     for positions in store.parts(_FILLED_UP):
         part = store[positions]
-        batch = {name: tensor.to(device) for name, tensor in part.tensors().items()}
-        baselines = [inputs.absent(batch)] if others is None else list(_single_rows(others, batch, device))
-        found = integrated_gradients(network, scores, batch, baselines)
-        codes = {name: tensor for name, tensor in batch.items() if name == "x" and not tensor.is_floating_point()}
-        in_units = {name: scores.in_units(part) for name, part in found.inputs.items()}
-        lengths = [None] * len(part) if part.lengths is None else part.lengths.tolist()
-        values = [
-            {
-                **{name: of_rows[i][..., :length, :] for name, of_rows in in_units.items()},
-                **{"codes": tensor[i, :length].cpu().numpy() for tensor in codes.values()},
-            }
-            for i, length in enumerate(lengths)
-        ]
-        yield _Found(positions.numpy(), values, found.start, found.end)
+        batch = _tensors(part, fitted.device)
+        baselines = [fitted.inputs.absent(batch)]
+        if others is not None:
+            baselines = [
+                {**batch, "x": _tensors(others[slice(i, i + 1)], fitted.device)["x"]} for i in range(len(others))
+            ]
+        try:
+            with differentiable(fitted.device):
+                found = integrated_gradients(fitted.network, scores, batch, baselines)
+        except (NotDifferentiableError, RuntimeError) as error:  # torch raises the latter
+            raise ValueError(
+                f"gradients cannot explain {type(fitted.network).__name__}: {error}. Replace that part of the module."
+            ) from error
+        in_units = {name: scores.in_units(values) for name, values in found.inputs.items()}
+        values = _by_row(in_units, batch["x"], part.lengths)
+        yield _Found(positions.numpy(), values, scores.in_units(found.start) + scores.offset)
 
 
-def _by_windows(
-    network: nn.Module,
-    scores: Scores,
-    inputs: ConvolutionInputs,
-    X: Any,
-    background: Any,
-    max_evals: int,
-    device: torch.device,
-) -> Iterator[_Found]:
+def _by_row(found: dict[str, np.ndarray], x: Tensor, lengths: Tensor | None) -> list[dict[str, np.ndarray]]:
+    """Attributions (n, ..., steps, n_outputs) row by row, each of its own length, and its codes."""
+    ends = [None] * len(x) if lengths is None else lengths.tolist()
+    rows = [
+        {name: values[i] if end is None else values[i][..., :end, :] for name, values in found.items()}
+        for i, end in enumerate(ends)
+    ]
+    if not x.is_floating_point():
+        for row, codes, end in zip(rows, x.cpu().numpy(), ends, strict=True):
+            row["codes"] = codes[:end]
+    return rows
+
+
+def _by_windows(fitted: Fitted, scores: Scores, X: Any, background: Any, max_evals: int) -> Iterator[_Found]:
+    inputs = fitted.inputs
+    assert isinstance(inputs, ConvolutionInputs)
+
     def score(tensors: dict[str, Tensor]) -> Tensor:
-        return scores.of_output(network(*(tensor.to(device) for tensor in tensors.values()))).cpu()
+        return scores.of_output(fitted.network(*(values.to(fitted.device) for values in tensors.values()))).cpu()
 
     others = None if background is None else inputs.read(background)
-    for positions, values, start, end in window_values(score, inputs, inputs.read(X), others, max_evals):
-        rows = [{"x": scores.in_units(torch.from_numpy(one))} for one in values]
-        yield _Found(positions, rows, start, end)
+    for positions, values, start in window_values(score, inputs, inputs.read(X), others, max_evals):
+        rows = [{"x": one} for one in scores.in_units(values)]
+        yield _Found(positions, rows, scores.in_units(start) + scores.offset)
 
 
-def _same_shape(store: Store, others: Store) -> bool:
-    """Whether all rows of both have one shape."""
+def _have_one_shape(store: Store, others: Store) -> bool:
     if store.lengths is None or others.lengths is None:
         return True
     return len(torch.cat([store.lengths, others.lengths]).unique()) == 1
 
 
-def _single_rows(others: Store, batch: dict[str, Tensor], device: torch.device) -> Iterator[dict[str, Tensor]]:
-    """Each row of a background as a baseline of a batch."""
-    for i in range(len(others)):
-        one = others[slice(i, i + 1)].tensors()
-        yield {name: one[name].to(device) if name == "x" else values for name, values in batch.items()}
+def _tensors(rows: Store, device: str) -> dict[str, Tensor]:
+    return {name: values.to(device) for name, values in rows.tensors().items()}

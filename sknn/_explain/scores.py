@@ -13,7 +13,7 @@ from torch import Tensor
 from .._network.table_network import first_output
 from ..losses import LogLoss, Loss
 
-__all__ = ["Scores", "explained_scores"]
+__all__ = ["Scores", "explained_scores", "raw_scores"]
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,18 @@ class Scores:
 
     def of_output(self, output: Any) -> Tensor:
         """What a network returns for a batch -> (batch, n_outputs)."""
-        raw = first_output(output)
-        if raw.ndim == 3:
-            return self.of_members(raw)
-        return (raw if raw.ndim > 1 else raw.unsqueeze(1)) @ self.weight.to(raw)
+        raw = raw_scores(output)
+        return self.of_members(raw) if raw.ndim == 3 else raw @ self.weight.to(raw)
 
     def in_units(self, scores: Tensor) -> np.ndarray:
         """Scores, or differences of scores without the offset, (..., n_outputs) in the unit of the user, float64."""
         return scores.double().cpu().numpy() * self.factor
+
+
+def raw_scores(output: Any) -> Tensor:
+    """Of what a network returns: (batch, out_features), or (batch, n_members, out_features)."""
+    raw = first_output(output)
+    return raw if raw.ndim > 1 else raw.unsqueeze(1)
 
 
 def explained_scores(loss: Loss, targets: Any, n_raw: int) -> Scores:

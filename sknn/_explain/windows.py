@@ -29,8 +29,8 @@ def window_values(
     raw: SequenceRows,
     background: SequenceRows | None,
     max_evals: int,
-) -> Iterator[tuple[np.ndarray, np.ndarray, Tensor, Tensor]]:
-    """Of sequences of one length at a time: positions, values (n, n_channels, length, n_outputs), start and end scores.
+) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
+    """Of sequences of one length at a time: positions, values (n, n_channels, length, n_outputs), scores of baselines.
 
     `score` is that of tensors as a network is given them. The baseline is the centre of each channel in training, or
     rows of a background. All steps of a window have the same value.
@@ -55,7 +55,7 @@ def window_values(
         )
         sizes = torch.bincount(column_of).view(-1, 1)
         values = (found.inputs["columns"] / sizes)[:, column_of].unflatten(1, (n_channels, length))
-        yield positions, values.double().numpy(), found.start, found.end
+        yield positions, values, found.start
 
 
 def _tensors(inputs: ConvolutionInputs, raw: SequenceRows, x: np.ndarray) -> dict[str, Tensor]:
