@@ -151,11 +151,15 @@ class SpectrogramInputs(AudioInputs):
             return Ragged.of([self.log_mel(torch.from_numpy(_waveform(x))[None])[0][0].numpy() for x in chosen])
 
     def absent(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Silence: all bands of a recording are as quiet as the quietest one."""
+        """A sound that is as loud in all bands and frames as the recording is in the median of them.
+
+        On recordings with a tone amid noise, the frames of the tone had more of the attributions than with the mean or
+        with silence in its place.
+        """
         x, lengths = tensors["x"], tensors["lengths"]
         exists = torch.arange(x.shape[2], dtype=torch.int64, device=x.device) < lengths[:, None, None]
-        lowest = x.masked_fill(~exists, torch.inf).amin((1, 2), keepdim=True)
-        return {**tensors, "x": (lowest * exists).expand_as(x)}
+        median = x.masked_fill(~exists, torch.nan).flatten(1).nanmedian(dim=1).values
+        return {**tensors, "x": (median[:, None, None] * exists).expand_as(x)}
 
     @property
     def row_size(self) -> int:

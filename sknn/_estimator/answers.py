@@ -88,7 +88,8 @@ class Answers(FittedEstimator):
         The baseline is the row that the network takes for an average one: the median of each number, the category
         "unknown", no gap. Zeros stay zeros in sparse matrices and with ``preprocessing=False``. Of images it is the
         mean colour of the training images; of sequences a flat line in the centre of each channel; of texts one
-        without words, or of unknown words (`TextTransformer`); of sounds silence.
+        without words, or of unknown words (`TextTransformer`); of sounds one that is as loud in all bands and frames as
+        the recording is in the median, or silence for a module that reads waveforms.
 
         Parameters
         ----------

@@ -12,6 +12,7 @@ from torch import Tensor
 from .._data.containers import take_rows
 from .._data.sequence_inputs import ConvolutionInputs
 from .._data.stores import Store
+from .._network.table_network import users_network
 from .explain import Fitted, differentiable
 from .gradients import NotDifferentiableError, integrated_gradients
 from .scores import Scores, explained_scores, raw_scores
@@ -75,7 +76,7 @@ def explained_parts(fitted: Fitted, X: Any, background: Any, method: str, max_ev
 
 def _finder(fitted: Fitted, method: str) -> _Find:
     """How attributions are found."""
-    name = type(fitted.network).__name__
+    name = _name(fitted)
     if isinstance(fitted.inputs, ConvolutionInputs):
         if method == "gradients":
             raise ValueError(
@@ -112,7 +113,7 @@ def _by_gradients(fitted: Fitted, scores: Scores, X: Any, background: Any, max_e
                 found = integrated_gradients(fitted.network, scores, batch, baselines)
         except (NotDifferentiableError, RuntimeError) as error:  # torch raises the latter
             raise ValueError(
-                f"gradients cannot explain {type(fitted.network).__name__}: {error}. Replace that part of the module."
+                f"gradients cannot explain {_name(fitted)}: {error}. Replace that part of the module."
             ) from error
         in_units = {name: scores.in_units(values) for name, values in found.inputs.items()}
         values = _by_row(in_units, batch["x"], part.lengths)
@@ -143,6 +144,10 @@ def _by_windows(fitted: Fitted, scores: Scores, X: Any, background: Any, max_eva
     for positions, values, start in window_values(score, inputs, inputs.read(X), others, max_evals):
         rows = [{"x": one} for one in scores.in_units(values)]
         yield _Found(positions, rows, scores.in_units(start) + scores.offset)
+
+
+def _name(fitted: Fitted) -> str:
+    return type(users_network(fitted.network)).__name__
 
 
 def _have_one_shape(store: Store, others: Store) -> bool:

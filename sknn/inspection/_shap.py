@@ -64,13 +64,14 @@ def to_shap(
             f"estimator is a {type(estimator).__name__}; expected a NeuralClassifier or NeuralRegressor. Of a pipeline "
             "pass the last step, and X as the steps before it transform it."
         )
+    if estimator.__sklearn_is_fitted__() and not estimator._inputs.has_columns:
+        raise TypeError(
+            "estimator was not fitted on a table. Use its method explain, and plot_image, plot_sequence, plot_text or "
+            "plot_sound of sknn.inspection."
+        )
     shap = optional_import("shap", asked_by="to_shap", extra="explain")
     found = estimator._explained(X, method=method, background=background, max_evals=max_evals)
-    if not isinstance(found, Explained):
-        raise TypeError(
-            "to_shap: the estimator was not fitted on a table. Use its method explain, and plot_image, plot_sequence, "
-            "plot_text or plot_sound of sknn.inspection."
-        )
+    assert isinstance(found, Explained)
     columns = named_columns(as_table(X))
     names = [f"column {name}" if isinstance(name, int) else str(name) for name, _ in columns]
     cells = [np.asarray(column, dtype=object) for _, column in columns]
