@@ -12,7 +12,9 @@ from .._plotting import pyplot
 __all__ = ["plot_image", "plot_sequence", "plot_sound", "plot_text"]
 
 _COLOURS = "RdBu_r"  # red raises the output, blue lowers it
-_LINE = 74  # characters of a line of text, about
+# Points of a text: size of the letters, width of one as a share of it, and distance of lines.
+_SIZE, _LETTER, _LINE = 10, 0.602, 18
+_WIDTH = 8 * 72  # of a figure that is made for it
 
 
 def plot_image(image: Any, values: Any, ax: Any = None) -> Any:
@@ -25,7 +27,7 @@ def plot_image(image: Any, values: Any, ax: Any = None) -> Any:
     values : ndarray of the shape of the image
         Of one image and one output, as ``explain`` returns them. Channels are added up.
     ax : matplotlib Axes, default=None
-        Where to draw; None makes a figure.
+        Where to draw; None makes a figure, with a colour bar.
 
     Returns
     -------
@@ -45,13 +47,16 @@ def plot_image(image: Any, values: Any, ax: Any = None) -> Any:
     axis = int(np.argmin(values.shape)) if values.ndim == 3 else None
     pixels = image.mean(axis=axis) if axis is not None else image
     pixels, shares = pixels.astype(float), values if axis is None else values.sum(axis=axis)
-    ax = _axes(plt, ax, (4, 4))
-    ax.imshow(pixels, cmap="Greys", vmin=pixels.min(), vmax=pixels.min() + 1.6 * (np.ptp(pixels) or 1.0))
+    axes = _axes(plt, ax, (4, 4))
+    axes.imshow(pixels, cmap="Greys", vmin=pixels.min(), vmax=pixels.min() + 1.6 * (np.ptp(pixels) or 1.0))
     limit = _limit(shares)
-    drawn = ax.imshow(shares, cmap=_COLOURS, vmin=-limit, vmax=limit, alpha=0.85 * np.sqrt(np.abs(shares) / limit))
-    ax.set(xticks=[], yticks=[])
-    ax.figure.colorbar(_opaque(plt, drawn), ax=ax, label="contribution", shrink=0.8)
-    return ax
+    alpha = 0.85 * np.sqrt(np.abs(shares) / limit)
+    drawn = axes.imshow(shares, cmap=_COLOURS, vmin=-limit, vmax=limit, alpha=alpha)
+    axes.set(xticks=[], yticks=[])
+    if ax is None:
+        opaque = plt.matplotlib.cm.ScalarMappable(norm=drawn.norm, cmap=drawn.cmap)
+        axes.figure.colorbar(opaque, ax=axes, label="contribution", shrink=0.8)
+    return axes
 
 
 def plot_sequence(x: Any, values: Any, ax: Any = None) -> Any:
@@ -64,7 +69,7 @@ def plot_sequence(x: Any, values: Any, ax: Any = None) -> Any:
     values : ndarray of shape (n_channels, n_timepoints)
         Of one sequence and one output, as ``explain`` returns them.
     ax : matplotlib Axes, default=None
-        Where to draw; None makes a figure.
+        Where to draw; None makes a figure, with a colour bar.
 
     Returns
     -------
@@ -82,18 +87,19 @@ def plot_sequence(x: Any, values: Any, ax: Any = None) -> Any:
     if x.shape != values.shape:
         raise ValueError(f"x has the shape {x.shape}, but values have {values.shape}; expected the same.")
     n_channels, n_steps = x.shape
-    ax, limit = _axes(plt, ax, (7, 1.5 + n_channels)), _limit(values)
-    drawn = ax.imshow(
+    axes, limit = _axes(plt, ax, (7, 1.5 + n_channels)), _limit(values)
+    drawn = axes.imshow(
         values, cmap=_COLOURS, vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest",
         extent=(-0.5, n_steps - 0.5, n_channels, 0),
     )  # fmt: skip
     for channel, row in enumerate(x):
         low, spread = np.nanmin(row), np.nanmax(row) - np.nanmin(row)
-        ax.plot(np.arange(n_steps), channel + 0.9 - 0.8 * (row - low) / (spread or 1.0), color="black", linewidth=1)
-    ax.set_yticks(np.arange(n_channels) + 0.5, np.arange(n_channels))
-    ax.set(xlabel="step", ylabel="channel", ylim=(n_channels, 0))
-    ax.figure.colorbar(drawn, ax=ax, label="contribution")
-    return ax
+        axes.plot(np.arange(n_steps), channel + 0.9 - 0.8 * (row - low) / (spread or 1.0), color="black", linewidth=1)
+    axes.set_yticks(np.arange(n_channels) + 0.5, np.arange(n_channels))
+    axes.set(xlabel="step", ylabel="channel", ylim=(n_channels, 0))
+    if ax is None:
+        axes.figure.colorbar(drawn, ax=axes, label="contribution")
+    return axes
 
 
 def plot_sound(values: Any, hop_ms: float = 10.0, ax: Any = None) -> Any:
@@ -106,7 +112,7 @@ def plot_sound(values: Any, hop_ms: float = 10.0, ax: Any = None) -> Any:
     hop_ms : float, default=10.0
         Milliseconds from one frame to the next; that of the ``AudioNet``.
     ax : matplotlib Axes, default=None
-        Where to draw; None makes a figure.
+        Where to draw; None makes a figure, with a colour bar.
 
     Returns
     -------
@@ -119,14 +125,15 @@ def plot_sound(values: Any, hop_ms: float = 10.0, ax: Any = None) -> Any:
     """
     plt = pyplot("plot_sound")
     values = _one("values", values, (2,))
-    ax, limit = _axes(plt, ax, (7, 3)), _limit(values)
-    drawn = ax.imshow(
+    axes, limit = _axes(plt, ax, (7, 3)), _limit(values)
+    drawn = axes.imshow(
         values, cmap=_COLOURS, vmin=-limit, vmax=limit, aspect="auto", origin="lower",
         extent=(0, values.shape[1] * hop_ms / 1000, -0.5, len(values) - 0.5),
     )  # fmt: skip
-    ax.set(xlabel="seconds", ylabel="band, low to high")
-    ax.figure.colorbar(drawn, ax=ax, label="contribution")
-    return ax
+    axes.set(xlabel="seconds", ylabel="band, low to high")
+    if ax is None:
+        axes.figure.colorbar(drawn, ax=axes, label="contribution")
+    return axes
 
 
 def plot_text(words: WordContributions, ax: Any = None) -> Any:
@@ -139,7 +146,7 @@ def plot_text(words: WordContributions, ax: Any = None) -> Any:
     words : WordContributions
         Of one text and one output, as ``explain`` returns them; of several outputs, ``words.of_output(i)``.
     ax : matplotlib Axes, default=None
-        Where to draw; None makes a figure.
+        Where to draw; None makes a figure, with a colour bar.
 
     Returns
     -------
@@ -152,26 +159,31 @@ def plot_text(words: WordContributions, ax: Any = None) -> Any:
     """
     plt = pyplot("plot_text")
     values = _one("words.values", words.values, (1,))
-    lines: list[list[int]] = [[]]
-    length = 0
-    for i, word in enumerate(words.words):
-        if lines[-1] and length + len(word) > _LINE:
-            lines.append([])
-            length = 0
-        lines[-1].append(i)
-        length += len(word) + 1
-    ax = _axes(plt, ax, (8, 0.35 * len(lines) + 0.3))
-    ax.set(xlim=(0, _LINE + 12), ylim=(len(lines) - 0.4, -0.6))
+    width = _WIDTH if ax is None else ax.get_window_extent().width * 72 / ax.figure.dpi
+    places = _places(words.words, int(width / (_LETTER * _SIZE)))
+    if ax is None:
+        n_lines = 1 + max((line for line, _ in places), default=0)
+        ax = plt.figure(figsize=(_WIDTH / 72, n_lines * _LINE / 72)).add_axes((0, 0, 1, 1))
     ax.axis("off")
     colours, limit = plt.get_cmap(_COLOURS), _limit(values)
-    for row, line in enumerate(lines):
-        x = 0.0
-        for i in line:
-            colour = colours(0.5 + 0.4 * values[i] / limit)
-            box = {"facecolor": colour, "edgecolor": "none", "pad": 1.5}
-            ax.text(x, row, words.words[i], family="monospace", va="center", bbox=box)
-            x += len(words.words[i]) + 1
+    for word, value, (line, column) in zip(words.words, values, places, strict=True):
+        ax.annotate(
+            word, (0, 1), (column * _LETTER * _SIZE, -(line + 0.5) * _LINE), "axes fraction", "offset points",
+            family="monospace", size=_SIZE, va="center",
+            bbox={"facecolor": colours(0.5 + 0.35 * value / limit), "edgecolor": "none", "pad": 1.5},
+        )  # fmt: skip
     return ax
+
+
+def _places(words: list[str], width: int) -> list[tuple[int, int]]:
+    """Line and column of each word, in lines of `width` letters."""
+    places, line, column = [], 0, 0
+    for word in words:
+        if column and column + len(word) > width:
+            line, column = line + 1, 0
+        places.append((line, column))
+        column += len(word) + 1
+    return places
 
 
 def _one(name: str, values: Any, axes: tuple[int, ...]) -> np.ndarray:
@@ -190,8 +202,3 @@ def _limit(values: np.ndarray) -> float:
 
 def _axes(plt: Any, ax: Any, size: tuple[float, float]) -> Any:
     return plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
-
-
-def _opaque(plt: Any, drawn: Any) -> Any:
-    """The colours of a drawing without its transparency, for a colour bar."""
-    return plt.matplotlib.cm.ScalarMappable(norm=drawn.norm, cmap=drawn.cmap)
