@@ -29,9 +29,12 @@ class TappedNetwork:
         _hook_outermost(self._network, self._embedded)
 
     def __call__(self, inputs: tuple[Tensor, ...], embeddings: list[Tensor] | None = None) -> Any:
-        """The output of the network, if `embeddings` are given with these instead of its own."""
+        """The output of the network, if `embeddings` are given with these instead of its own.
+
+        It gets copies, since a module may change its input in place.
+        """
         self._seen, self._replaced = [], embeddings
-        return self._network(*inputs)
+        return self._network(*[values.clone() for values in inputs])
 
     def embeddings(self, inputs: tuple[Tensor, ...]) -> list[Tensor]:
         """What the embedding layers return, each (batch, ...)."""
@@ -39,11 +42,11 @@ class TappedNetwork:
         return self._seen
 
     def _embedded(self, module: nn.Module, given: Any, output: Tensor) -> Tensor:
-        self._seen.append(output)
+        self._seen.append(output.clone())
         if self._replaced is None:
             return output
         place = len(self._seen) - 1
-        return self._replaced[place] if place < len(self._replaced) else output
+        return self._replaced[place].clone() if place < len(self._replaced) else output
 
 
 def _hook_outermost(module: nn.Module, hook: Any) -> None:
