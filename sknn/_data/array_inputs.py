@@ -99,10 +99,6 @@ class ArrayInputs(Inputs):
         x = torch.from_numpy(raw.numbers(rows))
         return Dense(x if self.rescaling is None else _standardised(x, *self.rescaling))
 
-    def absent(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Zeros, code 0 among them."""
-        return {name: torch.zeros_like(values) for name, values in tensors.items()}
-
     def columns_of_inputs(self) -> dict[str, np.ndarray] | None:
         return {"x": np.arange(self.row_shape[0], dtype=np.int64)} if len(self.row_shape) == 1 else None
 

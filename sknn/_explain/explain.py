@@ -61,7 +61,7 @@ def explained(
         tensors = _tensors(background, fitted.device)
         baselines = [{name: values[i : i + 1] for name, values in tensors.items()} for i in range(len(background))]
     with torch.no_grad():
-        n_raw = raw_scores(fitted.network(*first.values())).shape[-1]
+        n_raw = raw_scores(fitted.network(*(values.clone() for values in first.values()))).shape[-1]
     scores = explained_scores(fitted.loss, fitted.targets, n_raw)
     parts = []
     for batch in _batches(rows, fitted.device):
@@ -100,7 +100,11 @@ def _of_batch(
             "method='permutation': X has no columns to permute, since each row is an array of more than one dimension. "
             "Use method='gradients'."
         )
-    score = lambda batch: scores.of_output(fitted.network(*batch.values())).float()  # noqa: E731
+
+    def score(batch: dict[str, Tensor]) -> Tensor:
+        given = [values.clone() for values in batch.values()]  # which a module may change in place
+        return scores.of_output(fitted.network(*given)).float()
+
     found = permutation_values(score, rows, baselines, column_of, fitted.n_columns, max_evals)
     return found.inputs["columns"], found.start[0]
 

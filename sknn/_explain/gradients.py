@@ -183,10 +183,8 @@ class _Path:
         n_steps = len(alpha)
         with torch.enable_grad():
             leaves = [_between(*ends, alpha).requires_grad_() for ends in zip(begin, stop, strict=True)]
-            # A module may change its input in place, which a leaf does not allow.
-            given = [leaf.clone() for leaf in leaves]
-            inputs = {**others, **dict(zip(self.floats, given, strict=False))}
-            output = self._score(inputs, given[len(self.floats) :])
+            inputs = {**others, **dict(zip(self.floats, leaves, strict=False))}
+            output = self._score(inputs, leaves[len(self.floats) :])
             if not output.requires_grad:
                 raise NotDifferentiableError("its output has no gradient with respect to its inputs")
             sums = output.sum(0)

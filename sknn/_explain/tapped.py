@@ -30,9 +30,12 @@ class TappedNetwork:
         _hook_outermost(self._network, self._embedded)
 
     def __call__(self, inputs: tuple[Tensor, ...], embeddings: list[Tensor] | None = None) -> Any:
-        """The output of the network, if `embeddings` are given with these instead of its own."""
+        """The output of the network, if `embeddings` are given with these instead of its own.
+
+        It gets copies, since a module may change its input in place.
+        """
         self._seen, self._replaced = [], embeddings
-        return self._network(*inputs)
+        return self._network(*[values.clone() for values in inputs])
 
     def embeddings(self, inputs: tuple[Tensor, ...]) -> list[Tensor]:
         """What the embedding layers return for the rows, each (batch, ...); those of positions are left out."""
@@ -46,11 +49,11 @@ class TappedNetwork:
 
     def _embedded(self, module: nn.Module, given: Any, output: Tensor) -> Tensor:
         place = len(self._seen)
-        self._seen.append(output)
+        self._seen.append(output.clone())
         if self._replaced is None or place >= len(self._of_rows) or not self._of_rows[place]:
             return output
         place = sum(self._of_rows[:place])
-        return self._replaced[place] if place < len(self._replaced) else output
+        return self._replaced[place].clone() if place < len(self._replaced) else output
 
 
 def _hook_outermost(module: nn.Module, hook: Any) -> None:

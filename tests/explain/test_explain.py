@@ -251,6 +251,20 @@ def test_modules_without_gradients_are_explained_by_permutations(module):
         model.explain(X, method="gradients")
 
 
+class InPlace(Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x.mul_(2))
+
+
+@pytest.mark.parametrize("method", ["gradients", "permutation"])
+def test_a_module_that_changes_its_input_is_explained(method):
+    model = NeuralRegressor(InPlace, preprocessing=False, gradient_health=None, **FAST).fit(NUMBERS, SIGNAL)
+    weight = model.module_.layer.weight.detach().numpy()[0]
+    expected = (NUMBERS - NUMBERS[:1]) * 2 * weight
+    found = model.explain(NUMBERS, method=method, background=NUMBERS[:1])
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
+
+
 def test_several_dimensions_are_explained_in_their_shape():
     class Flat(nn.Module):
         def __init__(self, in_shape: tuple[int, ...], out_features: int) -> None:
