@@ -95,10 +95,10 @@ def _finder(fitted: Fitted, method: str) -> _Find:
 def _by_gradients(fitted: Fitted, scores: Scores, X: Any, background: Any, max_evals: int) -> Iterator[_Found]:
     store = fitted.inputs.encode(X)
     others = None if background is None else fitted.inputs.encode(background)
-    if others is not None and not _have_one_shape(store, others):
+    if others is not None and not _correspond(store, others):
         raise ValueError(
-            "background: its rows and those of X must have one length, so that their parts correspond. Leave "
-            "background out."
+            f"background: the parts of {fitted.inputs.what} correspond only if all have one length, and words of texts "
+            "never do. Leave background out."
         )
     for positions in store.parts(_FILLED_UP):
         part = store[positions]
@@ -150,10 +150,12 @@ def _name(fitted: Fitted) -> str:
     return type(users_network(fitted.network)).__name__
 
 
-def _have_one_shape(store: Store, others: Store) -> bool:
+def _correspond(store: Store, others: Store) -> bool:
+    """Whether part i of a row stands for the same as part i of another one."""
     if store.lengths is None or others.lengths is None:
         return True
-    return len(torch.cat([store.lengths, others.lengths]).unique()) == 1
+    has_numbers = store[slice(0, 1)].tensors()["x"].is_floating_point()
+    return has_numbers and len(torch.cat([store.lengths, others.lengths]).unique()) == 1
 
 
 def _tensors(rows: Store, device: str) -> dict[str, Tensor]:

@@ -310,8 +310,12 @@ def test_embeddings_of_positions_are_no_words():
 def test_a_background_of_other_lengths_is_refused():
     X = [RANDOM.normal(size=(1, 20 + i % 5)) for i in range(N)]
     model = NeuralClassifier(SequenceTransformer, max_epochs=1, random_state=0).fit(X, Y)
-    with pytest.raises(ValueError, match="background: its rows and those of X must have one length"):
+    with pytest.raises(ValueError, match="background: the parts of sequences correspond only if all have one length"):
         model.explain(X[:3], background=X[:2])
+    for module in ("auto", TextTransformer):
+        model = NeuralClassifier(module, max_epochs=1, random_state=0).fit(["good", "bad"] * 20, [1, 0] * 20)
+        with pytest.raises(ValueError, match="background: the parts of texts"):
+            model.explain(["good"], background=["bad"])
     assert len(NeuralClassifier(max_epochs=1, random_state=0).fit(X, Y).explain(X[:3], background=X[:2], **FEW)) == 3
 
 
