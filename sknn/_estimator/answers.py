@@ -39,8 +39,8 @@ class Answers(FittedEstimator):
         Returns
         -------
         units : ndarray of shape (n_samples, width), float32
-            For the default network of a table with at most 64 numeric columns, the width is 512 up to 1,500 rows in
-            `fit`, 1,024 up to 5,000, 512 up to 50,000 and 128 beyond.
+            For the default network of a table with at most 64 numeric columns, the width is 448 up to 100 rows in
+            `fit`, 512 up to 1,500, 1,024 up to 5,000, 512 up to 50,000 and 128 beyond.
 
         Raises
         ------

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 import sknn
 from sknn import NeuralClassifier, NeuralRegressor
 from sknn.exceptions import GradientHealthWarning
-from sknn.modules import MLP, FTTransformer, ResNet, TabM, TextNet
+from sknn.modules import MLP, FTTransformer, ResNet, SequenceNet, TabM, TextNet
 from tests.contract.kinds import KINDS, N_ROWS, NAMES, Kind, rows_of
 
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -110,6 +110,20 @@ def test_networks_and_members_stand_side_by_side():
         scores = torch.einsum("bmw,mwo->bmo", hidden, second.head_weight) + second.head_bias.transpose(0, 1)
         np.testing.assert_allclose(scores + second.linear(encoded)[:, None], second(encoded), atol=1e-5)
     np.testing.assert_allclose(units[:, 24:], hidden.flatten(1), atol=1e-5)
+
+
+@pytest.mark.parametrize(("n_rows", "width"), [(60, 448), (120, 512)])
+def test_the_width_of_the_default_is_the_documented_one(n_rows, width):
+    X = RANDOM.normal(size=(n_rows, 2))
+    assert NeuralRegressor(**ONE_EPOCH).fit(X, X[:, 0]).embed(X).shape == (n_rows, width)
+
+
+def test_both_parts_of_a_network_for_sequences_are_in_its_embedding():
+    network = SequenceNet(12, 3, width=16, n_components=8).eval()
+    x = torch.randn(5, 12)
+    hidden = network.forward_hidden(x)
+    parts = network.of_components.forward_hidden(x[:, :8]), network.of_values.forward_hidden(x[:, 8:])
+    torch.testing.assert_close(hidden, torch.cat([part.flatten(1) for part in parts], dim=1))
 
 
 def test_rows_that_the_target_does_not_tell_apart_are_near_each_other():
