@@ -14,6 +14,7 @@ except AttributeError as error:  # up to 1.4 it composes its docstrings from oth
 
 from ._classifier import NeuralClassifier
 from ._data.windows import windows
+from ._embedding.neural_embedding import NeuralEmbedding
 from ._export import export_numpy, export_onnx
 from ._file import load, save
 from ._regressor import NeuralRegressor
@@ -21,6 +22,7 @@ from ._versions import __version__
 
 __all__ = [
     "NeuralClassifier",
+    "NeuralEmbedding",
     "NeuralRegressor",
     "__version__",
     "export_numpy",

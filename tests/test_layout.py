@@ -11,7 +11,7 @@ import pytest
 from skorch.callbacks import Callback
 
 import sknn
-from sknn import NeuralClassifier, NeuralRegressor, callbacks, losses, modules, optim
+from sknn import NeuralClassifier, NeuralEmbedding, NeuralRegressor, callbacks, losses, modules, optim
 
 PACKAGE = Path(sknn.__file__).parent
 ROOT = PACKAGE.parent
@@ -33,10 +33,10 @@ LEVELS = [
     {"losses", "optim", "_data", "_health"},
     {"_network", "callbacks"},
     {"_backprop", "_checkpoint"},
-    {"_training"},
+    {"_training", "_explain"},
     {"_estimator"},
-    {"_classifier", "_regressor"},
-    {"_export", "_file"},
+    {"_classifier", "_embedding", "_regressor"},
+    {"_export", "_file", "inspection"},
     {"__init__"},
 ]
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -132,6 +132,7 @@ def documented_defaults(cls) -> dict[str, str]:
 
 PUBLIC = [
     NeuralClassifier,
+    NeuralEmbedding,
     NeuralRegressor,
     *(getattr(callbacks, name) for name in callbacks.__all__ if issubclass(getattr(callbacks, name), Callback)),
     *(getattr(modules, name) for name in modules.__all__),
@@ -206,6 +207,7 @@ QUESTIONS = {
             "getattr(instance, name, parameter.empty)",
         ],
         "_network/build.py": ["hasattr(inside, 'fit_knots')"],
+        "_network/hidden.py": ["hasattr(network, 'forward_hidden')"],
         "_network/start_rows.py": ["hasattr(one, 'fit_start')"],
         "_network/parametrized.py": ["getattr(hook, '__module__', '')", "getattr(hook, 'hook', hook)"],
         "_network/signature.py": [
@@ -222,6 +224,7 @@ QUESTIONS = {
         "optim/_flat_parameters.py": ["getattr(parameter, '_post_accumulate_grad_hooks', None)"],
     },
     "optimizers, schedules, callbacks and estimators of the user": {
+        "_embedding/neural_embedding.py": ["hasattr(self.estimator, 'embed')"],
         "_export/model.py": ["getattr(estimator, 'best_estimator_', None)", "getattr(estimator, 'steps', None)"],
         "_file/save.py": ["hasattr(estimator, 'get_params')"],
         "_training/make_net.py": ["getattr(component, '__name__', type(component).__name__)"],

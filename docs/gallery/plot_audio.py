@@ -87,6 +87,18 @@ for panel in panels[:, 0]:
 figure.suptitle("calls that the network has not heard before, with its predictions")
 
 # %%
+# What decides
+# ------------
+# ``explain`` says what each band and frame adds to the score of the predicted bird: red speaks for it, blue against it.
+
+from sknn.inspection import plot_sound
+
+figure, panels = plt.subplots(1, 4, figsize=(11, 2.6), sharey=True, layout="constrained")
+for panel, values, p in zip(panels, model.explain(X_test[:4]), probability, strict=False):
+    plot_sound(values[:, :, p.argmax()], ax=panel)
+    panel.set_title(model.classes_[p.argmax()])
+
+# %%
 # How sure it is in noise
 # -----------------------
 # Ten calls of each bird, in more and more noise.

@@ -54,21 +54,15 @@ axes[1, 0].set_ylabel("any")
 # %%
 # What matters in an image
 # ------------------------
-# A square of 3 x 3 pixels is hidden, at one place after the other. The redder a place, the more the probability of the
-# digit falls without it.
+# ``explain`` says what each pixel adds to the score of each digit: red pixels speak for the digit, blue ones against
+# it.
+
+from sknn.inspection import plot_image
 
 figure, axes = plt.subplots(1, 10, figsize=(10, 1.3), layout="constrained")
-for digit, axis in enumerate(axes):
-    image = X_test[(y_test == digit) & (predicted == digit)][0]
-    hidden = np.repeat(image[None], 64, axis=0)
-    for place, copy in enumerate(hidden):
-        row, column = divmod(place, 8)
-        copy[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2] = 0
-    before, *after = model.predict_proba(np.stack([image, *hidden]))[:, digit]
-    axis.imshow(image, cmap="gray_r", interpolation="bicubic")
-    matters = np.clip(before - np.array(after), 0, None).reshape(8, 8)
-    axis.imshow(matters, cmap="Reds", interpolation="bicubic", alpha=0.8 * matters / matters.max())
-    axis.set(xticks=[], yticks=[])
+first = [np.flatnonzero((y_test == digit) & (predicted == digit))[0] for digit in range(10)]
+for digit, (i, values, axis) in enumerate(zip(first, model.explain(X_test[first]), axes, strict=True)):
+    plot_image(X_test[i], values[:, :, digit], axis)
 
 # %%
 # Photos of any size, in colour

@@ -53,36 +53,18 @@ print(f"fit: {time.perf_counter() - started:.0f} s, accuracy on new series: {mod
 # %%
 # What matters
 # ------------
-# A stretch of the series is replaced by a straight line, at one place after the other. Where the probability of "odd"
-# falls, the stretch was needed.
+# ``explain`` says what each stretch of time of each channel adds to the log-odds of "odd", beside a flat line: red
+# stretches speak for it, blue ones against it.
 
 import matplotlib.pyplot as plt
 
+from sknn.inspection import plot_sequence
 
-def importance(series: np.ndarray, width: int = 20, stride: int = 4) -> tuple[np.ndarray, np.ndarray]:
-    """Steps, and by how much the probability falls if the stretch around each is replaced."""
-    starts = np.arange(0, series.shape[1] - width, stride)
-    hidden = [series.copy() for _ in starts]
-    for copy, start in zip(hidden, starts, strict=True):
-        ends = copy[:, [start]], copy[:, [start + width]]
-        copy[:, start : start + width] = np.linspace(*ends, width, axis=1)[..., 0]
-    probability = model.predict_proba([series, *hidden])[:, 1]
-    return starts + width // 2, probability[0] - probability[1:]
-
-
-figure, panels = plt.subplots(2, 2, figsize=(11, 5), layout="constrained")
 odd = [x for x, label in zip(X_test, y_test, strict=True) if label == "odd"][:4]
-for panel, series in zip(panels.flat, odd, strict=True):
-    scale = np.abs(series).max()
-    panel.plot(series.T / scale, label=["channel 0", "channel 1"])
-    steps, fall = importance(series)
-    panel.fill_between(steps, -2, -2 + np.clip(fall, 0, None), color="tab:red", alpha=0.6, label="importance")
-    panel.set(
-        ylim=(-2, 1.2), yticks=[], title=f"amplitude {scale:.0f}, odd with {model.predict_proba([series])[0, 1]:.0%}"
-    )
-panels[0, 0].legend(loc="lower left", fontsize="small")
-for panel in panels[-1]:
-    panel.set_xlabel("step")
+figure, panels = plt.subplots(2, 2, figsize=(11, 5), layout="constrained")
+for panel, series, values in zip(panels.flat, odd, model.explain(odd), strict=True):
+    plot_sequence(series, values, panel)
+    panel.set_title(f"amplitude {np.abs(series).max():.0f}, odd with {model.predict_proba([series])[0, 1]:.0%}")
 
 # %%
 # A robot

@@ -84,8 +84,10 @@ figure.tight_layout()
 # %%
 # What decides about a sentence
 # -----------------------------
-# Each word is left out in turn. The greener it is, the more the probability of the predicted part falls without it; the
-# redder, the more it rises. A wrong prediction is red.
+# ``explain`` says what each word adds to the score of each part: red words speak for the predicted part, blue ones
+# against it. A wrong prediction is red.
+
+from sknn.inspection import plot_text
 
 predicted = model.predict(X_test)
 sure = model.predict_proba(X_test).max(axis=1)
@@ -93,21 +95,10 @@ is_prose = np.array([bool(re.fullmatch("[A-Z][a-z ,'-]{45,75}", text)) for text 
 is_shown = is_prose & (sure > 0.7) & (sure < 0.97)
 shown = np.concatenate([np.flatnonzero(is_shown & (predicted == part))[:2] for part in PARTS])
 
-figure = plt.figure(figsize=(9, 4))
-axis = figure.add_axes((0, 0, 1, 1))
-axis.set(xlim=(0, 1), ylim=(-len(shown), 1))
-axis.axis("off")
-for row, i in enumerate(shown):
-    split = X_test[i].split()
-    without = [" ".join(split[:k] + split[k + 1 :]) for k in range(len(split))]
-    column = list(model.classes_).index(predicted[i])
-    change = sure[i] - model.predict_proba(without)[:, column]
+figure, axes = plt.subplots(len(shown), 1, figsize=(11, 0.35 * len(shown)), gridspec_kw={"left": 0.2})
+explained = model.explain([X_test[i] for i in shown])
+for axis, i, words in zip(axes, shown, explained, strict=True):
+    plot_text(words.of_output(list(model.classes_).index(predicted[i])), axis)
     color = "black" if predicted[i] == y_test[i] else "crimson"
-    axis.text(0.02, -row, f"{predicted[i]} {sure[i]:.0%}", va="center", weight="bold", color=color)
-    x = 0.22
-    for word, share in zip(split, change, strict=True):
-        shade = (plt.cm.Greens if share > 0 else plt.cm.Reds)(min(0.6, 2 * abs(share)))
-        box = {"facecolor": shade, "edgecolor": "none", "pad": 2}
-        drawn = axis.text(x, -row, word, va="center", bbox=box)
-        x = axis.transData.inverted().transform(drawn.get_window_extent())[1, 0] + 0.014
+    axis.set_title(f"{predicted[i]} {sure[i]:.0%}", loc="left", x=-0.22, y=-0.2, size=10, weight="bold", color=color)
 plt.show()

@@ -99,6 +99,9 @@ class ArrayInputs(Inputs):
         x = torch.from_numpy(raw.numbers(rows))
         return Dense(x if self.rescaling is None else _standardised(x, *self.rescaling))
 
+    def columns_of_inputs(self) -> dict[str, np.ndarray] | None:
+        return {"x": np.arange(self.row_shape[0], dtype=np.int64)} if len(self.row_shape) == 1 else None
+
     @property
     def can_be_scaled(self) -> bool:
         return not self.codes

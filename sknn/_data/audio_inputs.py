@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from .._errors import refused_as, shown
 from ..exceptions import DamagedFileError
@@ -87,6 +88,10 @@ class AudioInputs(Inputs):
         chosen = raw.recordings if rows is None else raw.recordings[rows]
         return Ragged.of([_waveform(values) for values in chosen])
 
+    def contributions(self, X: Any, found: list[dict[str, np.ndarray]]) -> list[np.ndarray]:
+        """Of the samples of each recording, (length,), or of its spectrogram, (n_mels, frames)."""
+        return [row["x"] for row in found]
+
     @property
     def row_size(self) -> int:
         return self.mean_length
@@ -144,6 +149,17 @@ class SpectrogramInputs(AudioInputs):
         chosen = raw.recordings if rows is None else raw.recordings[rows]
         with torch.no_grad():  # one by one, so that a spectrogram does not depend on the others of its batch
             return Ragged.of([self.log_mel(torch.from_numpy(_waveform(x))[None])[0][0].numpy() for x in chosen])
+
+    def absent(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """A sound that is as loud in all bands and frames as the recording is in the median of them.
+
+        On recordings with a tone amid noise, the frames of the tone had more of the attributions than with the mean or
+        with silence in its place.
+        """
+        x, lengths = tensors["x"], tensors["lengths"]
+        exists = torch.arange(x.shape[2], dtype=torch.int64, device=x.device) < lengths[:, None, None]
+        median = x.masked_fill(~exists, torch.nan).flatten(1).nanmedian(dim=1).values
+        return {**tensors, "x": (median[:, None, None] * exists).expand_as(x)}
 
     @property
     def row_size(self) -> int:

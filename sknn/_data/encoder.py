@@ -9,7 +9,7 @@ import scipy.sparse
 import torch
 from torch import Tensor, nn
 
-from .dates import date_features
+from .dates import DATE_FEATURES, date_features
 from .quantiles import center_and_half_spread
 
 CLIP_LIMIT = 3.0  # largest |z| that comes out
@@ -146,6 +146,11 @@ class Encoder(nn.Module):
         encoder = cls()
         encoder._set(np.zeros(d), scale, np.empty(0, dtype=np.int64))
         return encoder
+
+    def date_positions(self) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of the columns of dates among the numbers, and for each calendar feature which of them it is of."""
+        *_, date_columns, kept = self._statistics()
+        return date_columns, kept // len(DATE_FEATURES)
 
     def encode(self, numeric: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """Encode numbers (n, d), best float64, as float32 (n, out_features), written to `out` if it is given."""

@@ -13,7 +13,7 @@ import torch
 from .._errors import shown
 from ..exceptions import DamagedFileError
 from ..modules import ConvNet
-from .images import Form, as_images, form_of, pixels_of
+from .images import Form, as_images, form_of, map_like, pixels_of, shapes_of
 from .inputs import Inputs, RawRows
 from .recognition import CHANNELS
 from .stored import check_names, stored_array
@@ -172,6 +172,15 @@ class ImageInputs(Inputs):
         for part, where in raw.parts(positions):
             np.multiply(np.subtract(part, center, dtype=dtype), factor, out=out[where], casting="same_kind")
         return Dense(torch.from_numpy(out).permute(0, 3, 1, 2))
+
+    def contributions(self, X: np.ndarray, found: list[dict[str, np.ndarray]]) -> Any:
+        """Maps in the layout and size of each image; those of images of several sizes are a list."""
+        form = form_of(X, Form(self.row_shape[0], self.given_size, self.channels_first, self.size))
+        maps = [
+            map_like(shape, form.channels_first, np.moveaxis(row["x"], 0, 2))
+            for shape, row in zip(shapes_of(X), found, strict=True)
+        ]
+        return maps if form.size is None else np.stack(maps)
 
     # ------------------------------------------------------------------ files
 

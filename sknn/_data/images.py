@@ -16,7 +16,7 @@ from .._errors import refused_as, shown
 from .containers import as_rows, is_frame, without_tensor
 from .recognition import CHANNELS, is_picture
 
-__all__ = ["Form", "as_images", "form_of", "pixels_of"]
+__all__ = ["Form", "as_images", "form_of", "map_like", "pixels_of", "shapes_of"]
 
 # Of one image while it is resized, and of some while they are copied.
 _CHUNK_FLOATS = 2**22
@@ -117,7 +117,7 @@ def form_of(X: np.ndarray, fitted: Form | None = None) -> Form:
         The images have different numbers of channels, other numbers of channels than 1, 3 or 4, or may be meant in two
         layouts.
     """
-    shapes = [X.shape[1:]] if X.dtype != object else [_shape_of(i, row) for i, row in enumerate(X)]
+    shapes = shapes_of(X) if X.dtype == object else [X.shape[1:]]
     distinct = sorted(set(shapes))
     first, channels = False, 1
     if {len(shape) for shape in distinct} != {2}:
@@ -128,6 +128,11 @@ def form_of(X: np.ndarray, fitted: Form | None = None) -> Form:
     height, width = np.median(np.array(sizes), axis=0)
     size = sizes[0] if len(set(sizes)) == 1 else None
     return Form(channels, size, first, (max(1, round(height)), max(1, round(width))))
+
+
+def shapes_of(X: np.ndarray) -> list[tuple[int, ...]]:
+    """The shape of the array of each image of X."""
+    return [X.shape[1:]] * len(X) if X.dtype != object else [_shape_of(i, row) for i, row in enumerate(X)]
 
 
 def _layout(shapes: Iterable[tuple[int, ...]], channels_first: bool) -> set[int]:
@@ -272,6 +277,22 @@ def _check_finite(pixels: np.ndarray, position: int | None = None) -> None:
                 f"X[{i if position is None else position}] holds NaN or infinity, but pixels must be finite numbers. "
                 "Replace them, as by np.nan_to_num(X), or leave out these images."
             )
+
+
+def map_like(shape: tuple[int, ...], channels_first: bool, values: np.ndarray) -> np.ndarray:
+    """A map (height, width, channels, ...) in the layout and size of an image of this shape, with the same sum.
+
+    Where the sizes differ, each value is spread over the pixels that cover the same part of the image.
+    """
+    for axis, size in enumerate(_size(shape, channels_first)):
+        n = values.shape[axis]
+        if n != size:
+            ends = np.minimum(np.arange(1, size + 1)[:, None] / size, np.arange(1, n + 1) / n)
+            starts = np.maximum(np.arange(size)[:, None] / size, np.arange(n) / n)
+            values = np.moveaxis(np.tensordot(np.clip(ends - starts, 0, None) * n, values, (1, axis)), 0, axis)
+    if len(shape) == 2:
+        return values[:, :, 0]
+    return np.moveaxis(values, 2, 0) if channels_first else values
 
 
 def _resized(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from ..exceptions import DamagedFileError
@@ -144,9 +145,22 @@ class Inputs(ABC):
         return self.row_shape[-1] if self.row_shape else 1
 
     @property
+    def categories(self) -> dict[int, tuple[Hashable, tuple[Hashable, ...]]]:
+        """Of each categorical column, by its position among these: its name, and its values in the order of codes."""
+        return {}
+
+    @property
     def row_size(self) -> int:
         """Numbers that a network receives for one row, about."""
         return math.prod(self.row_shape) + sum(self.cardinalities)
+
+    def columns_of_inputs(self) -> dict[str, np.ndarray] | None:
+        """Which given column each number and each code of an encoded row belongs to; None if X has no columns.
+
+        Of each tensor that a network receives, by its name, positions int64 (width,). A column may have several numbers
+        and a code, such as a date or a number with gaps.
+        """
+        return None
 
     def scale_changes(self, raw: RawRows) -> dict[str, str]:
         """Name of a column -> how far its values in a further call of fit are from those that were learned from."""
@@ -195,6 +209,22 @@ class Inputs(ABC):
     def _learn_scaling(self, store: Any) -> Callable[[Any], Store]:
         """Change `scaling` by these numbers, and return the function that scales such numbers."""
         raise NotImplementedError(f"Inputs of the kind {self.kind!r} are scaled from the start.")
+
+    # ------------------------------------------------------------------ explanations
+
+    def absent(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What stands for rows of which nothing is known, in the shapes of `tensors`: zeros in place of numbers."""
+        return {
+            name: torch.zeros_like(values) if values.is_floating_point() else values for name, values in tensors.items()
+        }
+
+    def contributions(self, X: Any, found: list[dict[str, np.ndarray]]) -> Any:
+        """What the parts of each row of X, as returned by `prepare`, contribute, in a form that belongs to X.
+
+        `found` holds for each row, by the name of a tensor, the contributions float64 of its numbers, (*shape,) or
+        (*shape, n_outputs), and under "codes" the codes int64 (n,) if it has some.
+        """
+        return np.stack([row["x"] for row in found])
 
     # ------------------------------------------------------------------ files
 

@@ -6,16 +6,19 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+import torch
 from scipy.sparse import csr_array
+from torch import Tensor
 
 from .._errors import shown
 from ..exceptions import DamagedFileError
 from ..modules import TextNet
 from .inputs import Inputs, RawRows
-from .ngrams import Ngrams, is_word, learn_vocabulary, ngram_counts, tf_idf
+from .ngrams import Ngrams, is_word, learn_vocabulary, ngram_counts, places_of, tf_idf
 from .stored import check_names, stored_array, stored_int
 from .stores import Bags
 from .texts import WHAT, as_texts, checked_size, checked_texts
+from .word_contributions import WordContributions
 
 __all__ = ["NgramInputs"]
 
@@ -106,6 +109,41 @@ class NgramInputs(Inputs):
         counts = ngram_counts(texts.tolist(), self.ngrams, self.vocabulary)
         weights = tf_idf(counts, self.idf, int((~is_word(self.vocabulary)).sum()))
         return csr_array((weights.data, weights.indices, weights.indptr), shape=weights.shape)
+
+    def absent(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The same n-grams without weight, which is a text without words."""
+        return {**tensors, "x_weight": torch.zeros_like(tensors["x_weight"])}
+
+    def contributions(self, X: np.ndarray, found: list[dict[str, np.ndarray]]) -> list[WordContributions]:
+        """Of the words of each text."""
+        return [
+            WordContributions(*self.by_word(text, row["codes"], row["x_weight"]))
+            for text, row in zip(checked_texts(X), found, strict=True)
+        ]
+
+    def by_word(self, text: str, codes: np.ndarray, values: np.ndarray) -> tuple[list[str], np.ndarray]:
+        """The words of a text, and what each contributes, float64 (n_words, ...), if its n-grams contribute `values`.
+
+        `codes` int64 (n_ngrams,) are those of its n-grams in ascending order. Each occurrence of an n-gram has the same
+        share of its value, and so has each of its characters that is no space.
+        """
+        places = places_of(text, self.ngrams)
+        columns = np.searchsorted(self.vocabulary, places.hashes).clip(max=len(self.vocabulary) - 1)
+        known = self.vocabulary[columns] == places.hashes
+        which = np.searchsorted(codes, columns[known] + 1)
+        is_letter = np.array([character != " " for character in places.text], dtype=np.int64)
+        n_letters = np.append(0, np.cumsum(is_letter))
+        starts, stops = places.starts[known], places.stops[known]
+        shares = np.bincount(which, minlength=len(codes))[which] * (n_letters[stops] - n_letters[starts])
+        each = values[which].astype(np.float64) / shares.reshape(-1, *[1] * (values.ndim - 1))
+        change = np.zeros((len(is_letter) + 1, *values.shape[1:]))  # of a character against the one before
+        np.add.at(change, starts, each)
+        np.subtract.at(change, stops, each)
+        of_characters = np.cumsum(change, axis=0)[:-1]
+        of_characters[is_letter == 0] = 0.0
+        total = np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(of_characters, axis=0)])
+        words = [places.text[start:stop] for start, stop in places.words]
+        return words, total[places.words[:, 1]] - total[places.words[:, 0]]
 
     def encode_rows(self, raw: NgramRows, rows: np.ndarray | None = None) -> Bags:
         """Codes and weights of the n-grams of each text."""

@@ -105,6 +105,33 @@ def ngram_counts(texts: Sequence[str], ngrams: Ngrams, vocabulary: np.ndarray) -
     return Counts(data, indices, indptr, (len(texts), len(vocabulary)))
 
 
+class Places(NamedTuple):
+    """Where the n-grams and the words of one text stand: the first character, and the one behind the last."""
+
+    text: str  # what is counted: lower case, one space between words and at both ends
+    hashes: np.ndarray  # of each n-gram, uint64 (n,)
+    starts: np.ndarray  # int64 (n,)
+    stops: np.ndarray  # int64 (n,)
+    words: np.ndarray  # int64 (n_words, 2)
+
+
+def places_of(text: str, ngrams: Ngrams) -> Places:
+    """Where the n-grams stand that are counted in a text."""
+    normal = unicodedata.normalize("NFC", text[: ngrams.max_characters].lower())
+    codes = np.frombuffer(f" {normal} ".encode("utf-32-le", "surrogatepass"), "<u4").astype(np.uint32)
+    classes = _classes(codes)
+    kept = _kept(classes)
+    codes, classes = codes[kept], classes[kept]
+    codes[classes == _SPACE] = ord(" ")
+    parts = list(_occurrences(codes, classes, np.zeros(len(codes), np.int64), ngrams))
+    hashes = np.concatenate([hashes for hashes, _, _ in parts]) >> np.uint64(_ROW_BITS) << np.uint64(_ROW_BITS)
+    starts = np.concatenate([starts for _, starts, _ in parts])
+    sizes = np.concatenate([np.broadcast_to(size, starts.shape) for _, starts, size in parts])
+    bounds, are_words = _bounds(codes, classes)
+    words = np.stack([bounds, np.append(bounds, len(codes))[1:]], axis=1)[are_words]
+    return Places(codes.tobytes().decode("utf-32-le", "surrogatepass"), hashes, starts, starts + sizes, words)
+
+
 def words_of(text: str) -> list[str]:
     """Its words in lower case and their order, as `Ngrams` describes them."""
     normal = unicodedata.normalize("NFC", text.lower())
@@ -163,24 +190,36 @@ def _keys(texts: list[str], ngrams: Ngrams) -> np.ndarray:
     lengths[0] += 1  # the space in front
     rows = np.repeat(np.arange(len(texts), dtype=np.uint64), lengths)
     classes = _classes(codes)
+    kept = _kept(classes)
+    codes, rows, classes = codes[kept], rows[kept], classes[kept]
     is_space = classes == _SPACE
-    kept = ~is_space
-    kept[1:] |= kept[:-1]  # the first of several spaces
-    kept[0] = True
-    codes, rows, classes, is_space = codes[kept], rows[kept], classes[kept], is_space[kept]
     codes[is_space] = ord(" ")
     rows[:-1][is_space[:-1]] = rows[1:][is_space[:-1]]  # a space belongs to the word that follows
-    mixed = _mixed(codes.astype(np.uint64))
-    parts = _character_keys(mixed, is_space, rows, *ngrams.characters)
-    parts += _word_keys(_words(codes, mixed, classes, rows), *ngrams.words, ngrams.n_first)
+    parts = [_key(hashes, rows[starts]) for hashes, starts, _ in _occurrences(codes, classes, rows, ngrams)]
     return np.concatenate(parts) if parts else np.empty(0, np.uint64)
 
 
-def _character_keys(
-    mixed: np.ndarray, is_space: np.ndarray, rows: np.ndarray, shortest: int, longest: int
-) -> list[np.ndarray]:
-    """Keys of n-grams that have spaces at their ends only; arrays of one element for each character."""
-    keys = []
+def _kept(classes: np.ndarray) -> np.ndarray:
+    """Which characters count, bool: of several spaces the first."""
+    kept = classes != _SPACE
+    kept[1:] |= kept[:-1]
+    kept[0] = True
+    return kept
+
+
+# Hashes of n-grams, where each starts, and how many characters it has.
+_Occurrences = tuple[np.ndarray, np.ndarray, "np.ndarray | int"]
+
+
+def _occurrences(codes: np.ndarray, classes: np.ndarray, rows: np.ndarray, ngrams: Ngrams) -> Iterator[_Occurrences]:
+    """Every n-gram of the texts; arrays of one element for each character."""
+    mixed = _mixed(codes.astype(np.uint64))
+    yield from _character_ngrams(mixed, classes == _SPACE, *ngrams.characters)
+    yield from _word_ngrams(codes, mixed, classes, rows, ngrams)
+
+
+def _character_ngrams(mixed: np.ndarray, is_space: np.ndarray, shortest: int, longest: int) -> Iterator[_Occurrences]:
+    """N-grams of characters that have spaces at their ends only."""
     starts = np.arange(len(mixed))
     hashes = mixed
     for n in range(2, longest + 1):
@@ -191,19 +230,37 @@ def _character_keys(
             inside, hashes = inside[goes_on], hashes[goes_on]
         starts, hashes = inside, hashes * _BASE + mixed[inside + (n - 1)]
         if n >= shortest:
-            keys.append(_key(hashes & ~_WORD_BIT, rows[starts]))
-    return keys
+            yield hashes & ~_WORD_BIT, starts, n
 
 
-def _words(
-    codes: np.ndarray, mixed: np.ndarray, classes: np.ndarray, rows: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Hashes and rows of all words, from arrays of one element for each character."""
+def _word_ngrams(
+    codes: np.ndarray, mixed: np.ndarray, classes: np.ndarray, rows: np.ndarray, ngrams: Ngrams
+) -> Iterator[_Occurrences]:
+    """Words, pairs of words and first words."""
+    shortest, longest = ngrams.words
+    words, starts, stops = _words(codes, mixed, classes)
+    rows = rows[starts]
+    if shortest == 1:
+        yield words | _WORD_BIT, starts, stops - starts
+    if longest == 2:
+        is_pair = rows[1:] == rows[:-1]
+        pairs = words[:-1] * _PAIR + words[1:]
+        yield pairs[is_pair] | _WORD_BIT, starts[:-1][is_pair], (stops[1:] - starts[:-1])[is_pair]
+    n_first = ngrams.n_first
+    if n_first and longest:
+        is_late = np.zeros(len(words), bool)
+        is_late[n_first:] = rows[n_first:] == rows[:-n_first]
+        yield _mixed(words + _FIRST)[~is_late] | _WORD_BIT, starts[~is_late], (stops - starts)[~is_late]
+
+
+def _words(codes: np.ndarray, mixed: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Hashes of all words, where they start, and where they end."""
     starts, are_words = _bounds(codes, classes)
-    place = np.arange(len(codes)) - np.repeat(starts, np.diff(np.append(starts, len(codes))))
+    stops = np.append(starts, len(codes))[1:]
+    place = np.arange(len(codes)) - np.repeat(starts, stops - starts)
     powers = np.cumprod(np.full(int(place.max(initial=0)) + 1, _BASE))  # modulo 2 ** 64
     words = np.add.reduceat(mixed * powers[place], starts)[are_words]
-    return _mixed(words), rows[starts[are_words]]
+    return _mixed(words), starts[are_words], stops[are_words]
 
 
 def _bounds(codes: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -216,23 +273,6 @@ def _bounds(codes: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndar
     # A word ends at a space or where the next one starts, so that spaces are parts of their own, which are left out.
     starts = np.flatnonzero(is_start | (classes == _SPACE))
     return starts, is_start[starts]
-
-
-def _word_keys(
-    words_and_rows: tuple[np.ndarray, np.ndarray], shortest: int, longest: int, n_first: int
-) -> list[np.ndarray]:
-    """Keys of words, pairs of words and first words."""
-    words, rows = words_and_rows
-    keys = [_key(words | _WORD_BIT, rows)] if shortest == 1 else []
-    if longest == 2:
-        is_pair = rows[1:] == rows[:-1]
-        pairs = words[:-1] * _PAIR + words[1:]
-        keys.append(_key(pairs[is_pair] | _WORD_BIT, rows[1:][is_pair]))
-    if n_first and longest:
-        is_late = np.zeros(len(words), bool)
-        is_late[n_first:] = rows[n_first:] == rows[:-n_first]
-        keys.append(_key(_mixed(words + _FIRST)[~is_late] | _WORD_BIT, rows[~is_late]))
-    return keys
 
 
 def _key(hashes: np.ndarray, rows: np.ndarray) -> np.ndarray:

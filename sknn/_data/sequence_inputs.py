@@ -45,6 +45,11 @@ class _SequenceInputs(Inputs):
             )
         return rows
 
+    def contributions(self, X: np.ndarray, found: list[dict[str, np.ndarray]]) -> Any:
+        """Arrays (n_channels, length), stacked where X is an array."""
+        maps = [row["x"] for row in found]
+        return maps if X.dtype == object else np.stack(maps)
+
 
 class SequenceInputs(_SequenceInputs):
     """Steps, scaled channel by channel, gaps filled."""

@@ -151,6 +151,9 @@ class SparseInputs(Inputs):
         matrix = matrix if self.used is None else with_columns(matrix, self.used)
         return Sparse(matrix if self.encoder is None else self.encoder.encode_sparse(matrix))
 
+    def columns_of_inputs(self) -> dict[str, np.ndarray]:
+        return {"x": np.arange(self.row_shape[0], dtype=np.int64) if self.used is None else self.used}
+
     def scale_changes(self, raw: SparseRows) -> dict[str, str]:
         if self.encoder is None:
             return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -265,6 +266,24 @@ class TableInputs(Inputs):
                 self.encoder.encode(numeric, out=x_num[part])
                 x_cat[part] = self._trained_codes(codes)
         return Dense(torch.from_numpy(x_num), torch.from_numpy(x_cat) if self.cardinalities else None)
+
+    @property
+    def categories(self) -> dict[int, tuple[Hashable, tuple[Hashable, ...]]]:
+        columns = [self.reader.columns[position] for position in self.reader.categorical]
+        return {i: (column.name, column.categories) for i, column in enumerate(columns)}
+
+    def columns_of_inputs(self) -> dict[str, np.ndarray]:
+        reader, (dates, date_features) = self.reader, self.encoder.date_positions()
+        numeric = np.array(reader.numeric, dtype=np.int64)
+        sizes = [0 if features is None else features.n_features for features in self._text_features()]
+        texts = np.repeat(np.array(reader.texts, dtype=np.int64), sizes)
+        calendar = numeric[dates[date_features]]
+        gaps = numeric[self.encoder.gap_columns.cpu().numpy()]
+        columns = {"x": np.concatenate([numeric, texts, calendar, gaps])}
+        return {**columns, "x_cat": np.array(reader.categorical, dtype=np.int64)} if self.cardinalities else columns
+
+    def _text_features(self) -> list[TextFeatures | None]:
+        return [self.reader.columns[position].features for position in self.reader.texts]
 
     def scale_changes(self, raw: TableRows) -> dict[str, str]:
         names = [f"X: {column_label(self.reader.columns[i].name, i)}" for i in self.reader.numeric]

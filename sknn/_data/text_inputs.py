@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..exceptions import DamagedFileError
 from ..modules import TextTransformer
@@ -15,6 +16,7 @@ from .ngrams import words_of
 from .stored import check_names, stored_int
 from .stores import Ragged
 from .texts import WHAT, as_texts, checked_size, checked_texts
+from .word_contributions import WordContributions
 
 __all__ = ["TextInputs"]
 
@@ -102,15 +104,35 @@ class TextInputs(Inputs):
             codes += spelled[word]
         return codes[: self.max_tokens] or [_UNKNOWN]
 
+    def absent(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Unknown words."""
+        return {**tensors, "x": tensors["x"].clamp(max=_UNKNOWN)}
+
+    def contributions(self, X: np.ndarray, found: list[dict[str, np.ndarray]]) -> list[WordContributions]:
+        """Of the words, and pieces of rare words, of each text."""
+        return [
+            WordContributions(self.tokens(text), row["x"]) for text, row in zip(checked_texts(X), found, strict=True)
+        ]
+
+    def tokens(self, text: str) -> list[str]:
+        """What the codes of a text stand for: words, and pieces of words."""
+        tokens: list[str] = []
+        for word in _first_words(text, self.max_tokens):
+            tokens += [word] if word in self._code_of_word else self._pieces(word)
+        return tokens[: self.max_tokens] or [""]
+
     def _spelled(self, word: str) -> list[int]:
         """Codes of the longest known pieces of a word, from its start on."""
-        codes, start = [], 0
-        while start < len(word) and len(codes) < _MOST_PIECES_OF_A_WORD:
+        return [self._code_of_piece.get(piece, _UNKNOWN) for piece in self._pieces(word)]
+
+    def _pieces(self, word: str) -> list[str]:
+        pieces, start = [], 0
+        while start < len(word) and len(pieces) < _MOST_PIECES_OF_A_WORD:
             lengths = range(_LONGEST_PIECE, 0, -1)
             length = next((n for n in lengths if word[start : start + n] in self._code_of_piece), 1)
-            codes.append(self._code_of_piece.get(word[start : start + length], _UNKNOWN))
+            pieces.append(word[start : start + length])
             start += length
-        return codes
+        return pieces
 
     @property
     def in_features(self) -> int:

@@ -30,8 +30,9 @@ from .._training.plan import TrainingPlan
 from .._training.start_up import start_up
 from .._training.train import train
 from ..losses._make import can_weigh_rows
+from .answers import Answers
 from .component_params import check_names
-from .fitted import FittedEstimator, training_attributes
+from .fitted import training_attributes
 from .parameters import BUILT_WITH, CONSTRAINTS
 from .progress import (
     CallbackSupportMixin,  # pyright: ignore[reportAttributeAccessIssue]
@@ -44,7 +45,7 @@ from .recipe import n_networks_for, optimizer_params_for, stops_early, training_
 __all__ = ["BaseNeuralEstimator"]
 
 
-class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
+class BaseNeuralEstimator(CallbackSupportMixin, Answers):
     """Parameters and fit of all estimators. The subclasses define how y becomes a tensor and back."""
 
     _parameter_constraints: dict[str, list[Any]] = CONSTRAINTS

@@ -23,7 +23,9 @@ __all__ = [
     "Memory",
     "TabMWeights",
     "factors",
+    "first_layer",
     "hidden_units",
+    "own_curves",
     "raw_scores",
 ]
 
@@ -105,16 +107,24 @@ def first_layer(
     shared = product(gained, weights.first_weight, memory.result("shared", (*rows, n_members * width)))
     shared = shared.view(*rows, n_members, width).transpose(-3, -2)
     units = torch.add(shared, weights.first_bias, out=memory.result("units", shared.shape))
-    if bins is None or weights.curves is None or weights.curve_gain is None or weights.curve_weight is None:
+    if bins is None or weights.curve_weight is None:
         return units
-    shape = (*rows[:-1], x_num.shape[-1], rows[-1], weights.curves.shape[1])
+    each = units.flatten(0, -3)
+    own = own_curves(weights, x_num, bins, memory).view(*each.shape[:2], weights.curve_weight.shape[1])
+    return torch.baddbmm(each, own, weights.curve_weight, out=memory.over(each)).view(units.shape)
+
+
+def own_curves(weights: TabMWeights, x_num: Tensor, bins: tuple[Tensor, Tensor], memory: Memory) -> Tensor:
+    """Curves of the numbers (..., b, n_curved), (..., m, b, n_curved, curve_size), of weights that have some."""
+    assert weights.curves is not None
+    assert weights.curve_gain is not None
+    n_members, n_rows, n_curved = weights.first_bias.shape[-3], *x_num.shape[-2:]
+    shape = (*x_num.shape[:-2], n_curved, n_rows, weights.curves.shape[1])
     encoded = piecewise_linear_encoding(x_num, *bins, out=memory.result("encoded", shape)).flatten(0, -3)
     curves = weights.curves * (CURVE_RATE * factors(weights.curve_gain, weights.curve_scale))
     by_column = torch.bmm(encoded, curves, out=memory.result("by column", (*encoded.shape[:2], curves.shape[2])))
     by_column = by_column.view(*shape[:-1], n_members, curves.shape[2] // n_members)
-    each = units.flatten(0, -3)
-    own = memory.contiguous("own", by_column.transpose(-4, -2)).view(*each.shape[:2], weights.curve_weight.shape[1])
-    return torch.baddbmm(each, own, weights.curve_weight, out=memory.over(each)).view(units.shape)
+    return memory.contiguous("own", by_column.transpose(-4, -2))
 
 
 def raw_scores(weights: TabMWeights, hidden: Tensor) -> Tensor:

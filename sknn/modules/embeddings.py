@@ -220,6 +220,23 @@ class CategoricalEmbeddings(nn.Module):
             parts.append(embedded.flatten(1))  # (batch, n_embedded * size)
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
+    def vectors(self) -> dict[int, Tensor]:
+        """The learned vectors of the codes, (cardinality, embedding_size), of each embedded column by its position."""
+        if self.embedding is None or self.trust is None:
+            return {}
+        parts = (self.embedding.weight * self.trust.unsqueeze(1)).split(self._sizes)
+        return dict(zip(self.embedded_columns.tolist(), parts, strict=True))
+
+    def column_of_outputs(self) -> Tensor:
+        """Position of the categorical column that each output belongs to, int64 (out_features,)."""
+        parts = []
+        if self.one_hot is not None:
+            sizes = torch.diff(self.one_hot.offsets, append=self.offsets.new_tensor([self.one_hot.out_features]))
+            parts.append(self.one_hot_columns.repeat_interleave(sizes))
+        if self.embedding is not None:
+            parts.append(self.embedded_columns.repeat_interleave(self.embedding.embedding_dim))
+        return torch.cat(parts)
+
     @torch.no_grad()
     def fit_start(self, rows: StartRows) -> CategoricalEmbeddings:
         """Trust rare categories less, by training rows with their targets, and shorten embeddings; returns the module.

@@ -94,6 +94,14 @@ class FeatureTokenizer(nn.Module):
             tokens.append(self.embedding(codes + self.offsets))
         return (tokens[0] if len(tokens) == 1 else torch.cat(tokens, dim=1)) + self.bias
 
+    def vectors(self) -> dict[int, Tensor]:
+        """The learned vectors of the codes, (cardinality, token_size), of each categorical column by its position."""
+        if self.embedding is None:
+            return {}
+        ends = [*self.offsets.tolist()[1:], self.embedding.num_embeddings]
+        starts = self.offsets.tolist()
+        return {i: self.embedding.weight[start:end] for i, (start, end) in enumerate(zip(starts, ends, strict=True))}
+
 
 class FTTransformer(nn.Module):
     """FT-Transformer: a token for each feature, attention between them, a linear layer on a summary token.

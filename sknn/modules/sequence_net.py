@@ -137,11 +137,19 @@ class SequenceNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Raw scores of the members for a batch of rows."""
+        return torch.cat([part(columns) for part, columns in self._parts(x)], dim=1)
+
+    def forward_hidden(self, x: Tensor) -> Tensor:
+        """Units of the last hidden layer of all members, (batch, sum of their widths)."""
+        return torch.cat([part.forward_hidden(columns).flatten(1) for part, columns in self._parts(x)], dim=1)
+
+    def _parts(self, x: Tensor) -> list[tuple[TabM, Tensor]]:
+        """The parts of the network, and the columns that each of them reads."""
         check_columns("values of x", x, self.in_features)
         if self.of_values is None:
-            return self.of_components(x)
+            return [(self.of_components, x)]
         components, values = x.split([self.of_components.in_features, self.of_values.in_features], dim=1)
-        return torch.cat([self.of_components(components), self.of_values(values)], dim=1)
+        return [(self.of_components, components), (self.of_values, values)]
 
 
 def _params_of_values(n_values: int, width: int) -> dict[str, Any]:

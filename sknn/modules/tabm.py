@@ -289,10 +289,21 @@ class TabM(nn.Module):
 
     def forward(self, x_num: Tensor, x_cat: Tensor | None = None) -> Tensor:
         """Raw scores of the members for a batch of rows."""
+        weights, hidden = self._hidden(x_num, x_cat)
+        with torch.autocast(hidden.device.type, enabled=False):  # raw predictions keep all their digits
+            scores = raw_scores(weights, hidden.to(self.head_bias.dtype)).transpose(0, 1)
+            return scores + self.linear(x_num, x_cat).unsqueeze(1)
+
+    def forward_hidden(self, x_num: Tensor, x_cat: Tensor | None = None) -> Tensor:
+        """Units of the last hidden layer of each member, (batch, n_members, width)."""
+        return self._hidden(x_num, x_cat)[1].transpose(0, 1)
+
+    def _hidden(self, x_num: Tensor, x_cat: Tensor | None) -> tuple[TabMWeights, Tensor]:
+        """The weights, and the units of the last hidden layer, (n_members, batch, width)."""
         check_columns("values of x_num", x_num, self.in_features)
         columns = join_columns(self.embeddings, x_num, x_cat)
         weights = TabMWeights(*[getattr(self, name) for name in TabMWeights._fields])
-        hidden = hidden_units(
+        return weights, hidden_units(
             weights,
             self.curved_numbers(x_num) if self.curves is not None else x_num,
             columns,
@@ -301,9 +312,6 @@ class TabM(nn.Module):
             lambda x: self._drop(self.activation(x)),
             NEW_MEMORY,
         )
-        with torch.autocast(hidden.device.type, enabled=False):  # raw predictions keep all their digits
-            scores = raw_scores(weights, hidden.to(self.head_bias.dtype)).transpose(0, 1)
-            return scores + self.linear(x_num, x_cat).unsqueeze(1)
 
     def linear_model(self, rows: StartRows, latest: float = math.inf) -> LinearPath | None:
         """A linear model of training rows, None where it would not help, or would not be done by `latest`."""

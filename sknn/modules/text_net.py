@@ -16,6 +16,8 @@ from .activations import initialize_linear_
 
 # Of a log ratio, which is that of a text with the n-gram; a text has many, whose tf-idf weights are below 1.
 _RATIO = 0.3
+# Numbers of an embedding that n-grams are hashed to. With 512 the neighbours of questions and messages were no better.
+_HASHED = 256
 
 
 class TextNet(nn.Module):
@@ -87,6 +89,8 @@ class TextNet(nn.Module):
        arXiv:1607.01759.
     .. [2] H.-T. Cheng et al. Wide & Deep Learning for Recommender Systems. DLRS 2016. arXiv:1606.07792.
     .. [3] S. Wang, C. D. Manning. Baselines and Bigrams: Simple, Good Sentiment and Topic Classification. ACL 2012.
+    .. [4] K. Weinberger, A. Dasgupta, J. Langford, A. Smola, J. Attenberg. Feature Hashing for Large Scale Multitask
+       Learning. ICML 2009. arXiv:0902.2206.
 
     Examples
     --------
@@ -155,12 +159,32 @@ class TextNet(nn.Module):
         """Raw scores of both members for a batch of texts."""
         x_weight = F.dropout(x_weight, self.dropout, self.training)
         # One sum for both members: the time goes into reading rows of the table at random.
-        table = torch.cat([self.weight, self.ratios * (self.starts + self.factor)], dim=1)
-        scores, from_ratios = _weighted_sum(table, x, x_weight).chunk(2, dim=1)
+        scores, from_ratios = _weighted_sum(self._table(), x, x_weight).chunk(2, dim=1)
         scores = scores + self.bias
         if self.embedding is not None:
             scores = scores + self.deep(_weighted_sum(self.embedding, x, x_weight))
         return torch.stack([scores, from_ratios + self.factor_bias], dim=1)
+
+    def forward_hidden(self, x: Tensor, x_weight: Tensor) -> Tensor:
+        """What stands for the last hidden layer, which linear members lack, (batch, 2 * out_features + 256).
+
+        The scores of the members without their biases say what training made of a text. Texts of the same scores are
+        told apart by the n-grams themselves, hashed to 256 numbers [4]_; each n-gram counts as much as it changes the
+        scores. With a deep part, its hidden layer follows.
+        """
+        table = self._table()
+        relevance = x_weight * table.norm(dim=1)[x]
+        # Codes are in the order of hashes, so those of neighbouring codes have nothing to do with each other.
+        sign = 1 - 2 * (x // _HASHED % 2)
+        hashed = x_weight.new_zeros(len(x), _HASHED).scatter_add_(1, x % _HASHED, relevance * sign)
+        parts = [_weighted_sum(table, x, x_weight), hashed]
+        if self.embedding is not None:
+            parts.append(self.deep[:-1](_weighted_sum(self.embedding, x, x_weight)))
+        return torch.cat(parts, dim=1)
+
+    def _table(self) -> Tensor:
+        """Weights of the n-grams in both members, (in_features, 2 * out_features)."""
+        return torch.cat([self.weight, self.ratios * (self.starts + self.factor)], dim=1)
 
     @torch.no_grad()
     def fit_start(self, rows: StartRows) -> TextNet:

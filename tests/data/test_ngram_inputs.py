@@ -11,6 +11,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from sknn import NeuralClassifier
 from sknn._data.ngram_inputs import NgramInputs
+from sknn._data.ngrams import places_of
 from sknn.exceptions import DamagedFileError
 
 TEXTS = ["what is a sonar?", None, "who was the first", "What is it?", "", "it is it"]
@@ -156,3 +157,31 @@ class TestFiles:
     def test_damaged_ones_are_refused(self, change):
         with pytest.raises(DamagedFileError, match="n-grams"):
             NgramInputs.from_state(self.state(**change))
+
+
+def slow_by_word(inputs: NgramInputs, text: str, codes: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Occurrence by occurrence, and character by character."""
+    places = places_of(text, inputs.ngrams)
+    code_of = {value: i + 1 for i, value in enumerate(inputs.vocabulary.tolist())}
+    found = [code_of.get(value, 0) for value in places.hashes.tolist()]
+    of_characters = np.zeros(len(places.text))
+    for code, start, stop in zip(found, places.starts, places.stops, strict=True):
+        if code:
+            letters = [i for i in range(start, stop) if places.text[i] != " "]
+            of_characters[letters] += values[codes == code][0] / found.count(code) / len(letters)
+    return np.array([of_characters[start:stop].sum() for start, stop in places.words])
+
+
+@pytest.mark.parametrize("text", ["It is a sonar, it is!", "who?? who", "中文 what", "", "zzz qqq", "a"])
+def test_values_of_ngrams_are_those_of_words(text):
+    inputs = learned([*TEXTS, "中文句子"])
+    tensors = inputs.encode(inputs.prepare([text])).tensors()
+    codes = tensors["x"][0].numpy()
+    codes = codes[codes > 0]
+    values = np.random.default_rng(0).normal(size=len(codes))
+    words, of_words = inputs.by_word(text, codes, values)
+    assert len(words) == len(of_words)
+    np.testing.assert_allclose(of_words, slow_by_word(inputs, text, codes, values), atol=1e-12)
+    np.testing.assert_allclose(of_words.sum(), values.sum(), atol=1e-12)
+    _, twice = inputs.by_word(text, codes, np.stack([values, -values], axis=1))
+    np.testing.assert_allclose(twice, np.stack([of_words, -of_words], axis=1), atol=1e-12)

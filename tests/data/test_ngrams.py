@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
 from sknn._data import ngrams as ngrams_file
-from sknn._data.ngrams import Counts, Ngrams, is_word, learn_vocabulary, ngram_counts, tf_idf
+from sknn._data.ngrams import Counts, Ngrams, is_word, learn_vocabulary, ngram_counts, places_of, tf_idf, words_of
 
 EVERYTHING = 10**9
 ALL = Ngrams(n_first=0)
@@ -199,3 +199,20 @@ def test_hashes_are_the_same_on_every_machine():
     assert printed.stdout.split() == [str(value) for value in known]
     assert len(known) == 7 + 5
     assert int(np.bitwise_xor.reduce(known)) == 17966685536602177536
+
+
+@pytest.mark.parametrize("text", [*ODD, "The cat, the CAT!!! sat", "中文 and text", "\u0130stanbul e\u0301te\u0301"])
+@pytest.mark.parametrize(
+    "ngrams", [Ngrams(), Ngrams((0, 0), (1, 1), 0), Ngrams((3, 4), (0, 0)), Ngrams((0, 0), (2, 2))]
+)
+def test_places_are_those_of_what_is_counted(text, ngrams):
+    vocabulary, _ = learn_vocabulary([text, "something else"], ngrams, 10_000, 1)
+    counts = ngram_counts([text], ngrams, vocabulary)
+    places = places_of(text, ngrams)
+    found, n_times = np.unique(places.hashes, return_counts=True)
+    np.testing.assert_array_equal(found, vocabulary[np.sort(counts.indices)])
+    np.testing.assert_array_equal(n_times, counts.data[np.argsort(counts.indices)])
+    assert [places.text[start:stop] for start, stop in places.words] == words_of(text[: ngrams.max_characters])
+    for start, stop in zip(places.starts[:500], places.stops[:500], strict=True):
+        assert 0 <= start < stop <= len(places.text)
+        assert places.text[start:stop].strip()

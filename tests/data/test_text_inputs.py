@@ -83,3 +83,12 @@ def test_probe_rows_of_a_long_word_take_no_memory_for_the_others():
 def test_damaged_files_are_refused(change):
     with pytest.raises(DamagedFileError, match="texts"):
         TextInputs.from_state({**learned(TEXTS).to_state(), **change})
+
+
+def test_tokens_are_what_the_codes_stand_for():
+    inputs = learned([*TEXTS, *ODD], max_tokens=16)
+    names = ["", None, *inputs.words, *inputs.pieces]
+    for text in [*ODD, "The CAT catches dogs", "?" * 50]:
+        tokens, found = inputs.tokens(text), codes(inputs, [text])[0]
+        assert len(tokens) == len(found)
+        assert all(names[code] in (None, token) for token, code in zip(tokens, found, strict=True))

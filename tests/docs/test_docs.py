@@ -16,6 +16,7 @@ PAGES = [
     "audio.md",
     "checkpoints.md",
     "columns.md",
+    "embeddings.md",
     "files.md",
     "fitting.md",
     "images.md",

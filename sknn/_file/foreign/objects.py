@@ -12,6 +12,7 @@ import importlib
 
 from sklearn.base import BaseEstimator
 
+from ..._embedding.neural_embedding import NeuralEmbedding
 from ..names import full_name
 from .tried import TRIED
 
@@ -35,7 +36,7 @@ def needs_no_trust(path: str) -> bool:
 @functools.lru_cache(maxsize=1)
 def data_classes() -> frozenset[str]:
     """Return classes that only keep data."""
-    names: set[str] = set()
+    names = {full_name(NeuralEmbedding)}  # the fitted estimator inside is read as every other
     for path in _MODULES:
         try:
             module = importlib.import_module(path)

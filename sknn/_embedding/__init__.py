@@ -1,0 +1,1 @@
+"""Transformers of scikit-learn that are made of a network."""

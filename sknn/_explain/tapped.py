@@ -1,0 +1,64 @@
+"""A network whose embeddings of codes can be read and replaced by others."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..modules.embeddings import CategoricalEmbeddings, OneHot
+
+__all__ = ["TappedNetwork"]
+
+_EMBEDDINGS = (CategoricalEmbeddings, OneHot, nn.Embedding, nn.EmbeddingBag)
+
+
+class TappedNetwork:
+    """A network, and what its embedding layers return, in the order in which they are called.
+
+    A number between two codes does not exist, but one between their embeddings does. The structure of the network is
+    copied and its tensors are shared: nothing is registered in the network itself, which other threads may be using.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        shared: dict[int, Any] = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
+        self._network = copy.deepcopy(network, shared)
+        self._seen: list[Tensor] = []
+        self._of_rows: list[bool] = []  # of each call of an embedding layer
+        self._replaced: list[Tensor] | None = None
+        _hook_outermost(self._network, self._embedded)
+
+    def __call__(self, inputs: tuple[Tensor, ...], embeddings: list[Tensor] | None = None) -> Any:
+        """The output of the network, if `embeddings` are given with these instead of its own.
+
+        It gets copies, since a module may change its input in place.
+        """
+        self._seen, self._replaced = [], embeddings
+        return self._network(*[values.clone() for values in inputs])
+
+    def embeddings(self, inputs: tuple[Tensor, ...]) -> list[Tensor]:
+        """What the embedding layers return for the rows, each (batch, ...); those of positions are left out."""
+        sizes = []
+        for n_rows in (1, 2):
+            self(tuple(values[:1].expand(n_rows, *values.shape[1:]) for values in inputs))
+            sizes.append([len(output) for output in self._seen])
+        self._of_rows = [one != two for one, two in zip(*sizes, strict=True)]
+        self(inputs)
+        return [output for output, is_of_rows in zip(self._seen, self._of_rows, strict=True) if is_of_rows]
+
+    def _embedded(self, module: nn.Module, given: Any, output: Tensor) -> Tensor:
+        place = len(self._seen)
+        self._seen.append(output.clone())
+        if self._replaced is None or place >= len(self._of_rows) or not self._of_rows[place]:
+            return output
+        place = sum(self._of_rows[:place])
+        return self._replaced[place].clone() if place < len(self._replaced) else output
+
+
+def _hook_outermost(module: nn.Module, hook: Any) -> None:
+    if isinstance(module, _EMBEDDINGS):
+        module.register_forward_hook(hook)
+        return
+    for child in module.children():
+        _hook_outermost(child, hook)
