@@ -36,7 +36,7 @@ LEVELS = [
     {"_training"},
     {"_estimator"},
     {"_classifier", "_regressor"},
-    {"_export", "_file"},
+    {"_baselines", "_export", "_file"},
     {"__init__"},
 ]
 SOURCES = sorted(PACKAGE.rglob("*.py"))
