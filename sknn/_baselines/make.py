@@ -27,6 +27,7 @@ Task = Literal["auto", "classification", "regression"]
 
 _MOST_WHOLE_NUMBERS = 20  # different ones that are taken for classes
 _MOST_CATEGORIES = 100  # of a column, with a coefficient each; rarer ones share one
+_WIDEST_DENSE = 256  # columns of one-hot categories; models fit few of them faster as a dense array
 _MOST_CODES = 250  # HistGradientBoosting takes 255
 _TEXT_NUMBERS = 30  # of a column of texts, for trees
 # Of texts a smaller penalty is usual: accuracy on 4,868 sentences of scikit-learn's documentation, 6 subpackages,
@@ -205,7 +206,10 @@ def _of_table(reader: TableReader, aim: _Aim) -> dict[str, Pipeline]:
     linear, trees = [], []
     if reader.categorical:
         codes = Cells(reader.columns, "categories")
-        one_hot = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=_MOST_CATEGORIES)
+        width = sum(min(cardinality, _MOST_CATEGORIES) for cardinality in reader.cardinalities)
+        one_hot = OneHotEncoder(
+            handle_unknown="infrequent_if_exist", max_categories=_MOST_CATEGORIES, sparse_output=width > _WIDEST_DENSE
+        )
         ordinal = OrdinalEncoder(
             handle_unknown="use_encoded_value", unknown_value=np.nan, max_categories=_MOST_CODES, dtype=np.float64
         )
