@@ -4,6 +4,7 @@
 PYTHON      ?= python3
 VENV        ?= .venv
 CONSTRAINTS ?= constraints.txt
+TEST_EXTRA  ?= test
 WORKERS     ?= auto
 DATA        ?=
 TARGET      ?=
@@ -28,11 +29,11 @@ demo: $(VENV)/.installed-demo
 
 # One thread per worker: the workers already keep all cores busy. With worksteal, tests of a file mostly stay in one
 # worker, which fits the models that they share once.
-test: $(VENV)/.installed-test
+test: $(VENV)/.installed-$(TEST_EXTRA)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --maxprocesses 8 $(ARGS)
 
 test-oldest:
-	$(MAKE) --no-print-directory test VENV=.venv-oldest CONSTRAINTS=constraints-oldest.txt
+	$(MAKE) --no-print-directory test VENV=.venv-oldest CONSTRAINTS=constraints-oldest.txt TEST_EXTRA=test-oldest
 
 lint: $(VENV)/.installed-test $(VENV)/.installed-lint
 	$(BIN)/ruff check $(SOURCES)

@@ -12,6 +12,7 @@ except AttributeError as error:  # up to 1.4 it composes its docstrings from oth
         "there are no docstrings, and it needs its own: use `python -O` or PYTHONOPTIMIZE=1."
     ) from error
 
+from ._baselines import baselines
 from ._classifier import NeuralClassifier
 from ._data.windows import windows
 from ._embedding.neural_embedding import NeuralEmbedding
@@ -25,6 +26,7 @@ __all__ = [
     "NeuralEmbedding",
     "NeuralRegressor",
     "__version__",
+    "baselines",
     "export_numpy",
     "export_onnx",
     "load",

@@ -36,7 +36,7 @@ LEVELS = [
     {"_training", "_explain"},
     {"_estimator"},
     {"_classifier", "_embedding", "_regressor"},
-    {"_export", "_file", "inspection"},
+    {"_baselines", "_export", "_file", "inspection"},
     {"__init__"},
 ]
 SOURCES = sorted(PACKAGE.rglob("*.py"))

@@ -58,7 +58,7 @@ def load_titanic() -> tuple[pd.DataFrame, str]:
     header, _, rows = gzip.decompress(packed.read_bytes()).decode().partition("@data\n")
     names = [line.split("'")[1] for line in header.splitlines() if line.startswith("@attribute")]
     table = pd.read_csv(io.StringIO(rows), names=names, na_values="?", escapechar="\\")
-    # `boat` and `body` give away who survived; the others are free text, which the other models below cannot read.
+    # `boat` and `body` give away who survived; the others are free text, left out to keep this short.
     table = table.drop(columns=["boat", "body", "name", "ticket", "cabin", "home.dest"])
     return table.assign(survived=table["survived"].map({0: "no", 1: "yes"})), "survived"
 
@@ -151,21 +151,17 @@ print(f"learning curve: {args.out / 'learning_curve.png'}")
 # %%
 # A pipeline, cross-validated beside other models
 # -----------------------------------------------
-# The network receives the raw table from the previous step. The other models are those of scikit-learn with
-# their defaults, each with the preprocessing that it needs.
+# :func:`sknn.baselines` makes simple models of scikit-learn, which take the same raw table: a constant, a linear model
+# and gradient boosting with its defaults. scikit-learn's MLP gets what the linear model is given.
 
-from sklearn.compose import TransformedTargetRegressor, make_column_selector, make_column_transformer
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.model_selection import KFold, StratifiedKFold, cross_validate
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-numbers = make_column_selector(dtype_include="number")
-categories = make_column_selector(dtype_exclude="number")
+from sknn import baselines
 
 
 def count_gaps(X: pd.DataFrame) -> pd.DataFrame:
@@ -173,44 +169,16 @@ def count_gaps(X: pd.DataFrame) -> pd.DataFrame:
     return X.assign(n_gaps=X.isna().sum(axis=1))
 
 
-def as_text(X: pd.DataFrame) -> pd.DataFrame:
-    """Categories of any dtype as strings, gaps as NaN: what scikit-learn's encoders understand."""
-    return X.astype(str).astype(object).where(X.notna(), np.nan)
-
-
-def scale_and_encode() -> object:
-    """What a linear model and scikit-learn's MLP need: no gaps, scaled numbers, one-hot categories."""
-    return make_column_transformer(
-        (make_pipeline(SimpleImputer(), StandardScaler()), numbers),
-        (make_pipeline(FunctionTransformer(as_text), OneHotEncoder(handle_unknown="ignore")), categories),
-        sparse_threshold=0,
-    )
-
-
-def encode_categories() -> object:
-    """What gradient boosting needs: categories as codes, in the first columns."""
-    codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan, max_categories=250)
-    codes = make_pipeline(FunctionTransformer(as_text), codes)
-    return make_column_transformer((codes, categories), remainder="passthrough")
-
-
-def models(X: pd.DataFrame, classify: bool) -> dict[str, Pipeline]:
+def models(X: pd.DataFrame, y: pd.Series, classify: bool) -> dict[str, Pipeline]:
     """The network and its peers, each a pipeline that takes the raw table."""
-    boosting = HistGradientBoostingClassifier if classify else HistGradientBoostingRegressor
-    boosting = boosting(categorical_features=list(range(len(categories(X)))), random_state=0)
-    if classify:
-        neural, linear = NeuralClassifier(random_state=0), LogisticRegression(max_iter=1000)
-        mlp = MLPClassifier(random_state=0)
-    else:
-        neural, linear = NeuralRegressor(random_state=0), RidgeCV(alphas=np.logspace(-2, 4, 13))
-        mlp = TransformedTargetRegressor(MLPRegressor(random_state=0), transformer=StandardScaler())
-    peers = {
-        type(neural).__name__: [neural],
-        "MLPClassifier" if classify else "MLPRegressor": [scale_and_encode(), mlp],
-        type(boosting).__name__: [encode_categories(), boosting],
-        type(linear).__name__: [scale_and_encode(), linear],
-    }
-    return {name: make_pipeline(FunctionTransformer(count_gaps), *steps) for name, steps in peers.items()}
+    simple = baselines(count_gaps(X), y, task="classification" if classify else "regression", random_state=0)
+    mlp = MLPClassifier(random_state=0) if classify else MLPRegressor(random_state=0)
+    if not classify:
+        mlp = TransformedTargetRegressor(mlp, transformer=StandardScaler())
+    neural = (NeuralClassifier if classify else NeuralRegressor)(random_state=0)
+    peers = {type(neural).__name__: neural, "scikit-learn's MLP": make_pipeline(simple["linear"][:-1], mlp)}
+    peers |= {f"{name}: {type(model[-1]).__name__}": model for name, model in reversed(simple.items())}
+    return {name: make_pipeline(FunctionTransformer(count_gaps), model) for name, model in peers.items()}
 
 
 def compare(X: pd.DataFrame, y: pd.Series, classify: bool, n_splits: int = 3) -> pd.DataFrame:
@@ -222,7 +190,7 @@ def compare(X: pd.DataFrame, y: pd.Series, classify: bool, n_splits: int = 3) ->
         scoring = {"R2": "r2", "RMSE": "neg_root_mean_squared_error"}
         cv = KFold(n_splits, shuffle=True, random_state=0)
     rows: dict[str, dict[str, str]] = {}
-    for name, pipeline in models(X, classify).items():
+    for name, pipeline in models(X, y, classify).items():
         with warnings.catch_warnings():
             # scikit-learn's MLP warns that its default of 200 epochs is not enough.
             warnings.simplefilter("ignore", ConvergenceWarning)

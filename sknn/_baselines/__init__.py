@@ -1,0 +1,5 @@
+"""Simple pipelines of scikit-learn, to compare a network with."""
+
+from .make import baselines
+
+__all__ = ["baselines"]
