@@ -31,6 +31,7 @@ from .._training.start_up import start_up
 from .._training.train import train
 from ..losses._make import can_weigh_rows
 from .component_params import check_names
+from .conformal import conformal_scores
 from .fitted import FittedEstimator, training_attributes
 from .parameters import BUILT_WITH, CONSTRAINTS
 from .progress import (
@@ -191,7 +192,9 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
             with isolated_random_state(seeds.training, device), listeners.reporting(), n_threads:
                 ending = train(net, data.train, data.valid, learned=(data.inputs, data.targets))
             net.release()
-            for name, value in {**listeners.fitted, **training_attributes(net, ending)}.items():
+            scores = conformal_scores(net, data, seeds.split)
+            fitted = {**listeners.fitted, **training_attributes(net, ending), "_conformal": scores}
+            for name, value in fitted.items():
                 setattr(self, name, value)
             listeners.end()
         return self
