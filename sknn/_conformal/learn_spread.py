@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -23,9 +24,11 @@ _LEAST_ROWS = 40
 # Precisions of the prior of an effect, in rows; infinity is a constant spread.
 _PENALTIES = (1000.0, 300.0, 100.0, 30.0, 10.0)
 _N_STEPS = 4
-# An error counts as so many times the expected one at most: a wild one must not decide an effect.
-_LARGEST_RATIO = 6.0
+# A wild error must not decide: an error counts as so many times the expected one at most where it moves an effect, and
+# as so many times the quantile 0.9 of all where it moves the mean.
+_LARGEST_RATIO, _LARGEST_ERROR = 6.0, 4.0
 _LEAST_SCALE = 0.3  # of a feature, so that effects of rare categories are shrunk
+_LEAST_GAIN = 2.0  # of likelihood by a spread that varies, in standard errors
 _SMALLEST = 1e-12  # of the mean error of an output: those that never vary have none
 
 
@@ -138,8 +141,10 @@ def _one_output(
         for i, effects in enumerate(_fits(features[others], errors[others], weight[others], penalties)):
             found[i, own] = effects.of(features[own])
     ratios = (errors * (-found).exp()).clamp(max=10 * _LARGEST_RATIO)
-    best = int(((ratios + found) @ weight).argmin())
-    if best == 0:  # a constant needs no cross-validation
+    losses = ratios + found
+    best = int((losses @ weight).argmin())
+    gain = (losses[0] - losses[best]) * weight
+    if gain.mean() <= _LEAST_GAIN * gain.std() / math.sqrt(len(gain)):  # a constant needs no cross-validation
         effects = _fits(features, errors, weight, ())[0]
         return effects.constant.expand(len(errors)), effects
     return found[best], _fits(features, errors, weight, penalties[:best])[-1]
@@ -148,13 +153,12 @@ def _one_output(
 def _fits(features: Tensor, errors: Tensor, weight: Tensor, penalties: Sequence[float]) -> list[_Effects]:
     """A constant spread, and the most probable effects for each penalty, from the strongest one on."""
     weight = weight / weight.sum().clamp(min=_SMALLEST)
-    mean_error = (errors @ weight).clamp(min=_SMALLEST)
-    constant, chosen = mean_error.log(), torch.arange(0, dtype=torch.int64)
+    ratio, constant = _ratios(errors, weight)
+    chosen = torch.arange(0, dtype=torch.int64)
     fits = [_Effects(constant, chosen, torch.zeros(0, dtype=torch.float32))]
     if not penalties:
         return fits
-    ratio = (errors / mean_error).clamp(max=_LARGEST_RATIO)
-    ranks = (features.T @ (weight * (ratio - ratio @ weight))).abs().argsort(descending=True, stable=True)
+    ranks = (features.T @ (weight * (ratio - 1))).abs().argsort(descending=True, stable=True)
     chosen = ranks[:_MOST_FEATURES].sort().values
     features = features[:, chosen]
     center = weight @ features
@@ -164,22 +168,25 @@ def _fits(features: Tensor, errors: Tensor, weight: Tensor, penalties: Sequence[
     effects = torch.zeros(len(chosen), dtype=torch.float32)
     for penalty in penalties:
         for _ in range(_N_STEPS):
-            ratio, constant = _ratios(errors, weight, features @ effects)
-            # Of the score, and of the prior of the present effects, which the step must not count twice.
-            target = weighted.T @ (ratio - 1) - penalty * effects
-            step = vectors @ ((vectors.T @ target.double()) / (values.clamp(min=0) + penalty))
+            ratio, _ = _ratios(errors * (-features @ effects).exp(), weight)
+            gradient = weighted.T @ (ratio - 1) - penalty * effects
+            step = vectors @ ((vectors.T @ gradient.double()) / (values.clamp(min=0) + penalty))
             effects = effects + step.float()
-        _, constant = _ratios(errors, weight, features @ effects)
+        _, constant = _ratios(errors * (-features @ effects).exp(), weight)
         fits.append(_Effects(constant - center @ effects, chosen, effects))
     return fits
 
 
-def _ratios(errors: Tensor, weight: Tensor, log_spread: Tensor) -> tuple[Tensor, Tensor]:
-    """Ratios of errors to their spread, of mean one and bounded, and the constant that makes it so."""
-    scaled = errors * (-log_spread).exp()
-    constant = (scaled @ weight).clamp(min=_SMALLEST).log()
-    ratio = (scaled * (-constant).exp()).clamp(max=_LARGEST_RATIO)
-    return ratio / (ratio @ weight).clamp(min=_SMALLEST), constant
+def _ratios(scaled: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Bounded errors in units of their mean, with mean one, and the logarithm of that mean.
+
+    `scaled` (n,) are errors in units of their spread up to a constant factor, `weight` (n,) has the sum one.
+    """
+    usual = scaled.quantile(0.9)
+    bound = _LARGEST_ERROR * usual if bool(usual > 0) else scaled.max()
+    mean = (scaled.clamp(max=bound) @ weight).clamp(min=_SMALLEST)
+    ratio = (scaled / mean).clamp(max=_LARGEST_RATIO)
+    return ratio / (ratio @ weight).clamp(min=_SMALLEST), mean.log()
 
 
 def _unscaled(effects: _Effects, design: _Design, cardinalities: Sequence[int]) -> dict[str, Tensor]:
