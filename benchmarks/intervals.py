@@ -119,9 +119,7 @@ def _print_bars(task: str, found: list[Result], ratios: list[np.ndarray]) -> Non
     worst = np.min([result.coverage for result in found], axis=0) - levels
     print(f"\n{task}: mean coverage {_shown(means.coverage)}; furthest below the level: {_shown(worst)}")
     if ratios:
-        print(
-            f"size in units of MAPIE's, mean over tables: {_shown(np.mean(ratios, axis=0))}, of all {np.mean(ratios):.3f}"
-        )
+        print(f"size in units of MAPIE's: {_shown(np.mean(ratios, axis=0))}, mean of the levels {np.mean(ratios):.3f}")
     if task == "regression":
         print(f"widest fifth: {_shown(means.hardest)}")
     met = {
@@ -135,7 +133,7 @@ def _print_bars(task: str, found: list[Result], ratios: list[np.ndarray]) -> Non
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print a row for each table, and the bars."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("tables", nargs="*")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=5)
@@ -156,9 +154,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 peers.append(_peer(split, seed))
         mean = _mean(own)
         found.setdefault(table.task, []).append(mean)
-        row = (
-            f"{table.name:26} {_shown(mean.coverage)} {' '.join(f'{v:7.4g}' for v in mean.size)} {_shown(mean.hardest)}"
-        )
+        sizes = " ".join(f"{size:7.4g}" for size in mean.size)
+        row = f"{table.name:26} {_shown(mean.coverage)} {sizes} {_shown(mean.hardest)}"
         if peers:
             peer = _mean(peers)
             ratios.setdefault(table.task, []).append(mean.size / peer.size)
