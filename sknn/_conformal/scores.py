@@ -86,9 +86,10 @@ def class_scores(of_holder: Tensor, by_network: Tensor, has_learned: Tensor) -> 
     """One minus the probability of the true class, as the committee would give it, (n,).
 
     `of_holder` (n,) are these scores of the network that held the row out, `by_network` (n, n_networks) of all. A mean
-    of probabilities is less extreme than one of them. By how much is seen by the networks that have learned the row:
-    the difference, in log-odds, between the quantile of their mean and of a single one is added to each score at the
-    level of its rank.
+    of probabilities is less extreme than one of them, so that of easy rows its scores are larger. By how much is seen
+    by the networks that have learned the row: the difference, in log-odds, between the quantile of their mean and of a
+    single one is added to each score at the level of its rank. Scores of hard rows would become smaller; they stay, on
+    the safe side.
 
     References
     ----------
@@ -104,7 +105,7 @@ def class_scores(of_holder: Tensor, by_network: Tensor, has_learned: Tensor) -> 
     order = of_holder.argsort(stable=True)
     ranks = (torch.arange(len(order), dtype=torch.float64) + 0.5) / len(order)
     shift = _log_odds(_at(means, ranks)) - _log_odds(_at(singles, ranks))
-    corrected = torch.sigmoid(_log_odds(of_holder[order].double()) + shift)
+    corrected = torch.sigmoid(_log_odds(of_holder[order].double()) + shift.clamp(min=0))
     scores = torch.empty_like(of_holder)
     scores[order] = corrected.cummax(dim=0).values.to(of_holder.dtype)
     return scores

@@ -19,6 +19,7 @@ PAGES = [
     "files.md",
     "fitting.md",
     "images.md",
+    "intervals.md",
     "searches_that_survive.md",
     "sequences.md",
     "texts.md",
