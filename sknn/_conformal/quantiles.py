@@ -19,7 +19,7 @@ def quantile(scores: np.ndarray, weight: np.ndarray | None, level: float) -> flo
     row counts with the mean weight.
     """
     n = len(scores)
-    if n == 0:
+    if n == 0 or (weight is not None and not weight.any()):
         return math.inf
     order = np.argsort(scores, kind="stable")
     weights = np.ones(n) if weight is None else weight[order] / weight.mean()

@@ -65,8 +65,8 @@ class Spread(nn.Module):
         for field in fields(learned):
             self.register_buffer(field.name, torch.from_numpy(getattr(learned, field.name)))
         self.uses_numbers, self.uses_categories = len(learned.linear) > 0, len(learned.categories) > 0
-        offsets = np.cumsum([0, *cardinalities[:-1]]) if len(cardinalities) else np.zeros(0)
-        self.register_buffer("offsets", torch.tensor(offsets, dtype=torch.int64))
+        offsets = np.cumsum([0, *cardinalities], dtype=np.int64)[:-1]
+        self.register_buffer("offsets", torch.from_numpy(offsets))
 
     def forward(self, x: Tensor, x_cat: Tensor | None, raw: Tensor) -> Tensor:
         """The logarithm."""

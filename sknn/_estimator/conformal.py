@@ -1,9 +1,10 @@
-"""Intervals and sets of a fitted estimator, and the scores of held-out rows that it keeps for them."""
+"""Intervals and sets of a fitted estimator, from the scores of held-out rows that it keeps."""
 
 from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Hashable
 from numbers import Integral, Real
 from typing import Any
 
@@ -13,23 +14,17 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from .._conformal.intervals import bounds, root_mean_square, set_threshold
-from .._conformal.learn_spread import learn_spread
 from .._conformal.quantiles import least_rows, quantile, quantiles_by_group
-from .._conformal.scores import ConformalScores, class_scores, committee_ratio, quantile_scores
-from .._conformal.spread import LearnedSpread, Spread
+from .._conformal.scores import ConformalScores
+from .._conformal.spread import Spread
 from .._data.inputs import Inputs
-from .._data.training_data import EncodedData
 from .._errors import level_of_caller, shown
 from .._settings import default_settings
-from .._threads import threads
-from .._training.held_out import HeldOut, held_out_predictions
-from .._training.net import _Net
 from ..losses import Loss
 from .prediction import raw_prediction
 
 __all__ = [
     "class_thresholds",
-    "conformal_scores",
     "interval",
     "interval_scores",
     "predicted_with_std",
@@ -37,75 +32,6 @@ __all__ = [
 ]
 
 _LABELS = "y"  # as a condition: one quantile for each class
-_FEWEST_FOLDS = 3
-
-
-# ------------------------------------------------------------------ in fit
-
-
-def conformal_scores(net: _Net, data: EncodedData, seed: int) -> ConformalScores | None:
-    """Scores of the held-out rows; None if there are none, or if the loss predicts something else than y."""
-    kind, valid = data.targets.kind, data.valid
-    if valid is None or kind == "multilabel":
-        return None
-    held_out = held_out_predictions(net, valid, seed)
-    loss = net.criterion_
-    with torch.no_grad(), threads(1):  # the same bits, however many there are
-        inputs = _inputs_of(held_out, data)
-        if kind == "classes":
-            scores, spread = _class_scores(held_out, loss), None
-        else:
-            scores, spread = _real_scores(held_out, loss, inputs, data.inputs)
-    if scores is None or not bool(torch.isfinite(scores).all()):
-        return None
-    codes = inputs.get("x_cat", torch.zeros(len(scores), 0, dtype=torch.int64)).numpy()
-    return ConformalScores(
-        scores.float().contiguous().numpy(),
-        None if held_out.weight is None else held_out.weight.numpy(),
-        held_out.y.numpy().astype(np.int32) if kind == "classes" else None,
-        codes.astype(np.min_scalar_type(max(data.inputs.cardinalities, default=0))),
-        spread,
-    )
-
-
-def _inputs_of(held_out: HeldOut, data: EncodedData) -> dict[str, Tensor]:
-    """Numbers and codes of a table; nothing of other kinds, whose rows may be large."""
-    if data.inputs.kind != "table" or data.valid is None:
-        return {}
-    return {name: values.cpu() for name, values in data.valid.store[held_out.rows].tensors().items()}
-
-
-def _class_scores(held_out: HeldOut, loss: Loss) -> Tensor:
-    """One minus the probability of the true class, (n, 1)."""
-    y = held_out.y[:, None]
-    of_holder = 1 - loss.inverse_link(held_out.raw).gather(1, y)
-    by_network = [1 - loss.inverse_link(raw).gather(1, y) for raw in held_out.by_network.unbind(dim=1)]
-    return class_scores(of_holder[:, 0], torch.cat(by_network, dim=1), held_out.has_learned)[:, None]
-
-
-def _real_scores(
-    held_out: HeldOut, loss: Loss, inputs: dict[str, Tensor], learned: Inputs
-) -> tuple[Tensor | None, LearnedSpread | None]:
-    """Errors in units of the spread, (n, n_outputs), and the spread; or distances beyond quantiles."""
-    values, y = loss.inverse_link(held_out.raw), held_out.y
-    if loss.bound_columns is not None:
-        return quantile_scores(values, y, loss.bound_columns), None
-    if values.shape != y.shape or held_out.raw.shape != y.shape or not bool(torch.isfinite(values).all()):
-        return None, None
-    weight = torch.ones(len(y), dtype=torch.float32) if held_out.weight is None else held_out.weight
-    fold = held_out.holder
-    if len(fold.unique()) < _FEWEST_FOLDS:
-        fold = torch.arange(len(y), dtype=torch.int64) % 5
-    errors = (y - values).abs()
-    spread, log_spread = learn_spread(
-        inputs.get("x"), inputs.get("x_cat"), learned.cardinalities, held_out.raw, errors, weight, fold
-    )
-    by_network = torch.stack([loss.inverse_link(raw) for raw in held_out.by_network.unbind(dim=1)], dim=1)
-    ratio = committee_ratio(values, by_network, y, held_out.has_learned, weight)
-    return errors * (-log_spread).exp() * ratio, spread
-
-
-# ------------------------------------------------------------------ answers
 
 
 def interval(estimator: Any, X: Any, confidence_level: Any, condition: Any) -> np.ndarray:
@@ -269,10 +195,10 @@ def _column_of(inputs: Inputs, condition: Any) -> int:
     reader: Any = inputs.reader  # pyright: ignore[reportAttributeAccessIssue]
     names = [column.name for column in reader.columns]
     known = [names[i] for i in reader.categorical]
-    is_position = isinstance(condition, Integral) and not isinstance(condition, bool)
-    if condition in names:
+    is_column = isinstance(condition, Hashable) and not isinstance(condition, (bool, np.bool_))
+    if is_column and condition in names:
         position = names.index(condition)
-    elif is_position and 0 <= int(condition) < len(names):
+    elif is_column and isinstance(condition, Integral) and 0 <= int(condition) < len(names):
         position = int(condition)
     else:
         raise ValueError(f"condition={shown(condition)} is no column of X; expected one of {shown(known)}, or None.")

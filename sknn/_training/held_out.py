@@ -15,8 +15,9 @@ from .net import _Net
 
 __all__ = ["HeldOut", "held_out_predictions"]
 
-# More rows would make the quantiles of their errors no surer in practice, and files larger.
-_MOST_ROWS = 10_000
+# More rows would make the quantiles of their errors no surer in practice, and files larger. There are fewer if each has
+# many outputs or classes, since what all networks predict is in memory together.
+_MOST_ROWS, _MOST_NUMBERS = 10_000, 2**25
 # That are predicted together, and numbers of theirs.
 _ROWS_AT_ONCE, _NUMBERS_AT_ONCE = 1024, 2**20
 
@@ -35,28 +36,30 @@ class HeldOut(NamedTuple):
 
 @torch.no_grad()
 def held_out_predictions(net: _Net, valid: Rows, seed: int) -> HeldOut:
-    """Predictions for the held-out rows, or for 10,000 of them, drawn by the seed."""
+    """Predictions for the held-out rows, or for at most 10,000 of them, drawn by the seed."""
+    net._set_training(False)
     committee = committee_of(net.module_)
     n_networks = 1 if committee is None else len(committee.networks)
-    rows, held_out = _rows_of_networks(valid, n_networks, seed)
+    most_rows = min(_MOST_ROWS, max(1000, _MOST_NUMBERS // (n_networks * net.n_classes)))
+    rows, held_out = _rows_of_networks(valid, n_networks, most_rows, seed)
     chunk = max(1, min(_ROWS_AT_ONCE, _NUMBERS_AT_ONCE // valid.store.row_size))
     found, positions = [], []
     with limited_threads(chunk * net.multiplications, repeatable=True):
-        for some in rows.split(chunk):
+        for some in rows.to(valid.device).split(chunk):
             for part in valid.store[some].parts(_NUMBERS_AT_ONCE):
                 found.append(_raw_by_network(net, valid.store[some[part]].tensors()).float().cpu())
-                positions.append(some[part])
+                positions.append(some[part].cpu())
         by_network = torch.cat(found)[torch.cat(positions).argsort()]
         holder = held_out.int().argmax(dim=1)
         if valid.shares is None:  # none has learned them: the prediction that a user gets
             raw = net.criterion_.combine(by_network) if n_networks > 1 else by_network[:, 0]
         else:
             raw = by_network[torch.arange(len(rows), dtype=torch.int64), holder]
-    weight = None if valid.weight is None else valid.weight[rows].cpu()
-    return HeldOut(rows, valid.targets[rows].cpu(), weight, raw, by_network, ~held_out, holder)
+    weight = None if valid.weight is None else valid.weight.cpu()[rows]
+    return HeldOut(rows, valid.targets.cpu()[rows], weight, raw, by_network, ~held_out, holder)
 
 
-def _rows_of_networks(valid: Rows, n_networks: int, seed: int) -> tuple[Tensor, Tensor]:
+def _rows_of_networks(valid: Rows, n_networks: int, most_rows: int, seed: int) -> tuple[Tensor, Tensor]:
     """Sorted positions of the rows, int64 (n,), and which networks hold each of them out, bool (n, n_networks)."""
     if valid.shares is None:
         held_out = np.ones((len(valid), n_networks), dtype=bool)
@@ -65,8 +68,8 @@ def _rows_of_networks(valid: Rows, n_networks: int, seed: int) -> tuple[Tensor, 
         for network, share in enumerate(valid.shares.cpu().numpy()):
             held_out[share, network] = True
     rows = np.flatnonzero(held_out.any(axis=1))
-    if len(rows) > _MOST_ROWS:
-        rows = np.sort(np.random.RandomState(seed).choice(rows, _MOST_ROWS, replace=False))
+    if len(rows) > most_rows:
+        rows = np.sort(np.random.RandomState(seed).choice(rows, most_rows, replace=False))
     return torch.from_numpy(rows), torch.from_numpy(held_out[rows])
 
 

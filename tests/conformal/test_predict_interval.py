@@ -142,6 +142,7 @@ def test_a_level_outside_of_its_range_is_refused(fitted, rows, level):
         (7, "condition=7 is no column"),
         (True, "condition=True is no column"),
         ([1, 2], r"condition=\[1, 2\] is no column"),
+        (np.zeros(2), "condition=.* is no column"),
     ],
 )
 def test_a_condition_that_is_no_categorical_column_is_refused(fitted, rows, condition, message):
