@@ -132,22 +132,21 @@ def _one_output(
 ) -> tuple[Tensor, _Effects]:
     """Logarithm of the spread of each row by the other folds, (n,), and the effects by all rows."""
     features = design.features
-    is_learned = is_learned and len(errors) >= _LEAST_ROWS
-    penalties = _PENALTIES if is_learned else ()
-    folds = fold.unique().tolist()
-    found = torch.empty(1 + len(penalties), len(errors), dtype=torch.float32)
-    for one in folds:
+    constant = _fits(features, errors, weight, ())[0]
+    if not is_learned or len(errors) < _LEAST_ROWS:
+        return constant.of(features), constant
+    found = torch.empty(1 + len(_PENALTIES), len(errors), dtype=torch.float32)
+    for one in fold.unique().tolist():
         others, own = fold != one, fold == one
-        for i, effects in enumerate(_fits(features[others], errors[others], weight[others], penalties)):
+        for i, effects in enumerate(_fits(features[others], errors[others], weight[others], _PENALTIES)):
             found[i, own] = effects.of(features[own])
     ratios = (errors * (-found).exp()).clamp(max=10 * _LARGEST_RATIO)
     losses = ratios + found
     best = int((losses @ weight).argmin())
     gain = (losses[0] - losses[best]) * weight
     if gain.mean() <= _LEAST_GAIN * gain.std() / math.sqrt(len(gain)):  # a constant needs no cross-validation
-        effects = _fits(features, errors, weight, ())[0]
-        return effects.constant.expand(len(errors)), effects
-    return found[best], _fits(features, errors, weight, penalties[:best])[-1]
+        return constant.of(features), constant
+    return found[best], _fits(features, errors, weight, _PENALTIES[:best])[-1]
 
 
 def _fits(features: Tensor, errors: Tensor, weight: Tensor, penalties: Sequence[float]) -> list[_Effects]:

@@ -52,10 +52,12 @@ def test_it_is_constant_where_nothing_is_to_be_learned():
     assert by_others[0].exp().item() == pytest.approx(noise.mean().item(), rel=0.01)
 
 
-def test_few_rows_have_one_spread():
-    x, codes, raw, noise, weight, fold = (values[:30] for values in case())
-    learned, _ = learn_spread(x, codes, [5, 5], raw, noise * x[:, :1].exp(), weight, fold)
+@pytest.mark.parametrize("n", [1, 2, 30])
+def test_few_rows_have_one_spread(n):
+    x, codes, raw, noise, weight, fold = (values[:n] for values in case())
+    learned, by_others = learn_spread(x, codes, [5, 5], raw, noise * x[:, :1].exp(), weight, fold)
     assert len(learned.linear) == 0
+    assert (by_others == by_others[0]).all()
 
 
 def test_rows_are_judged_by_other_folds():
