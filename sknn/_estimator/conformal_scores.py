@@ -31,7 +31,7 @@ def conformal_scores(net: _Net, data: EncodedData, seed: int) -> ConformalScores
     with torch.no_grad(), threads(1):  # the same bits, however many there are
         inputs = _inputs_of(held_out, data)
         if kind == "classes":
-            scores, spread = _class_scores(held_out, loss), None
+            scores, spread = _class_scores(held_out, loss, data.targets.n_targets), None
         else:
             scores, spread = _real_scores(held_out, loss, inputs, data.inputs)
     if scores is None or not bool(torch.isfinite(scores).all()):
@@ -54,10 +54,12 @@ def _inputs_of(held_out: HeldOut, data: EncodedData) -> dict[str, Tensor]:
     return {name: values.cpu() for name, values in data.valid.store[rows].tensors().items()}
 
 
-def _class_scores(held_out: HeldOut, loss: Loss) -> Tensor:
+def _class_scores(held_out: HeldOut, loss: Loss, n_classes: int) -> Tensor | None:
     """One minus the probability of the true class, (n, 1)."""
-    y = held_out.y[:, None]
-    of_holder = 1 - loss.inverse_link(held_out.raw).gather(1, y)
+    y, probabilities = held_out.y[:, None], loss.inverse_link(held_out.raw)
+    if probabilities.shape != (len(y), n_classes):  # a loss of the user's
+        return None
+    of_holder = 1 - probabilities.gather(1, y)
     by_network = [1 - loss.inverse_link(raw).gather(1, y) for raw in held_out.by_network.unbind(dim=1)]
     return class_scores(of_holder[:, 0], torch.cat(by_network, dim=1), held_out.has_learned)[:, None]
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.exceptions import NotFittedError
 
 from sknn import NeuralRegressor
+from sknn.losses import Loss
 
 from .cases import coverage, regressor, table, train_and_test
 
@@ -199,6 +201,43 @@ def test_several_quantiles_have_no_deviation():
     reg = regressor(max_epochs=1, criterion="quantile", criterion_params={"quantile": [0.1, 0.9]}).fit(X, y)
     with pytest.raises(ValueError, match="return_std=True: a loss of several quantile levels"):
         reg.predict(X, return_std=True)
+
+
+# ------------------------------------------------------------------ losses of the user's
+
+
+class LogCosh(Loss):
+    name = "log_cosh"
+    targets = frozenset({"real"})
+
+    def pointwise(self, raw_prediction, y):
+        return torch.log(torch.cosh((raw_prediction - y).clamp(-20, 20))).mean(dim=1)
+
+
+class MeanAndScale(Loss):
+    """Two numbers for each output: not a prediction of y."""
+
+    name = "mean_and_scale"
+    targets = frozenset({"real"})
+
+    def out_features(self, n_targets):
+        return 2
+
+    def pointwise(self, raw_prediction, y):
+        return (raw_prediction[:, :1] - y).square().mean(dim=1) + raw_prediction[:, 1].square()
+
+
+def test_a_loss_that_predicts_y_has_intervals():
+    X, y, X_test, y_test = train_and_test()
+    interval = regressor(criterion=LogCosh).fit(X, y).predict_interval(X_test)
+    assert coverage(interval, y_test) == pytest.approx(0.9, abs=0.03)
+
+
+def test_a_loss_that_predicts_something_else_is_named():
+    X, y = table(200)
+    reg = regressor(criterion=MeanAndScale, max_epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match="criterion='mean_and_scale' predicts 2 values for 1 outputs of y"):
+        reg.predict_interval(X)
 
 
 # ------------------------------------------------------------------ other rows
