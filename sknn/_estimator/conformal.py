@@ -21,7 +21,7 @@ from .._data.inputs import Inputs
 from .._errors import level_of_caller, shown
 from .._settings import default_settings
 from ..losses import Loss
-from .prediction import raw_prediction
+from .prediction import raw_prediction, raw_prediction_and
 
 __all__ = [
     "class_thresholds",
@@ -136,7 +136,7 @@ def _values_and_spread(estimator: Any, kept: ConformalScores, X: Any) -> tuple[T
         if kept.spread is None:
             return loss.inverse_link(raw_prediction(net, inputs, X)), None
         spread = Spread(kept.spread, inputs.cardinalities)
-        raw = raw_prediction(net, inputs, X, beside=spread)
+        raw = raw_prediction_and(net, inputs, X, spread)
         width = raw.shape[1] - kept.scores.shape[1]
         return loss.inverse_link(raw[:, :width]), raw[:, width:].exp()
 

@@ -28,7 +28,9 @@ def test_a_probability_of_zero_has_a_logarithm_without_a_warning():
 def test_of_many_classes_fewer_rows_are_predicted_at_once(monkeypatch: pytest.MonkeyPatch):
     sizes = []
     one_chunk = prediction._one_chunk
-    monkeypatch.setattr(prediction, "_one_chunk", lambda net, x, beside: (sizes.append(len(x)), one_chunk(net, x))[1])
+    monkeypatch.setattr(
+        prediction, "_one_chunk", lambda net, x, answer: (sizes.append(len(x)), one_chunk(net, x, answer))[1]
+    )
     rows = np.random.default_rng(0).normal(size=(2000, 2))
     model = NeuralClassifier(**SMALL, module_params={"hidden_sizes": (8,)}, early_stopping=False).fit(
         rows, np.arange(2000) % 1000
