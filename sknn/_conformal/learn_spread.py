@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -79,16 +78,17 @@ def learn_spread(
     fold : Tensor int64 (n,)
         Rows of one fold are predicted by those of the others.
     """
-    n_outputs = errors.shape[1]
+    n_outputs, raw_range = errors.shape[1], _range_of(raw)
+    if n_outputs > _MOST_OUTPUTS or len(errors) < _LEAST_ROWS:
+        return _constant_spread(errors, weight, raw_range)
     if x is not None and x.shape[1] > _MOST_NUMBERS:
         x = None
-    raw_range = _range_of(raw)
     z = centred_raw(raw, raw_range)
     parts: dict[str, list[Tensor]] = {name: [] for name in ("constant", "linear", "square", "categories", "of_raw")}
     logs = []
     for output in range(n_outputs):
         design = _design(x, x_cat, cardinalities, z[:, output])
-        log_spread, effects = _one_output(design, errors[:, output], weight, fold, n_outputs <= _MOST_OUTPUTS)
+        log_spread, effects = _one_output(design, errors[:, output], weight, fold)
         logs.append(log_spread)
         for name, values in _unscaled(effects, design, cardinalities).items():
             parts[name].append(values)
@@ -98,9 +98,23 @@ def learn_spread(
         columns["linear"] = columns["square"] = torch.zeros(0, n_outputs, dtype=torch.float32)
     if not bool(columns["categories"].any()):
         columns["categories"] = torch.zeros(0, n_outputs, dtype=torch.float32)
-    columns |= {"raw_range": raw_range, "limits": torch.stack([found.amin(dim=0), found.amax(dim=0)])}
-    arrays = {name: np.ascontiguousarray(values.numpy(), dtype=np.float32) for name, values in columns.items()}
-    return LearnedSpread(**arrays), found
+    return _learned({**columns, "raw_range": raw_range}, found), found
+
+
+def _constant_spread(errors: Tensor, weight: Tensor, raw_range: Tensor) -> tuple[LearnedSpread, Tensor]:
+    """The mean error of each output, of few rows or many outputs."""
+    share = weight / weight.sum()
+    logs = torch.stack([_ratios(column, share)[1] for column in errors.unbind(dim=1)])[None]
+    none = torch.zeros(0, logs.shape[1], dtype=torch.float32)
+    of_raw = torch.zeros(2, logs.shape[1], dtype=torch.float32)
+    columns = dict(constant=logs, linear=none, square=none, categories=none, of_raw=of_raw, raw_range=raw_range)
+    return _learned(columns, logs), logs.expand_as(errors)
+
+
+def _learned(columns: dict[str, Tensor], log_spread: Tensor) -> LearnedSpread:
+    limits = torch.stack([log_spread.amin(dim=0), log_spread.amax(dim=0)])
+    arrays = {name: values.float().contiguous().numpy() for name, values in {**columns, "limits": limits}.items()}
+    return LearnedSpread(**arrays)
 
 
 def _range_of(raw: Tensor) -> Tensor:
@@ -127,14 +141,9 @@ def _design(x: Tensor | None, x_cat: Tensor | None, cardinalities: Sequence[int]
     return _Design(features / scale, center, scale, x is not None, used)
 
 
-def _one_output(
-    design: _Design, errors: Tensor, weight: Tensor, fold: Tensor, is_learned: bool
-) -> tuple[Tensor, _Effects]:
+def _one_output(design: _Design, errors: Tensor, weight: Tensor, fold: Tensor) -> tuple[Tensor, _Effects]:
     """Logarithm of the spread of each row by the other folds, (n,), and the effects by all rows."""
     features = design.features
-    constant = _fits(features, errors, weight, ())[0]
-    if not is_learned or len(errors) < _LEAST_ROWS:
-        return constant.of(features), constant
     found = torch.empty(1 + len(_PENALTIES), len(errors), dtype=torch.float32)
     for one in fold.unique().tolist():
         others, own = fold != one, fold == one
@@ -145,6 +154,7 @@ def _one_output(
     best = int((losses @ weight).argmin())
     gain = (losses[0] - losses[best]) * weight
     if gain.mean() <= _LEAST_GAIN * gain.std() / math.sqrt(len(gain)):  # a constant needs no cross-validation
+        constant = _fits(features, errors, weight, ())[0]
         return constant.of(features), constant
     return found[best], _fits(features, errors, weight, _PENALTIES[:best])[-1]
 

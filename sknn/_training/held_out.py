@@ -17,7 +17,7 @@ __all__ = ["HeldOut", "held_out_predictions"]
 
 # More rows would make the quantiles of their errors no surer in practice, and files larger. There are fewer if each has
 # many outputs or classes, since what all networks predict is in memory together.
-_MOST_ROWS, _MOST_NUMBERS = 10_000, 2**25
+_MOST_ROWS, _MOST_NUMBERS = 10_000, 2**23
 # That are predicted together, and numbers of theirs.
 _ROWS_AT_ONCE, _NUMBERS_AT_ONCE = 1024, 2**20
 

@@ -131,3 +131,12 @@ def test_weights_that_do_not_fit_together_are_refused(name, value):
     learned, _ = learn_spread(x, codes, [5, 5], raw, noise, weight, fold)
     with pytest.raises(ValueError, match="must be|has the shape"):
         LearnedSpread(**{**vars(learned), name: value})
+
+
+def test_each_of_many_outputs_has_one_spread():
+    x, codes, raw, noise, weight, fold = case(200)
+    errors = noise * torch.arange(1.0, 31.0)
+    learned, by_others = learn_spread(x, codes, [5, 5], raw.expand(-1, 30), errors, weight, fold)
+    assert learned.constant.shape == (1, 30)
+    assert torch.equal(Spread(learned, [5, 5])(x, codes, raw.expand(-1, 30)), by_others)
+    assert (by_others[0, 9] - by_others[0, 0]).exp().item() == pytest.approx(10, rel=1e-3)
