@@ -17,6 +17,7 @@ from torch import nn
 from ._data.targets import class_targets, dense
 from ._errors import refused_as, shown
 from ._estimator.base import BaseNeuralEstimator
+from ._estimator.conformal import prediction_set
 from .losses._make import fitting_loss
 
 __all__ = ["NeuralClassifier"]
@@ -364,6 +365,53 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         """
         with np.errstate(divide="ignore"):  # a probability of 0 in float32 gives minus infinity
             return np.log(self.predict_proba(X))
+
+    def predict_set(self, X: Any, confidence_level: float = 0.9, *, condition: Any = None) -> np.ndarray:
+        """Classes of each row among which its own is with a probability of `confidence_level`.
+
+        Parameters
+        ----------
+        X : table, texts, images or sequences of n_samples rows, as in `fit`
+        confidence_level : float, default=0.9
+            In (0, 1). The sets of a share of so many further rows hold their class, on average.
+        condition : str or int, default=None
+            Name or position of a categorical column, or ``"y"`` for the classes: the share holds for the rows of each
+            value, or of each class. Rare and unknown values share the scores of the rare ones.
+
+        Returns
+        -------
+        sets : ndarray bool of shape (n_samples, n_classes)
+            In the order of ``classes_``. A set holds the classes whose probability is at least a threshold, common to
+            all rows; so it may be empty. It holds all classes, with a UserWarning, if fewer than
+            ``confidence_level / (1 - confidence_level)`` rows were held out.
+
+        Raises
+        ------
+        ValueError
+            The fit held no rows out (``partial_fit``, ``early_stopping=False``), the level is outside of (0, 1), the
+            condition is no categorical column, or y is a label indicator matrix.
+
+        Notes
+        -----
+        The score of a held-out row is one minus the probability that the network which held it out gives to its class,
+        corrected for the mean over networks. Of all sets with this share, these are the smallest on average, if the
+        probabilities are right [1]_. See docs/intervals.md for what is guaranteed.
+
+        References
+        ----------
+        .. [1] M. Sadinle, J. Lei, L. Wasserman. Least Ambiguous Set-Valued Classifiers with Bounded Error Levels. JASA
+           114(525), 2019. arXiv:1609.00451.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sknn import NeuralClassifier
+        >>> X, y = load_iris(return_X_y=True, as_frame=True)
+        >>> clf = NeuralClassifier(max_epochs=10, random_state=0).fit(X, y)
+        >>> clf.predict_set(X[:2]).shape
+        (2, 3)
+        """
+        return prediction_set(self, X, confidence_level, condition)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Raw scores, before the link.

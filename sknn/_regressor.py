@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import nn
 
 from ._data.real_targets import RealTargets
 from ._estimator.base import BaseNeuralEstimator
+from ._estimator.conformal import interval, predicted_with_std
 from .losses import make_loss
 from .losses._make import fitting_loss
 
@@ -293,21 +294,87 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         """
         return self._partial_fit(X, y, sample_weight)
 
-    def predict(self, X: Any) -> np.ndarray:
+    @overload
+    def predict(self, X: Any, return_std: Literal[False] = False) -> np.ndarray: ...
+
+    @overload
+    def predict(self, X: Any, return_std: Literal[True]) -> tuple[np.ndarray, np.ndarray]: ...
+
+    def predict(self, X: Any, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Predicted value of each row, in the unit of y.
 
         Parameters
         ----------
         X : table, texts, images or sequences of n_samples rows, as in `fit`
+        return_std : bool, default=False
+            Whether to return the standard deviation of the error of each prediction, too.
 
         Returns
         -------
         y : ndarray float32 of shape (n_samples,), (n_samples, n_outputs), or (n_samples, n_levels)
             The last for several quantiles. float64 for two-dimensional y, and if the spread of y is too small
             relative to its mean for float32.
+        std : ndarray of the shape and dtype of y
+            Only with `return_std`. Learned from the errors of held-out rows, as :meth:`predict_interval`; errors beyond
+            four times their 90 % quantile count as these, so that a few wild targets do not decide.
+
+        Raises
+        ------
+        ValueError
+            With `return_std`: the fit held no rows out, or the loss has several quantile levels.
         """
+        if return_std:
+            return predicted_with_std(self, X)
         values = self._output(X, linked=True)
         return self._targets.predict(values)
+
+    def predict_interval(self, X: Any, confidence_level: float = 0.9, *, condition: Any = None) -> np.ndarray:
+        """Interval of each row that contains its y with a probability of `confidence_level`.
+
+        Parameters
+        ----------
+        X : table, texts, images or sequences of n_samples rows, as in `fit`
+        confidence_level : float, default=0.9
+            In (0, 1). A share of so many further rows is covered, on average.
+        condition : str or int, default=None
+            Name or position of a categorical column: the share holds for the rows of each of its values. Rare and
+            unknown values share the errors of the rare ones.
+
+        Returns
+        -------
+        interval : ndarray of shape (n_samples, 2), or (n_samples, 2, n_outputs) for two-dimensional y
+            Lower and upper bound in the unit and dtype of y; of several outputs, each by itself. Infinite, with a
+            UserWarning, if fewer than ``confidence_level / (1 - confidence_level)`` rows were held out.
+
+        Raises
+        ------
+        ValueError
+            The fit held no rows out (``partial_fit``, ``early_stopping=False``), the level is outside of (0, 1), the
+            condition is no categorical column, or the loss predicts something else than y.
+
+        Notes
+        -----
+        Split conformal prediction with the rows that each network held out in fit: an interval is the prediction plus
+        and minus a quantile of their errors, each divided by a spread that is learned from what the network reads. With
+        several quantile levels, the interval is that of the outermost ones, moved by a quantile [2]_. See
+        docs/intervals.md for what is guaranteed.
+
+        References
+        ----------
+        .. [1] R. F. Barber, E. J. Candès, A. Ramdas, R. J. Tibshirani. Predictive Inference with the Jackknife+. Annals
+           of Statistics 49(1), 2021. arXiv:1905.02928.
+        .. [2] Y. Romano, E. Patterson, E. Candès. Conformalized Quantile Regression. NeurIPS 2019. arXiv:1905.03222.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sknn import NeuralRegressor
+        >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+        >>> reg = NeuralRegressor(max_epochs=10, random_state=0).fit(X, y)
+        >>> reg.predict_interval(X[:3], confidence_level=0.8).shape
+        (3, 2)
+        """
+        return interval(self, X, confidence_level, condition)
 
     score = BaseNeuralEstimator.score  # instead of RegressorMixin's
 

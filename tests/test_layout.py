@@ -32,7 +32,7 @@ LEVELS = [
     {"_digest", "_plotting", "modules"},
     {"losses", "optim", "_data", "_health"},
     {"_network", "callbacks"},
-    {"_backprop", "_checkpoint"},
+    {"_backprop", "_checkpoint", "_conformal"},
     {"_training", "_explain"},
     {"_estimator"},
     {"_classifier", "_embedding", "_regressor"},

@@ -32,6 +32,7 @@ from .._training.train import train
 from ..losses._make import can_weigh_rows
 from .answers import Answers
 from .component_params import check_names
+from .conformal_scores import conformal_scores
 from .fitted import training_attributes
 from .parameters import BUILT_WITH, CONSTRAINTS
 from .progress import (
@@ -191,8 +192,10 @@ class BaseNeuralEstimator(CallbackSupportMixin, Answers):
             n_threads = limited_threads(net.work, repeatable=self.random_state is not None)
             with isolated_random_state(seeds.training, device), listeners.reporting(), n_threads:
                 ending = train(net, data.train, data.valid, learned=(data.inputs, data.targets))
+                scores = conformal_scores(net, data, seeds.split)
             net.release()
-            for name, value in {**listeners.fitted, **training_attributes(net, ending)}.items():
+            fitted = {**listeners.fitted, **training_attributes(net, ending), "_conformal": scores}
+            for name, value in fitted.items():
                 setattr(self, name, value)
             listeners.end()
         return self

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .._backprop.chain import evaluated
 from .._data.containers import take_rows
@@ -16,7 +16,7 @@ from .._network.hidden import hidden_units
 from .._threads import limited_threads
 from .._training.net import _Net
 
-__all__ = ["hidden_layer", "prediction_of_rows", "raw_prediction"]
+__all__ = ["hidden_layer", "prediction_of_rows", "raw_prediction", "raw_prediction_and"]
 
 # Rows per chunk times the width of a row: large enough to make the overhead of a call small, small enough for caches.
 _CHUNK_FLOATS = 2**22
@@ -40,6 +40,16 @@ def raw_prediction(net: _Net, inputs: Inputs, X: Any) -> Tensor:
 def hidden_layer(net: _Net, inputs: Inputs, X: Any) -> Tensor:
     """Units of the last hidden layer, float32 (n_samples, width), on the CPU; otherwise as `raw_prediction`."""
     return _in_chunks(net, inputs, X, _hidden)
+
+
+def raw_prediction_and(net: _Net, inputs: Inputs, X: Any, beside: nn.Module) -> Tensor:
+    """The same, followed by the columns that `beside` returns for ``x``, ``x_cat`` (or None) and the raw prediction."""
+
+    def answer(net: _Net, batch: dict[str, Tensor]) -> Tensor:
+        raw = _raw(net, batch).float()
+        return torch.cat([raw, beside.to(raw.device)(batch["x"], batch.get("x_cat"), raw)], dim=1)
+
+    return _in_chunks(net, inputs, X, answer)
 
 
 def prediction_of_rows(net: _Net, inputs: Inputs, raw: RawRows) -> Tensor:

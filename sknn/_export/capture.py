@@ -17,8 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from .._data.inputs import Inputs
 from .._threads import ProcessLock
-from .._training.net import _Net
-from .computation import Computation, module_name
+from .computation import Computation
 from .decompositions import decompositions
 from .graph import BatchSize, Graph, Node, Ref, without_dead_nodes
 from .transformers import make_recordable
@@ -45,11 +44,12 @@ _ASSERTIONS = ("_assert_tensor_metadata.default", "sym_constrain_range.default",
 _one_at_a_time = ProcessLock()
 
 
-def capture(net: _Net, inputs: Inputs) -> Graph:
-    """The graph of what a fitted net computes, with the inputs ``numeric`` and ``codes``."""
-    computation = Computation(net, inputs)
+def capture(computation: Computation, inputs: Inputs, name: str) -> Graph:
+    """The graph of what is computed, with the inputs ``numeric`` and ``codes``; `name` is that of the module.
+
+    The computation is changed, so that it can be recorded.
+    """
     make_recordable(computation.network)
-    name = module_name(net)
     with _one_at_a_time.current:
         first, second = (
             _recorded(computation, inputs.given_shape, len(inputs.cardinalities), n_rows, name) for n_rows in _N_ROWS

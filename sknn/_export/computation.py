@@ -7,6 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from .._conformal.intervals import IntervalBounds
 from .._data.inputs import Inputs
 from .._data.table_inputs import TableInputs
 from .._network.table_network import first_output, network_inputs, users_network
@@ -16,14 +17,15 @@ __all__ = ["Computation", "module_name"]
 
 
 class Computation(nn.Module):
-    """Encoder, network, combination of the members and inverse link in one module.
+    """Encoder, network, combination of the members and inverse link in one module; and bounds of intervals, if given.
 
     Shape
     -----
-    numeric : float64 (batch, ...); codes : int64 (batch, n_categorical); output : float32 (batch, n_values).
+    numeric : float64 (batch, ...); codes : int64 (batch, n_categorical); output : float32 (batch, n_values), and
+    then the lower and the upper bounds, (batch, n_values + 2 n_outputs).
     """
 
-    def __init__(self, net: _Net, inputs: Inputs) -> None:
+    def __init__(self, net: _Net, inputs: Inputs, bounds: IntervalBounds | None = None) -> None:
         super().__init__()
         self.network = copy.deepcopy(net.module_).cpu().eval()
         self.criterion = copy.deepcopy(net.criterion_).cpu().eval()
@@ -31,9 +33,10 @@ class Computation(nn.Module):
         self.used = None if inputs.used is None else torch.from_numpy(inputs.used)
         self.is_table = isinstance(inputs, TableInputs)
         self.rescaling = inputs.rescaling
+        self.bounds = bounds
 
     def forward(self, numeric: Tensor, codes: Tensor | None = None) -> Tensor:
-        """The output of the inverse link, from which `predict_proba` and `predict` are computed."""
+        """The output of the inverse link, from which `predict_proba` and `predict` are computed, and bounds."""
         if not self.is_table:
             numeric = numeric.float()  # rows that are not a table are float32 before they are encoded
         if self.used is not None:
@@ -48,7 +51,8 @@ class Computation(nn.Module):
         if raw.ndim == 3:
             raw = self.criterion.combine(raw)
         raw = raw if raw.ndim > 1 else raw.unsqueeze(1)
-        return self.criterion.inverse_link(raw.float())
+        values = self.criterion.inverse_link(raw.float())
+        return values if self.bounds is None else torch.cat([values, self.bounds(numeric, codes, raw, values)], dim=1)
 
 
 def module_name(net: _Net) -> str:

@@ -14,7 +14,9 @@ from .._data.text_features import TextFeatures
 from .._estimator.base import BaseNeuralEstimator
 from .._settings import default_settings
 from .capture import capture
+from .computation import Computation, module_name
 from .graph import Graph, fold_constants
+from .intervals import exported_intervals
 from .numpy.network import operation
 from .verification import verify
 
@@ -34,16 +36,18 @@ class ExportedModel:
     feature_names: list[str] | None
     row_shape: list[int]  # of the numbers of one row
     allow_nan: bool
-    target: dict[str, Any]  # "kind", "dtype", and "classes" or "mean", "scale" and "ndim"
+    # "kind", "dtype", "confidence_level" (or None), and "classes", with a level also "thresholds"; or "mean", "scale",
+    # "ndim" and, in the output of the graph, "n_values" of predictions, which bounds follow if there is a level.
+    target: dict[str, Any]
 
 
-def exported_model(estimator: Any, asked_by: str) -> ExportedModel:
+def exported_model(estimator: Any, asked_by: str, confidence_level: float | None = None) -> ExportedModel:
     """Record a fitted estimator and compare the recording with it; a TypeError or ValueError says what is wrong."""
     with default_settings():
-        return _recorded_and_verified(estimator, asked_by)
+        return _recorded_and_verified(estimator, asked_by, confidence_level)
 
 
-def _recorded_and_verified(estimator: Any, asked_by: str) -> ExportedModel:
+def _recorded_and_verified(estimator: Any, asked_by: str, confidence_level: float | None) -> ExportedModel:
     _check_estimator(estimator, asked_by)
     inputs, targets = estimator._inputs, estimator._targets
     if not inputs.has_columns:
@@ -51,7 +55,9 @@ def _recorded_and_verified(estimator: Any, asked_by: str) -> ExportedModel:
             f"{asked_by} serves tables and arrays of numbers, and this estimator was fitted on {inputs.what}. Store it "
             "by sknn.save, and predict with sknn."
         )
-    graph = capture(estimator.net_, inputs)
+    intervals = exported_intervals(estimator, confidence_level, asked_by)
+    name = module_name(estimator.net_)
+    graph = capture(Computation(estimator.net_, inputs, intervals.bounds), inputs, name)
     _check_operations(graph, asked_by)
     columns = _columns(inputs) if isinstance(inputs, TableInputs) else []
     names = [column["name"] for column in columns] or list(vars(estimator).get("feature_names_in_", ()))
@@ -64,9 +70,12 @@ def _recorded_and_verified(estimator: Any, asked_by: str) -> ExportedModel:
         feature_names=names if has_names else None,
         row_shape=list(inputs.given_shape),
         allow_nan=isinstance(inputs, TableInputs) or inputs.kind == "sparse",
-        target=_target(targets),
+        target={**_target(targets), **intervals.target},
     )
-    verify(model.graph, estimator, model.row_shape)
+    if targets.kind == "real":
+        n_bounds = 0 if intervals.bounds is None else 2 * targets.n_targets
+        model.target["n_values"] = model.graph.shapes[model.graph.output][1] - n_bounds
+    verify(model.graph, Computation(estimator.net_, inputs, intervals.bounds), inputs, model.row_shape, name)
     return model
 
 

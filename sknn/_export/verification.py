@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import numpy as np
 import torch
 
 from .._data.inputs import Inputs
 from .._data.stores import whole_tiles
-from .computation import Computation, module_name
+from .computation import Computation
 from .graph import Graph, node_as_json
 from .numpy.network import compute
 from .rows_to_compare import Rows, rows_to_compare
@@ -30,15 +29,13 @@ _TOLERANCE_OF_NEIGHBOURS = 1e-5  # same number of rows, same operations of the s
 Predict = Callable[[Rows], np.ndarray]
 
 
-def verify(graph: Graph, estimator: Any, row_shape: list[int]) -> None:
-    """Raise a ValueError if the graph predicts something else than the estimator, or a row by the other rows.
+def verify(graph: Graph, computation: Computation, inputs: Inputs, row_shape: list[int], name: str) -> None:
+    """Raise a ValueError if the graph gives something else than the computation, or a row depends on the other rows.
 
-    A recording follows the branches that its example takes. A module that branches on the values of its input, or on
-    the number of rows, is found here.
+    `name` is that of the module. A recording follows the branches that its example takes. A module that branches on
+    the values of its input, or on the number of rows, is found here.
     """
-    net, inputs = estimator.net_, estimator._inputs
-    name, nodes = module_name(net), [node_as_json(node) for node in graph.nodes]
-    computation = Computation(net, inputs)
+    nodes = [node_as_json(node) for node in graph.nodes]
 
     def recorded(batch: Rows) -> np.ndarray:
         return compute(nodes, {**graph.constants, **batch}, graph.output)

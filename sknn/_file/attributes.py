@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .._conformal.scores import ConformalScores
 from ..callbacks import TrainingHealth
 from ..exceptions import DamagedFileError
 from .checks import expect
@@ -17,6 +18,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "n_features_in_": (int,), "n_iter_": (int,), "best_epoch_": (int,), "n_repairs_": (int,), "n_outputs_": (int,),
     "loss_curve_": (list,), "validation_scores_": (list, type(None)), "health_": (TrainingHealth, type(None)),
     "feature_names_in_": (np.ndarray,), "classes_": (np.ndarray,), "stopped_by_": (str,),
+    "_conformal": (ConformalScores, type(None)),
 }  # fmt: skip
 _NEEDED = {"n_iter_", "best_epoch_", "loss_curve_", "validation_scores_"}
 
@@ -39,6 +41,8 @@ def check_attributes(
     _check_columns(found, inputs)
     _check_targets(found, targets)
     _check_epochs(found, net.history)
+    if found.get("_conformal") is not None:
+        _check_scores(found["_conformal"], inputs, targets, net.criterion_)
 
 
 def _check_columns(found: dict[str, Any], inputs: Any) -> None:
@@ -86,3 +90,21 @@ def _check_epochs(found: dict[str, Any], history: Any) -> None:
         raise DamagedFileError(f"best_epoch_ is {found['best_epoch_']}; expected an epoch of {n_epochs}.")
     if found.get("n_repairs_", 0) < 0:
         raise DamagedFileError(f"n_repairs_ is {found['n_repairs_']}; expected a number >= 0.")
+
+
+def _check_scores(kept: ConformalScores, inputs: Any, targets: Any, loss: Any) -> None:
+    """Refuse scores of held-out rows that no fit on these columns and targets keeps."""
+    is_real, cardinalities = targets.kind == "real", list(inputs.cardinalities)
+    fits = kept.scores.shape[1] == (targets.n_targets if is_real else 1) and len(kept.scores) > 0
+    fits = fits and (kept.labels is not None) == (targets.kind == "classes")
+    fits = fits and (kept.spread is not None) == (is_real and loss.bound_columns is None)
+    fits = fits and kept.codes.shape[1] == len(cardinalities)
+    fits = fits and bool((kept.codes < np.array(cardinalities, dtype=np.int64)).all())
+    if kept.labels is not None:
+        fits = fits and 0 <= kept.labels.min(initial=0) <= kept.labels.max(initial=0) < targets.n_targets
+    if kept.spread is not None:
+        n_numbers = inputs.in_features if inputs.kind == "table" else 0
+        fits = fits and len(kept.spread.linear) in (0, n_numbers) and kept.spread.constant.shape[1] == targets.n_targets
+        fits = fits and len(kept.spread.categories) in (0, sum(cardinalities))
+    if not fits:
+        raise DamagedFileError("the scores of held-out rows do not belong to these columns and targets.")

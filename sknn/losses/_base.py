@@ -79,6 +79,8 @@ class Loss(nn.Module, ABC):
         unchanged. A loss of your own that needs y in its own unit sets None.
     several_outputs : bool, default=True
         Whether a real target may have more than one column.
+    bound_columns : tuple of two int or None, default=None
+        Columns of the prediction that are the lowest and the highest of several quantiles of one target.
 
     Examples
     --------
@@ -98,6 +100,7 @@ class Loss(nn.Module, ABC):
     supports_sample_weight: bool = True
     target_scaling: Literal["standard", "robust", "scale"] | None = "standard"
     several_outputs: bool = True
+    bound_columns: tuple[int, int] | None = None
     link: Link = staticmethod(identity)  # which of the links above `inverse_link` applies
 
     def __init__(self) -> None:  # nn.Module's takes any argument, so that no name could be refused

@@ -200,6 +200,8 @@ class Quantile(RobustLoss):
         # predictions are on the CPU.
         self._ranks = [sorted(levels).index(level) for level in levels]
         self.register_buffer("levels", torch.tensor(levels, dtype=torch.float32), persistent=False)
+        if len(levels) > 1:
+            self.bound_columns = levels.index(min(levels)), levels.index(max(levels))
 
     def pointwise(self, raw_prediction: Tensor, y: Tensor) -> Tensor:
         """Mean pinball loss of each row, ``(batch,)``."""

@@ -20,6 +20,7 @@ PAGES = [
     "files.md",
     "fitting.md",
     "images.md",
+    "intervals.md",
     "measures.md",
     "searches_that_survive.md",
     "sequences.md",

@@ -16,7 +16,7 @@ def test_the_page_runs(tmp_path, monkeypatch, capsys):
         monkeypatch.delitem(sys.modules, module, raising=False)
     names: dict = {"__name__": "page"}
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     for block in blocks:
         exec(compile(block, str(PAGE), "exec"), names)
     assert "name='city'" in capsys.readouterr().out

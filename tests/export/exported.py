@@ -64,11 +64,11 @@ def predictor_module(path):
 class Exported:
     """Both exports of one estimator."""
 
-    def __init__(self, estimator, folder):
-        model = _to_numpy.exported_model(estimator, "test")
+    def __init__(self, estimator, folder, confidence_level=None):
+        model = _to_numpy.exported_model(estimator, "test", confidence_level)
         with pytest.MonkeyPatch.context() as patch:  # recorded once, since that takes longest
             for module in (_to_numpy, _to_onnx):
-                patch.setattr(module, "exported_model", lambda estimator, asked_by: model)
+                patch.setattr(module, "exported_model", lambda *given: model)
             self.path = export_numpy(estimator, folder / "model.npz")
             self.inputs = export_onnx(estimator, folder / "model.onnx")
         self.numpy = predictor_module(self.path).load(self.path)

@@ -11,7 +11,7 @@ import numpy as np
 
 from .network import names_in
 
-FORMAT = 4
+FORMAT = 5
 
 
 class UnknownOperationError(ValueError):
@@ -77,8 +77,11 @@ def check_description(description, arrays):
     missing = [wanted[column["kind"]] - set(column) for column in description["columns"]]
     target = description["target"]
     missing.append(
-        ({"mean", "scale", "dtype", "ndim"} if target["kind"] == "real" else {"classes", "dtype"}) - set(target)
+        {"confidence_level", "dtype"} - set(target)
+        | ({"mean", "scale", "ndim", "n_values"} if target["kind"] == "real" else {"classes"}) - set(target)
     )
+    if target["kind"] == "classes" and target["confidence_level"] is not None:
+        missing.append({"thresholds"} - set(target))
     missing += [{"op", "dtype", "args", "out"} - set(node) for node in description["nodes"]]
     if any(missing):
         raise KeyError(*sorted(set().union(*missing)))

@@ -20,7 +20,7 @@ from .standalone import MARK, check_module, source
 __all__ = ["export_numpy"]
 
 
-def export_numpy(estimator: Any, path: str | os.PathLike[str]) -> Path:
+def export_numpy(estimator: Any, path: str | os.PathLike[str], *, confidence_level: float | None = None) -> Path:
     """Write a fitted estimator for machines that have numpy, but neither torch nor sknn.
 
     Two files are written: `path` with the weights, and a Python module of the same name beside it, which reads the
@@ -33,6 +33,8 @@ def export_numpy(estimator: Any, path: str | os.PathLike[str]) -> Path:
     path : path-like
         The file of weights; ``.npz`` is appended if it is missing. The name must be one that ``import`` accepts:
         letters, digits and underscores. Each file appears whole or not at all.
+    confidence_level : float, default=None
+        In (0, 1): the predictor has `predict_interval` or `predict_set` for this level. None: no intervals.
 
     Returns
     -------
@@ -48,7 +50,8 @@ def export_numpy(estimator: Any, path: str | os.PathLike[str]) -> Path:
     ValueError
         The module uses an unknown operation, branches on the values of its input, or its prediction for a row depends
         on other rows; a category or label is neither a string, a number, a boolean nor a date; or the predictor's
-        name is not a valid module name or would hide a module of Python.
+        name is not a valid module name or would hide a module of Python. With a `confidence_level`: it is outside of
+        (0, 1), or the fit held out too few rows.
     FileNotFoundError
         The folder does not exist.
     FileExistsError
@@ -78,7 +81,7 @@ def export_numpy(estimator: Any, path: str | os.PathLike[str]) -> Path:
     predictor = path.with_suffix(".py")
     check_destination(path)
     check_module(predictor, MARK, ".npz", "sknn.export_numpy")
-    model = exported_model(estimator, "sknn.export_numpy")
+    model = exported_model(estimator, "sknn.export_numpy", confidence_level)
     description = {
         "format": FORMAT,
         "sknn": __version__,

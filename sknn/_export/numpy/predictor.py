@@ -71,7 +71,7 @@ class Model:
         self._codes = [codes_by_category(column) for column in self.columns]
 
     def values(self, X: Any) -> np.ndarray:
-        """Output of the inverse link of the loss, float32 (n_rows, n_values)."""
+        """Output of the inverse link of the loss, float32 (n_rows, n_values), and bounds if they were exported."""
         numeric, codes = self.read(X)
         widest = self.description["widest"]
         chunk = max(1, _CHUNK_FLOATS // max(1, widest))
@@ -104,9 +104,15 @@ class Model:
         numeric += texts
         return np.concatenate(numeric, axis=1), np.concatenate(codes, axis=1)
 
+    def _check_level(self):
+        if self.target["confidence_level"] is None:
+            raise ValueError(
+                "the model was exported without intervals; pass confidence_level=0.9, say, to export_numpy."
+            )
+
 
 class Classifier(Model):
-    """A classifier: `predict_proba` and `predict`.
+    """A classifier: `predict_proba` and `predict`, and `predict_set` if it was exported with a `confidence_level`.
 
     Attributes
     ----------
@@ -130,13 +136,27 @@ class Classifier(Model):
             return (probabilities > 0.5).astype(np.int64)
         return self.classes_[probabilities.argmax(axis=1)]
 
+    def predict_set(self, X: Any) -> np.ndarray:
+        """Whether each class is in the set of a row, bool (n_rows, n_classes), at the level of the export."""
+        self._check_level()
+        return self.predict_proba(X) >= np.array(self.target["thresholds"])
+
 
 class Regressor(Model):
-    """A regressor: `predict`."""
+    """A regressor: `predict`, and `predict_interval` if it was exported with a `confidence_level`."""
 
     def predict(self, X: Any) -> np.ndarray:
         """Values in the unit of y, (n_rows,); (n_rows, n_values) for several outputs or quantiles."""
+        return self._in_unit_of_y(self.values(X)[:, : self.target["n_values"]])
+
+    def predict_interval(self, X: Any) -> np.ndarray:
+        """Bounds in the unit of y, (n_rows, 2) or (n_rows, 2, n_outputs), at the level of the export."""
+        self._check_level()
+        lower, upper = np.split(self.values(X)[:, self.target["n_values"] :], 2, axis=1)
+        return np.stack([self._in_unit_of_y(lower), self._in_unit_of_y(upper)], axis=1)
+
+    def _in_unit_of_y(self, values):
         target = self.target
-        values = self.values(X).astype(np.float64) * np.array(target["scale"]) + np.array(target["mean"])
+        values = values.astype(np.float64) * np.array(target["scale"]) + np.array(target["mean"])
         values = values.astype(target["dtype"])
         return values[:, 0] if target["ndim"] == 1 and values.shape[1] == 1 else values

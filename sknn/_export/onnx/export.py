@@ -26,7 +26,7 @@ _ML = "ai.onnx.ml"
 _BATCH = "batch"
 
 
-def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> OnnxInputs:
+def export_onnx(estimator: Any, path: str | os.PathLike[str], *, confidence_level: float | None = None) -> OnnxInputs:
     """Write a fitted estimator as one graph of ONNX, from raw numbers and categories to predictions.
 
     Parameters
@@ -35,6 +35,8 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> OnnxInputs:
         A fitted estimator. Its module may use the operations that docs/export.md lists.
     path : path-like
         The file, usually ``*.onnx``. It appears whole or not at all.
+    confidence_level : float, default=None
+        In (0, 1): the graph has the bounds of `predict_interval`, or the classes of `predict_set`, as further outputs.
 
     Returns
     -------
@@ -53,7 +55,8 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> OnnxInputs:
         `estimator` is not an estimator of sknn. To export a pipeline, export its last step.
     ValueError
         The module uses an unknown operation, branches on the values of its input, or its prediction for a row depends
-        on other rows; or ONNX has no type for a category or label.
+        on other rows; or ONNX has no type for a category or label. With a `confidence_level`: it is outside of (0, 1),
+        or the fit held out too few rows.
     FileNotFoundError
         The folder does not exist.
 
@@ -62,7 +65,9 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> OnnxInputs:
     Inputs: ``numeric``, double (batch, n_numeric), NaN = missing, dates as seconds since 1970; and one input for each
     categorical column, named after it: string (batch, 1), the empty string = missing, or double (batch, 1) if the
     categories are numbers, booleans or dates, NaN = missing. Outputs: ``probabilities``, float (batch, n_classes), and
-    ``label`` for classifiers, ``prediction`` for regressors. The number of rows is free.
+    ``label`` for classifiers, ``prediction`` for regressors. With a `confidence_level` also ``set``, bool
+    (batch, n_classes), or ``lower`` and ``upper``, each of the type and shape of ``prediction``, or of one output where
+    the prediction has several quantiles. The number of rows is free.
 
     Probabilities differ from `predict_proba` by about 1e-6. The file contains weights, statistics of the columns, and
     categories, but no row of the training table. It needs operator set 18 and ai.onnx.ml 4: onnxruntime 1.17 or later.
@@ -83,7 +88,7 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> OnnxInputs:
     """
     onnx = onnx_module()
     check_destination(Path(path))
-    model = exported_model(estimator, ASKED_BY)
+    model = exported_model(estimator, ASKED_BY, confidence_level)
     inputs = onnx_inputs(model)
     proto = _ModelBuilder(model, inputs).build()
     onnx.checker.check_model(proto, full_check=True)
@@ -121,7 +126,8 @@ class _ModelBuilder:
     def _metadata(self) -> dict[str, str]:
         fields = ("name", "type", "columns", "shape", "missing", "units", "position")
         specs = [{name: vars(spec)[name] for name in fields} for spec in self.inputs.inputs]
-        target = {key: value for key, value in self.model.target.items() if key in ("kind", "classes", "dtype")}
+        shown = ("kind", "classes", "dtype", "confidence_level")
+        target = {key: value for key, value in self.model.target.items() if key in shown}
         return {
             "sknn.version": __version__,
             "sknn.estimator": self.model.estimator,
@@ -207,7 +213,7 @@ class _ModelBuilder:
     def _outputs(self, values: Value) -> list[Any]:
         target = self.model.target
         if target["kind"] == "real":
-            return [self._prediction(values, target)]
+            return self._predictions(values, target)
         probabilities = self._named(values.name, "probabilities", "float32", [values.shape[1]])
         if target["kind"] == "multilabel":
             chosen = self.graph.op("Greater", values.name, self.graph.constant(np.float32(0.5)))
@@ -223,18 +229,37 @@ class _ModelBuilder:
         dtype = "string" if classes.dtype.kind in "UO" else classes.dtype.name  # which says nothing of byte order
         labels = encodable(classes.tolist(), "classes_ contain") if dtype == "string" else classes.astype(dtype)
         label = self.graph.op("Gather", self.graph.constant(labels), place, axis=0)
-        return [probabilities, self._named(label, "label", dtype, [])]
+        outputs = [probabilities, self._named(label, "label", dtype, [])]
+        if target["confidence_level"] is not None:
+            thresholds = self.graph.constant(np.array(target["thresholds"], dtype=np.float32))
+            is_in = self.graph.op("GreaterOrEqual", values.name, thresholds)
+            outputs.append(self._named(is_in, "set", "bool", [len(classes)]))
+        return outputs
 
-    def _prediction(self, values: Value, target: dict[str, Any]) -> Any:
-        """The prediction in the unit of y, with the dtype of `predict`."""
+    def _predictions(self, values: Value, target: dict[str, Any]) -> list[Any]:
+        """The prediction, and the bounds if there are any."""
+        n_values = target["n_values"]
+        if target["confidence_level"] is None:
+            return [self._in_unit_of_y(values, target, "prediction")]
+        n_outputs = (values.shape[1] - n_values) // 2
+        ends = {"prediction": n_values, "lower": n_values + n_outputs, "upper": n_values + 2 * n_outputs}
+        outputs, start = [], 0
+        for name, end in ends.items():
+            part = self.graph.op("Gather", values.name, self.graph.ints([*range(start, end)]), axis=1)
+            outputs.append(self._in_unit_of_y(Value(part, values.dtype, (values.shape[0], end - start)), target, name))
+            start = end
+        return outputs
+
+    def _in_unit_of_y(self, values: Value, target: dict[str, Any], output: str) -> Any:
+        """An output in the unit of y, with the dtype of `predict`."""
         scale, mean = (self.graph.constant(np.array(target[key], dtype=np.float64)) for key in ("scale", "mean"))
         name = self.graph.op("Add", self.graph.op("Mul", self.graph.cast(values.name, "float64"), scale), mean)
         if target["dtype"] != "float64":
             name = self.graph.cast(name, target["dtype"])
         n_values = max(values.shape[1], len(target["scale"]))
         if target["ndim"] == 1 and n_values == 1:
-            return self._named(self.graph.op("Squeeze", name, self.graph.ints([1])), "prediction", target["dtype"], [])
-        return self._named(name, "prediction", target["dtype"], [n_values])
+            return self._named(self.graph.op("Squeeze", name, self.graph.ints([1])), output, target["dtype"], [])
+        return self._named(name, output, target["dtype"], [n_values])
 
     def _named(self, name: str, output: str, dtype: str, shape: list[int]) -> Any:
         """Description of an output of the graph, after adding the node that names it."""

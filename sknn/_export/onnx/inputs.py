@@ -23,7 +23,7 @@ from .feeds import Feeds, compared_categories, free_name
 __all__ = ["OnnxInput", "OnnxInputs", "encodable", "onnx_inputs"]
 
 NUMERIC = "numeric"
-OUTPUTS = ("probabilities", "label", "prediction")
+OUTPUTS = ("probabilities", "label", "set", "prediction", "lower", "upper")
 _MISSING = "<missing>"
 _MARK = '"""Inputs of a graph that sknn.export_onnx has written.'
 _FILES = [*standalone.CELLS, *[Path(str(module.__file__)) for module in (_columns, _tables, _feeds)]]

@@ -1,4 +1,4 @@
-"""Training health as data: the dataclasses of `health_`."""
+"""Dataclasses of fitted attributes: training health, and the scores of held-out rows."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
+from ..._conformal.scores import ConformalScores
+from ..._conformal.spread import LearnedSpread
 from ...callbacks import EpochHealth, Finding, LayerHealth, Notice, Repair, TrainingHealth
 from ...exceptions import DamagedFileError
 from ..checks import check_keys, expect
 
 __all__ = ["read_record", "write_record"]
 
-_KINDS = (EpochHealth, Finding, LayerHealth, Notice, Repair, TrainingHealth)
+_KINDS = (
+    ConformalScores, EpochHealth, Finding, LayerHealth, LearnedSpread, Notice, Repair, TrainingHealth,
+)  # fmt: skip
 _RECORDS: dict[str, Any] = {kind.__name__: kind for kind in _KINDS}
 
 

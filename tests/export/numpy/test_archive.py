@@ -156,7 +156,10 @@ def test_a_network_that_asks_for_huge_arrays_is_stopped(op, weights, monkeypatch
 @pytest.mark.parametrize("dtype", ["<U100000000", "V8", "S5", "nonsense"])
 def test_a_dtype_of_labels_takes_no_memory(dtype, weights):
     path, entries, load = weights
-    write_entries(path, described(entries, target={"kind": "classes", "classes": ["a", "b"], "dtype": dtype}))
+    write_entries(
+        path,
+        described(entries, target={"kind": "classes", "classes": ["a", "b"], "dtype": dtype, "confidence_level": None}),
+    )
     if dtype[1] == "U":
         assert load(path).classes_.nbytes < 10_000
     else:

@@ -1,0 +1,35 @@
+"""The intervals or sets of one confidence level, as a part of what is exported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .._conformal.intervals import IntervalBounds
+from .._conformal.spread import Spread
+from .._estimator.conformal import class_thresholds, floor_of, interval_scores
+
+__all__ = ["ExportedIntervals", "exported_intervals"]
+
+
+@dataclass(frozen=True)
+class ExportedIntervals:
+    """What is computed beside the predictions."""
+
+    bounds: IntervalBounds | None  # of real targets
+    target: dict[str, Any]  # entries of the description of the target
+
+
+def exported_intervals(estimator: Any, confidence_level: float | None, asked_by: str) -> ExportedIntervals:
+    """The intervals of a fitted estimator; nothing if `confidence_level` is None."""
+    if confidence_level is None:
+        return ExportedIntervals(None, {"confidence_level": None})
+    kept, scores = interval_scores(estimator, confidence_level, f"{asked_by} with confidence_level")
+    level = float(confidence_level)
+    if kept.labels is not None:
+        thresholds = class_thresholds(kept, level, by_class=False, n_classes=estimator._targets.n_targets)
+        return ExportedIntervals(None, {"confidence_level": level, "thresholds": thresholds.tolist()})
+    loss = estimator._loss
+    spread = None if kept.spread is None else Spread(kept.spread, estimator._inputs.cardinalities)
+    bounds = IntervalBounds(spread, loss.bound_columns, scores, floor_of(loss))
+    return ExportedIntervals(bounds, {"confidence_level": level})
