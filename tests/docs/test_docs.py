@@ -16,6 +16,7 @@ PAGES = [
     "audio.md",
     "checkpoints.md",
     "columns.md",
+    "explanations.md",
     "files.md",
     "fitting.md",
     "images.md",
