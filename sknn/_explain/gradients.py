@@ -180,7 +180,10 @@ class _Path:
         self, begin: list[Tensor], stop: list[Tensor], alpha: Tensor, others: dict[str, Tensor]
     ) -> list[Tensor]:
         """Mean gradients over the steps, each (n, ..., n_outputs)."""
-        n_steps = len(alpha)
+        n_steps, weight = len(alpha), torch.ones_like(alpha)
+        if len(self.starts) == 1:
+            # Shorter steps near the baseline: where it is constant, layers that divide by a spread bend sharply there.
+            alpha, weight = alpha.square(), 2 * alpha
         with torch.enable_grad():
             leaves = [_between(*ends, alpha).requires_grad_() for ends in zip(begin, stop, strict=True)]
             inputs = {**others, **dict(zip(self.floats, leaves, strict=False))}
@@ -195,7 +198,8 @@ class _Path:
         means = []
         for leaf, gradients in zip(leaves, zip(*of_outputs, strict=True), strict=True):
             found = [torch.zeros_like(leaf) if gradient is None else gradient for gradient in gradients]
-            means.append(torch.stack(found, -1).unflatten(0, (-1, n_steps)).mean(1))
+            by_step = torch.stack(found, -1).unflatten(0, (-1, n_steps)).flatten(2) * weight.view(1, -1, 1)
+            means.append(by_step.mean(1).unflatten(1, (*leaf.shape[1:], len(sums))))
         return means
 
     def remainder(self, found: list[Tensor]) -> tuple[Tensor, Tensor]:

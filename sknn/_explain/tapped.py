@@ -40,7 +40,7 @@ class TappedNetwork:
     def embeddings(self, inputs: tuple[Tensor, ...]) -> list[Tensor]:
         """What the embedding layers return for the rows, each (batch, ...); those of positions are left out."""
         sizes = []
-        for n_rows in (1, 2):
+        for n_rows in (4, 8):
             self(tuple(values[:1].expand(n_rows, *values.shape[1:]) for values in inputs))
             sizes.append([len(output) for output in self._seen])
         self._of_rows = [one != two for one, two in zip(*sizes, strict=True)]
