@@ -7,7 +7,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from .._data.stores import whole_tiles
 from ..modules.embeddings import CategoricalEmbeddings, OneHot
+from .scores import raw_scores
 
 __all__ = ["TappedNetwork"]
 
@@ -28,13 +30,14 @@ class TappedNetwork:
         self._replaced: list[Tensor] | None = None
         _hook_outermost(self._network, self._embedded)
 
-    def __call__(self, inputs: tuple[Tensor, ...], embeddings: list[Tensor] | None = None) -> Any:
-        """The output of the network, if `embeddings` are given with these instead of its own.
+    def __call__(self, inputs: tuple[Tensor, ...], embeddings: list[Tensor] | None = None) -> Tensor:
+        """The raw scores of the network, if `embeddings` are given with these instead of its own.
 
-        It gets copies, since a module may change its input in place.
+        It gets copies, since a module may change its input in place, and whole tiles of rows, as in a prediction.
         """
-        self._seen, self._replaced = [], embeddings
-        return self._network(*[values.clone() for values in inputs])
+        self._seen, self._n_rows = [], len(inputs[0])
+        self._replaced = None if embeddings is None else [_tiles(part) for part in embeddings]
+        return raw_scores(self._network(*map(_tiles, inputs)))[: self._n_rows]
 
     def embeddings(self, inputs: tuple[Tensor, ...]) -> list[Tensor]:
         """What the embedding layers return, each (batch, ...)."""
@@ -42,11 +45,13 @@ class TappedNetwork:
         return self._seen
 
     def _embedded(self, module: nn.Module, given: Any, output: Tensor) -> Tensor:
-        self._seen.append(output.clone())
-        if self._replaced is None:
-            return output
+        self._seen.append(output[: self._n_rows].clone())
         place = len(self._seen) - 1
-        return self._replaced[place].clone() if place < len(self._replaced) else output
+        return output if self._replaced is None or place >= len(self._replaced) else self._replaced[place]
+
+
+def _tiles(rows: Tensor) -> Tensor:
+    return whole_tiles(rows.clone())
 
 
 def _hook_outermost(module: nn.Module, hook: Any) -> None:
