@@ -28,8 +28,8 @@ __all__ = ["Attributions", "NotDifferentiableError", "integrated_gradients"]
 _STEPS, _STEPS_OF_MANY = 8, 2
 _MOST_STEPS, _MOST_STEPS_OF_MANY = 128, 8
 _NEAR = 0.01
-# What is left then is spread over the inputs in proportion. More than this, of the attributions and of the largest score,
-# is no matter of steps: the gradients are wrong, as those of a step function.
+# What is left then is spread over the inputs in proportion. More than this, of the attributions and of the largest
+# score, is no matter of steps: the gradients are wrong, as those of a step function.
 _FAR, _FAR_OF_SCORES = 0.1, 0.01
 # Numbers of the inputs that are differentiated together, about.
 _AT_ONCE = 2**20
