@@ -5,7 +5,7 @@ A path from a baseline to a row is cut into few segments. In each, an activation
 backwards as derivatives are. So the attributions of a segment sum to the difference of the predictions at its ends,
 however many rectified units bend in it. One segment is the rescale rule of DeepLIFT (A. Shrikumar, P. Greenside,
 A. Kundaje, Learning Important Features Through Propagating Activation Differences, ICML 2017, arXiv:1704.02685), many
-are integrated gradients. docs/design.md compares the error and the cost of few segments with those of the midpoint rule.
+are integrated gradients. docs/design.md compares error and cost of few segments with those of the midpoint rule.
 
 The paths are straight behind the embeddings, of categories as of numbers: the first layer adds what the columns give,
 so its units before the activation move on a line, too, and a step begins with them.
