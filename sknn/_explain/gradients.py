@@ -28,9 +28,9 @@ __all__ = ["Attributions", "NotDifferentiableError", "integrated_gradients"]
 _STEPS, _STEPS_OF_MANY = 8, 2
 _MOST_STEPS, _MOST_STEPS_OF_MANY = 128, 8
 _NEAR = 0.01
-# What is left then is spread over the inputs in proportion. More than this is no matter of steps: the gradients are
-# wrong, as those of a step function.
-_FAR = 0.1
+# What is left then is spread over the inputs in proportion. More than this, of the attributions and of the largest
+# score, is no matter of steps: the gradients are wrong, as those of a step function.
+_FAR, _FAR_OF_SCORES = 0.1, 0.01
 # Numbers of the inputs that are differentiated together, about.
 _AT_ONCE = 2**20
 _GOLDEN = 0.6180339887498949
@@ -100,7 +100,7 @@ def integrated_gradients(
         for all_rows, again in zip(found, path.integral(missed, n_steps), strict=True):
             all_rows[missed] = again
         remainder, size = path.remainder(found)
-    if bool((remainder.abs() > _FAR * size + path.rounding).any()):
+    if bool((remainder.abs() > _FAR * size + _FAR_OF_SCORES * path.largest).any()):
         raise NotDifferentiableError(
             "its gradients do not explain its predictions: it contains a function whose gradient is zero or wrong, "
             "such as a threshold"
@@ -121,19 +121,27 @@ class _Path:
         with torch.no_grad():
             self.ends = self._varied(rows)
             self.end = self._score(rows, None)
-            starts = [{name: values.expand(self.n_rows, *values.shape[1:]) for name, values in one.items()}
-                      for one in baselines]  # fmt: skip
-            self.starts = [self._varied(one) for one in starts]
-            self.start = torch.stack([self._score(one, None) for one in starts]).mean(0)
-            self.rounding = _ROUNDING * float(self.end.abs().max().clamp_min(1e-6))
-            self._check_codes(starts[0])
+            self.starts = [self._of_all_rows(self._varied(one)) for one in baselines]
+            starts = [self._of_all_rows([self._score(one, None)])[0] for one in baselines]
+            self.start = torch.stack(starts).mean(0)
+            self.largest = max(1e-6, float(self.end.abs().max()), float(self.start.abs().max()))
+            self.rounding = _ROUNDING * self.largest
+            self._check_codes(dict(zip(rows, self._of_all_rows(list(baselines[0].values())), strict=True)))
 
     def _varied(self, inputs: dict[str, Tensor]) -> list[Tensor]:
         """What is interpolated: the inputs of floating point, and the embeddings."""
-        return [*(inputs[name] for name in self.floats), *self.network.embeddings(tuple(inputs.values()))]
+        n_rows = len(next(iter(inputs.values())))
+        embeddings = self.network.embeddings(tuple(inputs.values()))
+        if any(len(part) != n_rows for part in embeddings):
+            raise NotDifferentiableError("an embedding layer is called with another axis than that of the rows first")
+        return [*(inputs[name] for name in self.floats), *embeddings]
+
+    def _of_all_rows(self, parts: list[Tensor]) -> list[Tensor]:
+        """Those of a baseline of one row, for all rows; no memory is taken."""
+        return [part.expand(self.n_rows, *part.shape[1:]) for part in parts]
 
     def _score(self, inputs: dict[str, Tensor], embeddings: list[Tensor] | None) -> Tensor:
-        return self.scores.of_output(self.network(tuple(inputs.values()), embeddings)).float()
+        return self.scores.of_raw(self.network(tuple(inputs.values()), embeddings)).float()
 
     def _check_codes(self, start: dict[str, Tensor]) -> None:
         """Raise an error unless codes act through the embedding layers alone."""
@@ -180,7 +188,10 @@ class _Path:
         self, begin: list[Tensor], stop: list[Tensor], alpha: Tensor, others: dict[str, Tensor]
     ) -> list[Tensor]:
         """Mean gradients over the steps, each (n, ..., n_outputs)."""
-        n_steps = len(alpha)
+        n_steps, weight = len(alpha), torch.ones_like(alpha)
+        if len(self.starts) == 1:
+            # Shorter steps near the baseline: where it is constant, layers that divide by a spread bend sharply there.
+            alpha, weight = alpha.square(), 2 * alpha
         with torch.enable_grad():
             leaves = [_between(*ends, alpha).requires_grad_() for ends in zip(begin, stop, strict=True)]
             inputs = {**others, **dict(zip(self.floats, leaves, strict=False))}
@@ -195,7 +206,8 @@ class _Path:
         means = []
         for leaf, gradients in zip(leaves, zip(*of_outputs, strict=True), strict=True):
             found = [torch.zeros_like(leaf) if gradient is None else gradient for gradient in gradients]
-            means.append(torch.stack(found, -1).unflatten(0, (-1, n_steps)).mean(1))
+            by_step = torch.stack(found, -1).unflatten(0, (-1, n_steps)).flatten(2) * weight.view(1, -1, 1)
+            means.append(by_step.mean(1).unflatten(1, (*leaf.shape[1:], len(sums))))
         return means
 
     def remainder(self, found: list[Tensor]) -> tuple[Tensor, Tensor]:

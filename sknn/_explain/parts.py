@@ -13,9 +13,9 @@ from .._data.containers import take_rows
 from .._data.sequence_inputs import ConvolutionInputs
 from .._data.stores import Store
 from .._network.table_network import users_network
-from .explain import Fitted, differentiable
+from .explain import Fitted, differentiable, raw_of
 from .gradients import NotDifferentiableError, integrated_gradients
-from .scores import Scores, explained_scores, raw_scores
+from .scores import Scores, explained_scores
 from .windows import window_values
 
 __all__ = ["ExplainedParts", "explained_parts"]
@@ -57,7 +57,7 @@ def explained_parts(fitted: Fitted, X: Any, background: Any, method: str, max_ev
     find = _finder(fitted, method)
     with torch.no_grad():
         first = _tensors(inputs.encode(take_rows(X, slice(0, 1))), fitted.device)
-        scores = explained_scores(fitted.loss, fitted.targets, raw_scores(fitted.network(*first.values())).shape[-1])
+        scores = explained_scores(fitted.loss, fitted.targets, raw_of(fitted.network, first).shape[-1])
     has_one_output = scores.n_outputs == 1 and fitted.targets.ndim == 1
     n_rows = X.shape[0]
     chunk = max(64, _ENCODED // max(inputs.row_size, 512))
@@ -105,9 +105,7 @@ def _by_gradients(fitted: Fitted, scores: Scores, X: Any, background: Any, max_e
         batch = _tensors(part, fitted.device)
         baselines = [fitted.inputs.absent(batch)]
         if others is not None:
-            baselines = [
-                {**batch, "x": _tensors(others[slice(i, i + 1)], fitted.device)["x"]} for i in range(len(others))
-            ]
+            baselines = [_tensors(others[slice(i, i + 1)], fitted.device) for i in range(len(others))]
         try:
             with differentiable(fitted.device):
                 found = integrated_gradients(fitted.network, scores, batch, baselines)
@@ -138,7 +136,8 @@ def _by_windows(fitted: Fitted, scores: Scores, X: Any, background: Any, max_eva
     assert isinstance(inputs, ConvolutionInputs)
 
     def score(tensors: dict[str, Tensor]) -> Tensor:
-        return scores.of_output(fitted.network(*(values.to(fitted.device) for values in tensors.values()))).cpu()
+        batch = {name: values.to(fitted.device) for name, values in tensors.items()}
+        return scores.of_raw(raw_of(fitted.network, batch)).float().cpu()
 
     others = None if background is None else inputs.read(background)
     for positions, values, start in window_values(score, inputs, inputs.read(X), others, max_evals):

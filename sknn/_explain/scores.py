@@ -44,9 +44,8 @@ class Scores:
         """Raw scores (batch, n_members, out_features) -> (batch, n_outputs)."""
         return self.combine(raw) @ self.weight.to(raw)
 
-    def of_output(self, output: Any) -> Tensor:
-        """What a network returns for a batch -> (batch, n_outputs)."""
-        raw = raw_scores(output)
+    def of_raw(self, raw: Tensor) -> Tensor:
+        """`raw_scores` of a batch -> (batch, n_outputs)."""
         return self.of_members(raw) if raw.ndim == 3 else raw @ self.weight.to(raw)
 
     def in_units(self, scores: Tensor) -> np.ndarray:

@@ -7,7 +7,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from .._data.stores import whole_tiles
 from ..modules.embeddings import CategoricalEmbeddings, OneHot
+from .scores import raw_scores
 
 __all__ = ["TappedNetwork"]
 
@@ -29,23 +31,25 @@ class TappedNetwork:
         self._replaced: list[Tensor] | None = None
         _hook_outermost(self._network, self._embedded)
 
-    def __call__(self, inputs: tuple[Tensor, ...], embeddings: list[Tensor] | None = None) -> Any:
-        """The output of the network, if `embeddings` are given with these instead of its own.
+    def __call__(self, inputs: tuple[Tensor, ...], embeddings: list[Tensor] | None = None) -> Tensor:
+        """The raw scores of the network, if `embeddings` are given with these instead of its own.
 
-        It gets copies, since a module may change its input in place.
+        It gets copies, since a module may change its input in place, and whole tiles of rows, as in a prediction.
         """
-        self._seen, self._replaced = [], embeddings
-        return self._network(*[values.clone() for values in inputs])
+        self._seen = []
+        self._replaced = None if embeddings is None else [_tiles(part) for part in embeddings]
+        return raw_scores(self._network(*map(_tiles, inputs)))[: len(inputs[0])]
 
     def embeddings(self, inputs: tuple[Tensor, ...]) -> list[Tensor]:
         """What the embedding layers return for the rows, each (batch, ...); those of positions are left out."""
         sizes = []
-        for n_rows in (1, 2):
+        for n_rows in (4, 8):  # whole tiles
             self(tuple(values[:1].expand(n_rows, *values.shape[1:]) for values in inputs))
             sizes.append([len(output) for output in self._seen])
         self._of_rows = [one != two for one, two in zip(*sizes, strict=True)]
         self(inputs)
-        return [output for output, is_of_rows in zip(self._seen, self._of_rows, strict=True) if is_of_rows]
+        n_rows = len(inputs[0])
+        return [output[:n_rows] for output, is_of_rows in zip(self._seen, self._of_rows, strict=True) if is_of_rows]
 
     def _embedded(self, module: nn.Module, given: Any, output: Tensor) -> Tensor:
         place = len(self._seen)
@@ -53,7 +57,11 @@ class TappedNetwork:
         if self._replaced is None or place >= len(self._of_rows) or not self._of_rows[place]:
             return output
         place = sum(self._of_rows[:place])
-        return self._replaced[place].clone() if place < len(self._replaced) else output
+        return self._replaced[place] if place < len(self._replaced) else output
+
+
+def _tiles(rows: Tensor) -> Tensor:
+    return whole_tiles(rows.clone())
 
 
 def _hook_outermost(module: nn.Module, hook: Any) -> None:

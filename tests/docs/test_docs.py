@@ -17,6 +17,7 @@ PAGES = [
     "checkpoints.md",
     "columns.md",
     "embeddings.md",
+    "explanations.md",
     "files.md",
     "fitting.md",
     "images.md",

@@ -218,6 +218,13 @@ class Indexed(OwnEmbeddings):
         return [embedding.weight[x_cat[:, i]] for i, embedding in enumerate(self.embeddings)]
 
 
+class StepsFirst(OwnEmbeddings):
+    """The same with the rows on the second axis of the codes."""
+
+    def embedded(self, x_cat: Tensor) -> list[Tensor]:
+        return [embedding(x_cat[:, i][None])[0] for i, embedding in enumerate(self.embeddings)]
+
+
 class Threshold(Linear):
     def forward(self, x: Tensor) -> Tensor:
         return self.layer((x > 0).to(x.dtype)) + 0 * x[:, :1]
@@ -240,15 +247,27 @@ def test_embeddings_of_a_users_module_are_explained_by_gradients():
     check_sums(model, X, model.predict(X), method="gradients", background=SMALL[30:34])
 
 
-@pytest.mark.parametrize("module", [Indexed, Threshold, Detached], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [Indexed, StepsFirst, Threshold, Detached], ids=lambda module: module.__name__)
 def test_modules_without_gradients_are_explained_by_permutations(module):
-    X = SMALL if module is Indexed else SMALL[["x"]]
+    X = SMALL if issubclass(module, OwnEmbeddings) else SMALL[["x"]]
     model = NeuralRegressor(module, gradient_health=None, **FAST).fit(X, SIGNAL)
     X = X[:20]
     check_sums(model, X, model.predict(X))
     np.testing.assert_array_equal(model.explain(X), model.explain(X, method="permutation"))
     with pytest.raises(ValueError, match="gradients cannot explain .*. Use method='permutation'"):
         model.explain(X, method="gradients")
+
+
+class Squeezed(Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x).squeeze()
+
+
+@pytest.mark.parametrize("method", ["gradients", "permutation"])
+def test_a_module_that_squeezes_its_output_is_explained_for_one_row(method):
+    model = NeuralRegressor(Squeezed, preprocessing=False, gradient_health=None, **FAST).fit(NUMBERS, SIGNAL)
+    found = model.explain(NUMBERS[:1], method=method)
+    np.testing.assert_allclose(found, NUMBERS[:1] * model.module_.layer.weight.detach().numpy(), rtol=1e-3, atol=1e-5)
 
 
 class InPlace(Linear):

@@ -33,6 +33,11 @@ class Product(nn.Module):
         return x.flatten(1).prod(1)
 
 
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
 @pytest.mark.parametrize("shape", [(2,), (2, 1), (1, 2, 1)])
 def test_attributions_have_the_shape_of_the_input(shape):
     x = numbers(7, *shape)
@@ -148,7 +153,6 @@ def test_codes_beside_embeddings_are_refused():
 @pytest.mark.parametrize("activation", [nn.ReLU, HalfSine, nn.SiLU, nn.Sigmoid])
 @pytest.mark.parametrize("n_outputs", [1, 3])
 def test_secants_agree_with_gradients_of_many_steps(activation, n_outputs, monkeypatch):
-    torch.manual_seed(0)
     networks = [
         TabM(4, n_outputs, n_bins=0, width=16, activation=activation, cat_cardinalities=[4, 30]) for _ in range(3)
     ]
