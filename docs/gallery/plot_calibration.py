@@ -4,8 +4,8 @@ Probabilities that mean what they say
 =====================================
 
 Of all rows that are given a probability of 0.3, three in ten shall be positive. A fit of :class:`sknn.NeuralClassifier`
-divides its scores by a temperature that suits the rows that it held out, so no further step is needed. This example looks
-at its probabilities beside those of simple models.
+divides its scores by a temperature that suits the rows that it held out, so no further step is needed. This example
+looks at its probabilities beside those of simple models.
 """
 
 # %%
@@ -22,9 +22,7 @@ from sklearn.model_selection import train_test_split
 
 from sknn import NeuralClassifier, baselines
 
-X, y = make_classification(
-    6000, 20, n_informative=8, n_clusters_per_class=3, flip_y=0.2, class_sep=0.8, random_state=0
-)
+X, y = make_classification(6000, 20, n_informative=8, n_clusters_per_class=3, flip_y=0.2, class_sep=0.8, random_state=0)
 X_train, X_test, y_train, y_test = train_test_split(X, y, train_size=1500, random_state=0)
 models = {"sknn": NeuralClassifier(random_state=0), **baselines(X_train, y_train, random_state=0)}
 del models["dummy"]
@@ -52,7 +50,7 @@ figure.tight_layout()
 # -------------
 # The expected calibration error is the mean distance from the dotted line. It says nothing about how well rows are told
 # apart: a constant is calibrated, too. The log loss measures both. Here the linear model is calibrated best, since it
-dares least; the network tells the rows apart better, and its log loss is the lowest by far.
+# dares least; the network tells the rows apart better, and its log loss is the lowest by far.
 
 
 def expected_calibration_error(model):

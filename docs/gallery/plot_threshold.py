@@ -3,8 +3,8 @@
 Decisions whose errors cost not alike
 ====================================
 
-A classifier gives probabilities; which of them are enough to act depends on what errors cost. So the threshold is tuned,
-and the network stays as it is.
+A classifier gives probabilities; which of them are enough to act depends on what errors cost. So the threshold is
+tuned, and the network stays as it is.
 """
 
 # %%
@@ -48,8 +48,8 @@ print(f"tuned threshold, {tuned.best_threshold_:.3f}:        cost {cost(y_test, 
 # %%
 # Or compute it
 # -------------
-# Where probabilities can be trusted, the threshold is known without any search: to act pays if the probability times the
-# cost of a missed row exceeds that of a false alarm, which is from 1 / (1 + 10) on.
+# Where probabilities can be trusted, the threshold is known without any search: to act pays if the probability times
+# the cost of a missed row exceeds that of a false alarm, which is from 1 / (1 + 10) on.
 
 by_costs = FALSE_ALARM / (FALSE_ALARM + MISSED)
 chance = network.predict_proba(X_test)[:, 1]
