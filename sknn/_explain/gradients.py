@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from .scores import Scores
-from .tapped import TappedNetwork
+from .tapped import NotDifferentiableError, TappedNetwork
 
 __all__ = ["Attributions", "NotDifferentiableError", "integrated_gradients"]
 
@@ -36,10 +36,6 @@ _AT_ONCE = 2**20
 _GOLDEN = 0.6180339887498949
 # Differences that rounding explains, relative to the largest score.
 _ROUNDING = 1e-4
-
-
-class NotDifferentiableError(ValueError):
-    """The output of a network cannot be attributed by gradients; the message says why."""
 
 
 @dataclass

@@ -8,12 +8,17 @@ from typing import Any
 from torch import Tensor, nn
 
 from .._data.stores import whole_tiles
+from .._errors import one_line
 from ..modules.embeddings import CategoricalEmbeddings, OneHot
 from .scores import raw_scores
 
-__all__ = ["TappedNetwork"]
+__all__ = ["NotDifferentiableError", "TappedNetwork"]
 
 _EMBEDDINGS = (CategoricalEmbeddings, OneHot, nn.Embedding, nn.EmbeddingBag)
+
+
+class NotDifferentiableError(ValueError):
+    """The output of a network cannot be attributed by gradients; the message says why."""
 
 
 class TappedNetwork:
@@ -25,7 +30,10 @@ class TappedNetwork:
 
     def __init__(self, network: nn.Module) -> None:
         shared: dict[int, Any] = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
-        self._network = copy.deepcopy(network, shared)
+        try:
+            self._network = copy.deepcopy(network, shared)
+        except Exception as error:  # of any object that the user's module holds
+            raise NotDifferentiableError(f"its structure cannot be copied ({one_line(str(error))})") from error
         self._seen: list[Tensor] = []
         self._of_rows: list[bool] | None = None  # of each call of an embedding layer
         self._replaced: list[Tensor] | None = None
