@@ -158,7 +158,7 @@ class _Path:
 
         Both (n, 2, ..., n_outputs), of each part that is varied.
         """
-        positions = torch.arange(self.n_rows) if chosen is None else chosen.cpu()
+        positions = torch.arange(self.n_rows, dtype=torch.int64) if chosen is None else chosen.cpu()
         width = sum(part[0].numel() for part in self.ends)
         n_at_once = max(1, _AT_ONCE // (max(width, 64) * n_steps))
         parts = [self._of_rows(some, n_steps) for some in positions.to(self.end.device).split(n_at_once)]
