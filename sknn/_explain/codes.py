@@ -27,7 +27,7 @@ def attributions_of_codes(
     unknown = torch.zeros_like(codes)  # two codes differ, so one of them at least differs from code 0
     plain = tapped.embeddings((x, unknown))
     total = rows["x"].new_zeros(*rows["x_cat"].shape, found.end.shape[1])
-    owners = [torch.full(part.shape[1:], -1, device=part.device) for part in plain]
+    owners = [torch.full(part.shape[1:], -1, dtype=torch.int64, device=part.device) for part in plain]
     for column in range(codes.shape[1]):
         changed = unknown.clone()
         changed[:, column] = codes[:, column]

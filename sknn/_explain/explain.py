@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .._data.inputs import Inputs
-from .._data.stores import Store, whole_tiles
+from .._data.stores import Store
 from ..losses import Loss
 from .codes import attributions_of_codes
 from .gradients import Attributions, NotDifferentiableError, integrated_gradients
@@ -19,7 +19,7 @@ from .permutations import permutation_values
 from .scores import Scores, explained_scores, raw_scores
 from .secants import secant_attributions
 
-__all__ = ["METHODS", "Explained", "Fitted", "differentiable", "explained", "raw_of"]
+__all__ = ["METHODS", "Explained", "Fitted", "differentiable", "explained"]
 
 METHODS = ("auto", "gradients", "permutation")
 # Numbers of the rows that are explained together, about.
@@ -61,7 +61,7 @@ def explained(
         tensors = _tensors(background, fitted.device)
         baselines = [{name: values[i : i + 1] for name, values in tensors.items()} for i in range(len(background))]
     with torch.no_grad():
-        n_raw = raw_of(fitted.network, first).shape[-1]
+        n_raw = raw_scores(fitted.network, list(first.values())).shape[-1]
     scores = explained_scores(fitted.loss, fitted.targets, n_raw)
     parts = []
     for batch in _batches(rows, fitted.device):
@@ -102,7 +102,7 @@ def _of_batch(
         )
 
     def score(batch: dict[str, Tensor]) -> Tensor:
-        return scores.of_raw(raw_of(fitted.network, batch)).float()
+        return scores.of_raw(raw_scores(fitted.network, list(batch.values()))).float()
 
     found = permutation_values(score, rows, baselines, column_of, fitted.n_columns, max_evals)
     return found.inputs["columns"], found.start[0]
@@ -138,12 +138,6 @@ def _batches(rows: Store, device: str) -> Iterator[dict[str, Tensor]]:
 
 def _tensors(rows: Store, device: str) -> dict[str, Tensor]:
     return {name: values.to(device) for name, values in rows.tensors().items()}
-
-
-def raw_of(network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
-    """Raw scores of a batch, in copies since a module may change its input, and in whole tiles as in a prediction."""
-    n_rows = len(next(iter(batch.values())))
-    return raw_scores(network(*(whole_tiles(values.clone()) for values in batch.values())))[:n_rows]
 
 
 def differentiable(device: str) -> AbstractContextManager[Any]:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from .scores import Scores
-from .tapped import TappedNetwork
+from .tapped import NotDifferentiableError, TappedNetwork
 
 __all__ = ["Attributions", "NotDifferentiableError", "integrated_gradients"]
 
@@ -36,10 +36,6 @@ _AT_ONCE = 2**20
 _GOLDEN = 0.6180339887498949
 # Differences that rounding explains, relative to the largest score.
 _ROUNDING = 1e-4
-
-
-class NotDifferentiableError(ValueError):
-    """The output of a network cannot be attributed by gradients; the message says why."""
 
 
 @dataclass
@@ -162,7 +158,7 @@ class _Path:
 
         Both (n, 2, ..., n_outputs), of each part that is varied.
         """
-        positions = torch.arange(self.n_rows) if chosen is None else chosen.cpu()
+        positions = torch.arange(self.n_rows, dtype=torch.int64) if chosen is None else chosen.cpu()
         width = sum(part[0].numel() for part in self.ends)
         n_at_once = max(1, _AT_ONCE // (max(width, 64) * n_steps))
         parts = [self._of_rows(some, n_steps) for some in positions.to(self.end.device).split(n_at_once)]

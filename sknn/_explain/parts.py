@@ -13,9 +13,9 @@ from .._data.containers import take_rows
 from .._data.sequence_inputs import ConvolutionInputs
 from .._data.stores import Store
 from .._network.table_network import users_network
-from .explain import Fitted, differentiable, raw_of
+from .explain import Fitted, differentiable
 from .gradients import NotDifferentiableError, integrated_gradients
-from .scores import Scores, explained_scores
+from .scores import Scores, explained_scores, raw_scores
 from .windows import window_values
 
 __all__ = ["ExplainedParts", "explained_parts"]
@@ -57,7 +57,8 @@ def explained_parts(fitted: Fitted, X: Any, background: Any, method: str, max_ev
     find = _finder(fitted, method)
     with torch.no_grad():
         first = _tensors(inputs.encode(take_rows(X, slice(0, 1))), fitted.device)
-        scores = explained_scores(fitted.loss, fitted.targets, raw_of(fitted.network, first).shape[-1])
+        n_raw = raw_scores(fitted.network, list(first.values())).shape[-1]
+    scores = explained_scores(fitted.loss, fitted.targets, n_raw)
     has_one_output = scores.n_outputs == 1 and fitted.targets.ndim == 1
     n_rows = X.shape[0]
     chunk = max(64, _ENCODED // max(inputs.row_size, 512))
@@ -136,8 +137,8 @@ def _by_windows(fitted: Fitted, scores: Scores, X: Any, background: Any, max_eva
     assert isinstance(inputs, ConvolutionInputs)
 
     def score(tensors: dict[str, Tensor]) -> Tensor:
-        batch = {name: values.to(fitted.device) for name, values in tensors.items()}
-        return scores.of_raw(raw_of(fitted.network, batch)).float().cpu()
+        batch = [values.to(fitted.device) for values in tensors.values()]
+        return scores.of_raw(raw_scores(fitted.network, batch)).float().cpu()
 
     others = None if background is None else inputs.read(background)
     for positions, values, start in window_values(score, inputs, inputs.read(X), others, max_evals):

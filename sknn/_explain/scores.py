@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from .._data.stores import whole_tiles
 from .._network.table_network import first_output
 from ..losses import LogLoss, Loss
 
@@ -53,9 +54,13 @@ class Scores:
         return scores.double().cpu().numpy() * self.factor
 
 
-def raw_scores(output: Any) -> Tensor:
-    """Of what a network returns: (batch, out_features), or (batch, n_members, out_features)."""
-    raw = first_output(output)
+def raw_scores(network: nn.Module, inputs: Sequence[Tensor]) -> Tensor:
+    """Raw scores of a batch, (batch, out_features) or (batch, n_members, out_features).
+
+    The network gets copies, since a module may change its input in place, and whole tiles of rows, as in a prediction.
+    """
+    given = [whole_tiles(values.clone()) for values in inputs]
+    raw = first_output(network(*given))[: len(inputs[0])]
     return raw if raw.ndim > 1 else raw.unsqueeze(1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import threading
 
 import numpy as np
 import pandas as pd
@@ -218,6 +219,14 @@ class Indexed(OwnEmbeddings):
         return [embedding.weight[x_cat[:, i]] for i, embedding in enumerate(self.embeddings)]
 
 
+class Locked(Linear):
+    """A module that cannot be copied."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features)
+        self.lock = threading.Lock()
+
+
 class StepsFirst(OwnEmbeddings):
     """The same with the rows on the second axis of the codes."""
 
@@ -247,7 +256,9 @@ def test_embeddings_of_a_users_module_are_explained_by_gradients():
     check_sums(model, X, model.predict(X), method="gradients", background=SMALL[30:34])
 
 
-@pytest.mark.parametrize("module", [Indexed, StepsFirst, Threshold, Detached], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [Indexed, StepsFirst, Threshold, Detached, Locked], ids=lambda module: module.__name__
+)
 def test_modules_without_gradients_are_explained_by_permutations(module):
     X = SMALL if issubclass(module, OwnEmbeddings) else SMALL[["x"]]
     model = NeuralRegressor(module, gradient_health=None, **FAST).fit(X, SIGNAL)
