@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._data.rows import Batches, Rows
 from .._errors import level_of_caller
+from .._network.table_network import committee_of
 from ..callbacks._protocol import SknnCallback
 from ..callbacks._repair import TrainAgain
 from ..callbacks._state import ModuleState, StopTraining, UserStop
@@ -24,8 +25,9 @@ from .steps import TrainingSteps
 
 __all__ = ["Epochs"]
 
-# After the last step: to find the best epoch, and to calibrate.
-_PASSES_OVER_VALIDATION_ROWS = 2
+# After the last step: to find the best epoch, and to calibrate. Then all networks of a committee predict the rows, from
+# which intervals are made.
+_PASSES_OF_EACH_NETWORK = 2
 
 
 class Epochs:
@@ -34,6 +36,8 @@ class Epochs:
     def __init__(self, net: _Net, run: TrainingState, rows: Rows, valid: Rows | None) -> None:
         self.net, self.run, self.rows, self.valid = net, run, rows, valid
         self.steps = TrainingSteps(net, run)
+        committee = committee_of(net.module_)
+        self.last_passes = _PASSES_OF_EACH_NETWORK + (1 if committee is None else len(committee.networks))
 
     def train(self) -> None:
         """Train for the planned epochs, or until a callback, the plan or the deadline ends it."""
@@ -216,7 +220,7 @@ class Epochs:
         if valid_batches is not None:
             net._set_training(False)
             one_pass(net, run, valid_batches, self.steps.validate, training=False)
-        validation_s = _PASSES_OVER_VALIDATION_ROWS * (time.perf_counter() - before_validation)
+        validation_s = self.last_passes * (time.perf_counter() - before_validation)
         record = net.history[-1]
         assert run.schedule is not None
         run.schedule.after_epoch(record.get("valid_loss", record["train_loss"]))
@@ -250,7 +254,7 @@ class Epochs:
             for _ in range(2):  # the first call is slower than all others
                 started = time.perf_counter()
                 self.steps.validate(batch)
-        return _PASSES_OVER_VALIDATION_ROWS * len(batches) * (time.perf_counter() - started)
+        return self.last_passes * len(batches) * (time.perf_counter() - started)
 
     @torch.no_grad()
     def _calibrate(self, valid: Rows) -> None:
