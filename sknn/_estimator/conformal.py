@@ -195,6 +195,11 @@ def _column_of(inputs: Inputs, condition: Any) -> int:
     reader: Any = inputs.reader  # pyright: ignore[reportAttributeAccessIssue]
     names = [column.name for column in reader.columns]
     known = [names[i] for i in reader.categorical]
+    if not known:
+        raise ValueError(
+            f"condition={shown(condition)}: X has no categorical column whose values could split the rows. Add one, "
+            "say by pandas.cut of numbers, or leave condition out."
+        )
     is_column = isinstance(condition, Hashable) and not isinstance(condition, (bool, np.bool_))
     if is_column and condition in names:
         position = names.index(condition)

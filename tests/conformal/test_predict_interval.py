@@ -254,3 +254,10 @@ def test_texts_have_intervals():
         ValueError, match="condition='where' names a categorical column, and this estimator was fitted on texts"
     ):
         reg.predict_interval(X, condition="where")
+
+
+def test_a_condition_without_any_categorical_column_is_refused():
+    X = np.random.RandomState(0).normal(size=(60, 2))
+    model = NeuralRegressor(max_epochs=2, random_state=0).fit(X, X[:, 0])
+    with pytest.raises(ValueError, match=r"condition=0: X has no categorical column .* pandas.cut"):
+        model.predict_interval(X, condition=0)
