@@ -20,6 +20,8 @@ suppress_warnings = ["ref.ref", "ref.footnote"]
 html_theme = "alabaster"
 html_theme_options = {"description": "PyTorch networks as scikit-learn estimators, on raw data."}
 
+# Links to headings of other pages.
+myst_heading_anchors = 3
 autosummary_generate = True
 napoleon_google_docstring = False
 napoleon_custom_sections = ["Shape"]

@@ -1,7 +1,7 @@
 """
-====================================
-Decisions whose errors cost not alike
-====================================
+=====================================
+Decisions whose errors differ in cost
+=====================================
 
 A classifier gives probabilities; which of them are enough to act depends on what errors cost. So the threshold is
 tuned, and the network stays as it is.
