@@ -45,8 +45,10 @@ def far_from_others(y: Any, *, mostly_zero: bool = False) -> WildTargets | None:
     targets = y.detach().reshape(len(y), -1)
     distances = targets.to(torch.float64, copy=True).sub_(targets.median(0).values)  # in place: there may be many
     squares = distances.square_().sum(1) if distances.shape[1] > 1 else distances.square_()[:, 0]
-    total, furthest = squares.sum(), squares.topk(max(1, int(_FEW_WILD * len(y))))
-    n_others = len(squares) - len(furthest.indices)
+    total, n_few = squares.sum(), max(1, int(_FEW_WILD * len(y)))
+    if n_few * float(squares.max()) < (1 - _LITTLE) * float(total):  # so nearly always, without a search for them
+        return None
+    furthest, n_others = squares.topk(n_few), len(squares) - n_few
     squares[furthest.indices] = 0.0
     others = squares.sum()
     left = float(others / total.clamp(min=1e-300))
