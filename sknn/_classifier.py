@@ -16,14 +16,15 @@ from torch import nn
 
 from ._data.targets import class_targets, dense
 from ._errors import refused_as, shown
-from ._estimator.base import BaseNeuralEstimator
 from ._estimator.conformal import prediction_set
+from ._estimator.supervised import SupervisedEstimator
+from ._hyperparameters import store_arguments
 from .losses._make import fitting_loss
 
 __all__ = ["NeuralClassifier"]
 
 
-class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
+class NeuralClassifier(ClassifierMixin, SupervisedEstimator):
     """A neural network that classifies the rows of a table, texts, images, sequences or sounds.
 
     Numbers, categories and missing values need no preparation; scaling, imputation and encoding are learned in fit.
@@ -203,9 +204,11 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
     """
 
     _parameter_constraints: dict[str, list[Any]] = {
-        **BaseNeuralEstimator._parameter_constraints,
+        **SupervisedEstimator._parameter_constraints,
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
+
+    _target_kinds = ("classes", "multilabel")
 
     def __init__(
         self,
@@ -247,42 +250,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
-        self.module = module
-        self.module_params = module_params
-        self.criterion = criterion
-        self.criterion_params = criterion_params
-        self.optimizer = optimizer
-        self.optimizer_params = optimizer_params
-        self.lr = lr
-        self.lr_schedule = lr_schedule
-        self.lr_schedule_params = lr_schedule_params
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.max_time = max_time
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_networks = n_networks
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.scoring = scoring
-        self.ema_decay = ema_decay
-        self.gradient_clipping = gradient_clipping
-        self.gradient_health = gradient_health
-        self.class_weight = class_weight
-        self.preprocessing = preprocessing
-        self.categorical_features = categorical_features
-        self.text_features = text_features
-        self.warm_start = warm_start
-        self.callbacks = callbacks
-        self.checkpoint = checkpoint
-        self.checkpoint_every_s = checkpoint_every_s
-        self.checkpoint_every_epochs = checkpoint_every_epochs
-        self.on_interrupt = on_interrupt
-        self.device = device
-        self.precision = precision
-        self.compile = compile
-        self.random_state = random_state
-        self.verbose = verbose
+        store_arguments(self, locals())
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> NeuralClassifier:
         """Train one more epoch on these rows. What the first call learned about columns and scales stays.
@@ -320,7 +288,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
                 f"classes={np.unique(classes).tolist()!r} differ from those of the first call of partial_fit, "
                 f"{self.classes_.tolist()!r}. Leave classes out, or fit a new estimator."
             )
-        return self._partial_fit(X, y, sample_weight, classes=classes)
+        return self._fit(X, y, sample_weight, classes=classes, partial=True)
 
     def predict(self, X: Any) -> np.ndarray:
         """Most probable label of each row.
@@ -427,7 +395,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):
         raw = self._output(X, linked=False)
         return self._targets.decision(raw)
 
-    score = BaseNeuralEstimator.score  # instead of ClassifierMixin's
+    score = SupervisedEstimator.score  # instead of ClassifierMixin's
 
     def _learn_targets(self, y: Any, classes: Any, weight: np.ndarray | None) -> Any:
         return class_targets(y, classes)[0]

@@ -8,7 +8,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 from skorch.callbacks import Callback
 
-__all__ = ["constructor_names", "hyperparameter_names", "hyperparameters", "takes_any_name"]
+__all__ = ["constructor_names", "hyperparameter_names", "hyperparameters", "store_arguments", "takes_any_name"]
 
 
 def hyperparameters(estimator: BaseEstimator) -> dict[str, Any]:
@@ -24,6 +24,11 @@ def hyperparameters(estimator: BaseEstimator) -> dict[str, Any]:
             f"{type(estimator).__name__} lacks a parameter: {error}. Its __init__ must call super().__init__(), and "
             "store each parameter of its own under the same name."
         ) from error
+
+
+def store_arguments(estimator: BaseEstimator, arguments: dict[str, Any]) -> None:
+    """Keep the arguments of a constructor, its ``locals()``, as attributes of the same names."""
+    vars(estimator).update({name: arguments[name] for name in arguments if name not in ("self", "__class__")})
 
 
 def hyperparameter_names(kind: type) -> list[str]:

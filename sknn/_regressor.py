@@ -12,15 +12,16 @@ from sklearn.base import RegressorMixin
 from torch import nn
 
 from ._data.real_targets import RealTargets
-from ._estimator.base import BaseNeuralEstimator
 from ._estimator.conformal import interval, predicted_with_std
+from ._estimator.supervised import SupervisedEstimator
+from ._hyperparameters import store_arguments
 from .losses import make_loss
 from .losses._make import fitting_loss
 
 __all__ = ["NeuralRegressor"]
 
 
-class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
+class NeuralRegressor(RegressorMixin, SupervisedEstimator):
     """A neural network that predicts numbers from the rows of a table, texts, images, sequences or sounds.
 
     Numbers, categories and missing values need no preparation; scaling, imputation and encoding are learned in fit, and
@@ -199,6 +200,8 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
     (2, 2)
     """
 
+    _target_kinds = ("real",)
+
     def __init__(
         self,
         module: str | type[nn.Module] | nn.Module | Callable[..., nn.Module] = "auto",
@@ -238,41 +241,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
-        self.module = module
-        self.module_params = module_params
-        self.criterion = criterion
-        self.criterion_params = criterion_params
-        self.optimizer = optimizer
-        self.optimizer_params = optimizer_params
-        self.lr = lr
-        self.lr_schedule = lr_schedule
-        self.lr_schedule_params = lr_schedule_params
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.max_time = max_time
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_networks = n_networks
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.scoring = scoring
-        self.ema_decay = ema_decay
-        self.gradient_clipping = gradient_clipping
-        self.gradient_health = gradient_health
-        self.preprocessing = preprocessing
-        self.categorical_features = categorical_features
-        self.text_features = text_features
-        self.warm_start = warm_start
-        self.callbacks = callbacks
-        self.checkpoint = checkpoint
-        self.checkpoint_every_s = checkpoint_every_s
-        self.checkpoint_every_epochs = checkpoint_every_epochs
-        self.on_interrupt = on_interrupt
-        self.device = device
-        self.precision = precision
-        self.compile = compile
-        self.random_state = random_state
-        self.verbose = verbose
+        store_arguments(self, locals())
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> NeuralRegressor:
         """Train one more epoch on these rows. What the first call learned about columns and scales stays.
@@ -292,7 +261,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         self : NeuralRegressor
             The estimator itself.
         """
-        return self._partial_fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, partial=True)
 
     @overload
     def predict(self, X: Any, return_std: Literal[False] = False) -> np.ndarray: ...
@@ -376,7 +345,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):
         """
         return interval(self, X, confidence_level, condition)
 
-    score = BaseNeuralEstimator.score  # instead of RegressorMixin's
+    score = SupervisedEstimator.score  # instead of RegressorMixin's
 
     def _learn_targets(self, y: Any, classes: Any, weight: np.ndarray | None) -> Any:
         y = RealTargets.check(y)

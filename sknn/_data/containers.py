@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from .._errors import refused_as, shown
+from .tagged import Tagged
 
 __all__ = ["as_rows", "as_table", "is_frame", "is_plain", "items_of", "take_rows", "without_tensor"]
 
@@ -162,6 +163,8 @@ def _message_of_one_dimension(X: Any, values: Any) -> str:
 
 def take_rows(X: Any, rows: np.ndarray | slice) -> Any:
     """These rows of X, in the same kind of container as X."""
+    if isinstance(X, Tagged):
+        return Tagged(take_rows(X.X, rows), X.tags[rows])
     if is_frame(X):
         if nw.dependencies.is_pandas_dataframe(X):  # narwhals refuses duplicate names, which pandas allows
             return _in_native_order(X).iloc[rows]

@@ -23,6 +23,8 @@ from .targets import dense
 
 __all__ = ["EncodedData", "TrainingData"]
 
+# Kinds of targets of which equal rows may be merged: those of a query, or of a row to be generated, belong together.
+_MERGED = ("classes", "multilabel", "real")
 _ENOUGH_FOR_A_CONSTANT = 256  # rows for each network
 
 
@@ -33,7 +35,7 @@ class EncodedData:
     train: Rows
     valid: Rows | None
     inputs: Inputs
-    targets: Any  # ClassTargets, MultilabelTargets or RealTargets
+    targets: Any  # ClassTargets, MultilabelTargets, RealTargets, RankingTargets or ItselfTargets
     n_copies: float | None  # how many rows the training rows stand for, if equal ones were merged; None: each for one
     # Link output of the validation rows -> score, higher is better; None where the loss is the score.
     validation_score: Callable[[np.ndarray], float] | None
@@ -97,7 +99,7 @@ class TrainingData:
         X = self.labels.of(X)
         self.raw = kind.read_first(X, **options) if inputs is None else inputs.read(X)
         self._ignored_changes = {} if inputs is None else inputs.ignored_changes(X)
-        if merge and self._merge() and self.targets.kind == "real":
+        if merge and self.targets.kind in _MERGED and self._merge() and self.targets.kind == "real":
             # Mean and spread of the merged rows: those of the copies differ in the last bit.
             self.targets = learn_targets(self.labels.y, self.labels.weight)
 
@@ -155,6 +157,8 @@ class TrainingData:
             inputs = self.raw.learn(self.train_rows, self.labels.weight, self._leaves_out_idle)
         else:
             warn_of_other_scales(inputs, self.raw, self.targets, self.labels.y, self._ignored_changes)
+        if self.targets.kind == "itself":
+            self.targets = self.targets.of(inputs)
         rows = self._rows(inputs, self.raw, self.labels, self.train_rows, device)
         valid = None
         if self.shares is not None:
@@ -173,11 +177,13 @@ class TrainingData:
     ) -> Rows:
         """Encoded rows, with weights of mean one."""
         store = inputs.encode_rows(raw, rows)
-        y, weight = self.targets.encode(labels.y), labels.weight
-        if rows is not None:
-            y, weight = y[rows], None if weight is None else weight[rows]
+        weight = labels.weight if rows is None or labels.weight is None else labels.weight[rows]
         if weight is not None:
             weight = torch.from_numpy((weight / weight.mean()).astype(np.float32))
+        if self.targets.kind == "itself":
+            return Rows(store, self.targets.encode(inputs, store), weight, device)
+        y = self.targets.encode(labels.y)
+        y = y if rows is None else y[rows]
         return Rows(store, torch.from_numpy(np.ascontiguousarray(y)), weight, device)
 
     def _scorer(self, scoring: Any) -> Callable[[np.ndarray], float] | None:

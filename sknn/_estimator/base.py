@@ -1,18 +1,20 @@
-"""Parameters and fit, which classifier and regressor share."""
+"""Parameters and training, which all estimators share."""
 
 from __future__ import annotations
 
 import copy
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from .._data.drift import warn_of_few_rows
+from .._data.inputs import Inputs
+from .._data.tagged import untagged
 from .._data.training_data import EncodedData, TrainingData
 from .._device import resolve_device
 from .._errors import refused_as, shown
@@ -30,11 +32,10 @@ from .._training.plan import TrainingPlan
 from .._training.start_up import start_up
 from .._training.train import train
 from ..losses._make import can_weigh_rows
-from .answers import Answers
 from .component_params import check_names
 from .conformal_scores import conformal_scores
-from .fitted import training_attributes
-from .parameters import BUILT_WITH, CONSTRAINTS
+from .fitted import FittedEstimator, training_attributes
+from .parameters import BUILT_WITH, CONSTRAINTS, fit_parameters
 from .progress import (
     CallbackSupportMixin,  # pyright: ignore[reportAttributeAccessIssue]
     EpochListeners,
@@ -46,12 +47,21 @@ from .recipe import n_networks_for, optimizer_params_for, stops_early, training_
 __all__ = ["BaseNeuralEstimator"]
 
 
-class BaseNeuralEstimator(CallbackSupportMixin, Answers):
-    """Parameters and fit of all estimators. The subclasses define how y becomes a tensor and back."""
+class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
+    """Parameters and training of all estimators. The subclasses define how y becomes a tensor and back.
+
+    A subclass whose constructor lacks one of the parameters has a class attribute of that name instead.
+    """
 
     _parameter_constraints: dict[str, list[Any]] = CONSTRAINTS
+    _target_kinds: ClassVar[tuple[str, ...]]  # of what `_learn_targets` may return
+    _needs_y: ClassVar[bool] = True  # False where the rows are their own targets
 
     # ------------------------------------------------------------------ what the subclasses define
+
+    def _reading(self, X: Any, params: Mapping[str, Any], fitted: Inputs | None) -> Reading:
+        """As what X is read, and by which module; `fitted` is what an earlier fit learned, if this one continues it."""
+        return reading_of(X, params, fitted)
 
     def _learn_targets(self, y: Any, classes: Any, weight: np.ndarray | None) -> Any:
         """Targets learned from the training y."""
@@ -70,65 +80,29 @@ class BaseNeuralEstimator(CallbackSupportMixin, Answers):
 
     # ------------------------------------------------------------------ fit
 
-    def fit(
+    def _fit(
         self,
         X: Any,
         y: Any,
         sample_weight: Any = None,
         *,
-        X_val: Any = None,
-        y_val: Any = None,
-        sample_weight_val: Any = None,
+        classes: Any = None,
+        validation: tuple[Any, Any, Any] = (None, None, None),
         groups: Any = None,
+        partial: bool = False,
     ) -> Any:
-        """Learn from a table, texts, images, sequences or sounds.
+        """Learn from rows, for one more epoch if `partial`; the estimator stays as it was if that fails.
 
-        Parameters
-        ----------
-        X : n_samples rows of one kind
-            * A table: array, sparse matrix or dataframe of shape (n_samples, n_features). Numbers, categories, texts,
-              dates and missing values need no preparation.
-            * Texts: list, array or series of str.
-            * Images: uint8 (n_samples, height, width); (n_samples, height, width, channels) or (n_samples, channels,
-              height, width) with 1, 3 or 4 channels; list of such images of several sizes, or of PIL. Other whole
-              numbers from 0 to 255 (n_samples, side, side) are grey images, too, with a warning.
-            * Sequences: float (n_samples, n_channels, n_timepoints), or list of arrays (n_channels, length_i).
-            * Sounds, for a module that reads them: list of waveforms (length_i,).
-
-            A module of your own is given other arrays of more than two dimensions, and float sequences and images of
-            one shape, unchanged, unless its attribute ``reads`` says otherwise.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Labels, label indicators, or numbers.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights in the training loss and in the validation score. Rows of weight zero are ignored.
-        X_val, y_val : like X and y, default=None
-            Validation rows, instead of a split of X.
-        sample_weight_val : array-like of shape (n_val,), default=None
-            Weights of the validation rows.
-        groups : array-like of shape (n_samples,), default=None
-            Rows of one group stay on one side of the validation split; at least 2 groups.
-
-        Returns
-        -------
-        self : estimator instance
-
-        Raises
-        ------
-        ValueError, TypeError
-            A parameter, column or target is invalid. The message says what was expected and the likely fix; the
-            estimator stays as it was before.
+        `y` is None where the rows are their own targets. `validation` is X, y and weights of validation rows.
         """
-        validation = (X_val, y_val, sample_weight_val)
         with self._unchanged_on_failure(), default_settings():
-            return self._fit(X, y, sample_weight, validation=validation, groups=groups)
-
-    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Any:
-        """One more epoch."""
-        with self._unchanged_on_failure(), default_settings():
-            return self._fit(X, y, sample_weight, classes=classes, partial=True)
+            return self._trained(
+                X, y, sample_weight, classes=classes, validation=validation, groups=groups, partial=partial
+            )
 
     @contextmanager
     def _unchanged_on_failure(self) -> Iterator[None]:
+        """Within this context an error leaves the attributes as they were."""
         attributes: dict[str, Any] = vars(self)  # pyright: ignore[reportAssignmentType]
         before = dict(attributes)
         inputs = before.get("_inputs")
@@ -143,24 +117,27 @@ class BaseNeuralEstimator(CallbackSupportMixin, Answers):
             raise
 
     @with_callbacks
-    def _fit(
+    def _trained(
         self,
         X: Any,
         y: Any,
         sample_weight: Any,
         *,
-        classes: Any = None,
-        validation: tuple[Any, Any, Any] = (None, None, None),
-        groups: Any = None,
-        partial: bool = False,
+        classes: Any,
+        validation: tuple[Any, Any, Any],
+        groups: Any,
+        partial: bool,
     ) -> Any:
         device, is_continued = self._check_parameters(partial)
         if self.max_time is not None:
             start_up(device)
         started = time.perf_counter()
-        reading = reading_of(X, hyperparameters(self), self._inputs if is_continued else None)
-        params = {**hyperparameters(self), "module": reading.module}
+        params = fit_parameters(self)
+        reading = self._reading(X, params, self._inputs if is_continued else None)
+        params["module"] = reading.module
         check_names("module", reading.module, list(self.module_params or ()))
+        if not self._needs_y:
+            y = np.zeros(reading.X.shape[0], dtype=np.float32)
         arguments = dict(X=X, y=y, sample_weight=sample_weight, groups=groups, validation=validation)
 
         raw = self._training_data(reading, y, sample_weight, groups, classes, is_continued, partial)
@@ -268,7 +245,7 @@ class BaseNeuralEstimator(CallbackSupportMixin, Answers):
     ) -> TrainingData:
         """Rows, and what is learned from them about columns and targets."""
         if reading.kind.has_columns:
-            self._check_columns(reading.X, reset=not is_continued)
+            self._check_columns(untagged(reading.X), reset=not is_continued)
         elif not is_continued:  # those of an earlier fit
             for name in ("n_features_in_", "feature_names_in_"):
                 if name in vars(self):
@@ -298,7 +275,7 @@ class BaseNeuralEstimator(CallbackSupportMixin, Answers):
                 X_val = reading.kind.prepare(X_val)
                 if reading.kind.has_columns:
                     check_axes(X_val, len(reading.X.shape), reading.kind.what)
-                    self._check_columns(X_val, reset=False)
+                    self._check_columns(untagged(X_val), reset=False)
             data.validate_on(X_val, y_val, sample_weight_val, self._check_y)
         elif sample_weight_val is not None:
             raise ValueError("sample_weight_val is given without X_val and y_val. Pass these too, or leave it out.")

@@ -24,7 +24,7 @@ _FEWEST_FOLDS = 3
 def conformal_scores(net: _Net, data: EncodedData, seed: int) -> ConformalScores | None:
     """Scores of the held-out rows; None if there are none, or if the loss predicts something else than y."""
     kind, valid = data.targets.kind, data.valid
-    if valid is None or kind == "multilabel":
+    if valid is None or kind not in ("classes", "real"):
         return None
     held_out = held_out_predictions(net, valid, seed)
     loss = net.criterion_

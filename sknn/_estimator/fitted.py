@@ -11,8 +11,9 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
-from .._data.containers import is_plain, without_tensor
+from .._data.containers import is_plain
 from .._data.inputs import Inputs
+from .._data.tagged import untagged
 from .._errors import refused_as
 from .._network.table_network import users_network
 from .._settings import default_settings
@@ -31,7 +32,7 @@ __all__ = ["FittedEstimator", "training_attributes"]
 
 
 class FittedEstimator(ComponentParams):
-    """Predictions, score, history and pickles of an estimator."""
+    """Network outputs, history and pickles of an estimator."""
 
     warm_start: bool
     # These exist once it is fitted.
@@ -39,7 +40,7 @@ class FittedEstimator(ComponentParams):
     n_features_in_: int
     best_epoch_: int
     _inputs: Inputs  # what was learned about the columns of X
-    _targets: Any  # what was learned about y: ClassTargets, MultilabelTargets or RealTargets
+    _targets: Any  # what was learned about y; see the files of targets in _data/
     _random: np.random.RandomState  # where the random numbers of a further fit begin
     _built_with: dict[str, Any]  # values of the parameters that a fitted network keeps
 
@@ -52,34 +53,6 @@ class FittedEstimator(ComponentParams):
         if not self.__sklearn_is_fitted__():
             raise AttributeError(f"{type(self).__name__} has no module_ before fit.")
         return users_network(self.net_.module_)
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Labels or values of the rows of X."""
-        raise NotImplementedError
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Quality of the predictions for X: accuracy for labels, R^2 for numbers, D^2 pinball score for quantiles.
-
-        Of several quantile levels it is the mean of their scores. A loss of your own may bring another score.
-
-        Parameters
-        ----------
-        X : table, texts, images or sequences of n_samples rows, as in `fit`
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            True labels, label indicators or numbers.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
-
-        Returns
-        -------
-        score : float
-            1 is perfect.
-        """
-        prediction = self.predict(X)
-        y, sample_weight = without_tensor(y, "y"), without_tensor(sample_weight, "sample_weight")
-        if self._targets.kind != "real":  # scikit-learn's metrics refuse numbers in object arrays
-            y = self._targets.check(y)
-        return self._loss.score(y, prediction, sample_weight, target=self._targets.kind)
 
     def plot_history(self, ax: Any = None) -> Any:
         """Draw training and validation loss over epochs, with the best epoch marked.
@@ -113,7 +86,7 @@ class FittedEstimator(ComponentParams):
         if inputs.has_columns and (
             "feature_names_in_" in fitted or not is_plain(X) or X.shape[1] != self.n_features_in_
         ):
-            self._check_columns(X, reset=False)
+            self._check_columns(untagged(X), reset=False)
         return X
 
     def _check_columns(self, X: Any, *, reset: bool) -> None:

@@ -10,7 +10,9 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-__all__ = ["BUILT_WITH", "CONSTRAINTS"]
+from .._hyperparameters import hyperparameters
+
+__all__ = ["BUILT_WITH", "CONSTRAINTS", "fit_parameters"]
 
 CONSTRAINTS: dict[str, list[Any]] = {
     "module": [StrOptions({"auto"}), callable, nn.Module],
@@ -63,3 +65,8 @@ BUILT_WITH = (
     "text_features",
     "n_networks",
 )
+
+
+def fit_parameters(estimator: Any) -> dict[str, Any]:
+    """Values of all that a fit reads: hyperparameters, and class attributes in place of those that do not exist."""
+    return {**{name: getattr(estimator, name) for name in CONSTRAINTS}, **hyperparameters(estimator)}

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._data.table_inputs import TableInputs
 from .._data.text_features import TextFeatures
-from .._estimator.base import BaseNeuralEstimator
+from .._estimator.answers import Answers
 from .._settings import default_settings
 from .capture import capture
 from .computation import Computation, module_name
@@ -80,17 +80,17 @@ def _recorded_and_verified(estimator: Any, asked_by: str, confidence_level: floa
 
 
 def _check_estimator(estimator: Any, asked_by: str) -> None:
-    if isinstance(estimator, BaseNeuralEstimator):
+    if isinstance(estimator, Answers):
         check_is_fitted(estimator, "net_")
         return
     name = type(estimator).__name__
     steps = getattr(estimator, "steps", None)
-    if steps and isinstance(steps[-1][1], BaseNeuralEstimator):
+    if steps and isinstance(steps[-1][1], Answers):
         raise TypeError(
             f"estimator is a {name}, and sknn can export only its last step: {asked_by}(pipeline[-1], path). Omit "
             "the other steps, because sknn accepts raw tables, or convert them with skl2onnx and apply them first."
         )
-    if isinstance(getattr(estimator, "best_estimator_", None), BaseNeuralEstimator):
+    if isinstance(getattr(estimator, "best_estimator_", None), Answers):
         raise TypeError(
             f"estimator is a {name}; export the estimator that it found: {asked_by}(search.best_estimator_, path)."
         )

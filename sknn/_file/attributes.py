@@ -33,7 +33,7 @@ def check_attributes(
             raise DamagedFileError(f"fit sets no attribute {name[:80]!r}.")
         if name in _TYPES:
             expect(value, _TYPES[name], f"the attribute {name}")
-    own = {"n_outputs_"} if targets.kind == "real" else {"classes_"}
+    own = {*estimator._public_targets(targets)}
     own |= {"n_features_in_"} if inputs.has_columns else set()
     missing = sorted((_NEEDED | own) - set(found))
     if missing:
@@ -71,6 +71,8 @@ def _check_columns(found: dict[str, Any], inputs: Any) -> None:
 
 
 def _check_targets(found: dict[str, Any], targets: Any) -> None:
+    if targets.kind not in ("classes", "multilabel", "real"):
+        return
     if targets.kind == "real":
         if found["n_outputs_"] != targets.n_targets:
             raise DamagedFileError(f"n_outputs_ is {found['n_outputs_']}, but the targets have {targets.n_targets}.")

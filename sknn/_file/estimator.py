@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import is_classifier
 from torch import Tensor, nn
 
 from .._device import resolve_device
 from .._estimator.base import BaseNeuralEstimator
-from .._estimator.parameters import BUILT_WITH
+from .._estimator.parameters import BUILT_WITH, fit_parameters
 from .._hyperparameters import constructor_names, hyperparameter_names, hyperparameters
 from ..exceptions import DamagedFileError, FileError, UntrustedFileError, VersionError
 from ..losses import Loss
@@ -176,7 +175,7 @@ def _with_parameters(kind: Any, value: Any, reader: ValueReader, versions: dict[
         estimator._validate_params()
     except (ValueError, TypeError) as error:
         raise DamagedFileError(f"a parameter in the file is invalid: {error}") from error
-    _check_components(hyperparameters(estimator), reader.trust)
+    _check_components(fit_parameters(estimator), reader.trust)
     _check_surroundings(estimator)
     return estimator
 
@@ -222,8 +221,8 @@ def _read_fitted(
     attributes = expect(value["attributes"], dict, "attributes")
     attributes = {name: reader.read(item, f"the attribute {name}") for name, item in attributes.items()}
     inputs = read_inputs(value["inputs"], reader)
-    targets = read_targets(value["targets"], reader, classifies=is_classifier(estimator))
-    net = read_net(value["net"], {**hyperparameters(estimator), **built_with}, inputs, targets, reader)
+    targets = read_targets(value["targets"], reader, estimator._target_kinds)
+    net = read_net(value["net"], {**fit_parameters(estimator), **built_with}, inputs, targets, reader)
     if not isinstance(net.criterion_, Loss):
         raise DamagedFileError("criterion: expected a loss.")
     check_attributes(estimator, attributes, _OTHERWISE, inputs, targets, net)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from .._data.array_inputs import ArrayInputs
 from .._data.inputs import Inputs
+from .._data.itself_targets import ItselfTargets
 from .._data.kinds import KINDS
 from .._data.real_targets import RealTargets
 from .._data.sparse_inputs import SparseInputs
@@ -22,6 +24,9 @@ from .table_state import read_encoder, read_table, write_table
 from .values.reader_writer import ValueReader, ValueWriter
 
 __all__ = ["read_inputs", "read_targets", "write_inputs", "write_targets"]
+
+# Targets that describe themselves.
+_DESCRIBED: dict[str, Any] = {kind.kind: kind for kind in (ItselfTargets,)}
 
 _OF_COLUMNS = (TableInputs, SparseInputs, ArrayInputs)
 
@@ -124,6 +129,8 @@ def write_targets(targets: Any, writer: ValueWriter) -> dict[str, Any]:
         return {"kind": "classes", "classes": writer.write(targets.classes_, "classes_")}
     if targets.kind == "multilabel":
         return {"kind": "multilabel", "n_labels": len(targets.classes_)}
+    if targets.kind in _DESCRIBED:
+        return {"kind": targets.kind, "state": writer.write(targets.to_state(), "targets")}
     return {
         "kind": "real",
         "ndim": targets.ndim,
@@ -134,11 +141,16 @@ def write_targets(targets: Any, writer: ValueWriter) -> dict[str, Any]:
     }
 
 
-def read_targets(value: Any, reader: ValueReader, classifies: bool) -> Any:
-    """What was learned about y, if its pieces match, and the kind of estimator."""
+def read_targets(value: Any, reader: ValueReader, kinds: Collection[str]) -> Any:
+    """What was learned about y, if its pieces match, of one of the `kinds` that the estimator may have."""
     kind = expect(value, dict, "targets").get("kind")
-    if kind not in (("classes", "multilabel") if classifies else ("real",)):
+    if kind not in kinds:
         raise DamagedFileError(f"targets: this estimator has no targets of kind {str(kind)[:40]!r}.")
+    if kind in _DESCRIBED:
+        check_keys(value, {"kind", "state"}, "targets")
+        state = expect(reader.read(value["state"], "targets"), dict, "targets")
+        with damaged_if_it_fails("targets: what was learned about y does not fit together"):
+            return _DESCRIBED[kind].from_state(state)
     if kind == "classes":
         check_keys(value, {"kind", "classes"}, "targets")
         classes = expect(reader.read(value["classes"], "classes_"), np.ndarray, "classes_")

@@ -99,6 +99,8 @@ def best_constant(net: Any, inspection: Inspection, rows: tuple[Any, Any], sourc
     x, y = source.targets(_MAX_ROWS) or rows
     width = inspection.raw.shape[-1] if inspection.raw.ndim > 1 else 1
     value = inspection.raw.new_zeros(width, dtype=torch.float32)
+    if not getattr(net.criterion_, "has_constant_guess", True):
+        return Constant(value, math.nan, True)
     if (
         isinstance(y, Tensor)
         and not y.is_floating_point()

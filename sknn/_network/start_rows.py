@@ -13,7 +13,10 @@ from ..losses import Loss
 from ..modules import Committee
 from .table_network import inner_inputs, users_network
 
-__all__ = ["TrainingRows", "fit_start"]
+__all__ = ["SUPERVISED", "TrainingRows", "fit_start"]
+
+# Kinds of targets of which each row has its own: those that a module may read before it is trained.
+SUPERVISED = ("classes", "multilabel", "real")
 
 # Numbers and rows of a batch, at most: sparse ones are made dense.
 _NUMBERS_AT_ONCE, _ROWS_AT_ONCE = 2**20, 1024
@@ -58,6 +61,8 @@ def fit_start(network: nn.Module, rows: Rows, *, target: str, loss: Loss, n_targ
 
     `n_targets` is the number of classes, labels or outputs.
     """
+    if target not in SUPERVISED:
+        return
     inside = users_network(network)
     for i, one in enumerate(inside.networks if isinstance(inside, Committee) else [inside]):
         if hasattr(one, "fit_start"):

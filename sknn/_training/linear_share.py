@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .._data.rows import Rows
-from .._network.start_rows import TrainingRows
+from .._network.start_rows import SUPERVISED, TrainingRows
 from .._network.table_network import committee_of, users_network
 from .._threads import threads
 from ..modules import TabM
@@ -34,6 +34,8 @@ def mix_linear_models(net: _Net, rows: Rows, valid: Rows) -> None:
     Each network of a committee gets a linear model of its own training rows. The share, common to all, is the mean of
     its posterior distribution by the held-out rows, where all shares are equally likely before.
     """
+    if net.target_kind not in SUPERVISED:
+        return
     committee = committee_of(net.module_)
     parts = [users_network(net.module_)] if committee is None else list(committee.networks)
     networks = [part for part in parts if type(part) is TabM]  # a subclass may compute something else

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._data.columns import named_columns
 from .._data.containers import as_table
-from .._estimator.base import BaseNeuralEstimator
+from .._estimator.answers import Answers
 from .._explain.explain import Explained
 from .._optional import optional_import
 
@@ -17,7 +17,7 @@ __all__ = ["to_shap"]
 
 
 def to_shap(
-    estimator: BaseNeuralEstimator,
+    estimator: Answers,
     X: Any,
     *,
     method: str = "auto",
@@ -59,7 +59,7 @@ def to_shap(
     >>> to_shap(model, X[:3]).shape  # doctest: +SKIP
     (3, 10)
     """
-    if not isinstance(estimator, BaseNeuralEstimator):
+    if not isinstance(estimator, Answers):
         raise TypeError(
             f"estimator is a {type(estimator).__name__}; expected a NeuralClassifier or NeuralRegressor. Of a pipeline "
             "pass the last step, and X as the steps before it transform it."
@@ -88,7 +88,7 @@ def to_shap(
     )
 
 
-def _names_of_outputs(estimator: BaseNeuralEstimator, n_outputs: int) -> list[str]:
+def _names_of_outputs(estimator: Answers, n_outputs: int) -> list[str]:
     classes: Any = vars(estimator).get("classes_", np.arange(n_outputs))
     return [str(name) for name in classes] if len(classes) == n_outputs else [str(i) for i in range(n_outputs)]
 

@@ -27,7 +27,7 @@ __all__ = [
     "softmax",
 ]
 
-Target = Literal["classes", "multilabel", "real"]
+Target = Literal["classes", "multilabel", "real", "ranking", "itself"]
 
 Link = Callable[[Tensor], Tensor]
 
@@ -68,8 +68,8 @@ class Loss(nn.Module, ABC):
     ----------
     name : str
         What ``criterion=`` calls it.
-    targets : frozenset of {"classes", "multilabel", "real"}
-        Kinds of target it fits.
+    targets : frozenset of {"classes", "multilabel", "real", "ranking", "itself"}
+        Kinds of target it fits: labels, label indicators, numbers, relevances within queries, or the row itself.
     supports_sample_weight : bool
         Whether ``forward`` accepts weights.
     target_scaling : {"standard", "robust", "scale", None}, default="standard"
@@ -79,6 +79,8 @@ class Loss(nn.Module, ABC):
         unchanged. A loss of your own that needs y in its own unit sets None.
     several_outputs : bool, default=True
         Whether a real target may have more than one column.
+    has_constant_guess : bool, default=True
+        Whether a raw prediction that is the same for all rows is a guess, which a trained network has to beat.
     bound_columns : tuple of two int or None, default=None
         Columns of the prediction that are the lowest and the highest of several quantiles of one target.
 
@@ -100,6 +102,7 @@ class Loss(nn.Module, ABC):
     supports_sample_weight: bool = True
     target_scaling: Literal["standard", "robust", "scale"] | None = "standard"
     several_outputs: bool = True
+    has_constant_guess: bool = True
     bound_columns: tuple[int, int] | None = None
     link: Link = staticmethod(identity)  # which of the links above `inverse_link` applies
 
