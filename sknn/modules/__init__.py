@@ -22,6 +22,7 @@ from .conv_net import ConvNet
 from .embeddings import CategoricalEmbeddings, OneHot, UnknownMasking
 from .ft_transformer import FeatureTokenizer, FTTransformer
 from .log_mel import LogMel
+from .masked_autoencoder import MaskedAutoencoder
 from .mlp import MLP
 from .numeric_embeddings import PeriodicEmbeddings, PiecewiseLinearEmbeddings
 from .resnet import ResNet
@@ -45,6 +46,7 @@ __all__ = [
     "FeatureTokenizer",
     "HalfSine",
     "LogMel",
+    "MaskedAutoencoder",
     "OneHot",
     "PeriodicEmbeddings",
     "PiecewiseLinearEmbeddings",
