@@ -150,7 +150,8 @@ class GenerationReport:
             for c in self.columns[:_N_DRAWN]
         )
         title = f"{self.n_made} made {self.what} and {self.n_real} real ones"
-        return f"<div><b>{title}</b><ul>{items}</ul><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        return f"<div><b>{title}</b><ul>{items}</ul>{table}</div>"
 
     def to_frame(self) -> Any:
         """The differences of the columns as a pandas DataFrame with a row for each.
