@@ -18,12 +18,14 @@ from ._data.windows import windows
 from ._embedding.neural_embedding import NeuralEmbedding
 from ._export import export_numpy, export_onnx
 from ._file import load, save
+from ._ranking.neural_ranker import NeuralRanker
 from ._regressor import NeuralRegressor
 from ._versions import __version__
 
 __all__ = [
     "NeuralClassifier",
     "NeuralEmbedding",
+    "NeuralRanker",
     "NeuralRegressor",
     "__version__",
     "baselines",

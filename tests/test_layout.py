@@ -11,7 +11,17 @@ import pytest
 from skorch.callbacks import Callback
 
 import sknn
-from sknn import NeuralClassifier, NeuralEmbedding, NeuralRegressor, callbacks, losses, modules, optim
+from sknn import (
+    NeuralClassifier,
+    NeuralEmbedding,
+    NeuralRanker,
+    NeuralRegressor,
+    callbacks,
+    losses,
+    metrics,
+    modules,
+    optim,
+)
 
 PACKAGE = Path(sknn.__file__).parent
 ROOT = PACKAGE.parent
@@ -34,8 +44,8 @@ LEVELS = [
     {"_network", "callbacks"},
     {"_backprop", "_checkpoint", "_conformal"},
     {"_training", "_explain"},
-    {"_estimator"},
-    {"_classifier", "_embedding", "_regressor"},
+    {"_estimator", "metrics"},
+    {"_classifier", "_embedding", "_ranking", "_regressor"},
     {"_baselines", "_export", "_file", "inspection"},
     {"__init__"},
 ]
@@ -139,6 +149,7 @@ def documented_defaults(cls) -> dict[str, str]:
 PUBLIC = [
     NeuralClassifier,
     NeuralEmbedding,
+    NeuralRanker,
     NeuralRegressor,
     *(getattr(callbacks, name) for name in callbacks.__all__ if issubclass(getattr(callbacks, name), Callback)),
     *(getattr(modules, name) for name in modules.__all__),
@@ -163,7 +174,9 @@ def test_docstring_lists_the_parameters_of_the_signature(cls):
         assert shown == getattr(default, "__name__", str(default)), name
 
 
-@pytest.mark.parametrize("module", [sknn, callbacks, losses, modules, optim], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [sknn, callbacks, losses, metrics, modules, optim], ids=lambda module: module.__name__
+)
 def test_public_names_exist_and_have_docstrings(module):
     for name in module.__all__:
         assert name == "__version__" or inspect.getdoc(getattr(module, name))
@@ -178,6 +191,7 @@ QUESTIONS = {
         "_data/columns.py": ["getattr(dtype, 'time_unit', 'ms')"],
         "_data/containers.py": ["hasattr(X, 'columns')", "hasattr(X, 'to_pylist')"],
         "_data/labelled_rows.py": ["hasattr(groups, 'to_numpy')", "hasattr(self.y, 'shape')", "hasattr(y, 'to_numpy')"],
+        "_data/ranking_targets.py": ["hasattr(qid, 'to_numpy')"],
         "_data/real_targets.py": ["getattr(getattr(y, 'dtype', None), 'kind', 'f')", "getattr(y, 'dtype', None)"],
         "_data/recognition.py": ["hasattr(X, 'to_pylist')"],
         "_data/targets.py": ["hasattr(y, 'to_numpy')", "hasattr(y, 'toarray')"],

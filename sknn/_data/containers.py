@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from .._errors import refused_as, shown
 from .tagged import Tagged
 
-__all__ = ["as_rows", "as_table", "is_frame", "is_plain", "items_of", "take_rows", "without_tensor"]
+__all__ = ["as_rows", "as_table", "is_frame", "is_plain", "items_of", "take_rows", "without_column", "without_tensor"]
 
 _TABLE = "a table in memory: an array, a data frame, a sparse matrix, or a list of rows of equal length"
 _PLAIN_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
@@ -180,3 +180,24 @@ def _in_native_order(X: Any) -> Any:
     by_position = X.set_axis(range(X.shape[1]), axis=1)  # names may not be distinct
     native = by_position.astype({i: dtype.newbyteorder("=") for i, dtype in foreign.items()})
     return native.set_axis(X.columns, axis=1)
+
+
+def without_column(X: Any, column: Any) -> tuple[Any, Any]:
+    """A table without one of its columns, given by name or position, and that column."""
+    names = list(X.columns) if is_frame(X) else []
+    n_columns = X.shape[1] if len(X.shape) > 1 else 0
+    if column in names:
+        position = names.index(column)
+    elif isinstance(column, int | np.integer) and -n_columns <= column < n_columns:
+        position = int(column) % n_columns
+    else:
+        among = f"its columns are {shown(names)}" if names else f"it has {n_columns} columns"
+        raise ValueError(f"X has no column {shown(column)}: {among}.")
+    others = [i for i in range(n_columns) if i != position]
+    if not is_frame(X):
+        held = X[:, [position]]
+        return X[:, others], (held.toarray() if sparse.issparse(X) else held).ravel()
+    if nw.dependencies.is_pandas_dataframe(X):
+        return X.iloc[:, others], X.iloc[:, position]
+    frame = nw.from_native(X, eager_only=True)
+    return frame[:, others].to_native(), frame[:, position].to_numpy()

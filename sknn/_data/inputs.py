@@ -67,6 +67,7 @@ class Inputs(ABC):
     default_module: ClassVar[type[nn.Module]]  # of ``module="auto"``
     # Names of the arguments of `read_first` beside X: parameters of the estimator, or of the module's constructor.
     options: ClassVar[tuple[str, ...]] = ()
+    reads_tags: ClassVar[bool] = False  # whether X is `Tagged`
     has_columns: ClassVar[bool] = False  # whether X has columns with names or a number, as scikit-learn checks them
     # Of the numbers of one encoded row; of rows of several lengths all axes but the last, that of the steps.
     row_shape: tuple[int, ...]
@@ -134,6 +135,10 @@ class Inputs(ABC):
         ValueError
             The network would receive NaN or infinity; the message names the column.
         """
+
+    def chunks(self, X: Any, most: int) -> list[Any]:
+        """Which rows of X, as returned by `prepare`, are predicted together: slices, or positions; `most` rows each."""
+        return [slice(start, start + most) for start in range(0, X.shape[0], most)]
 
     def encode(self, X: Any) -> Store:
         """Read all rows of X, as returned by `prepare`, and encode them."""

@@ -12,6 +12,7 @@ from .audio_inputs import AudioInputs, SpectrogramInputs
 from .image_inputs import ImageInputs
 from .inputs import Inputs
 from .ngram_inputs import NgramInputs
+from .ranking_inputs import RankingInputs
 from .recognition import Content, content_of
 from .sequence_inputs import ConvolutionInputs, SequenceInputs
 from .sparse_inputs import SparseInputs
@@ -22,7 +23,7 @@ __all__ = ["KINDS", "default_modules", "is_auto", "kind_of", "module_for"]
 
 _ALL: tuple[type[Inputs], ...] = (
     TableInputs, SparseInputs, ArrayInputs, NgramInputs, TextInputs, ImageInputs, ConvolutionInputs, SequenceInputs,
-    SpectrogramInputs, AudioInputs,
+    SpectrogramInputs, AudioInputs, RankingInputs,
 )  # fmt: skip
 KINDS: dict[str, type[Inputs]] = {kind.kind: kind for kind in _ALL}
 # Of several kinds that read the same data, ``module="auto"`` takes the first.

@@ -12,6 +12,7 @@ import torch
 from skorch.dataset import Dataset
 from torch import Tensor
 
+from .queries import Queries
 from .stores import Store
 
 __all__ = ["Batches", "Rows", "batch_bounds", "network_by_network"]
@@ -39,12 +40,14 @@ class Rows(Dataset):
         weight: Tensor | None,  # float32 (n_samples,), with mean one over the training rows
         device: torch.device,
         shares: Tensor | None = None,  # int32 (n_networks, n_rows): the rows of each network of a committee
+        queries: Queries | None = None,  # that the rows belong to, if they are ranked
     ) -> None:
         self.store = store.to(device)
         self.targets = y.to(device)
         self.weight = None if weight is None else weight.to(device)
         self.device = device
         self.shares = None if shares is None else shares.to(device)
+        self.queries = queries
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -69,7 +72,10 @@ class Rows(Dataset):
 
     @property
     def n_per_epoch(self) -> int:
-        """Rows that a network sees in an epoch."""
+        """Rows, or whole queries, that a network sees in an epoch."""
+        if self.queries is not None:
+            share = 1.0 if self.shares is None else self.shares.shape[1] / len(self)
+            return max(1, round(share * len(self.queries)))
         return len(self) if self.shares is None else self.shares.shape[1]
 
     def __getitem__(self, index: int) -> tuple[dict[str, Any], Tensor]:

@@ -16,6 +16,7 @@ from .._errors import level_of_caller, refused_as
 from .drift import warn_of_other_scales
 from .inputs import Inputs, RawRows
 from .labelled_rows import MERGE_LIMIT, LabelledRows
+from .queries import Queries
 from .rows import Rows
 from .scoring import validation_scorer
 from .split import validation_split, validation_splits
@@ -123,6 +124,12 @@ class TrainingData:
         self.raw = self.raw.take(first)
         return True
 
+    @property
+    def n_independent(self) -> int:
+        """Rows, or whole queries."""
+        groups = self.labels.groups
+        return len(self) if groups is None or self.targets.kind != "ranking" else len(np.unique(groups))
+
     def hold_out(self, fraction: float, seed: int, n_networks: int = 1) -> None:
         """Split off validation rows; each network of a committee holds out different ones."""
         labels = self.targets.encode(self.labels.y) if self.targets.kind == "classes" else None
@@ -184,7 +191,8 @@ class TrainingData:
             return Rows(store, self.targets.encode(inputs, store), weight, device)
         y = self.targets.encode(labels.y)
         y = y if rows is None else y[rows]
-        return Rows(store, torch.from_numpy(np.ascontiguousarray(y)), weight, device)
+        queries = Queries(y[:, 1]) if self.targets.kind == "ranking" else None
+        return Rows(store, torch.from_numpy(np.ascontiguousarray(y)), weight, device, queries=queries)
 
     def _scorer(self, scoring: Any) -> Callable[[np.ndarray], float] | None:
         """Raw validation prediction -> score, or None if the loss is the score."""

@@ -272,14 +272,14 @@ class BaseNeuralEstimator(CallbackSupportMixin, FittedEstimator):
             raise ValueError(f"{missing} is None: X_val and y_val belong together. Pass both, or neither.")
         if X_val is not None:
             with refused_as("X_val", f"{reading.kind.what} like X", instead_of="X"):
-                X_val = reading.kind.prepare(X_val)
+                X_val = reading.kind.prepare(X_val if reading.kind.reads_tags else untagged(X_val))
                 if reading.kind.has_columns:
                     check_axes(X_val, len(reading.X.shape), reading.kind.what)
                     self._check_columns(untagged(X_val), reset=False)
             data.validate_on(X_val, y_val, sample_weight_val, self._check_y)
         elif sample_weight_val is not None:
             raise ValueError("sample_weight_val is given without X_val and y_val. Pass these too, or leave it out.")
-        elif stops_early(reading.module, self.early_stopping, len(data)):
+        elif stops_early(reading.module, self.early_stopping, data.n_independent):
             data.hold_out(self.validation_fraction, seed, n_networks)
 
     def _check_same_network(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -79,8 +80,11 @@ def _in_chunks(net: _Net, inputs: Inputs, X: Any, answer: _Answer) -> Tensor:
     with limited_threads(min(n_rows, chunk) * net.multiplications, repeatable=True):
         if n_rows <= chunk:
             return _one_chunk(net, inputs.encode(X), answer)
-        chunks = (slice(start, start + chunk) for start in range(0, n_rows, chunk))
-        return torch.cat([_one_chunk(net, inputs.encode(take_rows(X, rows)), answer) for rows in chunks])
+        chunks = inputs.chunks(X, chunk)
+        answers = torch.cat([_one_chunk(net, inputs.encode(take_rows(X, rows)), answer) for rows in chunks])
+        if isinstance(chunks[0], slice):
+            return answers
+        return answers[torch.from_numpy(np.concatenate(chunks)).argsort()]
 
 
 def _one_chunk(net: _Net, store: Store, answer: _Answer) -> Tensor:

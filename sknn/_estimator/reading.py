@@ -13,6 +13,7 @@ from .._data.containers import is_plain
 from .._data.inputs import Inputs
 from .._data.kinds import kind_of, module_for
 from .._data.table_inputs import TableInputs
+from .._data.tagged import untagged
 from .._network.build import begins_with_embedding
 from .._network.signature import constructor_values
 from ..modules import ARCHITECTURES
@@ -31,13 +32,14 @@ class Reading:
 
 
 def reading_of(X: Any, params: Mapping[str, Any], fitted: Inputs | None) -> Reading:
-    """The reading of X for these parameters, or as the rows that `fitted` has learned from.
+    """The reading of X, without tags, for these parameters, or as the rows that `fitted` has learned from.
 
     Raises
     ------
     ValueError, TypeError
         X is none of the kinds of data, or may be of several.
     """
+    X = untagged(X)
     if fitted is not None:
         kind = type(fitted)
         return Reading(kind, module_for(params["module"], kind), prepared_again(X, fitted), {})
@@ -52,7 +54,8 @@ def reading_of(X: Any, params: Mapping[str, Any], fitted: Inputs | None) -> Read
 
 def prepared_again(X: Any, fitted: Inputs) -> Any:
     """A later X, prepared for the kind of that of fit, or an error that says which kind that was."""
-    if not (fitted.has_columns and is_plain(X)):
+    X = X if fitted.reads_tags else untagged(X)
+    if fitted.reads_tags or not (fitted.has_columns and is_plain(X)):
         try:
             X = fitted.prepare(X)
         except (ValueError, TypeError) as error:

@@ -33,7 +33,8 @@ _LAYERS = _PER_ROW | {"torch.nn.Linear", "torch.nn.Sequential"}
 # Modules of sknn that use each weight once per row, or once per row and member, or per row and token. A list of
 # its own: the cost of a new architecture is not known before someone has thought of it.
 _MODULES = frozenset(f"sknn.modules.{name}" for name in ("FTTransformer", "MLP", "ResNet", "TabM"))
-_OF_COLUMNS = ("table", "sparse", "array")  # kinds of data whose rows are read at a cost in proportion to their width
+# Kinds of data whose rows are read at a cost in proportion to their width.
+_OF_COLUMNS = ("table", "sparse", "array", "ranking")
 # Parameters that say how often weights are used, or how many layers there are, and their defaults.
 _REPEATED = {"n_members": 4, "n_blocks": 3, "n_stages": 3}
 _NAMED_BY = {"None": "class", "name": "name", "layer": "class", "object": "class"}  # "None": the estimator itself

@@ -20,6 +20,7 @@ from torch import nn
 
 from .. import callbacks, losses, modules
 from .._classifier import NeuralClassifier
+from .._ranking.neural_ranker import NeuralRanker
 from .._regressor import NeuralRegressor
 from ..exceptions import DamagedFileError, UntrustedFileError
 
@@ -36,12 +37,13 @@ _ACTIVATIONS = (
 )  # fmt: skip
 _BUILTINS = (bool, int, float, complex, str, bytes, list, tuple, dict, set)
 _MAX_NAME = 500
+_ESTIMATORS = (NeuralClassifier, NeuralRanker, NeuralRegressor)
 
 
 @functools.lru_cache(maxsize=1)
 def known_names() -> dict[str, Any]:
     """Return public name -> class or function that any file may use."""
-    known: dict[str, Any] = {f"sknn.{kind.__name__}": kind for kind in (NeuralClassifier, NeuralRegressor)}
+    known: dict[str, Any] = {f"sknn.{kind.__name__}": kind for kind in _ESTIMATORS}
     for package, label in ((modules, "sknn.modules"), (losses, "sknn.losses"), (callbacks, "sknn.callbacks")):
         found = {name: getattr(package, name) for name in package.__all__}
         known |= {f"{label}.{name}": thing for name, thing in found.items() if isinstance(thing, type)}

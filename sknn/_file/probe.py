@@ -17,6 +17,7 @@ from torch import Tensor
 from .._data.array_inputs import ArrayInputs
 from .._data.columns import Texts
 from .._data.inputs import Inputs, RawRows
+from .._data.ranking_inputs import RankingInputs, RankingRows
 from .._data.table_inputs import TableInputs, TableRows
 from .._estimator.prediction import prediction_of_rows
 from ..exceptions import DamagedFileError, ReproductionError
@@ -51,6 +52,8 @@ CPU = torch.device("cpu")
 def make_rows(inputs: Inputs) -> list[dict[str, Tensor]]:
     """Return sets of rows to try, as tensors for the file; not every network accepts every set."""
     draw = np.random.RandomState(0)
+    if isinstance(inputs, RankingInputs):
+        return make_rows(inputs.table)
     if isinstance(inputs, TableInputs):
         return [_table_rows(inputs, draw)]
     if inputs.kind == "sparse":
@@ -105,6 +108,7 @@ def _sparse_rows(inputs: Inputs, draw: np.random.RandomState) -> dict[str, Tenso
 
 def _read_rows(inputs: Inputs, reader: ValueReader) -> dict[str, Tensor]:
     """Return the rows of a file, if they match these inputs."""
+    inputs = inputs.table if isinstance(inputs, RankingInputs) else inputs
     named = {"table": ("numbers", "codes"), "sparse": ("numbers", "columns"), "array": ("numbers",)}
     if inputs.kind not in named:
         return {}
@@ -138,6 +142,10 @@ def predict_rows(net: Any, inputs: Inputs, rows: dict[str, Tensor]) -> tuple[Ten
 
 def _raw_rows(inputs: Inputs, rows: dict[str, Tensor]) -> RawRows:
     """Return the rows as they are after reading."""
+    if isinstance(inputs, RankingInputs):
+        rows_of_table = _raw_rows(inputs.table, rows)
+        assert isinstance(rows_of_table, TableRows)
+        return RankingRows(rows_of_table, np.arange(len(rows_of_table)) // 5)
     if not rows:
         return inputs.read(inputs.prepare(inputs.probe_rows(np.random.RandomState(0))))
     numbers = rows["probe.numbers"].numpy()

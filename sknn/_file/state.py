@@ -14,6 +14,8 @@ from .._data.array_inputs import ArrayInputs
 from .._data.inputs import Inputs
 from .._data.itself_targets import ItselfTargets
 from .._data.kinds import KINDS
+from .._data.ranking_inputs import RankingInputs
+from .._data.ranking_targets import RankingTargets
 from .._data.real_targets import RealTargets
 from .._data.sparse_inputs import SparseInputs
 from .._data.table_inputs import TableInputs
@@ -26,13 +28,15 @@ from .values.reader_writer import ValueReader, ValueWriter
 __all__ = ["read_inputs", "read_targets", "write_inputs", "write_targets"]
 
 # Targets that describe themselves.
-_DESCRIBED: dict[str, Any] = {kind.kind: kind for kind in (ItselfTargets,)}
+_DESCRIBED: dict[str, Any] = {kind.kind: kind for kind in (ItselfTargets, RankingTargets)}
 
 _OF_COLUMNS = (TableInputs, SparseInputs, ArrayInputs)
 
 
 def write_inputs(inputs: Inputs, writer: ValueWriter) -> dict[str, Any]:
     """JSON for what was learned about X; the writer keeps its tensors."""
+    if isinstance(inputs, RankingInputs):
+        return {**write_inputs(inputs.table, writer), "kind": inputs.kind, "row_shape": list(inputs.row_shape)}
     if inputs.encoder is not None:
         writer.tensors |= {f"encoder.{name}": buffer.cpu() for name, buffer in inputs.encoder.named_buffers()}
     if inputs.used is not None:
@@ -54,6 +58,8 @@ def write_inputs(inputs: Inputs, writer: ValueWriter) -> dict[str, Any]:
 def read_inputs(value: Any, reader: ValueReader) -> Inputs:
     """What was learned about X, if its pieces match."""
     where = "inputs"
+    if expect(value, dict, where).get("kind") == RankingInputs.kind:
+        return _read_ranking(value, reader)
     check_keys(value, {"kind", "preprocessing", "codes", "state", "row_shape", "table", "n_columns"}, where)
     kind = expect(value["kind"], str, where)
     if kind in KINDS and not issubclass(KINDS[kind], _OF_COLUMNS):
@@ -81,6 +87,18 @@ def read_inputs(value: Any, reader: ValueReader) -> Inputs:
         inputs = read_table(value["table"], encoder, row_shape, reader)
     if any(name.startswith("rescaling.") for name in reader.tensors):
         inputs.rescaling = _read_rescaling(inputs, reader)
+    return inputs
+
+
+def _read_ranking(value: dict[str, Any], reader: ValueReader) -> Inputs:
+    """What was learned about a table whose rows are ranked."""
+    row_shape = expect(value.get("row_shape"), list, "row_shape")
+    width = _size(row_shape[0] if len(row_shape) == 1 else None, "row_shape")
+    table = read_inputs({**value, "kind": TableInputs.kind, "row_shape": [width // RankingInputs.n_parts]}, reader)
+    assert isinstance(table, TableInputs)
+    inputs = RankingInputs(table)
+    if inputs.row_shape != (width,):
+        raise DamagedFileError("inputs: row_shape is not that of the rows.")
     return inputs
 
 

@@ -87,5 +87,7 @@ class RowSource:
 
     def _some(self, most: int) -> Tensor | slice:
         """Positions of `most` rows, or up to twice as many."""
+        if self.is_resident and self.dataset.queries is not None:  # of a query, the loss needs all rows
+            return torch.from_numpy(self.dataset.queries.some(most)).to(self.dataset.device)
         every = slice(None, None, max(1, (self.n_rows if self._shares is None else len(self._shares)) // most))
         return every if self._shares is None else self._shares[every]

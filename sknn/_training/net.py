@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .._backprop.chain import has_global_hooks, is_touched
+from .._data.query_batches import QueryBatches
 from .._data.rows import Batches, Rows
 from .._network.parametrized import allow_pickling
 from .._network.table_network import first_output, multiplications, network_inputs
@@ -106,12 +107,17 @@ class _Net(ScoredNet, SknnNet):
         """Slices of resident tensors instead of a DataLoader."""
         if not isinstance(dataset, Rows):
             return super().get_iterator(dataset, training=training)
+        if dataset.queries is not None:
+            generator = None if not training else self._shuffle_generator()
+            return QueryBatches(dataset, self.batch_size, generator)
         if not training:  # no gradients are kept, so batches may be larger
             n_networks = 1 if dataset.shares is None else len(dataset.shares)
             most = min(1024, max(1, _VALIDATED_AT_ONCE // dataset.store.row_size)) // n_networks
             return Batches(dataset, max(self.batch_size, most), None)
-        seed = 0 if self.run is None else self.run.plan.shuffle_seed
-        return Batches(dataset, self.batch_size, torch.Generator().manual_seed(seed))
+        return Batches(dataset, self.batch_size, self._shuffle_generator())
+
+    def _shuffle_generator(self) -> torch.Generator:
+        return torch.Generator().manual_seed(0 if self.run is None else self.run.plan.shuffle_seed)
 
     def infer(self, x: Any, **fit_params: Any) -> Tensor:
         """Raw prediction (batch, out_features)."""
@@ -124,7 +130,7 @@ class _Net(ScoredNet, SknnNet):
 
     def get_loss(self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False) -> Tensor:
         """Mean loss over the batch, weighted; of members, each by itself."""
-        return self.criterion_(*by_member(y_pred, y_true, X.get("sample_weight")))
+        return self.criterion_(*self.criterion_.by_member(y_pred, y_true, X.get("sample_weight")))
 
     def initialize_callbacks(self) -> _Net:
         """As skorch, and note which events they override."""
@@ -310,12 +316,3 @@ class _Net(ScoredNet, SknnNet):
         run.listen(self.callbacks_)
         if run.schedule is not None and run.schedule.scheduler is not None:
             count_steps(self.optimizer_)
-
-
-def by_member(y_pred: Tensor, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Raw prediction (batch, out_features), y and weight; of members a row for each member, as losses know them."""
-    if y_pred.ndim < 3:
-        return y_pred, y, weight
-    n_members = y_pred.shape[1]
-    weight = None if weight is None else weight.repeat_interleave(n_members)
-    return y_pred.flatten(0, 1), y.repeat_interleave(n_members, 0), weight

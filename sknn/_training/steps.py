@@ -16,7 +16,7 @@ from .._data.rows import Batch
 from .._threads import PacedThreads, product_threads, threads
 from ..optim import step_of
 from ..optim._norms import pieces, sum_of_squares
-from .net import _Net, by_member
+from .net import _Net
 from .state import TrainingState
 
 __all__ = ["TrainingSteps"]
@@ -123,7 +123,8 @@ class TrainingSteps:
         y_pred = by_hand.forward(inputs)
         with _one_thread_for(y_pred):
             weight = inputs.get("sample_weight")
-            loss, gradient = self.net.criterion_.value_and_gradient(*by_member(y_pred, y, weight))
+            criterion = self.net.criterion_
+            loss, gradient = criterion.value_and_gradient(*criterion.by_member(y_pred, y, weight))
         by_hand.backward(gradient.view(y_pred.shape))
         self._notify_of_gradient(batch)
         return {"loss": loss, "y_pred": y_pred}

@@ -10,6 +10,8 @@ target              y                            raw_prediction
 ``"multilabel"``    float32 ``(batch, n_labels)`` float ``(batch, n_labels)``
 ``"real"``          float32 ``(batch, n_outputs)`` float ``(batch, n_outputs)``, ``Quantile``
                                                  ``(batch, n_levels)``
+``"ranking"``       float32 ``(batch, 3)``       float ``(batch, 1)`` or ``(batch, n_members, 1)``; see
+                                                 :class:`RankingLoss`
 =================== ============================ ==================================================
 
 Shapes are compared before anything is computed, since ``(batch, 1)`` and ``(batch,)`` would broadcast to
@@ -20,18 +22,25 @@ from ._base import Loss
 from ._classification import LogLoss, MultilabelLogLoss
 from ._make import make_loss
 from ._module import LOSSES, ModuleLoss
+from ._ranking import ApproxNDCG, LambdaRank, ListNet, Pointwise, RankingLoss, RankNet
 from ._regression import AbsoluteError, Huber, Poisson, Quantile, SquaredError
 
 __all__ = [
     "LOSSES",
     "AbsoluteError",
+    "ApproxNDCG",
     "Huber",
+    "LambdaRank",
+    "ListNet",
     "LogLoss",
     "Loss",
     "ModuleLoss",
     "MultilabelLogLoss",
+    "Pointwise",
     "Poisson",
     "Quantile",
+    "RankNet",
+    "RankingLoss",
     "SquaredError",
     "make_loss",
 ]

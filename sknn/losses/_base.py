@@ -148,6 +148,19 @@ class Loss(nn.Module, ABC):
             raise ValueError(f"sample_weight has shape {tuple(sample_weight.shape)}; expected {tuple(losses.shape)}.")
         return (losses * sample_weight).mean()
 
+    def by_member(
+        self, raw_prediction: Tensor, y: Tensor, weight: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Raw prediction, y and weights as `forward` is called with them in training.
+
+        Of members, ``(batch, n_members, out_features)``, each gets a row for each row of the batch.
+        """
+        if raw_prediction.ndim < 3:
+            return raw_prediction, y, weight
+        n_members = raw_prediction.shape[1]
+        weight = None if weight is None else weight.repeat_interleave(n_members)
+        return raw_prediction.flatten(0, 1), y.repeat_interleave(n_members, 0), weight
+
     def _is_exactly(self, kind: type[Loss]) -> bool:
         """Whether this is an instance of `kind` itself, without hooks and replaced methods."""
         return (

@@ -20,6 +20,7 @@ from ._base import (
     softmax,
 )
 from ._classification import LogLoss, MultilabelLogLoss
+from ._ranking import ApproxNDCG, LambdaRank, ListNet, Pointwise, RankNet
 from ._regression import AbsoluteError, Huber, Poisson, Quantile, SquaredError
 
 __all__ = ["LOSSES", "ModuleLoss", "unfit_error"]
@@ -31,6 +32,11 @@ LOSSES: dict[str, tuple[type[Loss], ...]] = {
     "huber": (Huber,),
     "poisson": (Poisson,),
     "quantile": (Quantile,),
+    "approx_ndcg": (ApproxNDCG,),
+    "lambdarank": (LambdaRank,),
+    "listnet": (ListNet,),
+    "ranknet": (RankNet,),
+    "pointwise": (Pointwise,),
 }
 
 _DEFAULT_LINKS: dict[str, Link] = {"classes": softmax, "multilabel": sigmoid, "real": identity}
@@ -50,7 +56,10 @@ _TORCH_LOSSES: dict[type, tuple[set[str], Link]] = {
     nn.PoissonNLLLoss: ({"real"}, finite_exp),
 }
 
-_TARGET_WORDS = {"classes": "class labels", "multilabel": "a label indicator", "real": "real numbers"}
+_TARGET_WORDS = {
+    "classes": "class labels", "multilabel": "a label indicator", "real": "real numbers", "ranking": "relevances",
+    "itself": "rows",
+}  # fmt: skip
 
 
 class ModuleLoss(Loss):

@@ -485,7 +485,7 @@ def test_make_loss_copies_an_instance() -> None:
 @pytest.mark.parametrize(
     ("criterion", "params", "target", "message"),
     [
-        ("mse", {}, "real", r"criterion='mse' is unknown; expected one of \['absolute_error', 'huber'"),
+        ("mse", {}, "real", r"criterion='mse' is unknown; expected one of \['absolute_error', 'approx_ndcg'"),
         ("squared_error", {}, "classes", r"criterion='squared_error' does not fit .*\['log_loss'\]"),
         ("log_loss", {}, "real", r"criterion='log_loss' does not fit .*'squared_error'"),
         (LogLoss, {}, "multilabel", "criterion=LogLoss does not fit"),
