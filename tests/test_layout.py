@@ -45,7 +45,7 @@ LEVELS = [
     {"_backprop", "_checkpoint", "_conformal"},
     {"_training", "_explain"},
     {"_estimator", "metrics"},
-    {"_classifier", "_embedding", "_ranking", "_regressor"},
+    {"_classifier", "_embedding", "_generation", "_ranking", "_regressor"},
     {"_baselines", "_export", "_file", "inspection"},
     {"__init__"},
 ]

@@ -20,6 +20,7 @@ from torch import nn
 
 from .. import callbacks, losses, modules
 from .._classifier import NeuralClassifier
+from .._generation.neural_generator import NeuralGenerator
 from .._ranking.neural_ranker import NeuralRanker
 from .._regressor import NeuralRegressor
 from ..exceptions import DamagedFileError, UntrustedFileError
@@ -37,7 +38,7 @@ _ACTIVATIONS = (
 )  # fmt: skip
 _BUILTINS = (bool, int, float, complex, str, bytes, list, tuple, dict, set)
 _MAX_NAME = 500
-_ESTIMATORS = (NeuralClassifier, NeuralRanker, NeuralRegressor)
+_ESTIMATORS = (NeuralClassifier, NeuralGenerator, NeuralRanker, NeuralRegressor)
 
 
 @functools.lru_cache(maxsize=1)

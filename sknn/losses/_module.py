@@ -20,6 +20,7 @@ from ._base import (
     softmax,
 )
 from ._classification import LogLoss, MultilabelLogLoss
+from ._generation import FlowMatching
 from ._ranking import ApproxNDCG, LambdaRank, ListNet, Pointwise, RankNet
 from ._regression import AbsoluteError, Huber, Poisson, Quantile, SquaredError
 
@@ -37,6 +38,7 @@ LOSSES: dict[str, tuple[type[Loss], ...]] = {
     "listnet": (ListNet,),
     "ranknet": (RankNet,),
     "pointwise": (Pointwise,),
+    "flow_matching": (FlowMatching,),
 }
 
 _DEFAULT_LINKS: dict[str, Link] = {"classes": softmax, "multilabel": sigmoid, "real": identity}

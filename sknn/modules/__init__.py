@@ -20,6 +20,7 @@ from .audio_net import AudioNet
 from .committee import Committee
 from .conv_net import ConvNet
 from .embeddings import CategoricalEmbeddings, OneHot, UnknownMasking
+from .flow_matching import FlowNetwork
 from .ft_transformer import FeatureTokenizer, FTTransformer
 from .log_mel import LogMel
 from .mlp import MLP
@@ -31,6 +32,7 @@ from .spec_augment import SpecAugment
 from .tabm import TabM
 from .text_net import TextNet
 from .text_transformer import TextTransformer
+from .unet import UNet
 
 # What the estimators know to treat all columns alike, and whose parameters their messages name; the default first.
 ARCHITECTURES = (TabM, MLP, ResNet, FTTransformer)
@@ -43,6 +45,7 @@ __all__ = [
     "ConvNet",
     "FTTransformer",
     "FeatureTokenizer",
+    "FlowNetwork",
     "HalfSine",
     "LogMel",
     "OneHot",
@@ -55,5 +58,6 @@ __all__ = [
     "TabM",
     "TextNet",
     "TextTransformer",
+    "UNet",
     "UnknownMasking",
 ]

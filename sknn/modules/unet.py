@@ -57,7 +57,8 @@ class UNet(FlowNetwork):
     Notes
     -----
     Squares of 2 x 2, 4 x 4, ... pixels are made one position of more channels, so that a side has 16 positions at most.
-    On a processor of two cores most of the time is that of the first level.
+    The velocity is :math:`c(t) x + f(x / s(t), t) / s(t)` with :math:`s(t)^2 = t^2 + (1 - t)^2` and :math:`c(t) = (2 t -
+    1) / s(t)^2`: input and output of the layers :math:`f` have about unit variance at all times [4]_.
 
     References
     ----------
@@ -66,6 +67,8 @@ class UNet(FlowNetwork):
     .. [2] J. Ho, A. Jain, P. Abbeel. Denoising Diffusion Probabilistic Models. NeurIPS 2020. arXiv:2006.11239.
     .. [3] E. Perez, F. Strub, H. de Vries, V. Dumoulin, A. Courville. FiLM: Visual Reasoning with a General
        Conditioning Layer. AAAI 2018. arXiv:1709.07871.
+    .. [4] T. Karras, M. Aittala, T. Aila, S. Laine. Elucidating the Design Space of Diffusion-Based Generative Models.
+       NeurIPS 2022. arXiv:2206.00364 (preconditioning, here of a velocity).
 
     Examples
     --------
@@ -138,6 +141,13 @@ class UNet(FlowNetwork):
 
     def velocity(self, x: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
         """Velocities in the shape of the images `x`."""
+        # Of independent standard normal pixels, the mean velocity is linear in x: the layers add what differs from it.
+        share = t.view(-1, 1, 1, 1)
+        variance = share.square() + (1 - share).square()
+        return (2 * share - 1) / variance * x + self._layers(x * variance.rsqrt(), t, condition) * variance.rsqrt()
+
+    def _layers(self, x: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:
+        """Maps in the shape of the images `x`."""
         code = self.time(time_features(t, _N_TIME_FEATURES))
         if self.condition is not None and condition is not None:
             code = code + self.condition(condition)
