@@ -90,6 +90,7 @@ class UNet(FlowNetwork):
         epochs=200,
         max_rows_shown=100_000,
         min_rows_to_split=100,
+        steps_per_epoch=20,
         largest_batch=64,
         ema_decay=0.99,
     )
