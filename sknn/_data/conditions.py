@@ -51,7 +51,9 @@ class Condition:
     different values.
     """
 
-    def __init__(self, labels: np.ndarray | None, shares: np.ndarray, quantiles: np.ndarray, center: float, spread: float) -> None:
+    def __init__(
+        self, labels: np.ndarray | None, shares: np.ndarray, quantiles: np.ndarray, center: float, spread: float
+    ) -> None:
         self.labels = labels  # (n_labels,), None for numbers
         self.shares = shares  # of the labels, float64 (n_labels,)
         self.quantiles = quantiles  # of the numbers, float64 (n_quantiles,)
@@ -98,8 +100,8 @@ class Condition:
             outside = y[(y < low) | (y > high)]
             if len(outside):
                 warnings.warn(
-                    f"{name} holds {shown(outside[0].item())}, outside of the numbers of fit, from {low:g} to {high:g}: "
-                    "nothing was learned about such rows.",
+                    f"{name} holds {shown(outside[0].item())}, outside of the numbers of fit, from {low:g} to "
+                    f"{high:g}: nothing was learned about such rows.",
                     UserWarning,
                     stacklevel=level_of_caller(),
                 )
@@ -107,10 +109,10 @@ class Condition:
         positions = {label: i for i, label in enumerate(self.labels.tolist())}
         codes = [positions.get(value) for value in y.tolist()]
         if None in codes:
-            known = shown(self.labels.tolist()[:20])
+            unknown, known = shown(y[codes.index(None)]), shown(self.labels.tolist()[:20])
             raise ValueError(
-                f"{name} holds {shown(y[codes.index(None)])}, which is none of the {len(self.labels)} labels of fit, such "
-                f"as {known}. Pass one of them."
+                f"{name} holds {unknown}, which is none of the {len(self.labels)} labels of fit, such as {known}. Pass "
+                "one of them."
             )
         return torch.eye(len(self.labels), dtype=torch.float32)[torch.tensor(codes, dtype=torch.int64)]
 

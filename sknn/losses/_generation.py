@@ -15,8 +15,8 @@ class FlowMatching(Loss):
     .. math:: \frac{1}{d} \lVert (v(x_t, t) + x_0) - x_1 \rVert^2
 
     for rows :math:`x_1` of :math:`d` numbers, noise :math:`x_0`, times :math:`t` and points :math:`x_t = (1 - t) x_0 +
-    t x_1`, which the network draws, see :class:`sknn.modules.FlowNetwork`. It is never near zero: many rows pass through
-    one point.
+    t x_1`, which the network draws, see :class:`sknn.modules.FlowNetwork`. It is never near zero: the ways to many rows
+    cross.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -90,7 +91,7 @@ class FlowNetwork(nn.Module, ABC):
         """
         x = noise
         times = 1 - (1 - torch.linspace(0, 1, n_steps + 1, dtype=x.dtype, device=x.device)).square()
-        for start, end in zip(times[:-1], times[1:], strict=True):
+        for start, end in pairwise(times):
             first = self.velocity(x, start.expand(len(x)), condition)
             second = self.velocity(x + (end - start) * first, end.expand(len(x)), condition)
             x = x + (end - start) / 2 * (first + second)

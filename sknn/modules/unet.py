@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
+from numbers import Integral
 from typing import Any, ClassVar
 
 import torch
@@ -12,12 +14,14 @@ from torch import Tensor, nn
 
 from ._checks import check_fraction, check_size
 from ._recipe import Recipe
+from .conv_net import check_image_shape
 from .flow_matching import FlowNetwork, time_features
 
 __all__ = ["UNet"]
 
 _MAP_SIDE = 16  # positions along a side of the first map, at most
 _N_TIME_FEATURES = 64
+_WIDTH, _WIDTH_OF_PATCHES = 16, 24  # the channels of a patch carry more than those of a pixel
 _MOST_GROUPS = 8
 _LEAST_SIDE = 4  # of the last map: smaller ones have nothing for a kernel of 3 x 3 to see
 
@@ -31,8 +35,9 @@ class UNet(FlowNetwork):
         Shape (channels, height, width) of an image.
     condition_size : int, default=0
         Numbers of the condition of an image, such as its one-hot encoded class.
-    width : int, default=16
-        Channels of the first level; each further level has twice as many.
+    width : int or None, default=None
+        Channels of the first level, a multiple of 4; each further level has twice as many. None: 16, or 24 for images of
+        more than 16 pixels a side.
     n_levels : int or None, default=None
         Levels, each at half the resolution of the one before; None: two, or one for images of less than 8 pixels a
         side.
@@ -57,8 +62,6 @@ class UNet(FlowNetwork):
     Notes
     -----
     Squares of 2 x 2, 4 x 4, ... pixels are made one position of more channels, so that a side has 16 positions at most.
-    The velocity is :math:`c(t) x + f(x / s(t), t) / s(t)` with :math:`s(t)^2 = t^2 + (1 - t)^2` and :math:`c(t) = (2 t -
-    1) / s(t)^2`: input and output of the layers :math:`f` have about unit variance at all times [4]_.
 
     References
     ----------
@@ -67,8 +70,6 @@ class UNet(FlowNetwork):
     .. [2] J. Ho, A. Jain, P. Abbeel. Denoising Diffusion Probabilistic Models. NeurIPS 2020. arXiv:2006.11239.
     .. [3] E. Perez, F. Strub, H. de Vries, V. Dumoulin, A. Courville. FiLM: Visual Reasoning with a General
        Conditioning Layer. AAAI 2018. arXiv:1709.07871.
-    .. [4] T. Karras, M. Aittala, T. Aila, S. Laine. Elucidating the Design Space of Diffusion-Based Generative Models.
-       NeurIPS 2022. arXiv:2206.00364 (preconditioning, here of a velocity).
 
     Examples
     --------
@@ -99,21 +100,24 @@ class UNet(FlowNetwork):
         self,
         in_shape: Sequence[int],
         condition_size: int = 0,
-        width: int = 16,
+        width: int | None = None,
         n_levels: int | None = None,
         n_blocks: int = 1,
         dropout: float = 0.0,
         image_size: Any = None,
     ) -> None:
         super().__init__()
-        channels, height, size = (check_size(f"in_shape[{i}]", n) for i, n in enumerate(in_shape))
-        width, n_blocks = check_size("width", width), check_size("n_blocks", n_blocks)
+        channels, height, size = check_image_shape(in_shape)
+        n_blocks = check_size("n_blocks", n_blocks)
+        if isinstance(condition_size, bool) or not isinstance(condition_size, Integral) or condition_size < 0:
+            raise ValueError(f"condition_size={condition_size!r} is invalid; expected an int >= 0.")
+        self.patch = 2 ** max(0, math.ceil(math.log2(max(height, size) / _MAP_SIDE)))
+        width = check_size("width", (_WIDTH if self.patch == 1 else _WIDTH_OF_PATCHES) if width is None else width)
         if width % 4:
             raise ValueError(f"width={width} is invalid; expected a multiple of 4, the channels of a normed group.")
         dropout = check_fraction("dropout", dropout)
         self.image_size = image_size
         self.condition_size = condition_size
-        self.patch = 2 ** max(0, math.ceil(math.log2(max(height, size) / _MAP_SIDE)))
         if n_levels is None:
             side = min(height, size) / self.patch
             n_levels = 2 if side >= 2 * _LEAST_SIDE else 1
@@ -129,7 +133,7 @@ class UNet(FlowNetwork):
             above = widths[max(0, i - 1)]
             self.halvings.append(_convolution(above, above, stride=2) if i else nn.Identity())
             down = [above, *[here] * n_blocks]
-            self.down.append(nn.ModuleList([Block(a, b, code, dropout) for a, b in zip(down[:-1], down[1:], strict=True)]))
+            self.down.append(nn.ModuleList([Block(a, b, code, dropout) for a, b in pairwise(down)]))
             # On the way up, the maps of the way down come beside those from below.
             below = [here if i == len(widths) - 1 else widths[i + 1], *[here] * (n_blocks - 1)]
             self.up.append(nn.ModuleList([Block(b + here, here, code, dropout) for b in below]))
@@ -142,13 +146,6 @@ class UNet(FlowNetwork):
 
     def velocity(self, x: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
         """Velocities in the shape of the images `x`."""
-        # Of independent standard normal pixels, the mean velocity is linear in x: the layers add what differs from it.
-        share = t.view(-1, 1, 1, 1)
-        variance = share.square() + (1 - share).square()
-        return (2 * share - 1) / variance * x + self._layers(x * variance.rsqrt(), t, condition) * variance.rsqrt()
-
-    def _layers(self, x: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:
-        """Maps in the shape of the images `x`."""
         code = self.time(time_features(t, _N_TIME_FEATURES))
         if self.condition is not None and condition is not None:
             code = code + self.condition(condition)
