@@ -14,6 +14,7 @@ import sknn
 from sknn import (
     NeuralClassifier,
     NeuralEmbedding,
+    NeuralGenerator,
     NeuralImputer,
     NeuralRanker,
     NeuralRegressor,
@@ -46,7 +47,7 @@ LEVELS = [
     {"_backprop", "_checkpoint", "_conformal"},
     {"_training", "_explain"},
     {"_estimator", "metrics"},
-    {"_classifier", "_embedding", "_imputation", "_ranking", "_regressor"},
+    {"_classifier", "_embedding", "_generation", "_imputation", "_ranking", "_regressor"},
     {"_baselines", "_export", "_file", "inspection"},
     {"__init__"},
 ]
@@ -150,6 +151,7 @@ def documented_defaults(cls) -> dict[str, str]:
 PUBLIC = [
     NeuralClassifier,
     NeuralEmbedding,
+    NeuralGenerator,
     NeuralImputer,
     NeuralRanker,
     NeuralRegressor,
