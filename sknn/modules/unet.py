@@ -36,8 +36,8 @@ class UNet(FlowNetwork):
     condition_size : int, default=0
         Numbers of the condition of an image, such as its one-hot encoded class.
     width : int or None, default=None
-        Channels of the first level, a multiple of 4; each further level has twice as many. None: 16, or 24 for images of
-        more than 16 pixels a side.
+        Channels of the first level, a multiple of 4; each further level has twice as many. None: 16, or 24 for images
+        of more than 16 pixels a side.
     n_levels : int or None, default=None
         Levels, each at half the resolution of the one before; None: two, or one for images of less than 8 pixels a
         side.
