@@ -80,7 +80,7 @@ def is_cheap(value: Any, tensors: bytes) -> bool:
     if any(size > n_bytes for shape in shapes for size in shape):
         return False
     parameters = {**parameters, **built_with}
-    if not _is_loss(parameters.get("criterion")):
+    if not _is_loss(parameters.get("criterion", "that of the class")):
         return False
     module, params = parameters.get("module"), _plain_params(parameters.get("module_params"))
     is_known = params is not None and n_networks * _n_layers(params) <= len(shapes) + _BESIDE
