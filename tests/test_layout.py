@@ -14,6 +14,7 @@ import sknn
 from sknn import (
     NeuralClassifier,
     NeuralEmbedding,
+    NeuralImputer,
     NeuralRanker,
     NeuralRegressor,
     callbacks,
@@ -45,7 +46,7 @@ LEVELS = [
     {"_backprop", "_checkpoint", "_conformal"},
     {"_training", "_explain"},
     {"_estimator", "metrics"},
-    {"_classifier", "_embedding", "_generation", "_ranking", "_regressor"},
+    {"_classifier", "_embedding", "_generation", "_imputation", "_ranking", "_regressor"},
     {"_baselines", "_export", "_file", "inspection"},
     {"__init__"},
 ]
@@ -149,6 +150,7 @@ def documented_defaults(cls) -> dict[str, str]:
 PUBLIC = [
     NeuralClassifier,
     NeuralEmbedding,
+    NeuralImputer,
     NeuralRanker,
     NeuralRegressor,
     *(getattr(callbacks, name) for name in callbacks.__all__ if issubclass(getattr(callbacks, name), Callback)),

@@ -176,17 +176,6 @@ class Inputs(ABC):
         """The same for columns of X that the network is not given: they held one value or none in the first call."""
         return {}
 
-    # ------------------------------------------------------------------ rows that are their own targets
-
-    @property
-    def n_own_targets(self) -> int:
-        """Width of `own_targets`."""
-        raise NotImplementedError(f"Inputs of the kind {self.kind!r} are no targets.")
-
-    def own_targets(self, store: Any) -> Tensor:
-        """What a network that reproduces rows shall predict for these encoded rows, float32 (n_rows, n_own_targets)."""
-        raise NotImplementedError(f"Inputs of the kind {self.kind!r} are no targets.")
-
     # ------------------------------------------------------------------ repairs of training
 
     @property

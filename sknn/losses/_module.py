@@ -23,6 +23,7 @@ from ._classification import LogLoss, MultilabelLogLoss
 from ._generation import FlowMatching
 from ._ranking import ApproxNDCG, LambdaRank, ListNet, Pointwise, RankNet
 from ._regression import AbsoluteError, Huber, Poisson, Quantile, SquaredError
+from ._row_loss import RowLoss
 
 __all__ = ["LOSSES", "ModuleLoss", "unfit_error"]
 
@@ -39,6 +40,7 @@ LOSSES: dict[str, tuple[type[Loss], ...]] = {
     "ranknet": (RankNet,),
     "pointwise": (Pointwise,),
     "flow_matching": (FlowMatching,),
+    "row_loss": (RowLoss,),
 }
 
 _DEFAULT_LINKS: dict[str, Link] = {"classes": softmax, "multilabel": sigmoid, "real": identity}

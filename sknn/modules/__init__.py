@@ -23,6 +23,7 @@ from .embeddings import CategoricalEmbeddings, OneHot, UnknownMasking
 from .flow_matching import FlowNetwork
 from .ft_transformer import FeatureTokenizer, FTTransformer
 from .log_mel import LogMel
+from .masked_autoencoder import MaskedAutoencoder
 from .mlp import MLP
 from .numeric_embeddings import PeriodicEmbeddings, PiecewiseLinearEmbeddings
 from .resnet import ResNet
@@ -48,6 +49,7 @@ __all__ = [
     "FlowNetwork",
     "HalfSine",
     "LogMel",
+    "MaskedAutoencoder",
     "OneHot",
     "PeriodicEmbeddings",
     "PiecewiseLinearEmbeddings",
