@@ -129,13 +129,6 @@ class GeneratedImages(Inputs):
             return pixels[..., 0]
         return np.moveaxis(pixels, 3, 1) if self.images.channels_first else pixels
 
-    @property
-    def n_own_targets(self) -> int:
-        return int(np.prod(self.row_shape))
-
-    def own_targets(self, store: Dense) -> Tensor:
-        return store.x.flatten(1)
-
     # ------------------------------------------------------------------ files
 
     def to_state(self) -> dict[str, Any]:

@@ -22,7 +22,6 @@ Shapes are compared before anything is computed, since ``(batch, 1)`` and ``(bat
 
 from ._base import Loss
 from ._classification import LogLoss, MultilabelLogLoss
-from ._generation import FlowMatching
 from ._make import make_loss
 from ._module import LOSSES, ModuleLoss
 from ._ranking import ApproxNDCG, LambdaRank, ListNet, Pointwise, RankingLoss, RankNet
@@ -33,7 +32,6 @@ __all__ = [
     "LOSSES",
     "AbsoluteError",
     "ApproxNDCG",
-    "FlowMatching",
     "Huber",
     "LambdaRank",
     "ListNet",

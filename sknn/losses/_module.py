@@ -20,7 +20,6 @@ from ._base import (
     softmax,
 )
 from ._classification import LogLoss, MultilabelLogLoss
-from ._generation import FlowMatching
 from ._ranking import ApproxNDCG, LambdaRank, ListNet, Pointwise, RankNet
 from ._regression import AbsoluteError, Huber, Poisson, Quantile, SquaredError
 from ._row_loss import RowLoss
@@ -39,7 +38,6 @@ LOSSES: dict[str, tuple[type[Loss], ...]] = {
     "listnet": (ListNet,),
     "ranknet": (RankNet,),
     "pointwise": (Pointwise,),
-    "flow_matching": (FlowMatching,),
     "row_loss": (RowLoss,),
 }
 
