@@ -14,6 +14,7 @@ import sknn
 from sknn import (
     NeuralClassifier,
     NeuralEmbedding,
+    NeuralGenerator,
     NeuralImputer,
     NeuralRanker,
     NeuralRegressor,
@@ -150,6 +151,7 @@ def documented_defaults(cls) -> dict[str, str]:
 PUBLIC = [
     NeuralClassifier,
     NeuralEmbedding,
+    NeuralGenerator,
     NeuralImputer,
     NeuralRanker,
     NeuralRegressor,

@@ -25,8 +25,7 @@ __all__ = ["KINDS", "default_modules", "is_auto", "kind_of", "module_for"]
 
 _ALL: tuple[type[Inputs], ...] = (
     TableInputs, SparseInputs, ArrayInputs, NgramInputs, TextInputs, ImageInputs, ConvolutionInputs, SequenceInputs,
-    SpectrogramInputs, AudioInputs, RankingInputs,
-    CellInputs, GeneratedImages,
+    SpectrogramInputs, AudioInputs, RankingInputs, CellInputs, GeneratedImages,
 )  # fmt: skip
 KINDS: dict[str, type[Inputs]] = {kind.kind: kind for kind in _ALL}
 # Of several kinds that read the same data, ``module="auto"`` takes the first.

@@ -228,8 +228,7 @@ class NeuralGenerator(BaseNeuralEstimator):
             At most 0, and never near 0. Scores of estimators on the same rows can be compared.
         """
         check_is_fitted(self, "net_")
-        rows = self._tagged(X, y)
-        return -float(self._output(rows, linked=False).mean())
+        return -float(self._output(self._tagged(X, y), linked=False).mean())
 
     # ------------------------------------------------------------------ sampling
 

@@ -23,9 +23,8 @@ class FlowNetwork(nn.Module, ABC):
     mean direction at a point is the velocity of a flow that carries the distribution of noise to that of the data, so
     that :math:`dx / dt = v(x, t)`, integrated from noise, makes rows.
 
-    Called with rows, as in training, it returns the loss of each: the mean over the numbers of a row of
-    :math:`(v(x_t, t) - (x_1 - x_0))^2` at one random point of the way to it. It is never near zero, since the ways to
-    many rows cross.
+    Called with rows, as in training, it returns the loss of each, :math:`\frac{1}{d} \lVert v(x_t, t) - (x_1 - x_0)
+    \rVert^2` for rows of :math:`d` numbers. It is never near zero: the ways to many rows cross.
 
     Notes
     -----
@@ -62,11 +61,11 @@ class FlowNetwork(nn.Module, ABC):
         """
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Loss of each of the rows `x` (batch, ...), as (batch, 1)."""
+        """Loss of rows `x` (batch, ...) at random points of the ways to them, (batch, 1)."""
         t, noise = self._draws(x)
         share = t.view(-1, *[1] * (x.ndim - 1))
         error = self.velocity(torch.lerp(noise, x, share), t, condition) - (x - noise)
-        return error.square().flatten(1).mean(dim=1, keepdim=True)
+        return error.flatten(1).square().mean(dim=1, keepdim=True)
 
     def _draws(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Times (batch,), evenly spread over [0, 1), and noise in the shape and memory format of the rows."""
