@@ -101,6 +101,7 @@ class NeuralGenerator(BaseNeuralEstimator):
     preprocessing = True
     categorical_features = "from_dtype"
     text_features = "auto"
+    _inputs: GeneratedImages
 
     def __init__(
         self,
