@@ -64,7 +64,7 @@ class GeneratedTableRows(RawRows):
         rest = np.where(_is_atom(numbers, atoms), np.nan, numbers)
         missing = np.array([len(reader.columns[i].categories) + 1 for i in reader.categorical], dtype=np.int64)
         has_gaps = np.append(np.isnan(numbers).any(axis=0), (codes == missing).any(axis=0))
-        is_continuous = ~np.isnan(rest).all(axis=0)
+        is_continuous = np.asarray(~np.isnan(rest).all(axis=0))
         learned = _Learned(atoms, has_gaps, is_continuous, QuantileGrid.learn(rest[:, is_continuous]))
         condition = None if self.y is None else Condition.learn(self.y)
         return GeneratedTable(reader, learned, condition, self.template)

@@ -39,6 +39,9 @@ class FlowNetwork(nn.Module, ABC):
     .. [2] X. Liu, C. Gong, Q. Liu. Flow Straight and Fast. ICLR 2023. arXiv:2209.03003.
     """
 
+    def __init__(self) -> None:  # that of nn.Module takes any argument
+        super().__init__()
+
     @abstractmethod
     def velocity(self, x: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
         """Estimate directions.
