@@ -18,6 +18,8 @@ from ._data.windows import windows
 from ._embedding.neural_embedding import NeuralEmbedding
 from ._export import export_numpy, export_onnx
 from ._file import load, save
+from ._generation.neural_generator import NeuralGenerator
+from ._imputation.neural_imputer import NeuralImputer
 from ._ranking.neural_ranker import NeuralRanker
 from ._regressor import NeuralRegressor
 from ._versions import __version__
@@ -25,6 +27,8 @@ from ._versions import __version__
 __all__ = [
     "NeuralClassifier",
     "NeuralEmbedding",
+    "NeuralGenerator",
+    "NeuralImputer",
     "NeuralRanker",
     "NeuralRegressor",
     "__version__",

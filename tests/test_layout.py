@@ -14,6 +14,8 @@ import sknn
 from sknn import (
     NeuralClassifier,
     NeuralEmbedding,
+    NeuralGenerator,
+    NeuralImputer,
     NeuralRanker,
     NeuralRegressor,
     callbacks,
@@ -45,7 +47,7 @@ LEVELS = [
     {"_backprop", "_checkpoint", "_conformal"},
     {"_training", "_explain"},
     {"_estimator", "metrics"},
-    {"_classifier", "_embedding", "_ranking", "_regressor"},
+    {"_classifier", "_embedding", "_generation", "_imputation", "_ranking", "_regressor"},
     {"_baselines", "_export", "_file", "inspection"},
     {"__init__"},
 ]
@@ -149,6 +151,8 @@ def documented_defaults(cls) -> dict[str, str]:
 PUBLIC = [
     NeuralClassifier,
     NeuralEmbedding,
+    NeuralGenerator,
+    NeuralImputer,
     NeuralRanker,
     NeuralRegressor,
     *(getattr(callbacks, name) for name in callbacks.__all__ if issubclass(getattr(callbacks, name), Callback)),

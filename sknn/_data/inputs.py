@@ -73,6 +73,7 @@ class Inputs(ABC):
     row_shape: tuple[int, ...]
     given_shape: tuple[int, ...]  # of the numbers of one row before they are encoded, idle columns of a table excepted
     cardinalities: Sequence[int] = ()  # number of codes of each categorical column
+    condition_size: int = 0  # numbers of what is known of a row that is to be generated
     n_inputs: ClassVar[int] = 1  # tensors that a network is given, categories excepted
     used: np.ndarray | None = None  # positions of the given columns that the network gets, int64 (n_used,); None: all
     encoder: Encoder | None = None  # scales the numbers; None if they reach the network untouched
@@ -174,17 +175,6 @@ class Inputs(ABC):
     def ignored_changes(self, X: Any) -> dict[str, str]:
         """The same for columns of X that the network is not given: they held one value or none in the first call."""
         return {}
-
-    # ------------------------------------------------------------------ rows that are their own targets
-
-    @property
-    def n_own_targets(self) -> int:
-        """Width of `own_targets`."""
-        raise NotImplementedError(f"Inputs of the kind {self.kind!r} are no targets.")
-
-    def own_targets(self, store: Any) -> Tensor:
-        """What a network that reproduces rows shall predict for these encoded rows, float32 (n_rows, n_own_targets)."""
-        raise NotImplementedError(f"Inputs of the kind {self.kind!r} are no targets.")
 
     # ------------------------------------------------------------------ repairs of training
 

@@ -164,8 +164,6 @@ class TrainingData:
             inputs = self.raw.learn(self.train_rows, self.labels.weight, self._leaves_out_idle)
         else:
             warn_of_other_scales(inputs, self.raw, self.targets, self.labels.y, self._ignored_changes)
-        if self.targets.kind == "itself":
-            self.targets = self.targets.of(inputs)
         rows = self._rows(inputs, self.raw, self.labels, self.train_rows, device)
         valid = None
         if self.shares is not None:
@@ -187,8 +185,6 @@ class TrainingData:
         weight = labels.weight if rows is None or labels.weight is None else labels.weight[rows]
         if weight is not None:
             weight = torch.from_numpy((weight / weight.mean()).astype(np.float32))
-        if self.targets.kind == "itself":
-            return Rows(store, self.targets.encode(inputs, store), weight, device)
         y = self.targets.encode(labels.y)
         y = y if rows is None else y[rows]
         queries = Queries(y[:, 1]) if self.targets.kind == "ranking" else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from collections.abc import Iterable, Mapping
@@ -39,6 +40,8 @@ def training_plan(
 ) -> TrainingPlan:
     """The complete plan of a fit; `names` are those of all columns, `of_this_fit` has further fields of the plan."""
     recipe = recipe_of(params["module"])
+    if data.targets.kind == "ranking":  # a query is many rows, so fewer steps are enough
+        recipe = dataclasses.replace(recipe, min_steps=recipe.min_steps // 4)
     n_rows, has_validation = data.train.n_per_epoch, data.valid is not None
     batch_size, row_size = batch_size_for(recipe, params["batch_size"], n_rows, data.n_copies), data.train.store.row_size
     if data.train.queries is not None:  # which are counted in place of rows

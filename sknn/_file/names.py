@@ -20,6 +20,8 @@ from torch import nn
 
 from .. import callbacks, losses, modules
 from .._classifier import NeuralClassifier
+from .._generation.neural_generator import NeuralGenerator
+from .._imputation.neural_imputer import NeuralImputer
 from .._ranking.neural_ranker import NeuralRanker
 from .._regressor import NeuralRegressor
 from ..exceptions import DamagedFileError, UntrustedFileError
@@ -37,7 +39,7 @@ _ACTIVATIONS = (
 )  # fmt: skip
 _BUILTINS = (bool, int, float, complex, str, bytes, list, tuple, dict, set)
 _MAX_NAME = 500
-_ESTIMATORS = (NeuralClassifier, NeuralRanker, NeuralRegressor)
+_ESTIMATORS = (NeuralClassifier, NeuralGenerator, NeuralImputer, NeuralRanker, NeuralRegressor)
 
 
 @functools.lru_cache(maxsize=1)

@@ -44,6 +44,7 @@ class Constant:
     inspected: float = math.nan
     # Whether a constant has next to no loss, so that `loss` is NaN: no share of it says anything.
     is_perfect: bool = False
+    is_guess: bool = True  # whether equal outputs for all rows are a guess under this loss; if not, `loss` is NaN
     few_rows_decide: bool = False  # `loss` is NaN since it is the sum of a few wild targets and little else
     # Of counts: loss of outputs that are equal to the targets, over all rows, held-out ones and inspected ones.
     least: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -100,7 +101,7 @@ def best_constant(net: Any, inspection: Inspection, rows: tuple[Any, Any], sourc
     width = inspection.raw.shape[-1] if inspection.raw.ndim > 1 else 1
     value = inspection.raw.new_zeros(width, dtype=torch.float32)
     if not getattr(net.criterion_, "has_constant_guess", True):
-        return Constant(value, math.nan, True)
+        return Constant(value, math.nan, True, is_guess=False)
     if (
         isinstance(y, Tensor)
         and not y.is_floating_point()
@@ -187,7 +188,7 @@ def _downhill(loss_of: Callable[[list[Tensor]], Tensor], value: Tensor, loss: fl
 @torch.no_grad()
 def judge_held_out(net: Any, inspection: Inspection, constant: Constant, source: RowSource) -> None:
     """Learn the loss of the best constant guess on held-out rows; nothing is judged if a few wild targets decide it."""
-    if not constant.is_bounded or constant.is_perfect or not source.n_rows:
+    if not (constant.is_bounded and constant.is_guess) or constant.is_perfect or not source.n_rows:
         return
     rows = source.targets(source.n_rows) or source.some(_MAX_ROWS)
     if rows is None:

@@ -42,7 +42,7 @@ class NeuralRanker(Answers, BaseNeuralEstimator):
     module : "auto", torch.nn.Module class, callable or instance, default="auto"
         The network, which returns one score ``(batch, 1)`` for each row; as for :class:`NeuralRegressor`.
     module_params : as for NeuralRegressor
-    criterion : {"approx_ndcg", "lambdarank", "listnet", "ranknet", "pointwise"} or class, default="approx_ndcg"
+    criterion : {"approx_ndcg", "lambdarank", "listnet", "ranknet", "pointwise"} or class, default="lambdarank"
         The loss, see :mod:`sknn.losses`: smooth NDCG, pairs weighted by their change of NDCG, cross-entropy of
         distributions over the rows, pairs, or the squared error of each row. Classes derive from
         :class:`~sknn.losses.RankingLoss`.
@@ -102,7 +102,7 @@ class NeuralRanker(Answers, BaseNeuralEstimator):
         module: str | type[nn.Module] | nn.Module | Callable[..., nn.Module] = "auto",
         *,
         module_params: dict[str, Any] | None = None,
-        criterion: str | type[nn.Module] | nn.Module = "approx_ndcg",
+        criterion: str | type[nn.Module] | nn.Module = "lambdarank",
         criterion_params: dict[str, Any] | None = None,
         qid_column: Any = None,
         optimizer: str | type[torch.optim.Optimizer] | Callable[..., torch.optim.Optimizer] = "auto",

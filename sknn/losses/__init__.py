@@ -12,6 +12,8 @@ target              y                            raw_prediction
                                                  ``(batch, n_levels)``
 ``"ranking"``       float32 ``(batch, 3)``       float ``(batch, 1)`` or ``(batch, n_members, 1)``; see
                                                  :class:`RankingLoss`
+``"itself"``        not read                     float ``(batch, 1)``, the loss of each row; see
+                                                 :class:`RowLoss`
 =================== ============================ ==================================================
 
 Shapes are compared before anything is computed, since ``(batch, 1)`` and ``(batch,)`` would broadcast to
@@ -24,6 +26,7 @@ from ._make import make_loss
 from ._module import LOSSES, ModuleLoss
 from ._ranking import ApproxNDCG, LambdaRank, ListNet, Pointwise, RankingLoss, RankNet
 from ._regression import AbsoluteError, Huber, Poisson, Quantile, SquaredError
+from ._row_loss import RowLoss
 
 __all__ = [
     "LOSSES",
@@ -41,6 +44,7 @@ __all__ = [
     "Quantile",
     "RankNet",
     "RankingLoss",
+    "RowLoss",
     "SquaredError",
     "make_loss",
 ]

@@ -22,6 +22,7 @@ from ._base import (
 from ._classification import LogLoss, MultilabelLogLoss
 from ._ranking import ApproxNDCG, LambdaRank, ListNet, Pointwise, RankNet
 from ._regression import AbsoluteError, Huber, Poisson, Quantile, SquaredError
+from ._row_loss import RowLoss
 
 __all__ = ["LOSSES", "ModuleLoss", "unfit_error"]
 
@@ -37,6 +38,7 @@ LOSSES: dict[str, tuple[type[Loss], ...]] = {
     "listnet": (ListNet,),
     "ranknet": (RankNet,),
     "pointwise": (Pointwise,),
+    "row_loss": (RowLoss,),
 }
 
 _DEFAULT_LINKS: dict[str, Link] = {"classes": softmax, "multilabel": sigmoid, "real": identity}

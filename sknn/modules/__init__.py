@@ -20,8 +20,10 @@ from .audio_net import AudioNet
 from .committee import Committee
 from .conv_net import ConvNet
 from .embeddings import CategoricalEmbeddings, OneHot, UnknownMasking
+from .flow_matching import FlowNetwork
 from .ft_transformer import FeatureTokenizer, FTTransformer
 from .log_mel import LogMel
+from .masked_autoencoder import MaskedAutoencoder
 from .mlp import MLP
 from .numeric_embeddings import PeriodicEmbeddings, PiecewiseLinearEmbeddings
 from .resnet import ResNet
@@ -31,6 +33,7 @@ from .spec_augment import SpecAugment
 from .tabm import TabM
 from .text_net import TextNet
 from .text_transformer import TextTransformer
+from .unet import UNet
 
 # What the estimators know to treat all columns alike, and whose parameters their messages name; the default first.
 ARCHITECTURES = (TabM, MLP, ResNet, FTTransformer)
@@ -43,8 +46,10 @@ __all__ = [
     "ConvNet",
     "FTTransformer",
     "FeatureTokenizer",
+    "FlowNetwork",
     "HalfSine",
     "LogMel",
+    "MaskedAutoencoder",
     "OneHot",
     "PeriodicEmbeddings",
     "PiecewiseLinearEmbeddings",
@@ -55,5 +60,6 @@ __all__ = [
     "TabM",
     "TextNet",
     "TextTransformer",
+    "UNet",
     "UnknownMasking",
 ]

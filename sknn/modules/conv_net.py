@@ -122,7 +122,7 @@ class ConvNet(nn.Module):
         image_size: Any = None,
     ) -> None:
         super().__init__()
-        channels, height, size = _check_shape(in_shape)
+        channels, height, size = check_image_shape(in_shape)
         out_features = check_size("out_features", out_features)
         width, n_blocks = check_size("width", width), check_size("n_blocks", n_blocks)
         self.augmentation = _check_augmentation(augmentation)
@@ -224,7 +224,9 @@ def multiplications_of(network: nn.Module, height: int, width: int) -> int:
     return total
 
 
-def _check_shape(in_shape: Any) -> tuple[int, int, int]:
+def check_image_shape(in_shape: Any) -> tuple[int, int, int]:
+    """The shape of an image, (channels, height, width), or a ValueError."""
+    """The shape of an image, (channels, height, width), or a ValueError."""
     shape = tuple(in_shape) if isinstance(in_shape, Sequence) else ()
     if len(shape) != 3:
         raise ValueError(f"in_shape={in_shape!r} is invalid; expected (channels, height, width).")

@@ -20,7 +20,7 @@ def blind_loss(e: Evidence, ended: bool) -> Finding | None:
     As when the loss compares outputs with the targets of other rows, sums over the wrong axis, ignores the targets, or
     gives next to no weight to most of what differs between rows.
     """
-    if e.constant is None or e.rows is None or not e.constant.is_bounded:
+    if e.constant is None or e.rows is None or not (e.constant.is_bounded and e.constant.is_guess):
         return None
     if not e.has_perfect_constant and not _is_by_chance(e):
         return None

@@ -1,0 +1,1 @@
+"""Gaps of tables, filled by a network."""
