@@ -104,8 +104,9 @@ class RankingInputs(Inputs):
 def relative_to_query(x: np.ndarray, queries: np.ndarray) -> Tensor:
     """Numbers float32 (n, d) -> (n, 3 * d): themselves, their z-scores within the query, and their ranks in it.
 
-    A z-score is 0 where the numbers of a query are equal, up to `TIE`. A rank is the share of the other rows of the query that are
-    below, ties counted half, minus the share of those above: from -1 to 1, and 0 for a query of one row.
+    A z-score is 0 where the numbers of a query are equal, up to `TIE`. A rank is the share of the other rows
+    of the query that are below, ties counted half, minus the share of those above: from -1 to 1, and 0 for a query of
+    one row.
     """
     n, d = x.shape
     found = np.zeros((n, RankingInputs.n_parts * d), dtype=np.float32)

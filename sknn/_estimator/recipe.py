@@ -43,7 +43,8 @@ def training_plan(
     if data.targets.kind == "ranking":  # a query is many rows, so fewer steps are enough
         recipe = dataclasses.replace(recipe, min_steps=recipe.min_steps // 4)
     n_rows, has_validation = data.train.n_per_epoch, data.valid is not None
-    batch_size, row_size = batch_size_for(recipe, params["batch_size"], n_rows, data.n_copies), data.train.store.row_size
+    batch_size = batch_size_for(recipe, params["batch_size"], n_rows, data.n_copies)
+    row_size = data.train.store.row_size
     if data.train.queries is not None:  # which are counted in place of rows
         rows_of_query = data.train.queries.mean_rows(_ROWS_OF_QUERY)
         row_size = round(row_size * rows_of_query)

@@ -30,8 +30,9 @@ Predict = Callable[[Rows], np.ndarray]
 
 
 def verify(graph: Graph, computation: Computation, inputs: Inputs, row_shape: list[int], name: str) -> None:
-    """Raise a ValueError if the graph gives something else than the computation, or a row depends on the other rows, unless these are
-    its query.
+    """Raise a ValueError if the graph gives something else than the computation, or a row depends on the other rows.
+
+    These may be those of its query.
 
     `name` is that of the module. A recording follows the branches that its example takes. A module that branches on
     the values of its input, or on the number of rows, is found here.

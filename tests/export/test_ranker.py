@@ -44,7 +44,13 @@ def test_both_exports_score_a_query_as_the_estimator_does(module, tmp_path):
 @pytest.mark.parametrize("n", [1, 2, 3, 50])
 def test_numbers_relative_to_one_query_are_those_of_the_estimator(n):
     x = np.column_stack(
-        [RANDOM.normal(size=n), RANDOM.integers(0, 3, n), np.full(n, 0.1), 1e6 + np.arange(n) // 2, 1e-9 * RANDOM.normal(size=n)]
+        [
+            RANDOM.normal(size=n),
+            RANDOM.integers(0, 3, n),
+            np.full(n, 0.1),
+            1e6 + np.arange(n) // 2,
+            1e-9 * RANDOM.normal(size=n),
+        ]
     ).astype(np.float32)
     expected = relative_to_query(x, np.zeros(n, dtype=np.int64))
     torch.testing.assert_close(relative_to_one_query(torch.from_numpy(x)), expected, rtol=0, atol=1e-6)

@@ -78,8 +78,7 @@ def check_description(description, arrays):
     missing = [wanted[column["kind"]] - set(column) for column in description["columns"]]
     target = description["target"]
     missing.append(
-        {"confidence_level", "dtype"} - set(target)
-        | _OF_TARGET.get(target["kind"], {"classes"}) - set(target)
+        {"confidence_level", "dtype"} - set(target) | _OF_TARGET.get(target["kind"], {"classes"}) - set(target)
     )
     if target["kind"] == "classes" and target["confidence_level"] is not None:
         missing.append({"thresholds"} - set(target))

@@ -59,7 +59,9 @@ def export_numpy(estimator: Any, path: str | os.PathLike[str], *, confidence_lev
 
     Notes
     -----
-    The predictor of a ranker of tables takes the rows of one query. Probabilities differ from `predict_proba` by about 1e-6, because sums are rounded in another order. The files
+    The predictor of a ranker of tables takes the rows of one query.
+
+    Probabilities differ from `predict_proba` by about 1e-6, because sums are rounded in another order. The files
     contain weights, statistics of the columns, and categories, but no row of the training table.
 
     Examples
