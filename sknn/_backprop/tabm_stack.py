@@ -8,9 +8,9 @@ automatic differentiation.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,19 +38,25 @@ _OF_EACH = ("head_weight", "head_bias", "curves", "curve_gain", "curve_weight", 
 
 
 class Buffers(Memory):
-    """Memory that is kept from step to step, a buffer for each name and shape; ``buffers[name]`` is the last one."""
+    """Memory that is kept from step to step, one piece for each name; ``buffers[name]`` is the last use of it.
+
+    Batches of whole queries differ in size, so that a buffer for each shape would be a buffer for each batch.
+    """
 
     def __init__(self) -> None:
-        self._by_shape: dict[tuple[Any, ...], Tensor] = {}
+        self._memory: dict[str, Tensor] = {}  # of the largest shape so far
         self._last: dict[str, Tensor] = {}
 
     def result(self, name: str, shape: Sequence[int]) -> Tensor:
-        key = (name, *shape)
-        buffer = self._by_shape.get(key)
-        if buffer is None:
-            buffer = self._by_shape[key] = torch.empty(*shape, dtype=torch.float32, device="cpu")
-        self._last[name] = buffer
-        return buffer
+        last = self._last.get(name)
+        if last is not None and last.shape == tuple(shape):
+            return last
+        size = math.prod(shape)
+        memory = self._memory.get(name)
+        if memory is None or memory.numel() < size:
+            memory = self._memory[name] = torch.empty(size, dtype=torch.float32, device="cpu")
+        self._last[name] = memory[:size].view(*shape)
+        return self._last[name]
 
     def over(self, x: Tensor) -> Tensor:
         return x

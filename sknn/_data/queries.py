@@ -26,8 +26,15 @@ class Queries:
 
     def rows(self, queries: np.ndarray) -> np.ndarray:
         """Positions of the rows of these queries, given by their places among the codes; of one after the other."""
-        parts = [self.order[self.bounds[i] : self.bounds[i + 1]] for i in queries.tolist()]
-        return np.concatenate([np.empty(0, dtype=np.int64), *parts])
+        return np.concatenate([np.empty(0, dtype=np.int64), *map(self.rows_of, queries.tolist())])
+
+    def rows_of(self, query: int) -> np.ndarray:
+        """Positions of the rows of one query, given by its place among the codes."""
+        return self.order[self.bounds[query] : self.bounds[query + 1]]
+
+    def mean_rows(self, most_rows: int) -> float:
+        """Rows of a query in the mean, where one of more rows counts as one of `most_rows`."""
+        return float(np.minimum(np.diff(self.bounds), most_rows).mean())
 
     def some(self, n_rows: int) -> np.ndarray:
         """Positions of the rows of queries from all over the table, about `n_rows` or one query."""

@@ -12,6 +12,8 @@ from .rows import Batch, Batches, Rows
 
 __all__ = ["QueryBatches"]
 
+_NO_ROWS = np.empty(0, dtype=np.int64)
+
 
 class QueryBatches(Batches):
     """Iterate over rows, an epoch at a time, in batches of `batch_size` whole queries for each network.
@@ -19,12 +21,16 @@ class QueryBatches(Batches):
     Of a committee, the parts of a batch are of equal size: the shorter ones are filled up with rows that belong to no
     query, code -1, which count for nothing. Each part ends with such a row, so that the last query of a network and the
     first one of the next are told apart.
+
+    Of a query of more than `most_rows` rows, half of so many are the most relevant ones, and the others are drawn at
+    random: in each epoch, or once if there is no generator.
     """
 
-    def __init__(self, rows: Rows, batch_size: int, generator: torch.Generator | None) -> None:
+    def __init__(self, rows: Rows, batch_size: int, generator: torch.Generator | None, most_rows: int) -> None:
         assert rows.queries is not None
-        self.rows, self.generator = rows, generator
+        self.rows, self.generator, self.most_rows = rows, generator, most_rows
         self.queries = rows.queries
+        self.relevance = rows.targets[:, 0].cpu().numpy()
         every = np.arange(len(self.queries))
         # The queries of each network.
         self.parts = [every] if rows.shares is None else [self._queries_of(share) for share in rows.shares]
@@ -40,7 +46,19 @@ class QueryBatches(Batches):
     def __iter__(self) -> Iterator[Batch]:
         orders = [part if self.generator is None else part[self._shuffled(len(part))] for part in self.parts]
         for queries in zip(*(np.array_split(order, self.n_batches) for order in orders), strict=True):
-            yield self._batch([self.queries.rows(part) for part in queries])
+            yield self._batch([np.concatenate([_NO_ROWS, *map(self._rows_of, part.tolist())]) for part in queries])
+
+    def _rows_of(self, query: int) -> np.ndarray:
+        """Positions of the rows of a query, or of some of them."""
+        rows = self.queries.rows_of(query)
+        if len(rows) <= self.most_rows:
+            return rows
+        generator = self.generator or torch.Generator().manual_seed(query)
+        rows = rows[torch.randperm(len(rows), generator=generator, dtype=torch.int64).numpy()]
+        rows = rows[np.argsort(-self.relevance[rows], kind="stable")]
+        n_first = self.most_rows // 2
+        others = torch.randperm(len(rows) - n_first, generator=generator, dtype=torch.int64)[: self.most_rows - n_first]
+        return np.concatenate([rows[:n_first], rows[n_first + others.numpy()]])
 
     def _shuffled(self, n: int) -> np.ndarray:
         return torch.randperm(n, generator=self.generator, dtype=torch.int64).numpy()

@@ -16,7 +16,11 @@ from .stores import Dense
 from .table_inputs import TableInputs, TableRows
 from .tagged import Tagged
 
-__all__ = ["RankingInputs", "RankingRows", "relative_to_query"]
+__all__ = ["TIE", "RankingInputs", "RankingRows", "relative_to_query"]
+
+# Encoded numbers, which are in units of their spread, count as equal up to this difference: those of equal cells may
+# differ by rounding, such as the times of day of two days.
+TIE = 1e-6
 
 
 class RankingRows(RawRows):
@@ -100,8 +104,9 @@ class RankingInputs(Inputs):
 def relative_to_query(x: np.ndarray, queries: np.ndarray) -> Tensor:
     """Numbers float32 (n, d) -> (n, 3 * d): themselves, their z-scores within the query, and their ranks in it.
 
-    A z-score is 0 where the numbers of a query are equal. A rank is the share of the other rows of the query that are
-    below, ties counted half, minus the share of those above: from -1 to 1, and 0 for a query of one row.
+    A z-score is 0 where the numbers of a query are equal, up to `TIE`. A rank is the share of the other rows
+    of the query that are below, ties counted half, minus the share of those above: from -1 to 1, and 0 for a query of
+    one row.
     """
     n, d = x.shape
     found = np.zeros((n, RankingInputs.n_parts * d), dtype=np.float32)
@@ -113,8 +118,7 @@ def relative_to_query(x: np.ndarray, queries: np.ndarray) -> Tensor:
         values = x[of.order, i].astype(np.float64)
         centered = values - (np.add.reduceat(values, starts) / lengths)[place]
         spread = np.sqrt(np.add.reduceat(centered**2, starts) / lengths)[place]
-        # Of equal numbers only rounding is left.
-        varies = spread > 1e-6 * np.maximum(1e-6, np.abs(values))
+        varies = spread > TIE * np.maximum(1.0, np.abs(values))
         found[of.order, d + i] = np.where(varies, centered / np.where(varies, spread, 1.0), 0.0)
         found[of.order, 2 * d + i] = _ranks(values, place, starts, lengths)
     return torch.from_numpy(found)
@@ -124,7 +128,8 @@ def _ranks(values: np.ndarray, place: np.ndarray, starts: np.ndarray, lengths: n
     """Ranks from -1 to 1 of values (n,) within their queries, which stand one after the other."""
     order = np.lexsort((values, place))
     ranked, of_query = values[order], place[order]
-    is_new = np.append(True, (ranked[1:] != ranked[:-1]) | (of_query[1:] != of_query[:-1]))
+    is_above = np.diff(ranked) > TIE * np.maximum(1.0, np.abs(ranked[1:]))
+    is_new = np.append(True, is_above | (of_query[1:] != of_query[:-1]))
     first = np.flatnonzero(is_new)
     last = np.append(first[1:], len(values)) - 1
     tie = np.cumsum(is_new) - 1

@@ -25,6 +25,8 @@ __all__ = ["n_networks_for", "optimizer_params_for", "stops_early", "training_pl
 _ROWS_OF_FULL_LENGTH = 30_000
 # From so many rows on, the largest batch grows with the fourth root of their number.
 _ROWS_OF_LARGEST_BATCH = 20_000
+# Of queries, a batch holds about so many rows, but not fewer queries; a long query counts as one of so many rows.
+_ROWS_OF_QUERIES, _FEWEST_QUERIES, _ROWS_OF_QUERY = 1024, 4, 256
 
 
 def training_plan(
@@ -42,6 +44,12 @@ def training_plan(
         recipe = dataclasses.replace(recipe, min_steps=recipe.min_steps // 4)
     n_rows, has_validation = data.train.n_per_epoch, data.valid is not None
     batch_size = batch_size_for(recipe, params["batch_size"], n_rows, data.n_copies)
+    row_size = data.train.store.row_size
+    if data.train.queries is not None:  # which are counted in place of rows
+        rows_of_query = data.train.queries.mean_rows(_ROWS_OF_QUERY)
+        row_size = round(row_size * rows_of_query)
+        if params["batch_size"] == "auto":
+            batch_size = max(_FEWEST_QUERIES, min(batch_size, int(_ROWS_OF_QUERIES / rows_of_query)))
     can_be_scaled = data.inputs.can_be_scaled
     has_decay_by_recipe = recipe.decay_epochs is not None and _decay_is_free(params)
     patience = recipe.patience if params["n_iter_no_change"] == "auto" else params["n_iter_no_change"]
@@ -49,7 +57,7 @@ def training_plan(
     epochs = epochs_for(
         recipe, params["max_epochs"], n_rows, batch_size,
         n_networks=1 if data.train.shares is None else len(data.train.shares),
-        row_size=data.train.store.row_size, stopped=has_validation,
+        row_size=row_size, stopped=has_validation,
     )  # fmt: skip
     return TrainingPlan(
         # Of a target that never varies there is nothing to learn: predictions are exact already.

@@ -9,15 +9,19 @@ from torch import Tensor, nn
 
 from .._conformal.intervals import IntervalBounds
 from .._data.inputs import Inputs
+from .._data.ranking_inputs import RankingInputs
 from .._data.table_inputs import TableInputs
 from .._network.table_network import first_output, network_inputs, users_network
 from .._training.net import _Net
+from .relative import relative_to_one_query
 
 __all__ = ["Computation", "module_name"]
 
 
 class Computation(nn.Module):
     """Encoder, network, combination of the members and inverse link in one module; and bounds of intervals, if given.
+
+    Where numbers are given relative to those of a query, a batch is one query.
 
     Shape
     -----
@@ -27,6 +31,9 @@ class Computation(nn.Module):
 
     def __init__(self, net: _Net, inputs: Inputs, bounds: IntervalBounds | None = None) -> None:
         super().__init__()
+        self.is_one_query = isinstance(inputs, RankingInputs)
+        if isinstance(inputs, RankingInputs):
+            inputs = inputs.table
         self.network = copy.deepcopy(net.module_).cpu().eval()
         self.criterion = copy.deepcopy(net.criterion_).cpu().eval()
         self.encoder = None if inputs.encoder is None else copy.deepcopy(inputs.encoder).cpu()
@@ -43,6 +50,8 @@ class Computation(nn.Module):
             numeric = numeric.index_select(-1, self.used)
         if self.encoder is not None:
             numeric = self.encoder(numeric)
+        if self.is_one_query:
+            numeric = relative_to_one_query(numeric)
         if self.rescaling is not None:
             center, spread = self.rescaling
             numeric = (numeric - center) / spread

@@ -24,6 +24,10 @@ def exported_intervals(estimator: Any, confidence_level: float | None, asked_by:
     """The intervals of a fitted estimator; nothing if `confidence_level` is None."""
     if confidence_level is None:
         return ExportedIntervals(None, {"confidence_level": None})
+    if estimator._targets.kind == "ranking":
+        raise ValueError(
+            f"confidence_level={confidence_level}: scores of a ranking have no unit, and so no intervals. Leave it out."
+        )
     kept, scores = interval_scores(estimator, confidence_level, f"{asked_by} with confidence_level")
     level = float(confidence_level)
     if kept.labels is not None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .._data.ranking_inputs import RankingInputs
 from .._data.table_inputs import TableInputs
 from .._data.text_features import TextFeatures
 from .._estimator.answers import Answers
@@ -37,7 +38,8 @@ class ExportedModel:
     row_shape: list[int]  # of the numbers of one row
     allow_nan: bool
     # "kind", "dtype", "confidence_level" (or None), and "classes", with a level also "thresholds"; or "mean", "scale",
-    # "ndim" and, in the output of the graph, "n_values" of predictions, which bounds follow if there is a level.
+    # "ndim" and, in the output of the graph, "n_values" of predictions, which bounds follow if there is a level; or
+    # nothing else for scores of a ranking.
     target: dict[str, Any]
 
 
@@ -57,7 +59,9 @@ def _recorded_and_verified(estimator: Any, asked_by: str, confidence_level: floa
         )
     intervals = exported_intervals(estimator, confidence_level, asked_by)
     name = module_name(estimator.net_)
-    graph = capture(Computation(estimator.net_, inputs, intervals.bounds), inputs, name)
+    computation = Computation(estimator.net_, inputs, intervals.bounds)
+    inputs = inputs.table if isinstance(inputs, RankingInputs) else inputs
+    graph = capture(computation, inputs, name)
     _check_operations(graph, asked_by)
     columns = _columns(inputs) if isinstance(inputs, TableInputs) else []
     names = [column["name"] for column in columns] or list(vars(estimator).get("feature_names_in_", ()))
@@ -75,7 +79,8 @@ def _recorded_and_verified(estimator: Any, asked_by: str, confidence_level: floa
     if targets.kind == "real":
         n_bounds = 0 if intervals.bounds is None else 2 * targets.n_targets
         model.target["n_values"] = model.graph.shapes[model.graph.output][1] - n_bounds
-    verify(model.graph, Computation(estimator.net_, inputs, intervals.bounds), inputs, model.row_shape, name)
+    computation = Computation(estimator.net_, estimator._inputs, intervals.bounds)
+    verify(model.graph, computation, inputs, model.row_shape, name)
     return model
 
 
@@ -94,7 +99,7 @@ def _check_estimator(estimator: Any, asked_by: str) -> None:
         raise TypeError(
             f"estimator is a {name}; export the estimator that it found: {asked_by}(search.best_estimator_, path)."
         )
-    raise TypeError(f"estimator is a {name}; expected a fitted NeuralClassifier or NeuralRegressor.")
+    raise TypeError(f"estimator is a {name}; expected a fitted NeuralClassifier, NeuralRegressor or NeuralRanker.")
 
 
 def _check_operations(graph: Graph, asked_by: str) -> None:
@@ -167,6 +172,8 @@ def _labels_as_json(classes: np.ndarray) -> list[Any]:
 
 
 def _target(targets: Any) -> dict[str, Any]:
+    if targets.kind == "ranking":
+        return {"kind": targets.kind, "dtype": "float32"}
     if targets.kind != "real":
         return {"kind": targets.kind, "classes": _labels_as_json(targets.classes_), "dtype": targets.classes_.dtype.str}
     scale, mean = (values.tolist() for values in targets.affine)

@@ -23,7 +23,7 @@ from .._estimator.answers import Answers
 from .._estimator.base import BaseNeuralEstimator
 from .._estimator.reading import Reading, reading_of
 from .._hyperparameters import store_arguments
-from ..losses import make_loss
+from ..losses import RankingLoss, make_loss
 from ..metrics import ndcg_by_query
 from ..metrics._ranking import weighted_mean
 
@@ -308,7 +308,12 @@ class NeuralRanker(Answers, BaseNeuralEstimator):
         return Reading(RankingInputs, reading.module, Tagged(reading.X, X.tags), reading.options)
 
     def _learn_targets(self, y: Any, classes: Any, weight: np.ndarray | None) -> RankingTargets:
-        make_loss(self.criterion, dict(self.criterion_params or {}), "ranking")  # refuses one that cannot rank
+        loss = make_loss(self.criterion, dict(self.criterion_params or {}), "ranking")  # refuses one that cannot rank
+        if not isinstance(loss, RankingLoss):
+            raise TypeError(
+                f"criterion={loss.class_name} is no RankingLoss; derive it from sknn.losses.RankingLoss, which gives "
+                "`of_lists` the scores of whole queries."
+            )
         return RankingTargets.learn(y, weight)
 
     def _public_targets(self, targets: Any) -> dict[str, Any]:

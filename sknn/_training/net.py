@@ -38,6 +38,8 @@ _PLAIN_LAYERS = {
 
 # Numbers of the validation rows of one batch, at most, unless those of a training batch are more.
 _VALIDATED_AT_ONCE = 2**22
+# Of a held-out query, so many times as many rows count as in training; and rows of one batch of them, about.
+_HELD_OUT_LISTS, _HELD_OUT_ROWS = 4, 1024
 
 
 class _Net(ScoredNet, SknnNet):
@@ -108,13 +110,21 @@ class _Net(ScoredNet, SknnNet):
         if not isinstance(dataset, Rows):
             return super().get_iterator(dataset, training=training)
         if dataset.queries is not None:
-            generator = None if not training else self._shuffle_generator()
-            return QueryBatches(dataset, self.batch_size, generator)
+            return self._batches_of_queries(dataset, training)
         if not training:  # no gradients are kept, so batches may be larger
             n_networks = 1 if dataset.shares is None else len(dataset.shares)
             most = min(1024, max(1, _VALIDATED_AT_ONCE // dataset.store.row_size)) // n_networks
             return Batches(dataset, max(self.batch_size, most), None)
         return Batches(dataset, self.batch_size, self._shuffle_generator())
+
+    def _batches_of_queries(self, rows: Rows, training: bool) -> QueryBatches:
+        most_rows = self.criterion_.max_list_size
+        if training:
+            return QueryBatches(rows, self.batch_size, self._shuffle_generator(), most_rows)
+        most_rows *= _HELD_OUT_LISTS
+        assert rows.queries is not None
+        size = min(self.batch_size, int(_HELD_OUT_ROWS / rows.queries.mean_rows(most_rows)))
+        return QueryBatches(rows, max(1, size), None, most_rows)
 
     def _shuffle_generator(self) -> torch.Generator:
         return torch.Generator().manual_seed(0 if self.run is None else self.run.plan.shuffle_seed)

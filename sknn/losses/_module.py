@@ -118,8 +118,8 @@ class ModuleLoss(Loss):
         super().__init__()
         self.name = type(module).__name__
         known = next((_TORCH_LOSSES[kind] for kind in type(module).__mro__ if kind in _TORCH_LOSSES), None)
-        fits, link = known or ({target}, _DEFAULT_LINKS[target])
-        if target not in fits:
+        fits, link = known or ({target} & _DEFAULT_LINKS.keys(), _DEFAULT_LINKS.get(target, identity))
+        if target not in fits:  # of rankings no plain module knows the queries
             raise unfit_error(self.name, target)
         if getattr(module, "reduction", None) == "sum":
             raise ValueError(
@@ -208,7 +208,7 @@ def unfit_error(label: str, target: Target) -> ValueError:
     """The loss is for another kind of target."""
     names = [name for name, kinds in LOSSES.items() if any(target in kind.targets for kind in kinds)]
     modules = sorted(kind.__name__ for kind, (fits, _) in _TORCH_LOSSES.items() if target in fits)
+    others = f", or a module such as {', '.join(f'nn.{name}' for name in modules)}" if modules else ""
     return ValueError(
-        f"criterion={label} does not fit y, which is {_TARGET_WORDS[target]}; expected one of {names}, or "
-        f"a module such as {', '.join(f'nn.{name}' for name in modules)}."
+        f"criterion={label} does not fit y, which is {_TARGET_WORDS[target]}; expected one of {names}{others}."
     )

@@ -8,18 +8,18 @@ spread. Rows of a query follow one another; a code below zero marks rows that co
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from ._base import Loss, shape_error
 
 __all__ = ["ApproxNDCG", "LambdaRank", "ListNet", "Lists", "Pointwise", "RankNet", "RankingLoss"]
 
-# Numbers of comparisons of the rows of queries with one another that are in memory together, about.
+# Pairs of rows that the members compare at once, about.
 _PAIRS_AT_ONCE = 2**22
 
 
@@ -66,8 +66,9 @@ class RankingLoss(Loss):
     Parameters
     ----------
     max_list_size : int, default=256
-        In training, of a query of more rows only so many count in a step: half of them the most relevant ones, the
-        others drawn at random. Time and memory of a step grow with the square of the rows of a query.
+        In training by an estimator, of a query of more rows only so many are in a step: half of them the most relevant
+        ones, the others drawn at random in each epoch. Of a held-out query four times as many count, always the same.
+        Time and memory of a step grow with the square of the rows of a query.
     """
 
     targets = frozenset({"ranking"})
@@ -116,12 +117,17 @@ class RankingLoss(Loss):
         relevance, queries, standardized = y.unbind(dim=1)
         weight = torch.ones_like(relevance) if sample_weight is None else sample_weight
         total, n_queries = scores.sum() * 0.0, 0
-        for positions, exists in self._lists(relevance, queries):
+        parts = self._lists(relevance, queries, _PAIRS_AT_ONCE / len(scores))
+        for positions, exists in parts:
             own = weight[positions].masked_fill(~exists, 0.0)
             of_query = own.sum(dim=1) / exists.sum(dim=1)
             own = own / of_query.clamp(min=1e-30)[:, None]
             lists = Lists(scores[:, positions], relevance[positions], standardized[positions], exists, own)
-            total = total + (self.of_lists(lists) * of_query).sum()
+            if len(parts) == 1 or not scores.requires_grad:
+                losses = self.of_lists(lists)
+            else:  # pairs of one part at a time are in memory: those of the others are computed again for the gradient
+                losses = checkpoint(self.of_lists, lists, use_reentrant=False, preserve_rng_state=False)
+            total = total + (losses * of_query).sum()
             n_queries += len(positions)
         return total / max(1, n_queries * len(scores))
 
@@ -129,8 +135,11 @@ class RankingLoss(Loss):
         """The loss of all held-out queries at once: batches differ in the number of queries."""
         return self(raw_prediction, y, sample_weight)
 
-    def _lists(self, relevance: Tensor, queries: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Positions of the rows of queries, int64 (n_queries, longest), and which exist; few comparisons at a time."""
+    def _lists(self, relevance: Tensor, queries: Tensor, most_pairs: float) -> list[tuple[Tensor, Tensor]]:
+        """Positions of the rows of queries, int64 (n_queries, longest), and which exist, bool.
+
+        Queries of about the same length are together, at most `most_pairs` pairs of rows, or one query.
+        """
         _, lengths = queries.unique_consecutive(return_counts=True)
         ends = lengths.cumsum(0)
         starts = ends - lengths
@@ -139,43 +148,23 @@ class RankingLoss(Loss):
             counts &= self._has_an_order(relevance, starts, lengths)
         starts, lengths = starts[counts], lengths[counts]
         order = lengths.argsort(stable=True)
-        first = 0
-        for last, length in enumerate(lengths[order].tolist(), start=1):
-            longest = min(length, self._most())
-            is_full = (last + 1 - first) * longest**2 > _PAIRS_AT_ONCE
-            if is_full or last == len(order):
-                chosen = order[first:last]
-                yield self._positions(relevance, starts[chosen], lengths[chosen])
-                first = last
+        sorted_lengths = lengths[order].tolist()
+        parts, first = [], 0
+        for last in range(1, len(sorted_lengths) + 1):
+            if last < len(sorted_lengths) and (last + 1 - first) * sorted_lengths[last] ** 2 <= most_pairs:
+                continue
+            chosen = order[first:last]
+            steps = torch.arange(sorted_lengths[last - 1], dtype=torch.int64, device=starts.device)
+            exists = steps < lengths[chosen, None]
+            parts.append((torch.where(exists, starts[chosen, None] + steps, starts[chosen, None]), exists))
+            first = last
+        return parts
 
     @staticmethod
     def _has_an_order(relevance: Tensor, starts: Tensor, lengths: Tensor) -> Tensor:
         """Whether the rows of each query differ in relevance, bool (n_queries,)."""
         differs = functional.pad((relevance[1:] != relevance[:-1]).to(torch.int64), (1, 0)).cumsum(0)
         return differs[starts + lengths - 1] > differs[starts]
-
-    def _most(self) -> int:
-        """Rows of a query that count at most; of held-out queries a fixed choice of more."""
-        return self.max_list_size if self.training else 4 * self.max_list_size
-
-    def _positions(self, relevance: Tensor, starts: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        longest, most = int(lengths.max()), self._most()
-        steps = torch.arange(longest, dtype=torch.int64, device=starts.device)
-        exists = steps < lengths[:, None]
-        positions = torch.where(exists, starts[:, None] + steps, starts[:, None])
-        if longest <= most:
-            return positions, exists
-        # Half of the rows by relevance, equal ones in random order; the others in random order.
-        if self.training:
-            noise = torch.rand(positions.shape, dtype=torch.float32, device=positions.device)
-        else:
-            noise = (steps * 0.618034 % 1).float().expand(positions.shape)
-        by_relevance = (relevance[positions] + 0.5 * noise).masked_fill(~exists, -torch.inf)
-        keys = noise.masked_fill(~exists, 2.0)
-        first = by_relevance.topk(most // 2, dim=1).indices
-        keys = keys.scatter(1, first, torch.where(exists.gather(1, first), -1.0, 2.0).to(keys.dtype))
-        chosen = keys.topk(most, dim=1, largest=False).indices
-        return positions.gather(1, chosen), exists.gather(1, chosen)
 
 
 class ApproxNDCG(RankingLoss):

@@ -23,6 +23,7 @@ PAGES = [
     "images.md",
     "intervals.md",
     "measures.md",
+    "ranking.md",
     "searches_that_survive.md",
     "sequences.md",
     "texts.md",

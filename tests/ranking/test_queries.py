@@ -46,7 +46,7 @@ def test_parts_are_whole_queries(most):
 @pytest.mark.parametrize("batch_size", [1, 2, 50])
 def test_batches_are_whole_queries_in_another_order_each_epoch(batch_size):
     codes = np.repeat(np.arange(9), [1, 4, 2, 2, 3, 1, 5, 2, 1])
-    batches = QueryBatches(rows_of(codes), batch_size, torch.Generator().manual_seed(0))
+    batches = QueryBatches(rows_of(codes), batch_size, torch.Generator().manual_seed(0), 100)
     epochs = [list(batches) for _ in range(2)]
     for epoch in epochs:
         assert len(epoch) == len(batches) == -(-9 // batch_size)
@@ -60,11 +60,27 @@ def test_batches_are_whole_queries_in_another_order_each_epoch(batch_size):
         assert not all(torch.equal(a[1], b[1]) for a, b in zip(*epochs, strict=True))
 
 
+@pytest.mark.parametrize("seed", [0, None], ids=["training", "held out"])
+def test_of_a_long_query_the_relevant_rows_and_some_others(seed):
+    codes = np.repeat([0, 1], [1000, 3])
+    rows = rows_of(codes)
+    rows.targets[:, 0] = torch.where(torch.arange(1003) % 100 == 7, 2.0, 0.0)  # 10 rows of the long one
+    batches = QueryBatches(rows, 2, None if seed is None else torch.Generator().manual_seed(seed), 40)
+    drawn = []
+    for _ in range(2):
+        ((inputs, y),) = batches
+        positions = inputs["x"][:, 0].long()
+        assert len(positions) == len(positions.unique()) == 43
+        assert int((y[:, 0] > 0).sum()) == 10
+        drawn.append(set(positions.tolist()))
+    assert (drawn[0] == drawn[1]) == (seed is None)
+
+
 def test_networks_have_equal_parts_of_their_own_queries():
     codes = np.repeat(np.arange(6), [5, 1, 3, 2, 4, 1])
     shares = np.stack([np.resize(np.flatnonzero(codes != out), 15) for out in (0, 4)])
     seen: list[set[int]] = [set(), set()]
-    batches = QueryBatches(rows_of(codes, shares), 2, torch.Generator().manual_seed(1))
+    batches = QueryBatches(rows_of(codes, shares), 2, torch.Generator().manual_seed(1), 100)
     for inputs, y in batches:
         assert len(y) % 2 == 0
         for i, part in enumerate(y[:, 1].split(len(y) // 2)):

@@ -59,6 +59,7 @@ _FIELDS = {
     "columns": list, "feature_names": (list, type(None)), "row_shape": list, "allow_nan": bool, "target": dict,
     "widest": int, "nodes": list, "output": str,
 }  # fmt: skip
+_OF_TARGET = {"real": {"mean", "scale", "ndim", "n_values"}, "ranking": set()}
 
 
 def check_description(description, arrays):
@@ -77,8 +78,7 @@ def check_description(description, arrays):
     missing = [wanted[column["kind"]] - set(column) for column in description["columns"]]
     target = description["target"]
     missing.append(
-        {"confidence_level", "dtype"} - set(target)
-        | ({"mean", "scale", "ndim", "n_values"} if target["kind"] == "real" else {"classes"}) - set(target)
+        {"confidence_level", "dtype"} - set(target) | _OF_TARGET.get(target["kind"], {"classes"}) - set(target)
     )
     if target["kind"] == "classes" and target["confidence_level"] is not None:
         missing.append({"thresholds"} - set(target))

@@ -28,7 +28,7 @@ def export_numpy(estimator: Any, path: str | os.PathLike[str], *, confidence_lev
 
     Parameters
     ----------
-    estimator : NeuralClassifier or NeuralRegressor
+    estimator : NeuralClassifier, NeuralRegressor or NeuralRanker
         A fitted estimator. Its module may use the operations that docs/export.md lists.
     path : path-like
         The file of weights; ``.npz`` is appended if it is missing. The name must be one that ``import`` accepts:
@@ -59,6 +59,8 @@ def export_numpy(estimator: Any, path: str | os.PathLike[str], *, confidence_lev
 
     Notes
     -----
+    The predictor of a ranker of tables takes the rows of one query.
+
     Probabilities differ from `predict_proba` by about 1e-6, because sums are rounded in another order. The files
     contain weights, statistics of the columns, and categories, but no row of the training table.
 

@@ -3,7 +3,7 @@
     from model import load              # this file, beside model.npz
     model = load("model.npz")
     model.predict_proba(table)          # of a classifier
-    model.predict(table)
+    model.predict(table)                # of a ranker, the rows of one query
 
 A table is a list of rows, a list of dicts, a dict of columns, a 2-D array, or a dataframe with the columns of the
 training table: numbers, categories, dates, texts and missing values as they are. Loading a file executes nothing in it.
@@ -28,7 +28,7 @@ _CHUNK_FLOATS = 2**22  # numbers of the widest layer that are held at a time, ab
 
 
 def load(path: Any) -> Any:
-    """Return the model in a file of ``sknn.export_numpy``: a `Classifier` or a `Regressor`.
+    """Return the model in a file of ``sknn.export_numpy``: a `Classifier`, a `Regressor` or a `Ranker`.
 
     Nothing in the file is executed, and reading it takes no more memory than the size of the file; a damaged file
     raises a ValueError. The time that predict takes depends on the network: arrays of absurd size are refused, but
@@ -42,7 +42,7 @@ def load(path: Any) -> Any:
         found = description["format"]
         if found == FORMAT:
             check_description(description, arrays)
-            kind = Regressor if description["target"]["kind"] == "real" else Classifier
+            kind = {"real": Regressor, "ranking": Ranker}.get(description["target"]["kind"], Classifier)
             return kind(description, arrays)
     except UnknownOperationError:
         raise
@@ -54,7 +54,9 @@ def load(path: Any) -> Any:
 
 
 class Model:
-    """What `Classifier` and `Regressor` have in common."""
+    """What `Classifier`, `Regressor` and `Ranker` have in common."""
+
+    depends_on_others = False  # whether the rows of X are compared with one another, so that they stay together
 
     def __init__(self, description, arrays):
         self.description = description
@@ -74,7 +76,7 @@ class Model:
         """Output of the inverse link of the loss, float32 (n_rows, n_values), and bounds if they were exported."""
         numeric, codes = self.read(X)
         widest = self.description["widest"]
-        chunk = max(1, _CHUNK_FLOATS // max(1, widest))
+        chunk = max(1, len(numeric) if self.depends_on_others else _CHUNK_FLOATS // max(1, widest))
         parts = []
         for start in range(0, len(numeric), chunk):
             rows = slice(start, start + chunk)
@@ -160,3 +162,13 @@ class Regressor(Model):
         values = values.astype(np.float64) * np.array(target["scale"]) + np.array(target["mean"])
         values = values.astype(target["dtype"])
         return values[:, 0] if target["ndim"] == 1 and values.shape[1] == 1 else values
+
+
+class Ranker(Model):
+    """A ranker of the rows of one query: `predict`."""
+
+    depends_on_others = True
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Scores float32 (n_rows,) of the rows of one query, all of them; larger ones come first."""
+        return self.values(X)[:, 0]

@@ -31,7 +31,7 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str], *, confidence_leve
 
     Parameters
     ----------
-    estimator : NeuralClassifier or NeuralRegressor
+    estimator : NeuralClassifier, NeuralRegressor or NeuralRanker
         A fitted estimator. Its module may use the operations that docs/export.md lists.
     path : path-like
         The file, usually ``*.onnx``. It appears whole or not at all.
@@ -65,9 +65,10 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str], *, confidence_leve
     Inputs: ``numeric``, double (batch, n_numeric), NaN = missing, dates as seconds since 1970; and one input for each
     categorical column, named after it: string (batch, 1), the empty string = missing, or double (batch, 1) if the
     categories are numbers, booleans or dates, NaN = missing. Outputs: ``probabilities``, float (batch, n_classes), and
-    ``label`` for classifiers, ``prediction`` for regressors. With a `confidence_level` also ``set``, bool
-    (batch, n_classes), or ``lower`` and ``upper``, each of the type and shape of ``prediction``, or of one output where
-    the prediction has several quantiles. The number of rows is free.
+    ``label`` for classifiers, ``prediction`` for regressors, ``score`` for rankers. With a
+    `confidence_level` also ``set``, bool (batch, n_classes), or ``lower`` and ``upper``, each of the type and shape of ``prediction``, or of one output where
+    the prediction has several quantiles. The number of rows is free; of a ranker of tables, they are those of one
+    query.
 
     Probabilities differ from `predict_proba` by about 1e-6. The file contains weights, statistics of the columns, and
     categories, but no row of the training table. It needs operator set 18 and ai.onnx.ml 4: onnxruntime 1.17 or later.
@@ -214,6 +215,9 @@ class _ModelBuilder:
         target = self.model.target
         if target["kind"] == "real":
             return self._predictions(values, target)
+        if target["kind"] == "ranking":
+            scores = self.graph.op("Squeeze", values.name, self.graph.ints([1]))
+            return [self._named(scores, "score", "float32", [])]
         probabilities = self._named(values.name, "probabilities", "float32", [values.shape[1]])
         if target["kind"] == "multilabel":
             chosen = self.graph.op("Greater", values.name, self.graph.constant(np.float32(0.5)))
