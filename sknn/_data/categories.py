@@ -173,12 +173,18 @@ def check_free_text(labels: Labels, name: Hashable, label: str, text_features: A
     )
 
 
-def check_known(column: Column, labels: Labels, codes: np.ndarray, label: str) -> None:
+def check_known(column: Column, values: Sequence[Hashable], codes: np.ndarray, label: str) -> None:
     """Warn if fit has seen none of the values: the type or the spelling of the column has probably changed."""
     if column.categories and not ((codes > 0) & (codes <= len(column.categories))).any():
+        is_number = column.kind == "numeric"
+        as_what = "count as unknown categories, and as numbers only" if is_number else "count as unknown"
+        advice = (
+            "If these are quantities, convert the column before fit, as by pd.to_numeric."
+            if is_number else "Has its type or spelling changed?"
+        )  # fmt: skip
         warnings.warn(
-            f"X: {label} holds no category that was seen in fit: its values, such as {shown(labels.values[0])}, "
-            f"count as unknown; known are {_abridged(list(column.categories), 3)}. Has its type or spelling changed?",
+            f"X: {label} holds no category that was seen in fit: its values, such as {shown(values[0])}, {as_what}; "
+            f"known are {_abridged(list(column.categories), 3)}. {advice}",
             stacklevel=level_of_caller(),
         )
 
