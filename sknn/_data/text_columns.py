@@ -253,7 +253,10 @@ def _is_unit(text: str, of_one_letter: bool) -> bool:
 
 def _first_of_each(kinds: list[str], values: list[Any]) -> dict[str, Any]:
     """The first value of each kind."""
-    return {kind: value for kind, value in zip(reversed(kinds), reversed(values), strict=True)}
+    found: dict[str, Any] = {}
+    for kind, value in zip(kinds, values, strict=True):
+        found.setdefault(kind, value)
+    return found
 
 
 def _decimal_of(value: Any, unit: Any) -> str:

@@ -97,9 +97,9 @@ class NeuralEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MetaEst
             and get_tags(self.estimator).target_tags.required
         ):
             raise ValueError(
-                f"y is None, but fit trains a clone of the {type(self.estimator).__name__}, which needs y. Pass y; or, "
-                "to use an estimator that is fitted already, NeuralEmbedding(FrozenEstimator(model)), with "
-                "FrozenEstimator of sklearn.frozen."
+                f"NeuralEmbedding requires y to be passed, but the target y is None: fit trains a clone of the "
+                f"{type(self.estimator).__name__}. Pass y; or, to use an estimator that is fitted already, "
+                "NeuralEmbedding(FrozenEstimator(model)), with FrozenEstimator of sklearn.frozen."
             )
         if get_config()["enable_metadata_routing"]:
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit
