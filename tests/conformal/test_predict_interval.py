@@ -8,8 +8,9 @@ import pytest
 import torch
 from sklearn.exceptions import NotFittedError
 
-from sknn import NeuralRegressor
+from sknn import NeuralClassifier, NeuralRegressor
 from sknn.losses import Loss
+from sknn.modules import MLP
 
 from .cases import coverage, regressor, table, train_and_test
 
