@@ -29,6 +29,7 @@ from .text_columns import (
     check_times,
     learn_dates,
     learn_format,
+    mixed_formats,
     reading_of,
     reading_of_dates,
     reading_of_formats,
@@ -65,11 +66,12 @@ def learn_column(
             reading = reading_of(content, format_, parsed, name, bool(categories))
             content = Measures(parsed)
         elif is_free_text(content) or (auto and is_prose(content)):
-            check_free_text(content, name, label, text_features)
-            reading = reading_of_formats(content, name, is_text=True)
+            examples = mixed_formats(content, is_text=True)
+            check_free_text(content, name, label, text_features, examples)
+            reading = reading_of_formats(examples, name, is_text=True)
             return Column(name, "text"), _texts(content, label, ""), reading
         else:
-            reading = reading_of_formats(content, name, is_text=False)
+            reading = reading_of_formats(mixed_formats(content, is_text=False), name, is_text=False)
     if isinstance(content, Labels):
         _check_labels_finite(content, label)
         worded = auto and not forced and is_worded(content)

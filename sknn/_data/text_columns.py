@@ -15,8 +15,15 @@ from .iso_dates import seconds_of_texts
 from .numeric_text import MISSING_TEXTS, split_text, written_number
 
 __all__ = [
-    "NumberFormat", "check_times", "learn_dates", "learn_format", "reading_of", "reading_of_dates",
-    "reading_of_formats", "recurring_numbers",
+    "NumberFormat",
+    "check_times",
+    "learn_dates",
+    "learn_format",
+    "mixed_formats",
+    "reading_of",
+    "reading_of_dates",
+    "reading_of_formats",
+    "recurring_numbers",
 ]  # fmt: skip
 
 # Up to so many distinct values a column of text stays a category whatever it holds: months, ratings, sizes.
@@ -215,8 +222,8 @@ def _steps(texts: list[str], format_: NumberFormat) -> str:
     return steps + (".str.replace(',', '.')" if format_.decimal == "," else "")
 
 
-def reading_of_formats(labels: Labels, name: Hashable, is_text: bool) -> str:
-    """What a warning says of texts that look like numbers of several formats, such as "5 %" and "0.05"; or "".
+def mixed_formats(labels: Labels, is_text: bool) -> str:
+    """For a message, two texts of a column that looks like numbers of several formats, such as "5 %" and "0.05"; or "".
 
     `is_text`: the column is read as free text, where a unit may be a single letter; of categories, numbers with one
     letter may be names, such as those of houses.
@@ -237,9 +244,16 @@ def reading_of_formats(labels: Labels, name: Hashable, is_text: bool) -> str:
     if len(examples) < 2:
         return ""
     first, second = list(examples.values())[:2]
+    return f"{shown(first)} and {shown(second)}"
+
+
+def reading_of_formats(examples: str, name: Hashable, is_text: bool) -> str:
+    """What a warning says of a column with `mixed_formats`; "" without."""
+    if not examples:
+        return ""
     found = "is read as free text" if is_text else "stays a category"
     return (
-        f"looks numeric, but not in one format, such as {shown(first)} and {shown(second)}, and {found}. Write all "
+        f"looks numeric, but not in one format, such as {examples}, and {found}. Write all "
         "values in one format before fit, better as numbers by pd.to_numeric, or name the column if it is meant so: "
         f"{'text_features' if is_text else 'categorical_features'}=[{shown(name)}]."
     )

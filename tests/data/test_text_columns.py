@@ -126,6 +126,14 @@ def test_numbers_of_several_formats_that_become_free_text_are_named(spell, first
     assert kinds(X, text_features=["price"]) == ["text"]  # warnings are errors
 
 
+def test_decimals_of_two_kinds_without_a_space_are_an_error_that_says_so():
+    X = pd.DataFrame({"price": [f"{i}.5" if i % 5 else f"{i},5" for i in range(300)]})
+    with pytest.raises(
+        ValueError, match=r"column 'price'.* looks numeric, but not in one format, such as '0,5' and '1.5'"
+    ):
+        learn(X)
+
+
 def test_texts_that_begin_with_a_number_are_no_numbers():
     streets = ["High St", "Mill Lane", "Park Road", "The Mews", "Elm Grove", "Old Hill", "West End"]
     assert kinds(pd.DataFrame({"a": [f"{i} {streets[i % 7]}" for i in range(1, 300)]})) == ["text"]
