@@ -115,8 +115,8 @@ def _pandas_column(column: Any, filling: Filling) -> Any:
         elif isinstance(dtype, pd.DatetimeTZDtype):
             seconds = pd.to_datetime(np.rint(values * 1e6).astype(np.int64), unit="us", utc=True)
             values = seconds.tz_convert(dtype.tz).astype(dtype)
-        elif pd.api.types.is_numeric_dtype(dtype):
-            values = values.astype(np.float64)
+        elif pd.api.types.is_float_dtype(dtype):
+            values = values.astype(dtype if isinstance(dtype, np.dtype) else np.float64)
         else:
             values = _cells(filling, column.to_numpy())
     elif filling.column.kind == "numeric":
@@ -129,6 +129,8 @@ def _series(name: str, cells: list[Any], like: Any) -> Any:
     """A narwhals series of the dtype of another one."""
     if like.dtype.is_integer():
         cells = [round(cell) if isinstance(cell, float) else cell for cell in cells]
+    elif like.dtype == nw.Date:
+        cells = [cell.date() if isinstance(cell, datetime.datetime) else cell for cell in cells]
     return nw.new_series(name, cells, dtype=like.dtype, native_namespace=nw.get_native_namespace(like))
 
 
