@@ -14,7 +14,7 @@ from .cells import is_missing
 from .containers import is_frame
 from .text_columns import NumberFormat
 
-__all__ = ["Filling", "filled", "with_columns_behind"]
+__all__ = ["Filling", "as_cells", "filled", "with_columns_behind"]
 
 
 class Filling(NamedTuple):
@@ -130,3 +130,11 @@ def _series(name: str, cells: list[Any], like: Any) -> Any:
     if like.dtype.is_integer():
         cells = [round(cell) if isinstance(cell, float) else cell for cell in cells]
     return nw.new_series(name, cells, dtype=like.dtype, native_namespace=nw.get_native_namespace(like))
+
+
+def as_cells(filling: Filling, is_whole: bool) -> np.ndarray:
+    """The numbers of a new column as cells, object (n_rows,): whole numbers, dates, texts."""
+    cells = _cells(filling, np.empty(0, dtype=object))
+    if filling.column.quantity == "number" and filling.column.number_format is None:
+        cells = [round(number) if is_whole else number for number in filling.values.tolist()]
+    return np.array([*cells, None], dtype=object)[:-1]
