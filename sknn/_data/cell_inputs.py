@@ -79,7 +79,7 @@ class CellInputs(Inputs):
     ) -> None:
         self.reader, self.grid, self.mean, self.spread, self.gap_columns = reader, grid, mean, spread, gap_columns
         self.row_shape = (3 * len(mean),)
-        self.given_shape = (len(mean),)
+        self.given_shape = (len(reader.columns),)
         # Not `cardinalities`: the codes are the network's own business, and none is to be masked before it sees them.
         self.n_codes = [len(reader.columns[i].categories) + 2 for i in reader.categorical]
         self.network_params = {"n_codes": self.n_codes}

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import narwhals.stable.v1 as nw
+import narwhals as nw
 import numpy as np
 
 from .categories import Column
@@ -55,7 +55,7 @@ def with_columns_behind(X: Any, names: list[str], columns: np.ndarray) -> Any:
         return X.assign(**dict(zip(names, columns.T, strict=True)))
     frame = nw.from_native(X, eager_only=True)
     made = [
-        nw.new_series(name, values.tolist(), native_namespace=nw.get_native_namespace(frame))
+        nw.new_series(name, values.tolist(), backend=frame.implementation)
         for name, values in zip(names, columns.T, strict=True)
     ]
     return frame.with_columns(*made).to_native()
@@ -131,7 +131,7 @@ def _series(name: str, cells: list[Any], like: Any) -> Any:
         cells = [round(cell) if isinstance(cell, float) else cell for cell in cells]
     elif like.dtype == nw.Date:
         cells = [cell.date() if isinstance(cell, datetime.datetime) else cell for cell in cells]
-    return nw.new_series(name, cells, dtype=like.dtype, native_namespace=nw.get_native_namespace(like))
+    return nw.new_series(name, cells, dtype=like.dtype, backend=like.implementation)
 
 
 def as_cells(filling: Filling, is_whole: bool) -> np.ndarray:

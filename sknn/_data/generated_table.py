@@ -35,7 +35,8 @@ class _Learned(NamedTuple):
     """What the cells of the training rows say."""
 
     atoms: list[np.ndarray]  # of each numeric column, the numbers that are drawn as codes, ascending
-    has_gaps: np.ndarray  # bool (n_numeric + n_categorical,)
+    coded: list[int]  # which of the numeric columns have codes
+    seen: list[np.ndarray]  # of each column of codes, those that occur, ascending; no others are made
     is_continuous: np.ndarray  # bool (n_numeric,), whether a column has other numbers
     grid: QuantileGrid  # of these
 
@@ -62,10 +63,11 @@ class GeneratedTableRows(RawRows):
         numbers, codes = self.rows.read(rows)
         atoms = [_atoms(column) for column in numbers.T]
         rest = np.where(_is_atom(numbers, atoms), np.nan, numbers)
-        missing = np.array([len(reader.columns[i].categories) + 1 for i in reader.categorical], dtype=np.int64)
-        has_gaps = np.append(np.isnan(numbers).any(axis=0), (codes == missing).any(axis=0))
+        has_gaps = np.asarray(np.isnan(numbers).any(axis=0))
+        coded = [i for i, own in enumerate(atoms) if len(own) or has_gaps[i]]
+        seen = [np.unique(column) for column in _raw_codes(numbers, codes, atoms, coded).T]
         is_continuous = np.asarray(~np.isnan(rest).all(axis=0))
-        learned = _Learned(atoms, has_gaps, is_continuous, QuantileGrid.learn(rest[:, is_continuous]))
+        learned = _Learned(atoms, coded, seen, is_continuous, QuantileGrid.learn(rest[:, is_continuous]))
         condition = None if self.y is None else Condition.learn(self.y)
         return GeneratedTable(reader, learned, condition, self.template)
 
@@ -88,16 +90,13 @@ class GeneratedTable(Inputs):
 
     def __init__(self, reader: TableReader, learned: _Learned, condition: Condition | None, template: Template) -> None:
         self.reader, self.learned, self.condition, self.template = reader, learned, condition, template
-        atoms, d = learned.atoms, len(reader.numeric)
-        # Numeric columns with codes, and of each continuous one the place of its codes.
-        self.coded = [i for i in range(d) if len(atoms[i]) or learned.has_gaps[i]]
-        of_categories = [len(reader.columns[i].categories) + 2 for i in reader.categorical]
-        self.n_codes = of_categories + [len(atoms[i]) + 2 for i in self.coded]
-        place = {column: len(of_categories) + i for i, column in enumerate(self.coded)}
+        self.n_codes = [len(seen) for seen in learned.seen]
+        place = {column: len(reader.categorical) + i for i, column in enumerate(learned.coded)}
+        # Of each continuous column the place of its codes.
         code_of_number = [place.get(i, -1) for i in np.flatnonzero(learned.is_continuous).tolist()]
         size = 0 if condition is None else condition.size
         self.row_shape = (len(code_of_number) + size,)
-        self.given_shape = (d,)
+        self.given_shape = (len(reader.columns),)
         self.network_params = {"n_codes": self.n_codes, "code_of_number": code_of_number, "condition_size": size}
 
     @classmethod
@@ -129,18 +128,15 @@ class GeneratedTable(Inputs):
         """Numbers float32 (n_rows, n_numbers + condition_size), and codes int64 (n_rows, n_codes)."""
         numbers, codes = raw.rows.read(rows)
         learned = self.learned
-        for i in self.coded:
-            known = learned.atoms[i]
-            place = np.searchsorted(known, numbers[:, i]).clip(max=max(0, len(known) - 1))
-            is_known = known[place] == numbers[:, i] if len(known) else np.zeros(len(numbers), dtype=bool)
-            own = np.where(np.isnan(numbers[:, i]), len(known) + 1, np.where(is_known, place + 1, 0))
-            codes = np.column_stack([codes, own])
+        raw_codes = _raw_codes(numbers, codes, learned.atoms, learned.coded)
+        for i, seen in enumerate(learned.seen):
+            raw_codes[:, i] = np.searchsorted(seen, raw_codes[:, i]).clip(max=len(seen) - 1)
         rest = np.where(_is_atom(numbers, learned.atoms), np.nan, numbers)[:, learned.is_continuous]
         scores = np.nan_to_num(ndtri(learned.grid.spread_positions(rest)))
         x = torch.from_numpy(scores.astype(np.float32))
         if self.condition is not None and raw.y is not None:
             x = torch.cat([x, self.condition.encode(raw.y if rows is None else raw.y[rows])], dim=1)
-        return Dense(x, torch.from_numpy(codes.astype(np.int64)) if self.n_codes else None)
+        return Dense(x, torch.from_numpy(raw_codes) if self.n_codes else None)
 
     def made_by(self, network: Any, condition: Tensor, generator: torch.Generator, n_steps: int) -> list[np.ndarray]:
         """Columns of cells, object (n_rows,) each, that a network makes under conditions (n_rows, condition_size)."""
@@ -153,10 +149,11 @@ class GeneratedTable(Inputs):
 
     def _cells(self, made: np.ndarray, codes: np.ndarray) -> list[np.ndarray]:
         reader, learned = self.reader, self.learned
-        n_rows = len(codes)
+        n_rows = len(made)
+        codes = np.array([seen[own] for seen, own in zip(learned.seen, codes.T, strict=True)]).reshape(-1, n_rows).T
         numbers = np.full((n_rows, len(reader.numeric)), np.nan)
         numbers[:, learned.is_continuous] = learned.grid.numbers(ndtr(made))
-        for i, column in enumerate(self.coded):
+        for i, column in enumerate(learned.coded):
             own = codes[:, len(reader.categorical) + i]
             values = np.append(learned.atoms[column], np.nan)
             numbers[:, column] = np.where(own == 0, numbers[:, column], values[np.maximum(own - 1, 0)])
@@ -176,28 +173,29 @@ class GeneratedTable(Inputs):
         learned = self.learned
         return {
             "columns": [column_to_state(column) for column in self.reader.columns],
-            "atoms": learned.atoms, "has_gaps": learned.has_gaps, "is_continuous": learned.is_continuous,
-            "grid": learned.grid.grid, "template": self.template.to_state(),
+            "atoms": learned.atoms, "coded": learned.coded, "seen": learned.seen,
+            "is_continuous": learned.is_continuous, "grid": learned.grid.grid, "template": self.template.to_state(),
             "condition": None if self.condition is None else self.condition.to_state(),
         }  # fmt: skip
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> GeneratedTable:
-        names = ("columns", "atoms", "has_gaps", "is_continuous", "grid", "template", "condition")
+        names = ("columns", "atoms", "coded", "seen", "is_continuous", "grid", "template", "condition")
         check_names("table", state, names)
         reader = TableReader([column_from_state(column) for column in state["columns"]])
-        atoms, has_gaps, is_continuous, grid = (state[name] for name in names[1:5])
-        d, n_columns = len(reader.numeric), len(reader.numeric) + len(reader.categorical)
-        fits = len(atoms) == d and has_gaps.shape == (n_columns,) and is_continuous.shape == (d,)
+        atoms, coded, seen, is_continuous, grid = (state[name] for name in names[1:6])
+        d, n_columns = len(reader.numeric), len(reader.categorical) + len(coded)
+        fits = len(atoms) == d and set(coded) <= set(range(d)) and len(seen) == n_columns and all(map(len, seen))
+        fits = fits and is_continuous.shape == (d,)
         if not fits or grid.ndim != 2 or grid.shape[1] != int(is_continuous.sum()):
             raise DamagedFileError("table: columns and what was learned about them do not belong together.")
         condition = None if state["condition"] is None else Condition.from_state(state["condition"])
-        learned = _Learned(atoms, has_gaps, is_continuous, QuantileGrid(grid))
+        learned = _Learned(atoms, coded, seen, is_continuous, QuantileGrid(grid))
         return cls(reader, learned, condition, Template.from_state(state["template"]))
 
     def probe_rows(self, random: np.random.RandomState) -> Any:
         n_rows = 16
-        codes = [random.randint(1, max(2, n - 1), n_rows) for n in self.n_codes]
+        codes = [random.randint(0, n, n_rows) for n in self.n_codes]
         stacked = np.stack(codes, axis=1) if codes else np.empty((n_rows, 0), dtype=np.int64)
         made = random.standard_normal((n_rows, int(self.learned.is_continuous.sum())))
         table = self.template.table(self._cells(made, stacked))
@@ -212,6 +210,17 @@ def _atoms(column: np.ndarray) -> np.ndarray:
 
 
 def _is_atom(numbers: np.ndarray, atoms: list[np.ndarray]) -> np.ndarray:
-    return np.stack([np.isin(column, own) for column, own in zip(numbers.T, atoms, strict=True)], axis=1).reshape(
-        numbers.shape
-    )
+    found = np.zeros(numbers.shape, dtype=bool)
+    for i, own in enumerate(atoms):
+        found[:, i] = np.isin(numbers[:, i], own)
+    return found
+
+
+def _raw_codes(numbers: np.ndarray, codes: np.ndarray, atoms: list[np.ndarray], coded: list[int]) -> np.ndarray:
+    """Codes of the categories, and of the numeric columns that have codes: 0 a number, frequent values, missing."""
+    columns = [codes]
+    for i in coded:
+        own = np.searchsorted(atoms[i], numbers[:, i]) + 1
+        own = np.where(np.isin(numbers[:, i], atoms[i]), own, 0)
+        columns.append(np.where(np.isnan(numbers[:, i]), len(atoms[i]) + 1, own)[:, None])
+    return np.hstack(columns).astype(np.int64)

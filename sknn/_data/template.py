@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import re
-from typing import Any
+from typing import Any, cast
 
-import narwhals.stable.v1 as nw
+import narwhals as nw
 import numpy as np
 
 from ..exceptions import DamagedFileError
@@ -71,12 +70,11 @@ class Template:
             return found if dtype.kind == "O" else found.astype(dtype)
         if self.library == "pandas":
             return self._pandas(cells)
-        namespace = importlib.import_module(self.library)
         series = [
-            nw.new_series(name, column.tolist(), dtype=self._narwhals_dtype(i), native_namespace=namespace)
+            nw.new_series(name, column.tolist(), dtype=self._narwhals_dtype(i), backend=cast(Any, self.library))
             for i, (name, column) in enumerate(zip(self.names, cells, strict=True))
         ]
-        frame = nw.from_dict({one.name: one for one in series}, native_namespace=namespace)
+        frame = nw.from_dict({one.name: one for one in series}, backend=cast(Any, self.library))
         return frame.to_native()
 
     def _pandas(self, cells: list[np.ndarray]) -> Any:

@@ -254,7 +254,7 @@ class NeuralGenerator(BaseNeuralEstimator):
     def _made(self, n_samples: int, condition: Tensor | None, generator: torch.Generator) -> Iterator[Any]:
         """Rows, some at a time; the noise is that of the CPU on every device."""
         network, inputs = self.module_.eval(), self._inputs
-        chunk = max(16, _CHUNK_FLOATS // inputs.row_size)
+        chunk = max(16, _CHUNK_FLOATS // max(1, inputs.row_size))
         work = min(n_samples, chunk) * self.net_.multiplications
         condition = torch.zeros(n_samples, 0, dtype=torch.float32) if condition is None else condition
         with limited_threads(work, repeatable=True):
