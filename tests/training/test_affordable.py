@@ -50,7 +50,7 @@ def test_as_many_networks_as_can_take_all_steps(monkeypatch, n_affordable, expec
 
     monkeypatch.setattr("sknn._estimator.base.affordable_networks", on_a_fake_clock)
     model = NeuralRegressor(max_time=100.0, **QUICK).fit(X, Y)
-    assert n_networks(model) == expected
+    assert n_networks(model) == model.n_networks_ == expected
     assert model.predict(X).shape == Y.shape
 
 
