@@ -33,6 +33,13 @@ SMALL = {"module": MLP, "module_params": {"hidden_sizes": (16,)}, "max_epochs": 
 IN_PARTS = {**SMALL, "n_networks": 2, "early_stopping": True}
 
 
+class Unaware(torch.nn.Module):
+    """A loss that knows no queries."""
+
+    def forward(self, raw_prediction, y):
+        return (raw_prediction - y).square().mean()
+
+
 def ranker(**params) -> NeuralRanker:
     return NeuralRanker(**{**SMALL, **params})
 
@@ -71,6 +78,12 @@ def test_rows_in_any_order(fitted):
 def test_without_qid_the_rows_are_those_of_one_query(fitted):
     rows = QID == 7
     np.testing.assert_allclose(fitted.predict(X[rows]), fitted.predict(X, qid=QID)[rows], atol=1e-5)
+
+
+def test_many_rows_without_qid_are_warned_of(fitted):
+    with pytest.warns(UserWarning, match=f"all {N} rows are ranked as those of one query"):
+        scores = fitted.predict(X)
+    np.testing.assert_array_equal(fitted.predict(X, qid=np.zeros(N)), scores)
 
 
 def test_many_rows_are_predicted_in_parts_of_whole_queries(fitted):
@@ -121,6 +134,10 @@ def test_queries_in_a_column_of_an_array(position):
         (lambda: ranker(criterion="squared_error").fit(X, Y, qid=QID), "squared_error"),
         (lambda: ranker().fit(X, Y, qid=QID, sample_weight=np.ones(3)), "one weight for each of the"),
         (lambda: ranker().fit(X, Y, qid=QID, X_val=X), "belong together"),
+        (lambda: ranker().fit(X, Y, qid=QID, qid_val=QID), "belong together"),
+        (lambda: ranker().fit(X, Y * 1e300, qid=QID), "relevances are at most"),
+        (lambda: ranker(criterion=Unaware).fit(X, Y, qid=QID), "Unaware"),
+        (lambda: ranker().fit(X, Y, qid=QID, sample_weight=np.where(QID > 3, -1.0, 1.0)), "weights >= 0"),
         (lambda: ranker().fit(X, Y, qid=QID, X_val=X, y_val=Y), "qid_val is missing"),
         (lambda: ranker().fit(X, Y[:-1], qid=QID), "qid has the shape|inconsistent"),
     ],

@@ -66,9 +66,9 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str], *, confidence_leve
     categorical column, named after it: string (batch, 1), the empty string = missing, or double (batch, 1) if the
     categories are numbers, booleans or dates, NaN = missing. Outputs: ``probabilities``, float (batch, n_classes), and
     ``label`` for classifiers, ``prediction`` for regressors, ``score`` for rankers. With a
-    `confidence_level` also ``set``, bool (batch, n_classes), or ``lower`` and ``upper``, each of the type and shape of ``prediction``, or of one output where
-    the prediction has several quantiles. The number of rows is free; of a ranker of tables, they are those of one
-    query.
+    `confidence_level` also ``set``, bool (batch, n_classes), or ``lower`` and ``upper``, each of the type and shape of
+    ``prediction``, or of one output where the prediction has several quantiles. The number of rows is free; of a ranker
+    of tables, they are those of one query.
 
     Probabilities differ from `predict_proba` by about 1e-6. The file contains weights, statistics of the columns, and
     categories, but no row of the training table. It needs operator set 18 and ai.onnx.ml 4: onnxruntime 1.17 or later.
