@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 import sknn
 from sknn import NeuralRanker
+from sknn._backprop.tabm_stack import Buffers
 from sknn.modules import MLP
 
 RANDOM = np.random.default_rng(0)
@@ -310,3 +311,48 @@ def test_a_checkpoint_gives_the_same_bits(tmp_path):
     np.testing.assert_array_equal(again.predict(X, qid=QID), expected.predict(X, qid=QID))
     with pytest.raises(sknn.exceptions.CheckpointError):
         ranker(**stored).fit(X, Y, qid=QID[::-1])
+
+
+# ------------------------------------------------------------------ health, memory
+
+
+def test_a_network_that_learns_is_healthy():
+    model = ranker(early_stopping=True, max_epochs=40, gradient_health="raise").fit(X, Y, qid=QID)
+    assert model.health_.status in ("healthy", "unknown", "not_converged")
+
+
+class Dead(torch.nn.Module):
+    """No unit is ever active."""
+
+    def __init__(self, in_features):
+        super().__init__()
+        self.hidden, self.head = torch.nn.Linear(in_features, 16), torch.nn.Linear(16, 1)
+        torch.nn.init.constant_(self.hidden.bias, -100.0)
+
+    def forward(self, x):
+        return self.head(self.hidden(x).relu())
+
+
+@pytest.mark.parametrize(
+    ("params", "warning"),
+    [
+        ({"module": Dead, "module_params": None}, sknn.exceptions.DeadUnitsWarning),
+        ({"lr": 1e-9}, sknn.exceptions.NotLearningWarning),
+    ],
+    ids=["dead", "slow"],
+)
+def test_training_that_goes_wrong_is_warned_of(params, warning):
+    many = np.tile(X, (4, 1)), np.tile(Y, 4), np.concatenate([QID + i * N_QUERIES for i in range(4)])
+    with pytest.warns(warning):
+        ranker(**{**params, "max_epochs": 20, "batch_size": 16}).fit(*many[:2], qid=many[2])
+
+
+def test_buffers_do_not_grow_with_the_sizes_of_batches():
+    buffers = Buffers()
+    first = buffers.result("a", (40, 3))
+    for n in (7, 39, 12):
+        shrunk = buffers.result("a", (n, 3))
+        assert shrunk.shape == (n, 3)
+        assert shrunk.data_ptr() == first.data_ptr()
+        assert buffers["a"] is shrunk
+    assert buffers.result("a", (50, 3)).shape == (50, 3)
