@@ -17,6 +17,7 @@ from torch import nn
 from ._data.targets import class_targets, dense
 from ._errors import refused_as, shown
 from ._estimator.conformal import prediction_set
+from ._estimator.elsewhere import NotHere
 from ._estimator.supervised import SupervisedEstimator
 from ._hyperparameters import store_arguments
 from .losses._make import fitting_loss
@@ -173,6 +174,8 @@ class NeuralClassifier(ClassifierMixin, SupervisedEstimator):
         Number of epochs trained.
     best_epoch_ : int
         Epoch whose weights are kept, counted from 1.
+    n_networks_ : int
+        Number of networks that were trained, which `max_time` may reduce.
     loss_curve_ : list of float
         Training loss of each epoch; :meth:`plot_history` draws it.
     validation_scores_ : list of float or None
@@ -394,6 +397,10 @@ class NeuralClassifier(ClassifierMixin, SupervisedEstimator):
         """
         raw = self._output(X, linked=False)
         return self._targets.decision(raw)
+
+    predict_interval = NotHere(
+        "an interval is a range of numbers. predict_set gives the classes in question; NeuralRegressor has intervals."
+    )
 
     score = SupervisedEstimator.score  # instead of ClassifierMixin's
 

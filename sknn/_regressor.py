@@ -13,6 +13,7 @@ from torch import nn
 
 from ._data.real_targets import RealTargets
 from ._estimator.conformal import interval, predicted_with_std
+from ._estimator.elsewhere import NotHere
 from ._estimator.supervised import SupervisedEstimator
 from ._hyperparameters import store_arguments
 from .losses import make_loss
@@ -168,6 +169,8 @@ class NeuralRegressor(RegressorMixin, SupervisedEstimator):
         Number of epochs trained.
     best_epoch_ : int
         Epoch whose weights are kept, counted from 1.
+    n_networks_ : int
+        Number of networks that were trained, which `max_time` may reduce.
     loss_curve_ : list of float
         Training loss of each epoch; :meth:`plot_history` draws it.
     validation_scores_ : list of float or None
@@ -346,6 +349,10 @@ class NeuralRegressor(RegressorMixin, SupervisedEstimator):
         return interval(self, X, confidence_level, condition)
 
     score = SupervisedEstimator.score  # instead of RegressorMixin's
+
+    predict_set = NotHere(
+        "a set is of classes. predict_interval gives the range of a number; NeuralClassifier has sets."
+    )
 
     def _learn_targets(self, y: Any, classes: Any, weight: np.ndarray | None) -> Any:
         y = RealTargets.check(y)

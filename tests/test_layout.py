@@ -194,6 +194,11 @@ QUESTIONS = {
         "_data/cells.py": ["hasattr(value, 'to_datetime64')"],
         "_data/columns.py": ["getattr(dtype, 'time_unit', 'ms')"],
         "_data/containers.py": ["hasattr(X, 'columns')", "hasattr(X, 'to_pylist')"],
+        "_data/filled.py": [
+            "getattr(cell, 'tzinfo', None)",
+            "getattr(column, 'dtype', None)",
+            "getattr(dtype, 'kind', 'f')",
+        ],
         "_data/labelled_rows.py": ["hasattr(groups, 'to_numpy')", "hasattr(self.y, 'shape')", "hasattr(y, 'to_numpy')"],
         "_data/ranking_targets.py": ["hasattr(qid, 'to_numpy')"],
         "_data/real_targets.py": ["getattr(getattr(y, 'dtype', None), 'kind', 'f')", "getattr(y, 'dtype', None)"],

@@ -153,11 +153,13 @@ def _are_codes(labels: Labels) -> bool:
     return all(not isinstance(value, str) or _CODE.fullmatch(value.strip()) for value in labels.values)
 
 
-def check_free_text(labels: Labels, name: Hashable, label: str, text_features: Any) -> None:
+def check_free_text(
+    labels: Labels, name: Hashable, label: str, text_features: Any, numbers_in_formats: str = ""
+) -> None:
     """Raise for a column of free text if `text_features` refuses it, or if it is of codes.
 
     Codes are single words with a digit, such as the number of an order: whether their characters mean something is for
-    the user to say.
+    the user to say. `numbers_in_formats` are examples if they look like numbers of several formats.
     """
     if isinstance(text_features, str) and text_features == "auto":
         if not _are_codes(labels):
@@ -165,6 +167,12 @@ def check_free_text(labels: Labels, name: Hashable, label: str, text_features: A
         what, remedy = "identifiers", "read its characters with"
     else:
         what, remedy = "free text or an identifier", "read it as text with"
+    if numbers_in_formats:
+        raise ValueError(
+            f"X: {label} looks numeric, but not in one format, such as {numbers_in_formats}. Write all values in one "
+            f"format before fit, better as numbers by pd.to_numeric, or {remedy} text_features=[{shown(name)}], or "
+            f"keep it as it is with categorical_features=[{shown(name)}]."
+        )
     n_present = int((labels.positions >= 0).sum())
     raise ValueError(
         f"X: {label} looks like {what}: {len(labels.values)} of its {n_present} values are distinct, such as "
@@ -173,12 +181,18 @@ def check_free_text(labels: Labels, name: Hashable, label: str, text_features: A
     )
 
 
-def check_known(column: Column, labels: Labels, codes: np.ndarray, label: str) -> None:
+def check_known(column: Column, values: Sequence[Hashable], codes: np.ndarray, label: str) -> None:
     """Warn if fit has seen none of the values: the type or the spelling of the column has probably changed."""
     if column.categories and not ((codes > 0) & (codes <= len(column.categories))).any():
+        is_number = column.kind == "numeric"
+        as_what = "count as unknown categories, and as numbers only" if is_number else "count as unknown"
+        advice = (
+            "If these are quantities, convert the column before fit, as by pd.to_numeric."
+            if is_number else "Has its type or spelling changed?"
+        )  # fmt: skip
         warnings.warn(
-            f"X: {label} holds no category that was seen in fit: its values, such as {shown(labels.values[0])}, "
-            f"count as unknown; known are {_abridged(list(column.categories), 3)}. Has its type or spelling changed?",
+            f"X: {label} holds no category that was seen in fit: its values, such as {shown(values[0])}, {as_what}; "
+            f"known are {_abridged(list(column.categories), 3)}. {advice}",
             stacklevel=level_of_caller(),
         )
 

@@ -22,7 +22,7 @@ from .table import TableReader
 from .table_inputs import TableRows
 from .text_columns import NumberFormat
 
-__all__ = ["CellInputs", "CellRows"]
+__all__ = ["CellInputs", "CellRows", "column_from_state", "column_to_state", "plain_reader"]
 
 _OF_COLUMN = ("name", "kind", "categories", "all_missing", "quantity", "is_iso_text")
 _FAR = 10.0  # standard deviations; a cell beyond would decide the loss of a batch
@@ -80,7 +80,9 @@ class CellInputs(Inputs):
         self.reader, self.grid, self.mean, self.spread, self.gap_columns = reader, grid, mean, spread, gap_columns
         self.row_shape = (3 * len(mean),)
         self.given_shape = (len(mean),)
-        self.cardinalities = [len(reader.columns[i].categories) + 2 for i in reader.categorical]
+        # Not `cardinalities`: the codes are the network's own business, and none is to be masked before it sees them.
+        self.n_codes = [len(reader.columns[i].categories) + 2 for i in reader.categorical]
+        self.network_params = {"n_codes": self.n_codes}
 
     @classmethod
     def prepare(cls, X: Any) -> Any:
@@ -109,7 +111,7 @@ class CellInputs(Inputs):
         scores = np.where(missing, 0.0, ndtri(self.grid.positions(numbers)))
         units = np.where(missing, 0.0, np.clip((numbers - self.mean) / self.spread, -_FAR, _FAR))
         x = np.hstack([scores, units, ~missing]).astype(np.float32)
-        return Dense(torch.from_numpy(x), torch.from_numpy(codes) if self.cardinalities else None)
+        return Dense(torch.from_numpy(x), torch.from_numpy(codes) if self.n_codes else None)
 
     @property
     def categories(self) -> dict[int, tuple[Hashable, tuple[Hashable, ...]]]:
@@ -117,20 +119,13 @@ class CellInputs(Inputs):
         return {i: (column.name, column.categories) for i, column in enumerate(columns)}
 
     def to_state(self) -> dict[str, Any]:
-        columns = [
-            {name: getattr(column, name) for name in _OF_COLUMN} | {"number_format": _plain(column.number_format)}
-            for column in self.reader.columns
-        ]
+        columns = [column_to_state(column) for column in self.reader.columns]
         arrays = {"mean": self.mean, "spread": self.spread, "gap_columns": self.gap_columns}
         return {"columns": columns, "grid": self.grid.grid, **arrays}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> CellInputs:
-        columns = []
-        for found in state["columns"]:
-            number_format = found["number_format"]
-            number_format = None if number_format is None else NumberFormat(*map(str, number_format))
-            columns.append(Column(**{name: found[name] for name in _OF_COLUMN}, number_format=number_format))
+        columns = [column_from_state(column) for column in state["columns"]]
         reader = TableReader(columns)
         grid, mean, spread, gap_columns = (state[name] for name in ("grid", "mean", "spread", "gap_columns"))
         d = len(reader.numeric)
@@ -152,8 +147,17 @@ class CellInputs(Inputs):
         return filled(np.full((n_rows, len(columns)), None, dtype=object), fillings)
 
 
-def _plain(spelling: NumberFormat | None) -> list[str] | None:
-    return None if spelling is None else list(spelling)
+def column_to_state(column: Column) -> dict[str, Any]:
+    """What is known of a column of numbers or categories, as plain values, for a file."""
+    spelling = None if column.number_format is None else list(column.number_format)
+    return {name: getattr(column, name) for name in _OF_COLUMN} | {"number_format": spelling}
+
+
+def column_from_state(state: dict[str, Any]) -> Column:
+    """The same from a file that may be damaged."""
+    spelling = state["number_format"]
+    number_format = None if spelling is None else NumberFormat(*map(str, spelling))
+    return Column(**{name: state[name] for name in _OF_COLUMN}, number_format=number_format)
 
 
 def plain_reader(reader: TableReader) -> TableReader:

@@ -109,7 +109,7 @@ class Condition:
         positions = {label: i for i, label in enumerate(self.labels.tolist())}
         codes = [positions.get(value) for value in y.tolist()]
         if None in codes:
-            unknown, known = shown(y[codes.index(None)]), shown(self.labels.tolist()[:20])
+            unknown, known = shown(y.tolist()[codes.index(None)]), shown(self.labels.tolist()[:20])
             raise ValueError(
                 f"{name} holds {unknown}, which is none of the {len(self.labels)} labels of fit, such as {known}. Pass "
                 "one of them."

@@ -14,7 +14,7 @@ from .cells import is_missing
 from .containers import is_frame
 from .text_columns import NumberFormat
 
-__all__ = ["Filling", "filled", "with_columns_behind"]
+__all__ = ["Filling", "as_cells", "filled", "with_columns_behind"]
 
 
 class Filling(NamedTuple):
@@ -115,8 +115,8 @@ def _pandas_column(column: Any, filling: Filling) -> Any:
         elif isinstance(dtype, pd.DatetimeTZDtype):
             seconds = pd.to_datetime(np.rint(values * 1e6).astype(np.int64), unit="us", utc=True)
             values = seconds.tz_convert(dtype.tz).astype(dtype)
-        elif pd.api.types.is_numeric_dtype(dtype):
-            values = values.astype(np.float64)
+        elif pd.api.types.is_float_dtype(dtype):
+            values = values.astype(dtype if isinstance(dtype, np.dtype) else np.float64)
         else:
             values = _cells(filling, column.to_numpy())
     elif filling.column.kind == "numeric":
@@ -129,4 +129,14 @@ def _series(name: str, cells: list[Any], like: Any) -> Any:
     """A narwhals series of the dtype of another one."""
     if like.dtype.is_integer():
         cells = [round(cell) if isinstance(cell, float) else cell for cell in cells]
+    elif like.dtype == nw.Date:
+        cells = [cell.date() if isinstance(cell, datetime.datetime) else cell for cell in cells]
     return nw.new_series(name, cells, dtype=like.dtype, native_namespace=nw.get_native_namespace(like))
+
+
+def as_cells(filling: Filling, is_whole: bool) -> np.ndarray:
+    """The numbers of a new column as cells, object (n_rows,): whole numbers, dates, texts."""
+    cells = _cells(filling, np.empty(0, dtype=object))
+    if filling.column.quantity == "number" and filling.column.number_format is None:
+        cells = [round(number) if is_whole else number for number in filling.values.tolist()]
+    return np.array([*cells, None], dtype=object)[:-1]

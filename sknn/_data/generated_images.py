@@ -16,7 +16,7 @@ from .images import as_images, shapes_of
 from .inputs import Inputs, RawRows
 from .stored import check_names
 from .stores import Dense
-from .tagged import Tagged, untagged
+from .tagged import Tagged, tags_of, untagged
 
 __all__ = ["Conditioned", "GeneratedImages"]
 
@@ -88,7 +88,7 @@ class GeneratedImages(Inputs):
         self.images, self.condition = images, condition
         self.ndim, self.dtype, self.low, self.high = ndim, np.dtype(dtype), low, high
         self.row_shape = self.given_shape = images.row_shape
-        self.condition_size = 0 if condition is None else condition.size
+        self.network_params = {} if condition is None else {"condition_size": condition.size}
 
     @classmethod
     def prepare(cls, X: Any) -> Any:
@@ -98,14 +98,14 @@ class GeneratedImages(Inputs):
     def read_first(cls, X: Any, **options: Any) -> GeneratedImageRows:
         images = untagged(X)
         ndim = max(map(len, shapes_of(images[:1])))
-        return GeneratedImageRows(ImageInputs.read_first(images, **options), _tags(X), ndim)
+        return GeneratedImageRows(ImageInputs.read_first(images, **options), tags_of(X), ndim)
 
     @property
     def in_features(self) -> int:
         return self.images.in_features
 
     def read(self, X: Any) -> GeneratedImageRows:
-        y = _tags(X)
+        y = tags_of(X)
         if (y is None) != (self.condition is None):
             missing = "y is missing, but fit was given one" if y is None else "y is given, but fit had none"
             raise ValueError(f"{missing}. Pass y to both, or to neither.")
@@ -117,6 +117,16 @@ class GeneratedImages(Inputs):
         if self.condition is None or raw.y is None:
             return store
         return Conditioned(store.x, self.condition.encode(raw.y if rows is None else raw.y[rows]))
+
+    def made_by(self, network: Any, condition: Tensor, generator: torch.Generator, n_steps: int) -> np.ndarray:
+        """Images that a network makes under conditions (n_rows, condition_size)."""
+        noise = torch.randn(len(condition), *self.row_shape, dtype=torch.float32, generator=generator)
+        given = condition if condition.shape[1] else None
+        return self.decode(network.integrate(noise.to(condition.device), given, n_steps=n_steps))
+
+    def joined(self, parts: list[np.ndarray]) -> np.ndarray:
+        """The images of parts that `made_by` returned."""
+        return np.concatenate(parts)
 
     def decode(self, x: Tensor) -> np.ndarray:
         """Images in the form of fit, of standardised pixels (n, channels, height, width)."""
@@ -161,7 +171,3 @@ class GeneratedImages(Inputs):
     def probe_rows(self, random: np.random.RandomState) -> Any:
         rows = self.images.probe_rows(random)
         return rows if self.condition is None else Tagged(rows, self.condition.draw(len(rows), random))
-
-
-def _tags(X: Any) -> np.ndarray | None:
-    return X.tags if isinstance(X, Tagged) else None

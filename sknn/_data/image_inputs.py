@@ -130,7 +130,7 @@ class ImageInputs(Inputs):
         channels = self.row_shape[0]
         form = form_of(X, Form(channels, self.given_size, self.channels_first, self.size))
         if form.channels != channels:
-            single = f" A single image is X[None], of shape {(1, *X.shape)}." if X.ndim == 3 else ""
+            single = f" A single image is X[None], of shape {self._shape_of_one}." if X.ndim == 3 else ""
             raise ValueError(f"X: expected images of {channels} channels as in fit, got {form.channels}.{single}")
         if self.given_size is not None and form.size not in (self.given_size, self.size):
             found = "several sizes" if form.size is None else _pixels(form.size)
@@ -141,6 +141,13 @@ class ImageInputs(Inputs):
         pixels = pixels_of(X, form, self.size)
         self._check_scale(pixels)
         return ImageRows(pixels, form, self.given_size is None)
+
+    @property
+    def _shape_of_one(self) -> str:
+        """Shape of an X of one image, whose size is that of fit if all images had one; for a message."""
+        size = ("height", "width") if self.given_size is None else self.given_size
+        shape = (1, self.row_shape[0], *size) if self.channels_first else (1, *size, self.row_shape[0])
+        return f"({', '.join(map(str, shape))})"
 
     def _check_scale(self, pixels: np.ndarray) -> None:
         """Raise if pixels up to 1 come where fit saw pixels up to 255, or the other way round."""

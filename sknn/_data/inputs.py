@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -73,7 +74,8 @@ class Inputs(ABC):
     row_shape: tuple[int, ...]
     given_shape: tuple[int, ...]  # of the numbers of one row before they are encoded, idle columns of a table excepted
     cardinalities: Sequence[int] = ()  # number of codes of each categorical column
-    condition_size: int = 0  # numbers of what is known of a row that is to be generated
+    # Arguments of the module's constructor, beside the widths, that what was learned decides.
+    network_params: Mapping[str, Any] = MappingProxyType({})
     n_inputs: ClassVar[int] = 1  # tensors that a network is given, categories excepted
     used: np.ndarray | None = None  # positions of the given columns that the network gets, int64 (n_used,); None: all
     encoder: Encoder | None = None  # scales the numbers; None if they reach the network untouched

@@ -11,6 +11,7 @@ from .array_inputs import ArrayInputs
 from .audio_inputs import AudioInputs, SpectrogramInputs
 from .cell_inputs import CellInputs
 from .generated_images import GeneratedImages
+from .generated_table import GeneratedTable
 from .image_inputs import ImageInputs
 from .inputs import Inputs
 from .ngram_inputs import NgramInputs
@@ -26,6 +27,7 @@ __all__ = ["KINDS", "default_modules", "is_auto", "kind_of", "module_for"]
 _ALL: tuple[type[Inputs], ...] = (
     TableInputs, SparseInputs, ArrayInputs, NgramInputs, TextInputs, ImageInputs, ConvolutionInputs, SequenceInputs,
     SpectrogramInputs, AudioInputs, RankingInputs, CellInputs, GeneratedImages,
+    GeneratedTable,
 )  # fmt: skip
 KINDS: dict[str, type[Inputs]] = {kind.kind: kind for kind in _ALL}
 # Of several kinds that read the same data, ``module="auto"`` takes the first.

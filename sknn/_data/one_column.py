@@ -29,6 +29,7 @@ from .text_columns import (
     check_times,
     learn_dates,
     learn_format,
+    mixed_formats,
     reading_of,
     reading_of_dates,
     reading_of_formats,
@@ -37,7 +38,7 @@ from .text_columns import (
 
 __all__ = ["learn_column", "learn_named_text", "parse_column"]
 
-# From so many values on, a column of which none is known has probably changed.
+# From so many rows with a value on, a column of which none is known has probably changed.
 _MIN_UNKNOWN = 20
 
 
@@ -65,10 +66,12 @@ def learn_column(
             reading = reading_of(content, format_, parsed, name, bool(categories))
             content = Measures(parsed)
         elif is_free_text(content) or (auto and is_prose(content)):
-            check_free_text(content, name, label, text_features)
-            return Column(name, "text"), _texts(content, label, ""), ""
+            examples = mixed_formats(content, is_text=True)
+            check_free_text(content, name, label, text_features, examples)
+            reading = reading_of_formats(examples, name, is_text=True)
+            return Column(name, "text"), _texts(content, label, ""), reading
         else:
-            reading = reading_of_formats(content, name)
+            reading = reading_of_formats(mixed_formats(content, is_text=False), name, is_text=False)
     if isinstance(content, Labels):
         _check_labels_finite(content, label)
         worded = auto and not forced and is_worded(content)
@@ -98,12 +101,12 @@ def parse_column(values: Any, column: Column, label: str) -> Numbers | Texts:
         return _texts(content, label, "as in fit")
     if not isinstance(content, Labels):
         _check_quantity(content, column, label)
-        return content.numbers
+        return _checked_numbers(content.numbers, column, label)
     if column.kind == "categorical":
         _check_labels_finite(content, label)
         codes = category_codes(column, content)
-        if not column.is_worded and len(content.values) > 1 and len(codes) >= _MIN_UNKNOWN:
-            check_known(column, content, codes, label)
+        if not column.is_worded and (content.positions >= 0).sum() >= _MIN_UNKNOWN:
+            check_known(column, content.values, codes, label)
         return _codes(content, column, codes)
     if column.all_missing:
         # fit saw no value, so not even the type: a cross-validation fold may well hold strings here.
@@ -121,7 +124,18 @@ def parse_column(values: Any, column: Column, label: str) -> Numbers | Texts:
             f"X: {label} holds {shown(offender)}, but {PLURALS[column.quantity]} were expected, as in fit. "
             f"{_FIX[column.quantity]}"
         )
-    return _spelled(content, column, label) if parsed is None else parsed
+    return _checked_numbers(_spelled(content, column, label) if parsed is None else parsed, column, label)
+
+
+def _checked_numbers(numbers: Numbers, column: Column, label: str) -> Numbers:
+    """Numbers (n,) of a numeric column; a warning if it is categorical, too, and fit has seen none of many."""
+    if column.categories and len(numbers) >= _MIN_UNKNOWN:
+        given = float64_numbers(numbers)
+        given = given[~np.isnan(given)]
+        if len(given) >= _MIN_UNKNOWN:
+            codes = np.isin(given, column.known_numbers).astype(np.intp)
+            check_known(column, given.tolist(), codes, label)
+    return numbers
 
 
 def _spelled(labels: Labels, column: Column, label: str) -> np.ndarray:

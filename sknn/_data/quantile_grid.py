@@ -45,6 +45,19 @@ class QuantileGrid:
         found[np.isnan(numbers)] = np.nan
         return found
 
+    def spread_positions(self, numbers: np.ndarray) -> np.ndarray:
+        """As `positions`, where equal numbers are spread evenly over those that they share."""
+        found = self.positions(numbers)
+        random = np.random.RandomState(0)
+        for i, (values, middle) in enumerate(self._steps):
+            if len(values):
+                edges = np.append(np.append(0.0, (middle[1:] + middle[:-1]) / 2), 1.0)
+                place = np.searchsorted(values, numbers[:, i]).clip(max=len(values) - 1)
+                known = values[place] == numbers[:, i]
+                low, high = edges[place], edges[place + 1]
+                found[known, i] = (low + (high - low) * random.uniform(0.02, 0.98, len(numbers)))[known]
+        return found
+
     def numbers(self, positions: np.ndarray) -> np.ndarray:
         """The numbers at positions in [0, 1], float64 (n_rows, n_columns); NaN where a column has none."""
         place = np.clip((positions * _SIZE).astype(np.int64), 0, _SIZE - 1)

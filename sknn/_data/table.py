@@ -24,6 +24,8 @@ __all__ = ["Content", "TableReader", "check_finite"]
 # A column after it has been parsed: numbers, codes, texts, or None if it is idle.
 Content: TypeAlias = "Numbers | Texts | None"
 
+# Of so many columns of text that are numbers or dates a warning says all, of further ones the name.
+_MOST_DESCRIBED = 5
 # What messages say was expected of a column.
 _READABLE = "numbers, strings, booleans, dates or categories, with None or NaN for missing"
 
@@ -165,13 +167,13 @@ def check_finite(numeric: np.ndarray, columns: list[Column]) -> None:
 
 
 def _warn_of_texts(columns: list[tuple[str, str]], what: str) -> None:
-    """Warn of columns of text that are numbers or dates, given as label and what is said of the first one."""
+    """Warn of columns of text that are numbers or dates, given as label and what is said of each."""
     if not columns:
         return
-    (label, reading), *others = columns
-    message = f"X: {label} {reading}"
+    described, others = columns[:_MOST_DESCRIBED], columns[_MOST_DESCRIBED:]
+    message = "\n".join(f"X: {label} {reading}" for label, reading in described)
     if others:
         labels = ", ".join(label for label, _ in others[:10])
         more = f" and {len(others) - 10} more" if len(others) > 10 else ""
-        message += f" Text that {what} is also in {labels}{more}."
+        message += f"\nText that {what} is also in {labels}{more}."
     warnings.warn(message, UserWarning, stacklevel=level_of_caller())

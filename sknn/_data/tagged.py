@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Tagged", "untagged"]
+__all__ = ["Tagged", "tags_of", "untagged"]
 
 
 class Tagged:
@@ -31,3 +31,8 @@ class Tagged:
 def untagged(X: Any) -> Any:
     """X without tags."""
     return X.X if isinstance(X, Tagged) else X
+
+
+def tags_of(X: Any) -> np.ndarray | None:
+    """The tags of the rows, or None."""
+    return X.tags if isinstance(X, Tagged) else None

@@ -15,8 +15,15 @@ from .iso_dates import seconds_of_texts
 from .numeric_text import MISSING_TEXTS, split_text, written_number
 
 __all__ = [
-    "NumberFormat", "check_times", "learn_dates", "learn_format", "reading_of", "reading_of_dates",
-    "reading_of_formats", "recurring_numbers",
+    "NumberFormat",
+    "check_times",
+    "learn_dates",
+    "learn_format",
+    "mixed_formats",
+    "reading_of",
+    "reading_of_dates",
+    "reading_of_formats",
+    "recurring_numbers",
 ]  # fmt: skip
 
 # Up to so many distinct values a column of text stays a category whatever it holds: months, ratings, sizes.
@@ -27,6 +34,8 @@ SHARE_OF_DISTINCT, SHARE_OF_ROWS = 0.9, 0.5
 _MAX_DIGITS = 15
 # Whole numbers may be names if there are at most so many distinct ones for each row that has one.
 _RECURRING_SHARE = 0.5
+# Of more different words behind numbers, they are hardly units: "12 High St", "7 Mill Lane".
+_MOST_UNITS = 5
 
 _DAY_FIRST = r"[0-9]{1,2}([-/.])[0-9]{1,2}\1[0-9]{4}|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2}"
 _YEAR_FIRST = r"[0-9]{4}([-/.])[0-9]{1,2}\2[0-9]{1,2}|[0-9]{4}-(?:0[1-9]|1[0-2])"
@@ -213,24 +222,61 @@ def _steps(texts: list[str], format_: NumberFormat) -> str:
     return steps + (".str.replace(',', '.')" if format_.decimal == "," else "")
 
 
-def reading_of_formats(labels: Labels, name: Hashable) -> str:
-    """What a warning says of categories that look like numbers of several formats, such as "5 %" and "0.05"; or ""."""
+def mixed_formats(labels: Labels, is_text: bool) -> str:
+    """For a message, two texts of a column that looks like numbers of several formats, such as "5 %" and "0.05"; or "".
+
+    `is_text`: the column is read as free text, where a unit may be a single letter; of categories, numbers with one
+    letter may be names, such as those of houses.
+    """
     if labels.declared or len(labels.values) <= FEW_DISTINCT:
         return ""
     parts = [split_text(value) if isinstance(value, str | bytes) else None for value in labels.values]
-    units = [None if part is None or part[1].strip("%$€£¥₹") else part[1] for part in parts]
+    units = [None if part is None or not _is_unit(part[1], is_text) else part[1] for part in parts]
     is_number = np.array([unit is not None for unit in units])
-    examples: dict[str, Any] = {}  # the first of each unit
-    for unit, value in zip(units, labels.values, strict=True):
-        if unit is not None:
-            examples.setdefault(unit, value)
-    if len(examples) < 2 or not _nearly_all(labels, is_number) or any(part and _is_code(part[0]) for part in parts):
+    n_units = len({*units} - {None})
+    if n_units > _MOST_UNITS or not _nearly_all(labels, is_number) or any(part and _is_code(part[0]) for part in parts):
+        return ""
+    spelled = [value for value, matches in zip(labels.values, is_number, strict=True) if matches]
+    examples = _first_of_each([unit for unit in units if unit is not None], spelled)
+    if n_units < 2:  # the decimals differ
+        examples = _first_of_each([_decimal_of(value, units[int(is_number.argmax())]) for value in spelled], spelled)
+        examples.pop("", None)
+    if len(examples) < 2:
         return ""
     first, second = list(examples.values())[:2]
+    return f"{shown(first)} and {shown(second)}"
+
+
+def reading_of_formats(examples: str, name: Hashable, is_text: bool) -> str:
+    """What a warning says of a column with `mixed_formats`; "" without."""
+    if not examples:
+        return ""
+    found = "is read as free text" if is_text else "stays a category"
     return (
-        f"looks numeric, but not in one format, such as {shown(first)} and {shown(second)}, and stays a category. "
-        f"Convert it before fit, or name it: categorical_features=[{shown(name)}]."
+        f"looks numeric, but not in one format, such as {examples}, and {found}. Write all "
+        "values in one format before fit, better as numbers by pd.to_numeric, or name the column if it is meant so: "
+        f"{'text_features' if is_text else 'categorical_features'}=[{shown(name)}]."
     )
+
+
+def _is_unit(text: str, of_one_letter: bool) -> bool:
+    """Whether what stands beside a number is a unit, or nothing: signs such as "%" and "€", or a word."""
+    rest = text.strip("%$€£¥₹")
+    return len(rest) != 1 or of_one_letter
+
+
+def _first_of_each(kinds: list[str], values: list[Any]) -> dict[str, Any]:
+    """The first value of each kind."""
+    found: dict[str, Any] = {}
+    for kind, value in zip(kinds, values, strict=True):
+        found.setdefault(kind, value)
+    return found
+
+
+def _decimal_of(value: Any, unit: Any) -> str:
+    """The sign before the decimals, "." or ","; "" where a text is a number with either, or with none."""
+    fits = [decimal for decimal in (".", ",") if written_number(value, decimal, unit) is not None]
+    return fits[0] if len(fits) == 1 else ""
 
 
 def _conversion(labels: Labels, is_time: np.ndarray, name: Hashable, function: str) -> str:

@@ -150,7 +150,8 @@ class TrainingData:
         with refused_as("sample_weight_val", "numbers >= 0, one for each row of X_val", instead_of="sample_weight"):
             labels = LabelledRows(X, y, sample_weight)
         with refused_as("y_val", "targets like y", instead_of="y"):
-            self.targets.encode(labels.y)
+            if self.targets.kind != "itself":
+                self.targets.encode(labels.y)
             if self.targets.ndim == 1:
                 labels.flatten()
             check_y(labels.y)

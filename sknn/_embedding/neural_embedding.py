@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, MetaEstimatorMixin, TransformerMixin, clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
@@ -83,12 +84,22 @@ class NeuralEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MetaEst
         TypeError
             The estimator has no method ``embed``.
         ValueError, TypeError
-            As `fit` of the estimator.
+            `y` is None and the estimator is not frozen; or as `fit` of the estimator.
         """
         if not hasattr(self.estimator, "embed"):
             raise TypeError(
                 f"estimator={shown(self.estimator)} has no method embed; expected NeuralClassifier(), NeuralRegressor()"
-                ", or a fitted one as FrozenEstimator(model)."
+                ", or a fitted one as sklearn.frozen.FrozenEstimator(model)."
+            )
+        if (
+            y is None
+            and not isinstance(self.estimator, FrozenEstimator)
+            and get_tags(self.estimator).target_tags.required
+        ):
+            raise ValueError(
+                f"NeuralEmbedding requires y to be passed, but the target y is None: fit trains a clone of the "
+                f"{type(self.estimator).__name__}. Pass y; or, to use an estimator that is fitted already, "
+                "NeuralEmbedding(FrozenEstimator(model)), with FrozenEstimator of sklearn.frozen."
             )
         if get_config()["enable_metadata_routing"]:
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit

@@ -17,6 +17,7 @@ from .._conformal.intervals import bounds, root_mean_square, set_threshold
 from .._conformal.quantiles import least_rows, quantile, quantiles_by_group
 from .._conformal.scores import ConformalScores
 from .._conformal.spread import Spread
+from .._data.cells import PLURALS
 from .._data.inputs import Inputs
 from .._errors import level_of_caller, shown
 from .._settings import default_settings
@@ -200,7 +201,12 @@ def _column_of(inputs: Inputs, condition: Any) -> int:
             f"condition={shown(condition)}: X has no categorical column whose values could split the rows. Add one, "
             "say by pandas.cut of numbers, or leave condition out."
         )
-    is_column = isinstance(condition, Hashable) and not isinstance(condition, (bool, np.bool_))
+    if not isinstance(condition, Hashable):  # a Series, an array, a list
+        raise TypeError(
+            f"condition is a {type(condition).__name__}; expected the name or the position of one categorical column, "
+            f"of {shown(known)}, or None. To split by two columns, join their texts in a further column before fit."
+        )
+    is_column = not isinstance(condition, (bool, np.bool_))
     if is_column and condition in names:
         position = names.index(condition)
     elif is_column and isinstance(condition, Integral) and 0 <= int(condition) < len(names):
@@ -208,11 +214,29 @@ def _column_of(inputs: Inputs, condition: Any) -> int:
     else:
         raise ValueError(f"condition={shown(condition)} is no column of X; expected one of {shown(known)}, or None.")
     if position not in reader.categorical:
+        column = reader.columns[position]
+        advice = _ADVICE[column.quantity] if column.kind == "numeric" else ""
         raise ValueError(
-            f"condition={shown(condition)} is a column of the kind {reader.columns[position].kind!r}; expected a "
-            f"categorical one, of {shown(known)}. Add a column of categories to X, say by pandas.cut, to split numbers."
+            f"condition={shown(condition)} is a column of {_described(column)}; expected a categorical one, of "
+            f"{shown(known)}, or one added to X before fit{advice}."
         )
     return reader.categorical.index(position)
+
+
+# How categories are made of a column, by what it holds.
+_ADVICE = {
+    "number": ", such as pandas.cut of these numbers",
+    "date": ", such as the year or the month as text",
+    "duration": ", such as pandas.cut of its seconds",
+    "time of day": ", such as the hour as text",
+}
+
+
+def _described(column: Any) -> str:
+    """What a column that is not categorical holds, in the plural."""
+    if column.kind == "idle":
+        return "one value, which was left out in fit"
+    return "free text" if column.kind == "text" else PLURALS[column.quantity]
 
 
 def _refuse_ambiguous(estimator: Any) -> None:

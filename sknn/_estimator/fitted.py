@@ -15,7 +15,7 @@ from .._data.containers import is_plain
 from .._data.inputs import Inputs
 from .._data.tagged import untagged
 from .._errors import refused_as
-from .._network.table_network import users_network
+from .._network.table_network import committee_of, users_network
 from .._settings import default_settings
 from .._training.net import _Net
 from .._training.one_pass import validation_score
@@ -39,6 +39,7 @@ class FittedEstimator(ComponentParams):
     net_: _Net  # holds the network, its loss and the history of its training
     n_features_in_: int
     best_epoch_: int
+    n_networks_: int
     _inputs: Inputs  # what was learned about the columns of X
     _targets: Any  # what was learned about y; see the files of targets in _data/
     _random: np.random.RandomState  # where the random numbers of a further fit begin
@@ -150,7 +151,7 @@ def _versions() -> dict[str, str]:
 
 def training_attributes(net: _Net, ending: Ending) -> dict[str, Any]:
     """Fitted attributes about the training."""
-    history = net.history
+    history, committee = net.history, committee_of(net.module_)
     scores = [validation_score(record) for record in history]
     callbacks = [callback for _, callback in net.callbacks_]
     health = [callback.health_ for callback in callbacks if isinstance(callback, GradientHealth)][-1:]
@@ -163,6 +164,7 @@ def training_attributes(net: _Net, ending: Ending) -> dict[str, Any]:
         "loss_curve_": [record["train_loss"] for record in history],
         "validation_scores_": None if None in scores else scores,
         "best_epoch_": best_epoch,
+        "n_networks_": 1 if committee is None else len(committee.networks),
         "stopped_by_": ending.stopped_by,
         "health_": health[0] if health else None,
         "n_repairs_": health[0].n_repairs if health else 0,

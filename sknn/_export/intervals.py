@@ -7,9 +7,10 @@ from typing import Any
 
 from .._conformal.intervals import IntervalBounds
 from .._conformal.spread import Spread
+from .._errors import shown
 from .._estimator.conformal import class_thresholds, floor_of, interval_scores
 
-__all__ = ["ExportedIntervals", "exported_intervals"]
+__all__ = ["ExportedIntervals", "exported_intervals", "refuse_condition"]
 
 
 @dataclass(frozen=True)
@@ -37,3 +38,13 @@ def exported_intervals(estimator: Any, confidence_level: float | None, asked_by:
     spread = None if kept.spread is None else Spread(kept.spread, estimator._inputs.cardinalities)
     bounds = IntervalBounds(spread, loss.bound_columns, scores, floor_of(loss))
     return ExportedIntervals(bounds, {"confidence_level": level})
+
+
+def refuse_condition(condition: Any, asked_by: str) -> None:
+    """Raise for a condition, since exports hold one quantile of the scores, that of all rows."""
+    if condition is not None:
+        raise ValueError(
+            f"condition={shown(condition)}: {asked_by} writes the intervals or sets of one level for all rows. Leave "
+            "condition out, export a model of each part of the rows, or use predict_interval and predict_set of the "
+            "estimator."
+        )

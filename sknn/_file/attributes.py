@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._conformal.scores import ConformalScores
+from .._network.table_network import committee_of
 from ..callbacks import TrainingHealth
 from ..exceptions import DamagedFileError
 from .checks import expect
@@ -16,6 +17,7 @@ __all__ = ["check_attributes"]
 _NUMBERS = (float, int)
 _TYPES: dict[str, tuple[type, ...]] = {
     "n_features_in_": (int,), "n_iter_": (int,), "best_epoch_": (int,), "n_repairs_": (int,), "n_outputs_": (int,),
+    "n_networks_": (int,),
     "loss_curve_": (list,), "validation_scores_": (list, type(None)), "health_": (TrainingHealth, type(None)),
     "feature_names_in_": (np.ndarray,), "classes_": (np.ndarray,), "stopped_by_": (str,),
     "_conformal": (ConformalScores, type(None)),
@@ -41,6 +43,7 @@ def check_attributes(
     _check_columns(found, inputs)
     _check_targets(found, targets)
     _check_epochs(found, net.history)
+    _check_networks(found, net.module_)
     if found.get("_conformal") is not None:
         _check_scores(found["_conformal"], inputs, targets, net.criterion_)
 
@@ -92,6 +95,13 @@ def _check_epochs(found: dict[str, Any], history: Any) -> None:
         raise DamagedFileError(f"best_epoch_ is {found['best_epoch_']}; expected an epoch of {n_epochs}.")
     if found.get("n_repairs_", 0) < 0:
         raise DamagedFileError(f"n_repairs_ is {found['n_repairs_']}; expected a number >= 0.")
+
+
+def _check_networks(found: dict[str, Any], network: Any) -> None:
+    committee = committee_of(network)
+    n_networks = 1 if committee is None else len(committee.networks)
+    if found.get("n_networks_", n_networks) != n_networks:  # files of older versions have none
+        raise DamagedFileError(f"n_networks_ is {found['n_networks_']}, but the file holds {n_networks} networks.")
 
 
 def _check_scores(kept: ConformalScores, inputs: Any, targets: Any, loss: Any) -> None:

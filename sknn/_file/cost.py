@@ -6,6 +6,7 @@ of its weights (padding, windows, attention, recurrence), which cannot be read f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,7 +37,7 @@ _MODULES = frozenset(f"sknn.modules.{name}" for name in ("FTTransformer", "MLP",
 # Kinds of data whose rows are read at a cost in proportion to their width.
 _OF_COLUMNS = ("table", "sparse", "array", "ranking")
 # Parameters that say how often weights are used, or how many layers there are, and their defaults.
-_REPEATED = {"n_members": 4, "n_blocks": 3, "n_stages": 3}
+_REPEATED = {"n_members": 4, "n_blocks": 3, "n_stages": 3, "n_levels": 2}
 _NAMED_BY = {"None": "class", "name": "name", "layer": "class", "object": "class"}  # "None": the estimator itself
 _MOST_PRODUCTS = 2**36  # for the probe rows: a second or two
 _MOST_OF_ATTENTION = 2**31  # memory as well
@@ -79,7 +80,7 @@ def is_cheap(value: Any, tensors: bytes) -> bool:
     if any(size > n_bytes for shape in shapes for size in shape):
         return False
     parameters = {**parameters, **built_with}
-    if not _is_loss(parameters.get("criterion")):
+    if not _is_loss(parameters.get("criterion", "that of the class")):
         return False
     module, params = parameters.get("module"), _plain_params(parameters.get("module_params"))
     is_known = params is not None and n_networks * _n_layers(params) <= len(shapes) + _BESIDE
@@ -163,8 +164,8 @@ def _integer(params: dict[str, Any], name: str) -> int:
 def _n_layers(params: dict[str, Any]) -> int:
     """Return how many blocks or hidden layers a module of sknn creates, of which each has tensors of its own."""
     sizes = params.get("hidden_sizes")
-    n_blocks, n_stages = (_integer(params, name) if name in params else 1 for name in ("n_blocks", "n_stages"))
-    return max(n_blocks * n_stages, len(sizes) if type(sizes) is list else 0)
+    given = [_integer(params, name) for name in ("n_blocks", "n_stages", "n_levels") if name in params]
+    return max(math.prod(given), len(sizes) if type(sizes) is list else 0)
 
 
 def _n_categorical(inputs: dict[str, Any]) -> int:

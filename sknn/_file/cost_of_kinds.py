@@ -16,6 +16,7 @@ __all__ = ["NETWORKS", "is_cheap_kind"]
 NETWORKS = {
     "ngrams": ("sknn.modules.TextNet",),
     "image": ("sknn.modules.ConvNet",),
+    "generated_image": ("sknn.modules.UNet",),
     "convolutions": ("sknn.modules.SequenceNet",),
     "spectrogram": ("sknn.modules.AudioNet",),
 }
@@ -40,6 +41,8 @@ def is_cheap_kind(inputs: _Values, params: _Values, shapes: list[list[int]]) -> 
     kind, state = inputs.get("kind"), _pairs(inputs.get("state"))
     if kind == "ngrams":  # of three short texts, which contain n-grams of the vocabulary only
         return True
+    if kind == "generated_image":
+        kind, state = "image", _pairs(state.get("images"))
     if kind == "image":
         size = state.get("size")
         if type(size) is not list or len(size) != 2 or not all(_is_size(n) for n in size):
@@ -55,7 +58,7 @@ def is_cheap_kind(inputs: _Values, params: _Values, shapes: list[list[int]]) -> 
 def _are_few_convolutions(n_positions: int, shapes: list[list[int]]) -> bool:
     """Of all rows together: each kernel is used at so many positions at most.
 
-    Behind each convolution is a batch norm, whose four vectors have the number of its channels.
+    Behind each convolution is a norm, whose vectors have the number of its channels.
     """
     n_weights = sum(math.prod(shape) for shape in shapes if len(shape) == 4)
     n_channels = sum(max(_LEAST_CHANNELS, *shape) for shape in shapes if len(shape) == 1)

@@ -15,17 +15,17 @@ from torch import Tensor, nn
 from .._data.conditions import condition_values
 from .._data.containers import without_tensor
 from .._data.generated_images import GeneratedImages
+from .._data.generated_table import GeneratedTable
 from .._data.inputs import Inputs
 from .._data.itself_targets import ItselfTargets
 from .._data.kinds import module_for
 from .._data.recognition import content_of
-from .._data.tagged import Tagged
+from .._data.tagged import Tagged, untagged
 from .._errors import refused_as, shown
 from .._estimator.base import BaseNeuralEstimator
 from .._estimator.reading import Reading, prepared_again
 from .._hyperparameters import store_arguments
 from .._network.signature import constructor_values
-from .._network.table_network import users_network
 from .._random import random_generator
 from .._settings import default_settings
 from .._threads import limited_threads
@@ -56,7 +56,8 @@ class NeuralGenerator(BaseNeuralEstimator):
         Steps of two evaluations of the network each from noise to a sample; more are more exact, and take longer.
     optimizer, optimizer_params, lr, lr_schedule, lr_schedule_params, max_epochs : as for NeuralRegressor
     batch_size, max_time, early_stopping, validation_fraction, n_iter_no_change : as for NeuralRegressor
-    tol, ema_decay, gradient_clipping, gradient_health, warm_start, callbacks : as for NeuralRegressor
+    tol, ema_decay, gradient_clipping, gradient_health, categorical_features : as for NeuralRegressor
+    warm_start, callbacks : as for NeuralRegressor
     checkpoint, checkpoint_every_s, checkpoint_every_epochs, on_interrupt, device : as for NeuralRegressor
     precision, compile, random_state, verbose : as for NeuralRegressor
 
@@ -99,8 +100,8 @@ class NeuralGenerator(BaseNeuralEstimator):
     scoring = "loss"
     n_networks = 1
     preprocessing = True
-    categorical_features = "from_dtype"
     text_features = "auto"
+    _inputs: Any  # GeneratedImages or GeneratedTable
 
     def __init__(
         self,
@@ -123,6 +124,7 @@ class NeuralGenerator(BaseNeuralEstimator):
         ema_decay: float | str | None = "auto",
         gradient_clipping: float | str | None = "auto",
         gradient_health: str | None = "warn",
+        categorical_features: Any = "from_dtype",
         warm_start: bool = False,
         callbacks: list[Any] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
@@ -211,8 +213,7 @@ class NeuralGenerator(BaseNeuralEstimator):
         condition = None if self._inputs.condition is None else self._inputs.condition.encode(y)
         generator = torch.Generator().manual_seed(int(random.randint(2**31 - 1)))
         with default_settings(foreign_code=self.net_.has_foreign_code), torch.inference_mode():
-            parts = [self._inputs.decode(part) for part in self._integrated(n_samples, condition, generator)]
-        return np.concatenate(parts)
+            return self._inputs.joined(list(self._made(n_samples, condition, generator)))
 
     def score(self, X: Any, y: Any = None) -> float:
         """Minus the loss of velocities on these rows; the larger, the better.
@@ -250,17 +251,15 @@ class NeuralGenerator(BaseNeuralEstimator):
             n_samples = len(y)
         return condition_values(y, n_samples), n_samples
 
-    def _integrated(self, n_samples: int, condition: Tensor | None, generator: torch.Generator) -> Iterator[Tensor]:
-        """Encoded rows, some at a time; the noise is that of the CPU on every device."""
-        network, shape = users_network(self.net_.module_).eval(), self._inputs.row_shape
-        chunk = max(16, _CHUNK_FLOATS // self._inputs.row_size)
+    def _made(self, n_samples: int, condition: Tensor | None, generator: torch.Generator) -> Iterator[Any]:
+        """Rows, some at a time; the noise is that of the CPU on every device."""
+        network, inputs = self.module_.eval(), self._inputs
+        chunk = max(16, _CHUNK_FLOATS // inputs.row_size)
         work = min(n_samples, chunk) * self.net_.multiplications
+        condition = torch.zeros(n_samples, 0, dtype=torch.float32) if condition is None else condition
         with limited_threads(work, repeatable=True):
-            for start in range(0, n_samples, chunk):
-                n = min(chunk, n_samples - start)
-                noise = torch.randn(n, *shape, dtype=torch.float32, generator=generator).to(self.net_.device)
-                some = None if condition is None else condition[start : start + n].to(self.net_.device)
-                yield network.integrate(noise, some, n_steps=self.n_steps)  # pyright: ignore[reportCallIssue]
+            for part in condition.split(chunk):
+                yield inputs.made_by(network, part.to(self.net_.device), generator, self.n_steps)
 
     # ------------------------------------------------------------------ what the base asks
 
@@ -272,15 +271,16 @@ class NeuralGenerator(BaseNeuralEstimator):
         if fitted is not None:
             kind = type(fitted)
             return Reading(kind, module_for(params["module"], kind), prepared_again(X, fitted), {})
-        rows = X.X if isinstance(X, Tagged) else X
-        with refused_as("X", "images"):
+        rows = untagged(X)
+        with refused_as("X", "a table or images"):
             is_array = np.ndim(without_tensor(rows, "X")) in (3, 4) if isinstance(rows, np.ndarray | Tensor) else False
             content = "image" if is_array else content_of(rows, keeps_arrays=False)
-        if content != "image":
-            raise TypeError(f"X is read as {content}, but NeuralGenerator generates images.")
-        module = module_for(params["module"], GeneratedImages)
-        options = constructor_values(module, dict(params["module_params"] or {}), GeneratedImages.options)
-        return Reading(GeneratedImages, module, GeneratedImages.prepare(X), options)
+        if content not in ("image", "table"):
+            raise TypeError(f"X is read as {content}, but NeuralGenerator generates tables and images.")
+        kind: type[Inputs] = GeneratedImages if content == "image" else GeneratedTable
+        module, given = module_for(params["module"], kind), dict(params["module_params"] or {})
+        options = {name: params[name] for name in kind.options if name in params}
+        return Reading(kind, module, kind.prepare(X), {**constructor_values(module, given, kind.options), **options})
 
     def _learn_targets(self, y: Any, classes: Any, weight: np.ndarray | None) -> ItselfTargets:
         return ItselfTargets()

@@ -247,14 +247,15 @@ class NeuralImputer(TransformerMixin, BaseNeuralEstimator):
 
     def _gaps(self, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
         """Where numbers, and where categories are missing."""
-        return np.isnan(cells.numbers), cells.codes == np.array(self._inputs.cardinalities, dtype=np.int64) - 1
+        return np.isnan(cells.numbers), cells.codes == np.array(self._inputs.n_codes, dtype=np.int64) - 1
 
     def _restored(self, cells: Cells, *, draws: bool) -> Cells:
         net, inputs = self.net_, self._inputs
+        network: Any = self.module_
         with default_settings(foreign_code=net.has_foreign_code):
             if draws:
-                return drawn(self.module_, inputs, cells, net.device, random_generator(self.random_state))
-            return expected(self.module_, inputs, cells, net.device)
+                return drawn(network, inputs, cells, net.device, random_generator(self.random_state))
+            return expected(network, inputs, cells, net.device)
 
     def _fillings(self, cells: Cells, rows: np.ndarray, gaps: tuple[np.ndarray, np.ndarray]) -> dict[int, Filling]:
         reader, found = self._inputs.reader, {}

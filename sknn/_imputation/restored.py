@@ -47,7 +47,7 @@ def drawn(
 ) -> Cells:
     """Cells drawn one after the other, in random order, each in the light of those that are there already."""
     numbers, codes = cells.numbers.copy(), cells.codes.copy()
-    missing = np.array(inputs.cardinalities, dtype=np.int64) - 1
+    missing = np.array(inputs.n_codes, dtype=np.int64) - 1
     is_gap = np.hstack([np.isnan(numbers), codes == missing])
     d = numbers.shape[1]
     order = np.where(is_gap, random.random_sample(is_gap.shape), 2.0).argsort(axis=1).argsort(axis=1)

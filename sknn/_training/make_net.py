@@ -86,8 +86,7 @@ def untrained_network(
         is_sparse = inputs.kind == "sparse"
         n_columns = inputs.row_shape[-1]
         module_params = params_for_table(module, module_params, n_columns=n_columns, is_sparse=is_sparse, n_rows=n_rows)
-    if inputs.condition_size:
-        module_params = {"condition_size": inputs.condition_size, **module_params}
+    module_params = {**inputs.network_params, **module_params}
     network = build_network(
         module,
         module_params,

@@ -30,6 +30,7 @@ from .resnet import ResNet
 from .sequence_net import SequenceNet
 from .sequence_transformer import SequenceTransformer
 from .spec_augment import SpecAugment
+from .table_flow import TableFlow
 from .tabm import TabM
 from .text_net import TextNet
 from .text_transformer import TextTransformer
@@ -58,6 +59,7 @@ __all__ = [
     "SequenceTransformer",
     "SpecAugment",
     "TabM",
+    "TableFlow",
     "TextNet",
     "TextTransformer",
     "UNet",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +38,9 @@ class FlowNetwork(nn.Module, ABC):
        arXiv:2210.02747 (the paths of optimal transport with sigma_min = 0).
     .. [2] X. Liu, C. Gong, Q. Liu. Flow Straight and Fast. ICLR 2023. arXiv:2209.03003.
     """
+
+    def __init__(self) -> None:  # that of nn.Module takes any argument
+        super().__init__()
 
     @abstractmethod
     def velocity(self, x: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
@@ -74,7 +78,7 @@ class FlowNetwork(nn.Module, ABC):
         return (start + _GOLDEN * steps) % 1, torch.empty_like(x).normal_(generator=generator)
 
     @torch.no_grad()
-    def integrate(self, noise: Tensor, condition: Tensor | None = None, n_steps: int = 16) -> Tensor:
+    def integrate(self, noise: Tensor, condition: Tensor | None = None, n_steps: int = 16, **known: Any) -> Tensor:
         r"""Rows that the flow carries `noise` to, by Heun's method.
 
         Parameters
@@ -85,6 +89,8 @@ class FlowNetwork(nn.Module, ABC):
         n_steps : int, default=16
             Steps of two evaluations of the network each. Times are :math:`1 - (1 - i / n)^2`: steps get short where
             the last noise vanishes.
+        **known
+            Further arguments of `velocity`.
 
         Returns
         -------
@@ -93,8 +99,8 @@ class FlowNetwork(nn.Module, ABC):
         x = noise
         times = 1 - (1 - torch.linspace(0, 1, n_steps + 1, dtype=x.dtype, device=x.device)).square()
         for start, end in pairwise(times):
-            first = self.velocity(x, start.expand(len(x)), condition)
-            second = self.velocity(x + (end - start) * first, end.expand(len(x)), condition)
+            first = self.velocity(x, start.expand(len(x)), condition, **known)
+            second = self.velocity(x + (end - start) * first, end.expand(len(x)), condition, **known)
             x = x + (end - start) / 2 * (first + second)
         return x
 

@@ -34,8 +34,8 @@ class MaskedAutoencoder(nn.Module):
     ----------
     in_features : int
         Three times the number of numeric columns, see Shape.
-    cat_cardinalities : sequence of int, default=()
-        Codes of each categorical column: 0 unknown, the last one missing.
+    n_codes : sequence of int, default=()
+        Number of codes of each categorical column: 0 unknown, the last one missing.
     width : int, default=256
         Width of the residual blocks.
     n_blocks : int, default=3
@@ -50,7 +50,7 @@ class MaskedAutoencoder(nn.Module):
     Shape
     -----
     - ``x``: ``(batch, 3 * n_numbers)``: normal scores, values in standard units, and 1 where a number is present.
-    - ``x_cat``: int64 ``(batch, n_categorical)``.
+    - ``codes``: int64 ``(batch, n_categorical)``.
     - Output: ``(batch, 1)``, the loss of each row: the mean over its hidden cells. In evaluation mode the same cells
       are hidden in each call.
 
@@ -65,7 +65,7 @@ class MaskedAutoencoder(nn.Module):
     --------
     >>> import torch
     >>> from sknn.modules import MaskedAutoencoder
-    >>> network = MaskedAutoencoder(in_features=6, cat_cardinalities=[5])
+    >>> network = MaskedAutoencoder(in_features=6, n_codes=[5])
     >>> network(torch.ones(8, 6), torch.ones(8, 1, dtype=torch.int64)).shape
     torch.Size([8, 1])
     """
@@ -80,7 +80,7 @@ class MaskedAutoencoder(nn.Module):
         self,
         in_features: int,
         *,
-        cat_cardinalities: Sequence[int] = (),
+        n_codes: Sequence[int] = (),
         width: int = 256,
         n_blocks: int = 3,
         dropout: float = 0.1,
@@ -91,11 +91,11 @@ class MaskedAutoencoder(nn.Module):
         width, n_bins = check_size("width", width), check_size("n_bins", n_bins)
         n_blocks, size = check_size("n_blocks", n_blocks), check_size("embedding_size", embedding_size)
         self.n_numbers, self.n_bins = in_features // 3, n_bins
-        self.cat_cardinalities = tuple(cat_cardinalities)
-        self.n_cells = self.n_numbers + len(self.cat_cardinalities)
+        self.n_codes = tuple(n_codes)
+        self.n_cells = self.n_numbers + len(self.n_codes)
         # Of a number: its score, and whether it is present, each on a vector of its own.
         self.scores = nn.Parameter(torch.randn(self.n_numbers, 2, size, dtype=torch.float32) * 0.5)
-        self.embeddings = nn.ModuleList(nn.Embedding(n, size) for n in self.cat_cardinalities)
+        self.embeddings = nn.ModuleList(nn.Embedding(n, size) for n in self.n_codes)
         for embedding in self.embeddings:
             nn.init.normal_(embedding.weight, std=0.5)  # pyright: ignore[reportArgumentType]
         self.first = nn.Linear(self.n_cells * size, width)
@@ -103,17 +103,17 @@ class MaskedAutoencoder(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.mean_head = nn.Linear(width, self.n_numbers) if self.n_numbers else None
         self.bin_head = nn.Linear(width, self.n_numbers * n_bins) if self.n_numbers else None
-        self.code_head = nn.Linear(width, sum(self.cat_cardinalities)) if self.cat_cardinalities else None
+        self.code_head = nn.Linear(width, sum(self.n_codes)) if self.n_codes else None
 
-    def forward(self, x: Tensor, x_cat: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, codes: Tensor | None = None) -> Tensor:
         """Loss of each row, for cells that are hidden at random."""
         scores, units, present = x.chunk(3, dim=1)
         present = present > 0
-        exists = present if x_cat is None else torch.cat([present, x_cat != self._missing(x_cat)], dim=1)
+        exists = present if codes is None else torch.cat([present, codes != self._missing(codes)], dim=1)
         hidden = self._hidden(exists)
         hidden_numbers, hidden_codes = hidden.split([self.n_numbers, self.n_cells - self.n_numbers], dim=1)
-        codes = None if x_cat is None else torch.where(hidden_codes, self._missing(x_cat), x_cat)
-        restored = self.restore(scores, present & ~hidden_numbers, codes)
+        visible = None if codes is None else torch.where(hidden_codes, self._missing(codes), codes)
+        restored = self.restore(scores, present & ~hidden_numbers, visible)
         losses = []
         if self.n_numbers:
             positions = torch.special.ndtr(scores)
@@ -121,12 +121,12 @@ class MaskedAutoencoder(nn.Module):
             of_bins = functional.cross_entropy(restored.bins.movedim(2, 1), bins, reduction="none")
             losses.append(((restored.means - units).square() + 0.2 * of_bins) * hidden_numbers)
         for i, logits in enumerate(restored.codes):
-            assert x_cat is not None
-            of_codes = functional.cross_entropy(logits, x_cat[:, i], reduction="none")
+            assert codes is not None
+            of_codes = functional.cross_entropy(logits, codes[:, i], reduction="none")
             losses.append((of_codes * hidden_codes[:, i]).unsqueeze(1))
         return torch.cat(losses, dim=1).sum(dim=1, keepdim=True) / hidden.sum(dim=1, keepdim=True).clamp(min=1)
 
-    def restore(self, scores: Tensor, present: Tensor, x_cat: Tensor | None = None) -> RestoredCells:
+    def restore(self, scores: Tensor, present: Tensor, codes: Tensor | None = None) -> RestoredCells:
         """What the present cells say about all cells.
 
         Parameters
@@ -134,7 +134,7 @@ class MaskedAutoencoder(nn.Module):
         scores : Tensor (batch, n_numbers)
             Normal scores; what is not present is not read.
         present : Tensor bool (batch, n_numbers)
-        x_cat : Tensor int64 (batch, n_categorical), default=None
+        codes : Tensor int64 (batch, n_categorical), default=None
             Codes; that of missing where a category is hidden.
 
         Returns
@@ -146,8 +146,8 @@ class MaskedAutoencoder(nn.Module):
             given = present.to(scores.dtype)
             values = torch.stack([scores * given, given], dim=2)
             cells.append(torch.einsum("bnk,nke->bne", values, self.scores).flatten(1))
-        if x_cat is not None:
-            cells += [embedding(codes) for embedding, codes in zip(self.embeddings, x_cat.unbind(dim=1), strict=True)]
+        if codes is not None:
+            cells += [embedding(codes) for embedding, codes in zip(self.embeddings, codes.unbind(dim=1), strict=True)]
         hidden = self.first(torch.cat(cells, dim=1))
         for block in self.blocks:
             hidden = hidden + block(hidden)
@@ -155,24 +155,24 @@ class MaskedAutoencoder(nn.Module):
         n_rows = len(hidden)
         means = hidden.new_zeros(n_rows, 0) if self.mean_head is None else self.mean_head(hidden)
         bins = hidden.new_zeros(n_rows, 0) if self.bin_head is None else self.bin_head(hidden)
-        codes = [] if self.code_head is None else list(self.code_head(hidden).split(self.cat_cardinalities, dim=1))
+        logits = () if self.code_head is None else self.code_head(hidden).split(self.n_codes, dim=1)
         # No cell is restored as unknown or missing.
-        codes = [logits.index_fill(1, self._without(logits), -1e9) for logits in codes]
-        return RestoredCells(means, bins.view(n_rows, self.n_numbers, self.n_bins), codes)
+        known = [of_codes.index_fill(1, self._without(of_codes), -1e9) for of_codes in logits]
+        return RestoredCells(means, bins.view(n_rows, self.n_numbers, self.n_bins), known)
 
     @staticmethod
     def _without(logits: Tensor) -> Tensor:
         return torch.tensor([0, logits.shape[1] - 1], dtype=torch.int64, device=logits.device)
 
-    def _missing(self, x_cat: Tensor) -> Tensor:
-        return torch.tensor(self.cat_cardinalities, dtype=torch.int64, device=x_cat.device) - 1
+    def _missing(self, codes: Tensor) -> Tensor:
+        return torch.tensor(self.n_codes, dtype=torch.int64, device=codes.device) - 1
 
     def _hidden(self, exists: Tensor) -> Tensor:
-        """Which present cells are hidden, bool (batch, n_cells): a share that each row draws, at least one."""
+        """Which present cells are hidden, bool (batch, n_cells): a share that each row draws, at least one cell."""
         generator = None if self.training else torch.Generator(exists.device).manual_seed(0)
-        kwargs = {"generator": generator, "dtype": torch.float32, "device": exists.device}
-        order = torch.rand(exists.shape, **kwargs).masked_fill(~exists, 2.0)
-        share = torch.rand((len(exists), 1), **kwargs)
+        size = (len(exists), self.n_cells + 1)
+        draws = torch.rand(size, generator=generator, dtype=torch.float32, device=exists.device)
+        order, share = draws[:, 1:].masked_fill(~exists, 2.0), draws[:, :1].square()  # more often few than many
         n_hidden = (share * exists.sum(dim=1, keepdim=True)).floor() + 1
         return (order.argsort(dim=1).argsort(dim=1) < n_hidden) & exists
 

@@ -56,8 +56,8 @@ class UNet(FlowNetwork):
 
     Shape
     -----
-    Input ``(batch, channels, height, width)`` and condition ``(batch, condition_size)``; output
-    ``(batch, channels * height * width)``. `velocity` keeps the shape of the images.
+    Input ``(batch, channels, height, width)`` and condition ``(batch, condition_size)``; output ``(batch, 1)``, the
+    losses. `velocity` keeps the shape of the images.
 
     Notes
     -----
@@ -78,7 +78,7 @@ class UNet(FlowNetwork):
     >>> network = UNet((1, 8, 8), condition_size=10)
     >>> condition = torch.eye(10)[:3]
     >>> network(torch.randn(3, 1, 8, 8), condition).shape
-    torch.Size([3, 64])
+    torch.Size([3, 1])
     >>> network.integrate(torch.randn(3, 1, 8, 8), condition, n_steps=2).shape
     torch.Size([3, 1, 8, 8])
     """

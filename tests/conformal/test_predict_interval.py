@@ -8,8 +8,9 @@ import pytest
 import torch
 from sklearn.exceptions import NotFittedError
 
-from sknn import NeuralRegressor
+from sknn import NeuralClassifier, NeuralRegressor
 from sknn.losses import Loss
+from sknn.modules import MLP
 
 from .cases import coverage, regressor, table, train_and_test
 
@@ -138,18 +139,37 @@ def test_a_level_outside_of_its_range_is_refused(fitted, rows, level):
 @pytest.mark.parametrize(
     ("condition", "message"),
     [
-        ("a", r"condition='a' is a column of the kind 'numeric'; expected a categorical one, of \['where'\]"),
-        (0, "condition=0 is a column of the kind 'numeric'"),
+        ("a", r"'a' is a column of numbers; expected a categorical one, of \['where'\], .* such as pandas.cut"),
+        (0, "condition=0 is a column of numbers"),
         ("nowhere", r"condition='nowhere' is no column of X; expected one of \['where'\], or None"),
         (7, "condition=7 is no column"),
         (True, "condition=True is no column"),
-        ([1, 2], r"condition=\[1, 2\] is no column"),
-        (np.zeros(2), "condition=.* is no column"),
+        ([1, 2], r"condition is a list; expected the name or the position of one categorical column, of \['where'\]"),
+        (pd.Series([0.0] * 99), "condition is a Series; expected the name.*join their texts"),
     ],
 )
 def test_a_condition_that_is_no_categorical_column_is_refused(fitted, rows, condition, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         fitted.predict_interval(rows[0], condition=condition)
+
+
+def test_a_condition_on_dates_names_what_to_add():
+    X = pd.DataFrame({"day": pd.date_range("2024-01-01", periods=60), "where": ["a", "b"] * 30})
+    model = NeuralRegressor(MLP, max_epochs=1, early_stopping=True, random_state=0).fit(X, np.arange(60.0))
+    with pytest.raises(
+        ValueError, match="'day' is a column of dates; .* added to X before fit, such as the year or the"
+    ):
+        model.predict_interval(X, condition="day")
+
+
+def test_the_name_of_the_other_estimators_method_is_answered():
+    classifier, regressor = NeuralClassifier(), NeuralRegressor()
+    assert not hasattr(classifier, "predict_interval")
+    assert not hasattr(regressor, "predict_set")
+    with pytest.raises(AttributeError, match="NeuralClassifier has no predict_interval: .*predict_set"):
+        classifier.predict_interval([[0.0]])
+    with pytest.raises(AttributeError, match="NeuralRegressor has no predict_set: .*predict_interval"):
+        regressor.predict_set([[0.0]])
 
 
 def test_an_unfitted_estimator_says_so():

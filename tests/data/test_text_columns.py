@@ -105,10 +105,45 @@ def test_numbers_of_several_formats_stay_categories_and_are_named():
     assert kinds(pd.DataFrame({"a": texts}), categorical_features=["a"]) == ["categorical"]
 
 
+@pytest.mark.parametrize(
+    ("spell", "first", "second"),
+    [
+        (lambda i: f"{i}.5 €" if i % 5 else f"{i}.5 EUR", "0.5 EUR", "1.5 €"),
+        (lambda i: f"{i}.5 %" if i % 5 else f"{i},5 %", "0,5 %", "1.5 %"),
+        (lambda i: f"{i},5 €" if i % 5 else f"1,{i:03d}.5 €", "1,000.5 €", "1,5 €"),
+        (lambda i: f"{i}.5 kg" if i % 5 else f"{i}.5", "0.5", "1.5 kg"),
+        (lambda i: f"{i}.5 k" if i % 5 else f"{i}.5 M", "0.5 M", "1.5 k"),
+    ],
+    ids=["units", "decimals", "decimals of amounts", "unit or none", "letters"],
+)  # fmt: skip
+def test_numbers_of_several_formats_that_become_free_text_are_named(spell, first, second):
+    X = pd.DataFrame({"price": [spell(i) for i in range(300)]})
+    message = (
+        f"column 'price' (position 0) looks numeric, but not in one format, such as {first!r} and {second!r}, and is"
+    )
+    with pytest.warns(UserWarning, match=re.escape(message) + r" read as free text.*text_features=\['price'\]"):
+        assert kinds(X) == ["text"]
+    assert kinds(X, text_features=["price"]) == ["text"]  # warnings are errors
+
+
+def test_decimals_of_two_kinds_without_a_space_are_an_error_that_says_so():
+    X = pd.DataFrame({"price": [f"{i}.5" if i % 5 else f"{i},5" for i in range(300)]})
+    with pytest.raises(
+        ValueError, match=r"column 'price'.* looks numeric, but not in one format, such as '0,5' and '1.5'"
+    ):
+        learn(X)
+
+
+def test_texts_that_begin_with_a_number_are_no_numbers():
+    streets = ["High St", "Mill Lane", "Park Road", "The Mews", "Elm Grove", "Old Hill", "West End"]
+    assert kinds(pd.DataFrame({"a": [f"{i} {streets[i % 7]}" for i in range(1, 300)]})) == ["text"]
+
+
 def test_many_columns_are_named_in_one_warning():
-    X = pd.DataFrame({f"c{i}": [str(v + i) for v in NUMBERS] for i in range(15)})
+    X = pd.DataFrame({f"c{i}": [str(v + i) for v in NUMBERS] for i in range(17)})
     with pytest.warns(
-        UserWarning, match=r"column 'c0'.*Text that looks numeric is also in column 'c1'.* and 4 more\."
+        UserWarning,
+        match=r"(?s)column 'c0'.*X: column 'c1' .*such as '252.5' as 252.5.*is also in column 'c5'.* and 2 more\.",
     ) as told:
         learn(X)
     assert len(told) == 1
@@ -221,7 +256,8 @@ def test_numbers_and_dates_as_text_are_told_apart():
     messages = sorted(str(one.message) for one in told)
     assert len(messages) == 2
     assert messages[0].startswith("X: column 'day' (position 0) is text that was read as dates")
-    assert messages[0].endswith("Text that holds dates is also in column 'due' (position 2).")
+    assert "\nX: column 'due' (position 2) is text that was read as dates" in messages[0]
+    assert messages[0].endswith("categorical_features=['due'].")
     assert messages[1].startswith("X: column 'n' (position 1) is text that was read as numeric")
 
 
@@ -320,8 +356,24 @@ def test_a_category_that_was_never_seen_is_named_where_none_is_known():
         UserWarning, match=r"column 'answer' \(position 0\) holds no category that was seen in fit.*\['no', 'yes'\]"
     ):
         assert not parsed(reader, shouted).read()[1].any()
-    for few in (shouted[:1], shouted[:5], shouted[::2], pd.DataFrame({"answer": ["yes"] + ["a", "b"] * 20})):
+    with pytest.warns(UserWarning, match="holds no category that was seen in fit: its values, such as 'YES'"):
+        parsed(reader, shouted[::2])  # one value in 20 rows
+    gaps = pd.DataFrame({"answer": pd.Series([None] * 40, dtype=object)})
+    for few in (shouted[:1], shouted[:38:2], gaps, pd.DataFrame({"answer": ["yes"] + ["a", "b"] * 20})):
         parsed(reader, few)  # warnings are errors
+
+
+def test_numbers_that_are_categories_and_were_never_seen_are_named():
+    with pytest.warns(UserWarning, match="as categories, too"):
+        reader = learn(pd.DataFrame({"shop": [str(i % 40) for i in range(200)]}))
+    for others in (np.full(30, 77), [str(i) for i in range(50, 80)]):
+        with pytest.warns(
+            UserWarning,
+            match=r"column 'shop'.* such as (77|50).0, count as unknown categories, and as numbers only.*0.0, 1.0",
+        ):
+            parsed(reader, pd.DataFrame({"shop": others}))
+    for few in (np.full(19, 77), [77] * 30 + [3]):
+        parsed(reader, pd.DataFrame({"shop": few}))  # warnings are errors
 
 
 def test_whole_numbers_that_arrive_as_text_are_the_categories_of_fit():

@@ -20,6 +20,7 @@ PAGES = [
     "explanations.md",
     "files.md",
     "fitting.md",
+    "generating.md",
     "images.md",
     "intervals.md",
     "measures.md",

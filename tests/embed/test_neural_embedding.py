@@ -128,6 +128,8 @@ def test_it_is_written_to_files(tmp_path):
 def test_what_has_no_hidden_layer_is_refused():
     with pytest.raises(TypeError, match=r"estimator=Ridge\(\) has no method embed; expected NeuralClassifier"):
         NeuralEmbedding(Ridge()).fit(X, Y)
+    with pytest.raises(ValueError, match="target y is None.*NeuralEmbedding\\(FrozenEstimator.*sklearn.frozen"):
+        embedding().fit(X)
     with pytest.raises(NotFittedError):
         embedding().transform(X)
     assert not hasattr(embedding(), "n_features_in_")

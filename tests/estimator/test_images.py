@@ -169,3 +169,11 @@ def test_other_data_at_predict_is_refused(X: Any, message: str) -> None:
     clf = NeuralClassifier(**{**QUICK, "max_epochs": 1}).fit(*stripes())
     with pytest.raises((ValueError, TypeError), match=message):
         clf.predict(X)
+
+
+def test_a_single_image_is_named_with_the_shape_of_fit():
+    X, y = stripes()
+    clf = NeuralClassifier(**{**QUICK, "max_epochs": 1}).fit(X, y)
+    for ask in (clf.predict, clf.explain):
+        with pytest.raises(ValueError, match=r"X\[None\], of shape \(1, 12, 12, 3\)"):
+            ask(X[0])

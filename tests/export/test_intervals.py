@@ -98,3 +98,12 @@ def test_infinite_bounds_are_not_exported(tmp_path, export):
     with pytest.raises(ValueError, match=r"confidence_level=1.5 is invalid; expected a number in \(0, 1\)"):
         export(reg, tmp_path / "model.npz", confidence_level=1.5)
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("export", [export_numpy, export_onnx])
+def test_a_condition_cannot_be_exported(export, tmp_path):
+    with pytest.raises(
+        ValueError, match=r"condition='flag': sknn.export_.* one level for all rows. Leave condition out"
+    ):
+        export(NeuralRegressor(), tmp_path / "model", confidence_level=0.9, condition="flag")
+    assert list(tmp_path.iterdir()) == []

@@ -41,7 +41,7 @@ MISTAKES = {
     "to_dict of pandas": ({"age": {0: 51}, "city": {0: "Oslo"}}, TypeError, r"'age' is \{0: 51\}; expected a list"),
     "a key less": ([{"age": 51, "city": "Oslo"}, {"age": 23}], ValueError, r"row 1 lacks the columns \['city'\].*None"),
     "the first has less": ([{"age": 51}, {"age": 23, "city": "Oslo"}], ValueError, r"row 0 lacks .*'city'"),
-    "all have less": ([{"age": 51}, {"age": 23}], ValueError, r"'city'\] are missing"),
+    "all have less": ([{"age": 51}, {"age": 23}], ValueError, r"the columns \[.*'city'\] are missing\.$"),
     "no record": ([{"age": 51, "city": "Oslo"}, 3], TypeError, "row 1 is 3, and row 0 is a dict"),
     "no rows": ({"age": [], "city": []}, ValueError, "at least one row"),
 }

@@ -61,6 +61,7 @@ CASES = {
     "a text as a score": (_set(validation_scores_=["a", "b"]), "validation_scores_"),
     "best epoch": (_set(best_epoch_=3), "best_epoch_ is 3"),
     "repairs": (_set(n_repairs_=-1), "n_repairs_ is -1"),
+    "networks": (_set(n_networks_=2), "n_networks_ is 2, but the file holds 1 networks"),
     "classes": (_set(classes_=_labels("a", "b")), "classes_ and the classes of the targets differ"),
     "classes in another order": (_classes("yes", "no"), "increasing labels"),
     "equal classes": (_classes("no", "no"), "two or more different labels"),

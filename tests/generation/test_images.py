@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import warnings
 
 import numpy as np
 import pytest
@@ -61,7 +60,7 @@ class TestSamples:
     def test_without_y_labels_are_drawn_by_their_shares(self):
         images, y = two_kinds()
         keep = (y == 0) | (np.arange(len(y)) < 12)
-        made = generator(max_epochs=40, n_steps=8).fit(images[keep], y[keep]).sample(200, random_state=0)
+        made = generator(max_epochs=25, n_steps=4).fit(images[keep], y[keep]).sample(200, random_state=0)
         is_right = made[:, :, :3].mean((1, 2)) < made[:, :, 3:].mean((1, 2))
         assert abs(is_right.mean() - (y[keep] == 1).mean()) < 0.1
 
@@ -73,7 +72,7 @@ class TestSamples:
 
     def test_numbers_are_conditions_too(self):
         images, y = two_kinds()
-        model = generator(max_epochs=40, n_steps=8).fit(images, y + np.linspace(0, 0.1, len(y)))
+        model = generator(max_epochs=25, n_steps=4).fit(images, y + np.linspace(0, 0.1, len(y)))
         made = model.sample(y=[0.05, 1.05], random_state=0)
         assert made[0, :, :3].mean() > made[0, :, 3:].mean()
         assert made[1, :, :3].mean() < made[1, :, 3:].mean()
@@ -107,7 +106,7 @@ class TestForm:
             if dtype in (np.float32, np.float64)
             else images.astype(dtype)
         )
-        images = images.astype(dtype)
+        images = images > 100 if dtype is bool else images.astype(dtype)
         made = generator().fit(images, y).sample(9, y=1, random_state=0)
         assert made.dtype == images.dtype
         assert images.min() <= made.min()
@@ -165,13 +164,14 @@ class TestFit:
             np.testing.assert_array_equal(other.sample(4, y=1, random_state=0), expected)
         assert clone(fitted).get_params()["n_steps"] == 8
 
-    def test_a_file_of_numbers_and_of_none(self, tmp_path):
+    @pytest.mark.parametrize("condition", ["none", "numbers", "texts"])
+    def test_a_file_keeps_every_condition(self, condition, tmp_path):
         images, y = two_kinds()
-        for i, condition in enumerate((None, y + 0.5 * np.linspace(0, 1, len(y)), NAMES[y])):
-            model = generator().fit(images, condition)
-            sknn.save(model, tmp_path / f"{i}.sknn")
-            loaded = sknn.load(tmp_path / f"{i}.sknn")
-            np.testing.assert_array_equal(loaded.sample(3, random_state=0), model.sample(3, random_state=0))
+        given = {"none": None, "numbers": y + 0.5 * np.linspace(0, 1, len(y)), "texts": NAMES[y]}[condition]
+        model = generator().fit(images, given)
+        sknn.save(model, tmp_path / "images.sknn")
+        loaded = sknn.load(tmp_path / "images.sknn")
+        np.testing.assert_array_equal(loaded.sample(3, random_state=0), model.sample(3, random_state=0))
 
     def test_a_fit_continues_with_warm_start(self):
         images, y = two_kinds()
@@ -223,15 +223,14 @@ class TestRefused:
 
 
 def test_digits_are_named_and_are_no_copies():
-    """A small part of the benchmark, with a network and a time that a test can afford."""
-    train, test = np.arange(0, 1200), np.arange(1200, 1797)
-    model = NeuralGenerator(max_epochs=12, random_state=0, module_params={"width": 8}).fit(X[train], Y[train])
-    wanted = np.arange(200) % 10
+    """A small part of the benchmark, in a time that a test can afford."""
+    images, y = X[Y < 2], Y[Y < 2]
+    train, test = slice(0, 200), slice(200, None)
+    model = generator(max_epochs=20, n_steps=8).fit(images[train], y[train])
+    wanted = np.arange(60) % 2
     made = model.sample(y=wanted, random_state=0)
-    named = SVC(C=5).fit(X[train].reshape(len(train), -1), Y[train]).predict(made.reshape(200, -1))
-    assert (named == wanted).mean() > 0.7
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        report = compare(X[test], made, train=X[train], random_state=0)
+    named = SVC(C=5).fit(images[train].reshape(200, -1), y[train]).predict(made.reshape(60, -1))
+    assert (named == wanted).mean() > 0.8
+    report = compare(images[test], made, train=images[train], random_state=0)
     assert report.near_copies < 0.6
     assert report.exact_copies == 0

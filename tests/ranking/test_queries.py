@@ -31,6 +31,9 @@ def test_rows_of_queries():
     assert len(queries) == 4
     assert queries.rows(np.array([2, 0])).tolist() == [0, 2, 5, 1, 4]
     assert set(queries.some(3)) <= set(range(7))
+    long = Queries(np.repeat([0, 1], [100_000, 3]))
+    assert 200 < len(long.some(2000)) < 300
+    assert set(long.codes) == {0, 1}
 
 
 @pytest.mark.parametrize("most", [1, 3, 5, 100])

@@ -13,6 +13,7 @@ import numpy as np
 from ..._atomic import check_destination, replace_file
 from ..._versions import __version__
 from ..graph import node_as_json
+from ..intervals import refuse_condition
 from ..model import exported_model
 from .archive import FORMAT
 from .standalone import MARK, check_module, source
@@ -20,7 +21,9 @@ from .standalone import MARK, check_module, source
 __all__ = ["export_numpy"]
 
 
-def export_numpy(estimator: Any, path: str | os.PathLike[str], *, confidence_level: float | None = None) -> Path:
+def export_numpy(
+    estimator: Any, path: str | os.PathLike[str], *, confidence_level: float | None = None, condition: Any = None
+) -> Path:
     """Write a fitted estimator for machines that have numpy, but neither torch nor sknn.
 
     Two files are written: `path` with the weights, and a Python module of the same name beside it, which reads the
@@ -35,6 +38,8 @@ def export_numpy(estimator: Any, path: str | os.PathLike[str], *, confidence_lev
         letters, digits and underscores. Each file appears whole or not at all.
     confidence_level : float, default=None
         In (0, 1): the predictor has `predict_interval` or `predict_set` for this level. None: no intervals.
+    condition : None
+        Not possible in an export: a level for each value of a column, as in `predict_interval`, is refused.
 
     Returns
     -------
@@ -51,7 +56,7 @@ def export_numpy(estimator: Any, path: str | os.PathLike[str], *, confidence_lev
         The module uses an unknown operation, branches on the values of its input, or its prediction for a row depends
         on other rows; a category or label is neither a string, a number, a boolean nor a date; or the predictor's
         name is not a valid module name or would hide a module of Python. With a `confidence_level`: it is outside of
-        (0, 1), or the fit held out too few rows.
+        (0, 1), or the fit held out too few rows; or a `condition` is given.
     FileNotFoundError
         The folder does not exist.
     FileExistsError
@@ -78,6 +83,7 @@ def export_numpy(estimator: Any, path: str | os.PathLike[str], *, confidence_lev
     ...     sorted(file.name for file in path.parent.iterdir())
     ['iris.npz', 'iris.py']
     """
+    refuse_condition(condition, "sknn.export_numpy")
     path = Path(path)
     path = path if path.suffix == ".npz" else path.with_name(f"{path.name}.npz")
     predictor = path.with_suffix(".py")

@@ -78,8 +78,11 @@ def _by_name(given, columns, names, n_columns):
         return columns
     missing = [name for name in names if name not in given]
     unexpected = [name for name in given if name not in names]
-    if missing or unexpected:
-        raise ValueError(f"X: the columns {missing} are missing, and {unexpected} were not in the training table.")
+    problems = [f"the columns {missing} are missing"] if missing else []
+    if unexpected:
+        problems.append(f"the columns {unexpected} were not in the training table; leave them out")
+    if problems:
+        raise ValueError(f"X: {', and '.join(problems)}.")
     position = {name: i for i, name in enumerate(given)}
     return [columns[position[name]] for name in names]
 

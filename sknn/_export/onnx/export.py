@@ -12,6 +12,7 @@ import numpy as np
 from ..._atomic import check_destination, replace_file
 from ..._versions import __version__
 from ..graph import BatchSize, Node, Ref
+from ..intervals import refuse_condition
 from ..model import ExportedModel, exported_model
 from ..numpy.labels import labels_of
 from .graph import ASKED_BY, OnnxGraph, Value, onnx_module
@@ -26,7 +27,9 @@ _ML = "ai.onnx.ml"
 _BATCH = "batch"
 
 
-def export_onnx(estimator: Any, path: str | os.PathLike[str], *, confidence_level: float | None = None) -> OnnxInputs:
+def export_onnx(
+    estimator: Any, path: str | os.PathLike[str], *, confidence_level: float | None = None, condition: Any = None
+) -> OnnxInputs:
     """Write a fitted estimator as one graph of ONNX, from raw numbers and categories to predictions.
 
     Parameters
@@ -37,6 +40,8 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str], *, confidence_leve
         The file, usually ``*.onnx``. It appears whole or not at all.
     confidence_level : float, default=None
         In (0, 1): the graph has the bounds of `predict_interval`, or the classes of `predict_set`, as further outputs.
+    condition : None
+        Not possible in an export: a level for each value of a column, as in `predict_interval`, is refused.
 
     Returns
     -------
@@ -56,7 +61,7 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str], *, confidence_leve
     ValueError
         The module uses an unknown operation, branches on the values of its input, or its prediction for a row depends
         on other rows; or ONNX has no type for a category or label. With a `confidence_level`: it is outside of (0, 1),
-        or the fit held out too few rows.
+        or the fit held out too few rows; or a `condition` is given.
     FileNotFoundError
         The folder does not exist.
 
@@ -65,10 +70,10 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str], *, confidence_leve
     Inputs: ``numeric``, double (batch, n_numeric), NaN = missing, dates as seconds since 1970; and one input for each
     categorical column, named after it: string (batch, 1), the empty string = missing, or double (batch, 1) if the
     categories are numbers, booleans or dates, NaN = missing. Outputs: ``probabilities``, float (batch, n_classes), and
-    ``label`` for classifiers, ``prediction`` for regressors, ``score`` for rankers. With a
-    `confidence_level` also ``set``, bool (batch, n_classes), or ``lower`` and ``upper``, each of the type and shape of
-    ``prediction``, or of one output where the prediction has several quantiles. The number of rows is free; of a ranker
-    of tables, they are those of one query.
+    ``label`` for classifiers, ``prediction`` for regressors, ``score`` for rankers. With a `confidence_level` also
+    ``set``, bool (batch, n_classes), or ``lower`` and ``upper``, each of the type and shape of ``prediction``, or of
+    one output where the prediction has several quantiles. The number of rows is free; of a ranker of tables, they are
+    those of one query.
 
     Probabilities differ from `predict_proba` by about 1e-6. The file contains weights, statistics of the columns, and
     categories, but no row of the training table. It needs operator set 18 and ai.onnx.ml 4: onnxruntime 1.17 or later.
@@ -87,6 +92,7 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str], *, confidence_leve
     >>> inputs.inputs
     [OnnxInput(name='numeric', type='double', columns=[0, 1, 2, 3], shape=[4], missing=None, units={})]
     """
+    refuse_condition(condition, ASKED_BY)
     onnx = onnx_module()
     check_destination(Path(path))
     model = exported_model(estimator, ASKED_BY, confidence_level)
