@@ -6,6 +6,8 @@ import numpy as np
 
 __all__ = ["Queries", "whole_queries"]
 
+_FEW_ROWS = 256  # of a long query, where some rows serve as well
+
 
 class Queries:
     """Which rows belong to which query.
@@ -37,9 +39,16 @@ class Queries:
         return float(np.minimum(np.diff(self.bounds), most_rows).mean())
 
     def some(self, n_rows: int) -> np.ndarray:
-        """Positions of the rows of queries from all over the table, about `n_rows` or one query."""
-        n_queries = max(1, round(n_rows * len(self) / max(1, len(self.order))))
-        return self.rows(np.linspace(0, len(self) - 1, min(n_queries, len(self))).astype(np.int64))
+        """Positions of rows of queries from all over the table, about `n_rows`, but of one query at least.
+
+        Of a long query they are a few hundred, since losses compare all rows of a query with one another.
+        """
+        n_queries = max(1, min(len(self), round(n_rows / max(1.0, self.mean_rows(_FEW_ROWS)))))
+        found = []
+        for query in np.linspace(0, len(self) - 1, n_queries).astype(np.int64).tolist():
+            rows = self.rows_of(query)
+            found.append(rows[np.linspace(0, len(rows) - 1, min(len(rows), _FEW_ROWS)).astype(np.int64)])
+        return np.concatenate(found)
 
 
 def whole_queries(codes: np.ndarray, most: int) -> list[np.ndarray]:

@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 
 from .._errors import refused_as, shown
+from .cells import is_missing
 from .real_targets import RealTargets
 
 __all__ = ["RankingTargets", "checked_relevance", "query_codes"]
 
 # float32 tells all smaller whole numbers apart.
 _MOST_QUERIES = 2**24
+# Their squares are finite in float32.
+_LARGEST = 1e18
 
 
 class RankingTargets:
@@ -23,16 +26,16 @@ class RankingTargets:
     n_targets = 1
     is_constant = False
 
-    def __init__(self, mean: float, scale: float) -> None:
-        self.mean, self.scale = mean, scale
+    def __init__(self, mean: float, scale: float, longest: int) -> None:
+        self.mean, self.scale, self.longest = mean, scale, longest
 
     @classmethod
     def learn(cls, y: np.ndarray, weight: np.ndarray | None) -> RankingTargets:
-        """Learn mean and spread of the relevances."""
+        """Learn mean and spread of the relevances, and the rows of the longest query."""
         relevance = y[:, 0]
         mean = float(np.average(relevance, weights=weight))
         spread = float(np.sqrt(np.average((relevance - mean) ** 2, weights=weight)))
-        return cls(mean, spread or 1.0)
+        return cls(mean, spread or 1.0, int(np.unique(y[:, 1], return_counts=True)[1].max()))
 
     def for_further(self, y: Any) -> RankingTargets:
         """These targets for training that continues."""
@@ -44,15 +47,16 @@ class RankingTargets:
 
     def to_state(self) -> dict[str, Any]:
         """As plain values, for a file."""
-        return {"mean": self.mean, "scale": self.scale}
+        return {"mean": self.mean, "scale": self.scale, "longest": self.longest}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> RankingTargets:
         """The same from a file that may be damaged."""
         mean, scale = (float(state[name]) for name in ("mean", "scale"))
-        if not (np.isfinite(mean) and np.isfinite(scale) and scale > 0):
-            raise ValueError(f"mean {mean} and scale {scale} of the relevances")
-        return cls(mean, scale)
+        longest = state["longest"]
+        if not (np.isfinite(mean) and np.isfinite(scale) and scale > 0 and isinstance(longest, int) and longest > 0):
+            raise ValueError(f"mean {mean} and scale {scale} of the relevances, {longest} rows of the longest query")
+        return cls(mean, scale, longest)
 
 
 def checked_relevance(y: Any, name: str = "y") -> np.ndarray:
@@ -68,6 +72,8 @@ def checked_relevance(y: Any, name: str = "y") -> np.ndarray:
             f"{name} holds {y.min():g}, but a relevance is >= 0: 0 for rows that do not answer the query, more for "
             "better ones. Shift or clip it."
         )
+    if len(y) and y.max() > _LARGEST:
+        raise ValueError(f"{name} holds {y.max():g}, but relevances are at most {_LARGEST:g}. Divide it, or rank it.")
     return y
 
 
@@ -94,7 +100,9 @@ def query_codes(qid: Any, n_samples: int, name: str = "qid") -> np.ndarray:
             f"{name} has the shape {values.shape}, but X has {n_samples} rows. Pass the query of each row; sizes of "
             "groups of consecutive rows are no qid: np.repeat(np.arange(len(sizes)), sizes)."
         )
-    if values.dtype.kind == "O" and any(value is None or value != value for value in values):
+    if (values.dtype.kind == "O" and any(map(is_missing, values))) or (
+        values.dtype.kind in "Mm" and np.isnat(values).any()
+    ):
         raise ValueError(f"{name} has missing values. Each row needs a query: drop the others.")
     if values.dtype.kind == "f":
         if not np.isfinite(values).all():
@@ -102,7 +110,7 @@ def query_codes(qid: Any, n_samples: int, name: str = "qid") -> np.ndarray:
         odd = values[values != np.round(values)]
         if len(odd):
             raise ValueError(f"{name} holds {odd[0]:g}; a query is a whole number or a string. Is it another column?")
-    if values.dtype.kind not in "iufbOUST":
+    if values.dtype.kind not in "iufbOUSTMm":
         raise TypeError(f"{name} is of {values.dtype}, expected whole numbers or strings: the query of each row.")
     try:
         different, codes = np.unique(values, return_inverse=True)

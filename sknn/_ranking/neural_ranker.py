@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from numbers import Integral
 from typing import Any
@@ -18,7 +19,7 @@ from .._data.ranking_inputs import RankingInputs
 from .._data.ranking_targets import RankingTargets, checked_relevance, query_codes
 from .._data.table_inputs import TableInputs
 from .._data.tagged import Tagged
-from .._errors import refused_as, shown
+from .._errors import level_of_caller, refused_as, shown
 from .._estimator.answers import Answers
 from .._estimator.base import BaseNeuralEstimator
 from .._estimator.reading import Reading, reading_of
@@ -159,7 +160,7 @@ class NeuralRanker(Answers, BaseNeuralEstimator):
         y : array-like of shape (n_samples,)
             Relevance of each row for its query, any numbers >= 0; larger is better.
         qid : array-like of shape (n_samples,), default=None
-            Query of each row: whole numbers or strings. None only with `qid_column`.
+            Query of each row: whole numbers, strings or dates. None only with `qid_column`.
         sample_weight : array-like of shape (n_samples,) or (n_queries,), default=None
             Weights of the rows; or of the queries, in the order of ``numpy.unique(qid)``. Rows of weight zero are
             ignored.
@@ -179,8 +180,11 @@ class NeuralRanker(Answers, BaseNeuralEstimator):
         validation: tuple[Any, Any, Any] = (None, None, None)
         if X_val is not None and y_val is not None:
             validation = self._queried(X_val, y_val, qid_val, sample_weight_val, "_val")[:3]
-        elif X_val is not None or y_val is not None:
-            raise ValueError("X_val and y_val belong together. Pass both, or neither.")
+        elif X_val is not None or y_val is not None or qid_val is not None or sample_weight_val is not None:
+            raise ValueError(
+                "X_val and y_val belong together, and qid_val and sample_weight_val to them. Pass both X_val and "
+                "y_val, or none of the four."
+            )
         return self._fit(X, y, weight, validation=validation, groups=codes)
 
     def partial_fit(self, X: Any, y: Any, *, qid: Any = None, sample_weight: Any = None) -> NeuralRanker:
@@ -206,7 +210,8 @@ class NeuralRanker(Answers, BaseNeuralEstimator):
         X : n_samples rows, as in `fit`
             All rows that are to be ranked, since each is compared with the others of its query.
         qid : array-like of shape (n_samples,), default=None
-            Query of each row; None: all rows are those of one query, unless there is a `qid_column`.
+            Query of each row; None: all rows are those of one query, unless there is a `qid_column`. A UserWarning says
+            so if they are more than twice as many as those of the longest query of `fit`.
 
         Returns
         -------
@@ -284,8 +289,19 @@ class NeuralRanker(Answers, BaseNeuralEstimator):
         check_is_fitted(self, "net_")
         X, qid = self._without_qid_column(X, qid)
         if qid is None:
+            self._warn_of_many_rows(X)
             return X
         return Tagged(X, query_codes(without_tensor(qid, "qid"), len(X) if isinstance(X, list) else X.shape[0]))
+
+    def _warn_of_many_rows(self, X: Any) -> None:
+        n_rows, longest = len(X) if isinstance(X, list) else X.shape[0], self._targets.longest
+        if n_rows > 2 * longest and isinstance(self._inputs, RankingInputs):
+            warnings.warn(
+                f"qid is missing, so all {n_rows} rows are ranked as those of one query, but the longest query of fit "
+                f"had {longest}. Pass the query of each row, or qid=numpy.zeros({n_rows}) if they are one.",
+                UserWarning,
+                stacklevel=level_of_caller(),
+            )
 
     def _without_qid_column(self, X: Any, qid: Any) -> tuple[Any, Any]:
         """X without the column that holds the queries, and these."""
@@ -330,6 +346,8 @@ def _weights_of_rows(sample_weight: Any, codes: np.ndarray, name: str) -> np.nda
     """Weights of rows float64 (n_samples,), of those of rows or of queries."""
     with refused_as(name, "numbers >= 0, one for each row or for each query"):
         weight = np.asarray(without_tensor(sample_weight, name), dtype=np.float64)
+    if not (np.isfinite(weight).all() and (weight >= 0).all()):
+        raise ValueError(f"{name} holds {shown(weight[~(weight >= 0)].ravel()[:1])}; expected finite weights >= 0.")
     n_queries = int(codes.max()) + 1
     if weight.shape == (n_queries,) and n_queries != len(codes):
         return weight[codes]

@@ -72,7 +72,6 @@ class RankingLoss(Loss):
     """
 
     targets = frozenset({"ranking"})
-    has_constant_guess = False
     several_outputs = False
     needs_an_order = True  # whether queries of one relevance are left out
 

@@ -36,7 +36,7 @@ def test_both_exports_score_a_query_as_the_estimator_does(module, tmp_path):
     exported = Exported(model, tmp_path)
     queries = [TABLE[QID == 3], TABLE[QID == 7], TABLE[:1], pd.concat([TABLE[:3]] * 4), pd.concat([TABLE] * 4)]
     for rows in queries:
-        expected = model.predict(rows)
+        expected = model.predict(rows, qid=np.zeros(len(rows)))
         np.testing.assert_allclose(exported.numpy.predict(rows), expected, atol=1e-5)
         np.testing.assert_allclose(exported.onnx(rows)["score"], expected, atol=1e-5)
 

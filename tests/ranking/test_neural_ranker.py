@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 import sknn
 from sknn import NeuralRanker
+from sknn._backprop.tabm_stack import Buffers
 from sknn.modules import MLP
 
 RANDOM = np.random.default_rng(0)
@@ -31,6 +32,13 @@ Y = np.digitize(Z[:, 0] + 0.2 * RANDOM.normal(size=N), [0, 1, 1.5])
 FRAME = pd.DataFrame(X, columns=["a", "b", "c"]).assign(kind=np.where(Z[:, 1] > 0, "u", "v"), query=QID)
 SMALL = {"module": MLP, "module_params": {"hidden_sizes": (16,)}, "max_epochs": 15, "lr": 0.02, "random_state": 0}
 IN_PARTS = {**SMALL, "n_networks": 2, "early_stopping": True}
+
+
+class Unaware(torch.nn.Module):
+    """A loss that knows no queries."""
+
+    def forward(self, raw_prediction, y):
+        return (raw_prediction - y).square().mean()
 
 
 def ranker(**params) -> NeuralRanker:
@@ -71,6 +79,12 @@ def test_rows_in_any_order(fitted):
 def test_without_qid_the_rows_are_those_of_one_query(fitted):
     rows = QID == 7
     np.testing.assert_allclose(fitted.predict(X[rows]), fitted.predict(X, qid=QID)[rows], atol=1e-5)
+
+
+def test_many_rows_without_qid_are_warned_of(fitted):
+    with pytest.warns(UserWarning, match=f"all {N} rows are ranked as those of one query"):
+        scores = fitted.predict(X)
+    np.testing.assert_array_equal(fitted.predict(X, qid=np.zeros(N)), scores)
 
 
 def test_many_rows_are_predicted_in_parts_of_whole_queries(fitted):
@@ -121,6 +135,10 @@ def test_queries_in_a_column_of_an_array(position):
         (lambda: ranker(criterion="squared_error").fit(X, Y, qid=QID), "squared_error"),
         (lambda: ranker().fit(X, Y, qid=QID, sample_weight=np.ones(3)), "one weight for each of the"),
         (lambda: ranker().fit(X, Y, qid=QID, X_val=X), "belong together"),
+        (lambda: ranker().fit(X, Y, qid=QID, qid_val=QID), "belong together"),
+        (lambda: ranker().fit(X, Y * 1e300, qid=QID), "relevances are at most"),
+        (lambda: ranker(criterion=Unaware).fit(X, Y, qid=QID), "Unaware"),
+        (lambda: ranker().fit(X, Y, qid=QID, sample_weight=np.where(QID > 3, -1.0, 1.0)), "weights >= 0"),
         (lambda: ranker().fit(X, Y, qid=QID, X_val=X, y_val=Y), "qid_val is missing"),
         (lambda: ranker().fit(X, Y[:-1], qid=QID), "qid has the shape|inconsistent"),
     ],
@@ -293,3 +311,48 @@ def test_a_checkpoint_gives_the_same_bits(tmp_path):
     np.testing.assert_array_equal(again.predict(X, qid=QID), expected.predict(X, qid=QID))
     with pytest.raises(sknn.exceptions.CheckpointError):
         ranker(**stored).fit(X, Y, qid=QID[::-1])
+
+
+# ------------------------------------------------------------------ health, memory
+
+
+def test_a_network_that_learns_is_healthy():
+    model = ranker(early_stopping=True, max_epochs=40, gradient_health="raise").fit(X, Y, qid=QID)
+    assert model.health_.status in ("healthy", "unknown", "not_converged")
+
+
+class Dead(torch.nn.Module):
+    """No unit is ever active."""
+
+    def __init__(self, in_features):
+        super().__init__()
+        self.hidden, self.head = torch.nn.Linear(in_features, 16), torch.nn.Linear(16, 1)
+        torch.nn.init.constant_(self.hidden.bias, -100.0)
+
+    def forward(self, x):
+        return self.head(self.hidden(x).relu())
+
+
+@pytest.mark.parametrize(
+    ("params", "warning"),
+    [
+        ({"module": Dead, "module_params": None}, sknn.exceptions.DeadUnitsWarning),
+        ({"lr": 1e-9}, sknn.exceptions.NotLearningWarning),
+    ],
+    ids=["dead", "slow"],
+)
+def test_training_that_goes_wrong_is_warned_of(params, warning):
+    many = np.tile(X, (4, 1)), np.tile(Y, 4), np.concatenate([QID + i * N_QUERIES for i in range(4)])
+    with pytest.warns(warning):
+        ranker(**{**params, "max_epochs": 20, "batch_size": 16}).fit(*many[:2], qid=many[2])
+
+
+def test_buffers_do_not_grow_with_the_sizes_of_batches():
+    buffers = Buffers()
+    first = buffers.result("a", (40, 3))
+    for n in (7, 39, 12):
+        shrunk = buffers.result("a", (n, 3))
+        assert shrunk.shape == (n, 3)
+        assert shrunk.data_ptr() == first.data_ptr()
+        assert buffers["a"] is shrunk
+    assert buffers.result("a", (50, 3)).shape == (50, 3)

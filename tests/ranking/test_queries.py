@@ -31,6 +31,9 @@ def test_rows_of_queries():
     assert len(queries) == 4
     assert queries.rows(np.array([2, 0])).tolist() == [0, 2, 5, 1, 4]
     assert set(queries.some(3)) <= set(range(7))
+    long = Queries(np.repeat([0, 1], [100_000, 3]))
+    assert 200 < len(long.some(2000)) < 300
+    assert set(long.codes) == {0, 1}
 
 
 @pytest.mark.parametrize("most", [1, 3, 5, 100])
@@ -111,7 +114,14 @@ def test_a_query_of_one_row_is_neither_above_nor_below():
 
 @pytest.mark.parametrize(
     "qid",
-    [["b", "a", "b"], pd.Series(["b", "a", "b"]), np.array([5.0, 2.0, 5.0]), [[5], [2], [5]], [True, False, True]],
+    [
+        ["b", "a", "b"],
+        pd.Series(["b", "a", "b"]),
+        np.array([5.0, 2.0, 5.0]),
+        [[5], [2], [5]],
+        [True, False, True],
+        np.array(["2024-02-01", "2024-01-01", "2024-02-01"], dtype="datetime64[D]"),
+    ],
 )
 def test_queries_of_any_names(qid):
     assert query_codes(qid, 3).tolist() == [1, 0, 1]
@@ -124,6 +134,8 @@ def test_queries_of_any_names(qid):
         ([1.5, 2.0, 2.0], ValueError, "qid holds 1.5"),
         ([1.0, np.nan, 2.0], ValueError, "NaN"),
         (["a", None, "b"], ValueError, "missing values"),
+        (pd.Series(["a", None, "b"], dtype="string"), ValueError, "missing values"),
+        (np.array(["2024-02-01", "NaT", "2024-02-01"], dtype="datetime64[D]"), ValueError, "missing values"),
         ([1, 2], ValueError, "shape .2,., but X has 3 rows.*np.repeat"),
         ([1j, 2j, 3j], TypeError, "complex"),
         (np.array([1, "a", 2], dtype=object), TypeError, "cannot be ordered"),
