@@ -21,6 +21,7 @@ PAGES = [
     "files.md",
     "fitting.md",
     "generating.md",
+    "imputing.md",
     "images.md",
     "intervals.md",
     "measures.md",
