@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 import sknn
-from sknn import callbacks, exceptions, inspection, losses, modules, optim
+from sknn import callbacks, exceptions, inspection, losses, metrics, modules, optim
 from sknn.modules import augmentation
 
 API = Path(__file__).parents[2] / "docs" / "api.md"
-PUBLIC = [sknn, callbacks, exceptions, inspection, losses, modules, augmentation, optim]
+PUBLIC = [sknn, callbacks, exceptions, inspection, losses, metrics, modules, augmentation, optim]
 LINK = re.compile(r":(?:class|func|mod|data|exc|meth|attr):`~?([\w.]+)`")
 
 
