@@ -7,7 +7,7 @@ import torch
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sknn import NeuralClassifier, NeuralRegressor
+from sknn import NeuralClassifier, NeuralGenerator, NeuralImputer, NeuralRegressor
 from sknn.modules import MLP
 
 # The checks fit noise, a few rows, and columns far from zero without preprocessing, and the estimators say so.
@@ -78,6 +78,13 @@ def test_scikit_learn_check(estimator, check):
         estimator = clone(estimator).set_params(max_epochs=2)
     elif check.keywords:  # the same check again, on read-only memory
         estimator = clone(estimator).set_params(max_epochs=10)
+    check(clone(estimator))
+
+
+@parametrize_with_checks([
+    estimator(module_params={"width": 8, "n_blocks": 1}, max_epochs=2) for estimator in (NeuralGenerator, NeuralImputer)
+])  # fmt: skip
+def test_scikit_learn_check_without_targets(estimator, check):
     check(clone(estimator))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._conformal.scores import ConformalScores
+from .._data.ranking_inputs import RankingInputs
 from .._network.table_network import committee_of
 from ..callbacks import TrainingHealth
 from ..exceptions import DamagedFileError
@@ -54,7 +55,8 @@ def _check_columns(found: dict[str, Any], inputs: Any) -> None:
         if unexpected:
             raise DamagedFileError(f"the attributes {unexpected} do not belong to {inputs.what}.")
         return
-    columns = [column.name for column in inputs.reader.columns] if inputs.kind == "table" else None
+    table = inputs.table if isinstance(inputs, RankingInputs) else inputs
+    columns = [column.name for column in table.reader.columns] if table.kind == "table" else None
     n_columns = len(columns) if columns is not None else (*inputs.given_shape, -1)[0]
     n_features = found["n_features_in_"]
     if n_features != n_columns and n_columns != -1:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _num_samples, check_is_fitted
 from torch import Tensor, nn
 
 from .._data.conditions import condition_values
@@ -275,6 +275,8 @@ class NeuralGenerator(BaseNeuralEstimator):
         with refused_as("X", "a table or images"):
             is_array = np.ndim(without_tensor(rows, "X")) in (3, 4) if isinstance(rows, np.ndarray | Tensor) else False
             content = "image" if is_array else content_of(rows, keeps_arrays=False)
+        if content == "sparse":
+            raise TypeError("X is sparse, and sparse input is not supported. Pass X.toarray().")
         if content not in ("image", "table"):
             raise TypeError(f"X is read as {content}, but NeuralGenerator generates tables and images.")
         kind: type[Inputs] = GeneratedImages if content == "image" else GeneratedTable
@@ -299,8 +301,9 @@ class NeuralGenerator(BaseNeuralEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = False
+        tags.input_tags.sparse = False
         return tags
 
 
 def _n_rows(X: Any) -> int:
-    return X.shape[0] if isinstance(X, np.ndarray | Tensor) else len(X)
+    return int(_num_samples(X))
