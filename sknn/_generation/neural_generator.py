@@ -37,7 +37,7 @@ _CHUNK_FLOATS = 2**19
 
 
 class NeuralGenerator(BaseNeuralEstimator):
-    """A neural network that makes images like those that it was fitted on, by flow matching.
+    """A neural network that makes rows of a table, or images, like those that it was fitted on, by flow matching.
 
     ``fit(X)`` learns the distribution of the rows, or with a label or a number `y` of each row, what they are like for
     each value of it. ``sample(n)`` returns new ones in the form of X.
@@ -50,7 +50,7 @@ class NeuralGenerator(BaseNeuralEstimator):
     Parameters
     ----------
     module : "auto", sknn.modules.FlowNetwork class, callable or instance, default="auto"
-        The network that estimates velocities. "auto": :class:`~sknn.modules.UNet`.
+        The network. "auto": :class:`~sknn.modules.TableFlow` for tables, :class:`~sknn.modules.UNet` for images.
     module_params : as for NeuralRegressor
     n_steps : int, default=16
         Steps of two evaluations of the network each from noise to a sample; more are more exact, and take longer.
@@ -153,8 +153,9 @@ class NeuralGenerator(BaseNeuralEstimator):
 
         Parameters
         ----------
-        X : images, as for :class:`NeuralClassifier`
-            Of several sizes: all are resized to the median, or to ``module_params={"image_size": (height, width)}``.
+        X : table or images, as for :class:`NeuralClassifier`
+            Tables have no columns of free text. Images of several sizes are all resized to the median, or to
+            ``module_params={"image_size": (height, width)}``.
         y : array-like of shape (n_samples,), default=None
             A label or a number for each row, on which samples can be conditioned.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -169,7 +170,8 @@ class NeuralGenerator(BaseNeuralEstimator):
         Raises
         ------
         ValueError, TypeError
-            X holds no images, `y` has another length or missing values, or anything else is not allowed.
+            X is neither a table nor images, or has a column of free text; `y` has another length or missing values, or
+            anything else is not allowed.
         """
         validation: tuple[Any, Any, Any] = (None, None, sample_weight_val)
         if X_val is not None:
@@ -179,7 +181,7 @@ class NeuralGenerator(BaseNeuralEstimator):
             raise ValueError("X_val is None: X_val and y_val belong together. Pass both, or neither.")
         return self._fit(self._tagged(X, y), None, sample_weight, validation=validation)
 
-    def sample(self, n_samples: int = 1, y: Any = None, random_state: Any = None) -> np.ndarray:
+    def sample(self, n_samples: int = 1, y: Any = None, random_state: Any = None) -> Any:
         """Make rows.
 
         Parameters
@@ -194,8 +196,9 @@ class NeuralGenerator(BaseNeuralEstimator):
 
         Returns
         -------
-        X : ndarray of shape (n_samples, height, width) or with an axis of channels
-            In the layout and dtype that was fitted; uint8 for images of PIL.
+        X : table of n_samples rows, or ndarray of shape (n_samples, height, width) or with an axis of channels
+            A table is of the container, columns and dtypes that were fitted. Images have the layout and dtype that was
+            fitted; uint8 for images of PIL.
 
         Raises
         ------
@@ -216,7 +219,7 @@ class NeuralGenerator(BaseNeuralEstimator):
             return self._inputs.joined(list(self._made(n_samples, condition, generator)))
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Minus the loss of velocities on these rows; the larger, the better.
+        """Minus the loss on these rows; the larger, the better.
 
         Parameters
         ----------
