@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from numbers import Integral
 from typing import Any, ClassVar
 
 import torch
@@ -109,8 +108,7 @@ class UNet(FlowNetwork):
         super().__init__()
         channels, height, size = check_image_shape(in_shape)
         n_blocks = check_size("n_blocks", n_blocks)
-        if isinstance(condition_size, bool) or not isinstance(condition_size, Integral) or condition_size < 0:
-            raise ValueError(f"condition_size={condition_size!r} is invalid; expected an int >= 0.")
+        condition_size = check_size("condition_size", condition_size, 0)
         self.patch = 2 ** max(0, math.ceil(math.log2(max(height, size) / _MAP_SIDE)))
         width = check_size("width", (_WIDTH if self.patch == 1 else _WIDTH_OF_PATCHES) if width is None else width)
         if width % 4:

@@ -209,7 +209,7 @@ class TestRefused:
             (X[:40], Y[:30], ValueError, "y has 30 values for 40 rows"),
             (X[:40], [None] * 40, ValueError, "y has 40 missing values of 40"),
             (X[:40], np.where(np.arange(40) > 3, np.inf, 0.0), ValueError, "y holds infinity"),
-            (["a text of words", "and another one"] * 20, None, TypeError, "generates images"),
+            (["a text of words", "and another one"] * 20, None, TypeError, "generates tables and images"),
             (np.where(X[:40] > 3, np.nan, 1.0), None, ValueError, r"X\[0\] holds NaN"),
         ],
     )

@@ -172,6 +172,7 @@ def test_modules_import_torch_only() -> None:
         lines = [line for line in source.splitlines() if line.startswith(("import ", "from "))]
         allowed = (
             "from __future__",
+            "from abc",
             "from collections",
             "from contextlib",
             "from itertools",
