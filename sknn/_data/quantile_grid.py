@@ -6,7 +6,7 @@ import numpy as np
 
 __all__ = ["QuantileGrid"]
 
-_SIZE = 1024
+_LEAST, _MOST = 1024, 4096
 
 
 class QuantileGrid:
@@ -16,7 +16,7 @@ class QuantileGrid:
 
     Parameters
     ----------
-    grid : ndarray float64 (1024, n_columns)
+    grid : ndarray float64 (n_quantiles, n_columns)
         Ascending numbers of the training rows, of equal shares; NaN for a column without any.
     """
 
@@ -28,8 +28,9 @@ class QuantileGrid:
     @classmethod
     def learn(cls, numbers: np.ndarray) -> QuantileGrid:
         """Of numbers float64 (n_rows, n_columns)."""
-        shares = (np.arange(_SIZE) + 0.5) / _SIZE
-        grid = np.full((_SIZE, numbers.shape[1]), np.nan)
+        size = int(np.clip(len(numbers), _LEAST, _MOST))
+        shares = (np.arange(size) + 0.5) / size
+        grid = np.full((size, numbers.shape[1]), np.nan)
         for i, column in enumerate(numbers.T):
             present = column[~np.isnan(column)]
             if len(present):
@@ -60,10 +61,11 @@ class QuantileGrid:
 
     def numbers(self, positions: np.ndarray) -> np.ndarray:
         """The numbers at positions in [0, 1], float64 (n_rows, n_columns); NaN where a column has none."""
-        place = np.clip((positions * _SIZE).astype(np.int64), 0, _SIZE - 1)
+        size = len(self.grid)
+        place = np.clip((positions * size).astype(np.int64), 0, size - 1)
         return np.take_along_axis(self.grid, place, axis=0)
 
 
 def _steps(column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     values, first, counts = np.unique(column[~np.isnan(column)], return_index=True, return_counts=True)
-    return values, (first + counts / 2) / _SIZE
+    return values, (first + counts / 2) / len(column)

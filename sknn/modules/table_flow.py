@@ -66,8 +66,9 @@ class TableFlow(FlowNetwork):
     """
 
     reads = "generated_table"
+    # The loss of codes is flat long before that of velocities, which together decide when training stops.
     recipe = Recipe(
-        lr=0.002, weight_decay=0.02, patience=8, min_steps=2500, epochs=40, min_rows_to_split=40, steps_per_epoch=20,
+        lr=0.002, weight_decay=0.02, patience=30, min_steps=2000, epochs=40, min_rows_to_split=40, steps_per_epoch=20,
         largest_batch=256, ema_decay=0.99,
     )  # fmt: skip
 
