@@ -12,7 +12,7 @@ from torch import Tensor
 from .._errors import level_of_caller, refused_as, shown
 from ..exceptions import DamagedFileError
 from .cells import is_missing
-from .containers import items_of, without_tensor
+from .containers import without_tensor
 from .stored import check_names
 
 __all__ = ["Condition", "condition_values"]
@@ -26,7 +26,7 @@ _N_QUANTILES = 1001
 def condition_values(y: Any, n_rows: int, name: str = "y") -> np.ndarray:
     """The y of a generator as an array (n_rows,) of numbers or an object array of labels, none of them missing."""
     with refused_as(name, "a label or a number for each row"):
-        values = np.asarray(items_of(without_tensor(y, name)))
+        values = np.asarray(without_tensor(y, name))
         if values.ndim == 2 and values.shape[1] == 1:
             values = values[:, 0]
         if values.ndim != 1:

@@ -22,7 +22,7 @@ class QuantileGrid:
 
     def __init__(self, grid: np.ndarray) -> None:
         self.grid = grid
-        # Different numbers of each column, and the middle of their positions.
+        # Different numbers of each column, and the shares of the rows below and up to them.
         self._steps = [_steps(column) for column in grid.T]
 
     @classmethod
@@ -40,9 +40,9 @@ class QuantileGrid:
     def positions(self, numbers: np.ndarray) -> np.ndarray:
         """Positions in (0, 1), float64 (n_rows, n_columns): the middle of those of equal numbers; NaN for missing."""
         found = np.full(numbers.shape, np.nan)
-        for i, (values, middle) in enumerate(self._steps):
+        for i, (values, low, high) in enumerate(self._steps):
             if len(values):
-                found[:, i] = np.interp(numbers[:, i], values, middle)
+                found[:, i] = np.interp(numbers[:, i], values, (low + high) / 2)
         found[np.isnan(numbers)] = np.nan
         return found
 
@@ -50,13 +50,12 @@ class QuantileGrid:
         """As `positions`, where equal numbers are spread evenly over those that they share."""
         found = self.positions(numbers)
         random = np.random.RandomState(0)
-        for i, (values, middle) in enumerate(self._steps):
+        for i, (values, low, high) in enumerate(self._steps):
             if len(values):
-                edges = np.append(np.append(0.0, (middle[1:] + middle[:-1]) / 2), 1.0)
                 place = np.searchsorted(values, numbers[:, i]).clip(max=len(values) - 1)
                 known = values[place] == numbers[:, i]
-                low, high = edges[place], edges[place + 1]
-                found[known, i] = (low + (high - low) * random.uniform(0.02, 0.98, len(numbers)))[known]
+                share = random.uniform(0.02, 0.98, len(numbers))
+                found[known, i] = (low[place] + (high - low)[place] * share)[known]
         return found
 
     def numbers(self, positions: np.ndarray) -> np.ndarray:
@@ -66,6 +65,6 @@ class QuantileGrid:
         return np.take_along_axis(self.grid, place, axis=0)
 
 
-def _steps(column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _steps(column: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     values, first, counts = np.unique(column[~np.isnan(column)], return_index=True, return_counts=True)
-    return values, (first + counts / 2) / len(column)
+    return values, first / len(column), (first + counts) / len(column)

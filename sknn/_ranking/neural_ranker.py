@@ -188,7 +188,7 @@ class NeuralRanker(Answers, BaseNeuralEstimator):
         return self._fit(X, y, weight, validation=validation, groups=codes)
 
     def partial_fit(self, X: Any, y: Any, *, qid: Any = None, sample_weight: Any = None) -> NeuralRanker:
-        """Train one more epoch on the rows of whole queries; otherwise as :meth:`NeuralRegressor.partial_fit`.
+        """Train one more epoch on the rows of whole queries; otherwise as that of a regressor.
 
         Parameters
         ----------
@@ -222,7 +222,7 @@ class NeuralRanker(Answers, BaseNeuralEstimator):
     def explain(
         self, X: Any, *, qid: Any = None, method: str = "auto", background: Any = None, max_evals: int = 500
     ) -> Any:
-        """What each column of a row adds to its score; see :meth:`NeuralRegressor.explain`.
+        """What each column of a row adds to its score; see ``NeuralRegressor.explain``.
 
         A number, its z-score and its rank within the query are one column.
 
@@ -231,7 +231,7 @@ class NeuralRanker(Answers, BaseNeuralEstimator):
         X, qid
             As for `predict`.
         method, background, max_evals
-            As for :meth:`NeuralRegressor.explain`. The rows of `background` are those of one query.
+            As for ``NeuralRegressor.explain``. The rows of `background` are those of one query.
 
         Returns
         -------
@@ -240,7 +240,7 @@ class NeuralRanker(Answers, BaseNeuralEstimator):
         return super().explain(self._tagged(X, qid), method=method, background=background, max_evals=max_evals)
 
     def embed(self, X: Any, *, qid: Any = None) -> np.ndarray:
-        """Units of the last hidden layer, as :meth:`NeuralRegressor.embed`.
+        """Units of the last hidden layer, as ``NeuralRegressor.embed``.
 
         Parameters
         ----------

@@ -143,7 +143,7 @@ class TableFlow(FlowNetwork):
         return (codes[:, column.clamp(min=0)] == 0) | (column < 0)
 
     def velocity(self, x: Tensor, t: Tensor, condition: Tensor | None = None, codes: Tensor | None = None) -> Tensor:
-        """Directions of the numbers of rows; see :meth:`FlowNetwork.velocity`."""
+        """Directions of the numbers of rows; see ``FlowNetwork.velocity``."""
         assert self.of_numbers is not None
         condition = x.new_zeros(len(x), 0) if condition is None else condition
         exists = self._exists(codes, x)

@@ -72,9 +72,13 @@ def test_whole_groups_are_unseen():
     X["group"] = [f"group {group}" for group in groups]
     y = 400 * random.normal(size=60)[groups] + 0.1 * (y - 5000)
     new = X.assign(group="none of them")
-    by_group = regressor().fit(X, y, groups=groups).predict_interval(new)
-    assert coverage(by_group, y) > 0.85
-    assert coverage(regressor().fit(X, y).predict_interval(new), y) < 0.7
+    by_group, by_row = regressor().fit(X, y, groups=groups), regressor().fit(X, y)
+    with pytest.warns(UserWarning, match="'group'"):  # whose values are all new
+        interval = by_group.predict_interval(new)
+    assert coverage(interval, y) > 0.85
+    with pytest.warns(UserWarning, match="'group'"):
+        interval = by_row.predict_interval(new)
+    assert coverage(interval, y) < 0.7
 
 
 def test_weights_decide_what_is_covered():

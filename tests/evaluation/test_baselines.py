@@ -101,6 +101,7 @@ def test_dates_tell_more_than_their_order():
         assert score > 0.95 if name != "dummy" else score == 0.5, name
 
 
+@pytest.mark.filterwarnings("ignore:.*'city'")
 def test_categories_and_gaps_that_fit_has_not_seen():
     """A category is known from the table as a whole, but learned from the training rows only."""
     X, y = FRAME.fillna({"city": "Bern"}), VALUE
